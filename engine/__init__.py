@@ -1,0 +1,1 @@
+"""How a run runs, for all three tasks: doors, precision, progress, records."""

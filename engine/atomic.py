@@ -1,0 +1,70 @@
+"""Files that are whole or not there: written aside, flushed to the disk, moved into place."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+__all__ = ["write_bytes", "write_json", "write_text"]
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path``; a crash leaves the old file or the new one, never a part.
+
+    The temporary file lies in the same folder (a move across file systems would copy) and is
+    removed when writing fails.  Missing folders are made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile.mkstemp: its mode 0600 would hide the result from the user's group.
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8, as :func:`write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, obj: Any) -> None:
+    """Write ``obj`` as indented JSON, as :func:`write_bytes` does.
+
+    NaN and infinities become null (JSON has no word for them); paths become strings; numbers
+    of NumPy and torch become plain ones.
+
+    Raises:
+        TypeError: If ``obj`` holds something JSON cannot say; nothing is written then.
+    """
+    write_text(path, json.dumps(_plain(obj), indent=2, allow_nan=False) + "\n")
+
+
+def _plain(obj: Any) -> Any:
+    if isinstance(obj, dict):
+        return {key: _plain(value) for key, value in obj.items()}
+    if isinstance(obj, list | tuple):
+        return [_plain(value) for value in obj]
+    if hasattr(obj, "tolist"):  # NumPy and torch: scalars and arrays
+        return _plain(obj.tolist())
+    if isinstance(obj, float) and not math.isfinite(obj):
+        return None
+    return str(obj) if isinstance(obj, Path) else obj
+
+
+def _sync_folder(folder: Path) -> None:
+    # The move itself lives in the folder: without this a power cut may undo it.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems cannot sync a folder
+        pass
+    finally:
+        os.close(handle)

@@ -1,0 +1,85 @@
+"""Read a config file, apply the flags, and know which keys the user set."""
+
+import argparse
+import ast
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from engine.errors import UserError
+from engine.overrides import apply_overrides
+
+__all__ = ["load_config"]
+
+
+def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config, set[str]]:
+    """Read the config, apply the flags, and say which keys the user set in leaf or flags.
+
+    Args:
+        args: The flags of :mod:`engine.doors`.
+        tasks: The tool's tasks (``cls``, ``det``, ``seg``) by the config's ``default_scope``.
+
+    Raises:
+        UserError: For a missing or broken file, an override that exists nowhere, or a config
+            of another tool.
+    """
+    if args.data_root:
+        os.environ["DATA_ROOT"] = str(args.data_root)
+    explicit = _leaf_keys(args.config)
+    try:
+        cfg = Config.fromfile(args.config)
+    except FileNotFoundError as error:
+        raise UserError("a base of the config is missing", args.config, str(error)) from error
+    scope = cfg.get("default_scope", "mmengine")
+    if scope not in tasks:
+        raise UserError(
+            f"default_scope={scope!r} is not a task of this tool ({', '.join(tasks)})",
+            args.config,
+            "classification configs go to train_cls.py and test_cls.py, "
+            "others to train.py and test.py",
+        )
+    init_default_scope(scope)
+    explicit |= apply_overrides(cfg, args.cfg_options)
+    cfg.task = tasks[scope]
+    cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs", args.config.stem))
+    stated_seed = cfg.get("randomness", {}).get("seed")
+    seed = args.seed if args.seed is not None else stated_seed
+    cfg.randomness = dict(cfg.get("randomness", {}), seed=0 if seed is None else seed)
+    cfg.launcher = args.launcher
+    return cfg, explicit
+
+
+def _leaf_keys(path: Path) -> set[str]:
+    """Find the dotted keys that the config file itself sets, its bases left aside.
+
+    Raises:
+        UserError: If the file is missing or no Python.
+    """
+    if not path.is_file():
+        raise UserError("no such config", path, "see configs/ for those that come with this tool")
+    try:
+        tree = ast.parse(path.read_text())
+    except SyntaxError as error:
+        raise UserError(
+            "the config is not valid Python", f"{path}:{error.lineno}", error.msg
+        ) from error
+    keys: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            keys |= _dotted(statement.targets[0].id, statement.value)
+    return keys
+
+
+def _dotted(prefix: str, value: ast.expr) -> set[str]:
+    keys = {prefix}
+    if isinstance(value, ast.Call):
+        for keyword in value.keywords:
+            if keyword.arg:
+                keys |= _dotted(f"{prefix}.{keyword.arg}", keyword.value)
+    if isinstance(value, ast.Dict):
+        for key, child in zip(value.keys, value.values, strict=True):
+            if isinstance(key, ast.Constant):
+                keys |= _dotted(f"{prefix}.{key.value}", child)
+    return keys

@@ -1,0 +1,122 @@
+"""What all tools share at the door: flags, exit codes, one clear line for a mistake."""
+
+import argparse
+import signal
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from engine.errors import UserError
+
+__all__ = ["add_config_flags", "evaluation_parser", "parser", "run_tool", "training_parser"]
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM arrived; not an Exception, so that nothing on the way swallows it."""
+
+
+def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
+    """Call ``main`` and turn what happens into an exit code of the contract.
+
+    A :class:`UserError` becomes one line on stderr; ``--debug`` lets every traceback through.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        return main(argv)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except _TerminatedError:
+        print("terminated", file=sys.stderr)
+        return TERMINATED
+    except Exception as error:
+        if "--debug" in argv:
+            raise
+        return _say(error)
+
+
+def _on_sigterm(signum: int, frame: FrameType | None) -> None:
+    raise _TerminatedError
+
+
+def _say(error: Exception) -> int:
+    user_error = _user_error_behind(error)
+    if user_error is not None:
+        print(f"error: {user_error}", file=sys.stderr)
+        return user_error.exit_code
+    told = f"{type(error).__name__}: {error}".strip()
+    print(f"error: internal failure: {told}: run again with --debug for details", file=sys.stderr)
+    return 1
+
+
+def _user_error_behind(error: BaseException | None) -> UserError | None:
+    """Find our error in the chain: mmengine's registry wraps what a constructor raises."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Make a parser whose help ends in one example; knows ``--debug``."""
+    made = argparse.ArgumentParser(
+        description=description,
+        epilog="example:\n" + textwrap.indent(example, "  "),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    return made
+
+
+def add_config_flags(made: argparse.ArgumentParser) -> None:
+    """Add what every tool that reads a config understands."""
+    made.add_argument("config", type=Path, help="config file (text style, _base_)")
+    made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
+    made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    made.add_argument("--seed", type=int, help="random seed [the config's, else 0]")
+    made.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
+    made.add_argument(
+        "--launcher",
+        choices=["none", "pytorch", "slurm", "mpi"],
+        default="none",
+        help="job launcher",
+    )
+    made.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+    made.add_argument(
+        "--amp",
+        choices=["auto", "off", "fp16", "bf16"],
+        default="auto",
+        help="mixed precision; auto: bf16 where the hardware computes it, else off",
+    )
+
+
+def training_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Make the parser of ``train_cls.py`` and ``train.py``."""
+    made = parser(description, example)
+    add_config_flags(made)
+    made.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="auto|PATH",
+        help="go on from the newest complete checkpoint in the work dir, or from PATH",
+    )
+    made.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what would be trained, and how long; train nothing",
+    )
+    return made
+
+
+def evaluation_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Make the parser of ``test_cls.py`` and ``test.py``."""
+    made = parser(description, example)
+    add_config_flags(made)
+    made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of that config")
+    made.add_argument("--out", type=Path, metavar="F.json", help="write the metrics here")
+    return made

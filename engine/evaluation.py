@@ -1,0 +1,150 @@
+"""From a checkpoint to its metrics, the same way for the three tasks."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+from torch import nn
+
+from engine import checkpoints, launch, progress, records
+from engine.atomic import write_json
+from engine.errors import UserError
+
+__all__ = ["evaluate", "report"]
+
+# Parts of a classifier that only training needs, such as a teacher on another disk.
+TRAINING_ONLY = ("distillation",)
+
+
+def evaluate(
+    cfg: Config,
+    checkpoint_path: Path,
+    evaluator_options: dict[str, Any] | None = None,
+    tta: bool = False,
+) -> dict[str, Any]:
+    """Evaluate a checkpoint on the test split (the val split where a config has no other).
+
+    The network is rebuilt from what the checkpoint says of itself, so that a detector
+    fine-tuned with ``--backbone`` needs no flag again.
+
+    Args:
+        cfg: From :func:`load_config`; changed.
+        checkpoint_path: A checkpoint that this toolkit wrote.
+        evaluator_options: More arguments for the metric (where to write predictions, say).
+        tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``.
+
+    Returns:
+        The record for ``metrics.json``.
+
+    Raises:
+        UserError: If the checkpoint lacks its description, its tensors do not fit, its
+            classes are not those of the data, or the config knows no test-time augmentation.
+    """
+    checkpoint = checkpoints.load_checkpoint(checkpoint_path)
+    launch.init_processes(cfg.launcher)
+    split = _only_test(cfg)
+    cfg.model = _described_model(checkpoint, checkpoint_path)
+    launch.share_cores(cfg)
+    cfg.test_evaluator.update(evaluator_options or {})
+    if tta:
+        _augment_at_test_time(cfg)
+    runner = Runner.from_cfg(cfg)
+    dataset = runner.test_loop.dataloader.dataset
+    _check_classes(
+        tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
+    )
+    network = runner.model.module if tta else runner.model
+    _load_strictly(network, checkpoints.state_dict_of(checkpoint), checkpoint_path)
+    runner.model.to(memory_format=torch.channels_last)
+    started = time.perf_counter()
+    metrics = runner.test()
+    seconds = time.perf_counter() - started
+    return records.describe_run(
+        runner,
+        split=split,
+        num_images=len(dataset),
+        metrics=metrics,
+        evaluator=runner.test_loop.evaluator,
+        checkpoint=checkpoint_path,
+        seconds=seconds,
+        img_per_s=len(dataset) / seconds,
+        minutes_per_epoch=None,
+    )
+
+
+def report(record: dict[str, Any], out: Path | None) -> None:
+    """Print the metrics, and write the whole record to ``out`` if given."""
+    said = "  ".join(f"{name} {value:.2f}" for name, value in record["metrics"].items())
+    print(f"{record['split']} ({record['num_images']} images): {said}")
+    if out:
+        write_json(out, record)
+
+
+def _described_model(checkpoint: dict[str, Any], path: Path) -> ConfigDict:
+    meta = checkpoint.get("meta", {})
+    if not {"model_json", "classes"} <= meta.keys():
+        raise UserError(
+            "the checkpoint does not describe its network", path, "use one that this toolkit wrote"
+        )
+    model = ConfigDict(json.loads(meta["model_json"]))
+    for key in TRAINING_ONLY:
+        model.pop(key, None)
+    return model
+
+
+def _only_test(cfg: Config) -> str:
+    """Drop what only training needs; return the name of the split that is left."""
+    if cfg.get("test_dataloader") is None:
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+        cfg.test_cfg = {}
+    split = "val" if cfg.test_dataloader == cfg.get("val_dataloader") else "test"
+    dropped = ("dataloader", "cfg", "evaluator")
+    for key in (f"{part}_{what}" for part in ("train", "val") for what in dropped):
+        cfg.pop(key, None)
+    for key in ("optim_wrapper", "param_scheduler", "auto_scale_lr"):
+        cfg.pop(key, None)
+    cfg.custom_hooks = [dict(type=progress.ProgressHook.__name__)]
+    return split
+
+
+def _augment_at_test_time(cfg: Config) -> None:
+    if not {"tta_model", "tta_pipeline"} <= cfg.keys():
+        raise UserError(
+            "the config has no test-time augmentation", "--tta", "state tta_model and tta_pipeline"
+        )
+    cfg.model = ConfigDict(cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def _check_classes(trained: Sequence[str], found: Sequence[str], path: Path) -> None:
+    if tuple(trained) == tuple(found):
+        return
+    pairs = zip(trained, found, strict=False)
+    counts = (f"{len(trained)} classes", f"{len(found)}")
+    was, now = next((pair for pair in pairs if pair[0] != pair[1]), counts)
+    raise UserError(
+        f"the checkpoint's classes are not the data's: {was} against {now}",
+        path,
+        "evaluate on data with the classes it was trained on, in that order",
+    )
+
+
+def _load_strictly(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+    own = network.state_dict()
+    wrong = sorted(
+        key
+        for key in own.keys() | state.keys()
+        if key not in own or key not in state or own[key].shape != state[key].shape
+    )
+    if wrong:
+        raise UserError(
+            f"{len(wrong)} of {len(own)} tensors do not fit, first {wrong[0]}",
+            path,
+            "use a checkpoint of this config",
+        )
+    network.load_state_dict(state)

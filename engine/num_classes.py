@@ -1,0 +1,45 @@
+"""Fill in the number of classes that the training data has."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+
+from engine.errors import UserError
+
+__all__ = ["classes_of", "fill_num_classes"]
+
+
+def classes_of(dataset_cfg: dict[str, Any], scope: str) -> tuple[str, ...]:
+    """Build the data set, which checks itself, and return its class names in label order."""
+    init_default_scope(scope)
+    return tuple(DATASETS.build(dataset_cfg).metainfo["classes"])
+
+
+def fill_num_classes(cfg: Config, classes: tuple[str, ...]) -> None:
+    """Set every ``num_classes`` of the model that is None.
+
+    Raises:
+        UserError: If one is a number already, and another than the data's.
+    """
+    for dotted, node in _places(cfg.model, "model"):
+        if node.num_classes is None:
+            node.num_classes = len(classes)
+        elif node.num_classes != len(classes):
+            raise UserError(
+                f"the head has {node.num_classes} classes, the training data {len(classes)}",
+                f"{dotted}.num_classes ({', '.join(classes[:5])}...)",
+                "leave num_classes out (None), it is read from the data",
+            )
+
+
+def _places(node: Any, dotted: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        if "num_classes" in node:
+            yield dotted, node
+        for key, child in node.items():
+            yield from _places(child, f"{dotted}.{key}")
+    elif isinstance(node, list | tuple):
+        for index, child in enumerate(node):
+            yield from _places(child, f"{dotted}.{index}")

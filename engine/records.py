@@ -1,0 +1,214 @@
+"""What a run leaves behind: ``curve.jsonl`` per epoch and ``metrics.json`` at the end."""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from engine.atomic import write_json, write_text
+
+__all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
+
+SCHEMA = 1
+DISTRIBUTIONS = (
+    *("torch", "torchvision", "numpy"),
+    *("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection", "onedl-mmsegmentation"),
+)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file without reading it whole into memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def hardware() -> str:
+    """Name the processor that did the work, and how many."""
+    if torch.cuda.is_available():
+        return f"{get_world_size()} x {torch.cuda.get_device_name()}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores {_cpu_name()}"
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Tell python's version and those of the libraries that compute."""
+    found = {"python": platform.python_version()}
+    for name in DISTRIBUTIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def per_class(evaluator: Evaluator) -> dict[str, float]:
+    """Collect what the metrics say per class, in percent."""
+    found: dict[str, float] = {}
+    for metric in evaluator.metrics:
+        found.update(getattr(metric, "per_class", {}))
+    return {name: round(float(value), 4) for name, value in found.items()}
+
+
+def describe_run(
+    runner: Runner,
+    *,
+    split: str,
+    num_images: int,
+    metrics: dict[str, float],
+    evaluator: Evaluator,
+    checkpoint: Path | None,
+    seconds: float,
+    img_per_s: float,
+    minutes_per_epoch: float | None,
+) -> dict[str, Any]:
+    """Put together ``metrics.json`` (see the contract in docs/files.md); metrics in percent."""
+    backbone = runner.cfg.get("backbone_file") or {}
+    return {
+        "schema": SCHEMA,
+        "task": runner.cfg.get("task"),
+        "split": split,
+        "num_images": num_images,
+        "metrics": {key: round(float(value), 4) for key, value in metrics.items()},
+        "per_class": per_class(evaluator),
+        "config_sha256": hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
+        "checkpoint_sha256": sha256_of(checkpoint) if checkpoint else None,
+        "backbone_sha256": backbone.get("sha256"),
+        "seed": runner.seed,
+        "seconds": round(seconds, 2),
+        "img_per_s": round(img_per_s, 2),
+        "minutes_per_epoch": None if minutes_per_epoch is None else round(minutes_per_epoch, 4),
+        "hardware": hardware(),
+        "versions": versions(),
+    }
+
+
+@HOOKS.register_module()
+class RunRecorder(Hook):
+    """Write ``curve.jsonl`` (a line per epoch) and ``metrics.json`` (after training).
+
+    A resumed run keeps the lines of the epochs it does not repeat.  img/s counts training
+    alone, without validation and without an epoch's first batch (workers start in it).
+    """
+
+    # Behind the checkpoint hook, whose file is hashed.
+    priority = "LOWEST"
+
+    def __init__(self) -> None:
+        self._lines: list[dict[str, Any]] = []
+        self._last_metrics: dict[str, float] | None = None
+        self._losses: list[torch.Tensor] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Keep the lines of the epochs done and save the config as it came to be."""
+        self._started = time.perf_counter()
+        path = Path(runner.work_dir, "curve.jsonl")
+        if runner.epoch and path.exists():
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            self._lines = [line for line in lines if line["epoch"] <= runner.epoch]
+        if is_main_process():
+            write_text(Path(runner.work_dir, "resolved_config.py"), runner.cfg.pretty_text)
+            self._write_curve(runner)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Start the epoch's clock and its sum of losses."""
+        self._losses, self._num_images = [], 0
+        self._epoch_started = self._second_batch = time.perf_counter()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note the lr that this step uses; schedulers move it on after the step."""
+        self._lr = runner.optim_wrapper.optimizer.param_groups[0]["lr"]
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Keep the loss on its device: reading it here would wait for the GPU each step."""
+        if batch_idx == 0:
+            self._second_batch = time.perf_counter()
+        else:
+            self._num_images += _batch_size(data_batch)
+        self._losses.append(outputs["loss"].detach())
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Add the epoch's line; validation adds its metrics to it later."""
+        now = time.perf_counter()
+        counted = max(now - self._second_batch, 1e-9)
+        self._lines.append(
+            {
+                "epoch": runner.epoch + 1,
+                "iter": runner.iter,
+                "lr": self._lr,
+                "loss": round(float(torch.stack(self._losses).mean()), 6),
+                "img_per_s": round(self._num_images * get_world_size() / counted, 2),
+                "seconds": round(now - self._epoch_started, 3),
+            }
+        )
+        self._write_curve(runner)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Add the validation's metrics to the epoch's line."""
+        self._last_metrics = dict(metrics or {})
+        if self._lines:
+            self._lines[-1].update(self._last_metrics)
+        self._write_curve(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Write ``metrics.json`` from the last validation, made now if a resume skipped it."""
+        if runner.val_loop is None:
+            return
+        if self._last_metrics is None:
+            runner.val_loop.run()
+        rates = [line["img_per_s"] for line in self._lines]
+        minutes = [line["seconds"] / 60 for line in self._lines]
+        if is_main_process():
+            record = describe_run(
+                runner,
+                split="val",
+                num_images=len(runner.val_loop.dataloader.dataset),
+                metrics=self._last_metrics or {},
+                evaluator=runner.val_evaluator,
+                checkpoint=_newest_checkpoint(runner),
+                seconds=time.perf_counter() - self._started,
+                img_per_s=_mean(rates),
+                minutes_per_epoch=_mean(minutes),
+            )
+            write_json(Path(runner.work_dir, "metrics.json"), record)
+
+    def _write_curve(self, runner: Runner) -> None:
+        if is_main_process():
+            text = "".join(json.dumps(line) + "\n" for line in self._lines)
+            write_text(Path(runner.work_dir, "curve.jsonl"), text)
+
+
+def _batch_size(data_batch: Any) -> int:
+    return len(data_batch["inputs"]) if isinstance(data_batch, dict) else len(data_batch)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _newest_checkpoint(runner: Runner) -> Path | None:
+    pointer = Path(runner.work_dir, "last_checkpoint")
+    return Path(pointer.read_text().strip()) if pointer.exists() else None

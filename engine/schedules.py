@@ -1,0 +1,180 @@
+"""Warm-up of the learning rate, and the curve that a list of schedulers draws.
+
+Paper: arXiv:1812.01187, sec. 3.1 (gradual warm-up: at batch i of the first m, i x lr / m) and
+sec. 5.1 (cosine decay after it).  The decays themselves are mmengine's ``CosineAnnealingLR``,
+``MultiStepLR`` and ``StepLR``; written after a warm-up of 5 epochs::
+
+    param_scheduler = [
+        dict(type="GradualWarmup", end=5, convert_to_iter_based=True),
+        dict(type="CosineAnnealingLR", begin=5, convert_to_iter_based=True),
+    ]
+
+Step: ``dict(type="MultiStepLR", milestones=[30, 60, 90], gamma=0.1)``.  Exponential:
+``dict(type="StepLR", step_size=2, gamma=0.94)`` (0.94 every 2 epochs).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.optim import ConstantLR, LinearLR, OptimWrapper, _ParamScheduler
+from mmengine.registry import PARAM_SCHEDULERS
+from torch.optim import Optimizer
+
+__all__ = ["ConstantWarmup", "GradualWarmup", "lr_curve", "walk"]
+
+
+def _refuse_epochs(name: str, by_epoch: bool) -> None:
+    if by_epoch:
+        raise ValueError(
+            f"{name} changes the learning rate at every batch: say by_epoch=False (begin and end "
+            "count batches) or convert_to_iter_based=True (they count epochs, fractions allowed)"
+        )
+
+
+@PARAM_SCHEDULERS.register_module()
+class GradualWarmup(LinearLR):
+    """Give batch i, counted from 1, of the m batches in [begin, end) the rate i x lr / m.
+
+    mmengine's ``LinearLR`` from factor 0 would waste a batch on a rate of 0, and from its
+    default 1/3 would not be the paper's.  With accumulated gradients a batch is one forward pass.
+
+    Args:
+        optimizer: What to schedule; the Runner passes it.
+        begin: First batch of the warm-up, counted from 0; 0 is the start of training.
+        end: First batch after it.
+        last_step: As in mmengine, for resuming without a state.
+        by_epoch: Must be False unless ``convert_to_iter_based=True`` stands beside it.
+        verbose: Log every change.
+
+    Raises:
+        ValueError: If ``by_epoch`` is left True, or ``end`` is not behind ``begin``.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer | OptimWrapper,
+        begin: int = 0,
+        end: int = 0,
+        last_step: int = -1,
+        by_epoch: bool = True,
+        verbose: bool = False,
+    ) -> None:
+        _refuse_epochs("GradualWarmup", by_epoch)
+        super().__init__(
+            optimizer,
+            # begin >= end has no length; the parent refuses it with both values.
+            start_factor=1 / max(end - begin, 1),
+            begin=begin,
+            end=end,
+            last_step=last_step,
+            by_epoch=False,
+            verbose=verbose,
+        )
+
+
+@PARAM_SCHEDULERS.register_module()
+class ConstantWarmup(ConstantLR):
+    """Give all m batches in [begin, end) the rate ``factor`` x lr, and lr from then on.
+
+    mmengine's ``ConstantLR`` returns to lr one batch early (at the last batch of [begin, end)),
+    and never when m is 1.
+
+    Args:
+        optimizer: What to schedule; the Runner passes it.
+        factor: In (0, 1).
+        begin: First batch of the warm-up, counted from 0.
+        end: First batch after it.
+        last_step: As in mmengine, for resuming without a state.
+        by_epoch: Must be False unless ``convert_to_iter_based=True`` stands beside it.
+        verbose: Log every change.
+
+    Raises:
+        ValueError: If ``by_epoch`` is left True, ``factor`` is outside (0, 1), or ``end`` is not
+            behind ``begin``.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer | OptimWrapper,
+        factor: float = 0.1,
+        begin: int = 0,
+        end: int = 0,
+        last_step: int = -1,
+        by_epoch: bool = True,
+        verbose: bool = False,
+    ) -> None:
+        _refuse_epochs("ConstantWarmup", by_epoch)
+        if not 0 < factor < 1:
+            raise ValueError(f"factor must be in (0, 1), got {factor}")
+        if end <= begin:
+            raise ValueError(f"end must be larger than begin, got begin={begin}, end={end}")
+        # One more: the parent divides by the factor at the last step that it sees.
+        super().__init__(
+            optimizer,
+            factor=factor,
+            begin=begin,
+            end=end + 1,
+            last_step=last_step,
+            by_epoch=False,
+            verbose=verbose,
+        )
+
+
+def lr_curve(
+    schedulers: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+    lr: float,
+    epochs: int,
+    iters_per_epoch: int,
+) -> list[float]:
+    """Give the learning rate of every batch, without training.
+
+    Builds the real schedulers as the Runner does and steps them on an optimiser that holds
+    nothing.
+
+    Args:
+        schedulers: ``cfg.param_scheduler``: one config, a list, or None.
+        lr: The optimiser's learning rate, linear scaling included.
+        epochs: At least 1; for an iteration-based loop give 1 and all iterations below.
+        iters_per_epoch: Batches per epoch, at least 1.
+
+    Returns:
+        ``epochs * iters_per_epoch`` rates; ``[0]`` is that of the first batch.
+    """
+    if isinstance(schedulers, Mapping):
+        schedulers = [schedulers]
+    optimizer = torch.optim.SGD([torch.zeros(0, requires_grad=True)], lr=lr)
+    built = [
+        PARAM_SCHEDULERS.build(
+            {"end": epochs if one.get("by_epoch", True) else epochs * iters_per_epoch, **one},
+            default_args={"optimizer": optimizer, "epoch_length": iters_per_epoch},
+        )
+        for one in schedulers or ()
+    ]
+    return walk(built, optimizer, epochs, iters_per_epoch)
+
+
+def walk(
+    schedulers: Iterable[_ParamScheduler], optimizer: Any, epochs: int, iters_per_epoch: int
+) -> list[float]:
+    """Step freshly built ``schedulers`` as mmengine's ParamSchedulerHook does; note each rate.
+
+    Args:
+        schedulers: Attached to ``optimizer``; they are used up.
+        optimizer: Whose first parameter group tells the rate; it never makes a step.
+        epochs: How many to walk through.
+        iters_per_epoch: Batches per epoch.
+    """
+    per_batch = [one for one in schedulers if not one.by_epoch]
+    per_epoch = [one for one in schedulers if one.by_epoch]
+    # mmengine warns when a schedule moves before the optimiser did.
+    optimizer._global_step = 0
+    rates = []
+    for _ in range(epochs):
+        for _ in range(iters_per_epoch):
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+            for one in per_batch:
+                one.step()
+        for one in per_epoch:
+            one.step()
+    return rates

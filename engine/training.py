@@ -1,0 +1,89 @@
+"""From a config to a trained model, the same way for the three tasks."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from engine import checkpoints, launch, lr, precision, progress, records
+from engine.dry_run import DryRun, DryRunDone
+from engine.errors import RefusedError
+from engine.num_classes import classes_of, fill_num_classes
+
+__all__ = ["add_hooks", "prepare_training", "train"]
+
+# Every training run has them; the imports above register them.
+HOOKS = (launch.EpochSeed, progress.ProgressHook, records.RunRecorder)
+
+
+def prepare_training(cfg: Config, amp: str) -> list[str]:
+    """Give the config what every training run of ours has; return the lines that say so.
+
+    Changed in place: processes, threads, SyncBN, precision, lr, number of classes, hooks.
+    """
+    launch.init_processes(cfg.launcher)
+    lines = [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
+    lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
+    cfg.classes = classes_of(cfg.train_dataloader.dataset, cfg.default_scope)
+    fill_num_classes(cfg, cfg.classes)
+    # Workers made anew each epoch take their seeds from it, see launch.EpochSeed.
+    cfg.train_dataloader.worker_init_fn = dict(type="seed_worker")
+    cfg.train_dataloader.persistent_workers = False
+    add_hooks(cfg, *(hook.__name__ for hook in HOOKS))
+    stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
+    cfg.default_hooks.checkpoint = {**stated, "type": "SafeCheckpointHook"}
+    return [line for line in lines if line]
+
+
+def add_hooks(cfg: Config, *names: str) -> None:
+    """Append hooks that the config does not list itself."""
+    listed = list(cfg.get("custom_hooks") or [])
+    named = {hook["type"] for hook in listed}
+    cfg.custom_hooks = listed + [dict(type=name) for name in names if name not in named]
+
+
+def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
+    """Train as the config says, or with ``--dry-run`` only tell.
+
+    Raises:
+        RefusedError: If the work dir holds a run already and ``--resume`` is not given.
+    """
+    _resume(cfg, args)
+    if args.dry_run:
+        cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
+        add_hooks(cfg, DryRun.__name__)
+    runner = Runner.from_cfg(cfg)
+    for line in lines:
+        print_log(line, logger="current")
+    runner.model.to(memory_format=torch.channels_last)
+    try:
+        runner.train()
+    except DryRunDone:
+        return
+
+
+def _resume(cfg: Config, args: argparse.Namespace) -> None:
+    pointer = Path(cfg.work_dir, "last_checkpoint")
+    if args.resume is None:
+        if pointer.exists() and not args.dry_run:
+            raise RefusedError(
+                "this folder holds a run already",
+                cfg.work_dir,
+                "add --resume, or name another --work-dir",
+            )
+        return
+    found = (
+        checkpoints.find_resumable(Path(cfg.work_dir))
+        if args.resume == "auto"
+        else Path(args.resume)
+    )
+    if found is None:
+        print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")
+        return
+    checkpoints.load_checkpoint(found)  # refuses what is damaged or would run code
+    cfg.resume, cfg.load_from = True, str(found)

@@ -1,0 +1,42 @@
+"""Measure a detector's mAP or a segmenter's mIoU on its test split."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import backbones  # noqa: F401  registers ResNetA..D
+import detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
+import segmentation  # noqa: F401
+from engine import doors, evaluation
+from engine.config_file import load_config
+
+EXAMPLE = """python tools/test.py configs/detection/faster-rcnn_fpn_demo.py \\
+    work_dirs/faster-rcnn_fpn_demo/epoch_12.pth --out metrics.json"""
+TASKS = {"mmdet": "det", "mmseg": "seg"}
+# The metrics' argument that says where predictions go.
+DUMP = {"det": "results_file", "seg": "output_dir"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the config, evaluate the checkpoint, write and print the metrics."""
+    made = doors.evaluation_parser(__doc__, EXAMPLE)
+    made.add_argument(
+        "--dump-predictions",
+        type=Path,
+        metavar="P",
+        help="write what was predicted: COCO results JSON, or a folder of PNG masks",
+    )
+    made.add_argument(
+        "--tta", action="store_true", help="test-time augmentation, as the config says"
+    )
+    args = made.parse_args(argv)
+    cfg, _ = load_config(args, TASKS)
+    options = {DUMP[cfg.task]: str(args.dump_predictions)} if args.dump_predictions else {}
+    evaluation.report(evaluation.evaluate(cfg, args.checkpoint, options, args.tta), args.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))

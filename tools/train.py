@@ -1,0 +1,35 @@
+"""Fine-tune a detector (mmdet config) or a segmenter (mmseg config) from a backbone file."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from transfer.adapt import apply_backbone
+
+import backbones  # noqa: F401  registers ResNetA..D
+import detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
+import segmentation  # noqa: F401
+from engine import doors, training
+from engine.config_file import load_config
+
+EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
+    --backbone work_dirs/resnet18-d_demo/backbone.safetensors"""
+TASKS = {"mmdet": "det", "mmseg": "seg"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the config, put the backbone in, add what every run has, train."""
+    made = doors.training_parser(__doc__, EXAMPLE)
+    made.add_argument("--backbone", metavar="FILE|scratch", help="backbone file, or a random start")
+    args = made.parse_args(argv)
+    cfg, explicit = load_config(args, TASKS)
+    lines = apply_backbone(cfg, args.backbone, explicit)
+    lines += training.prepare_training(cfg, args.amp)
+    training.train(cfg, args, lines)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))
