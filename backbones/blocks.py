@@ -117,9 +117,9 @@ class ResidualBlock(NormsByName):
         raise NotImplementedError
 
     @property
-    def last_norm(self) -> nn.Module:
-        """The norm that ends the branch: zero gamma here makes the block start as its shortcut."""
-        return self.norm(self.num_norms)
+    def last_gamma(self) -> nn.Parameter:
+        """Scale of the norm that ends the branch; at 0 the block is its shortcut."""
+        return self.norm(self.num_norms).get_parameter("weight")
 
     def forward(self, x: Tensor) -> Tensor:
         """Map B C H W to B (channels * expansion) ceil(H / stride) ceil(W / stride)."""
@@ -210,7 +210,7 @@ class Bottleneck(ResidualBlock):
 
 
 # Blocks per stage: arXiv:1512.03385, table 1.
-DEPTHS: dict[int, tuple[type[ResidualBlock], tuple[int, int, int, int]]] = {
+DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),

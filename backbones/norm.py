@@ -56,7 +56,8 @@ class NormsByName(nn.Module):
 
     def norm(self, index: int) -> nn.Module:
         """Norm number ``index``, counted from 1."""
-        return self.get_submodule(f"{self._norm_prefix}{index}")
+        norm: nn.Module = getattr(self, f"{self._norm_prefix}{index}")
+        return norm
 
 
 def hold_batch_norms(module: nn.Module) -> None:
@@ -89,6 +90,7 @@ class StatisticsKept:
     def __exit__(self, *exc_info: object) -> None:
         """Restore momentum and the number of batches seen."""
         while self.saved:
-            norm, norm.momentum, count = self.saved.pop()
+            norm, momentum, count = self.saved.pop()
+            norm.momentum = momentum
             if count is not None and norm.num_batches_tracked is not None:
                 norm.num_batches_tracked.copy_(count)

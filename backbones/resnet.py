@@ -9,22 +9,20 @@ Letters: B batch, C channels, H W pixels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
-from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from .blocks import VARIANTS, Variant, conv3x3, make_stage, stage_out_channels
 from .norm import NormsByName, build_norm, hold_batch_norms
-from .weight_init import INITS, draw_weights, zero_last_gammas
+from .weight_init import InitCfg, SelfInitialised
 
 __all__ = ["ResNet", "ResNetA", "ResNetB", "ResNetC", "ResNetD"]
 
-InitCfg = dict[str, Any] | list[dict[str, Any]] | None
 
-
-class ResNet(BaseModule, NormsByName):
+class ResNet(SelfInitialised, NormsByName):
     """What ResNet-A to -D share; a subclass states its ``variant``.
 
     ======================  =============================  ===================
@@ -87,7 +85,7 @@ class ResNet(BaseModule, NormsByName):
         init: str = "msra",
         init_cfg: InitCfg = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(init, zero_init_residual, init_cfg)
         if not 1 <= num_stages <= 4:
             raise ValueError(f"num_stages must be 1 to 4, got {num_stages}")
         self.depth, self.num_stages = depth, num_stages
@@ -102,7 +100,6 @@ class ResNet(BaseModule, NormsByName):
         self.frozen_stages, self.norm_eval = frozen_stages, norm_eval
         self.norm_cfg = dict(norm_cfg or {"type": "BN"})
         self.with_cp, self.contract_dilation = with_cp, contract_dilation
-        self.zero_init_residual, self.init = zero_init_residual, init
         self._check_arguments()
         self._add_stem()
         self._add_stages()
@@ -131,8 +128,6 @@ class ResNet(BaseModule, NormsByName):
                 f"stem_channels must be at least 1, and even for a deep stem, "
                 f"got {self.stem_channels}"
             )
-        if self.init not in INITS:
-            raise ValueError(f"init must be one of {sorted(INITS)}, got {self.init!r}")
 
     def _add_stem(self) -> None:
         if self.variant.deep_stem:
@@ -202,23 +197,12 @@ class ResNet(BaseModule, NormsByName):
             hold_batch_norms(self)
         return self
 
-    def init_weights(self) -> None:
-        """Draw by ``init``, zero the last gammas if wished, then run ``init_cfg``.
-
-        A second call changes nothing, or it would wipe out what a file has filled.
-        """
-        if not self.is_init:
-            draw_weights(self, self.init)
-            if self.zero_init_residual:
-                zero_last_gammas(self)
-        super().init_weights()
-
 
 def _deep_stem(in_channels: int, channels: int, norm_cfg: Mapping[str, Any]) -> nn.Sequential:
     """Three 3x3 convolutions for the 7x7; only the first has stride 2 (fig. 2b)."""
     widths = (in_channels, channels // 2, channels // 2, channels)
     layers: list[nn.Module] = []
-    for number, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (before, after) in enumerate(pairwise(widths)):
         layers.append(conv3x3(before, after, stride=2 if number == 0 else 1))
         layers.append(build_norm(norm_cfg, after))
         layers.append(nn.ReLU(inplace=True))

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from .blocks import ResidualBlock
-from .norm import NORMS
 
-__all__ = ["INITS", "draw_weights", "msra_prelu_normal_", "zero_last_gammas"]
+__all__ = [
+    "INITS",
+    "InitCfg",
+    "SelfInitialised",
+    "draw_weights",
+    "msra_prelu_normal_",
+    "zero_last_gammas",
+]
+
+InitCfg = dict[str, Any] | list[dict[str, Any]] | None
 
 
 def msra_prelu_normal_(weight: Tensor, slope: float = 0.25) -> Tensor:
@@ -37,17 +47,11 @@ INITS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def draw_weights(module: nn.Module, init: str) -> None:
-    """Draw all convolutions of ``module`` by rule ``init``; norms get gamma 1, beta 0.
-
-    Raises:
-        ValueError: If ``init`` is not a key of ``INITS``.
-    """
-    if init not in INITS:
-        raise ValueError(f"init must be one of {sorted(INITS)}, got {init!r}")
+    """Draw all convolutions of ``module`` by rule ``init``, a key of ``INITS``; gamma 1, beta 0."""
     for child in module.modules():
         if isinstance(child, nn.Conv2d):
             INITS[init](child.weight)  # our convolutions have no bias
-        elif isinstance(child, tuple(NORMS.values())):
+        elif isinstance(child, nn.BatchNorm2d | nn.SyncBatchNorm | nn.GroupNorm):
             child.reset_parameters()
 
 
@@ -55,4 +59,34 @@ def zero_last_gammas(module: nn.Module) -> None:
     """Let every block of ``module`` start as its shortcut (arXiv:1812.01187, sec. 3.1)."""
     for child in module.modules():
         if isinstance(child, ResidualBlock):
-            nn.init.zeros_(child.last_norm.weight)
+            nn.init.zeros_(child.last_gamma)
+
+
+class SelfInitialised(BaseModule):
+    """A module that draws its own weights by name before ``init_cfg`` has its say.
+
+    Args:
+        init: A key of ``INITS``.
+        zero_init_residual: Zero the last gamma of each block.
+        init_cfg: mmengine initialisers, run last: a loaded file always wins.
+
+    Raises:
+        ValueError: If ``init`` is not a key of ``INITS``.
+    """
+
+    def __init__(self, init: str, zero_init_residual: bool, init_cfg: InitCfg) -> None:
+        super().__init__(init_cfg)
+        if init not in INITS:
+            raise ValueError(f"init must be one of {sorted(INITS)}, got {init!r}")
+        self.init, self.zero_init_residual = init, zero_init_residual
+
+    def init_weights(self) -> None:
+        """Draw by ``init``, zero the last gammas if wished, then run ``init_cfg``.
+
+        A second call changes nothing, or it would wipe out what a file has filled.
+        """
+        if not self.is_init:
+            draw_weights(self, self.init)
+            if self.zero_init_residual:
+                zero_last_gammas(self)
+        super().init_weights()

@@ -5,7 +5,9 @@ compiled operators.
 """
 
 from detection.mmcv_ops import install
+from engine.environment import refuse_upstream_beside_forks
 
 __all__ = ["install"]
 
+refuse_upstream_beside_forks()
 install()

@@ -20,6 +20,7 @@ from typing import NoReturn
 import torch
 import torchvision  # noqa: F401  registers torch.ops.torchvision
 from torch import Tensor
+from torch.nn import functional
 
 from engine.errors import UserError
 
@@ -32,7 +33,7 @@ NOT_COMPILED = "not compiled (torchvision stands in)"
 class MissingOpError(UserError, NotImplementedError):
     """An operator was called that only a compiled mmcv has."""
 
-    def __init__(self, op: str, why: str = "mmcv is installed without its compiled operators"):
+    def __init__(self, op: str, why: str = "mmcv was installed without a compiler") -> None:
         super().__init__(
             f"mmcv operator {op!r} is missing ({why})",
             f"{EXT}.{op}",
@@ -148,25 +149,26 @@ def _only_average(pool_mode: int, op: str) -> None:
         raise MissingOpError(op, "only pool_mode='avg' is in torchvision")
 
 
-def _focal_loss(
-    logits: Tensor, target: Tensor, weight: Tensor, gamma: float, alpha: float
-) -> Tensor:
+def _focal_loss(logits: Tensor, target: Tensor, gamma: float, alpha: float) -> Tensor:
     """Sigmoid focal loss ``[N, K]`` (arXiv:1708.02002, eq. 5); target K is background."""
-    one_hot = torch.nn.functional.one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
-    p_true = torch.sigmoid(logits) * one_hot + torch.sigmoid(-logits) * (1 - one_hot)
-    alpha_true = alpha * one_hot + (1 - alpha) * (1 - one_hot)
-    cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits, one_hot, reduction="none"
-    )
-    loss = alpha_true * (1 - p_true) ** gamma * cross_entropy
-    return loss * weight[target.clamp(max=len(weight) - 1)][:, None] if weight.numel() else loss
+    one_hot = functional.one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
+    sign = 2 * one_hot - 1
+    alpha_true = 0.5 + sign * (alpha - 0.5)
+    p_wrong = torch.sigmoid(-sign * logits)
+    return -alpha_true * p_wrong**gamma * functional.logsigmoid(sign * logits)
 
 
 def sigmoid_focal_loss_forward(
     input: Tensor, target: Tensor, weight: Tensor, output: Tensor, *, gamma: float, alpha: float
 ) -> None:
-    """Fill ``output`` ``[N, K]``; mmdet calls this on a GPU and its own Python on a CPU."""
-    output.copy_(_focal_loss(_at_least_float32(input), target, weight, gamma, alpha))
+    """Fill ``output`` ``[N, K]``; mmdet calls this on a GPU and its own Python on a CPU.
+
+    Raises:
+        MissingOpError: If ``weight``, one per class, is not empty; mmdet leaves it empty.
+    """
+    if weight.numel():
+        raise MissingOpError("sigmoid_focal_loss_forward", "weights per class are not provided")
+    output.copy_(_focal_loss(_at_least_float32(input), target, gamma, alpha))
 
 
 def sigmoid_focal_loss_backward(
@@ -175,7 +177,7 @@ def sigmoid_focal_loss_backward(
     """Fill ``grad_input`` ``[N, K]`` with the derivative of the summed loss."""
     with torch.enable_grad():
         logits = _at_least_float32(input).detach().requires_grad_()
-        total = _focal_loss(logits, target, weight, gamma, alpha).sum()
+        total = _focal_loss(logits, target, gamma, alpha).sum()
     grad_input.copy_(torch.autograd.grad(total, logits)[0])
 
 

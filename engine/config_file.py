@@ -2,12 +2,12 @@
 
 import argparse
 import ast
-import os
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from engine.doors import set_data_root
 from engine.errors import UserError
 from engine.overrides import apply_overrides
 
@@ -25,8 +25,7 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
         UserError: For a missing or broken file, an override that exists nowhere, or a config
             of another tool.
     """
-    if args.data_root:
-        os.environ["DATA_ROOT"] = str(args.data_root)
+    set_data_root(args.data_root)
     explicit = _leaf_keys(args.config)
     try:
         cfg = Config.fromfile(args.config)

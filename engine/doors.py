@@ -1,6 +1,7 @@
 """What all tools share at the door: flags, exit codes, one clear line for a mistake."""
 
 import argparse
+import os
 import signal
 import sys
 import textwrap
@@ -10,7 +11,14 @@ from types import FrameType
 
 from engine.errors import UserError
 
-__all__ = ["add_config_flags", "evaluation_parser", "parser", "run_tool", "training_parser"]
+__all__ = [
+    "add_config_flags",
+    "evaluation_parser",
+    "parser",
+    "run_tool",
+    "set_data_root",
+    "training_parser",
+]
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -92,6 +100,12 @@ def add_config_flags(made: argparse.ArgumentParser) -> None:
         default="auto",
         help="mixed precision; auto: bf16 where the hardware computes it, else off",
     )
+
+
+def set_data_root(folder: Path | None) -> None:
+    """Let configs find ``--data-root``; they say ``{{$DATA_ROOT:data}}``."""
+    if folder:
+        os.environ["DATA_ROOT"] = str(folder)
 
 
 def training_parser(description: str, example: str) -> argparse.ArgumentParser:

@@ -7,8 +7,9 @@ size and time of change, so that the second start of a run takes no more than a 
 import contextlib
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ __all__ = [
     "ImageFacts",
     "find_unreadable",
     "image_facts",
+    "leave_out",
     "leave_out_unreadable",
     "read_error",
     "scan_files",
@@ -52,30 +54,41 @@ def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def leave_out_unreadable(paths: Sequence[Path], max_unreadable: int, where: object) -> set[Path]:
+    """Decode each image in full and say which to leave out, see :func:`leave_out`.
+
+    Raises:
+        UserError: If more than ``max_unreadable`` images can't be read.
+    """
+    return leave_out(find_unreadable(paths), len(paths), max_unreadable, where)
+
+
+def leave_out(
+    bad: Mapping[Path, str], num_images: int, max_unreadable: int, where: object
+) -> set[Path]:
     """Say which images to leave out because they can't be read, in one counted warning.
 
     Args:
-        paths: The images of one dataset.
+        bad: The images that can't be read, each with the reason.
+        num_images: Of so many images of the data set.
         max_unreadable: So many may be left out; 0 allows none.
         where: The folder or file list, for the message.
 
     Raises:
         UserError: If more than ``max_unreadable`` images can't be read.
     """
-    bad = find_unreadable(paths)
     if not bad:
         return set()
     if len(bad) > max_unreadable:
         first, why = next(iter(bad.items()))
         raise UserError(
-            f"{len(bad)} of {len(paths)} images can't be read (first: {first.name}: {why})",
+            f"{len(bad)} of {num_images} images can't be read (first: {first.name}: {why})",
             where,
             f"mend them or raise max_unreadable (now {max_unreadable})",
         )
     named = ", ".join(f"{path.name} ({why})" for path, why in list(bad.items())[:NUM_NAMED])
     more = f" and {len(bad) - NUM_NAMED} more" if len(bad) > NUM_NAMED else ""
-    message = f"{where}: left out {len(bad)} of {len(paths)} images that can't be read: {named}"
-    print_log(message + more, logger="current", level=30)
+    message = f"{where}: left out {len(bad)} of {num_images} images that can't be read: {named}"
+    print_log(message + more, logger="current", level=logging.WARNING)
     return set(bad)
 
 

@@ -91,7 +91,7 @@ def _stated_rule(cfg: Config) -> dict[str, Any] | None:
         raise UserError(
             "auto_scale_lr has no base_batch_size",
             "auto_scale_lr",
-            "state the batch size that optimizer.lr is meant for, or set auto_scale_lr.enable=False",
+            "state the batch size that optimizer.lr is meant for, or auto_scale_lr.enable=False",
         )
     if "lr" not in _optimizer(cfg):
         raise UserError(
@@ -106,7 +106,7 @@ def _rule_before_scaling(cfg: Config, done: dict[str, Any]) -> dict[str, Any]:
     lr = _optimizer(cfg).get("lr")
     if lr is None or not math.isclose(lr, done["effective"], rel_tol=1e-9):
         raise UserError(
-            f"lr {lr} was set in a config whose lr had been scaled to {done['effective']:g} already",
+            f"lr {lr} was set in a config whose lr is scaled already (to {done['effective']:g})",
             "optim_wrapper.optimizer.lr",
             "change lr_rule.lr and optimizer.lr together, or start from the config as written",
         )

@@ -1,11 +1,265 @@
-"""Progress of every long step: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a run: epoch, iteration, loss, lr, images per second and the time left.
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+In a config, beside mmengine's LoggerHook, which goes on writing the log file and TensorBoard
+(its console lines are held back, so nothing is said twice):
 
-T = TypeVar("T")
+    custom_hooks = [dict(type="ProgressHook")]
+"""
+
+import logging
+import numbers
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from engine.bars import Step, console_handlers, duration, on_terminal, stop_bars, track
+
+__all__ = ["ProgressHook", "Rate", "duration", "on_terminal", "stop_bars", "track"]
+
+SKIPPED_ITERS = 5  # start of the workers, memory and kernels being chosen
+WINDOW_ITERS = 100
+SHORT_EPOCH_S = 1.0  # an epoch shorter than this leaves no line of its own
+NUM_METRICS_SHOWN = 8
 
 
-def track(sequence: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Pass ``sequence`` on."""
-    yield from sequence
+class Rate:
+    """Images per second, without the first iterations of a run."""
+
+    def __init__(self) -> None:
+        self.num_iters = 0
+        self._recent: deque[tuple[int, float]] = deque(maxlen=WINDOW_ITERS)
+        self._images, self._seconds = 0, 0.0
+
+    def add(self, num_images: int, seconds: float) -> None:
+        """Count one iteration."""
+        self.num_iters += 1
+        if self.num_iters == SKIPPED_ITERS + 1:  # until then the slow ones are all there is
+            self._recent.clear()
+            self._images, self._seconds = 0, 0.0
+        self._recent.append((num_images, seconds))
+        self._images += num_images
+        self._seconds += seconds
+
+    @property
+    def recent(self) -> float:
+        """Images per second of the last 100 iterations; 0 before the first."""
+        seconds = sum(seconds for _, seconds in self._recent)
+        return sum(images for images, _ in self._recent) / seconds if seconds else 0.0
+
+    @property
+    def whole(self) -> float:
+        """Images per second of the whole run; 0 before the first iteration."""
+        return self._images / self._seconds if self._seconds else 0.0
+
+    @property
+    def iter_seconds(self) -> float:
+        """Mean seconds of the last 100 iterations; 0 before the first."""
+        return sum(s for _, s in self._recent) / len(self._recent) if self._recent else 0.0
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Shows training, validation and test on rank 0: a bar, or plain lines.
+
+    The loss is read from the device only when a line is due, and at most every ``interval``
+    iterations; ``img_per_s`` (the training's, over all ranks) is there for records afterwards.
+
+    Args:
+        interval: Iterations between two readings of the loss, at least.
+
+    Raises:
+        ValueError: If ``interval`` is less than 1.
+    """
+
+    # After the model's step, before the schedule sets the lr of the next iteration.
+    priority = "BELOW_NORMAL"
+
+    def __init__(self, interval: int = 10) -> None:
+        if interval < 1:
+            raise ValueError(f"interval must be at least 1, got {interval}")
+        self.interval = interval
+        self._train_rate = Rate()
+        self._step: Step | None = None
+        self._stage_rate = Rate()
+        self._tick = self._stage_start = 0.0
+        self._val_seconds: float | None = None
+
+    @property
+    def img_per_s(self) -> float:
+        """Trained images per second over all ranks, first iterations and validation left out."""
+        return self._train_rate.whole
+
+    def before_run(self, runner: Runner) -> None:
+        """Hold LoggerHook's lines back from the screen; the log file keeps them."""
+        for handler in console_handlers(runner.logger):
+            if not any(isinstance(one, _NoLoggerHook) for one in handler.filters):
+                handler.addFilter(_NoLoggerHook())
+
+    def after_run(self, runner: Runner) -> None:
+        """Give the screen back."""
+        self._close()
+        for handler in console_handlers(runner.logger):
+            for one in [one for one in handler.filters if isinstance(one, _NoLoggerHook)]:
+                handler.removeFilter(one)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Open the bar of one epoch, or of the whole run where the loop counts iterations."""
+        self._tick = time.perf_counter()
+        if not is_main_process():
+            return
+        self._close()
+        if _counts_epochs(runner):
+            name = f"epoch {runner.epoch + 1}/{runner.max_epochs}"
+            self._step = Step(name, len(runner.train_dataloader))
+        else:
+            self._step = Step("train", runner.max_iters, done=runner.iter)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Move the bar; now and then read the loss."""
+        now = time.perf_counter()
+        self._train_rate.add(_num_images(data_batch) * get_world_size(), now - self._tick)
+        self._tick = now
+        step = self._step
+        if step is None:
+            return
+        step.advance_to(batch_idx + 1)
+        last = step.total is not None and step.done >= step.total
+        if last:
+            self._end_epoch(runner, outputs)
+        elif step.done % self.interval == 0 and step.due:
+            step.show(self._train_note(runner, outputs))
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Open the bar of a validation."""
+        self._begin_stage("val", len(runner.val_dataloader))
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Move the bar."""
+        self._stage_iter(batch_idx, data_batch)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Leave a line with the metrics."""
+        self._val_seconds = time.perf_counter() - self._stage_start
+        self._end_stage(metrics)
+        self._resume_train_bar(runner)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Open the bar of a test."""
+        self._begin_stage("test", len(runner.test_dataloader))
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Move the bar."""
+        self._stage_iter(batch_idx, data_batch)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Leave a line with the metrics."""
+        self._end_stage(metrics)
+
+    def time_left(self, runner: Runner) -> float:
+        """Seconds until the run ends: the iterations and the validations still to come."""
+        iters = runner.max_iters - (runner.iter + 1)
+        return iters * self._train_rate.iter_seconds + _vals_left(runner) * self._one_val(runner)
+
+    def _one_val(self, runner: Runner) -> float:
+        if self._val_seconds is not None or not self._train_rate.recent:
+            return self._val_seconds or 0.0
+        # Not seen yet: backward costs twice a forward, so validation is three times as fast.
+        return len(runner.val_dataloader.dataset) / (3 * self._train_rate.recent)
+
+    def _train_note(self, runner: Runner, outputs: dict | None) -> str:
+        parts = [f"lr {_lr(runner):.3g}", f"{self._train_rate.recent:.3g} img/s"]
+        if outputs and "loss" in outputs:
+            parts.insert(0, f"loss {float(outputs['loss']):.4g}")  # the only wait for the device
+        return " | ".join([*parts, f"left {duration(self.time_left(runner))}"])
+
+    def _end_epoch(self, runner: Runner, outputs: dict | None) -> None:
+        step, self._step = self._step, None
+        is_last = runner.iter + 1 >= runner.max_iters
+        if step is not None and (is_last or step.silent_s >= SHORT_EPOCH_S):
+            step.end(self._train_note(runner, outputs))
+        elif step is not None:
+            step.close()
+
+    def _begin_stage(self, name: str, total: int) -> None:
+        self._tick = self._stage_start = time.perf_counter()
+        self._stage_rate = Rate()
+        if is_main_process():
+            self._close()
+            self._step = Step(name, total)
+
+    def _stage_iter(self, batch_idx: int, data_batch: Any) -> None:
+        now = time.perf_counter()
+        self._stage_rate.add(_num_images(data_batch) * get_world_size(), now - self._tick)
+        self._tick = now
+        step = self._step
+        if step is None:
+            return
+        step.advance_to(batch_idx + 1)
+        if step.due:
+            left = (step.total - step.done) * self._stage_rate.iter_seconds if step.total else 0.0
+            step.show(f"{self._stage_rate.recent:.3g} img/s | left {duration(left)}")
+
+    def _end_stage(self, metrics: dict[str, float] | None) -> None:
+        step, self._step = self._step, None
+        if step is not None:
+            rate = f"{self._stage_rate.recent:.3g} img/s"
+            took = f"took {duration(time.perf_counter() - self._stage_start)}"
+            step.end(" | ".join([*_metric_notes(metrics), rate, took]))
+
+    def _resume_train_bar(self, runner: Runner) -> None:
+        # A loop that counts iterations validates in the middle of its one "epoch".
+        in_training = runner.message_hub.get_info("loop_stage", "") == "train"
+        if in_training and not _counts_epochs(runner) and runner.iter < runner.max_iters:
+            self.before_train_epoch(runner)
+
+    def _close(self) -> None:
+        if self._step is not None:
+            self._step.close()
+            self._step = None
+
+
+class _NoLoggerHook(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.module != "logger_hook" or record.levelno > logging.INFO
+
+
+def _counts_epochs(runner: Runner) -> bool:
+    return hasattr(runner.train_loop, "run_epoch")
+
+
+def _vals_left(runner: Runner) -> int:
+    loop = runner.train_loop
+    if runner.val_loop is None:
+        return 0
+    if not _counts_epochs(runner):
+        return loop.max_iters // loop.val_interval - (runner.iter + 1) // loop.val_interval
+    epochs = range(max(runner.epoch + 1, loop.val_begin), runner.max_epochs + 1)
+    return sum(one % loop.val_interval == 0 or one == runner.max_epochs for one in epochs)
+
+
+def _num_images(data_batch: Any) -> int:
+    if isinstance(data_batch, dict):
+        return len(data_batch.get("inputs", ()))
+    return len(data_batch[0]) if isinstance(data_batch, Sequence) and len(data_batch) else 0
+
+
+def _lr(runner: Runner) -> float:
+    # With per-group multipliers the first group speaks for all, as in mmengine's log.
+    return next(iter(runner.optim_wrapper.get_lr().values()))[0]
+
+
+def _metric_notes(metrics: dict[str, float] | None) -> list[str]:
+    numbers = {key: one for key, one in (metrics or {}).items() if isinstance(one, numbers.Real)}
+    return [f"{key} {one:.2f}" for key, one in list(numbers.items())[:NUM_METRICS_SHOWN]]

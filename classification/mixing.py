@@ -1,0 +1,74 @@
+"""Mixup: train on weighted sums of two images and of their targets.
+
+Source: arXiv:1812.01187, sec. 5.4, after Zhang et al., arXiv:1710.09412.
+Letters: B batch, C channels, H W pixels, K classes.
+"""
+
+import math
+import random
+
+import torch
+from jaxtyping import Float, Int
+from mmengine.logging import MessageHub
+from torch import Tensor
+
+__all__ = ["draw_lambda", "epochs_left", "mixup", "reversed_order"]
+
+
+def draw_lambda(alpha: float, rng: random.Random) -> float:
+    """Draw the weight of a batch's own images from Beta(alpha, alpha).
+
+    One for the whole batch, as the paper's code does (GluonCV train_imagenet.py).
+
+    Args:
+        alpha: Above 0.  The paper takes 0.2: most draws lie near 0 or 1.  1 is uniform.
+        rng: Where the randomness comes from.
+
+    Returns:
+        A number in [0, 1].
+
+    Raises:
+        ValueError: If ``alpha`` is not above 0.
+    """
+    if not alpha > 0:
+        raise ValueError(f"mixup's alpha must be above 0, got {alpha}")
+    return rng.betavariate(alpha, alpha)
+
+
+def mixup(
+    inputs: Float[Tensor, "B C H W"],
+    targets: Float[Tensor, "B K"],
+    lam: float,
+    permutation: Int[Tensor, " B"],
+) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B K"]]:
+    """Mix row i with row ``permutation[i]``: ``lam`` of the first, ``1 - lam`` of the second.
+
+    Args:
+        inputs: Images, normalised or not: the weights sum to 1, so both commute.
+        targets: One-hot or smoothed rows.
+        lam: In [0, 1]; 1 changes nothing.
+        permutation: Partner of each row.
+
+    Returns:
+        New images and targets; the arguments are left as they are.
+    """
+    return (
+        torch.lerp(inputs[permutation], inputs, lam),
+        torch.lerp(targets[permutation], targets, lam),
+    )
+
+
+def reversed_order(batch_size: int, device: torch.device) -> Int[Tensor, " B"]:
+    """Pair the first row with the last, and so on (GluonCV's choice; batches are shuffled)."""
+    return torch.arange(batch_size - 1, -1, -1, device=device)
+
+
+def epochs_left() -> float:
+    """Count the epochs of the current run that are not over, this one included.
+
+    Read from mmengine's MessageHub, where every Runner notes ``epoch`` and ``max_epochs``.
+    Infinite where no run has said so.  An iteration-based loop counts as one long epoch.
+    """
+    hub = MessageHub.get_current_instance()
+    epoch, max_epochs = hub.get_info("epoch"), hub.get_info("max_epochs")
+    return math.inf if epoch is None or max_epochs is None else max_epochs - epoch

@@ -1,0 +1,59 @@
+"""From the loader's bytes to the network's floats.
+
+Letters: B batch, C channels, H W pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from mmengine.registry import MODELS
+
+__all__ = ["ClassificationPreprocessor"]
+
+
+@MODELS.register_module()
+class ClassificationPreprocessor(BaseDataPreprocessor):
+    """Move a batch to the device as bytes and normalise it there: ``(x - mean) / std``.
+
+    Args:
+        mean: Per channel, RGB, 0 to 255.
+        std: Per channel, RGB, 0 to 255.
+        non_blocking: Don't wait for the copy to the device.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], non_blocking: bool = False
+    ) -> None:
+        super().__init__(non_blocking)
+        for name, values in (("mean", mean), ("std", std)):
+            per_channel = torch.tensor(values, dtype=torch.float32)[:, None, None]
+            # Not in checkpoints: they are the config's, and a backbone has no use for them.
+            self.register_buffer(name, per_channel, persistent=False)
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Return ``data`` with ``inputs`` B C H W as normalised float32.
+
+        Raises:
+            ValueError: If ``inputs`` is not one uint8 tensor B C H W.
+        """
+        data = dict(self.cast_data(data))
+        inputs = data["inputs"]
+        if not torch.is_tensor(inputs) or inputs.dtype != torch.uint8 or inputs.ndim != 4:
+            raise ValueError(
+                f"inputs must be one uint8 tensor B C H W, got {_describe(inputs)}: end the "
+                "pipeline in torchvision/PILToTensor, give all images one size, and let the "
+                "dataloader have collate_fn=dict(type='default_collate')"
+            )
+        data["inputs"] = (inputs.float() - self.mean) / self.std
+        return data
+
+
+def _describe(inputs: Any) -> str:
+    if torch.is_tensor(inputs):
+        return f"{inputs.dtype} of shape {tuple(inputs.shape)}"
+    return f"a {type(inputs).__name__}"

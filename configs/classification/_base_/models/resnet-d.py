@@ -1,0 +1,19 @@
+"""ResNet-50-D with a linear head; the tricks that live in the model are off here.
+
+A leaf turns them on: label_smoothing, mixup, distillation, see ImageClassifier.
+"""
+
+default_scope = "mmengine"
+custom_imports = dict(imports=["backbones", "classification"], allow_failed_imports=False)
+
+model = dict(
+    type="ImageClassifier",
+    # RGB, 0 to 255: arXiv:1812.01187, sec. 2.1.
+    data_preprocessor=dict(
+        type="ClassificationPreprocessor",
+        mean=[123.68, 116.779, 103.939],
+        std=[58.393, 57.12, 57.375],
+    ),
+    backbone=dict(type="ResNetD", depth=50, zero_init_residual=False),
+    head=dict(type="LinearHead", num_classes=None),
+)

@@ -1,0 +1,28 @@
+"""The demo's slim ResNet-18-B, trained the standard way: step decay and no trick.
+
+Paper:     arXiv:1812.01187, table 5, row ResNet-50-B, trained as in sec. 2.1
+Data:      python tools/prepare_data.py demo
+Command:   python tools/train_cls.py configs/classification/resnet18-b_demo.py
+Needs:     2 CPU cores, about a minute
+Result:    unmeasured
+"""
+
+_base_ = [
+    "_base_/models/resnet-d.py",
+    "_base_/datasets/demo.py",
+    "_base_/schedules/step.py",
+    "../_base_/default_runtime.py",
+]
+# A single 7x7 fills the stem; width as in the D leaf.
+model = dict(backbone=dict(type="ResNetB", depth=18, stem_channels=32, base_channels=32))
+
+num_epochs = 12
+# The paper's 30, 60 and 90 of 120 epochs.
+param_scheduler = [
+    dict(
+        type="MultiStepLR",
+        milestones=[num_epochs // 4, num_epochs // 2, num_epochs * 3 // 4],
+        gamma=0.1,
+    )
+]
+train_cfg = dict(max_epochs=num_epochs)

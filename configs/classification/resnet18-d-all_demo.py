@@ -1,0 +1,21 @@
+"""The demo's slim ResNet-18-D with every trick: distillation, too, from its B-standard.
+
+Paper:     arXiv:1812.01187, table 6, row mixup with distillation (teacher ResNet-152-D there)
+Data:      python tools/prepare_data.py demo
+Command:   python tools/train_cls.py configs/classification/resnet18-d-all_demo.py
+           after resnet18-b_demo.py; another teacher:
+           --cfg-options model.distillation.teacher.checkpoint=FILE
+Needs:     2 CPU cores, about a minute
+Result:    unmeasured
+"""
+
+_base_ = ["resnet18-d_demo.py"]
+model = dict(
+    # Temperature: the paper's; weights: its code's (GluonCV train_imagenet.py).
+    distillation=dict(
+        teacher=dict(checkpoint="work_dirs/resnet18-b_demo/epoch_12.pth"),
+        temperature=20.0,
+        hard_weight=0.5,
+        soft_weight=0.5,
+    ),
+)

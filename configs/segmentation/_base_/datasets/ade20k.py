@@ -1,0 +1,75 @@
+"""ADE20K (SceneParse150): 20,210 images to train, 2,000 to validate, 150 classes, 0 unlabelled.
+
+The truth of its test split is not public: what is reported is the validation split.
+"""
+
+# Short side 520 times 0.5 to 2, crop 480, flip: GluonCV gluoncv/data/segbase.py, its blur left out.
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadAnnotations"),
+    dict(type="RandomResize", scale=(2080, 520), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=(480, 480)),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PackSegInputs"),
+]
+# The mask comes after the resize: predictions are scaled back and judged at its size.
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(2080, 520), keep_ratio=True),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+# Scales and flip of GluonCV's MultiEvalModel; whole images instead of its sliding crops.
+tta_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="Resize", scale=(int(2080 * ratio), int(520 * ratio)), keep_ratio=True)
+                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+            ],
+            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
+            [dict(type="LoadAnnotations")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]
+
+data_root = "{{$DATA_ROOT:data}}/ade20k"
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=True),
+    dataset=dict(
+        type="MaskFolder",
+        data_root=data_root,
+        img_dir="images/training",
+        mask_dir="annotations/training",
+        classes="ade20k",
+        reduce_zero_label=True,
+        max_unreadable=10,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,  # images differ in size
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        type="MaskFolder",
+        data_root=data_root,
+        img_dir="images/validation",
+        mask_dir="annotations/validation",
+        classes="ade20k",
+        reduce_zero_label=True,
+        max_unreadable=10,
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="SegMetric")
+test_evaluator = dict(type="SegMetric")

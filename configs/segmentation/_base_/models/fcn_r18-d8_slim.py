@@ -1,0 +1,65 @@
+"""A slim FCN on ResNet-18-D at stride 8, for two CPU cores; widths of the demo's backbones.
+
+``tools/train.py --backbone`` sets type, depth and widths of the backbone, mean, std and the heads'
+in_channels from the backbone's card; with ``scratch`` they stay as they are here.
+"""
+
+default_scope = "mmseg"
+custom_imports = dict(imports=["backbones", "segmentation"], allow_failed_imports=False)
+
+norm_cfg = dict(type="BN", requires_grad=True)
+model = dict(
+    type="EncoderDecoder",
+    # RGB, 0 to 255: arXiv:1812.01187, sec. 2.1.
+    data_preprocessor=dict(
+        type="SegDataPreProcessor",
+        mean=[123.68, 116.779, 103.939],
+        std=[58.393, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+        size=(96, 96),  # the crop
+    ),
+    backbone=dict(
+        type="ResNetD",
+        depth=18,
+        stem_channels=32,
+        base_channels=32,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        strides=(1, 2, 1, 1),
+        dilations=(1, 1, 2, 4),
+        contract_dilation=True,
+        norm_cfg=norm_cfg,
+        norm_eval=False,
+    ),
+    decode_head=dict(
+        type="FCNHead",
+        in_channels=256,
+        in_index=3,
+        channels=64,
+        num_convs=1,
+        concat_input=False,
+        dropout_ratio=0.1,
+        num_classes=None,
+        norm_cfg=norm_cfg,
+        align_corners=False,
+        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+    ),
+    auxiliary_head=dict(
+        type="FCNHead",
+        in_channels=128,
+        in_index=2,
+        channels=32,
+        num_convs=1,
+        concat_input=False,
+        dropout_ratio=0.1,
+        num_classes=None,
+        norm_cfg=norm_cfg,
+        align_corners=False,
+        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode="whole"),
+)
+tta_model = dict(type="SegTTAModel")

@@ -1,0 +1,204 @@
+"""What an annotated image is, and the checks that its boxes and class names go through.
+
+Both formats (VOC's XML files, COCO's JSON) are read into ``AnnotatedImage``, so
+that a mistake in the data is told in the same words for both.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.logging import print_log
+
+from engine.errors import UserError
+from engine.image_scan import image_facts, leave_out_unreadable
+
+__all__ = [
+    "AnnotatedImage",
+    "Box",
+    "check_class_names",
+    "keep_usable_boxes",
+    "readable_images",
+    "refuse_missing",
+    "unique_or_refuse",
+    "warn",
+    "warn_of_twins",
+]
+
+# VOC's files count pixels from 1 and some tools write them from 0: not worth a warning.
+TOLERANCE_PX = 1
+# A box below one pixel has no logarithm of its width: the loss would be infinite.
+MIN_SIDE_PX = 1
+# difflib's ratio from which two spellings are taken for one ("aeroplan": 0.94).
+ALIKE = 0.85
+
+
+class Box(NamedTuple):
+    """One annotated object; pixels counted from 0, x to the right, y downwards."""
+
+    class_name: str
+    xyxy: tuple[float, float, float, float]
+    ignore: bool  # VOC's difficult, COCO's iscrowd: neither an object nor background
+    mask: Any = None  # COCO's segmentation, for Mask R-CNN
+
+
+class AnnotatedImage(NamedTuple):
+    """One image with its boxes; ``width`` and ``height`` are 0 where the file tells none."""
+
+    image_id: int | str
+    path: Path
+    annotation: Path  # the file to name when something is wrong
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+
+
+def warn(message: str) -> None:
+    """Say something that the user should know and that does not stop the run."""
+    print_log(message, logger="current", level=30)
+
+
+def check_class_names(
+    images: Sequence[AnnotatedImage], classes: Sequence[str], where: object
+) -> None:
+    """Compare the names in the annotations with the classes to learn, in both directions.
+
+    A class without any box is only worth a warning.
+
+    Raises:
+        UserError: If an annotation names a class that is not in ``classes``.
+    """
+    known = set(classes)
+    found: set[str] = set()
+    for image in images:
+        for box in image.boxes:
+            if box.class_name not in known:
+                raise _unknown_class(box.class_name, image.annotation, classes)
+            found.add(box.class_name)
+    without = [name for name in classes if name not in found]
+    if without:
+        warn(f"{where}: no box of {len(without)} of {len(classes)} classes: {_first(without)}")
+
+
+def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
+    nearest = difflib.get_close_matches(name, classes, n=1, cutoff=0)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return UserError(
+        f"unknown class {name!r} in an annotation",
+        where,
+        f"{hint}the classes are {_first(list(classes))}",
+    )
+
+
+def warn_of_twins(names: Iterable[str]) -> None:
+    """Warn of names that differ by a letter or two: where classes are read, typos become some."""
+    counts = Counter(names)
+    by_count = [name for name, _ in counts.most_common()]
+    for index, name in enumerate(by_count):
+        alike = difflib.get_close_matches(name, by_count[:index], n=1, cutoff=ALIKE)
+        if alike:
+            warn(
+                f"classes {alike[0]!r} ({counts[alike[0]]} boxes) and {name!r} "
+                f"({counts[name]} boxes) look alike: is one a typing mistake?"
+            )
+
+
+def readable_images(
+    images: Sequence[AnnotatedImage], max_unreadable: int, where: object
+) -> list[AnnotatedImage]:
+    """Leave out what cannot be decoded and put in the sizes that the images really have.
+
+    Raises:
+        UserError: If more than ``max_unreadable`` images cannot be decoded.
+    """
+    paths = [image.path for image in images]
+    bad = leave_out_unreadable(paths, max_unreadable, where)
+    facts = image_facts([path for path in paths if path not in bad])
+    sized = [
+        image._replace(width=facts[image.path].width, height=facts[image.path].height)
+        for image in images
+        if image.path not in bad
+    ]
+    stated = {image.path: (image.width, image.height) for image in images}
+    wrong = [
+        image.path.name
+        for image in sized
+        if stated[image.path] not in ((image.width, image.height), (0, 0))
+    ]
+    if wrong:
+        warn(
+            f"{where}: {len(wrong)} images have another size than their annotation says: "
+            f"{_first(wrong)}; were the boxes drawn on a resized or turned copy?"
+        )
+    return sized
+
+
+def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[AnnotatedImage]:
+    """Clip boxes to their image and leave out those without area, each kind with a warning."""
+    clipped: list[str] = []
+    lost: list[str] = []
+    result = []
+    for image in images:
+        boxes = [_clip(box, image.width, image.height) for box in image.boxes]
+        beyond = any(_reaches_out(box, image.width, image.height) for box in image.boxes)
+        kept = tuple(box for box in boxes if _has_area(box))
+        if len(kept) < len(boxes):
+            lost.append(f"{_name(image)} ({len(boxes) - len(kept)})")
+        elif beyond:
+            clipped.append(_name(image))
+        result.append(image._replace(boxes=kept))
+    if clipped:
+        warn(f"{where}: boxes reach out of {len(clipped)} images, clipped: {_first(clipped)}")
+    if lost:
+        warn(f"{where}: boxes without area in {len(lost)} images, left out: {_first(lost)}")
+    return result
+
+
+def _clip(box: Box, width: int, height: int) -> Box:
+    x1, y1, x2, y2 = box.xyxy
+    inside = (max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
+    return box._replace(xyxy=inside)
+
+
+def _reaches_out(box: Box, width: int, height: int) -> bool:
+    x1, y1, x2, y2 = box.xyxy
+    return min(x1, y1) < -TOLERANCE_PX or x2 > width + TOLERANCE_PX or y2 > height + TOLERANCE_PX
+
+
+def _has_area(box: Box) -> bool:
+    x1, y1, x2, y2 = box.xyxy
+    return x2 - x1 >= MIN_SIDE_PX and y2 - y1 >= MIN_SIDE_PX
+
+
+def _name(image: AnnotatedImage) -> str:
+    return image.path.name
+
+
+def _first(names: Sequence[str], limit: int = 10) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def refuse_missing(missing: Sequence[object], what: str, where: object, mend: str) -> None:
+    """Stop when files are missing, with their number and the first of them.
+
+    Raises:
+        UserError: If ``missing`` is not empty.
+    """
+    if missing:
+        raise UserError(f"{len(missing)} {what} missing (first: {missing[0]})", where, mend)
+
+
+def unique_or_refuse(values: Iterable[object], what: str, where: object) -> None:
+    """Stop when a value stands there twice.
+
+    Raises:
+        UserError: If so, with the number of such values and the first.
+    """
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"{len(twice)} {what} stand there twice (first: {twice[0]})", where, "leave one of them"
+        )

@@ -1,0 +1,249 @@
+"""Average precision in percent, of all classes and of each.
+
+VOC: precision over recall at IoU 0.5, once by the 11-point rule of VOC 2007 and once by the
+area of VOC 2010 and later, both from the same matches.  COCO: the mean over IoU 0.50 to 0.95,
+computed by pycocotools.  mmdet's own metrics round to three digits and give fractions.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmdet.datasets.api_wrappers import COCO, COCOeval
+from mmdet.evaluation.functional.mean_ap import average_precision, tpfp_default
+from mmdet.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from numpy import ndarray
+
+from detection.coco_files import load_coco
+from engine.atomic import write_json
+from engine.errors import UserError
+
+__all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results"]
+
+COCO_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six of COCOeval.stats
+
+
+class Detections(NamedTuple):
+    """What was found in one image, and for VOC what was there; boxes x1 y1 x2 y2 in pixels."""
+
+    image_id: int | str
+    boxes_xyxy: ndarray  # [N, 4]
+    scores: ndarray  # [N]
+    labels: ndarray  # [N]
+    true_boxes: ndarray  # [M, 4]
+    true_labels: ndarray  # [M]
+    ignored_boxes: ndarray  # [I, 4]
+    ignored_labels: ndarray  # [I]
+
+
+def coco_results(found: Sequence[Detections], category_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Turn detections into COCO's results format.
+
+    Args:
+        found: One entry per image.
+        category_ids: The id of each label's category.
+
+    Returns:
+        One ``dict(image_id, category_id, bbox, score)`` per box; ``bbox`` is x, y, width and
+        height in pixels of the original image, counted from 0.
+    """
+    return [
+        {
+            "image_id": item.image_id,
+            "category_id": category_ids[int(label)],
+            "bbox": [float(x1), float(y1), float(x2 - x1), float(y2 - y1)],
+            "score": float(score),
+        }
+        for item in found
+        for (x1, y1, x2, y2), score, label in zip(
+            item.boxes_xyxy, item.scores, item.labels, strict=True
+        )
+    ]
+
+
+class BoxMetric(BaseMetric):
+    """What both metrics share.
+
+    After ``evaluate``, ``per_class`` holds the average precision in percent of every class of
+    which the split has a box.
+
+    Args:
+        results_file: Where to write the detections in COCO's results format; None: nowhere.
+        collect_device: ``"cpu"`` or ``"gpu"``, where several processes join their results.
+    """
+
+    def __init__(self, results_file: str | None = None, collect_device: str = "cpu") -> None:
+        super().__init__(collect_device=collect_device)
+        self.results_file = results_file
+        self.per_class: dict[str, float] = {}
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep one batch's detections and true boxes."""
+        for sample in data_samples:
+            found, true = sample["pred_instances"], sample["gt_instances"]
+            ignored = sample["ignored_instances"]
+            arrays = (
+                *(found["bboxes"], found["scores"], found["labels"]),
+                *(true["bboxes"], true["labels"], ignored["bboxes"], ignored["labels"]),
+            )
+            self.results.append(Detections(sample["img_id"], *map(_to_numpy, arrays)))
+
+    def compute_metrics(self, results: list[Detections]) -> dict[str, float]:
+        """Compute the metrics over all images, fill ``per_class``, write ``results_file``."""
+        if self.results_file:
+            write_json(Path(self.results_file), coco_results(results, self.category_ids()))
+        return self.average_precisions(results)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names in the order of their labels."""
+        return tuple(self.dataset_meta["classes"])
+
+    @abstractmethod
+    def category_ids(self) -> list[int]:
+        """Return the id that stands for each label in ``results_file``."""
+
+    @abstractmethod
+    def average_precisions(self, results: list[Detections]) -> dict[str, float]:
+        """Compute the metrics in percent and fill ``per_class``."""
+
+
+def _to_numpy(tensor: Any) -> ndarray:
+    # Boxes of the ground truth may be mmdet's HorizontalBoxes, which wrap a tensor.
+    return getattr(tensor, "tensor", tensor).float().cpu().numpy()
+
+
+@METRICS.register_module()
+class VocMetric(BoxMetric):
+    """``mAP_voc07`` (11 points) and ``mAP_area`` at IoU 0.5; ``per_class`` by the area.
+
+    As in VOC's development kit: the last pixel belongs to the box, a second detection of an
+    object is a mistake, and difficult objects do not count, found or not.  In ``results_file``
+    the categories are 1 to K in the order of the classes and ``image_id`` is the image's name
+    without suffix.
+    """
+
+    def category_ids(self) -> list[int]:
+        """Count the classes from 1."""
+        return list(range(1, len(self.classes) + 1))
+
+    def average_precisions(self, results: list[Detections]) -> dict[str, float]:
+        """Compute both means over the classes that have a box."""
+        by_class = {name: _voc_ap(results, label) for label, name in enumerate(self.classes)}
+        counted = {name: both for name, both in by_class.items() if both is not None}
+        self.per_class = {name: area for name, (_, area) in counted.items()}
+        voc07, area = np.mean(list(counted.values()), axis=0) if counted else (0.0, 0.0)
+        return {"mAP_voc07": float(voc07), "mAP_area": float(area)}
+
+
+def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | None:
+    """AP in percent of one class, by 11 points and by area; None if no box of it is there."""
+    num_true = sum(int((item.true_labels == label).sum()) for item in results)
+    if not num_true:
+        return None
+    scores, hits, misses = [], [], []
+    for item in results:
+        mine = item.labels == label
+        boxes = np.hstack([item.boxes_xyxy[mine], item.scores[mine, None]])
+        true = item.true_boxes[item.true_labels == label]
+        ignored = item.ignored_boxes[item.ignored_labels == label]
+        hit, miss = tpfp_default(boxes, true, ignored, 0.5, use_legacy_coordinate=True)
+        scores.append(boxes[:, 4])
+        hits.append(hit[0])
+        misses.append(miss[0])
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    hit = np.concatenate(hits)[order].cumsum()
+    miss = np.concatenate(misses)[order].cumsum()
+    recall, precision = hit / num_true, hit / np.maximum(hit + miss, 1)
+    return tuple(
+        100 * float(average_precision(recall, precision, mode)) for mode in ("11points", "area")
+    )
+
+
+@METRICS.register_module()
+class CocoBoxMetric(BoxMetric):
+    """``AP AP50 AP75 APs APm APl`` of pycocotools, at most 100 boxes per image.
+
+    A size of which the split has no box gives -1, COCO's sign for it.  ``image_id`` and
+    ``category_id`` in ``results_file`` are those of ``ann_file``.
+
+    Args:
+        ann_file: The split's JSON file; None: the one that ``CocoFormat`` names in its metainfo.
+        **kwargs: See :class:`BoxMetric`.
+    """
+
+    def __init__(self, ann_file: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ann_file = ann_file
+        self._truth: COCO | None = None
+
+    def truth(self) -> COCO:
+        """Load the annotations once.
+
+        Raises:
+            UserError: If nothing says where they are.
+        """
+        if self._truth is None:
+            path = self.ann_file or self.dataset_meta.get("ann_file")
+            if not path:
+                raise UserError(
+                    "no annotation file to judge by",
+                    "val_evaluator.ann_file",
+                    "state it, or use the data set CocoFormat",
+                )
+            self._truth = _index(load_coco(Path(path)))
+        return self._truth
+
+    def category_ids(self) -> list[int]:
+        """Look the classes' ids up by name."""
+        ids = {item["name"]: item["id"] for item in self.truth().dataset["categories"]}
+        return [ids[name] for name in self.classes]
+
+    def average_precisions(self, results: list[Detections]) -> dict[str, float]:
+        """Let pycocotools judge the images that were seen (some may have been unreadable)."""
+        truth, category_ids = self.truth().dataset, self.category_ids()
+        lists = {key: truth[key] for key in ("images", "categories")}
+        found = _index({**lists, "annotations": coco_results(results, category_ids)})
+        judge = COCOeval(self.truth(), found, "bbox")
+        judge.params.catIds = category_ids
+        judge.params.imgIds = [item.image_id for item in results]
+        with redirect_stdout(StringIO()):  # it prints a page
+            judge.evaluate()
+            judge.accumulate()
+            judge.summarize()
+        # precision: [10 IoUs, 101 recalls, K classes, 4 sizes, 3 limits]; sizes and limits
+        # start with "all" and end with 100 boxes.  -1 where the class has no box.
+        precision = judge.eval["precision"][:, :, :, 0, -1].mean(axis=(0, 1))
+        self.per_class = {
+            name: 100 * float(ap)
+            for name, ap in zip(self.classes, _in_order(precision, category_ids), strict=True)
+            if ap >= 0
+        }
+        return {name: _percent(ap) for name, ap in zip(COCO_NAMES, judge.stats, strict=False)}
+
+
+def _in_order(per_category: ndarray, category_ids: list[int]) -> list[float]:
+    # COCOeval sorts the categories by id, whatever the order of the classes.
+    by_id = dict(zip(sorted(category_ids), per_category, strict=True))
+    return [by_id[category_id] for category_id in category_ids]
+
+
+def _percent(ap: float) -> float:
+    return 100 * float(ap) if ap >= 0 else -1.0
+
+
+def _index(dataset: dict[str, Any]) -> COCO:
+    for number, note in enumerate(dataset["annotations"], start=1):
+        note.setdefault("id", number)
+        note.setdefault("iscrowd", 0)
+        note.setdefault("area", note["bbox"][2] * note["bbox"][3])
+    truth = COCO()
+    truth.dataset = dataset
+    with redirect_stdout(StringIO()):
+        truth.createIndex()
+    return truth

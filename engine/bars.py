@@ -1,0 +1,196 @@
+"""One long step on the screen: a rich bar on a terminal, plain lines elsewhere.
+
+All bars of a process live in one display, so that a step inside a step (a scan while a run is
+being built) adds a bar instead of failing. Everything goes to the stdout of the moment, where
+the log goes, too: stderr is kept for ``error: ...``, and a tool whose stdout is read by a program
+wraps its work in ``contextlib.redirect_stdout(sys.stderr)``.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar
+
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+__all__ = ["Step", "console_handlers", "duration", "on_terminal", "stop_bars", "track"]
+
+T = TypeVar("T")
+
+LINE_EVERY_S = 10.0  # plain lines: a log of a night stays readable
+BAR_EVERY_S = 0.25  # a terminal: the eye needs no more, and two cores have better things to do
+
+
+class Step:
+    """A step of ``total`` parts (None: unknown) that shows how far it is.
+
+    On a terminal a bar that ``end`` replaces by its last line; elsewhere a line from time to time,
+    each ``NAME | DONE/TOTAL | NOTE``.
+    """
+
+    def __init__(self, name: str, total: int | None, done: int = 0) -> None:
+        self.name, self.total, self.done = name, total, done
+        self.started = self._shown = self._moved = time.perf_counter()
+        self._bars = _display.open() if on_terminal() else None
+        self._task: TaskID | None = None
+        if self._bars is not None:
+            self._task = self._bars.add_task(name, total=total, completed=done, note="")
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for another ``show``."""
+        wait = LINE_EVERY_S if self._bars is None else BAR_EVERY_S
+        return time.perf_counter() - self._shown >= wait
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last ``show``, or since the start."""
+        return time.perf_counter() - self._shown
+
+    def advance_to(self, done: int) -> None:
+        """Move the bar; cheap enough for every iteration."""
+        self.done = done
+        now = time.perf_counter()
+        if self._bars is not None and self._task is not None and now - self._moved >= BAR_EVERY_S:
+            self._moved = now
+            self._bars.update(self._task, completed=done)
+
+    def show(self, note: str) -> None:
+        """Write ``note`` beside the bar, or a plain line."""
+        self._shown = time.perf_counter()
+        if self._bars is None:
+            self._say(note)
+        elif self._task is not None:
+            self._bars.update(self._task, completed=self.done, note=note)
+
+    def end(self, note: str) -> None:
+        """Leave one line behind and take the bar away."""
+        self.close()
+        self._say(note)
+
+    def close(self) -> None:
+        """Take the bar away without a word (again and again, if need be)."""
+        if self._bars is not None and self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+            _display.close()
+
+    def _say(self, note: str) -> None:
+        count = str(self.done) if self.total is None else f"{self.done}/{self.total}"
+        print(" | ".join(part for part in (self.name, count, note) if part), flush=True)
+
+
+def track(sequence: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Pass on the items of a long loop and show how far it is, how fast, and for how long yet.
+
+    Args:
+        sequence: What the loop goes over.
+        description: What is being done: "reading every image once".
+        total: Number of items, where ``sequence`` has no length.
+
+    Yields:
+        The items, unchanged; on ranks other than 0 without a word.
+    """
+    if not is_main_process():
+        yield from sequence
+        return
+    if total is None and isinstance(sequence, Sized):
+        total = len(sequence)
+    step = Step(description, total)
+    step.show("")
+    try:
+        for done, item in enumerate(sequence, start=1):
+            yield item
+            step.advance_to(done)
+            if step.due:
+                step.show(_rate_note(step))
+        step.end(_rate_note(step))
+    finally:  # an error in the loop, or a break: no line that claims an end
+        step.close()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them: 0:32, 12:05, 3:07:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def on_terminal() -> bool:
+    """Whether stdout can redraw a line; FORCE_COLOR alone doesn't make it so."""
+    isatty = getattr(sys.stdout, "isatty", lambda: False)
+    return bool(isatty()) and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def console_handlers(logger: logging.Logger) -> list[logging.StreamHandler]:
+    """The handlers that write to the screen, not to a file."""
+    return [
+        handler
+        for handler in logger.handlers
+        if isinstance(handler, logging.StreamHandler)
+        and not isinstance(handler, logging.FileHandler)
+    ]
+
+
+def stop_bars() -> None:
+    """Give the terminal back at once; call it before reporting an error."""
+    _display.stop()
+
+
+class _Display:
+    """The one rich display of the process, alive while a step needs it."""
+
+    def __init__(self) -> None:
+        self.bars: Progress | None = None
+        self.users = 0
+        self.moved: list[tuple[logging.StreamHandler, object]] = []
+
+    def open(self) -> Progress:
+        if self.bars is None:
+            note = TextColumn("{task.fields[note]}")
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), note)
+            self.bars = Progress(
+                *columns, console=Console(force_terminal=True), refresh_per_second=1 / BAR_EVERY_S
+            )
+            self.bars.start()
+            self._move_log_above_the_bars()
+        self.users += 1
+        return self.bars
+
+    def close(self) -> None:
+        self.users -= 1
+        if self.users <= 0:
+            self.stop()
+
+    def stop(self) -> None:
+        for handler, stream in self.moved:
+            handler.setStream(stream)
+        self.moved, self.users = [], 0
+        if self.bars is not None:
+            self.bars.stop()
+            self.bars = None
+
+    def _move_log_above_the_bars(self) -> None:
+        # rich replaces sys.stdout, but a handler keeps the stream it was made with and would
+        # write into the middle of the bar.
+        for handler in console_handlers(MMLogger.get_current_instance()):
+            self.moved.append((handler, handler.stream))
+            handler.setStream(sys.stdout)
+
+
+def _rate_note(step: Step) -> str:
+    seconds = time.perf_counter() - step.started
+    rate = step.done / max(seconds, 1e-9)
+    if step.total is None:
+        return f"{rate:.3g}/s"
+    if step.done >= step.total:
+        return f"{rate:.3g}/s | took {duration(seconds)}"
+    return f"{rate:.3g}/s | left {duration((step.total - step.done) / max(rate, 1e-9))}"
+
+
+_display = _Display()

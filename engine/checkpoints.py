@@ -1,0 +1,184 @@
+"""Checkpoints that run no code when read, and which one to go on from after a crash.
+
+mmengine 0.10.12 reads weights only, but falls back to unpickling anything that this refuses.
+Importing this module ends that for every local file, and registers ``SafeCheckpointHook``.
+"""
+
+import logging
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner import CheckpointLoader
+
+from engine.checkpoint_hook import SafeCheckpointHook
+from engine.errors import RefusedError, UserError
+
+__all__ = ["SafeCheckpointHook", "find_resumable", "load_checkpoint", "state_dict_of"]
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU: tensors and plain values, never code.
+
+    Raises:
+        UserError: If the file is missing, damaged or no checkpoint, would run code when read,
+            or carries a config that mmengine would execute on resuming.
+    """
+    checkpoint = _read_weights_only(Path(path), "cpu")
+    if "config" in _meta(checkpoint):
+        raise UserError(
+            "the checkpoint carries a config as program text (meta['config'])",
+            path,
+            "resuming would execute it; use a checkpoint that tools/train*.py wrote",
+        )
+    return checkpoint
+
+
+def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Find the weights: under ``state_dict``, under ``model``, or the whole mapping.
+
+    Raises:
+        UserError: If no place holds tensors by name.
+    """
+    for found in (checkpoint.get("state_dict"), checkpoint.get("model"), checkpoint):
+        if isinstance(found, Mapping) and found:
+            if all(isinstance(value, torch.Tensor) for value in found.values()):
+                return dict(found)
+    raise UserError(
+        "no weights in the checkpoint",
+        f"top-level keys {', '.join(sorted(map(str, checkpoint)))[:200] or '(none)'}",
+        "weights are looked for under 'state_dict', under 'model' and at the top",
+    )
+
+
+def find_resumable(work_dir: str | Path) -> Path | None:
+    """Find the newest checkpoint that training can go on from; None if there is none at all.
+
+    The one that ``last_checkpoint`` names is tried first, then the older ones; a warning tells
+    what is wrong with each one that is skipped.
+
+    Raises:
+        RefusedError: If there are checkpoints and none can be used: to start again would
+            overwrite them.
+    """
+    candidates = _candidates(Path(work_dir))
+    for path in candidates:
+        try:
+            _check_resumable(path)
+        except UserError as error:
+            print_log(f"cannot resume from {path.name}: {error}", "current", logging.WARNING)
+        else:
+            return path
+    if candidates:
+        raise RefusedError(
+            f"none of {len(candidates)} checkpoints can be resumed",
+            work_dir,
+            "move them away to start again, or name one by --resume PATH",
+        )
+    return None
+
+
+def _candidates(work_dir: Path) -> list[Path]:
+    """Newest first; the number in ``epoch_12.pth`` tells the age (a copy changes the time)."""
+    pointer = work_dir / "last_checkpoint"
+    named = Path(pointer.read_text().strip()) if pointer.is_file() else None
+    if named is not None and (work_dir / named.name).exists():
+        named = work_dir / named.name  # the folder was moved or copied since
+    folder = work_dir if named is None or not named.parent.is_dir() else named.parent
+    files = [path for path in folder.glob("*.pth") if re.fullmatch(r"(epoch|iter)_\d+", path.stem)]
+    files.sort(key=_number, reverse=True)
+    if named is None:
+        return files
+    # Higher numbers than the named one are another, longer run's.
+    return [named, *(path for path in files if _number(path) < _number(named))]
+
+
+def _number(path: Path) -> float:
+    digits = re.search(r"_(\d+)$", path.stem)
+    return int(digits[1]) if digits else float("inf")
+
+
+def _check_resumable(path: Path) -> None:
+    checkpoint = load_checkpoint(path)
+    if "epoch" not in _meta(checkpoint) or "message_hub" not in checkpoint:
+        raise UserError("weights alone, no state of a run", path, "give it as load_from instead")
+
+
+def _meta(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    meta = checkpoint.get("meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+# ---- reading ----
+
+
+def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError("no such checkpoint", path, "check the path; checkpoints end in .pth")
+    try:
+        with torch.serialization.safe_globals(_allowed_globals()):
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # broken bytes make torch raise nearly anything
+        raise _unreadable(path, error) from error
+    if not isinstance(checkpoint, dict):
+        raise UserError(
+            f"not a checkpoint but a {type(checkpoint).__name__}", path, "give a .pth of a run"
+        )
+    return checkpoint
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    if path.suffix == ".safetensors":
+        return UserError("a backbone file, not a checkpoint", path, "give the .pth of a run")
+    code = re.search(r"(GLOBAL|unrecognized function|unsupported class) ([\w.]+)", str(error))
+    if code:
+        return UserError(
+            f"refused: reading the file would run code ({code[2]})",
+            path,
+            "use a file that holds tensors and plain values only, from a source you trust",
+        )
+    # torch's first line on unpickling is about its own versions.
+    told = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip().split("\n")[0]
+    return UserError(
+        f"damaged, truncated or no checkpoint ({told[:100] or type(error).__name__})",
+        path,
+        "copy it again or use another",
+    )
+
+
+def _allowed_globals() -> list[Any]:
+    """What stock mmengine checkpoints hold beside tensors: NumPy numbers and log histories."""
+    # NumPy 2 calls its private package _core, NumPy 1 core; files of both kinds exist.
+    core = getattr(np, "_core", None) or np.core
+    names = {
+        f"numpy.{name}.multiarray.{function}": getattr(core.multiarray, function)
+        for name in ("core", "_core")
+        for function in ("_reconstruct", "scalar")
+    }
+    kinds = (np.bool_, np.int32, np.int64, np.uint8, np.float16, np.float32, np.float64)
+    allowed: list[Any] = [(function, name) for name, function in names.items()]
+    allowed += [np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in kinds), HistoryBuffer]
+    # A HistoryBuffer pickles its methods as getattr(HistoryBuffer, "mean").
+    return [*allowed, (_history_method, "builtins.getattr")]
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    if owner is not HistoryBuffer or name not in ("min", "max", "mean", "current"):
+        raise pickle.UnpicklingError(f"GLOBAL getattr {owner} {name}")
+    return getattr(owner, name)
+
+
+def load_from_local_weights_only(filename: str, map_location: Any) -> dict[str, Any]:
+    """Read a local file for mmengine (resume, load_from, Pretrained); see the module."""
+    checkpoint = _read_weights_only(Path(filename).expanduser(), map_location)
+    # Files of the 2.x era carry it; Runner.resume would execute it.
+    _meta(checkpoint).pop("config", None)
+    return checkpoint
+
+
+CheckpointLoader.register_scheme("", load_from_local_weights_only, force=True)

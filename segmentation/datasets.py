@@ -1,0 +1,222 @@
+"""``MaskFolder``: images and label masks in two folders, as PASCAL VOC and ADE20K have them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+from mmseg.datasets import BaseSegDataset
+from mmseg.utils import get_classes, get_palette
+
+from engine.errors import UserError
+from engine.image_scan import image_facts, leave_out
+from segmentation.masks import check_sizes, check_values, mask_facts, names_from_values
+
+__all__ = ["IGNORED", "MaskFolder"]
+
+IGNORED = 255  # what mmseg's padding, losses and our metric leave out
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+CLASSES_FILE = "classes.txt"
+NUM_NAMED = 10
+Pairs = list[tuple[Path, Path]]
+
+
+@DATASETS.register_module()
+class MaskFolder(BaseSegDataset):
+    """Images and their masks, all checked before training starts.
+
+    A mask has its image's name with ``mask_suffix``; its pixel values are the labels.  What can't
+    be read is left out up to ``max_unreadable`` files and named in a warning.
+
+    Args:
+        data_root: The folder that all other names start from.
+        img_dir: Images, ``.jpg``, ``.jpeg`` or ``.png``; sub-folders count.
+        mask_dir: Masks, in the same sub-folders.
+        split: File with one name a line, without suffix; "" takes every image of ``img_dir``.
+        classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None
+            reads ``classes.txt`` in ``data_root`` (one a line), else the values of all masks below
+            the first folder of ``mask_dir``, so that all splits agree.
+        ignore_index: Mask value for "don't know", in [0, 255]; it reaches the loss as 255.
+        reduce_zero_label: Whether 0 means "don't know", too, and the classes start at 1 (ADE20K).
+        max_unreadable: So many files may be left out.
+        mask_suffix: End of a mask's name.
+        pipeline: Transforms, as in mmseg.
+        test_mode: Whether this is for evaluation; only training warns of unseen classes.
+        indices: Use only the first n, or these, as in mmengine.
+        serialize_data: Share one copy between the loader's workers, as in mmengine.
+        lazy_init: Leave the list of files for later, as in mmengine; the checks run at once.
+        max_refetch: Tries for another image when a transform answers None, as in mmengine.
+
+    Raises:
+        UserError: If a folder, a mask or an image is missing, a mask has another size than its
+            image, a label is outside the classes, or too many files can't be read.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        img_dir: str = "JPEGImages",
+        mask_dir: str = "SegmentationClass",
+        split: str = "",
+        classes: Sequence[str] | str | None = None,
+        ignore_index: int = IGNORED,
+        reduce_zero_label: bool = False,
+        max_unreadable: int = 10,
+        mask_suffix: str = ".png",
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        indices: int | Sequence[int] | None = None,
+        serialize_data: bool = True,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        root = Path(data_root)
+        pairs = _find_pairs(
+            root / img_dir, root / mask_dir, root / split if split else None, mask_suffix
+        )
+        self._ignored_value = ignore_index
+        self._first = int(reduce_zero_label)
+        names, palette = self._name_classes(root, mask_dir, mask_suffix, classes)
+        self._pairs = self._check(pairs, names, max_unreadable, root / mask_dir, not test_mode)
+        super().__init__(
+            metainfo={"classes": names, **palette},
+            data_root=None,
+            ignore_index=IGNORED,
+            reduce_zero_label=reduce_zero_label,
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            indices=indices,
+            serialize_data=serialize_data,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """List the pairs in the form that mmseg's transforms expect."""
+        # mmseg applies the map after it has taken 1 from every label.
+        label_map = None
+        if self._ignored_value != IGNORED:
+            label_map = {self._ignored_value - self._first: IGNORED}
+        return [
+            {
+                "img_path": str(image),
+                "seg_map_path": str(mask),
+                "label_map": label_map,
+                "reduce_zero_label": self.reduce_zero_label,
+                "seg_fields": [],
+            }
+            for image, mask in self._pairs
+        ]
+
+    def _name_classes(
+        self, root: Path, mask_dir: str, suffix: str, classes: Sequence[str] | str | None
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        if isinstance(classes, str):
+            return _known_classes(classes)
+        if classes is not None:
+            return tuple(classes), {}
+        listed = root / CLASSES_FILE
+        if listed.is_file():
+            return tuple(_lines(listed)), {}
+        top = root / Path(mask_dir).parts[0]
+        facts = mask_facts([path for path in _files(top) if path.name.endswith(suffix)])
+        readable = [one for one in facts.values() if not one.error]
+        ignored = {self._ignored_value} | ({0} if self._first else set())
+        return names_from_values(readable, ignored, self._first, top), {}
+
+    def _check(
+        self, pairs: Pairs, names: tuple[str, ...], max_unreadable: int, where: Path, warn: bool
+    ) -> Pairs:
+        images = image_facts([image for image, _ in pairs])
+        masks = mask_facts([mask for _, mask in pairs])
+        bad = {path: one.error for path, one in (images | masks).items() if one.error}
+        left_out = leave_out(bad, len(pairs), max_unreadable, where)
+        pairs = [pair for pair in pairs if left_out.isdisjoint(pair)]
+        if not pairs:
+            raise UserError("no image is left to use", where, "mend the images and masks")
+        check_sizes(pairs, images, masks)
+        labels = range(self._first, self._first + len(names))
+        not_labelled = {0} if self._first else set()
+        used = {mask: masks[mask] for _, mask in pairs}
+        seen = check_values(used, {*labels, *not_labelled}, self._ignored_value)
+        unseen = [name for label, name in zip(labels, names, strict=True) if label not in seen]
+        if warn and unseen:
+            _warn_unseen(unseen, len(pairs), where)
+        return pairs
+
+
+def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) -> Pairs:
+    """Pair the images with their masks, by name without suffix.
+
+    Raises:
+        UserError: If a folder is missing or empty, or a file has no partner.
+    """
+    images = _images(img_dir)
+    masks = {
+        path.relative_to(mask_dir).as_posix()[: -len(suffix)]: path
+        for path in _files(mask_dir)
+        if path.name.endswith(suffix)
+    }
+    names = list(images) if split is None else _lines(split)
+    _all_there(names, images, "image", split or img_dir, img_dir)
+    _all_there(names, masks, "mask", split or img_dir, mask_dir)
+    return [(images[name], masks[name]) for name in names]
+
+
+def _all_there(
+    names: Sequence[str], found: dict[str, Path], what: str, origin: Path, folder: Path
+) -> None:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of {len(names)} {what}s are missing (first: {missing[0]})",
+            folder,
+            f"add them, or take the names out of {origin}",
+        )
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    images: dict[str, Path] = {}
+    for path in _files(folder):
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            twin = images.setdefault(name, path)
+            if twin != path:
+                raise UserError("two images share one mask", f"{twin}, {path}", "remove one")
+    if not images:
+        raise UserError("no images", folder, f"put {', '.join(IMAGE_SUFFIXES)} files there")
+    return images
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(
+            "no such folder", folder, "check data_root, or say where the data is with --data-root"
+        )
+    return sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise UserError("no such file", path, "check split, or make it: one name a line")
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    if not any(lines):
+        raise UserError("the file is empty", path, "write one name a line")
+    return [line for line in lines if line]
+
+
+def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+    try:
+        return tuple(get_classes(name)), {"palette": get_palette(name)}
+    except ValueError as error:
+        raise UserError(
+            "mmseg knows no data set of this name", f"classes={name!r}", "list the class names"
+        ) from error
+
+
+def _warn_unseen(unseen: Sequence[str], num_images: int, where: Path) -> None:
+    named = ", ".join(unseen[:NUM_NAMED]) + (", ..." if len(unseen) > NUM_NAMED else "")
+    message = f"{where}: {len(unseen)} classes are in none of the {num_images} masks: {named}"
+    print_log(message, logger="current", level=logging.WARNING)

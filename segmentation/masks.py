@@ -1,0 +1,135 @@
+"""What a mask file holds, and whether it fits its image and the classes.
+
+A mask is a grey or palette PNG whose pixel values are label numbers, as in PASCAL VOC and ADE20K.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from engine.errors import UserError
+from engine.image_scan import ImageFacts, read_error, scan_files
+
+__all__ = ["MaskFacts", "check_sizes", "check_values", "mask_facts", "names_from_values"]
+
+LABEL_MODES = ("1", "L", "P", "I;16", "I")  # Pillow's words for one number per pixel
+COLOURS = "the mask is a picture with colours ({}), not label numbers"
+MEND_COLOURS = "save masks as grey or palette PNG whose pixel values are the labels 0, 1, 2, ..."
+NUM_SHOWN = 10
+
+
+class MaskFacts(NamedTuple):
+    """What one full decode of a mask tells; sizes in pixels."""
+
+    error: str
+    width: int
+    height: int
+    mode: str
+    values: list[int]
+
+
+def mask_facts(paths: Sequence[Path]) -> dict[Path, MaskFacts]:
+    """Decode each mask (or remember it), in the order of ``paths``.
+
+    Raises:
+        UserError: If one is a picture with colours.
+    """
+    facts = {path: MaskFacts(*found) for path, found in scan_files(paths, _read, "masks-1").items()}
+    for path, one in facts.items():
+        if not one.error and one.mode not in LABEL_MODES:
+            raise UserError(COLOURS.format(one.mode), path, MEND_COLOURS)
+    return facts
+
+
+def check_sizes(
+    pairs: Iterable[tuple[Path, Path]],
+    images: Mapping[Path, ImageFacts],
+    masks: Mapping[Path, MaskFacts],
+) -> None:
+    """Compare each mask's size with its image's (as shown, after Exif rotation).
+
+    Raises:
+        UserError: If a mask has another size.
+    """
+    for image, mask in pairs:
+        size, mask_size = images[image][1:3], masks[mask][1:3]
+        if size != mask_size:
+            raise UserError(
+                "the mask is {} x {} pixels, its image {} x {}".format(*mask_size, *size),
+                mask,
+                f"save mask and image ({image.name}) in one size, both upright",
+            )
+
+
+def check_values(
+    masks: Mapping[Path, MaskFacts], allowed: Iterable[int], ignore_index: int
+) -> set[int]:
+    """Find the labels that occur; each must be allowed or the ignored one.
+
+    Raises:
+        UserError: If a mask holds another value.
+    """
+    labels = set(allowed)
+    known = labels | {ignore_index}
+    wrong = {path: one for path, one in masks.items() if not known.issuperset(one.values)}
+    if wrong:
+        first, one = next(iter(wrong.items()))
+        raise UserError(
+            f"label {min(set(one.values) - known)} is outside {min(labels)}..{max(labels)} "
+            f"(and is not the ignored {ignore_index}) in {len(wrong)} of {len(masks)} masks",
+            first,
+            "mend the masks, or name every class in classes.txt or the argument classes",
+        )
+    return labels & set().union(*(one.values for one in masks.values()))
+
+
+def names_from_values(
+    masks: Iterable[MaskFacts], ignored: set[int], first: int, where: object
+) -> tuple[str, ...]:
+    """Name the classes by the values of the masks: ``class_0``, ``class_1``, ...
+
+    Args:
+        masks: All masks of the data set, those of every split.
+        ignored: Values that are no class.
+        first: The smallest label: 0, or 1 where 0 stands for "not labelled".
+        where: Folder of the masks, for the message.
+
+    Raises:
+        UserError: If there are fewer than two classes, or a number is left out.
+    """
+    found = sorted(set().union(*(one.values for one in masks)) - ignored)
+    shown = ", ".join(map(str, found[:NUM_SHOWN])) + (", ..." if len(found) > NUM_SHOWN else "")
+    if len(found) < 2:
+        values = ", ".join(map(str, sorted(ignored)))
+        raise UserError(
+            f"the masks hold fewer than two classes ({shown or 'none'}; {values} is ignored)",
+            where,
+            "give each class its own number from 0, or set ignore_index if 255 is a class",
+        )
+    if found != list(range(first, first + len(found))):
+        raise UserError(
+            f"the labels in the masks have gaps ({shown})",
+            where,
+            "mend the masks, or name every class in a classes.txt beside the folders",
+        )
+    return tuple(f"class_{value}" for value in found)
+
+
+def _read(path: Path) -> list:
+    try:
+        with Image.open(path) as mask:
+            mask.load()
+            return ["", *mask.size, mask.mode, _values(mask)]
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
+        return [read_error(path, error), 0, 0, "", []]
+
+
+def _values(mask: Image.Image) -> list[int]:
+    if mask.mode in ("L", "P"):  # one pass, no sorting
+        return [value for value, count in enumerate(mask.histogram()) if count]
+    if mask.mode in LABEL_MODES:
+        return np.unique(np.asarray(mask).astype(np.int64)).tolist()
+    return []

@@ -1,0 +1,132 @@
+"""Same weights, same image, another library's network: the same maps."""
+
+import re
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+
+IMAGE = torch.rand(1, 3, 65, 97, generator=torch.Generator().manual_seed(1))  # odd, not square
+DILATED = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
+
+
+def assert_same_maps(ours, theirs, rename=lambda key: key):
+    """Load theirs into ours strictly and compare all maps."""
+    ours.load_state_dict({rename(key): value for key, value in theirs.state_dict().items()})
+    ours.eval()
+    theirs.eval()  # mm*'s train() and eval() return None
+    with torch.no_grad():
+        pairs = list(zip(ours(IMAGE), theirs(IMAGE), strict=True))
+    assert len(pairs) == 4
+    for a, b in pairs:
+        torch.testing.assert_close(a, b)
+        assert a.std() > 1e-3  # not two dead networks
+
+
+def timm_to_ours(key):
+    key = re.sub(r"^conv1\.", "stem.", key)  # stem.0, 1, 3, 4, 6
+    return re.sub(r"^bn1\.", "stem.7.", key)
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+def test_resnet_d_equals_timm(depth, filled):
+    timm = pytest.importorskip("timm")
+    # All five maps; the first lies behind the stem and none of ours has that name.
+    theirs = filled(
+        timm.create_model, f"resnet{depth}d", features_only=True, out_indices=(1, 2, 3, 4)
+    )
+    ours = filled(MODELS.build, dict(type="ResNetD", depth=depth))
+    assert_same_maps(ours, theirs, timm_to_ours)
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+@pytest.mark.parametrize("extra", [{}, DILATED], ids=["stride32", "stride8"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("ResNetA", dict(type="ResNet", style="caffe")),
+        ("ResNetB", dict(type="ResNet", style="pytorch")),
+        ("ResNetC", dict(type="ResNetV1c")),
+        ("ResNetD", dict(type="ResNetV1d")),
+    ],
+)
+def test_each_variant_equals_mmseg(ours, theirs, extra, depth, filled):
+    pytest.importorskip("mmseg.models")
+    from mmseg.registry import MODELS as MMSEG
+
+    same = dict(depth=depth, base_channels=16, stem_channels=24, **extra)
+    same["contract_dilation"] = bool(extra)
+    assert_same_maps(
+        filled(MODELS.build, dict(type=ours, **same)), filled(MMSEG.build, dict(**theirs, **same))
+    )
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+@pytest.mark.parametrize("extra", [{}, DILATED], ids=["stride32", "stride8"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("ResNetA", dict(type="ResNet", style="caffe")),
+        ("ResNetB", dict(type="ResNet", style="pytorch")),
+        ("ResNetD", dict(type="ResNetV1d")),  # mmdet has no V1c
+    ],
+)
+def test_each_variant_equals_mmdet(ours, theirs, extra, depth, filled):
+    pytest.importorskip("detection")  # makes mmdet importable without compiled operators
+    pytest.importorskip("mmdet.models")
+    from mmdet.registry import MODELS as MMDET
+
+    same = dict(depth=depth, base_channels=16, **extra)
+    assert_same_maps(
+        filled(MODELS.build, dict(type=ours, **same)), filled(MMDET.build, dict(**theirs, **same))
+    )
+
+
+@pytest.mark.parametrize("depth", [101, 152])
+def test_deep_dilated_resnet_d_equals_mmseg(depth, filled):
+    pytest.importorskip("mmseg.models")
+    from mmseg.registry import MODELS as MMSEG
+
+    same = dict(depth=depth, base_channels=8, contract_dilation=True, stem_channels=8, **DILATED)
+    assert_same_maps(
+        filled(MODELS.build, dict(type="ResNetD", **same)),
+        filled(MMSEG.build, dict(type="ResNetV1d", **same)),
+    )
+
+
+def test_group_norm_has_the_names_and_values_of_mmseg(filled):
+    pytest.importorskip("mmseg.models")
+    from mmseg.registry import MODELS as MMSEG
+
+    same = dict(depth=50, base_channels=8, stem_channels=8)
+    same["norm_cfg"] = dict(type="GN", num_groups=4)
+    assert_same_maps(
+        filled(MODELS.build, dict(type="ResNetB", **same)),
+        filled(MMSEG.build, dict(type="ResNet", **same)),
+    )
+
+
+def test_training_mode_equals_mmseg_in_maps_and_running_statistics(filled):
+    pytest.importorskip("mmseg.models")
+    from mmseg.registry import MODELS as MMSEG
+
+    same = dict(depth=50, base_channels=8, stem_channels=8)
+    ours = filled(MODELS.build, dict(type="ResNetD", **same))
+    theirs = filled(MMSEG.build, dict(type="ResNetV1d", **same))
+    ours.train()
+    theirs.train()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.cat([IMAGE, IMAGE.flip(2)])
+    for a, b in zip(ours(images), theirs(images), strict=True):
+        torch.testing.assert_close(a, b)
+    for key, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[key], value)
+
+
+@pytest.mark.parametrize(("depth", "equal"), [(18, True), (34, True), (50, False)])
+def test_a_equals_b_only_where_blocks_have_no_1x1(depth, equal, filled):
+    a = filled(MODELS.build, dict(type="ResNetA", depth=depth, base_channels=8)).eval()
+    b = filled(MODELS.build, dict(type="ResNetB", depth=depth, base_channels=8)).eval()
+    b.load_state_dict(a.state_dict())
+    with torch.no_grad():
+        assert torch.equal(a(IMAGE)[3], b(IMAGE)[3]) is equal

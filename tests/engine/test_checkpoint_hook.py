@@ -1,0 +1,215 @@
+import errno
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
+
+from engine.checkpoints import find_resumable
+
+COUNTER = itertools.count()
+
+
+@MODELS.register_module(force=True)
+class TinyNet(BaseModel):
+    """One weight; the loss pulls it to the data's mean."""
+
+    def __init__(self, start: float = 3.0) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([start]))
+
+    def forward(self, inputs: torch.Tensor, mode: str = "tensor") -> Any:
+        if mode == "loss":
+            return {"loss": ((self.weight - inputs) ** 2).mean()}
+        return [self.weight.detach()]
+
+
+class Numbers(Dataset):
+    def __init__(self) -> None:
+        self.metainfo = {"classes": ("cat", "dog"), "palette": np.arange(6).reshape(2, 3)}
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return {"inputs": torch.tensor([float(index)])}
+
+
+class Scores(Evaluator):
+    """Stands in for an evaluator: hands out the given scores, one each validation."""
+
+    def __init__(self, scores: list[Any]) -> None:
+        super().__init__([])
+        self.scores = list(scores)
+
+    def process(self, data_samples: Any, data_batch: Any = None) -> None: ...
+
+    def evaluate(self, size: int) -> dict[str, Any]:
+        return {"top1": self.scores.pop(0)}
+
+
+def make_runner(
+    work_dir: Path, epochs: int = 3, scores: list[Any] | None = None, **hook: Any
+) -> Runner:
+    loader = dict(
+        dataset=Numbers(),
+        batch_size=2,
+        sampler=dict(type="DefaultSampler", shuffle=False),
+        collate_fn=dict(type="default_collate"),
+    )
+    validation: dict[str, Any] = {}
+    if scores is not None:
+        hook.setdefault("save_best", "top1")
+        validation = dict(val_dataloader=loader, val_cfg=dict(), val_evaluator=Scores(scores))
+    # A fresh name each time: mmengine keeps loggers and hubs by name.
+    return Runner(
+        model=dict(type="TinyNet"),
+        work_dir=str(work_dir),
+        train_dataloader=loader,
+        train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.1, momentum=0.9)),
+        param_scheduler=[dict(type="MultiStepLR", milestones=[2], gamma=0.1)],
+        default_hooks=dict(
+            checkpoint=dict(type="SafeCheckpointHook", interval=1, **hook), logger=None
+        ),
+        default_scope="mmengine",
+        experiment_name=f"tiny_{next(COUNTER)}",
+        cfg=dict(model=dict(type="TinyNet", start=3.0)),
+        log_level="ERROR",
+        randomness=dict(seed=0),
+        **validation,
+    )
+
+
+class DiesBeforeEpoch3(Hook):
+    def before_train_epoch(self, runner: Runner) -> None:
+        if runner.epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_files_load_with_plain_weights_only_and_tell_their_origin(tmp_path: Path) -> None:
+    make_runner(tmp_path, epochs=2, scores=[np.float64(10.0), np.float32(20.0)]).train()
+    # torch's own loader, without any allow-list of ours
+    checkpoint = torch.load(tmp_path / "epoch_2.pth", weights_only=True)
+    assert checkpoint["meta"]["model_json"] == '{"type": "TinyNet", "start": 3.0}'
+    assert checkpoint["meta"]["classes"] == ["cat", "dog"]
+    assert checkpoint["message_hub"]["runtime_info"]["best_score"] == 20.0
+    assert checkpoint["message_hub"]["log_scalars"] == {}
+    assert (tmp_path / "last_checkpoint").read_text() == str(tmp_path / "epoch_2.pth")
+
+
+def test_a_resumed_run_ends_as_the_uninterrupted_one_and_keeps_its_best(tmp_path: Path) -> None:
+    whole = make_runner(tmp_path / "whole", epochs=4, scores=[30.0, 20.0, 10.0, 25.0])
+    whole.train()
+    killed = make_runner(tmp_path / "cut", epochs=4, scores=[30.0, 20.0])
+    killed.register_hook(DiesBeforeEpoch3())
+    with pytest.raises(KeyboardInterrupt):
+        killed.train()
+    rest = make_runner(tmp_path / "cut", epochs=4, scores=[10.0, 25.0])
+    rest._resume, rest._load_from = True, str(find_resumable(tmp_path / "cut"))
+    rest.train()
+    assert rest.epoch == 4
+    assert rest.model.weight.item() == whole.model.weight.item()
+    # The first epoch stays the best: had the score been lost, epoch 3 would have replaced it.
+    assert rest.message_hub.get_info("best_score") == 30.0
+    assert [path.name for path in (tmp_path / "cut").glob("best_*")] == ["best_top1_epoch_1.pth"]
+
+
+def test_only_the_last_n_files_and_the_best_one_are_kept(tmp_path: Path) -> None:
+    make_runner(tmp_path, epochs=5, scores=[1.0, 5.0, 2.0, 6.0, 3.0], max_keep_ckpts=2).train()
+    names = sorted(path.name for path in tmp_path.glob("*.pth"))
+    assert names == ["best_top1_epoch_4.pth", "epoch_4.pth", "epoch_5.pth"]
+
+
+def test_old_files_go_only_when_the_new_ones_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    replace = os.replace
+
+    def look_and_replace(source: Any, target: Any) -> None:
+        seen.append({path.name for path in tmp_path.glob("*.pth")})
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", look_and_replace)
+    make_runner(tmp_path, epochs=3, scores=[1.0, 2.0, 3.0], max_keep_ckpts=1).train()
+    # From the first best file on, there is at every moment one to resume and one best.
+    started = seen[seen.index(next(s for s in seen if any("best" in name for name in s))) :]
+    assert len(started) >= 6
+    for names in started:
+        assert any(name.startswith("epoch") for name in names)
+        assert any(name.startswith("best") for name in names)
+
+
+@pytest.mark.parametrize("fails_at", ["write", "fsync"])
+def test_a_full_disk_leaves_the_old_files_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: str
+) -> None:
+    make_runner(tmp_path, epochs=1, max_keep_ckpts=1).train()
+    before = (tmp_path / "epoch_1.pth").read_bytes()
+    runner = make_runner(tmp_path, epochs=3, max_keep_ckpts=1)
+    runner._resume, runner._load_from = True, str(tmp_path / "epoch_1.pth")
+    fill_the_disk(monkeypatch, fails_at)
+    with pytest.raises(OSError, match="No space left"):
+        runner.train()
+    monkeypatch.undo()
+    assert (tmp_path / "epoch_1.pth").read_bytes() == before
+    assert [path.name for path in tmp_path.glob("*.pth*")] == ["epoch_1.pth"]
+    assert not list(tmp_path.glob(".*.tmp"))
+    assert find_resumable(tmp_path) == tmp_path / "epoch_1.pth"
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch, fails_at: str) -> None:
+    """Let half of the bytes through, then fail as a full disk does."""
+
+    def fail(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if fails_at == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+        return
+    real_open = Path.open
+
+    def open_small(path: Path, *args: Any, **kwargs: Any) -> Any:
+        file = real_open(path, *args, **kwargs)
+        if path.name.startswith("."):
+            whole_write = file.write
+            proxy = _HalfWriter(file, whole_write, fail)
+            return proxy
+        return file
+
+    monkeypatch.setattr(Path, "open", open_small)
+
+
+class _HalfWriter:
+    def __init__(self, file: Any, write: Any, fail: Any) -> None:
+        self.file, self._write, self._fail = file, write, fail
+
+    def __enter__(self) -> "_HalfWriter":
+        return self
+
+    def __exit__(self, *args: Any) -> None:
+        self.file.close()
+
+    def write(self, data: bytes) -> None:
+        self._write(data[: len(data) // 2])
+        self._fail()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def test_leftovers_of_a_killed_run_are_swept_up(tmp_path: Path) -> None:
+    leftover = tmp_path / ".epoch_7.pth.123.tmp"
+    leftover.write_bytes(b"half")
+    make_runner(tmp_path, epochs=1).train()
+    assert not leftover.exists()

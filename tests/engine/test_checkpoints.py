@@ -1,0 +1,171 @@
+import io
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import CheckpointLoader
+
+from engine import atomic
+from engine.checkpoints import find_resumable, load_checkpoint, state_dict_of
+from engine.errors import RefusedError, UserError
+
+
+class RunsCode:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    path, proof = tmp_path / "evil.pth", tmp_path / "proof"
+    torch.save({"state_dict": {}, "meta": RunsCode(proof)}, path)
+    with pytest.raises(UserError, match=r"refused: reading the file would run code \(\w*\.mkdir"):
+        load_checkpoint(path)
+    assert not proof.exists()
+    torch.load(path, weights_only=False)  # the trap is real
+    assert proof.exists()
+
+
+def test_mmengine_itself_runs_no_code_from_a_local_file(tmp_path: Path) -> None:
+    path, proof = tmp_path / "evil.pth", tmp_path / "proof"
+    torch.save({"state_dict": {}, "meta": RunsCode(proof)}, path)
+    with pytest.raises(UserError, match="would run code"):
+        CheckpointLoader.load_checkpoint(str(path))
+    assert not proof.exists()
+
+
+def test_getattr_is_allowed_for_the_methods_of_a_log_history_only(tmp_path: Path) -> None:
+    class Sly:
+        def __reduce__(self) -> tuple[Any, tuple[Any, str]]:
+            return getattr, (HistoryBuffer, "__init__")
+
+    torch.save({"meta": Sly()}, tmp_path / "sly.pth")
+    with pytest.raises(UserError):
+        load_checkpoint(tmp_path / "sly.pth")
+
+
+def test_a_config_that_resuming_would_execute_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "old.pth"
+    torch.save({"state_dict": {"a": torch.ones(1)}, "meta": {"config": "import os"}}, path)
+    with pytest.raises(UserError, match="program text"):
+        load_checkpoint(path)
+    loaded = CheckpointLoader.load_checkpoint(str(path))
+    assert "config" not in loaded["meta"]
+
+
+@pytest.mark.parametrize("keep", [0, 10, 400, -30], ids=lambda keep: f"keep{keep}")
+def test_a_truncated_file_is_called_damaged(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"state_dict": {"a": torch.ones(100)}}, path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(UserError, match="damaged") as caught:
+        load_checkpoint(path)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"no checkpoint at all", "damaged"), (pickle.dumps([1, 2]), "not a checkpoint but a list")],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    if said.endswith("list"):
+        stream = io.BytesIO()
+        torch.save([1, 2], stream)
+        content = stream.getvalue()
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        load_checkpoint(tmp_path / "a.pth")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such checkpoint: .*gone\.pth"):
+        load_checkpoint(tmp_path / "gone.pth")
+
+
+def test_a_stock_mmengine_checkpoint_with_histories_is_read(tmp_path: Path) -> None:
+    hub = MessageHub.get_instance("hub_of_a_stock_checkpoint")
+    hub.update_scalar("train/loss", 0.5)
+    hub.update_info("best_score", np.float64(71.5))
+    state = {"state_dict": {"a": torch.ones(2)}, "message_hub": hub.state_dict()}
+    torch.save(state, tmp_path / "stock.pth")
+    read = load_checkpoint(tmp_path / "stock.pth")
+    assert read["message_hub"]["log_scalars"]["train/loss"].mean() == 0.5
+    assert read["message_hub"]["runtime_info"]["best_score"] == 71.5
+
+
+def test_weights_are_found_under_either_key_or_bare() -> None:
+    weights = {"a": torch.ones(2)}
+    for checkpoint in ({"state_dict": weights, "meta": {}}, {"model": weights}, weights):
+        assert state_dict_of(checkpoint) == weights
+    with pytest.raises(UserError, match="no weights in the checkpoint: top-level keys epoch, net"):
+        state_dict_of({"net": {"deep": weights}, "epoch": 1})
+
+
+# ---- finding the one to resume ----
+
+
+def save_state(path: Path, epoch: int) -> None:
+    torch.save({"meta": {"epoch": epoch}, "message_hub": {}, "state_dict": {}}, path)
+
+
+def three_epochs(work_dir: Path) -> None:
+    for epoch in (2, 9, 10):  # 10 sorts before 9 as text
+        save_state(work_dir / f"epoch_{epoch}.pth", epoch)
+    atomic.write_text(work_dir / "last_checkpoint", str(work_dir / "epoch_10.pth"))
+
+
+def test_the_newest_checkpoint_is_found(tmp_path: Path) -> None:
+    assert find_resumable(tmp_path) is None
+    three_epochs(tmp_path)
+    assert find_resumable(tmp_path) == tmp_path / "epoch_10.pth"
+
+
+@pytest.mark.parametrize("harm", ["remove", "truncate", "strip"])
+def test_the_next_older_one_is_taken_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        "engine.checkpoints.print_log", lambda text, logger=None, level=0: said.append(text)
+    )
+    three_epochs(tmp_path)
+    newest = tmp_path / "epoch_10.pth"
+    if harm == "remove":
+        newest.unlink()
+    elif harm == "truncate":
+        newest.write_bytes(newest.read_bytes()[:-40])
+    else:
+        torch.save({"state_dict": {}}, newest)
+    assert find_resumable(tmp_path) == tmp_path / "epoch_9.pth"
+    assert len(said) == 1
+    assert "epoch_10.pth" in said[0]
+
+
+def test_a_run_killed_before_it_wrote_last_checkpoint_is_found(tmp_path: Path) -> None:
+    three_epochs(tmp_path)
+    (tmp_path / "last_checkpoint").unlink()
+    assert find_resumable(tmp_path) == tmp_path / "epoch_10.pth"
+
+
+def test_a_moved_work_dir_resumes_from_its_own_files(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    three_epochs(tmp_path / "old")
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert find_resumable(tmp_path / "new") == tmp_path / "new" / "epoch_10.pth"
+
+
+def test_nothing_is_started_over_files_that_are_all_damaged(tmp_path: Path) -> None:
+    three_epochs(tmp_path)
+    for path in tmp_path.glob("*.pth"):
+        path.write_bytes(b"")
+    with pytest.raises(RefusedError, match="none of 3 checkpoints") as caught:
+        find_resumable(tmp_path)
+    assert caught.value.exit_code == 3

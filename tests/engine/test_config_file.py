@@ -1,0 +1,59 @@
+"""Reading a config: flags, keys set by the user, clear errors."""
+
+import pytest
+
+from engine.config_file import load_config
+from engine.doors import training_parser
+from engine.errors import UserError
+
+BASE = 'default_scope = "mmengine"\nmodel = dict(a=1, b=2)\nrandomness = dict(seed=7)\n'
+
+
+def load(path, *flags):
+    args = training_parser("d", "e").parse_args([str(path), *flags])
+    return load_config(args, {"mmengine": "cls"})
+
+
+@pytest.fixture
+def leaf(tmp_path):
+    (tmp_path / "base.py").write_text(BASE)
+    path = tmp_path / "leaf.py"
+    path.write_text('_base_ = "base.py"\nmodel = dict(b=3)\n')
+    return path
+
+
+def test_only_keys_of_the_leaf_and_of_the_flags_count_as_set(leaf):
+    cfg, explicit = load(leaf, "--cfg-options", "model.a=9")
+    assert cfg.model.a == 9
+    assert {"model.b", "model.a"} <= explicit
+    assert "randomness.seed" not in explicit
+    assert "model.a" not in load(leaf)[1]
+
+
+def test_seed_flag_beats_the_config_which_beats_zero(leaf):
+    assert load(leaf)[0].randomness.seed == 7
+    assert load(leaf, "--seed", "0")[0].randomness.seed == 0
+
+
+def test_work_dir_is_named_after_the_config(leaf):
+    assert load(leaf)[0].work_dir == "work_dirs/leaf"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model = dict(", "not valid Python"),
+        ('_base_ = "nowhere.py"\n', "base"),
+        ('default_scope = "mmdet"\n', "mmdet"),
+    ],
+)
+def test_a_broken_config_is_the_users_error(tmp_path, text, said):
+    path = tmp_path / "c.py"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said):
+        load(path)
+
+
+def test_a_missing_config_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"no such config.*x\.py"):
+        load(tmp_path / "x.py")

@@ -1,0 +1,59 @@
+"""Exit codes and the one line that a user's mistake is told in."""
+
+import pytest
+
+from engine.doors import run_tool, training_parser
+from engine.errors import RefusedError, UserError
+
+
+def failing_with(error):
+    def main(argv):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UserError("what", "where", "mend"), 2),
+        (RefusedError("what", "where", "mend"), 3),
+        (RuntimeError("broken"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_exit_code_follows_the_contract(error, code):
+    assert run_tool(failing_with(error), []) == code
+
+
+def test_first_line_on_stderr_names_what_where_and_mend(capsys):
+    run_tool(failing_with(UserError("no such file", "a/b.py", "check the path")), [])
+    assert capsys.readouterr().err.splitlines()[0] == "error: no such file: a/b.py: check the path"
+
+
+def test_a_user_error_behind_a_library_error_is_found(capsys):
+    def main(argv):
+        try:
+            raise UserError("bad label", "mask.png", "use 0 to 5")
+        except UserError as error:
+            raise TypeError("class `X` in registry: bad label") from error
+
+    assert run_tool(main, []) == 2
+    assert capsys.readouterr().err.startswith("error: bad label: mask.png")
+
+
+def test_debug_lets_the_traceback_through():
+    with pytest.raises(UserError):
+        run_tool(failing_with(UserError("what", "where", "mend")), ["--debug"])
+
+
+def test_resume_without_a_path_means_auto():
+    args = training_parser("d", "e").parse_args(["c.py", "--resume"])
+    assert args.resume == "auto"
+
+
+def test_help_ends_in_an_example(capsys):
+    with pytest.raises(SystemExit) as stop:
+        training_parser("d", "python tools/x.py").parse_args(["-h"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.rstrip().endswith("python tools/x.py")

@@ -1,0 +1,19 @@
+"""The number of classes comes from the data."""
+
+import pytest
+from mmengine.config import Config
+
+from engine.errors import UserError
+from engine.num_classes import fill_num_classes
+
+
+def test_every_open_num_classes_is_filled_lists_included():
+    cfg = Config(dict(model=dict(head=dict(num_classes=None), aux=[dict(num_classes=None)])))
+    fill_num_classes(cfg, ("cat", "dog", "emu"))
+    assert cfg.model.head.num_classes == cfg.model.aux[0].num_classes == 3
+
+
+def test_a_stated_number_that_disagrees_is_an_error_naming_the_key():
+    cfg = Config(dict(model=dict(roi_head=dict(bbox_head=dict(num_classes=80)))))
+    with pytest.raises(UserError, match=r"80 classes.*3.*model\.roi_head\.bbox_head\.num_classes"):
+        fill_num_classes(cfg, ("cat", "dog", "emu"))

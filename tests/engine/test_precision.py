@@ -1,0 +1,46 @@
+"""Mixed precision by flag."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from engine.errors import UserError
+from engine.precision import AutocastOptimWrapper, apply_precision, resolve_precision
+
+no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="tells what happens without a GPU")
+
+
+@no_gpu
+def test_fp16_on_a_cpu_is_refused_with_the_hint():
+    with pytest.raises(UserError, match="bf16") as refused:
+        resolve_precision("fp16")
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "wrapper"), [("bf16", "AutocastOptimWrapper"), ("off", "OptimWrapper")]
+)
+def test_flag_decides_over_the_config(mode, wrapper):
+    cfg = Config(dict(optim_wrapper=dict(type="AmpOptimWrapper", loss_scale=512.0)))
+    apply_precision(cfg, mode)
+    assert cfg.optim_wrapper.type == wrapper
+    assert "loss_scale" not in cfg.optim_wrapper
+
+
+def test_auto_leaves_a_config_alone_that_decides_itself():
+    cfg = Config(dict(optim_wrapper=dict(type="AmpOptimWrapper")))
+    assert "as the config says" in apply_precision(cfg, "auto")
+    assert cfg.optim_wrapper.type == "AmpOptimWrapper"
+
+
+def test_bf16_multiplies_in_16_bits_and_keeps_weights_in_32():
+    net = nn.Linear(4, 3)
+    wrapper = AutocastOptimWrapper(optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
+    with wrapper.optim_context(net):
+        out = net(torch.rand(2, 4))
+    assert out.dtype == torch.bfloat16
+    before = net.weight.detach().clone()
+    wrapper.update_params(out.float().sum())
+    assert not torch.equal(net.weight, before)
+    assert net.weight.dtype == torch.float32

@@ -1,0 +1,50 @@
+"""Draw the paper's figures 3 (lr, accuracy) and 4 (gap between logits) from pretraining runs."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import backbones  # noqa: F401  registers ResNetA..D
+from classification import finished_run, trick_plots
+from engine import doors
+from engine.errors import UserError
+
+EXAMPLE = """python tools/plot_tricks.py work_dirs/resnet50-d_step work_dirs/resnet50-d_cosine \\
+    --out work_dirs/plots"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw figure 3 from the curves, figure 4 from the checkpoints that there are."""
+    made = doors.parser(__doc__, EXAMPLE)
+    made.add_argument("work_dirs", type=Path, nargs="+", metavar="WORK_DIR")
+    made.add_argument("--out", type=Path, help="folder of the figures [plots/ in the first run]")
+    args = made.parse_args(argv)
+    runs = dict(zip(finished_run.labels_of(args.work_dirs), args.work_dirs, strict=True))
+    out = args.out or args.work_dirs[0] / "plots"
+    curves = {label: finished_run.read_curve(run) for label, run in runs.items()}
+    figures = {"lr_and_accuracy": trick_plots.draw_lr_and_accuracy(curves)}
+    gaps, eps, num_classes = {}, {}, set()
+    for label, run in runs.items():
+        checkpoint = finished_run.newest_checkpoint(run)
+        if checkpoint is None:
+            print(f"{run}: no checkpoint, left out of logit_gap")
+            continue
+        model, loader = finished_run.trained_network(run, checkpoint)
+        gaps[label] = trick_plots.logit_gaps(model, loader)
+        eps[label] = finished_run.paper_eps(run, model.num_classes)
+        num_classes.add(model.num_classes)
+    if len(num_classes) > 1:
+        counts = ", ".join(map(str, sorted(num_classes)))
+        raise UserError(f"runs with {counts} classes", "WORK_DIR", "plot them separately")
+    if gaps:
+        figures["logit_gap"] = trick_plots.draw_gaps(gaps, eps, num_classes.pop())
+    for name, figure in figures.items():
+        for path in trick_plots.save_figure(figure, out / name):
+            print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))

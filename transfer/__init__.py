@@ -1,0 +1,1 @@
+"""What crosses from pretraining to fine-tuning: backbone files, cards, strict loading."""
