@@ -41,16 +41,17 @@ def read_curve(work_dir: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise UserError("no curve.jsonl", work_dir, MEND)
     lines = [line for line in path.read_text().splitlines() if line.strip()]
-    curve: list[dict[str, Any]] = []
+    curve: list[Any] = []
     for number, line in enumerate(lines, 1):
         try:
             curve.append(json.loads(line))
         except json.JSONDecodeError as error:
             if number < len(lines):
                 raise UserError("not JSON", f"{path}:{number}", "train again") from error
-    if not any("epoch" in point for point in curve):
+    points = [point for point in curve if isinstance(point, dict) and "epoch" in point]
+    if not points:
         raise UserError("no epoch was finished", path, "train for an epoch at least")
-    return [point for point in curve if "epoch" in point]
+    return points
 
 
 def paper_eps(work_dir: Path, num_classes: int) -> float:

@@ -138,7 +138,9 @@ def mixed_precision(runner: Runner) -> Finding:
         product = (probe @ probe).dtype
     weights = next(bare_model(runner).parameters()).dtype
     scaler = getattr(runner.optim_wrapper, "loss_scaler", None)
-    scaling = f"loss x {scaler.get_scale():g}" if scaler and scaler.is_enabled() else "no scaling"
+    scaling = (
+        f"loss x {scaler.get_scale():g}" if scaler and scaler.is_enabled() else "no loss scaling"
+    )
     short = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
     said = (
         f"a matrix product in the optimizer's context is {_bare(product)}, "

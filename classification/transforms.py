@@ -50,7 +50,8 @@ class HSVScale:
     The paper's words, taken literally; its code jitters brightness, contrast and saturation by
     0.4 instead and leaves the hue alone (GluonCV train_imagenet.py): for that, name
     ``torchvision/ColorJitter``.  A hue is an angle and wraps around; the other two are clipped.
-    The image is in PIL's 8-bit HSV meanwhile, which costs up to 3 grey levels.
+    Pillow's 8-bit hue has 256 steps: a channel may end up to 9 of its 255 levels beside the
+    exact value, far less than the jitter itself.
 
     Args:
         low: Smallest factor; the paper's is 0.6.

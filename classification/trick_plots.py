@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -76,6 +78,8 @@ def draw_lr_and_accuracy(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> F
                 axes.plot(*zip(*points, strict=True), marker=marker, markersize=3.5, **style)
     _finish(left, "learning rate", "epoch", "learning rate at the epoch's end")
     _finish(right, "validation accuracy", "epoch", "top-1 accuracy in %")
+    for axes in (left, right):  # no half epochs
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_ylim(bottom=0)
     return figure
 
@@ -112,14 +116,18 @@ def draw_gaps(
     return figure
 
 
-def save_figure(figure: Figure, path: Path) -> list[Path]:
-    """Write ``path`` as .png and .svg, whole or not at all; the same figure gives equal bytes."""
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem`` + .png and .svg, whole or not at all; the same figure gives equal bytes."""
     written = []
-    for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
+    for kind in ("png", "svg"):
         data = io.BytesIO()
-        figure.savefig(data, format=suffix[1:], dpi=DPI, metadata=metadata)
-        write_bytes(path.with_suffix(suffix), data.getvalue())
-        written.append(path.with_suffix(suffix))
+        # Without a salt an SVG's ids are random, without None it holds the time.
+        with rc_context({"svg.hashsalt": stem.name}):
+            metadata = {"Date": None} if kind == "svg" else None
+            figure.savefig(data, format=kind, dpi=DPI, metadata=metadata)
+        path = stem.with_name(f"{stem.name}.{kind}")
+        write_bytes(path, data.getvalue())
+        written.append(path)
     return written
 
 

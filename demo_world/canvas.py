@@ -74,10 +74,9 @@ def _two_colours(dice: Dice, low: int, high: int) -> tuple[tuple[int, ...], tupl
             return first, second
 
 
-def thrown_coat(dice: Dice, texture: str | None, period: int) -> Coat:
-    """Return ``texture`` in two random colours; plain coats get two that are close."""
-    low, high = (0, 40) if texture is None else (60, 170)
-    return Coat(texture, period, _two_colours(dice, low, high))
+def thrown_coat(dice: Dice, texture: str | None, period: int, contrast: tuple[int, int]) -> Coat:
+    """Return ``texture`` in two random colours whose brightness differs by ``contrast``."""
+    return Coat(texture, period, _two_colours(dice, *contrast))
 
 
 def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner: int) -> int:

@@ -15,6 +15,9 @@ from demo_world.textures import TEXTURES, smooth_noise
 __all__ = ["Picture", "Recipe", "Seen", "draw_picture"]
 
 _TEXTURE_NAMES = tuple(TEXTURES)
+# How far a coat's two colours lie apart in brightness, of 255.
+_CONTRAST = (80, 190)
+_FAINT = (10, 50)
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class Picture:
 
 def _backdrop(canvas: Canvas, dice: Dice, mask: Mask) -> None:
     """Cover ``mask`` with something that is no object: clouds, or an object's texture."""
-    texture = dice.pick(_TEXTURE_NAMES) if dice.chance(60) else None
-    coat = thrown_coat(dice, texture, dice.between(5 * SUB, 14 * SUB))
+    texture = dice.pick(_TEXTURE_NAMES) if dice.chance(40) else None
+    coat = thrown_coat(dice, texture, dice.between(5 * SUB, 14 * SUB), _FAINT)
     canvas.paint(mask, canvas.window, coat.over(canvas.window, dice), NOBODY)
 
 
@@ -72,6 +75,10 @@ def _background(canvas: Canvas, dice: Dice) -> None:
     cx, cy = (dice.between(canvas.size // 4, 3 * canvas.size // 4) * SUB for _ in range(2))
     beyond, _ = plane(canvas.window, cx, cy, dice.below(256))
     _backdrop(canvas, dice, beyond > 0)
+
+
+def _contrast(texture: str | None) -> tuple[int, int]:
+    return _FAINT if texture is None else _CONTRAST
 
 
 def _clutter(canvas: Canvas, dice: Dice, recipe: Recipe) -> None:
@@ -86,7 +93,8 @@ def _clutter(canvas: Canvas, dice: Dice, recipe: Recipe) -> None:
     else:
         shape = CLUTTER_SHAPES[dice.pick(tuple(CLUTTER_SHAPES))]
         texture = dice.pick((None, *_TEXTURE_NAMES))
-    put(canvas, dice, shape, thrown_coat(dice, texture, period_for(dice, radius)), pose, NOBODY)
+    coat = thrown_coat(dice, texture, period_for(dice, radius), _contrast(texture))
+    put(canvas, dice, shape, coat, pose, NOBODY)
 
 
 def _place(dice: Dice, recipe: Recipe, taken: list[Pose]) -> Pose:
@@ -105,7 +113,7 @@ def _place(dice: Dice, recipe: Recipe, taken: list[Pose]) -> Pose:
 
 
 def _object(canvas: Canvas, dice: Dice, kind: Kind, pose: Pose, owner: int) -> int:
-    coat = thrown_coat(dice, kind.texture, period_for(dice, pose.radius))
+    coat = thrown_coat(dice, kind.texture, period_for(dice, pose.radius), _CONTRAST)
     return put(canvas, dice, OBJECT_SHAPES[kind.shape], coat, pose, owner)
 
 
@@ -114,7 +122,8 @@ def _occluder(canvas: Canvas, dice: Dice, pose: Pose) -> None:
     cx = pose.cx + dice.between(-pose.rx, pose.rx)
     cy = pose.cy + dice.between(-pose.ry, pose.ry)
     radius = pose.radius * dice.between(30, 60) // 100
-    coat = thrown_coat(dice, dice.pick((None, *_TEXTURE_NAMES)), period_for(dice, radius))
+    texture = dice.pick((None, *_TEXTURE_NAMES))
+    coat = thrown_coat(dice, texture, period_for(dice, radius), _contrast(texture))
     shape = CLUTTER_SHAPES[dice.pick(("box", "oval"))]
     put(canvas, dice, shape, coat, Pose.thrown(dice, cx, cy, radius), NOBODY)
 
@@ -136,7 +145,7 @@ def _lit(canvas: Canvas, dice: Dice) -> NDArray[np.uint8]:
     light = 120 + dice.below(110) + smooth_noise(canvas.window, canvas.size * SUB, dice) // 3
     contrast, offset = dice.between(160, 256), dice.between(-30, 30)
     rgb = ((rgb - 128) * contrast >> 8) + 128 + offset
-    grain = dice.between(1, 16)
+    grain = dice.between(1, 10)
     # The sum of two dice is triangular: most grain is weak.
     noise = dice.field((2, *rgb.shape), 2 * grain + 1).sum(0) - 2 * grain
     return np.clip((rgb * light[..., None] >> 8) + noise, 0, 255).astype(np.uint8)

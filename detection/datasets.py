@@ -38,6 +38,9 @@ class BoxDataset(BaseDetDataset):
         classes_from: The ``ann_file`` whose class names are learned, for the splits that are not
             trained on: label 3 has to mean the same in all of them.  None: the split itself.
             Not read when ``metainfo`` states the classes.
+        hold_out: Every n-th image of ``ann_file`` is held out, for data that comes without a
+            validation split; 0: none.  This split takes the others.
+        held_out: This split takes the held-out images instead.
         max_unreadable: So many images that cannot be decoded are left out with a warning; one
             more is an error.
         metainfo: ``dict(classes=(...))`` states the classes and their order.
@@ -56,6 +59,8 @@ class BoxDataset(BaseDetDataset):
         ann_file: str,
         data_root: str = "",
         classes_from: str | None = None,
+        hold_out: int = 0,
+        held_out: bool = False,
         max_unreadable: int = 10,
         metainfo: Mapping[str, Any] | None = None,
         filter_cfg: Mapping[str, Any] | None = None,
@@ -69,6 +74,7 @@ class BoxDataset(BaseDetDataset):
                 "check --data-root (or DATA_ROOT) and the config's data_root; "
                 "tools/prepare_data.py puts data in place",
             )
+        self.hold_out, self.held_out = hold_out, held_out
         self.max_unreadable = max_unreadable
         self._read: dict[Path, Any] = {}  # a file that tells classes and boxes is read once
         super().__init__(
@@ -106,13 +112,22 @@ class BoxDataset(BaseDetDataset):
             UserError: If the data is missing, or contradicts itself.
         """
         classes, where = self._metainfo["classes"], self.ann_file
-        images = self.read_images(Path(self.ann_file))
+        images = self._own_part(self.read_images(Path(self.ann_file)))
         self._read.clear()
         check_class_names(images, classes, where)
         images = readable_images(images, self.max_unreadable, where)
         images = keep_usable_boxes(images, where)
         labels = {name: label for label, name in enumerate(classes)}
         return [self._data_info(image, labels) for image in images]
+
+    def _own_part(self, images: list[AnnotatedImage]) -> list[AnnotatedImage]:
+        if not self.hold_out:
+            return images
+        return [
+            image
+            for number, image in enumerate(images, start=1)
+            if (number % self.hold_out == 0) == self.held_out
+        ]
 
     def _data_info(self, image: AnnotatedImage, labels: dict[str, int]) -> dict[str, Any]:
         return {

@@ -8,9 +8,10 @@ computed by pycocotools.  mmdet's own metrics round to three digits and give fra
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO, COCOeval
@@ -28,7 +29,8 @@ __all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results"]
 COCO_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six of COCOeval.stats
 
 
-class Detections(NamedTuple):
+@dataclass(frozen=True)  # mmengine turns a NamedTuple into a plain one
+class Detections:
     """What was found in one image, and for VOC what was there; boxes x1 y1 x2 y2 in pixels."""
 
     image_id: int | str
@@ -76,6 +78,8 @@ class BoxMetric(BaseMetric):
         results_file: Where to write the detections in COCO's results format; None: nowhere.
         collect_device: ``"cpu"`` or ``"gpu"``, where several processes join their results.
     """
+
+    default_prefix = ""  # the names stand alone; None would warn
 
     def __init__(self, results_file: str | None = None, collect_device: str = "cpu") -> None:
         super().__init__(collect_device=collect_device)
@@ -160,9 +164,8 @@ def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | 
     hit = np.concatenate(hits)[order].cumsum()
     miss = np.concatenate(misses)[order].cumsum()
     recall, precision = hit / num_true, hit / np.maximum(hit + miss, 1)
-    return tuple(
-        100 * float(average_precision(recall, precision, mode)) for mode in ("11points", "area")
-    )
+    voc07, area = (average_precision(recall, precision, mode) for mode in ("11points", "area"))
+    return 100 * float(voc07), 100 * float(area)
 
 
 @METRICS.register_module()

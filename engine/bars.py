@@ -78,7 +78,8 @@ class Step:
         if self._bars is not None and self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
-            _display.close()
+            if self._bars is _display.bars:  # not stopped from outside meanwhile
+                _display.close()
 
     def _say(self, note: str) -> None:
         count = str(self.done) if self.total is None else f"{self.done}/{self.total}"

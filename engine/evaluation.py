@@ -8,17 +8,14 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.runner import Runner
 from torch import nn
 
 from engine import checkpoints, launch, progress, records
 from engine.atomic import write_json
+from engine.console import build_runner
 from engine.errors import UserError
 
 __all__ = ["evaluate", "report"]
-
-# Parts of a classifier that only training needs, such as a teacher on another disk.
-TRAINING_ONLY = ("distillation",)
 
 
 def evaluate(
@@ -53,14 +50,13 @@ def evaluate(
     cfg.test_evaluator.update(evaluator_options or {})
     if tta:
         _augment_at_test_time(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     dataset = runner.test_loop.dataloader.dataset
     _check_classes(
         tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
     )
     network = runner.model.module if tta else runner.model
     _load_strictly(network, checkpoints.state_dict_of(checkpoint), checkpoint_path)
-    runner.model.to(memory_format=torch.channels_last)
     started = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - started
@@ -91,10 +87,7 @@ def _described_model(checkpoint: dict[str, Any], path: Path) -> ConfigDict:
         raise UserError(
             "the checkpoint does not describe its network", path, "use one that this toolkit wrote"
         )
-    model = ConfigDict(json.loads(meta["model_json"]))
-    for key in TRAINING_ONLY:
-        model.pop(key, None)
-    return model
+    return ConfigDict(json.loads(meta["model_json"]))
 
 
 def _only_test(cfg: Config) -> str:

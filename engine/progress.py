@@ -89,6 +89,7 @@ class ProgressHook(Hook):
         self._stage_rate = Rate()
         self._tick = self._stage_start = 0.0
         self._val_seconds: float | None = None
+        self._training = False
 
     @property
     def img_per_s(self) -> float:
@@ -104,9 +105,14 @@ class ProgressHook(Hook):
     def after_run(self, runner: Runner) -> None:
         """Give the screen back."""
         self._close()
+        self._training = False
         for handler in console_handlers(runner.logger):
             for one in [one for one in handler.filters if isinstance(one, _NoLoggerHook)]:
                 handler.removeFilter(one)
+
+    def before_train(self, runner: Runner) -> None:
+        """Note that a validation is one within a training."""
+        self._training = True
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Open the bar of one epoch, or of the whole run where the loop counts iterations."""
@@ -220,8 +226,7 @@ class ProgressHook(Hook):
 
     def _resume_train_bar(self, runner: Runner) -> None:
         # A loop that counts iterations validates in the middle of its one "epoch".
-        in_training = runner.message_hub.get_info("loop_stage", "") == "train"
-        if in_training and not _counts_epochs(runner) and runner.iter < runner.max_iters:
+        if self._training and not _counts_epochs(runner) and runner.iter < runner.max_iters:
             self.before_train_epoch(runner)
 
     def _close(self) -> None:
@@ -261,5 +266,5 @@ def _lr(runner: Runner) -> float:
 
 
 def _metric_notes(metrics: dict[str, float] | None) -> list[str]:
-    numbers = {key: one for key, one in (metrics or {}).items() if isinstance(one, numbers.Real)}
-    return [f"{key} {one:.2f}" for key, one in list(numbers.items())[:NUM_METRICS_SHOWN]]
+    shown = [(key, one) for key, one in (metrics or {}).items() if isinstance(one, numbers.Real)]
+    return [f"{key} {float(one):.2f}" for key, one in shown[:NUM_METRICS_SHOWN]]

@@ -4,13 +4,12 @@ import argparse
 import os
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from engine import checkpoints, launch, lr, precision, progress, records
+from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import RefusedError
 from engine.num_classes import classes_of, fill_num_classes
@@ -57,10 +56,9 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
     if args.dry_run:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     for line in lines:
         print_log(line, logger="current")
-    runner.model.to(memory_format=torch.channels_last)
     try:
         runner.train()
     except DryRunDone:

@@ -6,8 +6,14 @@ Importing this package registers both; mmseg's networks are imported when one is
 import contextlib
 import io
 
+from mmengine.config.utils import MODULE2PACKAGE
+
 with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints that OneDL is absent, twice
     from segmentation.datasets import MaskFolder
     from segmentation.metrics import SegMetric
 
 __all__ = ["MaskFolder", "SegMetric"]
+
+# _base_ = "mmseg::..." asks for a distribution named mmsegmentation, which the fork
+# (onedl-mmsegmentation) is not; the module's own name is found in both.
+MODULE2PACKAGE["mmseg"] = "mmseg"

@@ -8,10 +8,21 @@ signature.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
-__all__ = ["Description", "Guess", "Layout", "describe", "recognise", "shapes_of"]
+from backbones.blocks import VARIANTS
+
+__all__ = [
+    "Description",
+    "Guess",
+    "Layout",
+    "describe",
+    "equivalent_type",
+    "recognise",
+    "shapes_of",
+]
 
 Shape = tuple[int, ...]
 
@@ -42,7 +53,7 @@ LAYOUTS = (
     Layout("timm", r"^conv1\.\d\.", "conv1.0, conv1.3, conv1.6 and bn1 for the stem"),
     # From here on names agree with ours but for the classifier, where there is one.
     Layout("torchvision", r"^fc\.", "the classifier fc beside the backbone"),
-    Layout("mmdet", r"^(stem\.0|conv1)\.weight$", "nothing"),
+    Layout("mmdet", r"^(stem|layer\d)\.|^conv1\.weight$", "nothing"),
 )
 
 # Where a network is found inside a larger one, whatever the prefix says.
@@ -110,8 +121,9 @@ def recognise(names: Iterable[str]) -> Guess | None:
 
 
 def _prefix(names: list[str]) -> str:
-    found = (FIRST_BLOCK.match(name) for name in sorted(names, key=len))
-    return next((match[1] for match in found if match), "")
+    found = {match[1] for name in names if (match := FIRST_BLOCK.match(name))}
+    # A classifier may carry its teacher beside its backbone.
+    return min(found, key=lambda prefix: ("backbone." not in prefix, len(prefix)), default="")
 
 
 def describe(shapes: Mapping[str, Shape]) -> Description | None:
@@ -153,3 +165,22 @@ def _variants(shapes: Mapping[str, Shape]) -> tuple[str, ...]:
         name.endswith("downsample.1.weight") and len(shape) == 4 for name, shape in shapes.items()
     )
     return ("D",) if pooled else ("C",)
+
+
+def equivalent_type(backbone: Mapping[str, Any]) -> str | None:
+    """Name our class that computes what a backbone's config asks for; None if there is none.
+
+    Args:
+        backbone: Config with one of our types, or with mmdet's or mmseg's ResNets.
+    """
+    kind = str(backbone.get("type", "")).split(".")[-1]
+    if kind in VARIANTS:
+        return kind
+    if kind in ("ResNetV1c", "ResNetV1d"):
+        return f"ResNet{kind[-1].upper()}"
+    if kind != "ResNet":
+        return None
+    if backbone.get("deep_stem"):
+        return "ResNetD" if backbone.get("avg_down") else "ResNetC"
+    # mm*'s style="caffe": the stride lies in a bottleneck's first 1x1.
+    return "ResNetA" if backbone.get("style") == "caffe" else "ResNetB"

@@ -1,9 +1,10 @@
 """The Runner is real; a hook lies to it between building and the audit."""
 
 import copy
+import itertools
 import json
-import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,9 @@ from torch.utils.data import DataLoader
 
 import backbones
 from classification.audit import TrickAudit, audit
-from classification.optimizer_evidence import lr_decay, warmup
+from engine import checkpoints  # noqa: F401  registers SafeCheckpointHook
 from engine.lr import apply_lr_rule
 from engine.precision import AutocastOptimWrapper
-from engine.schedules import lr_curve
 
 TRICKS = [
     *("linear_scaling", "warmup", "zero_gamma", "no_bias_decay", "mixed_precision"),
@@ -31,6 +31,9 @@ TRICKS = [
 EPOCHS, NUM_IMAGES, BATCH, K = 4, 32, 8, 10
 DATA = [{"inputs": torch.zeros(3, 32, 32, dtype=torch.uint8), "labels": i % K} for i in range(32)]
 PREPROCESSOR = {"type": "ClassificationPreprocessor", "mean": [120] * 3, "std": [60] * 3}
+
+
+_count = itertools.count()  # mmengine wants another name for every run of a process
 
 
 class Stop(Exception):
@@ -110,11 +113,12 @@ def runner_of(cfg: dict[str, Any], work_dir: Path, *hooks: Hook, **more: Any) ->
         param_scheduler=cfg.get("param_scheduler"),
         auto_scale_lr=cfg.get("auto_scale_lr"),
         custom_hooks=list(hooks),
-        default_hooks={"checkpoint": None, "logger": None},
-        experiment_name=work_dir.name,
-        log_level="ERROR",
         cfg=cfg,
-        **more,
+        **{
+            **{"default_hooks": {"checkpoint": None, "logger": None}, "log_level": "ERROR"},
+            **{"experiment_name": f"{work_dir.name}_{next(_count)}"},
+            **more,
+        },
     )
 
 
@@ -139,9 +143,11 @@ def test_every_trick_is_seen_with_its_numbers(teacher: str, tmp_path: Path) -> N
     assert said["zero_gamma"] == "16 of 16 last BN gammas are 0"
     assert said["no_bias_decay"].startswith("decayed 56 of ")
     assert "product in the optimizer's context is bfloat16" in said["mixed_precision"]
-    # sin^2(pi / 24) x 0.4 = 0.00682 at the last batch: t = 11 of T = 12
+    # 0.4 sin^2(pi / 24) = 0.00681 at the last batch: t = 11 of T = 12
     assert said["lr_decay"].startswith("0.5 (1 + cos(pi t / 12)) x 0.4; lr 0.2 half way, 0.00681")
-    assert said["label_smoothing"].endswith("becomes 0.9 for the true one and 0.01111 for each other")
+    assert said["label_smoothing"].endswith(
+        "becomes 0.9 for the true one and 0.01111 for each other"
+    )
     assert "teacher ImageClassifier of" in said["distillation"]
     assert "0 of them trained; T = 20" in said["distillation"]
     assert "of 16 batches of two images came out mixed" in said["mixup"]
@@ -232,8 +238,6 @@ def network_is_the_original(runner: Runner) -> None:
     for name, parameter in original.named_parameters():
         if name.endswith("bn3.weight"):
             nn.init.zeros_(parameter)
-    bare = [group for group in runner.optim_wrapper.optimizer.param_groups]
-    del bare[:]
     runner.model.backbone = original
     runner.optim_wrapper = runner.build_optim_wrapper(runner.cfg.optim_wrapper)
 
@@ -260,6 +264,25 @@ def test_a_config_that_lies_is_not_believed(trick: str, teacher: str, tmp_path: 
 
 def test_there_is_a_lie_for_every_trick() -> None:
     assert sorted(LIES) == sorted(TRICKS)
+
+
+def test_fp16_is_seen_with_the_scale_of_its_loss(tmp_path: Path) -> None:
+    """AmpOptimWrapper refuses to be built without a GPU; this one does the same on a CPU."""
+
+    class HalfOnCPU(OptimWrapper):
+        loss_scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+
+        @contextmanager
+        def optim_context(self, model: nn.Module) -> Iterator[None]:
+            with torch.autocast("cpu", torch.float16):
+                yield
+
+    def swap(runner: Runner) -> None:
+        runner.optim_wrapper = HalfOnCPU(runner.optim_wrapper.optimizer)
+
+    found = findings_of(plain_cfg(), tmp_path, swap)["mixed_precision"]
+    assert (found["on"], found["value"]) == (True, "fp16")
+    assert found["evidence"].endswith("is float16, weights are float32, loss x 1024")
 
 
 def test_schedulers_that_nothing_steps_are_not_believed(teacher: str, tmp_path: Path) -> None:
@@ -304,113 +327,44 @@ def test_the_audit_changes_nothing(teacher: str, tmp_path: Path) -> None:
     assert type(runner.optim_wrapper) is AutocastOptimWrapper
 
 
-@pytest.mark.parametrize(
-    ("kind", "depth", "on"),
-    [
-        ("ResNetA", 50, False),
-        ("ResNetB", 50, True),
-        ("ResNetC", 50, True),
-        ("ResNetD", 50, True),
-        ("ResNetB", 18, False),  # nothing to move the stride to: the original
-        ("ResNetC", 18, True),
-        ("ResNetD", 18, True),
-    ],
-)
-def test_variants_are_told_apart_by_their_layers(kind: str, depth: int, on: bool) -> None:
-    from classification.network_evidence import model_tweak
-
-    network = getattr(backbones, kind)(depth, base_channels=4)
-    found = model_tweak(nn.ModuleDict({"backbone": network}))
-    assert (found["value"], found["on"]) == (kind[-1], on)
-
-
-def test_a_network_without_residual_blocks_is_no_variant() -> None:
-    from classification.network_evidence import model_tweak, zero_gamma
-
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    assert model_tweak(network)["value"] is None
-    assert not zero_gamma(network)["on"]
-
-
-@pytest.mark.parametrize("form", ["paper", "uniform"])
-def test_both_forms_of_smoothing_are_read_back(form: str) -> None:
-    from classification.network_evidence import label_smoothing
-
-    model = MODELS.build(classifier("ResNetB", 18, label_smoothing={"eps": 0.2, "form": form}))
-    assert label_smoothing(model)["value"] == {"eps": 0.2, "form": form}
-
-
-@pytest.mark.parametrize(
-    ("schedulers", "decay", "rise"),
-    [
-        ([], None, None),
-        ([{"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}], "step", None),
-        ([{"type": "StepLR", "step_size": 2, "gamma": 0.94}], "exponential", None),
-        ([{"type": "CosineAnnealingLR"}], "cosine", None),  # per epoch
-        ([{"type": "CosineAnnealingLR", "by_epoch": False, "eta_min": 0.01}], "cosine", None),
-        ([{"type": "PolyLR", "by_epoch": False}], "PolyLR", None),
-        ([{"type": "ConstantWarmup", "end": 7, "by_epoch": False}], None, "constant"),
-        ([{"type": "GradualWarmup", "end": 2, "by_epoch": False}], None, "gradual"),
-        ([{"type": "LinearLR", "start_factor": 0.001, "end": 9, "by_epoch": False}], None, "other"),
-    ],
-)
-def test_schedules_are_named_by_the_shape_of_their_rates(
-    schedulers: list[dict[str, Any]], decay: str | None, rise: str | None
-) -> None:
-    rates = lr_curve(schedulers, 0.4, 8, 5)
-    names = " + ".join(one["type"] for one in schedulers)
-    assert lr_decay(rates, 5, names)["value"] == decay
-    found = warmup(rates)
-    assert (found["value"] or {}).get("form") == rise
-
-
-def test_drops_are_told_with_factor_and_epochs() -> None:
-    step = {"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}
-    warm = {"type": "GradualWarmup", "end": 1, "convert_to_iter_based": True}
-    said = lr_decay(lr_curve([warm, step], 0.4, 8, 5), 5, "")["evidence"]
-    assert said.startswith("x 0.1 after epochs 3, 6; lr ")
-    exponential = lr_curve({"type": "StepLR", "step_size": 2, "gamma": 0.94}, 0.4, 12, 5)
-    said = lr_decay(exponential, 5, "")["evidence"]
-    assert said.startswith("x 0.94 after epochs 2, 4, 6, 8, ...; lr ")
-
-
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    lines: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    yield lines
-
-
-def one_step_cfg() -> dict[str, Any]:
+def plain_cfg() -> dict[str, Any]:
     wrapper = {"optimizer": {"type": "SGD", "lr": 0.1}}
     model = classifier("ResNetD", 18, zero_init_residual=True)
     return {"model": model, "train_dataloader": {"batch_size": BATCH}, "optim_wrapper": wrapper}
 
 
-def test_the_hook_saves_what_was_seen_before_the_first_step(tmp_path: Path) -> None:
-    runner_of(one_step_cfg(), tmp_path, TrickAudit()).train()
-    saved = json.loads((tmp_path / "tricks.json").read_text())
+def train(work_dir: Path, resume_from: Path | None = None, **more: Any) -> dict[str, Any]:
+    hooks = {"logger": None, "checkpoint": {"type": "SafeCheckpointHook", "interval": 1}}
+    if resume_from:
+        more |= {"resume": True, "load_from": str(resume_from)}
+    runner_of(plain_cfg(), work_dir, TrickAudit(), default_hooks=hooks, **more).train()
+    return json.loads((work_dir / "tricks.json").read_text())
+
+
+def test_the_hook_saves_and_logs_what_was_seen_before_the_first_step(tmp_path: Path) -> None:
+    saved = train(tmp_path, log_level="INFO")
     assert list(saved) == TRICKS
-    assert saved["zero_gamma"] == {
-        "on": True,
-        "value": 8,
-        "evidence": "8 of 8 last BN gammas are 0 before step 1",
-    }
+    said = "8 of 8 last BN gammas are 0 before step 1"
+    assert saved["zero_gamma"] == {"on": True, "value": 8, "evidence": said}
+    (log,) = tmp_path.rglob("*.log")
+    assert f"  zero_gamma       on   {said}\n" in log.read_text()
+    assert "  mixup            off  0 of 16 batches" in log.read_text()
 
 
-def resume(tmp_path: Path, work_dir: Path) -> dict[str, Any]:
-    """Go on from a checkpoint after the first epoch, whose gammas are no longer 0."""
-    checkpoint = tmp_path / "epoch_1.pth"
-    hook = LieThenAudit(weights_of_the_last_norms_moved)
-    with pytest.raises(Stop):
-        runner_of(one_step_cfg(), tmp_path, hook).train()
-    state = {"state_dict": hook.state, "message_hub": {}, "meta": {"epoch": 1, "iter": 4}}
-    torch.save(state, checkpoint)
-    runner = runner_of(one_step_cfg(), work_dir, TrickAudit(), resume=True)
-    runner._load_from = str(checkpoint)
-    runner.train()
-    return json.loads((work_dir / "tricks.json").read_text())["zero_gamma"]
+def test_a_resumed_run_keeps_what_was_seen_at_its_start(tmp_path: Path) -> None:
+    at_start = train(tmp_path / "run")
+    resumed = train(tmp_path / "run", tmp_path / "run" / "epoch_2.pth")
+    assert resumed["zero_gamma"] == at_start["zero_gamma"]
+
+
+def test_a_resumed_run_without_a_record_of_its_start_claims_nothing(tmp_path: Path) -> None:
+    train(tmp_path / "run")
+    resumed = train(tmp_path / "elsewhere", tmp_path / "run" / "epoch_2.pth")
+    said = "unknown: resumed at step 8, and no tricks.json tells of step 1"
+    assert resumed["zero_gamma"] == {"on": False, "value": None, "evidence": said}
+
+
+def test_weights_loaded_before_training_are_what_is_seen(tmp_path: Path) -> None:
+    train(tmp_path / "run")
+    found = train(tmp_path / "fine-tuned", load_from=str(tmp_path / "run" / "epoch_4.pth"))
+    assert found["zero_gamma"]["evidence"] == "0 of 8 last BN gammas are 0 before step 1"

@@ -269,36 +269,3 @@ def test_one_bad_override_leaves_the_good_ones_undone(cfg: Config) -> None:
     with pytest.raises(UserError):
         apply_overrides(cfg, ["train_cfg.max_epochs=9", "optmi.lr=1"])
     assert cfg.to_dict() == before
-
-
-UPSTREAM = {
-    "mmdet": "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py",
-    "mmseg": "mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py",
-}
-UPSTREAM_ADDITIONS = [
-    ("mmdet", "model.backbone.with_cp=True"),
-    ("mmdet", "model.backbone.norm_cfg.momentum=0.05"),
-    ("mmdet", "model.neck.no_norm_on_lateral=True"),
-    ("mmdet", "model.rpn_head.num_convs=2"),
-    ("mmdet", "model.roi_head.bbox_head.loss_cls.label_smoothing.type=x"),
-    ("mmdet", "model.train_cfg.rcnn.assigner.gpu_assign_thr=100"),
-    ("mmdet", "train_dataloader.dataset.indices=10"),
-    ("mmdet", "train_dataloader.dataset.pipeline.2.clip_object_border=False"),
-    ("mmdet", "val_evaluator.classwise=True"),
-    ("mmseg", "model.decode_head.loss_decode.avg_non_ignore=True"),
-    ("mmseg", "model.decode_head.ignore_index=254"),
-    ("mmseg", "model.auxiliary_head.sampler.type=OHEMPixelSampler"),
-    ("mmseg", "train_dataloader.dataset.reduce_zero_label=True"),
-    ("mmseg", "optim_wrapper.optimizer.nesterov=True"),
-]
-
-
-@pytest.mark.parametrize(("scope", "option"), UPSTREAM_ADDITIONS)
-def test_parameters_of_upstream_classes_are_known(scope: str, option: str) -> None:
-    import_detection()
-    upstream = Config.fromstring(f"_base_ = '{UPSTREAM[scope]}'", ".py")
-    assert apply_overrides(upstream, [option])
-
-
-def test_typos():
-    pass

@@ -1,6 +1,7 @@
 """The rates are those of a real Runner's optimiser, noted before each of its steps."""
 
 import math
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -145,14 +146,16 @@ def test_epochs_as_the_unit_of_a_warmup_are_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["GradualWarmup", "ConstantWarmup"])
 def test_an_empty_warmup_is_refused(kind: str) -> None:
-    with pytest.raises(ValueError, match="end should be larger than begin|end must be larger"):
+    with pytest.raises(ValueError, match=r"end (should|must) be larger than begin"):
         lr_curve({"type": kind, "begin": 5, "end": 5, "by_epoch": False}, LR, 6, 5)
 
 
 @pytest.mark.parametrize("factor", [0, 1, 1.5])
 def test_a_constant_warmup_factor_outside_0_and_1_is_refused(factor: float) -> None:
     with pytest.raises(ValueError, match=r"factor must be in \(0, 1\)"):
-        lr_curve({"type": "ConstantWarmup", "factor": factor, "end": 5, "by_epoch": False}, LR, 6, 5)
+        lr_curve(
+            {"type": "ConstantWarmup", "factor": factor, "end": 5, "by_epoch": False}, LR, 6, 5
+        )
 
 
 @pytest.mark.parametrize(
@@ -177,8 +180,9 @@ def test_accumulated_gradients_leave_the_schedule_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scope", ["mmengine", "mmdet", "mmseg"])
 def test_the_warmups_are_found_from_every_task(scope: str) -> None:
-    if scope != "mmengine":
-        pytest.importorskip(f"{scope}.registry")
+    if scope == "mmdet":
+        import_module("detection")  # mmdet needs its stand-in for mmcv's operators
+    import_module(f"{scope}.registry")
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR)
     with DefaultScope.overwrite_default_scope(scope):
         for wanted in (GradualWarmup, ConstantWarmup):

@@ -1,0 +1,33 @@
+# Every target works alone: it makes .venv first where there is none.
+PYTHON ?= python3
+RUN := .venv/bin/python
+COMPLETE := .venv/.complete
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check clean
+
+help: ## say what each target does
+	@echo "usage: make TARGET [PYTHON=python3.12]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+
+setup: $(COMPLETE) ## make .venv with the exact versions of constraints.txt (once; needs git, python3, python3-venv)
+
+$(COMPLETE): pyproject.toml constraints.txt tools/make_venv.sh
+	@PYTHON="$(PYTHON)" sh tools/make_venv.sh
+
+demo: $(COMPLETE) ## pretrain, hand over, fine-tune and judge on drawn images, about 10 minutes; writes work_dirs/demo
+	$(RUN) tools/demo.py $(ARGS)
+
+test: $(COMPLETE) ## run the tests; ARGS="-m slow" runs the slow ones
+	$(RUN) -m pytest $(ARGS)
+
+check: $(COMPLETE) ## style, types, spelling, large files, merge markers
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/codespell
+	SKIP=ruff,ruff-format,mypy,codespell .venv/bin/pre-commit run --all-files
+
+clean: ## remove .venv, caches and build outputs; data/ and work_dirs/ stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -path ./data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,15 @@
+"""The demo's slim Faster R-CNN on the drawn world, 128 px.
+
+Paper:     none
+Data:      python tools/prepare_data.py demo
+Command:   python tools/train.py configs/detection/faster-rcnn_fpn_demo.py --backbone FILE
+Needs:     2 CPU cores, about 100 s
+Result:    unmeasured
+"""
+
+_base_ = [
+    "_base_/models/faster-rcnn_fpn_slim.py",
+    "_base_/datasets/demo.py",
+    "_base_/schedules/few-images.py",
+    "../_base_/default_runtime.py",
+]

@@ -1,0 +1,19 @@
+"""Your own images with boxes in COCO's format; classes read from the categories.
+
+Paper:     none
+Data:      DATA_ROOT/own-coco/{images,annotations/{train,val,test}.json}
+Command:   python tools/train.py configs/detection/faster-rcnn_fpn_own-coco.py --backbone FILE
+Needs:     a GPU with 8 GB or more (an estimate); --dry-run estimates the time
+Result:    unmeasured
+"""
+
+_base_ = [
+    "_base_/models/faster-rcnn_fpn.py",
+    "_base_/datasets/coco_format.py",
+    "_base_/schedules/few-images.py",
+    "../_base_/default_runtime.py",
+]
+own = "{{$DATA_ROOT:data}}/own-coco/"
+train_dataloader = dict(dataset=dict(data_root=own))
+val_dataloader = dict(dataset=dict(data_root=own))
+test_dataloader = dict(dataset=dict(data_root=own))

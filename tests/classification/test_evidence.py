@@ -1,0 +1,79 @@
+from typing import Any
+
+import pytest
+from torch import nn
+
+import backbones
+from classification.classifier import ImageClassifier
+from classification.network_evidence import label_smoothing, model_tweak, zero_gamma
+from classification.optimizer_evidence import lr_decay, warmup
+from engine.schedules import lr_curve
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "on"),
+    [
+        ("ResNetA", 50, False),
+        ("ResNetB", 50, True),
+        ("ResNetC", 50, True),
+        ("ResNetD", 50, True),
+        ("ResNetB", 18, False),  # nothing to move the stride to: the original
+        ("ResNetC", 18, True),
+        ("ResNetD", 18, True),
+    ],
+)
+def test_variants_are_told_apart_by_their_layers(kind: str, depth: int, on: bool) -> None:
+    network = getattr(backbones, kind)(depth, base_channels=4)
+    found = model_tweak(nn.ModuleDict({"backbone": network}))
+    assert (found["value"], found["on"]) == (kind[-1], on)
+
+
+def test_a_network_without_residual_blocks_is_no_variant() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    assert model_tweak(network)["value"] is None
+    assert not zero_gamma(network)["on"]
+
+
+@pytest.mark.parametrize("form", ["paper", "uniform"])
+def test_both_forms_of_smoothing_are_read_back(form: str) -> None:
+    model = ImageClassifier(
+        backbone={"type": "ResNetB", "depth": 18, "base_channels": 4},
+        head={"type": "LinearHead", "num_classes": 10},
+        data_preprocessor={"type": "ClassificationPreprocessor", "mean": [0], "std": [1]},
+        label_smoothing={"eps": 0.2, "form": form},
+    )
+    assert label_smoothing(model)["value"] == {"eps": 0.2, "form": form}
+
+
+@pytest.mark.parametrize(
+    ("schedulers", "decay", "rise"),
+    [
+        ([], None, None),
+        ([{"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}], "step", None),
+        ([{"type": "StepLR", "step_size": 2, "gamma": 0.94}], "exponential", None),
+        ([{"type": "CosineAnnealingLR"}], "cosine", None),  # per epoch
+        ([{"type": "CosineAnnealingLR", "by_epoch": False, "eta_min": 0.01}], "cosine", None),
+        ([{"type": "PolyLR", "by_epoch": False}], "PolyLR", None),
+        ([{"type": "ConstantWarmup", "end": 7, "by_epoch": False}], None, "constant"),
+        ([{"type": "GradualWarmup", "end": 2, "by_epoch": False}], None, "gradual"),
+        ([{"type": "LinearLR", "start_factor": 0.001, "end": 9, "by_epoch": False}], None, "other"),
+    ],
+)
+def test_schedules_are_named_by_the_shape_of_their_rates(
+    schedulers: list[dict[str, Any]], decay: str | None, rise: str | None
+) -> None:
+    rates = lr_curve(schedulers, 0.4, 8, 5)
+    names = " + ".join(one["type"] for one in schedulers)
+    assert lr_decay(rates, 5, names)["value"] == decay
+    found = warmup(rates)
+    assert (found["value"] or {}).get("form") == rise
+
+
+def test_drops_are_told_with_factor_and_epochs() -> None:
+    step = {"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}
+    warm = {"type": "GradualWarmup", "end": 1, "convert_to_iter_based": True}
+    said = lr_decay(lr_curve([warm, step], 0.4, 8, 5), 5, "")["evidence"]
+    assert said.startswith("x 0.1 after epochs 3, 6; lr ")
+    exponential = lr_curve({"type": "StepLR", "step_size": 2, "gamma": 0.94}, 0.4, 12, 5)
+    said = lr_decay(exponential, 5, "")["evidence"]
+    assert said.startswith("x 0.94 after epochs 2, 4, 6, 8, ...; lr ")

@@ -1,0 +1,181 @@
+"""Folders as they come: odd pictures, broken pictures, wrong folders."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from classification import ImageFolder
+from classification.image_folder import read_rgb
+from engine.errors import UserError
+
+Draw = Callable[..., Path]
+TO_TENSOR = [dict(type="torchvision/PILToTensor")]
+
+
+@pytest.fixture(autouse=True)
+def _scans_go_to_a_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_items_are_bytes_with_the_label_of_their_folder(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["owl", "cat"], count=3, px=(20, 30))
+    dataset = ImageFolder(str(root), TO_TENSOR)
+    assert dataset.metainfo == {"classes": ("cat", "owl")}
+    assert len(dataset) == 6
+    item = dataset[4]
+    assert item["labels"] == 1
+    assert item["inputs"].shape == (3, 30, 20)
+    assert item["inputs"].dtype == torch.uint8
+    expected = np.asarray(Image.open(root / "owl" / "001.png")).transpose(2, 0, 1)
+    assert np.array_equal(item["inputs"].numpy(), expected)
+    assert dataset.path(4) == root / "owl" / "001.png"
+
+
+def test_suffixes_in_capitals_and_deeper_folders_count_and_hidden_files_do_not(
+    draw_folder: Draw,
+) -> None:
+    root = draw_folder("train", ["cat"], count=1)
+    (root / "cat" / "deeper").mkdir()
+    Image.new("RGB", (8, 8)).save(root / "cat" / "deeper" / "B.JPG")
+    (root / "cat" / "._000.png").write_bytes(b"no picture")
+    (root / "cat" / "notes.txt").write_text("no picture either")
+    (root / ".ipynb_checkpoints").mkdir()
+    dataset = ImageFolder(str(root), TO_TENSOR)
+    assert dataset.metainfo["classes"] == ("cat",)
+    assert [dataset.path(i).name for i in range(len(dataset))] == ["000.png", "B.JPG"]
+
+
+def test_names_beyond_ascii_survive(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["k\u00e4fer"], count=1)
+    (root / "k\u00e4fer" / "000.png").rename(root / "k\u00e4fer" / "\u732b.png")
+    assert ImageFolder(str(root), TO_TENSOR)[0]["labels"] == 0
+
+
+# ---- pictures of every kind ----
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "RGBA", "CMYK", "I;16"])
+def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (9, 1))
+    path = tmp_path / f"picture.{'jpg' if mode == 'CMYK' else 'png'}"
+    if mode == "I;16":
+        Image.fromarray(ramp.astype(np.uint16) * 257).save(path)
+    else:
+        Image.fromarray(np.stack([ramp] * 3, 2)).convert(mode).save(path)
+    out = read_rgb(path)
+    assert out.mode == "RGB"
+    assert out.size == (64, 9)
+    # Still a ramp: dark on the left, bright on the right (1: dithered).
+    values = np.asarray(out).mean((0, 2))
+    assert values[:8].mean() < 40
+    assert values[-8:].mean() > 215
+
+
+def test_a_palette_with_transparency_is_read_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    picture = Image.new("P", (4, 4), 1)
+    picture.putpalette([0, 0, 0, 250, 10, 20])
+    picture.save(tmp_path / "p.png", transparency=b"\xff\x80")
+    assert read_rgb(tmp_path / "p.png").getpixel((0, 0)) == (250, 10, 20)
+    assert not recwarn.list
+
+
+def test_the_cameras_rotation_note_is_followed(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (30, 20))
+    exif = picture.getexif()
+    exif[0x0112] = 6  # turn by 90 degrees to show
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    assert read_rgb(tmp_path / "turned.jpg").size == (20, 30)
+
+
+# ---- bad input ----
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the data folder is missing.*nowhere"):
+        ImageFolder(str(tmp_path / "nowhere"), TO_TENSOR)
+
+
+def test_a_folder_without_class_folders_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "loose.png")
+    with pytest.raises(UserError, match="has no class folders"):
+        ImageFolder(str(tmp_path), TO_TENSOR)
+
+
+def test_a_class_without_images_is_named(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["cat", "owl"])
+    (root / "emu").mkdir()
+    with pytest.raises(UserError, match="no image in class emu"):
+        ImageFolder(str(root), TO_TENSOR)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def test_broken_images_up_to_the_limit_are_left_out(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["cat", "owl"], count=3)
+    truncate(root / "cat" / "001.png")
+    (root / "owl" / "000.png").write_bytes(b"")
+    dataset = ImageFolder(str(root), TO_TENSOR, max_unreadable=2)
+    assert len(dataset) == 4
+    assert [dataset[i]["labels"] for i in range(4)] == [0, 0, 1, 1]
+
+
+def test_more_broken_images_stop_the_start(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["cat"], count=3)
+    truncate(root / "cat" / "000.png")
+    truncate(root / "cat" / "002.png")
+    with pytest.raises(UserError, match="2 of 3 images can't be read"):
+        ImageFolder(str(root), TO_TENSOR, max_unreadable=1)
+
+
+def test_a_class_whose_images_are_all_broken_is_named(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["cat", "owl"], count=1)
+    truncate(root / "owl" / "000.png")
+    with pytest.raises(UserError, match="no readable image in class owl"):
+        ImageFolder(str(root), TO_TENSOR)
+
+
+def test_a_file_that_goes_bad_later_is_named(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["cat"])
+    dataset = ImageFolder(str(root), TO_TENSOR)
+    truncate(root / "cat" / "001.png")
+    with pytest.raises(UserError, match=r"can't be read.*cat/001\.png"):
+        dataset[1]
+
+
+# ---- two folders, one list of classes ----
+
+
+def test_validation_takes_its_classes_from_training(draw_folder: Draw) -> None:
+    train, val = draw_folder("train", ["cat", "owl"]), draw_folder("val", ["owl", "cat"])
+    dataset = ImageFolder(str(val), TO_TENSOR, classes_from=str(train))
+    assert dataset.metainfo["classes"] == ("cat", "owl")
+
+
+def test_stated_classes_set_the_order_of_the_labels(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["cat", "owl"], count=1)
+    dataset = ImageFolder(str(root), TO_TENSOR, classes=["owl", "cat"])
+    assert dataset.path(0).parent.name == "owl"
+    assert dataset[0]["labels"] == 0
+
+
+def test_an_unknown_class_is_named_with_the_nearest_spelling(draw_folder: Draw) -> None:
+    train, val = draw_folder("train", ["cat", "owl"]), draw_folder("val", ["cat", "owls"])
+    with pytest.raises(UserError, match=r"unknown class owls: .*val: did you mean owl\?"):
+        ImageFolder(str(val), TO_TENSOR, classes_from=str(train))
+
+
+def test_a_class_that_validation_lacks_is_named(draw_folder: Draw) -> None:
+    train, val = draw_folder("train", ["cat", "emu", "owl"]), draw_folder("val", ["cat", "owl"])
+    with pytest.raises(UserError, match="no folder for class emu"):
+        ImageFolder(str(val), TO_TENSOR, classes_from=str(train))
+    shutil.rmtree(train / "emu")
+    assert len(ImageFolder(str(val), TO_TENSOR, classes_from=str(train))) == 4

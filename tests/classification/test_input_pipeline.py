@@ -1,0 +1,115 @@
+"""The paper's augmentation against colour arithmetic done another way."""
+
+import colorsys
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import TRANSFORMS
+from PIL import Image
+
+from classification.transforms import HSVScale, PCANoise, build_pipeline
+from engine.errors import UserError
+
+COLOURS = [(200, 40, 90), (30, 160, 220), (128, 128, 128), (255, 255, 0), (0, 0, 0), (10, 90, 20)]
+
+
+def picture(colours: list[tuple[int, int, int]]) -> Image.Image:
+    return Image.fromarray(np.array([colours], dtype=np.uint8))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hsv_scale_agrees_with_colorsys(seed: int) -> None:
+    torch.manual_seed(seed)
+    out = np.asarray(HSVScale()(picture(COLOURS)))[0].astype(float)
+    torch.manual_seed(seed)
+    hue, saturation, value = torch.empty(3).uniform_(0.6, 1.4).tolist()
+    expected = []
+    for colour in COLOURS:
+        h, s, v = colorsys.rgb_to_hsv(*(c / 255 for c in colour))
+        scaled = colorsys.hsv_to_rgb(h * hue % 1, min(s * saturation, 1), min(v * value, 1))
+        expected.append([255 * c for c in scaled])
+    # A step of 8-bit hue (1 / 256 turn) moves one channel by up to 6 levels, times 1.4.
+    np.testing.assert_allclose(out, expected, atol=9)
+    assert np.abs(out - expected).mean() < 1.5
+
+
+def test_hsv_scale_of_factor_one_changes_next_to_nothing() -> None:
+    out = np.asarray(HSVScale(1.0, 1.0)(picture(COLOURS))).astype(int)
+    np.testing.assert_allclose(out[0], COLOURS, atol=6)
+
+
+def test_hsv_factors_fill_the_range() -> None:
+    grey = picture([(100, 100, 100)])
+    values = {np.asarray(HSVScale()(grey))[0, 0, 0].item() for _ in range(300)}
+    assert 60 <= min(values) < 65
+    assert 135 < max(values) <= 140
+
+
+def test_pca_noise_is_one_shift_along_the_principal_colours() -> None:
+    grey = np.full((4, 5, 3), 128, np.uint8)
+    shifts = []
+    for _ in range(2000):
+        out = np.asarray(PCANoise(std=0.1)(Image.fromarray(grey))).astype(int) - 128
+        assert (out == out[0, 0]).all()
+        shifts.append(out[0, 0])
+    # Covariance V diag(0.1 lambda)^2 V^T, plus 1/12 for rounding; the first vector is nearly
+    # grey: 5.546^2 * 0.5675^2 = 9.9 for red.
+    covariance = np.cov(np.array(shifts).T)
+    vectors = np.array(
+        [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
+    )
+    expected = vectors @ np.diag([5.546, 0.4794, 0.1148]) ** 2 @ vectors.T + np.eye(3) / 12
+    np.testing.assert_allclose(covariance, expected, rtol=0.15)
+
+
+def test_pca_noise_is_clipped() -> None:
+    white = picture([(255, 255, 255), (0, 0, 0)])
+    for seed in range(20):
+        torch.manual_seed(seed)
+        out = np.asarray(PCANoise(std=5.0)(white)).astype(int)[0]
+        # A wrapped byte would be dark beside white, or bright beside black.
+        assert out[0].min() > 100 or (out[0] < 255).all()
+        assert (out[0] >= out[1]).all()
+
+
+def test_pipeline_ends_in_uint8_c_h_w() -> None:
+    names = ["RandomResizedCrop", "RandomHorizontalFlip", "PILToTensor"]
+    pipeline = [dict(type=f"torchvision/{name}") for name in names]
+    pipeline[0]["size"] = (17, 23)
+    pipeline[2:2] = [dict(type="HSVScale"), dict(type="PCANoise")]
+    out = build_pipeline(pipeline)(Image.new("RGB", (65, 97), (1, 2, 3)))
+    assert out.dtype == torch.uint8
+    assert out.shape == (3, 17, 23)
+
+
+def test_pipeline_survives_spawned_workers() -> None:
+    pipeline = build_pipeline([dict(type="PCANoise"), dict(type="torchvision/PILToTensor")])
+    assert pickle.loads(pickle.dumps(pipeline))(picture(COLOURS)).shape == (3, 1, 6)
+
+
+def test_evaluation_resizes_the_short_side_and_crops_the_centre() -> None:
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[:, 36:44] = 255  # a bright bar in the middle
+    pipeline = [
+        dict(type="torchvision/Resize", size=20),
+        dict(type="torchvision/CenterCrop", size=16),
+        dict(type="torchvision/PILToTensor"),
+    ]
+    out = build_pipeline(pipeline)(Image.fromarray(pixels))
+    assert out.shape == (3, 16, 16)
+    assert out[0, 8].argmax() in (7, 8)
+    assert out[0, :, 0].max() == 0
+
+
+@pytest.mark.parametrize(
+    "step", [dict(type="HSVScales"), dict(type="HSVScale", low=2.0), dict(type="PCANoise", sd=1)]
+)
+def test_a_wrong_transform_is_an_error_naming_it(step: dict) -> None:
+    with pytest.raises(UserError, match=step["type"]):
+        build_pipeline([step])
+
+
+def test_torchvisions_transforms_have_names() -> None:
+    assert TRANSFORMS.get("torchvision/RandAugment") is not None

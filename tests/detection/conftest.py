@@ -1,0 +1,106 @@
+"""Small drawn data in VOC's and COCO's layout, each with two kinds of rectangles."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pytest
+from mmengine.logging import MMLogger
+from PIL import Image
+
+COLOURS = {"brick": (200, 60, 40), "leaf": (40, 160, 60)}
+WIDTH, HEIGHT = 96, 65  # not square
+Drawn = tuple[np.ndarray, list[tuple[str, int, int, int, int]]]
+
+
+@pytest.fixture(autouse=True)
+def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.image_scan.SCAN_DIR", tmp_path / ".scans")
+
+
+@pytest.fixture
+def warnings_of() -> Iterator[Callable[[], str]]:
+    """Everything that was warned of so far, as one text."""
+    messages: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield lambda: "\n".join(messages)
+    logger.removeHandler(handler)
+
+
+def draw(seed: int) -> Drawn:
+    """A grey picture with a brick and a leaf; boxes x1 y1 x2 y2 from 0, last pixel outside."""
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(90, 130, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    boxes = []
+    for name, column in (("brick", 4), ("leaf", 50)):
+        width, height = rng.integers(20, 38, 2)
+        x, y = column + int(rng.integers(0, 6)), int(rng.integers(0, HEIGHT - height))
+        picture[y : y + height, x : x + width] = COLOURS[name]
+        boxes.append((name, x, y, x + int(width), y + int(height)))
+    return picture, boxes
+
+
+def _xml(boxes: list[tuple[str, int, int, int, int]]) -> str:
+    objects = "".join(
+        f"<object><name>{escape(name)}</name><difficult>0</difficult><bndbox><xmin>{x1 + 1}</xmin>"
+        f"<ymin>{y1 + 1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"
+        for name, x1, y1, x2, y2 in boxes
+    )
+    size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
+    return f"<annotation>{size}{objects}</annotation>"
+
+
+@pytest.fixture(scope="session")
+def draw_voc() -> Callable[..., Path]:
+    """``draw_voc(root, train=8, val=4)`` makes a VOC folder; every second image is a JPEG."""
+
+    def make(root: Path, **splits: int) -> Path:
+        for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        for start, (split, count) in zip((0, 1000, 2000), splits.items(), strict=False):
+            names = [f"{number:06d}" for number in range(start, start + count)]
+            for number, name in enumerate(names):
+                picture, boxes = draw(start + number)
+                suffix = "jpg" if number % 2 else "png"
+                Image.fromarray(picture).save(root / f"JPEGImages/{name}.{suffix}")
+                (root / f"Annotations/{name}.xml").write_text(_xml(boxes))
+            (root / f"ImageSets/Main/{split}.txt").write_text("\n".join(names) + "\n")
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def draw_coco() -> Callable[..., Path]:
+    """``draw_coco(root, train=8)`` makes annotations/train.json and images/; ids are odd ones."""
+
+    def make(root: Path, images: str = "images", prefix: str = "", **splits: int) -> Path:
+        (root / images).mkdir(parents=True, exist_ok=True)
+        (root / "annotations").mkdir(exist_ok=True)
+        for start, (split, count) in zip((0, 1000, 2000), splits.items(), strict=False):
+            coco = _coco(root / images, start, count)
+            (root / f"annotations/{prefix}{split}.json").write_text(json.dumps(coco))
+        return root
+
+    return make
+
+
+def _coco(folder: Path, start: int, count: int) -> dict[str, list[dict]]:
+    ids = {"leaf": 7, "brick": 9}  # not from 1, not in the order of the names
+    images, annotations = [], []
+    for number in range(start, start + count):
+        picture, boxes = draw(number)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+        images.append(dict(id=number, file_name=f"{number}.png", width=WIDTH, height=HEIGHT))
+        for name, x1, y1, x2, y2 in boxes:
+            bbox = [x1, y1, x2 - x1, y2 - y1]
+            note = dict(image_id=number, category_id=ids[name], bbox=bbox, iscrowd=0)
+            annotations.append(dict(note, id=len(annotations) + 1, area=bbox[2] * bbox[3]))
+    categories = [dict(id=9, name="brick"), dict(id=7, name="leaf")]
+    return dict(images=images, annotations=annotations, categories=categories)

@@ -1,0 +1,252 @@
+"""VOC folders: what is read, and what is said when something is wrong with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import detection  # noqa: F401  before mmdet: it provides the operators
+from engine.errors import UserError
+
+from detection.datasets import VocFormat  # isort: skip
+from mmdet.datasets import XMLDataset  # isort: skip
+
+Draw = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, draw_voc: Draw) -> Path:
+    return draw_voc(tmp_path / "voc", train=6, val=3)
+
+
+def train_split(folder: Path, **kwargs: Any) -> VocFormat:
+    return VocFormat(data_root=str(folder), ann_file="ImageSets/Main/train.txt", **kwargs)
+
+
+def edit(folder: Path, number: int, old: str, new: str) -> str:
+    path = folder / f"Annotations/{number:06d}.xml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path.name
+
+
+def test_classes_are_the_sorted_names_in_the_annotations(folder: Path) -> None:
+    assert train_split(folder).metainfo["classes"] == ("brick", "leaf")
+
+
+def test_classes_of_another_split_are_those_of_classes_from(folder: Path) -> None:
+    for number in (1000, 1001, 1002):  # val has bricks only, and keeps the label of leaf free
+        edit(folder, number, "<name>leaf</name>", "<name>brick</name>")
+    split = dict(data_root=str(folder), ann_file="ImageSets/Main/val.txt", test_mode=True)
+    assert VocFormat(**split).metainfo["classes"] == ("brick",)
+    both = VocFormat(**split, classes_from="ImageSets/Main/train.txt")
+    assert both.metainfo["classes"] == ("brick", "leaf")
+
+
+def test_instances_equal_mmdets_reader(folder: Path) -> None:
+    edit(folder, 3, "<difficult>0</difficult>", "<difficult>1</difficult>")
+    edit(folder, 5, "<size>", "<owner>me</owner><size>")
+    for path in (folder / "JPEGImages").glob("*.png"):  # mmdet's reader knows JPEG only
+        Image.open(path).save(path.with_suffix(".jpg"))
+        path.unlink()
+    theirs = XMLDataset(
+        data_root=str(folder),
+        ann_file="ImageSets/Main/train.txt",
+        data_prefix=dict(sub_data_root=""),
+        metainfo=dict(classes=("brick", "leaf")),
+    )
+    ours = train_split(folder)
+    assert len(ours) == len(theirs) == 6
+    for index in range(6):
+        mine, other = ours.get_data_info(index), theirs.get_data_info(index)
+        for key in ("img_id", "img_path", "width", "height", "instances"):
+            assert mine[key] == other[key], key
+    flags = [x["ignore_flag"] for x in ours.get_data_info(3)["instances"]]
+    assert flags == [1, 1]
+
+
+def test_the_box_stands_on_the_drawn_rectangle(folder: Path) -> None:
+    info = train_split(folder).get_data_info(0)  # a PNG: colours are exact
+    picture = np.asarray(Image.open(info["img_path"]))
+    for instance, colour in zip(info["instances"], ((200, 60, 40), (40, 160, 60)), strict=True):
+        x1, y1, x2, y2 = instance["bbox"]  # from 0, the last pixel inside
+        assert (picture[y1 : y2 + 1, x1 : x2 + 1] == colour).all()
+        assert not (picture[y1 : y2 + 2, x1 : x2 + 2] == colour).all()
+
+
+def test_images_are_found_whatever_their_suffix(folder: Path) -> None:
+    suffixes = {Path(train_split(folder).get_data_info(i)["img_path"]).suffix for i in range(6)}
+    assert suffixes == {".png", ".jpg"}
+
+
+def test_an_unknown_class_is_refused_with_the_nearest_spelling(folder: Path) -> None:
+    name = edit(folder, 1001, "<name>leaf</name>", "<name>leave</name>")
+    with pytest.raises(UserError, match=rf"unknown class 'leave'.*{name}.*did you mean 'leaf'\?"):
+        VocFormat(
+            data_root=str(folder),
+            ann_file="ImageSets/Main/val.txt",
+            classes_from="ImageSets/Main/train.txt",
+        )
+
+
+def test_a_class_without_a_box_is_warned_of(folder: Path, warnings_of: Callable[[], str]) -> None:
+    train_split(folder, metainfo=dict(classes=("brick", "leaf", "pond")))
+    assert "no box of 1 of 3 classes: pond" in warnings_of()
+
+
+def test_names_that_look_alike_are_warned_of(folder: Path, warnings_of: Callable[[], str]) -> None:
+    edit(folder, 2, "<name>brick</name>", "<name>bricks</name>")
+    assert train_split(folder).metainfo["classes"] == ("brick", "bricks", "leaf")
+    assert "'brick' (5 boxes) and 'bricks' (1 boxes) look alike" in warnings_of()
+
+
+def test_one_string_is_not_taken_for_many_classes(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"classes is one name: brick"):
+        train_split(folder, metainfo=dict(classes="brick"))
+
+
+def _remove_folder(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+
+
+def _remove_list(folder: Path) -> None:
+    (folder / "ImageSets/Main/train.txt").unlink()
+
+
+def _empty_list(folder: Path) -> None:
+    (folder / "ImageSets/Main/train.txt").write_text("\n")
+
+
+def _name_twice(folder: Path) -> None:
+    (folder / "ImageSets/Main/train.txt").write_text("000001\n000002\n000001\n")
+
+
+def _remove_images(folder: Path) -> None:
+    (folder / "JPEGImages/000001.jpg").unlink()
+    (folder / "JPEGImages/000004.png").unlink()
+
+
+def _remove_annotation(folder: Path) -> None:
+    (folder / "Annotations/000002.xml").unlink()
+
+
+def _break_annotation(folder: Path) -> None:
+    edit(folder, 2, "</annotation>", "")
+
+
+def _remove_corner(folder: Path) -> None:
+    edit(folder, 2, "xmin", "left")
+
+
+def _remove_all_boxes(folder: Path) -> None:
+    for number in range(6):
+        edit(folder, number, "object", "subject")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (_remove_folder, r"no such data folder: .*voc: .*DATA_ROOT"),
+        (_remove_list, r"no such list of images: .*train\.txt: .*prepare_data"),
+        (_empty_list, r"the list names no image: .*train\.txt"),
+        (_name_twice, r"1 names stand there twice \(first: 000001\)"),
+        (_remove_images, r"2 images are missing \(first: 000001\): .*train\.txt: .*JPEGImages"),
+        (_remove_annotation, r"1 annotations are missing \(first: 000002\.xml\)"),
+        (_break_annotation, r"cannot be understood \(.*\): .*000002\.xml: "),
+        (_remove_corner, r"cannot be understood \(no <bndbox/xmin>\): .*000002\.xml: "),
+        (_remove_all_boxes, r"no annotation holds a box: .*train\.txt"),
+    ],
+)
+def test_broken_data_is_refused(folder: Path, harm: Callable[[Path], None], message: str) -> None:
+    harm(folder)
+    with pytest.raises(UserError, match=message):
+        train_split(folder)
+
+
+def test_a_truncated_image_is_left_out_and_named(
+    folder: Path, warnings_of: Callable[[], str]
+) -> None:
+    _truncate(folder / "JPEGImages/000001.jpg")
+    assert [train_split(folder).get_data_info(i)["img_id"] for i in range(5)] == [
+        f"{number:06d}" for number in (0, 2, 3, 4, 5)
+    ]
+    assert "left out 1 of 6" in warnings_of()
+    assert "000001.jpg" in warnings_of()
+
+
+def test_more_truncated_images_than_allowed_stop_the_run(folder: Path) -> None:
+    _truncate(folder / "JPEGImages/000001.jpg")
+    _truncate(folder / "JPEGImages/000002.png")
+    with pytest.raises(UserError, match="2 of 6 images can't be read"):
+        train_split(folder, max_unreadable=1)
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_box_beyond_the_image_is_clipped_and_warned_of(
+    folder: Path, warnings_of: Callable[[], str]
+) -> None:
+    xml = (folder / "Annotations/000000.xml").read_text()
+    xmax = xml.split("<xmax>")[-1].split("<")[0]
+    edit(folder, 0, f"<xmax>{xmax}<", "<xmax>300<")
+    assert train_split(folder).get_data_info(0)["instances"][1]["bbox"][2] == 96
+    assert "boxes reach out of 1 images, clipped: 000000.png" in warnings_of()
+
+
+def test_a_box_without_area_is_left_out_and_warned_of(
+    folder: Path, warnings_of: Callable[[], str]
+) -> None:
+    xml = (folder / "Annotations/000000.xml").read_text()
+    xmin, xmax = (xml.split(f"<{tag}>")[1].split("<")[0] for tag in ("xmin", "xmax"))
+    edit(folder, 0, f"<xmax>{xmax}<", f"<xmax>{xmin}<")
+    assert len(train_split(folder).get_data_info(0)["instances"]) == 1
+    assert "boxes without area in 1 images, left out: 000000.png (1)" in warnings_of()
+
+
+def test_a_wrong_size_in_the_annotation_is_replaced_and_warned_of(
+    folder: Path, warnings_of: Callable[[], str]
+) -> None:
+    edit(folder, 0, "<width>96</width>", "<width>960</width>")
+    assert train_split(folder).get_data_info(0)["width"] == 96
+    assert "1 images have another size than their annotation says: 000000.png" in warnings_of()
+
+
+def test_small_boxes_are_ignored_and_empty_images_left_out_of_training_only(
+    folder: Path,
+) -> None:
+    edit(folder, 0, "object", "subject")
+    strict = dict(filter_empty_gt=True, bbox_min_size=1000)
+    training = train_split(folder, filter_cfg=strict)
+    assert len(training) == 5
+    assert all(x["ignore_flag"] for x in training.get_data_info(0)["instances"])
+    testing = train_split(folder, filter_cfg=strict, test_mode=True)
+    assert len(testing) == 6
+    assert not any(x["ignore_flag"] for x in testing.get_data_info(1)["instances"])
+
+
+def test_filters_that_leave_nothing_stop_the_run(folder: Path) -> None:
+    with pytest.raises(UserError, match="none of 6 images is left"):
+        train_split(folder, filter_cfg=dict(min_size=66))  # the images are 96 x 65
+
+
+def test_held_out_images_are_every_nth_and_in_no_other_split(folder: Path) -> None:
+    def ids(**kwargs: Any) -> list[str]:
+        split = train_split(folder, **kwargs)
+        return [split.get_data_info(index)["img_id"] for index in range(len(split))]
+
+    assert ids(hold_out=3, held_out=True) == ["000002", "000005"]
+    assert ids(hold_out=3) == ["000000", "000001", "000003", "000004"]
+
+
+def test_a_lazy_data_set_knows_its_classes(folder: Path) -> None:
+    lazy = train_split(folder, lazy_init=True)
+    assert lazy.metainfo["classes"] == ("brick", "leaf")
+    assert not lazy.data_list
+    lazy.full_init()
+    assert len(lazy) == 6

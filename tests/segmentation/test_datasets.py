@@ -1,0 +1,296 @@
+"""MaskFolder: the layouts it reads, the classes it finds, and what it refuses before training."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.registry import DATASETS, init_default_scope
+from PIL import Image
+
+from engine import image_scan
+from engine.errors import UserError
+from segmentation import MaskFolder, datasets
+from segmentation.datasets import IGNORED
+
+LISTS = "ImageSets/Segmentation"
+LOAD = [{"type": "LoadAnnotations"}]
+
+
+def mask(root: Path, name: str = "train_0") -> Path:
+    return root / f"SegmentationClass/{name}.png"
+
+
+def image(root: Path, name: str = "train_0") -> Path:
+    return root / f"JPEGImages/{name}.jpg"
+
+
+def repaint(path: Path, old: int, new: int) -> None:
+    pixels = np.array(Image.open(path))
+    pixels[pixels == old] = new
+    Image.fromarray(pixels).save(path)
+
+
+def train_set(root: Path, **options: object) -> MaskFolder:
+    return MaskFolder(str(root), split=f"{LISTS}/train.txt", **options)
+
+
+def loaded_mask(dataset: MaskFolder, index: int = 0) -> np.ndarray:
+    return dataset[index]["gt_seg_map"]
+
+
+@pytest.fixture(autouse=True)
+def _in_mmseg() -> None:
+    init_default_scope("mmseg")
+
+
+@pytest.mark.parametrize("scope", ["mmseg", "mmengine"])
+def test_configs_build_it_by_name(voc: Path, scope: str) -> None:
+    init_default_scope(scope)
+    built = DATASETS.build({"type": "MaskFolder", "data_root": str(voc)})
+    assert type(built) is MaskFolder
+    assert len(built) == 18  # no split: every image
+
+
+def test_reads_the_pairs_of_a_split_in_its_order(voc: Path) -> None:
+    (voc / LISTS / "train.txt").write_text("train_5\n\ntrain_2 \n")
+    dataset = train_set(voc)
+    assert [Path(dataset.get_data_info(i)["img_path"]).name for i in range(2)] == [
+        "train_5.jpg",
+        "train_2.jpg",
+    ]
+    assert dataset.get_data_info(1)["seg_map_path"] == str(mask(voc, "train_2"))
+    assert len(dataset) == 2
+
+
+def test_reads_png_and_jpg_images_and_sub_folders(tmp_path: Path, draw: dict) -> None:
+    root = draw["voc"](tmp_path / "png", [0, 1], suffix=".png")
+    deep_image, deep_mask = root / "JPEGImages/a/b.JPG", root / "SegmentationClass/a/b.png"
+    deep_image.parent.mkdir()
+    deep_mask.parent.mkdir()
+    image(root).with_suffix(".png").rename(deep_image.with_suffix(".png"))
+    mask(root).rename(deep_mask)
+    (root / LISTS / "train.txt").write_text("train_1\na/b\n")
+    assert train_set(root).get_data_info(1)["img_path"].endswith("a/b.png")
+
+
+def test_the_mask_that_reaches_training_is_the_file(voc: Path) -> None:
+    expected = np.array(Image.open(mask(voc)))
+    assert set(np.unique(expected)) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(loaded_mask(train_set(voc, pipeline=LOAD)), expected)
+
+
+def test_classes_are_counted_in_the_masks_of_all_splits(voc: Path) -> None:
+    for name in (f"val_{i}" for i in range(4)):  # a validation split without class 3
+        repaint(mask(voc, name), 3, 0)
+    names = ("class_0", "class_1", "class_2", "class_3")
+    assert train_set(voc).metainfo["classes"] == names
+    val = MaskFolder(str(voc), split=f"{LISTS}/val.txt", test_mode=True)
+    assert val.metainfo["classes"] == names
+
+
+def test_classes_txt_names_them(voc: Path) -> None:
+    (voc / "classes.txt").write_text("background\nbox\nbig dog\nrest\n")
+    assert train_set(voc).metainfo["classes"] == ("background", "box", "big dog", "rest")
+
+
+def test_classes_given_win_over_classes_txt(voc: Path) -> None:
+    (voc / "classes.txt").write_text("background\nbox\n")
+    assert train_set(voc, classes=["a", "b", "c", "d"]).metainfo["classes"] == ("a", "b", "c", "d")
+
+
+def test_a_name_that_mmseg_knows_gives_its_classes(ade: Path) -> None:
+    folders = {"img_dir": "images/training", "mask_dir": "annotations/training"}
+    dataset = MaskFolder(str(ade), **folders, classes="ade20k", reduce_zero_label=True)
+    assert len(dataset.metainfo["classes"]) == len(dataset.metainfo["palette"]) == 150
+    assert dataset.metainfo["classes"][:2] == ("wall", "building")
+    with pytest.raises(UserError, match=r"no data set of this name: classes='ade2k'"):
+        MaskFolder(str(ade), **folders, classes="ade2k")
+
+
+def test_ade20k_layout_leaves_zero_out(ade: Path) -> None:
+    folders = {"img_dir": "images/training", "mask_dir": "annotations/training"}
+    dataset = MaskFolder(str(ade), **folders, reduce_zero_label=True, pipeline=LOAD)
+    assert dataset.metainfo["classes"] == ("class_1", "class_2", "class_3")
+    assert len(dataset) == 6
+    raw = np.array(Image.open(dataset.get_data_info(0)["seg_map_path"])).astype(int)
+    np.testing.assert_array_equal(loaded_mask(dataset), np.where(raw == 0, IGNORED, raw - 1))
+
+
+@pytest.mark.parametrize("reduce_zero_label", [False, True])
+def test_another_ignored_value_reaches_training_as_255(voc: Path, reduce_zero_label: bool) -> None:
+    for path in (voc / "SegmentationClass").iterdir():
+        repaint(path, 3, 99)
+    raw = np.array(Image.open(mask(voc))).astype(int)
+    dataset = train_set(voc, ignore_index=99, reduce_zero_label=reduce_zero_label, pipeline=LOAD)
+    assert len(dataset.metainfo["classes"]) == (2 if reduce_zero_label else 3)
+    expected = np.where(raw == 99, IGNORED, raw)
+    if reduce_zero_label:
+        expected = np.where((raw == 0) | (raw == 99), IGNORED, raw - 1)
+    np.testing.assert_array_equal(loaded_mask(dataset), expected)
+
+
+def test_255_is_ignored_and_no_class(voc: Path) -> None:
+    repaint(mask(voc), 3, 255)
+    dataset = train_set(voc, pipeline=LOAD)
+    assert len(dataset.metainfo["classes"]) == 4
+    assert 255 in loaded_mask(dataset)
+
+
+def test_unreadable_files_are_left_out_and_named(
+    voc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(image_scan, "print_log", lambda text, **_: said.append(text))
+    cut = image(voc, "train_1")
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 6 // 10])
+    mask(voc, "train_3").write_bytes(b"")
+    dataset = train_set(voc, max_unreadable=2)
+    names = [Path(dataset.get_data_info(i)["img_path"]).stem for i in range(len(dataset))]
+    assert names == [f"train_{i}" for i in (0, 2, 4, 5, 6, 7, 8)]
+    assert len(said) == 1
+    assert "train_1.jpg (image file is truncated" in said[0]
+    assert "train_3.png (empty file)" in said[0]
+    with pytest.raises(UserError, match=r"2 of 9 images can't be read \(first: train_1.jpg: "):
+        train_set(voc, max_unreadable=1)
+
+
+def test_classes_that_no_mask_shows_are_warned_of_in_training_only(
+    voc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(datasets, "print_log", lambda text, **_: said.append(text))
+    classes = ["background", "a", "b", "c", "unicorn"]
+    train_set(voc, classes=classes)
+    assert len(said) == 1
+    assert "1 classes are in none of the 9 masks: unicorn" in said[0]
+    train_set(voc, classes=classes, test_mode=True)
+    assert len(said) == 1
+
+
+def gone(path: Callable[[Path], Path]) -> Callable[[Path], None]:
+    def spoil(root: Path) -> None:
+        path(root).unlink()
+
+    return spoil
+
+
+def no_folder(root: Path) -> None:
+    (root / "JPEGImages").rename(root / "Images")
+
+
+def empty_folder(root: Path) -> None:
+    for path in (root / "JPEGImages").iterdir():
+        path.unlink()
+
+
+def smaller_mask(root: Path) -> None:
+    Image.open(mask(root)).resize((56, 50)).save(mask(root))
+
+
+def turned_mask(root: Path) -> None:
+    Image.open(mask(root)).transpose(Image.Transpose.ROTATE_90).save(mask(root))
+
+
+def coloured_mask(root: Path) -> None:
+    Image.open(mask(root)).convert("RGB").save(mask(root))
+
+
+def twin(root: Path) -> None:
+    Image.open(image(root)).save(image(root).with_suffix(".png"))
+
+
+def black_and_white(root: Path) -> None:
+    for path in (root / "SegmentationClass").iterdir():
+        for label in (1, 2, 3):
+            repaint(path, label, 255)
+
+
+BAD = [
+    (no_folder, {}, "no such folder", "JPEGImages", "--data-root"),
+    (empty_folder, {}, "no images", "JPEGImages", "put .jpg, .jpeg, .png files there"),
+    (gone(mask), {}, "1 of 9 masks are missing (first: train_0)", "SegmentationClass", "train.txt"),
+    (gone(image), {}, "1 of 9 images are missing (first: train_0)", "JPEGImages", "train.txt"),
+    (gone(lambda root: root / LISTS / "train.txt"), {}, "no such file", "train.txt", "split"),
+    (lambda root: (root / LISTS / "train.txt").write_text("\n"), {}, "is empty", "train.txt", ""),
+    (smaller_mask, {}, "mask is 56 x 50 pixels, its image 113 x 101", "train_0.png", "one size"),
+    (turned_mask, {}, "mask is 101 x 113 pixels, its image 113 x 101", "train_0.png", "upright"),
+    (coloured_mask, {}, "a picture with colours (RGB)", "train_0.png", "grey or palette PNG"),
+    (twin, {}, "two images share one mask", "train_0.jpg", "remove one"),
+    (black_and_white, {}, "fewer than two classes (0; 255 is ignored)", "SegmentationClass", "0"),
+    (
+        lambda root: repaint(mask(root), 3, 77),
+        {},
+        "the labels in the masks have gaps (0, 1, 2, 3, 77)",
+        "SegmentationClass",
+        "classes.txt",
+    ),
+    (
+        lambda root: repaint(mask(root, "train_2"), 3, 77),
+        {"classes": list("abcd")},
+        "label 77 is outside 0..3 (and is not the ignored 255) in 1 of 9 masks",
+        "train_2.png",
+        "mend the masks",
+    ),
+    (
+        lambda root: None,
+        {"classes": list("abc")},
+        "label 3 is outside 0..2 (and is not the ignored 255) in 9 of 9 masks",
+        "train_0.png",
+        "name every class",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "options", "what", "where", "mend"), BAD)
+def test_bad_data_stop_before_training(
+    voc: Path,
+    spoil: Callable[[Path], None],
+    options: dict,
+    what: str,
+    where: str,
+    mend: str,
+) -> None:
+    assert len(train_set(voc)) == 9  # good until it is spoilt
+    spoil(voc)
+    with pytest.raises(UserError) as stopped:
+        train_set(voc, **options)
+    assert what in stopped.value.what
+    assert where in stopped.value.where
+    assert mend in stopped.value.mend
+
+
+def test_every_kind_of_bad_data_is_tried() -> None:
+    assert len(BAD) == 14
+
+
+@pytest.mark.parametrize("kind", ["L", "P", "1", "I;16"])
+def test_masks_of_every_pixel_format_with_one_number(voc: Path, kind: str) -> None:
+    truth = np.zeros((101, 113), np.uint8)
+    truth[10:20, 30:60] = 1
+    picture = Image.fromarray(truth)
+    if kind == "1":
+        picture = Image.fromarray(truth.astype(bool))
+    elif kind == "P":
+        picture.putpalette(bytes(range(256)) * 3)
+    elif kind != "L":
+        picture = Image.fromarray(truth.astype(np.uint16))
+    for path in (voc / "SegmentationClass").iterdir():
+        picture.save(path)
+    dataset = train_set(voc, pipeline=LOAD)
+    assert dataset.metainfo["classes"] == ("class_0", "class_1")
+    np.testing.assert_array_equal(loaded_mask(dataset), truth)
+
+
+def test_a_label_beyond_a_byte_is_not_wrapped(voc: Path) -> None:
+    wide = np.array(Image.open(mask(voc))).astype(np.uint16)
+    wide[0, 0] = 257  # as a byte it would be 1
+    Image.fromarray(wide).save(mask(voc))
+    with pytest.raises(UserError, match=r"label 257 is outside 0\.\.3"):
+        train_set(voc, classes=list("abcd"))
+
+
+def test_a_second_start_decodes_nothing(voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_set(voc)
+    monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("decoded again"))
+    assert len(train_set(voc)) == 9

@@ -1,0 +1,83 @@
+"""Fixtures: small networks with every tensor filled, their checkpoints and files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+
+import backbones  # noqa: F401  registers ResNetA..D
+from transfer.backbone_file import export_backbone
+
+MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]
+
+
+def filled(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Give each tensor its own values; fresh unit batch norms all look alike."""
+    rng = torch.Generator().manual_seed(seed)
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point():
+            noise = torch.rand(tensor.shape, generator=rng)
+            tensor.copy_(noise + 0.5 if tensor.ndim == 1 else (noise - 0.5) * 0.1)
+    return module
+
+
+@pytest.fixture
+def small() -> Callable[..., nn.Module]:
+    """Build a filled network, 8 channels wide unless told otherwise."""
+
+    def build(kind: str = "ResNetD", seed: int = 0, **kwargs: Any) -> nn.Module:
+        settings = dict(type=kind, depth=50, stem_channels=8, base_channels=8) | kwargs
+        return filled(MODELS.build(settings), seed)
+
+    return build
+
+
+@pytest.fixture
+def write_checkpoint(tmp_path: Path) -> Callable[..., Path]:
+    """Write what SafeCheckpointHook writes for a classifier, ``epoch_7.pth``."""
+
+    def write(
+        network: nn.Module,
+        path: Path | None = None,
+        preprocessor: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> Path:
+        path = path or tmp_path / "run" / "epoch_7.pth"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
+        state["head.fc.weight"] = torch.ones(3, 5)
+        config = {
+            "type": type(network).__name__,
+            "depth": network.depth,
+            "stem_channels": network.stem_channels,
+            "base_channels": network.base_channels,
+        }
+        chosen = preprocessor or {"type": "ClassificationPreprocessor", "mean": MEAN, "std": STD}
+        model = {"type": "ImageClassifier", "backbone": config, "data_preprocessor": chosen}
+        meta = {"epoch": 7, "seed": 3, "dataset": "ImageFolder data/x", "classes": ["a", "b", "c"]}
+        torch.save(
+            {"meta": {**meta, "model_json": json.dumps(model)}, "state_dict": state, **more}, path
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def backbone_file(
+    tmp_path: Path, small: Callable[..., nn.Module], write_checkpoint: Callable[..., Path]
+) -> Callable[..., Path]:
+    """Export a filled network's file and card."""
+
+    def make(kind: str = "ResNetD", name: str = "backbone", **kwargs: Any) -> Path:
+        preprocessor = kwargs.pop("preprocessor", None)
+        checkpoint = write_checkpoint(small(kind, **kwargs), preprocessor=preprocessor)
+        export_backbone(checkpoint, tmp_path / f"{name}.safetensors")
+        return tmp_path / f"{name}.safetensors"
+
+    return make

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Makes .venv in the repository's root, or mends a half-made one; `make setup` calls it.
+#
+#   PYTHON=python3.12 sh tools/make_venv.sh
+#
+# Installs the exact versions of constraints.txt and leaves opencv-python-headless as the only
+# cv2.  Ends by writing .venv/.complete; without that file the next call goes on or starts over.
+set -eu
+cd "$(dirname "$0")/.."
+PYTHON="${PYTHON:-python3}"
+in_venv=.venv/bin/python
+installing=.venv/.installing
+
+say() { printf 'setup: %s\n' "$*"; }
+stop() {  # WHAT: WHERE: HOW TO MEND, as every tool of ours says it
+    printf 'error: %s\n' "$*" >&2
+    exit 2
+}
+
+check_python() {
+    command -v "$PYTHON" >/dev/null 2>&1 ||
+        stop "there is no such Python: $PYTHON: apt-get install python3 python3-venv"
+    version="$("$PYTHON" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')"
+    case "$version" in
+        3.10.* | 3.11.* | 3.12.* | 3.13.*) ;;
+        *) stop "Python $version is not between 3.10 and 3.13: $PYTHON:" \
+            "make setup PYTHON=/path/to/another/python3" ;;
+    esac
+    # Debian keeps ensurepip, which puts pip into the new environment, in a package of its own.
+    "$PYTHON" -c 'import venv, ensurepip' >/dev/null 2>&1 ||
+        stop "ensurepip is missing, no .venv can be made: $PYTHON: apt-get install python3-venv"
+}
+
+make_venv() {
+    # A pip killed while copying leaves packages that look installed: start over.
+    if [ ! -e "$installing" ] && "$in_venv" -c 'import pip' >/dev/null 2>&1; then
+        say "keeping .venv"
+        return
+    fi
+    say "making .venv with Python $version"
+    rm -rf .venv
+    "$PYTHON" -m venv .venv
+}
+
+install_packages() {
+    say "installing the packages of constraints.txt into .venv; PyTorch brings CUDA: about"
+    say "3 GB to fetch and 6 GB on disk, some minutes"
+    touch "$installing"
+    # The pip that comes with Debian 12 fails on the metadata of onedl-mmcv.
+    "$in_venv" -m pip install --quiet --upgrade --constraint constraints.txt pip
+    "$in_venv" -m pip install --quiet --constraint constraints.txt \
+        --build-constraint constraints.txt --editable '.[test,dev]'
+    # onedl-mmcv and imaug want opencv-python, which needs libGL and writes its cv2 over the
+    # headless one.  Uninstalling one takes files of the other along: both go, one comes back.
+    if "$in_venv" -m pip show --quiet opencv-python >/dev/null 2>&1; then
+        "$in_venv" -m pip uninstall --quiet --yes opencv-python opencv-python-headless
+        "$in_venv" -m pip install --quiet --no-deps --constraint constraints.txt \
+            opencv-python-headless
+    fi
+    rm "$installing"
+}
+
+check_python
+make_venv
+install_packages
+touch .venv/.complete
+say "done: .venv is ready"

@@ -1,0 +1,224 @@
+"""``--backbone FILE|scratch``: fit an mmdet or mmsegmentation config to a backbone.
+
+A value that the user set explicitly and that disagrees is an error; what stands in a base is
+changed, with a line that says so.
+"""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS
+from torch import nn
+
+from backbones import ResNet
+from backbones.blocks import VARIANTS
+from engine.errors import UserError
+from transfer.backbone_file import Card, read_card
+from transfer.channels import derive_channels
+from transfer.layouts import equivalent_type
+from transfer.settings import Settings, nearly_equal
+
+__all__ = ["SCRATCH", "apply_backbone", "build_parts"]
+
+SCRATCH = "scratch"
+BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"
+FROM_CARD = ("depth", "in_channels", "stem_channels", "base_channels")
+# What mm*'s ResNets take, ours express by their type, and the file by its tensors.
+SPOKEN_FOR = ("style", "deep_stem", "avg_down", "stage_with_dcn")
+LOADING = ("Pretrained", "BackboneFile")
+
+
+def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -> list[str]:
+    """Make ``cfg`` start from a backbone file, or from random weights if that is asked for.
+
+    Args:
+        cfg: An mmdet or mmseg config, ours or theirs; changed.  ``cfg.backbone_file`` keeps
+            what was done, for ``metrics.json``.
+        choice: A backbone file, ``"scratch"``, or None: then the config must name weights.
+        explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``.
+
+    Returns:
+        Lines to print: what was changed.
+
+    Raises:
+        UserError: If there is nothing to start from, the file or its card is bad, a value that
+            the user set disagrees, or random layers would be frozen.
+    """
+    if not isinstance(cfg.get("model", {}).get("backbone"), Mapping):
+        raise UserError("the config's model has no backbone", BACKBONE, "give a detector's config")
+    if choice is None:
+        return [_stated_weights(cfg)]
+    if cfg.get("load_from"):
+        raise UserError(
+            f"load_from={cfg.load_from!r} would overwrite the backbone",
+            "load_from",
+            "leave out either load_from or --backbone",
+        )
+    if str(choice) == SCRATCH:
+        return _start_anew(Settings(cfg, explicit, "a random start"))
+    card = read_card(choice)
+    return _start_from(Settings(cfg, explicit, "the backbone's card"), card, Path(choice))
+
+
+def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
+    """Build a model's backbone, and its shared head if it has one, without the rest."""
+    head = (model.get("roi_head") or {}).get("shared_head")
+    return MODELS.build(model.backbone), MODELS.build(head) if head else None
+
+
+# ---- neither file nor scratch ----
+
+
+def _stated_weights(cfg: Config) -> str:
+    for node, name in ((cfg.model.backbone, BACKBONE), (cfg.model, "model")):
+        if isinstance(node.get("pretrained"), str):
+            return f"backbone: {node.pretrained} ({name}.pretrained; not checked tensor by tensor)"
+        for init_cfg in _as_list(node.get("init_cfg")):
+            if _loads(init_cfg):
+                told = f"{init_cfg.type} {init_cfg.get('checkpoint')}"
+                return f"backbone: {told} ({name}.init_cfg)"
+    raise UserError(
+        "nothing to start from: neither --backbone nor weights in init_cfg",
+        BACKBONE,
+        "add --backbone FILE, or --backbone scratch for a random start",
+    )
+
+
+def _loads(init_cfg: Mapping[str, Any]) -> bool:
+    return str(init_cfg.get("type")).split(".")[-1] in LOADING
+
+
+def _as_list(init_cfg: Any) -> list[Any]:
+    return init_cfg if isinstance(init_cfg, list) else [init_cfg] if init_cfg else []
+
+
+def _forget_stated_weights(settings: Settings) -> None:
+    # Left in, they would be loaded over the file, or instead of it.
+    for node in ("model", BACKBONE, HEAD):
+        settings.drop(f"{node}.pretrained")
+        if any(_loads(one) for one in _as_list(settings.get(f"{node}.init_cfg"))):
+            settings.drop(f"{node}.init_cfg")
+
+
+# ---- scratch ----
+
+
+def _start_anew(settings: Settings) -> list[str]:
+    _forget_stated_weights(settings)
+    backbone = settings.get(BACKBONE)
+    ours = equivalent_type(backbone)
+    for node in (BACKBONE, HEAD):
+        if settings.get(node) is not None:
+            _unfreeze(settings, node, is_resnet=ours is not None)
+    if ours is not None:
+        _fit_shared_head(settings, {"type": ours, **backbone}, replace=False)
+        derive_channels(settings, backbone.depth, backbone.get("base_channels", 64))
+    lines = ["backbone: random weights (scratch); nothing frozen, BN trained", *settings.lines]
+    settings.cfg.backbone_file = dict(path=SCRATCH, sha256=None, changed=lines)
+    return lines
+
+
+def _unfreeze(settings: Settings, node: str, is_resnet: bool) -> None:
+    why = "(frozen layers would keep random weights)"
+    wanted: dict[str, Any] = {"norm_eval": False}
+    if node == BACKBONE:
+        wanted["frozen_stages"] = -1
+    for key, value in wanted.items():
+        if is_resnet or settings.get(f"{node}.{key}") is not None:  # others may not take it
+            settings.set(f"{node}.{key}", value, why=why)
+    norm_cfg = settings.get(f"{node}.norm_cfg") or {}
+    if norm_cfg.get("requires_grad") is not None:
+        settings.set(f"{node}.norm_cfg.requires_grad", True, why=why)
+    elif node == HEAD and not norm_cfg:  # ResNetStage4 freezes BN unless told
+        settings.set(f"{node}.norm_cfg", dict(type="BN", requires_grad=True), why=why)
+
+
+# ---- a file ----
+
+
+def _start_from(settings: Settings, card: Card, path: Path) -> list[str]:
+    _forget_stated_weights(settings)
+    _replace_backbone(settings, card)
+    _fit_preprocessor(settings, card)
+    network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
+    has_head = _fit_shared_head(settings, network, replace=True)
+    derive_channels(settings, card.depth, card.base_channels)
+    # On the whole model where a shared head takes stage 4: one load, counted together.
+    owner = settings.cfg.model if has_head else settings.cfg.model.backbone
+    owner.init_cfg = ConfigDict(type="BackboneFile", checkpoint=str(path))
+    settings.cfg.backbone_file = dict(path=str(path), sha256=card.sha256, changed=settings.lines)
+    widths = f"stem {card.stem_channels}, base {card.base_channels}"
+    return [f"backbone: {card.type}-{card.depth} ({widths}) of {path}", *settings.lines]
+
+
+def _replace_backbone(settings: Settings, card: Card) -> None:
+    old = settings.get(BACKBONE)
+    stated = equivalent_type(old)
+    if settings.is_explicit(f"{BACKBONE}.type") and stated != card.type:
+        raise UserError(
+            f"{old.type!r} is set there, the backbone's card says {card.type!r}",
+            f"{BACKBONE}.type",
+            "leave the setting out, or choose another backbone",
+        )
+    if old.type not in VARIANTS and settings.cfg.get("default_scope") == "mmdet":
+        old.setdefault("norm_eval", True)  # mmdet's default; ours is False
+    if old.type != card.type:
+        settings.lines.append(f"{BACKBONE}.type: {old.type} -> {card.type}")
+        old.type = card.type
+    _drop_foreign(settings, old, card.type)
+    for name in FROM_CARD:
+        settings.set(f"{BACKBONE}.{name}", getattr(card, name))
+
+
+def _drop_foreign(settings: Settings, backbone: ConfigDict, kind: str) -> None:
+    taken = inspect.signature(ResNet.__init__).parameters
+    for key in [key for key in backbone if key not in taken and key not in ("type", "_scope_")]:
+        if key not in SPOKEN_FOR and backbone[key] is not None:
+            raise UserError(
+                f"{kind} does not take {key}={backbone[key]!r}",
+                f"{BACKBONE}.{key}",
+                "use a config with a plain ResNet, or without --backbone",
+            )
+        settings.drop(f"{BACKBONE}.{key}")
+    backbone.pop("_scope_", None)
+
+
+def _fit_preprocessor(settings: Settings, card: Card) -> None:
+    node = "model.data_preprocessor"
+    if settings.get(node) is None:
+        raise UserError(
+            "the config has no data_preprocessor to normalise images",
+            node,
+            "state one: DetDataPreprocessor (mmdet) or SegDataPreProcessor (mmseg)",
+        )
+    settings.set(f"{node}.mean", list(card.mean), nearly_equal)
+    settings.set(f"{node}.std", list(card.std), nearly_equal)
+    # mm*'s loaders read BGR.
+    settings.set(f"{node}.bgr_to_rgb", card.channel_order == "RGB")
+    if settings.get(f"{node}.rgb_to_bgr"):
+        settings.set(f"{node}.rgb_to_bgr", False)
+
+
+def _fit_shared_head(settings: Settings, network: Mapping[str, Any], replace: bool) -> bool:
+    """Let stage 4 be of the same network; tell whether there is a shared head.
+
+    mmdet's own ``ResLayer`` has no pooled shortcut and one width: a file's stage 4 goes into
+    ``ResNetStage4``.
+    """
+    head = settings.get(HEAD)
+    if head is None:
+        return False
+    if head.type != "ResNetStage4":
+        if not replace:
+            return True
+        kept = ("stride", "dilation", "norm_cfg", "norm_eval", "with_cp")
+        stated = {key: head[key] for key in kept if key in head}
+        settings.lines.append(f"{HEAD}.type: {head.type} -> ResNetStage4")
+        settings.get("model.roi_head").shared_head = ConfigDict(type="ResNetStage4", **stated)
+    settings.set(f"{HEAD}.variant", network["type"])
+    settings.set(f"{HEAD}.depth", network["depth"])
+    settings.set(f"{HEAD}.base_channels", network.get("base_channels", 64))
+    return True

@@ -1,0 +1,151 @@
+"""The card beside a backbone file: what the network is and what its images look like.
+
+The fields are pinned in docs/files.md; more may be added, none changes its meaning.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backbones.blocks import DEPTHS, VARIANTS
+from engine.errors import UserError
+from engine.records import sha256_of
+from transfer.mismatch import mend_for
+from transfer.tensor_file import read_tensors
+
+__all__ = ["SUFFIX", "Card", "card_path", "read_card"]
+
+SCHEMA = 1
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What fine-tuning must know of a backbone.
+
+    Args:
+        type: Name in the registry, ``"ResNetD"``.
+        depth: 18, 34, 50, 101 or 152.
+        variant: A, B, C or D.
+        in_channels: C of the images.
+        stem_channels: C behind the stem.
+        base_channels: C inside the blocks of stage 1.
+        tricks: ``tricks.json`` of the pretraining; empty if unknown.
+        dataset: What it was pretrained on.
+        metrics: Its metrics there, in percent; empty if unknown.
+        mean: Per channel, in ``channel_order``, on the 0 to 255 scale.
+        std: As ``mean``.
+        channel_order: ``"RGB"`` or ``"BGR"``, what the first convolution reads.
+        value_range: Of the pixels before mean and std.
+        seed: Of the pretraining; None if unknown.
+        epochs: Pretrained for so many; None if unknown.
+        sha256: Of the ``.safetensors`` file, in hexadecimal.
+        num_tensors: In the file, ``num_batches_tracked`` not counted.
+        source: Which checkpoint it was made of.
+        schema: Of this card.
+    """
+
+    type: str
+    depth: int
+    variant: str
+    in_channels: int
+    stem_channels: int
+    base_channels: int
+    tricks: dict[str, Any]
+    dataset: str
+    metrics: dict[str, float]
+    mean: list[float]
+    std: list[float]
+    channel_order: str
+    value_range: list[float]
+    seed: int | None
+    epochs: int | None
+    sha256: str
+    num_tensors: int
+    source: str
+    schema: int = SCHEMA
+
+    def to_dict(self) -> dict[str, Any]:
+        """Put ``schema`` first, as in the contract."""
+        return {"schema": self.schema, **dataclasses.asdict(self)}
+
+
+def card_path(path: str | Path) -> Path:
+    """Name the card of ``OUT.safetensors``: ``OUT.json``."""
+    return Path(path).with_suffix(".json")
+
+
+def read_card(path: str | Path) -> Card:
+    """Read the card of a backbone file and check that the two belong together.
+
+    Args:
+        path: The ``.safetensors`` file.
+
+    Raises:
+        UserError: If file or card is missing, damaged, of another schema, or if the file is
+            not the one that the card was written for.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX or not path.is_file() or not card_path(path).is_file():
+        hint = mend_for({}, read_tensors(path))  # says so if the file is missing or damaged
+        raise UserError("no backbone file with a card", card_path(path), hint)
+    card = _parse(card_path(path))
+    found = sha256_of(path)
+    if found != card.sha256:
+        raise UserError(
+            f"damaged, or not the card's file (sha256 {found[:12]}, the card says "
+            f"{card.sha256[:12]})",
+            path,
+            "copy or export file and card again, together",
+        )
+    return card
+
+
+def _parse(path: Path) -> Card:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError("the card is damaged", path, f"export it again ({error})") from error
+    if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
+        schema = fields.get("schema") if isinstance(fields, dict) else None
+        raise UserError(f"the card's schema is {schema}, not {SCHEMA}", path, "export it again")
+    known = {field.name for field in dataclasses.fields(Card)}
+    missing = sorted(known - fields.keys())
+    if missing:
+        raise UserError(f"the card lacks {', '.join(missing)}", path, "export it again")
+    card = Card(**{name: fields[name] for name in known})
+    for name, valid in CHECKS.items():
+        if not valid(getattr(card, name)):
+            raise UserError(
+                f"the card's {name} is {getattr(card, name)!r}", path, "export it again"
+            )
+    if not len(card.mean) == len(card.std) == card.in_channels:
+        raise UserError("the card's mean, std and in_channels disagree", path, "export it again")
+    return card
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and value > 0
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(number, int | float) and math.isfinite(number) for number in value
+    )
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "type": lambda value: value in list(VARIANTS),
+    "depth": lambda value: value in list(DEPTHS),
+    "in_channels": _is_count,
+    "stem_channels": _is_count,
+    "base_channels": _is_count,
+    "mean": _are_numbers,
+    "std": lambda value: _are_numbers(value) and all(number > 0 for number in value),
+    "channel_order": lambda value: value in ("RGB", "BGR"),
+    "sha256": lambda value: isinstance(value, str),
+}

@@ -1,0 +1,110 @@
+"""Backbone files: written once, loaded whole or not at all.
+
+``OUT.safetensors`` holds the tensors under the names of mmdet's ResNetV1d without prefix;
+``OUT.json`` is its card.
+"""
+
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from mmengine.model.weight_init import update_init_info
+from mmengine.registry import WEIGHT_INITIALIZERS
+from torch import Tensor, nn
+
+from transfer.backbone_card import Card, card_path, read_card
+from transfer.export import export_backbone
+from transfer.layouts import shapes_of
+from transfer.mismatch import BackboneMismatchError, compare, mend_for
+from transfer.tensor_file import read_tensors
+
+__all__ = [
+    "BackboneFile",
+    "BackboneMismatchError",
+    "Card",
+    "card_path",
+    "export_backbone",
+    "load_backbone",
+    "parts_of",
+    "read_card",
+]
+
+
+def load_backbone(
+    backbone: nn.Module, path: str | Path, shared_head: nn.Module | None = None
+) -> str:
+    """Fill ``backbone``, and the C4 shared head behind it, from a backbone file.
+
+    Args:
+        backbone: A ResNet of ours, or mmdet's or mmseg's.
+        path: The ``.safetensors`` file with its card beside it.
+        shared_head: The module whose tensors are ``layer4.*`` when the backbone ends before.
+
+    Returns:
+        The line to print: how many tensors of how many, from which file.
+
+    Raises:
+        BackboneMismatchError: If a tensor is missing, left over or of another shape.
+            Nothing is loaded then.
+        UserError: If the file or its card is missing or damaged.
+    """
+    parts = [part for part in (backbone, shared_head) if part is not None]
+    file = read_tensors(path)
+    wanted = shapes_of({name: tensor for part in parts for name, tensor in _named(part)})
+    found = shapes_of(file.tensors)
+    comparison = compare(wanted, found)
+    if not comparison.fits:
+        raise BackboneMismatchError(str(comparison), path, mend_for(wanted, file))
+    card = read_card(path)
+    for part in parts:
+        own = part.state_dict()
+        part.load_state_dict({k: v for k, v in file.tensors.items() if k in own}, strict=False)
+    named = "backbone and shared head" if shared_head is not None else "backbone"
+    return f"{named}: {len(wanted)} of {len(found)} tensors from {path} (sha256 {card.sha256[:12]})"
+
+
+def _named(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return list(module.state_dict().items())
+
+
+def parts_of(module: nn.Module) -> tuple[nn.Module, nn.Module | None]:
+    """Find the backbone and the shared head in a detector or segmenter, or a backbone alone."""
+    backbone = getattr(module, "backbone", module)
+    return backbone, getattr(getattr(module, "roi_head", None), "shared_head", None)
+
+
+@WEIGHT_INITIALIZERS.register_module()
+class BackboneFile:
+    """``init_cfg=dict(type="BackboneFile", checkpoint=FILE)``: strict, unlike ``Pretrained``.
+
+    It may stand in a backbone, in a shared head, or in the whole model; there it fills both,
+    and counts them together.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        """Keep the path of the ``.safetensors`` file."""
+        self.checkpoint = checkpoint
+
+    def __call__(self, module: nn.Module) -> None:
+        """Fill ``module`` and keep its children from initialising themselves again.
+
+        mmengine runs the initialisers of a module before those of its children, except
+        ``Pretrained``, which it knows by name: without the mark they would undo the loading.
+
+        Raises:
+            BackboneMismatchError: See :func:`load_backbone`.
+            UserError: See :func:`load_backbone`.
+        """
+        backbone, shared_head = parts_of(module)
+        line = load_backbone(backbone, self.checkpoint, shared_head)
+        for part in (backbone, shared_head):
+            if part is not None:
+                self._mark(part, module)
+        print_log(line, logger="current")
+
+    def _mark(self, part: nn.Module, called_on: nn.Module) -> None:
+        if hasattr(part, "_params_init_info"):
+            update_init_info(part, init_info=f"BackboneFile: loaded from {self.checkpoint}")
+        for child in part.modules():
+            if isinstance(child, BaseModule) and child is not called_on:
+                child.is_init = True

@@ -1,0 +1,209 @@
+"""From a classifier's checkpoint to a backbone file and its card."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from backbones.blocks import VARIANTS
+from engine.atomic import write_bytes, write_json
+from engine.checkpoints import load_checkpoint, state_dict_of
+from engine.errors import RefusedError, UserError
+from engine.records import sha256_of
+from transfer.backbone_card import SUFFIX, Card, card_path, read_card
+from transfer.layouts import Description, describe, equivalent_type, shapes_of
+
+__all__ = ["export_backbone"]
+
+PREFIX = "backbone."
+# What a line of curve.jsonl holds beside metrics, see engine.records.
+NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds")
+
+
+def export_backbone(
+    checkpoint_path: str | Path, out: str | Path, *, ema: bool = False, force: bool = False
+) -> Card:
+    """Write the backbone of a classifier's checkpoint to ``out``, and its card beside it.
+
+    Args:
+        checkpoint_path: Of ``tools/train_cls.py``; ``tricks.json``, ``metrics.json`` and
+            ``curve.jsonl`` beside it go into the card.
+        out: ``OUT.safetensors``; the card becomes ``OUT.json``.
+        ema: Insist on averaged weights.  mmengine's EMAHook stores them under ``state_dict``,
+            from where they are taken anyway; this refuses a checkpoint without any.
+        force: Replace ``out`` if it exists.
+
+    Raises:
+        UserError: If the checkpoint cannot be read, holds no ResNet of ours under
+            ``backbone.``, or doesn't say how its images are normalised.
+        RefusedError: If ``out`` or its card exists and ``force`` is not given.
+    """
+    checkpoint_path, out = Path(checkpoint_path), Path(out)
+    _check_target(out, force)
+    checkpoint = load_checkpoint(checkpoint_path)
+    tensors = _backbone_tensors(_branch(checkpoint, checkpoint_path, ema), checkpoint_path)
+    model = _described_model(checkpoint, checkpoint_path)
+    network = _check_network(tensors, model["backbone"], checkpoint_path)
+    data = safetensors.torch.save(tensors, metadata={"format": "pt"})
+    fields = {
+        **network,
+        **_normalisation(model.get("data_preprocessor") or {}, checkpoint_path),
+        **_history(checkpoint, checkpoint_path),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "num_tensors": len(tensors),
+    }
+    _write_both(out, data, Card(**fields))
+    return read_card(out)
+
+
+def _write_both(out: Path, data: bytes, card: Card) -> None:
+    write_bytes(out, data)
+    try:
+        write_json(card_path(out), card.to_dict())
+    except BaseException:
+        out.unlink(missing_ok=True)  # a file without its card is half an output
+        raise
+
+
+def _check_target(out: Path, force: bool) -> None:
+    if out.suffix != SUFFIX:
+        raise UserError("not the name of a backbone file", out, f"let it end in {SUFFIX}")
+    for path in (out, card_path(out)):
+        if path.exists() and not force:
+            raise RefusedError("the file exists", path, "add --force, or choose another name")
+
+
+def _branch(checkpoint: dict[str, Any], path: Path, ema: bool) -> dict[str, Tensor]:
+    if not ema or "ema_state_dict" in checkpoint:
+        # EMAHook swaps on saving: averages lie under state_dict, raw weights in its own branch.
+        return state_dict_of(checkpoint)
+    if isinstance(checkpoint.get("state_dict_ema"), Mapping):  # timm's
+        return state_dict_of(checkpoint["state_dict_ema"])
+    raise UserError("the checkpoint holds no averaged weights", path, "leave --ema out")
+
+
+def _backbone_tensors(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    tensors = {
+        name.removeprefix(PREFIX): tensor.detach().to(torch.float32).contiguous().clone()
+        for name, tensor in state.items()
+        if name.startswith(PREFIX) and not name.endswith("num_batches_tracked")
+    }
+    if not tensors:
+        raise UserError(
+            f"no tensor begins with {PREFIX!r}, first is {next(iter(state))}",
+            path,
+            "give a checkpoint of tools/train_cls.py",
+        )
+    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise UserError(
+            f"{len(broken)} tensors hold NaN or infinity, first {broken[0]}",
+            path,
+            "training diverged: choose an earlier checkpoint",
+        )
+    return tensors
+
+
+def _described_model(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+    meta = checkpoint.get("meta") or {}
+    model = json.loads(meta.get("model_json") or "null")
+    if not isinstance(model, dict) or not isinstance(model.get("backbone"), dict):
+        raise UserError(
+            "the checkpoint doesn't describe its network (meta['model_json'])",
+            path,
+            "give a checkpoint that tools/train_cls.py wrote",
+        )
+    return model
+
+
+def _check_network(
+    tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
+) -> dict[str, Any]:
+    # Shapes and config must agree, or a wrong card would spoil every later run.
+    found = describe(shapes_of(tensors))
+    stated = equivalent_type(backbone)
+    if found is None or found.depth is None or stated is None:
+        raise UserError(
+            f"the backbone {backbone.get('type')} is no ResNet-A, -B, -C or -D",
+            path,
+            "only these can be handed over",
+        )
+    letter = VARIANTS[stated].letter
+    if letter not in found.variants or backbone.get("depth") != found.depth:
+        raise UserError(
+            f"the tensors are of {found}, the checkpoint's config says "
+            f"{stated}-{backbone.get('depth')}",
+            path,
+            "the checkpoint is inconsistent: train again",
+        )
+    return {"type": stated, "variant": letter, **_widths(found)}
+
+
+def _widths(found: Description) -> dict[str, Any]:
+    names = ("depth", "in_channels", "stem_channels", "base_channels")
+    return {name: getattr(found, name) for name in names}
+
+
+def _normalisation(preprocessor: dict[str, Any], path: Path) -> dict[str, Any]:
+    if not preprocessor.get("mean") or not preprocessor.get("std"):
+        raise UserError(
+            "the checkpoint doesn't say how its images are normalised",
+            f"{path} (model.data_preprocessor)",
+            "state mean and std there and train again",
+        )
+    return {
+        "mean": [float(value) for value in preprocessor["mean"]],
+        "std": [float(value) for value in preprocessor["std"]],
+        "channel_order": _channel_order(preprocessor),
+        "value_range": [0, 255],
+    }
+
+
+def _channel_order(preprocessor: dict[str, Any]) -> str:
+    if preprocessor.get("type") == "ClassificationPreprocessor":
+        return "RGB"  # our loader reads RGB and nothing swaps
+    # OpenMMLab's loaders read BGR.
+    return "RGB" if preprocessor.get("bgr_to_rgb") or preprocessor.get("to_rgb") else "BGR"
+
+
+def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+    meta = checkpoint["meta"]
+    digest = sha256_of(path)
+    return {
+        "tricks": _read_json(path.with_name("tricks.json")),
+        "dataset": meta.get("dataset") or "unknown",
+        "metrics": _metrics(path, digest, meta.get("epoch")),
+        "seed": meta.get("seed"),
+        "epochs": meta.get("epoch"),
+        "source": f"{path.parent.name}/{path.name} sha256 {digest}",
+    }
+
+
+def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
+    """Take metrics that belong to this very checkpoint, or none."""
+    record = _read_json(path.with_name("metrics.json"))
+    if record.get("checkpoint_sha256") == digest:
+        return record.get("metrics") or {}
+    for line in _read_lines(path.with_name("curve.jsonl")):
+        if line.get("epoch") == epoch:
+            return {name: value for name, value in line.items() if name not in NOT_METRICS}
+    return {}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError("damaged record of the training", path, f"remove it ({error})") from error
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []

@@ -1,0 +1,98 @@
+"""Set values in a config, except against the user's word."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from engine.errors import UserError
+
+__all__ = ["Settings", "nearly_equal"]
+
+# On the 0 to 255 scale; 123.68 and 123.675 are the same mean (docs/files.md).
+TOLERANCE = 0.1
+
+
+def nearly_equal(stated: Any, wanted: Any) -> bool:
+    """Compare two means or stds, lists on the 0 to 255 scale."""
+    pairs = zip(stated, wanted, strict=False)
+    return len(stated) == len(wanted) and all(abs(a - b) <= TOLERANCE for a, b in pairs)
+
+
+def _equal(stated: Any, wanted: Any) -> bool:
+    return _plain(stated) == _plain(wanted)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    return [_plain(item) for item in value] if is_list else value
+
+
+class Settings:
+    """Writes into a config by dotted keys, and keeps a line for each change.
+
+    Args:
+        cfg: Changed in place.
+        explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``;
+            what stands in a base is a default and may be changed.
+        source: Who wants the values, for the error: ``"the backbone's card"``.
+    """
+
+    def __init__(self, cfg: Config, explicit: set[str], source: str) -> None:
+        self.cfg, self.explicit, self.source = cfg, explicit, source
+        self.lines: list[str] = []
+
+    def get(self, dotted: str, default: Any = None) -> Any:
+        """Look up a value; numbers index lists."""
+        node: Any = self.cfg
+        for key in dotted.split("."):
+            if isinstance(node, Mapping):
+                node = node.get(key)
+            elif isinstance(node, list | tuple):
+                node = node[int(key)]
+            if node is None:
+                return default
+        return node
+
+    def set(
+        self,
+        dotted: str,
+        value: Any,
+        agrees: Callable[[Any, Any], bool] = _equal,
+        *,
+        why: str = "",
+    ) -> None:
+        """Set one value.
+
+        Raises:
+            UserError: If the user set another, one that does not agree, and not None.
+        """
+        stated = self.get(dotted)
+        if stated is not None and self.is_explicit(dotted) and not agrees(stated, value):
+            raise UserError(
+                f"{stated!r} is set there, {self.source} wants {value!r}{why and ' '}{why}",
+                dotted,
+                "leave the setting out, or choose another backbone",
+            )
+        if not _equal(stated, value):
+            self.lines.append(f"{dotted}: {stated} -> {value}")
+        path, key = dotted.rsplit(".", 1)
+        self.get(path)[key] = ConfigDict(value) if isinstance(value, dict) else value
+
+    def drop(self, dotted: str) -> None:
+        """Remove a value, if there is one."""
+        path, key = dotted.rsplit(".", 1)
+        node = self.get(path) or {}
+        dropped = node.pop(key, None)
+        if dropped is not None:
+            self.lines.append(f"{dotted}: {dropped} -> dropped")
+
+    def is_explicit(self, dotted: str) -> bool:
+        """Tell whether the user set the value, or one inside of it."""
+        # mmseg's files state the preprocessor as a variable of its own.
+        names = [dotted]
+        if dotted.startswith("model.data_preprocessor."):
+            names.append(dotted.removeprefix("model."))
+        return any(f"{key}.".startswith(f"{name}.") for key in self.explicit for name in names)
