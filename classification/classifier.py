@@ -178,18 +178,21 @@ def _checked(
         return complete(**setting)
     except (TypeError, ValueError) as error:
         where = f"model.{complete.__name__.removeprefix('_')}={dict(setting)}"
-        raise UserError(str(error), where, "see ImageClassifier") from error
+        what = str(error).removeprefix(f"{complete.__name__}() ")
+        raise UserError(what, where, "see ImageClassifier in classification/") from error
 
 
 # The three below give a setting its defaults and try it once, before any training.
 
 
-def _label_smoothing(eps: float = 0.1, form: str = "paper") -> dict[str, Any]:
+def _label_smoothing(eps: float | int = 0.1, form: str = "paper") -> dict[str, Any]:
+    eps = float(eps)
     smooth_one_hot(torch.zeros(1, dtype=torch.long), 2, eps, form)
     return {"eps": eps, "form": form}
 
 
-def _mixup(alpha: float = 0.2, off_epochs: int = 0) -> dict[str, Any]:
+def _mixup(alpha: float | int = 0.2, off_epochs: int = 0) -> dict[str, Any]:
+    alpha = float(alpha)
     draw_lambda(alpha, random.Random(0))
     if off_epochs < 0:
         raise ValueError(f"mixup's off_epochs must be 0 or more, got {off_epochs}")
@@ -198,10 +201,11 @@ def _mixup(alpha: float = 0.2, off_epochs: int = 0) -> dict[str, Any]:
 
 def _distillation(
     teacher: Mapping[str, Any],
-    temperature: float = 20.0,  # arXiv:1812.01187, sec. 5.3
-    hard_weight: float = 0.5,  # GluonCV train_imagenet.py, --hard-weight; the paper's is 1
-    soft_weight: float = 0.5,  # GluonCV loss.py: 1 - hard_weight; the paper's is 1
+    temperature: float | int = 20,  # arXiv:1812.01187, sec. 5.3
+    hard_weight: float | int = 0.5,  # GluonCV train_imagenet.py, --hard-weight; the paper's is 1
+    soft_weight: float | int = 0.5,  # GluonCV loss.py: 1 - hard_weight; the paper's is 1
 ) -> dict[str, Any]:
+    temperature = float(temperature)
     distillation_loss(torch.zeros(1, 2), torch.zeros(1, 2), temperature)
     if hard_weight < 0 or soft_weight < 0:
         raise ValueError(

@@ -37,7 +37,8 @@ class TopK(BaseMetric):
     per_class: dict[str, float]
 
     def __init__(self, collect_device: str = "cpu", collect_dir: str | None = None) -> None:
-        super().__init__(collect_device=collect_device, collect_dir=collect_dir)
+        super().__init__(collect_device, prefix="any", collect_dir=collect_dir)
+        self.prefix = None  # plain names; said this way, mmengine does not warn about it
         self.per_class = {}
 
     def process(

@@ -71,4 +71,4 @@ def epochs_left() -> float:
     """
     hub = MessageHub.get_current_instance()
     epoch, max_epochs = hub.get_info("epoch"), hub.get_info("max_epochs")
-    return math.inf if epoch is None or max_epochs is None else max_epochs - epoch
+    return math.inf if epoch is None or max_epochs is None else float(max_epochs - epoch)

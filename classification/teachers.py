@@ -58,7 +58,8 @@ def load_teacher(
     try:
         found = TEACHERS[kind](**arguments)
     except TypeError as error:
-        raise UserError(f"a teacher of type {kind} {error}", WHERE, "see load_teacher") from error
+        what = f"a teacher of type {kind} {str(error).rpartition('() ')[2]}"
+        raise UserError(what, WHERE, "see load_teacher in classification/teachers.py") from error
     if found.num_classes != num_classes:
         raise UserError(
             f"the teacher has {found.num_classes} classes, the student {num_classes}",

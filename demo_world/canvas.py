@@ -49,14 +49,15 @@ class Coat:
 
     texture: str | None
     period: int
+    angle: int
     colours: tuple[tuple[int, ...], tuple[int, ...]]
 
     def over(self, window: Window, dice: Dice) -> Ints:
         """Return the coat's colours over ``window``, H W 3."""
         if self.texture is None:  # cloudy, so that plain things are not flat
-            weight = smooth_noise(window, self.period * 4, dice)
+            weight = smooth_noise(window, self.period * 4, self.angle, dice)
         else:
-            weight = TEXTURES[self.texture](window, self.period, dice)
+            weight = TEXTURES[self.texture](window, self.period, self.angle, dice)
         first, second = (np.array(colour, np.int64) for colour in self.colours)
         return first + ((second - first) * weight[..., None] >> 8)
 
@@ -66,17 +67,25 @@ def _luma(colour: tuple[int, ...]) -> int:
     return (77 * colour[0] + 150 * colour[1] + 29 * colour[2]) >> 8
 
 
+def _colour(dice: Dice) -> tuple[int, ...]:
+    """Return a random grey, tinted by up to 60 of 255 per channel."""
+    grey = dice.between(30, 225)
+    return tuple(min(max(grey + dice.between(-60, 60), 0), 255) for _ in range(3))
+
+
 def _two_colours(dice: Dice, low: int, high: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return two random colours whose brightness differs by ``low`` to ``high``."""
     while True:
-        first, second = (tuple(dice.below(256) for _ in range(3)) for _ in range(2))
+        first, second = _colour(dice), _colour(dice)
         if low <= abs(_luma(first) - _luma(second)) <= high:
             return first, second
 
 
-def thrown_coat(dice: Dice, texture: str | None, period: int, contrast: tuple[int, int]) -> Coat:
+def thrown_coat(
+    dice: Dice, texture: str | None, period: int, angle: int, contrast: tuple[int, int]
+) -> Coat:
     """Return ``texture`` in two random colours whose brightness differs by ``contrast``."""
-    return Coat(texture, period, _two_colours(dice, *contrast))
+    return Coat(texture, period, angle, _two_colours(dice, *contrast))
 
 
 def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner: int) -> int:
@@ -93,4 +102,4 @@ def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner:
 
 def period_for(dice: Dice, radius: int) -> int:
     """Return a texture's period (sub) for an object of ``radius``: it grows with it, loosely."""
-    return max(radius * dice.between(34, 56) // 100, 5 * SUB)
+    return max(radius * dice.between(38, 54) // 100, 5 * SUB)

@@ -17,7 +17,7 @@ __all__ = ["Picture", "Recipe", "Seen", "draw_picture"]
 _TEXTURE_NAMES = tuple(TEXTURES)
 # How far a coat's two colours lie apart in brightness, of 255.
 _CONTRAST = (80, 190)
-_FAINT = (10, 50)
+_FAINT = (10, 40)
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Picture:
 
 def _backdrop(canvas: Canvas, dice: Dice, mask: Mask) -> None:
     """Cover ``mask`` with something that is no object: clouds, or an object's texture."""
-    texture = dice.pick(_TEXTURE_NAMES) if dice.chance(40) else None
-    coat = thrown_coat(dice, texture, dice.between(5 * SUB, 14 * SUB), _FAINT)
+    texture = dice.pick(_TEXTURE_NAMES) if dice.chance(30) else None
+    coat = thrown_coat(dice, texture, dice.between(5 * SUB, 14 * SUB), dice.below(256), _FAINT)
     canvas.paint(mask, canvas.window, coat.over(canvas.window, dice), NOBODY)
 
 
@@ -93,7 +93,7 @@ def _clutter(canvas: Canvas, dice: Dice, recipe: Recipe) -> None:
     else:
         shape = CLUTTER_SHAPES[dice.pick(tuple(CLUTTER_SHAPES))]
         texture = dice.pick((None, *_TEXTURE_NAMES))
-    coat = thrown_coat(dice, texture, period_for(dice, radius), _contrast(texture))
+    coat = thrown_coat(dice, texture, period_for(dice, radius), dice.below(256), _contrast(texture))
     put(canvas, dice, shape, coat, pose, NOBODY)
 
 
@@ -101,7 +101,9 @@ def _place(dice: Dice, recipe: Recipe, taken: list[Pose]) -> Pose:
     """Return a pose not too near the others: centres 0.7 of both radii apart, if it goes."""
     low, high = recipe.margin_px * SUB, (recipe.size - recipe.margin_px) * SUB
     for _ in range(8):
-        radius = dice.between(recipe.radius_px[0] * SUB, recipe.radius_px[1] * SUB)
+        # The larger of two draws: small objects occur, but are not the rule.
+        small, large = (radius * SUB for radius in recipe.radius_px)
+        radius = max(dice.between(small, large), dice.between(small, large))
         pose = Pose.thrown(dice, dice.between(low, high), dice.between(low, high), radius)
         gaps = [
             10 * max(abs(pose.cx - p.cx), abs(pose.cy - p.cy)) - 7 * (pose.radius + p.radius)
@@ -113,7 +115,8 @@ def _place(dice: Dice, recipe: Recipe, taken: list[Pose]) -> Pose:
 
 
 def _object(canvas: Canvas, dice: Dice, kind: Kind, pose: Pose, owner: int) -> int:
-    coat = thrown_coat(dice, kind.texture, period_for(dice, pose.radius), _CONTRAST)
+    period, angle = period_for(dice, pose.radius), pose.angle + dice.between(-16, 16)
+    coat = thrown_coat(dice, kind.texture, period, angle, _CONTRAST)
     return put(canvas, dice, OBJECT_SHAPES[kind.shape], coat, pose, owner)
 
 
@@ -123,7 +126,7 @@ def _occluder(canvas: Canvas, dice: Dice, pose: Pose) -> None:
     cy = pose.cy + dice.between(-pose.ry, pose.ry)
     radius = pose.radius * dice.between(30, 60) // 100
     texture = dice.pick((None, *_TEXTURE_NAMES))
-    coat = thrown_coat(dice, texture, period_for(dice, radius), _contrast(texture))
+    coat = thrown_coat(dice, texture, period_for(dice, radius), dice.below(256), _contrast(texture))
     shape = CLUTTER_SHAPES[dice.pick(("box", "oval"))]
     put(canvas, dice, shape, coat, Pose.thrown(dice, cx, cy, radius), NOBODY)
 
@@ -142,7 +145,7 @@ def _blur(rgb: Ints, middle: int) -> Ints:
 def _lit(canvas: Canvas, dice: Dice) -> NDArray[np.uint8]:
     """Return the picture as a camera sees it: blur, uneven light, contrast, noise."""
     rgb = _blur(canvas.rgb, dice.pick((2, 6, 6)))
-    light = 120 + dice.below(110) + smooth_noise(canvas.window, canvas.size * SUB, dice) // 3
+    light = 120 + dice.below(110) + smooth_noise(canvas.window, canvas.size * SUB, 0, dice) // 3
     contrast, offset = dice.between(160, 256), dice.between(-30, 30)
     rgb = ((rgb - 128) * contrast >> 8) + 128 + offset
     grain = dice.between(1, 10)

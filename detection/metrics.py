@@ -161,8 +161,9 @@ def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | 
         hits.append(hit[0])
         misses.append(miss[0])
     order = np.argsort(-np.concatenate(scores), kind="stable")
-    hit = np.concatenate(hits)[order].cumsum()
-    miss = np.concatenate(misses)[order].cumsum()
+    # In 64 bits: rounded to 32, a recall of 9 in 10 would miss the point 0.9.
+    hit = np.concatenate(hits)[order].cumsum(dtype=np.float64)
+    miss = np.concatenate(misses)[order].cumsum(dtype=np.float64)
     recall, precision = hit / num_true, hit / np.maximum(hit + miss, 1)
     voc07, area = (average_precision(recall, precision, mode) for mode in ("11points", "area"))
     return 100 * float(voc07), 100 * float(area)

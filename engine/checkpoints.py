@@ -19,17 +19,43 @@ from mmengine.runner import CheckpointLoader
 from engine.checkpoint_hook import SafeCheckpointHook
 from engine.errors import RefusedError, UserError
 
-__all__ = ["SafeCheckpointHook", "find_resumable", "load_checkpoint", "state_dict_of"]
+__all__ = [
+    "SafeCheckpointHook",
+    "find_resumable",
+    "follow_pointer",
+    "load_checkpoint",
+    "state_dict_of",
+]
+
+POINTER = "last_checkpoint"
+
+
+def follow_pointer(path: str | Path) -> Path:
+    """Name the checkpoint that a work dir's ``last_checkpoint`` points to; others are themselves.
+
+    The pointer holds a path as text; a file of that name beside it goes first, for a work dir
+    may have been moved or copied.
+    """
+    path = Path(path)
+    if path.name != POINTER or not path.is_file():
+        return path
+    named = Path(path.read_text(encoding="utf-8", errors="replace").strip())
+    beside = path.with_name(named.name) if named.name else path
+    return beside if beside.exists() else named
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU: tensors and plain values, never code.
 
+    Args:
+        path: A ``.pth``, or the ``last_checkpoint`` that points to one.
+
     Raises:
         UserError: If the file is missing, damaged or no checkpoint, would run code when read,
             or carries a config that mmengine would execute on resuming.
     """
-    checkpoint = _read_weights_only(Path(path), "cpu")
+    path = follow_pointer(path)
+    checkpoint = _read_weights_only(path, "cpu")
     if "config" in _meta(checkpoint):
         raise UserError(
             "the checkpoint carries a config as program text (meta['config'])",
@@ -85,10 +111,8 @@ def find_resumable(work_dir: str | Path) -> Path | None:
 
 def _candidates(work_dir: Path) -> list[Path]:
     """Newest first; the number in ``epoch_12.pth`` tells the age (a copy changes the time)."""
-    pointer = work_dir / "last_checkpoint"
-    named = Path(pointer.read_text().strip()) if pointer.is_file() else None
-    if named is not None and (work_dir / named.name).exists():
-        named = work_dir / named.name  # the folder was moved or copied since
+    pointer = work_dir / POINTER
+    named = follow_pointer(pointer) if pointer.is_file() else None
     folder = work_dir if named is None or not named.parent.is_dir() else named.parent
     files = [path for path in folder.glob("*.pth") if re.fullmatch(r"(epoch|iter)_\d+", path.stem)]
     files.sort(key=_number, reverse=True)

@@ -32,6 +32,7 @@ def share_cores(cfg: Config) -> str:
     """Give loader workers and compute threads no more than this process's share of the cores.
 
     On few cores threads that outnumber them wait for each other (up to ten times slower).
+    ``OMP_NUM_THREADS`` lowers the threads further.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = max(1, (available or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
@@ -44,7 +45,7 @@ def share_cores(cfg: Config) -> str:
                 loader.pop("persistent_workers", None)
                 loader.pop("prefetch_factor", None)
             most_workers = max(most_workers, loader.num_workers)
-    threads = cores - most_workers
+    threads = min(cores - most_workers, int(os.environ.get("OMP_NUM_THREADS", cores)))
     torch.set_num_threads(threads)
     return f"cores: {cores} = {threads} compute threads + {most_workers} loader workers"
 

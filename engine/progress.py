@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -187,7 +188,7 @@ class ProgressHook(Hook):
     def _train_note(self, runner: Runner, outputs: dict | None) -> str:
         parts = [f"lr {_lr(runner):.3g}", f"{self._train_rate.recent:.3g} img/s"]
         if outputs and "loss" in outputs:
-            parts.insert(0, f"loss {float(outputs['loss']):.4g}")  # the only wait for the device
+            parts.insert(0, f"loss {_number(outputs['loss']):.4g}")
         return " | ".join([*parts, f"left {duration(self.time_left(runner))}"])
 
     def _end_epoch(self, runner: Runner, outputs: dict | None) -> None:
@@ -258,6 +259,11 @@ def _num_images(data_batch: Any) -> int:
     if isinstance(data_batch, dict):
         return len(data_batch.get("inputs", ()))
     return len(data_batch[0]) if isinstance(data_batch, Sequence) and len(data_batch) else 0
+
+
+def _number(value: Any) -> float:
+    value = value.detach() if isinstance(value, torch.Tensor) else value
+    return float(value)  # the only wait for the device
 
 
 def _lr(runner: Runner) -> float:

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 
-from engine import checkpoints, launch, lr, precision, progress, records
+from engine import checkpoints, launch, lr, precision, progress, records, schedules
 from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import RefusedError
@@ -16,8 +16,9 @@ from engine.num_classes import classes_of, fill_num_classes
 
 __all__ = ["add_hooks", "prepare_training", "train"]
 
-# Every training run has them; the imports above register them.
+# Every training run has them; the imports above register them, and the warm-ups.
 HOOKS = (launch.EpochSeed, progress.ProgressHook, records.RunRecorder)
+WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 
 
 def prepare_training(cfg: Config, amp: str) -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from transfer.backbone_card import Card, card_path, read_card
 from transfer.export import export_backbone
-from transfer.layouts import shapes_of
+from transfer.layouts import equivalent_type, shapes_of
 from transfer.mismatch import BackboneMismatchError, compare, mend_for
 from transfer.tensor_file import read_tensors
 
@@ -28,6 +28,8 @@ __all__ = [
     "parts_of",
     "read_card",
 ]
+
+SAME = {"ResNetA", "ResNetB"}
 
 
 def load_backbone(
@@ -44,8 +46,8 @@ def load_backbone(
         The line to print: how many tensors of how many, from which file.
 
     Raises:
-        BackboneMismatchError: If a tensor is missing, left over or of another shape.
-            Nothing is loaded then.
+        BackboneMismatchError: If a tensor is missing, left over or of another shape, or if the
+            variants differ.  Nothing is loaded then.
         UserError: If the file or its card is missing or damaged.
     """
     parts = [part for part in (backbone, shared_head) if part is not None]
@@ -57,10 +59,28 @@ def load_backbone(
         raise BackboneMismatchError(str(comparison), path, mend_for(wanted, file))
     card = read_card(path)
     for part in parts:
+        _check_variant(part, card, path)
+    for part in parts:
         own = part.state_dict()
         part.load_state_dict({k: v for k, v in file.tensors.items() if k in own}, strict=False)
     named = "backbone and shared head" if shared_head is not None else "backbone"
     return f"{named}: {len(wanted)} of {len(found)} tensors from {path} (sha256 {card.sha256[:12]})"
+
+
+def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
+    # A and B have the same tensors, so only the card tells them apart.
+    config = {name: getattr(part, name, None) for name in ("style", "deep_stem", "avg_down")}
+    kind = equivalent_type({"type": type(part).__name__, **config})
+    if isinstance(getattr(part, "variant", None), str):  # ResNetStage4
+        kind = part.variant
+    # At depths 18 and 34 A and B are one network (arXiv:1812.01187, sec. 4).
+    if kind is None or kind == card.type or ({kind, card.type} <= SAME and card.depth < 50):
+        return
+    raise BackboneMismatchError(
+        f"all tensors fit, but the file is a {card.type} and the network a {kind}",
+        path,
+        "make the config agree, or give another file",
+    )
 
 
 def _named(module: nn.Module) -> list[tuple[str, Tensor]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from backbones.blocks import VARIANTS
 from engine.atomic import write_bytes, write_json
-from engine.checkpoints import load_checkpoint, state_dict_of
+from engine.checkpoints import follow_pointer, load_checkpoint, state_dict_of
 from engine.errors import RefusedError, UserError
 from engine.records import sha256_of
 from transfer.backbone_card import SUFFIX, Card, card_path, read_card
@@ -31,8 +31,8 @@ def export_backbone(
     """Write the backbone of a classifier's checkpoint to ``out``, and its card beside it.
 
     Args:
-        checkpoint_path: Of ``tools/train_cls.py``; ``tricks.json``, ``metrics.json`` and
-            ``curve.jsonl`` beside it go into the card.
+        checkpoint_path: Of ``tools/train_cls.py``, or its ``last_checkpoint``; what
+            ``tricks.json``, ``metrics.json`` and ``curve.jsonl`` beside it say goes into the card.
         out: ``OUT.safetensors``; the card becomes ``OUT.json``.
         ema: Insist on averaged weights.  mmengine's EMAHook stores them under ``state_dict``,
             from where they are taken anyway; this refuses a checkpoint without any.
@@ -43,7 +43,7 @@ def export_backbone(
             ``backbone.``, or doesn't say how its images are normalised.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
-    checkpoint_path, out = Path(checkpoint_path), Path(out)
+    checkpoint_path, out = follow_pointer(checkpoint_path), Path(out)
     _check_target(out, force)
     checkpoint = load_checkpoint(checkpoint_path)
     tensors = _backbone_tensors(_branch(checkpoint, checkpoint_path, ema), checkpoint_path)

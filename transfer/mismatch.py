@@ -19,7 +19,7 @@ class BackboneMismatchError(UserError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The names that differ, in the network's and the file's order."""
+    """The names that differ."""
 
     num_wanted: int
     missing: tuple[str, ...]
@@ -61,7 +61,7 @@ def compare(wanted: Mapping[str, Shape], found: Mapping[str, Shape]) -> Comparis
         num_wanted=len(wanted),
         missing=tuple(name for name in wanted if name not in found),
         left_over=tuple(
-            name for name in found if name not in wanted and not _elsewhere(name, wanted)
+            name for name in sorted(found) if name not in wanted and not _elsewhere(name, wanted)
         ),
         reshaped=tuple(
             f"{name} {_by(found[name])} in the file, {_by(shape)} in the network"

@@ -46,7 +46,7 @@ class Settings:
 
     def get(self, dotted: str, default: Any = None) -> Any:
         """Look up a value; numbers index lists."""
-        node: Any = self.cfg
+        node: Any = self.cfg._cfg_dict  # Config itself is no mapping
         for key in dotted.split("."):
             if isinstance(node, Mapping):
                 node = node.get(key)
@@ -77,7 +77,8 @@ class Settings:
                 "leave the setting out, or choose another backbone",
             )
         if not _equal(stated, value):
-            self.lines.append(f"{dotted}: {stated} -> {value}")
+            before = "" if stated is None else f"{stated} -> "
+            self.lines.append(f"{dotted}: {before}{value}")
         path, key = dotted.rsplit(".", 1)
         self.get(path)[key] = ConfigDict(value) if isinstance(value, dict) else value
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from engine.checkpoints import load_checkpoint
 from engine.errors import UserError
 
-__all__ = ["TensorFile", "read_tensors"]
+__all__ = ["TensorFile", "read_tensors", "summarise"]
 
 # Where checkpoints keep weights; the plain ones first, then averages (mmengine, timm).
 CONTAINERS = ("state_dict", "model", "ema_state_dict", "state_dict_ema", "model_ema")
@@ -59,3 +59,17 @@ def _read_checkpoint(path: Path) -> TensorFile:
             if tensors:
                 return TensorFile(path, tensors, container)
     raise UserError("no tensors in the file", path, "give a file of weights")
+
+
+def summarise(file: TensorFile) -> list[str]:
+    """Make a table: how many tensors and values each part has, and how large they are."""
+    parts: dict[str, list[Tensor]] = {}
+    for name in sorted(file.tensors, key=lambda name: (name.startswith("layer"), name)):
+        parts.setdefault(name.split(".")[0], []).append(file.tensors[name])
+    lines = [f"{'part':>14}  {'tensors':>7}  {'values':>11}  {'largest':>9}"]
+    for part, tensors in parts.items():
+        values = sum(tensor.numel() for tensor in tensors)
+        largest = max(float(tensor.abs().max()) for tensor in tensors)
+        lines.append(f"{part:>14}  {len(tensors):>7}  {values:>11,}  {largest:>9.4g}")
+    total = sum(tensor.numel() for tensor in file.tensors.values())
+    return [*lines, f"{'all':>14}  {len(file.tensors):>7}  {total:>11,}"]

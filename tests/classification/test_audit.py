@@ -1,69 +1,36 @@
 """The Runner is real; a hook lies to it between building and the audit."""
 
-import copy
-import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.hooks import Hook, ParamSchedulerHook
+from mmengine.hooks import ParamSchedulerHook
 from mmengine.optim import MultiStepLR, OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
-from torch.utils.data import DataLoader
 
 import backbones
-from classification.audit import TrickAudit, audit
-from engine import checkpoints  # noqa: F401  registers SafeCheckpointHook
-from engine.lr import apply_lr_rule
+from classification.audit import TrickAudit
 from engine.precision import AutocastOptimWrapper
+from tests.classification.tricky_runs import (
+    BATCH,
+    EPOCHS,
+    classifier,
+    config,
+    findings_of,
+    plain_cfg,
+    runner_of,
+)
 
 TRICKS = [
     *("linear_scaling", "warmup", "zero_gamma", "no_bias_decay", "mixed_precision"),
     *("lr_decay", "label_smoothing", "distillation", "mixup", "model_tweak"),
 ]
-EPOCHS, NUM_IMAGES, BATCH, K = 4, 32, 8, 10
-DATA = [{"inputs": torch.zeros(3, 32, 32, dtype=torch.uint8), "labels": i % K} for i in range(32)]
-PREPROCESSOR = {"type": "ClassificationPreprocessor", "mean": [120] * 3, "std": [60] * 3}
-
-
-_count = itertools.count()  # mmengine wants another name for every run of a process
-
-
-class Stop(Exception):
-    """The audit has been made; no step is trained."""
-
-
-class LieThenAudit(Hook):
-    priority = "VERY_LOW"
-
-    def __init__(self, lie: Callable[[Runner], Any]) -> None:
-        self.lie = lie
-
-    def before_train(self, runner: Runner) -> None:
-        self.lie(runner)
-        self.findings = audit(runner)
-        raise Stop
-
-
-def classifier(kind: str, depth: int, **tricks: Any) -> dict[str, Any]:
-    zero = tricks.pop("zero_init_residual", False)
-    return {
-        "type": "ImageClassifier",
-        "backbone": {
-            **{"type": kind, "depth": depth, "base_channels": 4},
-            **{"out_indices": (3,), "zero_init_residual": zero},
-        },
-        "head": {"type": "LinearHead", "num_classes": K},
-        "data_preprocessor": PREPROCESSOR,
-        **tricks,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -73,62 +40,6 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
     meta = {"model_json": json.dumps(cfg)}
     torch.save({"meta": meta, "state_dict": MODELS.build(cfg).state_dict()}, path)
     return str(path)
-
-
-def config(teacher: str) -> dict[str, Any]:
-    """All ten tricks on."""
-    return {
-        "model": classifier(
-            "ResNetD",
-            50,
-            zero_init_residual=True,
-            label_smoothing={"eps": 0.1, "form": "paper"},
-            mixup={"alpha": 0.2},
-            distillation={"teacher": {"checkpoint": teacher}},
-        ),
-        "train_dataloader": {"batch_size": BATCH},
-        "optim_wrapper": {
-            "type": "AutocastOptimWrapper",
-            "optimizer": {"type": "SGD", "lr": 0.1, "weight_decay": 1e-4},
-            "paramwise_cfg": {"bias_decay_mult": 0.0, "norm_decay_mult": 0.0},
-            "accumulative_counts": 2,
-        },
-        "param_scheduler": [
-            {"type": "GradualWarmup", "end": 1, "convert_to_iter_based": True},
-            {"type": "CosineAnnealingLR", "begin": 1, "convert_to_iter_based": True},
-        ],
-        "auto_scale_lr": {"enable": True, "base_batch_size": 4},
-    }
-
-
-def runner_of(cfg: dict[str, Any], work_dir: Path, *hooks: Hook, **more: Any) -> Runner:
-    cfg = Config(copy.deepcopy(cfg))
-    apply_lr_rule(cfg, world_size=1)
-    return Runner(
-        model=cfg.model,
-        work_dir=str(work_dir),
-        train_dataloader=DataLoader(DATA, batch_size=BATCH),
-        train_cfg={"by_epoch": True, "max_epochs": EPOCHS},
-        optim_wrapper=cfg.optim_wrapper,
-        param_scheduler=cfg.get("param_scheduler"),
-        auto_scale_lr=cfg.get("auto_scale_lr"),
-        custom_hooks=list(hooks),
-        cfg=cfg,
-        **{
-            **{"default_hooks": {"checkpoint": None, "logger": None}, "log_level": "ERROR"},
-            **{"experiment_name": f"{work_dir.name}_{next(_count)}"},
-            **more,
-        },
-    )
-
-
-def findings_of(
-    cfg: dict[str, Any], work_dir: Path, lie: Callable[[Runner], Any] = lambda runner: None
-) -> dict[str, Any]:
-    hook = LieThenAudit(lie)
-    with pytest.raises(Stop):
-        runner_of(cfg, work_dir, hook).train()
-    return hook.findings
 
 
 def test_every_trick_is_seen_with_its_numbers(teacher: str, tmp_path: Path) -> None:
@@ -325,12 +236,6 @@ def test_the_audit_changes_nothing(teacher: str, tmp_path: Path) -> None:
     assert before["lr"] == runner.optim_wrapper.get_lr()["lr"]
     assert before["steps"] == [one._global_step for one in runner.param_schedulers]
     assert type(runner.optim_wrapper) is AutocastOptimWrapper
-
-
-def plain_cfg() -> dict[str, Any]:
-    wrapper = {"optimizer": {"type": "SGD", "lr": 0.1}}
-    model = classifier("ResNetD", 18, zero_init_residual=True)
-    return {"model": model, "train_dataloader": {"batch_size": BATCH}, "optim_wrapper": wrapper}
 
 
 def train(work_dir: Path, resume_from: Path | None = None, **more: Any) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def test_predict_gives_each_image_logits_and_scores(
         (dict(label_smoothing=dict(epsilon=0.1)), "unexpected keyword argument 'epsilon'"),
         (dict(mixup=dict(alpha=0)), "alpha must be above 0"),
         (dict(mixup=dict(alpha=0.2, off_epochs=-1)), "off_epochs must be 0 or more"),
-        (dict(distillation=dict(temperature=20)), "missing 1 required .* 'teacher'"),
+        (dict(distillation=dict(temperature=20)), "missing .* 'teacher'"),
         (dict(distillation=dict(teacher={}, temperature=0)), "temperature must be above 0"),
         (dict(distillation=dict(teacher={}, hard_weight=-1)), "weights must be 0 or more"),
         (dict(head=dict(type="LinearHead", num_classes=None)), "number of classes is not known"),

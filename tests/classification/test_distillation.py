@@ -12,7 +12,8 @@ from classification.distillation import Teacher, distillation_loss
 
 def test_is_zero_when_both_agree_up_to_a_constant() -> None:
     logits = torch.randn(3, 5)
-    torch.testing.assert_close(distillation_loss(logits + 7, logits, 20.0), torch.tensor(0.0))
+    # T^2 = 400 times the rounding of float32
+    assert abs(distillation_loss(logits + 7, logits, 20.0).item()) < 1e-4
 
 
 def test_value_of_two_classes_by_hand() -> None:

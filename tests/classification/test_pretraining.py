@@ -28,6 +28,7 @@ def tiny_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     cfg.default_hooks.checkpoint.type = "CheckpointHook"
     cfg.default_hooks.logger.interval = 1
     cfg.log_level = "WARNING"
+    cfg.experiment_name = tmp_path.name  # two runs of one second would share a message hub
     return cfg
 
 
@@ -42,7 +43,7 @@ def test_tiny_config_learns_to_tell_bars_apart(
     draw_folder("demo/classification/train", CLASSES, count=16)
     draw_folder("demo/classification/val", CLASSES, count=4)
     cfg = tiny_config(tmp_path, monkeypatch)
-    cfg.train_cfg.max_epochs = 8
+    cfg.train_cfg.update(max_epochs=8, val_interval=8)
     cfg.optim_wrapper.optimizer.lr = 0.05  # plain mmengine: nothing scales it here
     cfg.model.pop("mixup")  # its loss has a high floor, and the run is short
     runner = Runner.from_cfg(cfg)
@@ -64,6 +65,7 @@ def test_two_runs_of_one_seed_are_equal_and_another_seed_differs(
     for number, seed in enumerate((3, 3, 4)):
         cfg = tiny_config(tmp_path, monkeypatch)
         cfg.work_dir += str(number)
+        cfg.experiment_name += str(number)
         cfg.randomness.seed = seed
         runner = Runner.from_cfg(cfg)
         runner.train()

@@ -51,8 +51,11 @@ def test_without_smoothing_it_is_the_usual_cross_entropy() -> None:
 def test_best_gap_between_the_true_logit_and_the_others(num_classes: int, eps: float) -> None:
     """arXiv:1812.01187, sec. 5.2, found by minimising instead of by the formula's derivation."""
     targets = smooth_one_hot(torch.tensor([1]), num_classes, eps, form="paper").double()
+    torch.manual_seed(0)
     logits = torch.randn(1, num_classes, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([logits], lr=0.5, max_iter=200, tolerance_grad=1e-10)
+    optimizer = torch.optim.LBFGS(
+        [logits], max_iter=500, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()

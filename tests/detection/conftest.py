@@ -58,19 +58,25 @@ def _xml(boxes: list[tuple[str, int, int, int, int]]) -> str:
 
 @pytest.fixture(scope="session")
 def draw_voc() -> Callable[..., Path]:
-    """``draw_voc(root, train=8, val=4)`` makes a VOC folder; every second image is a JPEG."""
+    """``draw_voc(root, train=8, val=4)`` makes a VOC folder; every second image is a JPEG.
 
-    def make(root: Path, **splits: int) -> Path:
+    ``names`` are written for brick and leaf.
+    """
+
+    def make(root: Path, names: tuple[str, str] = ("brick", "leaf"), **splits: int) -> Path:
+        renamed = dict(zip(("brick", "leaf"), names, strict=True))
         for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         for start, (split, count) in zip((0, 1000, 2000), splits.items(), strict=False):
-            names = [f"{number:06d}" for number in range(start, start + count)]
-            for number, name in enumerate(names):
+            files = [f"{number:06d}" for number in range(start, start + count)]
+            for number, name in enumerate(files):
                 picture, boxes = draw(start + number)
                 suffix = "jpg" if number % 2 else "png"
                 Image.fromarray(picture).save(root / f"JPEGImages/{name}.{suffix}")
-                (root / f"Annotations/{name}.xml").write_text(_xml(boxes))
-            (root / f"ImageSets/Main/{split}.txt").write_text("\n".join(names) + "\n")
+                (root / f"Annotations/{name}.xml").write_text(
+                    _xml([(renamed[label], *box) for label, *box in boxes])
+                )
+            (root / f"ImageSets/Main/{split}.txt").write_text("\n".join(files) + "\n")
         return root
 
     return make

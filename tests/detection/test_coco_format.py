@@ -24,6 +24,7 @@ def split(folder: Path, name: str = "train", **kwargs: Any) -> CocoFormat:
         data_root=str(folder),
         ann_file=f"annotations/{name}.json",
         data_prefix=dict(img="images/"),
+        serialize_data=False,  # it calls the garbage collector: slow in a large process
         **kwargs,
     )
 

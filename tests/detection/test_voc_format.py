@@ -23,7 +23,9 @@ def folder(tmp_path: Path, draw_voc: Draw) -> Path:
 
 
 def train_split(folder: Path, **kwargs: Any) -> VocFormat:
-    return VocFormat(data_root=str(folder), ann_file="ImageSets/Main/train.txt", **kwargs)
+    # Serialising calls the garbage collector, a quarter of a second in a large process.
+    kwargs = dict(data_root=str(folder), serialize_data=False, **kwargs)
+    return VocFormat(ann_file="ImageSets/Main/train.txt", **kwargs)
 
 
 def edit(folder: Path, number: int, old: str, new: str) -> str:

@@ -90,6 +90,20 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "gone.pth")
 
 
+def test_the_pointer_of_a_work_dir_is_followed(tmp_path: Path) -> None:
+    for name, value in (("here", 1.0), ("there", 2.0)):
+        (tmp_path / name).mkdir()
+        torch.save({"state_dict": {"a": torch.tensor(value)}}, tmp_path / name / "epoch_1.pth")
+    pointer = tmp_path / "here" / "last_checkpoint"
+    pointer.write_text(f"{tmp_path / 'there' / 'epoch_1.pth'}\n")
+    assert load_checkpoint(pointer)["state_dict"]["a"] == 1  # a copied folder: its own file
+    (tmp_path / "here" / "epoch_1.pth").unlink()
+    assert load_checkpoint(pointer)["state_dict"]["a"] == 2
+    pointer.write_text("")
+    with pytest.raises(UserError, match="last_checkpoint"):
+        load_checkpoint(pointer)
+
+
 def test_a_stock_mmengine_checkpoint_with_histories_is_read(tmp_path: Path) -> None:
     hub = MessageHub.get_instance("hub_of_a_stock_checkpoint")
     hub.update_scalar("train/loss", 0.5)

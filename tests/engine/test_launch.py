@@ -26,6 +26,7 @@ def test_threads_and_workers_share_the_cores(
     monkeypatch, keep_threads, cores, workers, threads, workers_left
 ):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     cfg = Config(dict(train_dataloader=dict(num_workers=workers, persistent_workers=True)))
     launch.share_cores(cfg)
     assert torch.get_num_threads() == threads
@@ -33,6 +34,13 @@ def test_threads_and_workers_share_the_cores(
     assert threads + workers_left <= max(cores, 1)
     # torch refuses persistent workers where there are none
     assert ("persistent_workers" in cfg.train_dataloader) == (workers_left > 0)
+
+
+def test_omp_num_threads_is_respected(monkeypatch, keep_threads):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    launch.share_cores(Config(dict(train_dataloader=dict(num_workers=2))))
+    assert torch.get_num_threads() == 3
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="SyncBN stays where there is a GPU")

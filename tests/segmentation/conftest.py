@@ -1,6 +1,6 @@
 """Mask folders drawn on the spot; no scan is remembered outside the test's own folder."""
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -67,17 +67,20 @@ def draw_ade(root: Path, labels: list[int]) -> Path:
     return root
 
 
-@pytest.fixture
-def voc(tmp_path: Path) -> Path:
-    return draw_voc(tmp_path / "voc", [0, 1, 2, 3], suffix=".jpg")
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both layouts, drawn once; copy before spoiling."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_voc(folder / "voc", [0, 1, 2, 3], suffix=".jpg")
+    draw_ade(folder / "ade", [0, 1, 2, 3])
+    return folder
 
 
 @pytest.fixture
-def ade(tmp_path: Path) -> Path:
-    return draw_ade(tmp_path / "ade", [0, 1, 2, 3])
+def voc(tmp_path: Path, drawn: Path) -> Path:
+    return Path(shutil.copytree(drawn / "voc", tmp_path / "voc"))
 
 
 @pytest.fixture
-def draw() -> dict[str, Callable[..., Path]]:
-    """The drawing functions, for tests that need another folder or other labels."""
-    return {"voc": draw_voc, "ade": draw_ade}
+def ade(tmp_path: Path, drawn: Path) -> Path:
+    return Path(shutil.copytree(drawn / "ade", tmp_path / "ade"))

@@ -1,6 +1,7 @@
 """The segmentation configs: complete, built, trained for a step and predicting on drawn masks."""
 
 import ast
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,9 +105,9 @@ def test_the_test_split_is_another_than_the_one_that_picks_the_best(read, name: 
 
 
 @pytest.mark.parametrize("name", sorted(DATA))
-def test_takes_a_training_step_and_predicts(read, draw: dict, tmp_path: Path, name: str) -> None:
+def test_takes_a_training_step_and_predicts(read, drawn: Path, tmp_path: Path, name: str) -> None:
     folder, layout = DATA[name]
-    draw[layout](tmp_path / folder, [0, 1, 2, 3])
+    shutil.copytree(drawn / layout, tmp_path / folder)
     cfg = shrink(read(name))
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     fill_num_classes(cfg, dataset.metainfo["classes"])
@@ -137,9 +138,9 @@ def judge(model: torch.nn.Module, metric: Any, loader: Any) -> dict[str, float]:
 
 
 def test_test_time_augmentation_predicts_at_the_images_size(
-    read, draw: dict, tmp_path: Path
+    read, drawn: Path, tmp_path: Path
 ) -> None:
-    draw["voc"](tmp_path / "demo/segmentation", [0, 1])
+    shutil.copytree(drawn / "voc", tmp_path / "demo/segmentation")
     cfg = shrink(read("fcn_d8_tiny"))
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     loader = Runner.build_dataloader(cfg.test_dataloader)

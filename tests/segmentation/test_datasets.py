@@ -63,15 +63,15 @@ def test_reads_the_pairs_of_a_split_in_its_order(voc: Path) -> None:
     assert len(dataset) == 2
 
 
-def test_reads_png_and_jpg_images_and_sub_folders(tmp_path: Path, draw: dict) -> None:
-    root = draw["voc"](tmp_path / "png", [0, 1], suffix=".png")
-    deep_image, deep_mask = root / "JPEGImages/a/b.JPG", root / "SegmentationClass/a/b.png"
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".JPG"])
+def test_reads_images_of_each_format_and_sub_folders(voc: Path, suffix: str) -> None:
+    deep_image, deep_mask = voc / f"JPEGImages/a/b{suffix}", voc / "SegmentationClass/a/b.png"
     deep_image.parent.mkdir()
     deep_mask.parent.mkdir()
-    image(root).with_suffix(".png").rename(deep_image.with_suffix(".png"))
-    mask(root).rename(deep_mask)
-    (root / LISTS / "train.txt").write_text("train_1\na/b\n")
-    assert train_set(root).get_data_info(1)["img_path"].endswith("a/b.png")
+    Image.open(image(voc)).save(deep_image)
+    mask(voc).rename(deep_mask)
+    (voc / LISTS / "train.txt").write_text("train_1\na/b\n")
+    assert train_set(voc).get_data_info(1)["img_path"] == str(deep_image)
 
 
 def test_the_mask_that_reaches_training_is_the_file(voc: Path) -> None:

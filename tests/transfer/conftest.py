@@ -11,6 +11,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 import backbones  # noqa: F401  registers ResNetA..D
+import detection  # noqa: F401  before anything imports mmdet
 from transfer.backbone_file import export_backbone
 
 MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]

@@ -155,6 +155,15 @@ def test_a_file_of_another_network_is_told_by_its_shapes(
     assert mend in caught.value.mend
 
 
+def test_a_and_b_are_told_apart_by_the_card(small: Build, backbone_file: Write) -> None:
+    path = backbone_file("ResNetA")
+    with pytest.raises(BackboneMismatchError, match="file is a ResNetA and the network a ResNetB"):
+        load_backbone(small("ResNetB"), path)
+    # ... where they differ: basic blocks have no 1x1 that could take the stride.
+    shallow = backbone_file("ResNetA", name="shallow", depth=18)
+    assert "of" in load_backbone(small("ResNetB", depth=18), shallow)
+
+
 def test_group_norm_is_named_as_the_reason(small: Build, backbone_file: Write) -> None:
     target = small(norm_cfg=dict(type="GN", num_groups=2))
     with pytest.raises(BackboneMismatchError, match="normalises by groups"):

@@ -1,0 +1,174 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from backbones import ResNetD
+
+ROOT = Path(__file__).resolve().parents[2]
+FPN = ROOT / "configs/detection/faster-rcnn_fpn_demo.py"
+C4 = ROOT / "configs/detection/faster-rcnn_c4_voc.py"
+FCN = ROOT / "configs/segmentation/fcn_d8_demo.py"
+Tool = Callable[..., int]
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """What train_cls.py leaves of a ResNet-18-D, 8 channels wide."""
+    network = ResNetD(18, stem_channels=8, base_channels=8)
+    state = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
+    model = {
+        "backbone": {"type": "ResNetD", "depth": 18, "stem_channels": 8, "base_channels": 8},
+        "data_preprocessor": {
+            "type": "ClassificationPreprocessor",
+            "mean": [123.68, 116.779, 103.939],
+            "std": [58.393, 57.12, 57.375],
+        },
+    }
+    meta = {"epoch": 3, "seed": 0, "dataset": "ImageFolder x", "model_json": json.dumps(model)}
+    path = tmp_path / "run" / "epoch_3.pth"
+    path.parent.mkdir()
+    torch.save({"meta": meta, "state_dict": state}, path)
+    (path.parent / "last_checkpoint").write_text(str(path))
+    line = {"epoch": 3, "lr": 0.1, "loss": 1.0, "top1": 61.25}
+    (path.parent / "curve.jsonl").write_text(json.dumps(line))
+    tricks = {"mixup": {"on": False}, "zero_gamma": {"on": True, "value": 1, "evidence": "x"}}
+    (path.parent / "tricks.json").write_text(json.dumps(tricks))
+    return path
+
+
+def export(tool: Tool, checkpoint: Path, *flags: str) -> Path:
+    out = checkpoint.parent / "b.safetensors"
+    assert tool("export_backbone", checkpoint, out, *flags) == 0
+    return out
+
+
+def test_export_writes_file_and_card_and_says_so(
+    tool: Tool, checkpoint: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = export(tool, checkpoint)
+    said = capsys.readouterr().out
+    assert "ResNetD-18: 110 tensors to " in said  # 3 + 16 + 3 convolutions, five each
+    assert "top1 61.25" in said
+    assert len(load_file(out)) == json.loads(out.with_suffix(".json").read_text())["num_tensors"]
+
+
+def test_export_takes_the_pointer_of_a_work_dir(tool: Tool, checkpoint: Path) -> None:
+    out = export(tool, checkpoint.parent / "last_checkpoint")
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["source"].startswith("run/epoch_3.pth sha256 ")
+    assert card["metrics"] == {"top1": 61.25}
+
+
+def test_exporting_twice_is_refused_with_exit_code_3(
+    tool: Tool, checkpoint: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = export(tool, checkpoint)
+    assert tool("export_backbone", checkpoint, out) == 3
+    assert capsys.readouterr().err.startswith("error: the file exists: ")
+    export(tool, checkpoint, "--force")
+
+
+@pytest.mark.parametrize("flags", [["--ema"], []])
+def test_a_bad_checkpoint_is_exit_code_2(
+    tool: Tool, checkpoint: Path, flags: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    if not flags:
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    assert tool("export_backbone", checkpoint, checkpoint.parent / "b.safetensors", *flags) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert not list(checkpoint.parent.glob("b.*"))
+
+
+def test_inspect_shows_the_card_and_a_table_of_tensors(
+    tool: Tool, checkpoint: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = export(tool, checkpoint)
+    capsys.readouterr()
+    assert tool("inspect_backbone", path) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["type", "ResNetD"] in lines
+    assert ["tricks", "zero_gamma"] in lines
+    counts = {line[0]: int(line[1]) for line in lines if line and line[0].startswith("layer")}
+    # two blocks of two convolutions, and a shortcut from stage 2 on; five tensors each
+    assert counts == {"layer1": 20, "layer2": 25, "layer3": 25, "layer4": 25}
+    values = sum(tensor.numel() for tensor in load_file(path).values())
+    assert ["all", "110", f"{values:,}"] in lines
+
+
+@pytest.mark.parametrize("config", [FPN, C4, FCN], ids=lambda path: path.stem)
+def test_a_file_that_fits_is_counted(
+    tool: Tool, checkpoint: Path, config: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = export(tool, checkpoint)
+    assert tool("inspect_backbone", path, "--against", config) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "110 of 110 tensors" in last
+    assert ("shared head" in last) == (config == C4)
+
+
+def test_a_file_of_another_depth_than_the_user_states_is_exit_code_2(
+    tool: Tool, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    leaf = tmp_path / "leaf.py"
+    leaf.write_text(f"_base_ = [{str(FPN)!r}]\nmodel = dict(backbone=dict(depth=50))\n")
+    assert tool("inspect_backbone", export(tool, checkpoint), "--against", leaf) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: 50 is set there, the backbone's card wants 18")
+    assert "model.backbone.depth" in error
+
+
+def test_a_file_without_a_card_is_compared_with_the_config_as_it_is(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    # the demo's network, named as timm does
+    network = ResNetD(18, stem_channels=32, base_channels=32)
+    theirs = {
+        name.replace("stem.7", "bn1").replace("stem.", "conv1."): tensor
+        for name, tensor in network.state_dict().items()
+    }
+    save_file(theirs, tmp_path / "timm.safetensors")
+    assert tool("inspect_backbone", tmp_path / "timm.safetensors", "--against", FPN) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: 15 of 110 tensors do not fit (15 missing, first ")
+    assert "the layout is timm's" in error
+
+
+def test_a_checkpoint_in_place_of_a_backbone_file_is_exit_code_2(
+    tool: Tool, checkpoint: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for flags in ([], ["--against", FPN]):
+        assert tool("inspect_backbone", checkpoint, *flags) == 2
+        error = capsys.readouterr().err
+        assert "weights lie under 'state_dict'" in error
+        assert "tools/export_backbone.py CKPT OUT.safetensors" in error
+
+
+@pytest.mark.parametrize("name", ["export_backbone", "inspect_backbone"])
+def test_help_ends_in_an_example(name: str, tool: Tool, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        tool(name, "-h")
+    assert caught.value.code == 0
+    assert f"example:\n  python tools/{name}.py " in capsys.readouterr().out
+
+
+def test_debug_lets_the_traceback_through(tool: Tool, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="no such"):
+        tool("export_backbone", tmp_path / "a.pth", tmp_path / "b.safetensors", "--debug")
+
+
+def test_the_hand_over_prints_a_config_that_can_be_read_again(tool: Tool, checkpoint: Path) -> None:
+    from mmengine.config import Config
+
+    from transfer.adapt import apply_backbone
+
+    cfg: Any = Config.fromfile(FPN)
+    apply_backbone(cfg, export(tool, checkpoint), set())
+    again = Config.fromstring(cfg.pretty_text, file_format=".py")
+    assert again.backbone_file.changed == cfg.backbone_file.changed
+    assert again.model.to_dict() == cfg.model.to_dict()

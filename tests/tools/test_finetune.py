@@ -1,0 +1,111 @@
+"""Fine-tuning and evaluation through the tools, from a backbone file and from scratch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).resolve().parents[2]
+DET = ROOT / "configs/detection/faster-rcnn_fpn_tiny.py"
+SEG = ROOT / "configs/segmentation/fcn_d8_tiny.py"
+SHORT = ("--cfg-options", "train_cfg.max_epochs=1")
+
+
+def result(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def backbone(pretrained):
+    return pretrained / "backbone.safetensors"
+
+
+def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, tmp_path, capfd):
+    assert tool("train", DET, "--backbone", backbone, "--work-dir", tmp_path) == 0
+    said = capfd.readouterr()
+    num_tensors = len([key for key in load_file(backbone) if "num_batches" not in key])
+    assert f"{num_tensors} of {num_tensors} tensors" in said.out + said.err
+    trained = result(tmp_path / "metrics.json")
+    assert trained["task"] == "det"
+    assert trained["split"] == "val"
+    assert set(trained["metrics"]) == {"mAP_voc07", "mAP_area"}
+    card = result(backbone.with_suffix(".json"))
+    assert trained["backbone_sha256"] == card["sha256"]
+
+    last, out = tmp_path / "last_checkpoint", tmp_path / "test.json"
+    dump = tmp_path / "predictions"
+    assert tool("test", DET, last, "--out", out, "--dump-predictions", dump) == 0
+    tested = result(out)
+    assert tested["split"] == "test"
+    assert tested["num_images"] == 8
+    rows = json.loads((tmp_path / "predictions.json").read_text())
+    assert isinstance(rows, list)
+    for row in rows:
+        assert {"image_id", "category_id", "bbox", "score"} <= row.keys()
+
+
+def test_a_segmenter_starts_from_the_file_and_is_judged(tool, backbone, tmp_path):
+    assert tool("train", SEG, "--backbone", backbone, "--work-dir", tmp_path) == 0
+    trained = result(tmp_path / "metrics.json")
+    assert trained["task"] == "seg"
+    assert set(trained["metrics"]) == {"pixAcc", "mIoU", "mAcc"}
+    last, out, dump = tmp_path / "last_checkpoint", tmp_path / "test.json", tmp_path / "masks"
+    assert tool("test", SEG, last, "--out", out, "--dump-predictions", dump) == 0
+    masks = [np.asarray(Image.open(path)) for path in sorted(dump.glob("*.png"))]
+    assert len(masks) == result(out)["num_images"]
+    assert max(mask.max() for mask in masks) <= 3
+
+
+def test_frozen_layers_keep_the_files_values_through_training(tool, backbone, tmp_path):
+    assert tool("train", DET, "--backbone", backbone, "--work-dir", tmp_path, *SHORT) == 0
+    trained = torch.load(tmp_path / "epoch_1.pth", weights_only=True)["state_dict"]
+    given = load_file(backbone)
+    # frozen_stages=1: stem and layer1 stand still, layer4 moves
+    assert torch.equal(trained["backbone.stem.0.weight"], given["stem.0.weight"])
+    assert torch.equal(trained["backbone.layer1.0.conv1.weight"], given["layer1.0.conv1.weight"])
+    assert not torch.equal(
+        trained["backbone.layer4.0.conv1.weight"], given["layer4.0.conv1.weight"]
+    )
+
+
+def test_scratch_thaws_what_the_config_freezes_and_says_so(tool, tmp_path, capfd):
+    assert tool("train", DET, "--backbone", "scratch", "--work-dir", tmp_path, "--dry-run") == 0
+    said = "".join(capfd.readouterr())
+    for part in ("frozen_stages", "norm_eval", "frozen: none"):
+        assert part in said
+
+
+def test_a_start_must_be_asked_for(tool, tmp_path, capsys):
+    assert tool("train", DET, "--work-dir", tmp_path) == 2
+    assert "scratch" in capsys.readouterr().err.splitlines()[0]
+
+
+def test_a_width_set_by_hand_that_disagrees_with_the_card_is_an_error(
+    tool, backbone, tmp_path, capsys
+):
+    flags = ("--cfg-options", "model.backbone.depth=50")
+    assert tool("train", DET, "--backbone", backbone, "--work-dir", tmp_path, *flags) == 2
+    assert "depth" in capsys.readouterr().err.splitlines()[0]
+    assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_resuming_a_detector_gives_what_an_uninterrupted_run_gives(tool, backbone, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        assert tool("train", DET, "--backbone", backbone, "--work-dir", folder) == 0
+    (cut / "epoch_2.pth").unlink()
+    (cut / "last_checkpoint").write_text(str(cut / "epoch_1.pth"))
+    assert tool("train", DET, "--backbone", backbone, "--work-dir", cut, "--resume") == 0
+    ours = torch.load(cut / "epoch_2.pth", weights_only=True)["state_dict"]
+    theirs = torch.load(whole / "epoch_2.pth", weights_only=True)["state_dict"]
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_classifier_config_is_sent_to_its_own_tool(tool, tmp_path, capsys):
+    config = ROOT / "configs/classification/resnet18-d_tiny.py"
+    assert tool("train", config, "--backbone", "scratch", "--work-dir", tmp_path) == 2
+    assert "train_cls.py" in capsys.readouterr().err

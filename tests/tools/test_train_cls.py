@@ -1,0 +1,117 @@
+"""Pretraining through the tool that users call."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
+
+
+def curve(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+
+
+def losses(folder: Path) -> list[float]:
+    return [line["loss"] for line in curve(folder)]
+
+
+def test_it_leaves_what_the_contract_names(pretrained):
+    record = json.loads((pretrained / "metrics.json").read_text())
+    assert record["schema"] == 1
+    assert record["task"] == "cls"
+    assert record["num_images"] == 24
+    assert set(record["metrics"]) == {"top1", "top5"}
+    assert set(record["per_class"]) == {"bars", "checks", "dots"}
+    assert record["seed"] == 0
+    assert len(record["checkpoint_sha256"]) == len(record["config_sha256"]) == 64
+    assert record["img_per_s"] > 0
+    assert {"torch", "onedl-mmengine"} <= record["versions"].keys()
+    assert [line["epoch"] for line in curve(pretrained)] == [1, 2]
+    tricks = json.loads((pretrained / "tricks.json").read_text())
+    assert len(tricks) == 10
+    assert tricks["zero_gamma"]["on"]
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tool, pretrained, tmp_path):
+    assert tool("train_cls", CLS, "--work-dir", tmp_path / "again") == 0
+    assert losses(tmp_path / "again") == losses(pretrained)
+    assert tool("train_cls", CLS, "--work-dir", tmp_path / "other", "--seed", "1") == 0
+    assert losses(tmp_path / "other") != losses(pretrained)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_resuming_gives_what_an_uninterrupted_run_gives(tool, tmp_path, workers):
+    options = ("--cfg-options", f"train_dataloader.num_workers={workers}")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert tool("train_cls", CLS, "--work-dir", whole, *options) == 0
+    assert tool("train_cls", CLS, "--work-dir", cut, *options) == 0
+    # As if killed in the second epoch: its checkpoint was never written.
+    (cut / "epoch_2.pth").unlink()
+    (cut / "last_checkpoint").write_text(str(cut / "epoch_1.pth"))
+    (cut / "metrics.json").unlink()
+    assert tool("train_cls", CLS, "--work-dir", cut, "--resume", *options) == 0
+    assert losses(cut) == losses(whole)
+    ours = torch.load(cut / "epoch_2.pth", weights_only=True)["state_dict"]
+    theirs = torch.load(whole / "epoch_2.pth", weights_only=True)["state_dict"]
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_resuming_a_finished_run_only_measures_again(tool, tmp_path):
+    assert tool("train_cls", CLS, "--work-dir", tmp_path) == 0
+    before = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
+    (tmp_path / "metrics.json").unlink()
+    assert tool("train_cls", CLS, "--work-dir", tmp_path, "--resume") == 0
+    assert json.loads((tmp_path / "metrics.json").read_text())["metrics"] == before
+
+
+def test_a_folder_that_holds_a_run_is_refused(tool, pretrained, capsys):
+    before = (pretrained / "curve.jsonl").read_bytes()
+    assert tool("train_cls", CLS, "--work-dir", pretrained) == 3
+    assert "--resume" in capsys.readouterr().err.splitlines()[0]
+    assert (pretrained / "curve.jsonl").read_bytes() == before
+
+
+def test_dry_run_tells_and_trains_nothing(tool, tmp_path, capfd):
+    assert tool("train_cls", CLS, "--work-dir", tmp_path / "d", "--dry-run") == 0
+    said = capfd.readouterr()
+    said = said.out + said.err
+    for part in (
+        "lr 0.003125 = 0.1 x 8 / 256",
+        "zero_gamma",
+        "frozen: none",
+        "nothing was trained",
+    ):
+        assert part in said
+    assert not list(tmp_path.rglob("*.pth"))
+    assert not list(tmp_path.rglob("metrics.json"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--cfg-options", "optmi.lr=1"], "optmi.lr"),
+        (["--amp", "fp16"], "bf16"),
+        (["--data-root", "nowhere"], "nowhere"),
+        (["--resume", "nowhere.pth"], "nowhere.pth"),
+    ],
+)
+def test_a_mistake_stops_it_before_anything_is_written(tool, tmp_path, capsys, flags, said):
+    if "fp16" in flags and torch.cuda.is_available():
+        pytest.skip("fp16 is fine on a GPU")
+    assert tool("train_cls", CLS, "--work-dir", tmp_path / "w", *flags) == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("error: ")
+    assert said in first
+    assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_test_cls_repeats_the_trainings_own_figure(tool, pretrained, tmp_path):
+    last = pretrained / "last_checkpoint"
+    assert tool("test_cls", CLS, last, "--out", tmp_path / "m.json") == 0
+    again = json.loads((tmp_path / "m.json").read_text())
+    trained = json.loads((pretrained / "metrics.json").read_text())
+    assert again["metrics"] == trained["metrics"]
+    assert again["checkpoint_sha256"] == trained["checkpoint_sha256"]

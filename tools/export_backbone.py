@@ -1,0 +1,32 @@
+"""Make a backbone file and its card from a checkpoint of train_cls.py."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from engine import doors
+from transfer.backbone_file import card_path, export_backbone
+
+EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1_epoch_7.pth \\
+    work_dirs/resnet18-d_demo/backbone.safetensors"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export, and say what was written."""
+    made = doors.parser(__doc__, EXAMPLE)
+    made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of a classifier")
+    made.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
+    made.add_argument("--ema", action="store_true", help="insist on averaged weights")
+    made.add_argument("--force", action="store_true", help="replace existing files")
+    args = made.parse_args(argv)
+    card = export_backbone(args.checkpoint, args.out, ema=args.ema, force=args.force)
+    metrics = ", ".join(f"{name} {value:.2f}" for name, value in card.metrics.items())
+    print(f"{card.type}-{card.depth}: {card.num_tensors} tensors to {args.out}")
+    print(f"card: {card_path(args.out)} (pretrained: {metrics or 'no metrics of this checkpoint'})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))

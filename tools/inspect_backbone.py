@@ -1,0 +1,56 @@
+"""Show a backbone file, or try whether it fits a config; nothing is trained or written."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from engine import doors
+from transfer.backbone_file import card_path, load_backbone, read_card
+from transfer.tensor_file import read_tensors, summarise
+
+EXAMPLE = """python tools/inspect_backbone.py work_dirs/resnet18-d_demo/backbone.safetensors \\
+    --against configs/detection/faster-rcnn_fpn_demo.py"""
+TASKS = {"mmdet": "det", "mmseg": "seg"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print card and tensors, then the outcome of the dry run."""
+    made = doors.parser(__doc__, EXAMPLE)
+    made.add_argument("file", type=Path, help="backbone file (.safetensors)")
+    made.add_argument("--against", type=Path, metavar="CONFIG", help="try its model")
+    args = made.parse_args(argv)
+    # A file without a card has something to say only about why it does not fit.
+    if not args.against or card_path(args.file).is_file():
+        _show(args.file)
+    if args.against:
+        print("\n".join(_try_against(args.file, args.against)))
+    return 0
+
+
+def _show(path: Path) -> None:
+    for name, value in read_card(path).to_dict().items():
+        if name == "tricks":
+            value = ", ".join(trick for trick, told in value.items() if told.get("on"))
+        print(f"{name:>14}  {value if value not in ('', {}, None) else 'unknown'}")
+    print("\n".join(["", *summarise(read_tensors(path)), ""]))
+
+
+def _try_against(path: Path, config: Path) -> list[str]:
+    # Here, not above: mm* takes seconds to import, and showing a file needs none of it.
+    import detection.shared_head  # noqa: F401  before mmdet
+    from engine.config_file import load_config
+    from transfer.adapt import apply_backbone, build_parts
+
+    flags = dict.fromkeys(("data_root", "work_dir", "seed"))
+    args = argparse.Namespace(config=config, cfg_options=[], launcher="none", **flags)
+    cfg, explicit = load_config(args, TASKS)
+    lines = apply_backbone(cfg, path, explicit) if card_path(path).is_file() else []
+    backbone, shared_head = build_parts(cfg.model)
+    return [*lines, load_backbone(backbone, path, shared_head)]
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))
