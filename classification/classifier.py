@@ -5,7 +5,7 @@ Letters: B batch, C channels, H W pixels, K classes.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,12 @@ from torch import Tensor, nn
 
 from classification.distillation import Teacher, distillation_loss
 from classification.mixing import draw_lambda, epochs_left, mixup, reversed_order
+from classification.settings import (
+    checked,
+    distillation_settings,
+    label_smoothing_settings,
+    mixup_settings,
+)
 from classification.targets import smooth_one_hot, soft_cross_entropy
 from classification.teachers import load_teacher
 from engine.errors import UserError
@@ -62,8 +68,8 @@ class ImageClassifier(BaseModel):
         label_smoothing, mixup, distillation: The settings with the defaults filled in, or None.
 
     Raises:
-        UserError: If nobody has said how many classes there are, or a setting is unknown or
-            out of its range.
+        UserError: If nobody has said how many classes there are, or the backbone or a trick has
+            an unknown setting or one out of its range.
     """
 
     def __init__(
@@ -81,12 +87,12 @@ class ImageClassifier(BaseModel):
             mend = "state it, or train with tools/train_cls.py, which reads it from the data"
             raise UserError("the number of classes is not known", "model.head.num_classes", mend)
         self.num_classes = int(head["num_classes"])
-        self.backbone = MODELS.build(backbone)
+        self.backbone = _backbone(backbone)
         in_channels = self.backbone.out_channels[self.backbone.out_indices[-1]]
         self.head = MODELS.build({"in_channels": in_channels, **head})
-        self.label_smoothing = _checked(_label_smoothing, label_smoothing)
-        self.mixup = _checked(_mixup, mixup)
-        self.distillation = _checked(_distillation, distillation)
+        self.label_smoothing = checked(label_smoothing_settings, label_smoothing)
+        self.mixup = checked(mixup_settings, mixup)
+        self.distillation = checked(distillation_settings, distillation)
 
     def forward(
         self,
@@ -169,47 +175,9 @@ class ImageClassifier(BaseModel):
         }
 
 
-def _checked(
-    complete: Callable[..., dict[str, Any]], setting: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-    if setting is None:
-        return None
+def _backbone(backbone: Mapping[str, Any]) -> Any:
     try:
-        return complete(**setting)
-    except (TypeError, ValueError) as error:
-        where = f"model.{complete.__name__.removeprefix('_')}={dict(setting)}"
-        what = str(error).removeprefix(f"{complete.__name__}() ")
-        raise UserError(what, where, "see ImageClassifier in classification/") from error
-
-
-# The three below give a setting its defaults and try it once, before any training.
-
-
-def _label_smoothing(eps: float | int = 0.1, form: str = "paper") -> dict[str, Any]:
-    eps = float(eps)
-    smooth_one_hot(torch.zeros(1, dtype=torch.long), 2, eps, form)
-    return {"eps": eps, "form": form}
-
-
-def _mixup(alpha: float | int = 0.2, off_epochs: int = 0) -> dict[str, Any]:
-    alpha = float(alpha)
-    draw_lambda(alpha, random.Random(0))
-    if off_epochs < 0:
-        raise ValueError(f"mixup's off_epochs must be 0 or more, got {off_epochs}")
-    return {"alpha": alpha, "off_epochs": off_epochs}
-
-
-def _distillation(
-    teacher: Mapping[str, Any],
-    temperature: float | int = 20,  # arXiv:1812.01187, sec. 5.3
-    hard_weight: float | int = 0.5,  # GluonCV train_imagenet.py, --hard-weight; the paper's is 1
-    soft_weight: float | int = 0.5,  # GluonCV loss.py: 1 - hard_weight; the paper's is 1
-) -> dict[str, Any]:
-    temperature = float(temperature)
-    distillation_loss(torch.zeros(1, 2), torch.zeros(1, 2), temperature)
-    if hard_weight < 0 or soft_weight < 0:
-        raise ValueError(
-            f"distillation's weights must be 0 or more, got {hard_weight} and {soft_weight}"
-        )
-    weights = {"hard_weight": hard_weight, "soft_weight": soft_weight}
-    return {"teacher": dict(teacher), "temperature": temperature, **weights}
+        return MODELS.build(backbone)
+    except (KeyError, TypeError, ValueError) as error:  # an unknown type, argument or value
+        mend = "see the docstring of backbones.resnet.ResNet"
+        raise UserError(f"the backbone can't be made: {error}", "model.backbone", mend) from error

@@ -92,10 +92,13 @@ def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner:
     """Paint an object and return its whole area in pixels, hidden and outside included."""
     window = pose.window()
     u, v = pose.own_coordinates()
-    mask = shape(u, v, dice.below(UNIT))
+    build = dice.below(UNIT)
+    mask = shape(u, v, build)
+    core = shape(u * 9 >> 3, v * 9 >> 3, build)
     # Shading: lighter to one side of the object, by up to 40 of 255.
     shade = (u * dice.between(-40, 40) + v * dice.between(-40, 40)) >> 10
-    rgb = np.clip(coat.over(window, dice) + shade[..., None], 0, 255)
+    rgb = np.where(core[..., None], coat.over(window, dice), np.array(coat.colours[0]))
+    rgb = np.clip(rgb + shade[..., None], 0, 255)
     canvas.paint(mask, window, rgb, owner)
     return int(mask.sum())
 

@@ -86,14 +86,14 @@ class Pose:
 
     @classmethod
     def thrown(cls, dice: Dice, cx: int, cy: int, radius: int) -> "Pose":
-        """Return a random pose of about ``radius``: turned by up to 50 degrees, aspect 0.75 to 1.33, sheared."""
+        """Return a random pose of about ``radius``: turned by up to 34 degrees, aspect 0.75 to 1.33, sheared."""
         stretch = dice.between(-140, 140)  # of UNIT, on one axis; its opposite on the other
         return cls(
             cx=cx,
             cy=cy,
             rx=radius * (UNIT + stretch) // UNIT,
             ry=radius * (UNIT - stretch) // UNIT,
-            angle=dice.between(-36, 36),
+            angle=dice.between(-24, 24),
             shear=dice.between(-200, 200),
             mirrored=dice.chance(50),
         )

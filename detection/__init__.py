@@ -1,8 +1,10 @@
 """What mmdet lacks: operators without a compiler, our data formats, metrics in percent.
 
-Importing this package makes ``import mmdet.models`` work where mmcv has no
-compiled operators.
+Importing this package makes ``import mmdet.models`` work where mmcv has no compiled operators.
+The classes register when their modules are imported; configs name these in ``custom_imports``.
 """
+
+import warnings
 
 from detection.mmcv_ops import install
 from engine.environment import refuse_upstream_beside_forks
@@ -11,3 +13,5 @@ __all__ = ["install"]
 
 refuse_upstream_beside_forks()
 install()
+# mmdet says this to everybody who imports it, on the stream whose first line is the error's.
+warnings.filterwarnings("ignore", message="faster_coco_eval is not installed")

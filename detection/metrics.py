@@ -5,6 +5,7 @@ area of VOC 2010 and later, both from the same matches.  COCO: the mean over IoU
 computed by pycocotools.  mmdet's own metrics round to three digits and give fractions.
 """
 
+import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -21,7 +22,7 @@ from mmengine.evaluator import BaseMetric
 from numpy import ndarray
 
 from detection.coco_files import load_coco
-from engine.atomic import write_json
+from engine.atomic import write_text
 from engine.errors import UserError
 
 __all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results"]
@@ -100,7 +101,9 @@ class BoxMetric(BaseMetric):
     def compute_metrics(self, results: list[Detections]) -> dict[str, float]:
         """Compute the metrics over all images, fill ``per_class``, write ``results_file``."""
         if self.results_file:
-            write_json(Path(self.results_file), coco_results(results, self.category_ids()))
+            # One box a line: indented, COCO's would fill hundreds of megabytes.
+            boxes = map(json.dumps, coco_results(results, self.category_ids()))
+            write_text(self.results_file, "[\n" + ",\n".join(boxes) + "\n]\n")
         return self.average_precisions(results)
 
     @property
@@ -153,6 +156,8 @@ def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | 
     scores, hits, misses = [], [], []
     for item in results:
         mine = item.labels == label
+        if not mine.any():
+            continue
         boxes = np.hstack([item.boxes_xyxy[mine], item.scores[mine, None]])
         true = item.true_boxes[item.true_labels == label]
         ignored = item.ignored_boxes[item.ignored_labels == label]
@@ -160,6 +165,8 @@ def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | 
         scores.append(boxes[:, 4])
         hits.append(hit[0])
         misses.append(miss[0])
+    if not scores:
+        return 0.0, 0.0
     order = np.argsort(-np.concatenate(scores), kind="stable")
     # In 64 bits: rounded to 32, a recall of 9 in 10 would miss the point 0.9.
     hit = np.concatenate(hits)[order].cumsum(dtype=np.float64)

@@ -47,6 +47,8 @@ def follow_pointer(path: str | Path) -> Path:
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU: tensors and plain values, never code.
 
+    ``path`` may be the ``last_checkpoint`` of a run.
+
     Args:
         path: A ``.pth``, or the ``last_checkpoint`` that points to one.
 
@@ -162,12 +164,13 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     code = re.search(r"(GLOBAL|unrecognized function|unsupported class) ([\w.]+)", str(error))
     if code:
         return UserError(
-            f"refused: reading the file would run code ({code[2]})",
+            f"refused, for reading the file would run code ({code[2]})",
             path,
             "use a file that holds tensors and plain values only, from a source you trust",
         )
     # torch's first line on unpickling is about its own versions.
     told = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip().split("\n")[0]
+    told = told.replace(":", "")  # a colon separates the parts of an error's line
     return UserError(
         f"damaged, truncated or no checkpoint ({told[:100] or type(error).__name__})",
         path,

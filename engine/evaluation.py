@@ -42,6 +42,7 @@ def evaluate(
         UserError: If the checkpoint lacks its description, its tensors do not fit, its
             classes are not those of the data, or the config knows no test-time augmentation.
     """
+    checkpoint_path = checkpoints.follow_pointer(checkpoint_path)
     checkpoint = checkpoints.load_checkpoint(checkpoint_path)
     launch.init_processes(cfg.launcher)
     split = _only_test(cfg)

@@ -177,8 +177,9 @@ def _first_unknown(
             return _Unknown(depth, old, frozenset())
         if _child(old, name) is _ABSENT and name not in _MM_KEYS:
             known = _names_at(parts[:depth], old, new, scope)
-            if known is not None and name not in known:
-                return _Unknown(depth, old, known)
+            # A number counts items of a list, and there is none here.
+            if name.isdecimal() or (known is not None and name not in known):
+                return _Unknown(depth, old, known or frozenset())
         old, new, tree = _child(old, name), _child(new, name), _child(tree, name)
     return None
 

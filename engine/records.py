@@ -18,6 +18,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from engine.atomic import write_json, write_text
+from engine.checkpoints import POINTER, follow_pointer
 
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
 
@@ -210,5 +211,5 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _newest_checkpoint(runner: Runner) -> Path | None:
-    pointer = Path(runner.work_dir, "last_checkpoint")
-    return Path(pointer.read_text().strip()) if pointer.exists() else None
+    newest = follow_pointer(Path(runner.work_dir, POINTER))
+    return newest if newest.suffix == ".pth" and newest.exists() else None

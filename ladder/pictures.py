@@ -82,7 +82,7 @@ def _detection_panels(
     for cell in cells:
         found = [
             (classes[row["category_id"] - 1], _xyxy(row["bbox"]), row["score"])
-            for row in json.loads((cell.folder / "predictions.json").read_text())
+            for row in json.loads((cell.folder / "predictions").read_text())
             if row["image_id"] == stem and row["score"] >= MIN_SCORE
         ]
         panels.append((cell.rung, _with_boxes(image, found, classes, scale)))

@@ -1,5 +1,6 @@
 """What a newcomer installs: declared, pinned, without libGL, and no folder too many."""
 
+import ast
 import os
 import re
 import stat
@@ -65,6 +66,40 @@ def test_pins_differ_where_python_3_10_is_too_old_for_the_newest() -> None:
     assert old["torch"] == new["torch"] == "2.14.1"  # no local build such as +cpu
     assert old["scipy"] != new["scipy"]
     assert "tomli" in old
+
+
+# Import names that differ from the name on the index; what a test may do without.
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "mmcv": "onedl-mmcv",
+    "mmdet": "onedl-mmdetection",
+    "mmengine": "onedl-mmengine",
+    "mmseg": "onedl-mmsegmentation",
+}
+OPTIONAL = {"efficientnet-lite-pytorch", "cv2"}
+
+
+def imported_distributions(*folders: str) -> set[str]:
+    own = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"tests", "tools"}
+    names: set[str] = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(node.module or "")
+    top = {name.partition(".")[0] for name in names} - own - sys.stdlib_module_names
+    return {canonicalize_name(DISTRIBUTION.get(name, name)) for name in top}
+
+
+def test_what_the_packages_import_is_declared_and_the_other_way_round() -> None:
+    required = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    used = imported_distributions(*(path.parent.name for path in ROOT.glob("*/__init__.py")))
+    used |= imported_distributions("tools", "configs")
+    extras = {canonicalize_name(r.name) for r in declared("3.10")}
+    assert used <= required | {"timm"}  # teachers: asked for where it is needed
+    assert required - used == {"opencv-python-headless"}  # mmcv's, named for its bound
+    assert imported_distributions("tests") - OPTIONAL <= extras
 
 
 @pytest.mark.parametrize("python", ["3.9.20", "3.14.0"])

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.against or card_path(args.file).is_file():
         _show(args.file)
     if args.against:
-        print("\n".join(_try_against(args.file, args.against)))
+        with warnings.catch_warnings():
+            print("\n".join(_try_against(args.file, args.against)))
     return 0
 
 
@@ -39,6 +41,8 @@ def _show(path: Path) -> None:
 
 
 def _try_against(path: Path, config: Path) -> list[str]:
+    # An error must be the first line on stderr, and mm* warns while it is imported.
+    warnings.simplefilter("ignore")
     # Here, not above: mm* takes seconds to import, and showing a file needs none of it.
     import detection.shared_head  # noqa: F401  before mmdet
     from engine.config_file import load_config

@@ -48,7 +48,8 @@ install_packages() {
     touch "$installing"
     # The pip that comes with Debian 12 fails on the metadata of onedl-mmcv.
     "$in_venv" -m pip install --quiet --upgrade --constraint constraints.txt pip
-    "$in_venv" -m pip install --quiet --constraint constraints.txt \
+    # --no-compile: few of the 15,000 modules are ever imported, and those compile themselves.
+    "$in_venv" -m pip install --quiet --no-compile --constraint constraints.txt \
         --build-constraint constraints.txt --editable '.[test,dev]'
     # onedl-mmcv and imaug want opencv-python, which needs libGL and writes its cv2 over the
     # headless one.  Uninstalling one takes files of the other along: both go, one comes back.

@@ -81,7 +81,7 @@ def _stated_weights(cfg: Config) -> str:
                 told = f"{init_cfg.type} {init_cfg.get('checkpoint')}"
                 return f"backbone: {told} ({name}.init_cfg)"
     raise UserError(
-        "nothing to start from: neither --backbone nor weights in init_cfg",
+        "nothing to start from, neither --backbone nor weights in init_cfg",
         BACKBONE,
         "add --backbone FILE, or --backbone scratch for a random start",
     )

@@ -71,8 +71,9 @@ def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
     # A and B have the same tensors, so only the card tells them apart.
     config = {name: getattr(part, name, None) for name in ("style", "deep_stem", "avg_down")}
     kind = equivalent_type({"type": type(part).__name__, **config})
-    if isinstance(getattr(part, "variant", None), str):  # ResNetStage4
-        kind = part.variant
+    stated = getattr(part, "variant", None)
+    if isinstance(stated, str):  # ResNetStage4
+        kind = stated
     # At depths 18 and 34 A and B are one network (arXiv:1812.01187, sec. 4).
     if kind is None or kind == card.type or ({kind, card.type} <= SAME and card.depth < 50):
         return

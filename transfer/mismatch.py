@@ -96,14 +96,20 @@ def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
     guess = recognise(file.tensors)
     if guess is None:
         return "no ResNet is in the file: give a backbone file that export_backbone.py wrote"
-    reasons = _about_names(file, guess)
-    if reasons and guess.layout.name == "mmdet":
-        return f"{'; '.join(reasons)}: make a backbone file of the checkpoint: {EXPORT}"
-    if reasons:
-        return f"{'; '.join(reasons)}: rename to the layout of mmdet's ResNetV1d first"
-    reasons = _about_network(wanted, describe(shapes_of(file.tensors)))
-    if reasons:
-        return f"{'; '.join(reasons)}: make the config agree, or give another file"
+    names = _about_names(file, guess)
+    inside = {
+        name[len(guess.prefix) :]: shape
+        for name, shape in shapes_of(file.tensors).items()
+        if name.startswith(guess.prefix)
+    }
+    network = _about_network(wanted, describe(inside))
+    told = "; ".join([*names, *network])
+    if guess.layout.name != "mmdet":
+        return f"{told}: rename to the layout of mmdet's ResNetV1d first"
+    if names:
+        return f"{told}: make a backbone file of the checkpoint: {EXPORT}"
+    if network:
+        return f"{told}: make the config agree, or give another file"
     return f"the file is not whole: export it again: {EXPORT}"
 
 

@@ -45,8 +45,9 @@ def read_tensors(path: str | Path) -> TensorFile:
     try:
         return TensorFile(path, safetensors.torch.load(path.read_bytes()), "")
     except SafetensorError as error:
+        told = str(error).replace(":", "")  # a colon separates the parts of an error's line
         raise UserError(
-            f"damaged, truncated or no safetensors file ({error})", path, "copy or export it again"
+            f"damaged, truncated or no safetensors file ({told})", path, "copy or export it again"
         ) from error
 
 

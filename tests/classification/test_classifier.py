@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 
+import backbones  # noqa: F401  registers the networks
 from classification import ClassificationPreprocessor, ImageClassifier
 from engine.errors import UserError
 
@@ -181,6 +182,8 @@ def test_predict_gives_each_image_logits_and_scores(
         (dict(distillation=dict(temperature=20)), "missing .* 'teacher'"),
         (dict(distillation=dict(teacher={}, temperature=0)), "temperature must be above 0"),
         (dict(distillation=dict(teacher={}, hard_weight=-1)), "weights must be 0 or more"),
+        (dict(backbone=dict(type="ResNetD", depth=19)), "depth must be one of"),
+        (dict(backbone=dict(type="ResNetX")), "ResNetX"),
         (dict(head=dict(type="LinearHead", num_classes=None)), "number of classes is not known"),
     ],
 )

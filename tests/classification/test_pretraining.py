@@ -10,8 +10,6 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-import engine.schedules  # noqa: F401  registers the warm-up
-
 CONFIG = "configs/classification/resnet18-d_tiny.py"
 ROOT = Path(__file__).parents[2]
 CLASSES = ["across", "down", "wide"]

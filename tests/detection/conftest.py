@@ -11,6 +11,8 @@ import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
 
+import detection  # noqa: F401  before any test imports mmdet: it provides the operators
+
 COLOURS = {"brick": (200, 60, 40), "leaf": (40, 160, 60)}
 WIDTH, HEIGHT = 96, 65  # not square
 Drawn = tuple[np.ndarray, list[tuple[str, int, int, int, int]]]

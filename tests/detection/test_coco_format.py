@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mmdet.datasets import CocoDataset
 
-import detection  # noqa: F401  before mmdet: it provides the operators
+from detection.datasets import CocoFormat
 from engine.errors import UserError
-
-from detection.datasets import CocoFormat  # isort: skip
-from mmdet.datasets import CocoDataset  # isort: skip
 
 
 @pytest.fixture

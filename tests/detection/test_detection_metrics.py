@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.evaluation.functional import eval_map
+from mmdet.evaluation.metrics import CocoMetric
 from torch import Tensor
 
-import detection  # noqa: F401  before mmdet: it provides the operators
+from detection.datasets import CocoFormat
+from detection.metrics import BoxMetric, CocoBoxMetric, VocMetric
 from engine.errors import UserError
-
-from detection.datasets import CocoFormat  # isort: skip
-from detection.metrics import BoxMetric, CocoBoxMetric, VocMetric  # isort: skip
-from mmdet.evaluation.metrics import CocoMetric  # isort: skip
-from mmdet.evaluation.functional import eval_map  # isort: skip
 
 Boxes = list[list[float]]
 

@@ -2,9 +2,7 @@
 
 import torch
 
-import detection  # noqa: F401  before mmdet: it provides the operators
-
-from detection.roi_extractor import ExactRoIExtractor  # isort: skip
+from detection.roi_extractor import ExactRoIExtractor
 
 
 def extractor() -> ExactRoIExtractor:

@@ -3,16 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
 from mmengine.testing import assert_allclose
 from torch import Tensor, nn
-
-import detection  # noqa: F401  before mmdet: it provides the operators
-
-from mmdet.structures import DetDataSample  # isort: skip
-from mmdet.structures.mask import BitmapMasks  # isort: skip
 
 HEIGHT, WIDTH = 65, 97
 
@@ -76,6 +73,7 @@ def predict(model: nn.Module) -> DetDataSample:
             "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
             {"loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox", "loss_mask"},
             id="mask-rcnn",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             "retinanet/retinanet_r50_fpn_1x_coco.py",

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmdet.datasets import XMLDataset
 from PIL import Image
 
-import detection  # noqa: F401  before mmdet: it provides the operators
+from detection.datasets import VocFormat
 from engine.errors import UserError
-
-from detection.datasets import VocFormat  # isort: skip
-from mmdet.datasets import XMLDataset  # isort: skip
 
 Draw = Callable[..., Path]
 

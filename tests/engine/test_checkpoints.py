@@ -26,7 +26,7 @@ class RunsCode:
 def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path) -> None:
     path, proof = tmp_path / "evil.pth", tmp_path / "proof"
     torch.save({"state_dict": {}, "meta": RunsCode(proof)}, path)
-    with pytest.raises(UserError, match=r"refused: reading the file would run code \(\w*\.mkdir"):
+    with pytest.raises(UserError, match=r"refused, .* would run code \(\w*\.mkdir"):
         load_checkpoint(path)
     assert not proof.exists()
     torch.load(path, weights_only=False)  # the trap is real

@@ -185,6 +185,12 @@ def test_list_index_out_of_range_is_refused(cfg: Config, index: str) -> None:
         apply_overrides(cfg, [f"param_scheduler.{index}.end=3"])
 
 
+def test_item_of_a_list_that_is_not_there_is_refused(cfg: Config) -> None:
+    """mmengine would make a dict with the key "0", which nothing reads."""
+    with pytest.raises(UserError, match=r"`custom_hooks\.0\.type` exists nowhere"):
+        apply_overrides(cfg, ["custom_hooks.0.type=ProbeHook"])
+
+
 def test_key_below_a_number_is_refused(cfg: Config) -> None:
     with pytest.raises(UserError, match=r"`train_cfg\.max_epochs\.x` exists nowhere"):
         apply_overrides(cfg, ["train_cfg.max_epochs.x=3"])

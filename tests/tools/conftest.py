@@ -81,6 +81,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_ROOT", str(world))
+    # mmengine's loggers of earlier runs keep the streams that pytest gave them then.
+    monkeypatch.setattr("logging.raiseExceptions", False)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ def filled(module: nn.Module, seed: int = 0) -> nn.Module:
         if tensor.is_floating_point():
             noise = torch.rand(tensor.shape, generator=rng)
             tensor.copy_(noise + 0.5 if tensor.ndim == 1 else (noise - 0.5) * 0.1)
+        else:
+            tensor.zero_()
     return module
 
 
@@ -33,7 +35,9 @@ def small() -> Callable[..., nn.Module]:
 
     def build(kind: str = "ResNetD", seed: int = 0, **kwargs: Any) -> nn.Module:
         settings = dict(type=kind, depth=50, stem_channels=8, base_channels=8) | kwargs
-        return filled(MODELS.build(settings), seed)
+        with torch.device("meta"):  # without the time of drawing weights
+            network = MODELS.build(settings)
+        return filled(network.to_empty(device="cpu"), seed)
 
     return build
 

@@ -28,7 +28,7 @@ def test_the_file_holds_the_backbones_tensors_under_mmdets_names(
         for name, tensor in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    assert len(tensors) == len(expected) == 275  # ResNet-50-D, shared/contracts.md
+    assert len(tensors) == len(expected) == 275  # ResNet-50-D, docs/files.md
     assert {"stem.0.weight", "layer4.0.downsample.1.weight"} <= tensors.keys()
     for name, tensor in expected.items():
         assert tensors[name].dtype == torch.float32

@@ -49,14 +49,13 @@ def test_what_is_no_resnet_is_not_recognised() -> None:
     assert describe({"blocks.0.attn.qkv.weight": (3, 3)}) is None
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
 @pytest.mark.parametrize(
-    ("kind", "letters"),
+    ("kind", "letters", "depth"),
     [
-        ("ResNetA", ("A", "B")),
-        ("ResNetB", ("A", "B")),
-        ("ResNetC", ("C",)),
-        ("ResNetD", ("D",)),
+        ("ResNetA", ("A", "B"), 50),
+        ("ResNetB", ("A", "B"), 18),
+        ("ResNetC", ("C",), 101),
+        *(("ResNetD", ("D",), depth) for depth in (18, 34, 50, 101, 152)),
     ],
 )
 @pytest.mark.parametrize("num_stages", [3, 4])

@@ -4,7 +4,9 @@ A leaf turns them on: label_smoothing, mixup, distillation, see ImageClassifier.
 """
 
 default_scope = "mmengine"
-custom_imports = dict(imports=["backbones", "classification"], allow_failed_imports=False)
+custom_imports = dict(
+    imports=["backbones", "classification", "engine.schedules"], allow_failed_imports=False
+)
 
 model = dict(
     type="ImageClassifier",

@@ -59,7 +59,7 @@ model = dict(
         type="StandardRoIHead",
         bbox_roi_extractor=dict(
             type="ExactRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=2),
+            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=1),
             out_channels=64,
             featmap_strides=[4, 8, 16, 32],
         ),
@@ -117,7 +117,7 @@ model = dict(
             ),
             sampler=dict(
                 type="RandomSampler",
-                num=64,
+                num=32,
                 pos_fraction=0.25,
                 neg_pos_ub=-1,
                 add_gt_as_proposals=True,

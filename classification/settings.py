@@ -1,0 +1,76 @@
+"""The classifier's settings: defaults with their sources, and a try before any training.
+
+Source: arXiv:1812.01187, sec. 5.2 to 5.4, and its code (GluonCV).
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from classification.distillation import distillation_loss
+from classification.mixing import draw_lambda
+from classification.targets import smooth_one_hot
+from engine.errors import UserError
+
+__all__ = ["checked", "distillation_settings", "label_smoothing_settings", "mixup_settings"]
+
+
+def checked(
+    complete: Callable[..., dict[str, Any]], setting: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Fill in what ``setting`` leaves out by one of the functions below; None stays None.
+
+    Raises:
+        UserError: If a key is unknown or a value is out of its range.
+    """
+    if setting is None:
+        return None
+    try:
+        return complete(**setting)
+    except (TypeError, ValueError) as error:
+        where = f"model.{complete.__name__.removesuffix('_settings')}={dict(setting)}"
+        what = str(error).removeprefix(f"{complete.__name__}() ")
+        raise UserError(what, where, "see ImageClassifier in classification/") from error
+
+
+def label_smoothing_settings(eps: float | int = 0.1, form: str = "paper") -> dict[str, Any]:
+    """Take the paper's eps (sec. 5.2) and form unless told otherwise."""
+    eps = float(eps)
+    smooth_one_hot(torch.zeros(1, dtype=torch.long), 2, eps, form)
+    return {"eps": eps, "form": form}
+
+
+def mixup_settings(alpha: float | int = 0.2, off_epochs: int = 0) -> dict[str, Any]:
+    """Take the paper's alpha (sec. 5.4), and mix until the end, unless told otherwise.
+
+    Raises:
+        ValueError: If ``off_epochs`` is below 0.
+    """
+    alpha = float(alpha)
+    draw_lambda(alpha, random.Random(0))
+    if off_epochs < 0:
+        raise ValueError(f"mixup's off_epochs must be 0 or more, got {off_epochs}")
+    return {"alpha": alpha, "off_epochs": off_epochs}
+
+
+def distillation_settings(
+    teacher: Mapping[str, Any],
+    temperature: float | int = 20,  # arXiv:1812.01187, sec. 5.3
+    hard_weight: float | int = 0.5,  # GluonCV train_imagenet.py, --hard-weight; the paper's is 1
+    soft_weight: float | int = 0.5,  # GluonCV loss.py: 1 - hard_weight; the paper's is 1
+) -> dict[str, Any]:
+    """Take the paper's temperature and its code's weights unless told otherwise.
+
+    Raises:
+        ValueError: If a weight is below 0.
+    """
+    temperature = float(temperature)
+    distillation_loss(torch.zeros(1, 2), torch.zeros(1, 2), temperature)
+    if hard_weight < 0 or soft_weight < 0:
+        raise ValueError(
+            f"distillation's weights must be 0 or more, got {hard_weight} and {soft_weight}"
+        )
+    weights = {"hard_weight": hard_weight, "soft_weight": soft_weight}
+    return {"teacher": dict(teacher), "temperature": temperature, **weights}
