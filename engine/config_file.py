@@ -40,6 +40,8 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
             "others to train.py and test.py",
         )
     init_default_scope(scope)
+    # yapf would take seconds, several times a run, to beautify the text of the config.
+    object.__setattr__(cfg, "_format_python_code", False)
     explicit |= apply_overrides(cfg, args.cfg_options)
     cfg.task = tasks[scope]
     cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs", args.config.stem))

@@ -1,12 +1,15 @@
 """A Runner whose screen shows what a user acts on; its log file keeps everything."""
 
+import itertools
 import logging
+import os
 
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from engine.bars import console_handlers
+from engine.errors import UserError
 
 __all__ = ["build_runner"]
 
@@ -24,6 +27,7 @@ HUSHED = (
     "Exp name:",
     "Load checkpoint from",
 )
+_count = itertools.count()
 
 
 class _Hush(logging.Filter):
@@ -35,11 +39,21 @@ def build_runner(cfg: Config) -> Runner:
     """Build the Runner, its network in channels-last layout, its screen quiet.
 
     Channels-last is the layout in which convolutions are fastest on GPUs with tensor cores and
-    on CPUs with bf16 (measured, docs/results.md); values do not change.
+    on CPUs with bf16; values do not change.
+
+    Raises:
+        UserError: If a part of the config cannot be built from its arguments.
     """
+    # Runners of one process that start within a second would share mmengine's message hub.
+    cfg.experiment_name = f"{os.getpid()}_{next(_count)}"
     wanted = cfg.get("log_level", "INFO")
     cfg.log_level = "WARNING"  # the constructor prints environment and config: hundreds of lines
-    runner = Runner.from_cfg(cfg)
+    try:
+        runner = Runner.from_cfg(cfg)
+    except UserError:
+        raise
+    except ValueError as error:  # ours and the libraries' word for a wrong argument
+        raise UserError(str(error), "the config", "mend the argument it names") from error
     cfg.log_level = runner.cfg.log_level = wanted
     runner.logger.setLevel(wanted)
     for handler in runner.logger.handlers:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from engine.bars import stop_bars
 from engine.errors import UserError
 
 __all__ = [
@@ -37,9 +38,11 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
     try:
         return main(argv)
     except KeyboardInterrupt:
+        stop_bars()
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except _TerminatedError:
+        stop_bars()
         print("terminated", file=sys.stderr)
         return TERMINATED
     except Exception as error:
@@ -53,6 +56,7 @@ def _on_sigterm(signum: int, frame: FrameType | None) -> None:
 
 
 def _say(error: Exception) -> int:
+    stop_bars()
     user_error = _user_error_behind(error)
     if user_error is not None:
         print(f"error: {user_error}", file=sys.stderr)

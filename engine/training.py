@@ -7,11 +7,12 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 from engine import checkpoints, launch, lr, precision, progress, records, schedules
 from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
-from engine.errors import RefusedError
+from engine.errors import RefusedError, UserError
 from engine.num_classes import classes_of, fill_num_classes
 
 __all__ = ["add_hooks", "prepare_training", "train"]
@@ -35,8 +36,10 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     cfg.train_dataloader.worker_init_fn = dict(type="seed_worker")
     cfg.train_dataloader.persistent_workers = False
     add_hooks(cfg, *(hook.__name__ for hook in HOOKS))
+    # The first metric of ours is the one of the papers, and more is better in all of them.
     stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
-    cfg.default_hooks.checkpoint = {**stated, "type": "SafeCheckpointHook"}
+    best = {"save_best": "auto", "rule": "greater"}
+    cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
     return [line for line in lines if line]
 
 
@@ -58,12 +61,24 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)
     runner = build_runner(cfg)
+    _check_batches(runner)
     for line in lines:
         print_log(line, logger="current")
     try:
         runner.train()
     except DryRunDone:
         return
+
+
+def _check_batches(runner: Runner) -> None:
+    """Build the training loop's loader now, so that an empty one is told in our words."""
+    loader = runner.build_dataloader(runner.cfg.train_dataloader)
+    if len(loader) == 0:
+        raise UserError(
+            f"{len(loader.dataset)} training images are less than a batch",
+            "train_dataloader.batch_size",
+            "make the batch smaller, or give more images",
+        )
 
 
 def _resume(cfg: Config, args: argparse.Namespace) -> None:
