@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from engine.doors import set_data_root
+from engine.environment import check_environment
 from engine.errors import UserError
 from engine.overrides import apply_overrides
 
@@ -25,6 +26,7 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
         UserError: For a missing or broken file, an override that exists nowhere, or a config
             of another tool.
     """
+    check_environment()
     set_data_root(args.data_root)
     explicit = _leaf_keys(args.config)
     try:

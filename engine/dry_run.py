@@ -70,7 +70,7 @@ def _seconds_per_iteration(runner: Runner) -> float:
 
 
 def _forward_backward(runner: Runner, batch: Any) -> None:
-    model = runner.model
+    model = getattr(runner.model, "module", runner.model)  # out of DDP's wrapper
     model.train()
     with runner.optim_wrapper.optim_context(model):
         data = model.data_preprocessor(batch, True)

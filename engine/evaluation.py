@@ -44,7 +44,7 @@ def evaluate(
     """
     checkpoint_path = checkpoints.follow_pointer(checkpoint_path)
     checkpoint = checkpoints.load_checkpoint(checkpoint_path)
-    launch.init_processes(cfg.launcher)
+    launch.init_processes(cfg)
     split = _only_test(cfg)
     cfg.model = _described_model(checkpoint, checkpoint_path)
     launch.share_cores(cfg)

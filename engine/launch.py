@@ -17,15 +17,22 @@ __all__ = ["EpochSeed", "init_processes", "replace_sync_bn", "seed_worker", "sha
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
-def init_processes(launcher: str) -> None:
+def init_processes(cfg: Config) -> None:
     """Join the process group with gloo where there is no GPU.
 
     mmengine's own launcher calls ``torch.cuda.set_device`` and fails there; it leaves a group
-    that exists already alone.
+    that exists already alone.  Its DDP wrapper is told to put the network on no GPU.
     """
-    if launcher == "pytorch" and not torch.cuda.is_available():
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("gloo")
+    if cfg.launcher != "pytorch" or torch.cuda.is_available():
+        return
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo")
+    cfg.model_wrapper_cfg = dict(
+        type="MMDistributedDataParallel",
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get("find_unused_parameters", False),
+    )
 
 
 def share_cores(cfg: Config) -> str:

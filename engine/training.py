@@ -27,7 +27,7 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
 
     Changed in place: processes, threads, SyncBN, precision, lr, number of classes, hooks.
     """
-    launch.init_processes(cfg.launcher)
+    launch.init_processes(cfg)
     lines = [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
     cfg.classes = classes_of(cfg.train_dataloader.dataset, cfg.default_scope)
@@ -94,7 +94,7 @@ def _resume(cfg: Config, args: argparse.Namespace) -> None:
     found = (
         checkpoints.find_resumable(Path(cfg.work_dir))
         if args.resume == "auto"
-        else Path(args.resume)
+        else checkpoints.follow_pointer(args.resume)
     )
     if found is None:
         print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")

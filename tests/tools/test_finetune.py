@@ -24,7 +24,8 @@ def backbone(pretrained):
 
 
 def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, tmp_path, capfd):
-    assert tool("train", DET, "--backbone", backbone, "--work-dir", tmp_path) == 0
+    freeze = ("--cfg-options", "model.backbone.frozen_stages=1")
+    assert tool("train", DET, "--backbone", backbone, "--work-dir", tmp_path, *freeze) == 0
     said = capfd.readouterr()
     num_tensors = len([key for key in load_file(backbone) if "num_batches" not in key])
     assert f"{num_tensors} of {num_tensors} tensors" in said.out + said.err
@@ -35,7 +36,7 @@ def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, tmp_path,
     card = result(backbone.with_suffix(".json"))
     assert trained["backbone_sha256"] == card["sha256"]
 
-    # frozen_stages=1: stem and layer1 stand still through training, layer4 moves
+    # stem and layer1 stand still through training, layer4 moves
     moved = torch.load(tmp_path / "epoch_2.pth", weights_only=True)["state_dict"]
     given = load_file(backbone)
     for key, stands in (("stem.0", True), ("layer1.0.conv1", True), ("layer4.0.conv1", False)):
