@@ -16,7 +16,8 @@ $(COMPLETE): pyproject.toml constraints.txt tools/make_venv.sh
 	@PYTHON="$(PYTHON)" sh tools/make_venv.sh
 
 demo: $(COMPLETE) ## pretrain, hand over, fine-tune and judge on drawn images, about 10 minutes; writes work_dirs/demo
-	$(RUN) tools/demo.py $(ARGS)
+	$(RUN) tools/prepare_data.py demo
+	$(RUN) tools/ladder.py configs/ladder/demo.py $(ARGS)
 
 test: $(COMPLETE) ## run the tests; ARGS="-m slow" runs the slow ones
 	$(RUN) -m pytest $(ARGS)

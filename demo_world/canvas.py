@@ -20,7 +20,7 @@ class Canvas:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.rgb: Ints = np.zeros((size, size, 3), np.int64)
+        self.rgb: Ints = np.zeros((size, size, 3), np.int32)
         self.owner: NDArray[np.uint8] = np.zeros((size, size), np.uint8)
 
     @property
@@ -58,7 +58,7 @@ class Coat:
             weight = smooth_noise(window, self.period * 4, self.angle, dice)
         else:
             weight = TEXTURES[self.texture](window, self.period, self.angle, dice)
-        first, second = (np.array(colour, np.int64) for colour in self.colours)
+        first, second = (np.array(colour, np.int32) for colour in self.colours)
         return first + ((second - first) * weight[..., None] >> 8)
 
 
@@ -97,7 +97,7 @@ def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner:
     core = shape(u * 9 >> 3, v * 9 >> 3, build)
     # Shading: lighter to one side of the object, by up to 40 of 255.
     shade = (u * dice.between(-40, 40) + v * dice.between(-40, 40)) >> 10
-    rgb = np.where(core[..., None], coat.over(window, dice), np.array(coat.colours[0]))
+    rgb = np.where(core[..., None], coat.over(window, dice), np.array(coat.colours[0], np.int32))
     rgb = np.clip(rgb + shade[..., None], 0, 255)
     canvas.paint(mask, window, rgb, owner)
     return int(mask.sum())

@@ -75,7 +75,7 @@ class Dice:
         """Return one of ``items``, each equally likely."""
         return items[self.below(len(items))]
 
-    def field(self, shape: tuple[int, ...], bound: int) -> NDArray[np.int64]:
+    def field(self, shape: tuple[int, ...], bound: int) -> NDArray[np.int32]:
         """Return an array of integers in [0, bound); ``bound`` at most 2^31.
 
         Equal, in C order, to that many calls of ``below``.
@@ -84,4 +84,4 @@ class Dice:
         steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GAMMA)
         values = _mix_array(np.full(count, self._state, np.uint64) + steps) >> np.uint64(32)
         self._state = (self._state + count * _GAMMA) & _MASK
-        return ((values * np.uint64(bound)) >> np.uint64(32)).astype(np.int64).reshape(shape)
+        return ((values * np.uint64(bound)) >> np.uint64(32)).astype(np.int32).reshape(shape)

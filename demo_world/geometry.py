@@ -14,7 +14,8 @@ from demo_world.dice import Dice
 
 __all__ = ["SUB", "UNIT", "Ints", "Pose", "Window", "cos_sin", "plane"]
 
-Ints = NDArray[np.int64]
+# 32 bits are twice as fast as 64 here; every formula says what keeps it below 2^31.
+Ints = NDArray[np.int32]
 
 SUB = 16
 UNIT = 1024
@@ -66,9 +67,10 @@ def plane(window: Window, cx: int, cy: int, angle: int) -> tuple[Ints, Ints]:
 
     ``cx``, ``cy`` (sub) is the point that becomes (0, 0).  Both results are H W.
     """
+    # |dx| < 2^13 sub (512 px) and |cos| <= 2^14: each product is below 2^27.
     cos, sin = cos_sin(angle)
-    dx = np.arange(window.left, window.right, dtype=np.int64)[None, :] * SUB + SUB // 2 - cx
-    dy = np.arange(window.top, window.bottom, dtype=np.int64)[:, None] * SUB + SUB // 2 - cy
+    dx = np.arange(window.left, window.right, dtype=np.int32)[None, :] * SUB + SUB // 2 - cx
+    dy = np.arange(window.top, window.bottom, dtype=np.int32)[:, None] * SUB + SUB // 2 - cy
     return (dx * cos + dy * sin) >> _TRIG_BITS, (dy * cos - dx * sin) >> _TRIG_BITS
 
 
@@ -115,7 +117,7 @@ class Pose:
 
     def own_coordinates(self) -> tuple[Ints, Ints]:
         """Return each window pixel's place in the object's own coordinates (unit), H W."""
-        x, y = plane(self.window(), self.cx, self.cy, self.angle)
+        x, y = plane(self.window(), self.cx, self.cy, self.angle)  # below 2^13: 2^23 with UNIT
         v = y * UNIT // self.ry
         u = x * UNIT // self.rx + (v * self.shear >> 10)
         return (u, -v if self.mirrored else v)

@@ -26,13 +26,15 @@ def _disc(u: Ints, v: Ints, radius: int) -> Mask:
 
 
 def _ellipse(u: Ints, v: Ints, a: int, b: int) -> Mask:
-    return u * u * (b * b) + v * v * (a * a) <= a * a * b * b
+    # Divided first: with a * a * b * b the squares would not fit into 32 bits.
+    u, v = u * UNIT // a, v * UNIT // b
+    return u * u + v * v <= UNIT * UNIT
 
 
 def star(u: Ints, v: Ints, build: int) -> Mask:
     """Five points: inside at least four of a pentagon's five edges."""
     edge = _between(330, 400, build) << 14
-    inside = np.zeros(u.shape, np.int64)
+    inside = np.zeros(u.shape, np.int32)
     for point in range(5):
         cos, sin = cos_sin((256 * point + 2) // 5)
         inside += u * cos + v * sin <= edge

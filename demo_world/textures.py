@@ -6,6 +6,7 @@ A pattern is a map H W of weights 0 to 256: how much of the second colour a pixe
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from demo_world.dice import Dice
 from demo_world.geometry import SUB, Ints, Window, plane
@@ -22,10 +23,14 @@ def _thrown_plane(window: Window, period: int, angle: int, dice: Dice) -> tuple[
     return plane(window, window.left * SUB - shift_x, window.top * SUB - shift_y, angle)
 
 
+def _weight(inside: NDArray[np.bool_]) -> Ints:
+    return inside.astype(np.int32) * FULL
+
+
 def striped(window: Window, period: int, angle: int, dice: Dice) -> Ints:
     """Parallel bands; ``period`` (sub) from band to band."""
     u, _ = _thrown_plane(window, period, angle, dice)
-    return (u % period < period * dice.between(40, 60) // 100) * FULL
+    return _weight(u % period < period * dice.between(40, 60) // 100)
 
 
 def checked(window: Window, period: int, angle: int, dice: Dice) -> Ints:
@@ -41,7 +46,7 @@ def dotted(window: Window, period: int, angle: int, dice: Dice) -> Ints:
     du = (u + (row & 1) * (period // 2)) % period - period // 2
     dv = v - row * period - period // 2
     radius = period * dice.between(30, 38) // 100
-    return (du * du + dv * dv <= radius * radius) * FULL
+    return _weight(du * du + dv * dv <= radius * radius)
 
 
 def smooth_noise(window: Window, period: int, angle: int, dice: Dice) -> Ints:

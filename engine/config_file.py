@@ -83,6 +83,6 @@ def _dotted(prefix: str, value: ast.expr) -> set[str]:
                 keys |= _dotted(f"{prefix}.{keyword.arg}", keyword.value)
     if isinstance(value, ast.Dict):
         for key, child in zip(value.keys, value.values, strict=True):
-            if isinstance(key, ast.Constant):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
                 keys |= _dotted(f"{prefix}.{key.value}", child)
     return keys

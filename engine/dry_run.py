@@ -37,7 +37,11 @@ class DryRun(Hook):
     priority = "LOWEST"
 
     def before_train(self, runner: Runner) -> None:
-        """Print frozen parts, lr and time; end the run."""
+        """Print frozen parts, lr and time; end the run.
+
+        Raises:
+            DryRunDone: Always.
+        """
         model = runner.model
         frozen = frozen_parts(model)
         total = sum(parameter.numel() for parameter in model.parameters())

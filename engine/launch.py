@@ -45,8 +45,8 @@ def share_cores(cfg: Config) -> str:
     cores = max(1, (available or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     most_workers = 0
     for name in LOADERS:
-        loader = cfg.get(name) or {}
-        if "num_workers" in loader:
+        loader = cfg.get(name)
+        if loader is not None and "num_workers" in loader:
             loader.num_workers = min(loader.num_workers, cores - 1)
             if not loader.num_workers:
                 loader.pop("persistent_workers", None)

@@ -51,9 +51,7 @@ def resolve_precision(mode: str) -> str:
 
 
 def _cpu_multiplies_bf16() -> bool:
-    return bool(
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # type: ignore[attr-defined]
-    )
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def apply_precision(cfg: Config, mode: str) -> str:

@@ -132,9 +132,9 @@ def _segmentation_panels(
 def _with_mask(image: Image.Image, mask: Image.Image, classes: Sequence[str]) -> Panel:
     labels = np.asarray(mask)
     colours = _palette(256)
-    shown = np.where(
-        (labels > 0)[..., None], 0.35 * np.asarray(image) + 0.65 * colours[labels], image
-    )
+    picture = np.asarray(image)
+    painted = 0.35 * picture + 0.65 * colours[labels]
+    shown = np.where((labels > 0)[..., None], painted, picture)
     return _enlarged(Image.fromarray(shown.astype(np.uint8)))[0]
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ladder.pictures import draw_pictures
 from mmengine.config import Config
 
 from engine import doors
 from engine.atomic import write_json, write_text
+from ladder.pictures import draw_pictures
 from ladder.plan import plan
 from ladder.run import run_cells
 from ladder.summary import summarise, table

@@ -43,8 +43,8 @@ make_venv() {
 }
 
 install_packages() {
-    say "installing the packages of constraints.txt into .venv; PyTorch brings CUDA: about"
-    say "3 GB to fetch and 6 GB on disk, some minutes"
+    say "installing what .venv lacks of constraints.txt; at first that is about 3 GB to fetch"
+    say "and 6 GB on disk, for PyTorch brings CUDA, and takes some minutes"
     touch "$installing"
     # The pip that comes with Debian 12 fails on the metadata of onedl-mmcv.
     "$in_venv" -m pip install --quiet --upgrade --constraint constraints.txt pip
