@@ -88,8 +88,11 @@ class Pose:
 
     @classmethod
     def thrown(cls, dice: Dice, cx: int, cy: int, radius: int) -> "Pose":
-        """Return a random pose of about ``radius``: turned by up to 34 degrees, aspect 0.75 to 1.33, sheared."""
-        stretch = dice.between(-140, 140)  # of UNIT, on one axis; its opposite on the other
+        """Return a random pose of about ``radius`` (sub).
+
+        Turned by up to 34 degrees, stretched to an aspect of 0.76 to 1.32, sheared, mirrored.
+        """
+        stretch = dice.between(-140, 140)
         return cls(
             cx=cx,
             cy=cy,
@@ -120,4 +123,4 @@ class Pose:
         x, y = plane(self.window(), self.cx, self.cy, self.angle)  # below 2^13: 2^23 with UNIT
         v = y * UNIT // self.ry
         u = x * UNIT // self.rx + (v * self.shear >> 10)
-        return (u, -v if self.mirrored else v)
+        return (-u if self.mirrored else u), v

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from demo_world.canvas import NOBODY, Canvas, period_for, put, thrown_coat
 from demo_world.classes import CLASSES, LOOK_ALIKES, Kind
 from demo_world.dice import Dice
-from demo_world.geometry import SUB, Ints, Pose, Window, plane
+from demo_world.geometry import SUB, Ints, Pose, plane
 from demo_world.shapes import CLUTTER_SHAPES, OBJECT_SHAPES, Mask
 from demo_world.textures import TEXTURES, smooth_noise
 
@@ -18,6 +18,8 @@ _TEXTURE_NAMES = tuple(TEXTURES)
 # How far a coat's two colours lie apart in brightness, of 255.
 _CONTRAST = (80, 190)
 _FAINT = (10, 40)
+# An occluder leaves at least so much of its object visible.
+_LEFT_PERCENT = 45
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,9 @@ def _object(canvas: Canvas, dice: Dice, kind: Kind, pose: Pose, owner: int) -> i
     return put(canvas, dice, OBJECT_SHAPES[kind.shape], coat, pose, owner)
 
 
-def _occluder(canvas: Canvas, dice: Dice, pose: Pose) -> None:
-    """A plain or textured box or oval over an edge of ``pose``'s object."""
+def _occluder(canvas: Canvas, dice: Dice, pose: Pose, owner: int, area: int) -> None:
+    """A plain or textured box or oval over a part of an object that leaves enough to see."""
+    before = canvas.rgb.copy(), canvas.owner.copy()
     cx = pose.cx + dice.between(-pose.rx, pose.rx)
     cy = pose.cy + dice.between(-pose.ry, pose.ry)
     radius = pose.radius * dice.between(30, 60) // 100
@@ -129,6 +132,8 @@ def _occluder(canvas: Canvas, dice: Dice, pose: Pose) -> None:
     coat = thrown_coat(dice, texture, period_for(dice, radius), dice.below(256), _contrast(texture))
     shape = CLUTTER_SHAPES[dice.pick(("box", "oval"))]
     put(canvas, dice, shape, coat, Pose.thrown(dice, cx, cy, radius), NOBODY)
+    if 100 * int(canvas.visible(owner).sum()) < _LEFT_PERCENT * area:
+        canvas.rgb, canvas.owner = before
 
 
 def _blur(rgb: Ints, middle: int) -> Ints:
@@ -145,7 +150,7 @@ def _blur(rgb: Ints, middle: int) -> Ints:
 def _lit(canvas: Canvas, dice: Dice) -> NDArray[np.uint8]:
     """Return the picture as a camera sees it: blur, uneven light, contrast, noise."""
     rgb = _blur(canvas.rgb, dice.pick((2, 6, 6)))
-    light = 120 + dice.below(110) + smooth_noise(canvas.window, canvas.size * SUB, 0, dice) // 3
+    light = 150 + dice.below(90) + smooth_noise(canvas.window, canvas.size * SUB, 0, dice) // 3
     contrast, offset = dice.between(160, 256), dice.between(-30, 30)
     rgb = ((rgb - 128) * contrast >> 8) + 128 + offset
     noise = _grain(dice, canvas.size, dice.between(1, 10))
@@ -174,7 +179,8 @@ def draw_picture(dice: Dice, recipe: Recipe, first_label: int) -> Picture:
         poses.append(_place(dice, recipe, poses))
         areas.append(_object(canvas, dice, CLASSES[label], poses[-1], owner))
     for _ in range(dice.between(*recipe.num_occluders)):
-        _occluder(canvas, dice, dice.pick(poses))
+        hidden = dice.below(num_objects)
+        _occluder(canvas, dice, poses[hidden], hidden + 1, areas[hidden])
     seen = tuple(
         Seen(label, canvas.visible(owner), area)
         for owner, (label, area) in enumerate(zip(labels, areas, strict=True), start=NOBODY + 1)

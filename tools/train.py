@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import engine  # noqa: F401  before torch: it says how OpenMP threads wait
 
-from transfer.adapt import apply_backbone
+# isort: split
 
 import backbones  # noqa: F401  registers ResNetA..D
 import detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
 import segmentation  # noqa: F401
 from engine import doors, training
 from engine.config_file import load_config
+from transfer.adapt import apply_backbone
 
 EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
     --backbone work_dirs/resnet18-d_demo/backbone.safetensors"""

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import engine  # noqa: F401  before torch: it says how OpenMP threads wait
 
-from classification.audit import TrickAudit
+# isort: split
 
 import backbones  # noqa: F401  registers ResNetA..D
+from classification.audit import TrickAudit
 from engine import doors, training
 from engine.config_file import load_config
 
