@@ -7,7 +7,7 @@ Layout under the folder of the demo data:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from demo_world.classes import CLASS_NAMES
@@ -33,12 +33,14 @@ _ONE_OBJECT = Recipe(
 _SOME_OBJECTS = Recipe(
     size=128,
     num_objects=(1, 4),
-    radius_px=(12, 34),
-    margin_px=14,
-    num_clutter=(2, 6),
+    radius_px=(12, 36),
+    margin_px=16,
+    num_clutter=(1, 3),
     look_alike_percent=20,
     num_occluders=(0, 2),
 )
+# More of the picture is object, or a segmenter does well by calling all of it background.
+_MANY_PIXELS = replace(_SOME_OBJECTS, num_objects=(2, 4), radius_px=(16, 38), num_clutter=(0, 2))
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,9 @@ SPLITS: tuple[Split, ...] = (
     Split(DETECTION, "train", 3, 280, _SOME_OBJECTS),
     Split(DETECTION, "val", 4, 60, _SOME_OBJECTS),
     Split(DETECTION, "test", 5, 160, _SOME_OBJECTS),
-    Split(SEGMENTATION, "train", 6, 200, _SOME_OBJECTS),
-    Split(SEGMENTATION, "val", 7, 50, _SOME_OBJECTS),
-    Split(SEGMENTATION, "test", 8, 120, _SOME_OBJECTS),
+    Split(SEGMENTATION, "train", 6, 200, _MANY_PIXELS),
+    Split(SEGMENTATION, "val", 7, 50, _MANY_PIXELS),
+    Split(SEGMENTATION, "test", 8, 120, _MANY_PIXELS),
 )
 
 

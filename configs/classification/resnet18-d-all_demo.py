@@ -13,7 +13,7 @@ _base_ = ["resnet18-d_demo.py"]
 model = dict(
     # Temperature: the paper's; weights: its code's (GluonCV train_imagenet.py).
     distillation=dict(
-        teacher=dict(checkpoint="work_dirs/resnet18-b_demo/epoch_12.pth"),
+        teacher=dict(checkpoint="work_dirs/resnet18-b_demo/last_checkpoint"),
         temperature=20.0,
         hard_weight=0.5,
         soft_weight=0.5,

@@ -5,7 +5,7 @@ Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
 Command:   python tools/train_cls.py configs/classification/resnet18-d-all_photographs.py
            --cfg-options model.distillation.teacher.checkpoint=FILE
 Needs:     2 CPU cores, about 5 minutes
-Result:    see docs/results.md
+Result:    unmeasured
 """
 
 _base_ = [

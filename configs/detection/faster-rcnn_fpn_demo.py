@@ -13,3 +13,6 @@ _base_ = [
     "_base_/schedules/few-images.py",
     "../_base_/default_runtime.py",
 ]
+train_dataloader = dict(batch_size=8)
+optim_wrapper = dict(optimizer=dict(lr=0.02))
+train_cfg = dict(max_epochs=10, val_interval=10)

@@ -2,7 +2,7 @@
 
 Command:   python tools/prepare_data.py demo && python tools/ladder.py configs/ladder/demo.py
 Needs:     2 CPU cores, 10 minutes
-Result:    see docs/results.md
+Result:    unmeasured
 """
 
 rungs = dict(

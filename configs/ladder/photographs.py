@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, tables 8 and 9, first and last row, beside a random
 Data:      DATA_ROOT/caltech and DATA_ROOT/shapes5, see the configs below
 Command:   python tools/ladder.py configs/ladder/photographs.py
 Needs:     2 CPU cores, three quarters of an hour
-Result:    see docs/results.md
+Result:    unmeasured
 """
 
 rungs = dict(

@@ -13,6 +13,7 @@ _base_ = [
     "_base_/schedules/poly_120e.py",
     "../_base_/default_runtime.py",
 ]
-optim_wrapper = dict(optimizer=dict(lr=0.05))
-train_cfg = dict(max_epochs=8, val_interval=4)
+train_dataloader = dict(batch_size=8)
+optim_wrapper = dict(optimizer=dict(lr=0.1))
+train_cfg = dict(max_epochs=8, val_interval=8)
 default_hooks = dict(checkpoint=dict(save_best="mIoU"))

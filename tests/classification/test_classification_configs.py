@@ -91,12 +91,11 @@ def test_model_builds_and_runs_on_an_odd_size(path: Path) -> None:
 @for_each_leaf
 def test_pipelines_make_images_of_one_size(path: Path) -> None:
     cfg = Config.fromfile(path)
-    shapes = set()
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         run = build_pipeline(loader.dataset.pipeline)
-        shapes |= {tuple(run(Image.new("RGB", size)).shape) for size in ((97, 65), (50, 120))}
-    assert len(shapes) == 1
-    assert shapes.pop()[0] == 3
+        shapes = {tuple(run(Image.new("RGB", size)).shape) for size in ((97, 65), (50, 120))}
+        assert len(shapes) == 1
+        assert shapes.pop()[0] == 3
 
 
 @for_each_leaf
@@ -151,10 +150,12 @@ def test_b_and_d_see_the_same_data_for_as_long() -> None:
     b, d = (Config.fromfile(CONFIGS / f"resnet18-{v}_demo.py") for v in ("b", "d-all"))
     for key in ("train_dataloader", "val_dataloader", "train_cfg", "auto_scale_lr"):
         assert b[key] == d[key], key
+    b_lr, d_lr = (cfg.optim_wrapper.optimizer.pop("lr") for cfg in (b, d))
     assert b.optim_wrapper.optimizer == d.optim_wrapper.optimizer
+    assert b_lr < d_lr  # what warm-up and zero gamma are for
     # The teacher is what the other leaf leaves behind.
-    expected = f"work_dirs/resnet18-b_demo/epoch_{b.train_cfg.max_epochs}.pth"
-    assert d.model.distillation.teacher.checkpoint == expected
+    teacher = d.model.distillation.teacher.checkpoint
+    assert teacher == "work_dirs/resnet18-b_demo/last_checkpoint"
 
 
 def test_schedules_of_the_demo_by_hand() -> None:
@@ -162,7 +163,7 @@ def test_schedules_of_the_demo_by_hand() -> None:
     num_epochs = b.train_cfg.max_epochs
     step = lr_curve(b.param_scheduler, 0.1, num_epochs, 10)
     drops = [round(now / before, 6) for before, now in pairwise(step)]
-    assert drops.count(0.1) == 3
+    assert drops.count(0.1) == 2
     assert step[0] == 0.1
     cosine = lr_curve(d.param_scheduler, 0.1, num_epochs, 10)
     assert cosine[0] == pytest.approx(0.01)  # batch 1 of the 10 of the warm-up

@@ -35,6 +35,7 @@ def data(
     few = dict(train=8, val=2, test=2)
     draw_voc(root / "demo/detection", **few)
     draw_voc(root / "own-voc", **few)
+    draw_voc(root / "shapes5", **few)
     draw_coco(root / "own-coco", **few)
     draw_coco(root / "coco", "train2017", "instances_", train2017=24)
     draw_coco(root / "coco", "val2017", "instances_", val2017=2)
@@ -61,7 +62,7 @@ def statements(path: Path) -> list[ast.stmt]:
 
 
 def test_the_list_of_configs_is_complete() -> None:
-    assert len(LEAVES) == 7
+    assert len(LEAVES) == 8
     assert len(BASES) == 10
 
 
