@@ -97,7 +97,8 @@ def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner:
     core = shape(u * 9 >> 3, v * 9 >> 3, build)
     # Shading: lighter to one side of the object, by up to 40 of 255.
     shade = (u * dice.between(-40, 40) + v * dice.between(-40, 40)) >> 10
-    rgb = np.where(core[..., None], coat.over(window, dice), np.array(coat.colours[0], np.int32))
+    rim = np.array(min(coat.colours, key=_luma), np.int32) >> 2
+    rgb = np.where(core[..., None], coat.over(window, dice), rim)
     rgb = np.clip(rgb + shade[..., None], 0, 255)
     canvas.paint(mask, window, rgb, owner)
     return int(mask.sum())

@@ -92,14 +92,14 @@ class Pose:
 
         Turned by up to 34 degrees, stretched to an aspect of 0.76 to 1.32, sheared, mirrored.
         """
-        stretch = dice.between(-140, 140)
+        stretch = dice.between(-100, 100)
         return cls(
             cx=cx,
             cy=cy,
             rx=radius * (UNIT + stretch) // UNIT,
             ry=radius * (UNIT - stretch) // UNIT,
-            angle=dice.between(-24, 24),
-            shear=dice.between(-200, 200),
+            angle=dice.between(-20, 20),
+            shear=dice.between(-130, 130),
             mirrored=dice.chance(50),
         )
 

@@ -17,9 +17,9 @@ __all__ = ["Picture", "Recipe", "Seen", "draw_picture"]
 _TEXTURE_NAMES = tuple(TEXTURES)
 # How far a coat's two colours lie apart in brightness, of 255.
 _CONTRAST = (80, 190)
-_FAINT = (10, 40)
+_FAINT = (10, 32)
 # An occluder leaves at least so much of its object visible.
-_LEFT_PERCENT = 45
+_LEFT_PERCENT = 60
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Picture:
 
 def _backdrop(canvas: Canvas, dice: Dice, mask: Mask) -> None:
     """Cover ``mask`` with something that is no object: clouds, or an object's texture."""
-    texture = dice.pick(_TEXTURE_NAMES) if dice.chance(30) else None
+    texture = dice.pick(_TEXTURE_NAMES) if dice.chance(25) else None
     coat = thrown_coat(dice, texture, dice.between(5 * SUB, 14 * SUB), dice.below(256), _FAINT)
     canvas.paint(mask, canvas.window, coat.over(canvas.window, dice), NOBODY)
 
@@ -127,7 +127,7 @@ def _occluder(canvas: Canvas, dice: Dice, pose: Pose, owner: int, area: int) -> 
     before = canvas.rgb.copy(), canvas.owner.copy()
     cx = pose.cx + dice.between(-pose.rx, pose.rx)
     cy = pose.cy + dice.between(-pose.ry, pose.ry)
-    radius = pose.radius * dice.between(30, 60) // 100
+    radius = pose.radius * dice.between(25, 50) // 100
     texture = dice.pick((None, *_TEXTURE_NAMES))
     coat = thrown_coat(dice, texture, period_for(dice, radius), dice.below(256), _contrast(texture))
     shape = CLUTTER_SHAPES[dice.pick(("box", "oval"))]
@@ -153,7 +153,7 @@ def _lit(canvas: Canvas, dice: Dice) -> NDArray[np.uint8]:
     light = 150 + dice.below(90) + smooth_noise(canvas.window, canvas.size * SUB, 0, dice) // 3
     contrast, offset = dice.between(160, 256), dice.between(-30, 30)
     rgb = ((rgb - 128) * contrast >> 8) + 128 + offset
-    noise = _grain(dice, canvas.size, dice.between(1, 10))
+    noise = _grain(dice, canvas.size, dice.between(1, 7))
     return np.clip((rgb * light[..., None] >> 8) + noise, 0, 255).astype(np.uint8)
 
 

@@ -24,10 +24,10 @@ CLASSIFICATION, DETECTION, SEGMENTATION = "classification", "detection", "segmen
 _ONE_OBJECT = Recipe(
     size=64,
     num_objects=(1, 1),
-    radius_px=(10, 30),
+    radius_px=(12, 30),
     margin_px=24,
-    num_clutter=(0, 2),
-    look_alike_percent=20,
+    num_clutter=(0, 1),
+    look_alike_percent=25,
     num_occluders=(0, 1),
 )
 _SOME_OBJECTS = Recipe(

@@ -2,11 +2,15 @@
 
 import argparse
 import ast
+import contextlib
+import io
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
+from engine.console import hush
 from engine.doors import set_data_root
 from engine.environment import check_environment
 from engine.errors import UserError
@@ -29,8 +33,10 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     check_environment()
     set_data_root(args.data_root)
     explicit = _leaf_keys(args.config)
+    hush(MMLogger.get_current_instance())
     try:
-        cfg = Config.fromfile(args.config)
+        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
+            cfg = Config.fromfile(args.config)
     except FileNotFoundError as error:
         raise UserError("a base of the config is missing", args.config, str(error)) from error
     scope = cfg.get("default_scope", "mmengine")

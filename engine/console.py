@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from engine.bars import console_handlers
 from engine.errors import UserError
 
-__all__ = ["build_runner"]
+__all__ = ["build_runner", "hush"]
 
 # How the messages begin that mmengine writes about its own workings.
 HUSHED = (
@@ -26,6 +26,7 @@ HUSHED = (
     "Saving checkpoint",
     "Exp name:",
     "Load checkpoint from",
+    "Using env variable",
 )
 _count = itertools.count()
 
@@ -33,6 +34,13 @@ _count = itertools.count()
 class _Hush(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         return not record.getMessage().lstrip().startswith(HUSHED)
+
+
+def hush(logger: logging.Logger) -> None:
+    """Keep mmengine's talk of its own workings off the screen; the log file has it."""
+    for handler in console_handlers(logger):
+        if not any(isinstance(one, _Hush) for one in handler.filters):
+            handler.addFilter(_Hush())
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -58,8 +66,7 @@ def build_runner(cfg: Config) -> Runner:
     runner.logger.setLevel(wanted)
     for handler in runner.logger.handlers:
         handler.setLevel(wanted)
-    for handler in console_handlers(runner.logger):
-        handler.addFilter(_Hush())
+    hush(runner.logger)
     runner.logger.info(f"Config:\n{runner.cfg.pretty_text}")
     runner.model.to(memory_format=torch.channels_last)
     return runner

@@ -1,5 +1,6 @@
 """Run a ladder's cells one after another, each in a process of its own."""
 
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -14,6 +15,8 @@ from ladder.plan import Cell, Command
 __all__ = ["run_cells"]
 
 ROOT = Path(__file__).resolve().parents[1]
+# In this order: detection stands in for mmcv's compiled ops, which mmdet wants when imported.
+SLOW_IMPORTS = ("classification", "detection", "segmentation", "mmdet.models", "mmseg.models")
 
 
 def run_cells(cells: Sequence[Cell]) -> None:
@@ -37,12 +40,8 @@ def run_cells(cells: Sequence[Cell]) -> None:
 
 
 def _import_once() -> None:
-    import mmdet.models  # noqa: F401
-    import mmseg.models  # noqa: F401
-
-    import classification  # noqa: F401  slow imports, wanted only when something runs
-    import detection  # noqa: F401
-    import segmentation  # noqa: F401
+    for name in SLOW_IMPORTS:
+        importlib.import_module(name)
 
 
 def _run(command: Command, cell: Cell) -> None:
