@@ -28,7 +28,7 @@ def draw_world(folder: Path, seed: int, golden: Manifest | None, num_processes: 
     """Draw all pictures into a new folder beside ``folder``, check them, and move it there.
 
     Args:
-        folder: Where the world will lie; replaced where it is one of ours.
+        folder: Where the world will lie; what we drew there before is replaced.
         seed: Seed of all pictures.
         golden: What must come out; compared where its seed is ``seed``.
         num_processes: Processes that draw.
@@ -37,7 +37,7 @@ def draw_world(folder: Path, seed: int, golden: Manifest | None, num_processes: 
         The manifest, which also lies in ``folder``.
 
     Raises:
-        RefusedError: If ``folder`` holds something that we did not draw.
+        RefusedError: If ``folder`` holds a file that we did not draw: it would be lost.
         UserError: If nothing can be written there.
         RuntimeError: If other pixels came out than ``golden`` says.
     """
@@ -83,14 +83,23 @@ def check_world(
     return (None, wrong) if wrong else (manifest, "")
 
 
+def _our_files() -> set[str]:
+    pictures = (path for split in SPLITS for path in split.files())
+    return {MANIFEST_FILE, *(path.as_posix() for path in (*text_files(), *pictures))}
+
+
+def _files_in(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+
+
 def _wrong_files(folder: Path) -> str | None:
-    texts = {path.as_posix(): text.encode() for path, text in text_files().items()}
-    pictures = {path.as_posix() for split in SPLITS for path in split.files()}
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    for name in sorted({MANIFEST_FILE, *texts, *pictures} ^ found):
-        return f"{name} is {'not one of ours' if name in found else 'missing'}"
-    changed = [name for name, text in texts.items() if (folder / name).read_bytes() != text]
-    return f"{changed[0]} was changed" if changed else None
+    ours, found = _our_files(), _files_in(folder)
+    for name in sorted(ours ^ found):
+        return f"{name} is {'missing' if name in ours else 'not one of ours'}"
+    for path, text in text_files().items():
+        if (folder / path).read_bytes() != text.encode():
+            return f"{path} was changed"
+    return None
 
 
 def _draw_into(root: Path, seed: int, num_processes: int) -> Manifest:
@@ -142,13 +151,12 @@ def _differs_from_golden(manifest: Manifest, golden: Manifest | None) -> str | N
 def _refuse_foreign(folder: Path) -> None:
     if not folder.exists():
         return
-    ours = {MANIFEST_FILE, *(split.task for split in SPLITS)}
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {"a file"}
-    if names - ours:
+    foreign = _files_in(folder) - _our_files() if folder.is_dir() else {"it is a file"}
+    if foreign:
         raise RefusedError(
-            f"not drawn by this tool ({min(names - ours)})",
+            f"not drawn by this tool ({min(foreign)})",
             folder,
-            "move it away, or choose another --data-root",
+            "move that away, or choose another --data-root",
         )
 
 

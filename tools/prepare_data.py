@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
     made.add_argument("--seed", type=int, default=0, help="seed of the drawn pictures [0]")
     made.add_argument(
-        "--update-golden", action="store_true", help=f"write {GOLDEN.relative_to(ROOT)} anew"
+        "--update-golden", action="store_true", help="write the committed manifest of hashes anew"
     )
     args = made.parse_args(argv)
     data_root = args.data_root or Path(os.environ.get("DATA_ROOT") or "data")

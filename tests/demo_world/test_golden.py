@@ -1,0 +1,48 @@
+"""The committed manifest; made again by ``tools/prepare_data.py demo --update-golden``."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from demo_world.draw import draw_world
+from demo_world.files import write_picture
+from demo_world.manifest import RUN, first_difference, read_manifest, run_hashes
+from demo_world.sets import SPLITS, Split
+
+GOLDEN = Path(__file__).parents[1] / "golden/demo_manifest.json"
+
+
+def test_manifest_is_small_and_names_every_split() -> None:
+    golden = read_manifest(GOLDEN)
+    assert GOLDEN.stat().st_size < 50_000
+    assert {key: split["num_pictures"] for key, split in golden["splits"].items()} == {
+        split.key: split.num_pictures for split in SPLITS
+    }
+    assert len(golden["splits"]) == 8
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda split: split.key)
+def test_first_pictures_are_the_committed_ones(split: Split, tmp_path: Path) -> None:
+    for index in range(RUN):
+        for path in (split.image_file(index), split.truth_file(index)):
+            if path is not None:
+                (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    digests = [write_picture(tmp_path, split, index, seed=0) for index in range(RUN)]
+    golden = read_manifest(GOLDEN)["splits"][split.key]
+    assert run_hashes(digests) == golden[f"every_{RUN}"][:1]
+
+
+def test_no_two_splits_share_a_picture() -> None:
+    pictures = {
+        hashlib.sha256(split.draw(index, seed=0).rgb.tobytes()).digest()
+        for split in SPLITS
+        for index in range(4)
+    }
+    assert len(pictures) == 8 * 4
+
+
+@pytest.mark.slow
+def test_the_whole_world_is_the_committed_one(tmp_path: Path) -> None:
+    drawn = draw_world(tmp_path / "demo", seed=0, golden=None, num_processes=2)
+    assert first_difference(drawn, read_manifest(GOLDEN)) is None
