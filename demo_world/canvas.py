@@ -10,7 +10,7 @@ from demo_world.geometry import SUB, UNIT, Ints, Pose, Window
 from demo_world.shapes import Mask, Shape
 from demo_world.textures import TEXTURES, smooth_noise
 
-__all__ = ["Canvas", "Coat", "put", "thrown_coat"]
+__all__ = ["NOBODY", "Canvas", "Coat", "period_for", "put", "thrown_coat"]
 
 NOBODY = 0
 
@@ -97,6 +97,7 @@ def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner:
     core = shape(u * 9 >> 3, v * 9 >> 3, build)
     # Shading: lighter to one side of the object, by up to 40 of 255.
     shade = (u * dice.between(-40, 40) + v * dice.between(-40, 40)) >> 10
+    # A dark rim: stripes and dots alone hide the outline even from a human eye.
     rim = np.array(min(coat.colours, key=_luma), np.int32) >> 2
     rgb = np.where(core[..., None], coat.over(window, dice), rim)
     rgb = np.clip(rgb + shade[..., None], 0, 255)

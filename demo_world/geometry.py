@@ -90,7 +90,7 @@ class Pose:
     def thrown(cls, dice: Dice, cx: int, cy: int, radius: int) -> "Pose":
         """Return a random pose of about ``radius`` (sub).
 
-        Turned by up to 34 degrees, stretched to an aspect of 0.76 to 1.32, sheared, mirrored.
+        Turned by up to 28 degrees, stretched to an aspect of 0.82 to 1.22, sheared, mirrored.
         """
         stretch = dice.between(-100, 100)
         return cls(

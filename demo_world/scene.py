@@ -1,4 +1,8 @@
-"""One picture of the world: background, clutter, objects, what hides them, and light."""
+"""One picture of the world: background, clutter, objects, what hides them, and light.
+
+The shares and ranges were chosen by looking at the pictures; ``sets.py`` says how hard they
+make it.  Any change here is a change of the committed manifest.
+"""
 
 from dataclasses import dataclass
 

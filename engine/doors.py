@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from engine.bars import stop_bars
 from engine.errors import UserError
@@ -73,9 +74,16 @@ def _user_error_behind(error: BaseException | None) -> UserError | None:
     return error
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse would print the usage first; the contract wants the error on the first line.
+        print(f"error: {message}: {self.prog}: see {self.prog} -h", file=sys.stderr)
+        sys.exit(UserError.exit_code)
+
+
 def parser(description: str, example: str) -> argparse.ArgumentParser:
     """Make a parser whose help ends in one example; knows ``--debug``."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         description=description,
         epilog="example:\n" + textwrap.indent(example, "  "),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -41,11 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare_demo(folder: Path, seed: int, update_golden: bool) -> Manifest:
     """Draw the world into ``folder``, or find it there complete; say which, and the counts."""
     golden = None if update_golden else read_manifest(GOLDEN)
-    num_processes = len(os.sched_getaffinity(0))
+    has_affinity = hasattr(os, "sched_getaffinity")  # Linux only
+    num_processes = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     manifest = None
     if folder.is_dir() and not update_golden:
         manifest, wrong = check_world(folder, seed, golden, num_processes)
-        print(f"{folder}: {f'drawn anew: {wrong}' if wrong else 'complete, left as it is'}")
+        print(f"{folder}: {f'to be drawn anew: {wrong}' if wrong else 'complete, left as it is'}")
     manifest = manifest or draw_world(folder, seed, golden, num_processes)
     print("\n".join(counts(manifest)))
     return manifest

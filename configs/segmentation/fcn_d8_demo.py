@@ -13,7 +13,17 @@ _base_ = [
     "_base_/schedules/poly_120e.py",
     "../_base_/default_runtime.py",
 ]
-train_dataloader = dict(batch_size=8)
-optim_wrapper = dict(optimizer=dict(lr=0.1))
-train_cfg = dict(max_epochs=8, val_interval=8)
+# A crop as large as the pictures of the pretraining, and more updates for the same time.
+crop_px = 64
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadAnnotations"),
+    dict(type="RandomCrop", crop_size=(crop_px, crop_px)),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
+model = dict(data_preprocessor=dict(size=(crop_px, crop_px)))
+optim_wrapper = dict(optimizer=dict(lr=0.2))
+train_cfg = dict(max_epochs=9, val_interval=9)
 default_hooks = dict(checkpoint=dict(save_best="mIoU"))

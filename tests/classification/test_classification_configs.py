@@ -1,6 +1,7 @@
 """Every leaf: its header, its depth, and that what it says can be built and run."""
 
 import ast
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -170,4 +171,5 @@ def test_schedules_of_the_demo_by_hand() -> None:
     assert max(cosine) == pytest.approx(0.1)
     middle = 10 + (num_epochs - 1) * 10 // 2
     assert cosine[middle] == pytest.approx(0.05, rel=0.02)
-    assert cosine[-1] < 1e-4
+    length = (num_epochs - 1) * 10  # T: the last batch is t = T - 1
+    assert cosine[-1] == pytest.approx(0.05 * (1 + math.cos(math.pi * (length - 1) / length)))

@@ -15,13 +15,6 @@ from engine.errors import RefusedError, UserError
 pytestmark = pytest.mark.usefixtures("few_pictures")
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Path:
-    folder = tmp_path / "data/demo"
-    draw.draw_world(folder, seed=3, golden=None, num_processes=2)
-    return folder
-
-
 def wrong(folder: Path, seed: int = 3, golden: dict | None = None) -> str:
     return draw.check_world(folder, seed, golden, num_processes=1)[1]
 

@@ -51,7 +51,7 @@ def test_mends_what_is_incomplete_and_says_why(
     (tmp_path / "data/demo/segmentation/classes.txt").unlink()
     assert tool("demo") == 0
     said = capsys.readouterr().out
-    assert "drawn anew: segmentation/classes.txt is missing" in said
+    assert "to be drawn anew: segmentation/classes.txt is missing" in said
     assert (tmp_path / "data/demo/segmentation/classes.txt").is_file()
 
 

@@ -178,7 +178,7 @@ def shrink(cfg: Config) -> None:
     cfg.model.train_cfg.rpn_proposal.max_per_img = cfg.model.test_cfg.rpn.max_per_img = 50
     cfg.model.backbone.update(depth=18, stem_channels=8, base_channels=8)
     if "neck" in cfg.model:
-        cfg.model.neck.in_channels = [8, 16, 32, 64]
+        cfg.model.neck.in_channels = [8 * 2**i for i in cfg.model.backbone.out_indices]
         cfg.model.roi_head.bbox_head.fc_out_channels = 32
     else:
         cfg.model.rpn_head.in_channels = cfg.model.roi_head.bbox_roi_extractor.out_channels = 32

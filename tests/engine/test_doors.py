@@ -52,6 +52,15 @@ def test_resume_without_a_path_means_auto():
     assert args.resume == "auto"
 
 
+def test_a_wrong_flag_is_told_on_the_first_line(capsys):
+    with pytest.raises(SystemExit) as stop:
+        training_parser("d", "e").parse_args(["c.py", "--ressume"])
+    assert stop.value.code == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("error: ")
+    assert "--ressume" in first
+
+
 def test_help_ends_in_an_example(capsys):
     with pytest.raises(SystemExit) as stop:
         training_parser("d", "python tools/x.py").parse_args(["-h"])

@@ -33,7 +33,11 @@ DATA = {
     "fcn_d8_tiny": ("demo/segmentation", "voc"),
     "fcn_d8_voc-masks": ("voc/VOC2012", "voc"),
 }
-NUM_CLASSES = {"fcn_d8_ade20k": 150, "fcn_d8_photographs": 6, "fcn_d8_voc-masks": 21}  # the drawn masks have four
+NUM_CLASSES = {
+    "fcn_d8_ade20k": 150,
+    "fcn_d8_photographs": 6,
+    "fcn_d8_voc-masks": 21,
+}  # the drawn masks have four
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ tta_pipeline = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=0,
+    num_workers=1,
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
         type="VocFormat",
