@@ -3,7 +3,7 @@
 import os
 
 # Read when torch loads OpenMP, so import this package first.  Threads that spin while they wait
-# take the core of the thread they wait for wherever another process wants it, too: with one busy
-# neighbour on 2 cores a slim ResNet-18-D trains 12 times as fast with sleeping ones
-# (benchmarks/waiting_threads.py, docs/results.md).
+# take the core of the thread they wait for wherever another process wants it, too.  Sleeping ones
+# are at least twice as fast beside a busy process, and slower alone: docs/results.md has both.
+# OMP_WAIT_POLICY=ACTIVE in the environment takes it back.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

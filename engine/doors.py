@@ -132,6 +132,9 @@ def training_parser(description: str, example: str) -> argparse.ArgumentParser:
         help="go on from the newest complete checkpoint in the work dir, or from PATH",
     )
     made.add_argument(
+        "--tensorboard", action="store_true", help="write events for TensorBoard, too"
+    )
+    made.add_argument(
         "--dry-run",
         action="store_true",
         help="print what would be trained, and how long; train nothing",

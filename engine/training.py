@@ -57,6 +57,10 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
         RefusedError: If the work dir holds a run already and ``--resume`` is not given.
     """
     _resume(cfg, args)
+    if args.tensorboard:
+        visualizer = cfg.setdefault("visualizer", dict(type="Visualizer"))
+        shown = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
+        visualizer.vis_backends = [*shown, dict(type="TensorboardVisBackend")]
     if args.dry_run:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)

@@ -26,12 +26,15 @@ def summarise(cells: Sequence[Cell]) -> dict[str, Any]:
         ``{"rows": {rung: {column: {seed: value}}}, "gains": ...}``; metrics in percent,
         img/s in images per second.
     """
-    rows: dict[str, dict[str, dict[int, float]]] = {}
+    # The reference first; pretrained rungs stand in the plan before it.
+    rungs = sorted(dict.fromkeys(cell.rung for cell in cells), key=lambda rung: rung != SCRATCH)
+    rows: dict[str, dict[str, dict[int, float]]] = {
+        rung: {column: {} for column in COLUMNS} for rung in rungs
+    }
     for cell in cells:
-        row = rows.setdefault(cell.rung, {column: {} for column in COLUMNS})
         if cell.result.exists():
             for column, value in _figures(cell).items():
-                row[column][cell.seed] = value
+                rows[cell.rung][column][cell.seed] = value
     return {"rows": rows, "gains": paired_gains(rows)}
 
 

@@ -74,6 +74,14 @@ def test_a_folder_that_holds_a_run_is_refused(tool, pretrained, capsys):
     assert (pretrained / "curve.jsonl").read_bytes() == before
 
 
+def test_tensorboard_gets_its_events(tool, tmp_path):
+    flags = ("--tensorboard", "--cfg-options", "default_hooks.logger.interval=1")
+    assert tool("train_cls", CLS, "--work-dir", tmp_path, *flags) == 0
+    events = list(tmp_path.rglob("events.out.tfevents*"))
+    assert len(events) == 1
+    assert events[0].stat().st_size > 500
+
+
 def test_dry_run_tells_and_trains_nothing(tool, tmp_path, capfd):
     assert tool("train_cls", CLS, "--work-dir", tmp_path / "d", "--dry-run") == 0
     said = capfd.readouterr()
