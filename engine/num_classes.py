@@ -8,13 +8,13 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from engine.errors import UserError
 
-__all__ = ["classes_of", "fill_num_classes"]
+__all__ = ["build_dataset", "fill_num_classes"]
 
 
-def classes_of(dataset_cfg: dict[str, Any], scope: str) -> tuple[str, ...]:
-    """Build the data set, which checks itself, and return its class names in label order."""
+def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
+    """Build the data set, which checks itself; ``metainfo["classes"]`` are in label order."""
     init_default_scope(scope)
-    return tuple(DATASETS.build(dataset_cfg).metainfo["classes"])
+    return DATASETS.build(dataset_cfg)
 
 
 def fill_num_classes(cfg: Config, classes: tuple[str, ...]) -> None:

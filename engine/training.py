@@ -1,19 +1,19 @@
 """From a config to a trained model, the same way for the three tasks."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from engine import checkpoints, launch, lr, precision, progress, records, schedules
 from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import RefusedError, UserError
-from engine.num_classes import classes_of, fill_num_classes
+from engine.num_classes import build_dataset, fill_num_classes
 
 __all__ = ["add_hooks", "prepare_training", "train"]
 
@@ -30,7 +30,9 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     launch.init_processes(cfg)
     lines = [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
-    cfg.classes = classes_of(cfg.train_dataloader.dataset, cfg.default_scope)
+    dataset = build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
+    _check_a_batch_is_there(cfg.train_dataloader, len(dataset))
+    cfg.classes = tuple(dataset.metainfo["classes"])
     fill_num_classes(cfg, cfg.classes)
     # Workers made anew each epoch take their seeds from it, see launch.EpochSeed.
     cfg.train_dataloader.worker_init_fn = dict(type="seed_worker")
@@ -65,7 +67,6 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)
     runner = build_runner(cfg)
-    _check_batches(runner)
     for line in lines:
         print_log(line, logger="current")
     try:
@@ -74,12 +75,12 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
         return
 
 
-def _check_batches(runner: Runner) -> None:
-    """Build the training loop's loader now, so that an empty one is told in our words."""
-    loader = runner.build_dataloader(runner.cfg.train_dataloader)
-    if len(loader) == 0:
+def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
+    """Tell in our words what would fail deep inside a schedule: an epoch without a step."""
+    per_process = math.ceil(num_images / get_world_size())
+    if loader.get("drop_last") and per_process < loader.batch_size:
         raise UserError(
-            f"{len(loader.dataset)} training images are less than a batch",
+            f"{num_images} training images are less than a batch",
             "train_dataloader.batch_size",
             "make the batch smaller, or give more images",
         )

@@ -104,6 +104,7 @@ def test_dry_run_tells_and_trains_nothing(tool, tmp_path, capfd):
         (["--amp", "fp16"], "bf16"),
         (["--data-root", "nowhere"], "nowhere"),
         (["--resume", "nowhere.pth"], "nowhere.pth"),
+        (["--cfg-options", "train_dataloader.batch_size=64"], "48 training images"),
     ],
 )
 def test_a_mistake_stops_it_before_anything_is_written(tool, tmp_path, capsys, flags, said):
