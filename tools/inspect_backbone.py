@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import engine  # noqa: F401  before torch: it says how OpenMP threads wait
-
-# isort: split
 
 from engine import doors
 from transfer.backbone_file import card_path, load_backbone, read_card

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import engine  # noqa: F401  before torch: it says how OpenMP threads wait
-
-# isort: split
 
 from demo_world.draw import check_world, draw_world
 from demo_world.manifest import Manifest, counts, read_manifest

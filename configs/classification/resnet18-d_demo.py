@@ -19,12 +19,12 @@ model = dict(
     mixup=dict(alpha=0.2, off_epochs=0),
 )
 
-num_epochs, warmup_epochs = 4, 1
-# 200 updates instead of 600,000: a larger rate than ImageNet's 0.1, which warm-up and zero gamma
+num_epochs, warmup_epochs = 3, 1
+# 300 updates instead of 600,000: a larger rate than ImageNet's 0.1, which warm-up and zero gamma
 # let the network bear.
 optim_wrapper = dict(optimizer=dict(lr=1.2))
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=warmup_epochs, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", begin=warmup_epochs, convert_to_iter_based=True),
 ]
-train_cfg = dict(max_epochs=num_epochs, val_interval=4)
+train_cfg = dict(max_epochs=num_epochs, val_interval=num_epochs)

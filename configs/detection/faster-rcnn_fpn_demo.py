@@ -3,7 +3,7 @@
 Paper:     none
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train.py configs/detection/faster-rcnn_fpn_demo.py --backbone FILE
-Needs:     2 CPU cores, about 80 s
+Needs:     2 CPU cores, about a minute
 Result:    unmeasured
 """
 
@@ -15,4 +15,4 @@ _base_ = [
 ]
 train_dataloader = dict(batch_size=8)
 optim_wrapper = dict(optimizer=dict(lr=0.02))
-train_cfg = dict(max_epochs=7, val_interval=7)
+train_cfg = dict(max_epochs=6, val_interval=6)
