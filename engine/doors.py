@@ -110,7 +110,7 @@ def add_config_flags(made: argparse.ArgumentParser) -> None:
         "--amp",
         choices=["auto", "off", "fp16", "bf16"],
         default="auto",
-        help="mixed precision; auto: bf16 where the hardware computes it, else off",
+        help="mixed precision; auto: the config's, else bf16 where the hardware computes it",
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from torch import nn
 
-from engine import checkpoints, launch, progress, records
+from engine import checkpoints, launch, percent, progress, records
 from engine.atomic import write_json
 from engine.console import build_runner
 from engine.errors import UserError
@@ -46,6 +46,7 @@ def evaluate(
     checkpoint = checkpoints.load_checkpoint(checkpoint_path)
     launch.init_processes(cfg)
     split = _only_test(cfg)
+    percent.judge_in_percent(cfg)
     cfg.model = _described_model(checkpoint, checkpoint_path)
     launch.share_cores(cfg)
     cfg.test_evaluator.update(evaluator_options or {})
@@ -102,6 +103,7 @@ def _only_test(cfg: Config) -> str:
         cfg.pop(key, None)
     for key in ("optim_wrapper", "param_scheduler", "auto_scale_lr"):
         cfg.pop(key, None)
+    cfg.setdefault("default_hooks", {}).checkpoint = None  # it would ask about ``save_best``
     cfg.custom_hooks = [dict(type=progress.ProgressHook.__name__)]
     return split
 

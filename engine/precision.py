@@ -15,7 +15,9 @@ from torch import nn
 
 from engine.errors import UserError
 
-__all__ = ["AutocastOptimWrapper", "apply_precision", "resolve_precision"]
+__all__ = ["MODES", "AutocastOptimWrapper", "apply_precision", "resolve_precision"]
+
+MODES = ("auto", "off", "fp16", "bf16")
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -57,11 +59,24 @@ def _cpu_multiplies_bf16() -> bool:
 def apply_precision(cfg: Config, mode: str) -> str:
     """Set the optimiser wrapper's type in ``cfg``; return the line that says so.
 
-    A config that asks for mixed precision itself (AmpOptimWrapper) is left alone under ``auto``.
+    Under ``auto`` the config has the word, if it has one: ``amp = "off"``, say, or a wrapper of
+    its own (AmpOptimWrapper).
+
+    Args:
+        cfg: A training config; changed.
+        mode: ``auto``, ``off``, ``fp16`` or ``bf16``.
+
+    Raises:
+        UserError: If the config's word is none of these, or fp16 is asked for without a GPU.
     """
     stated = cfg.optim_wrapper.get("type", "OptimWrapper")
     if mode == "auto" and stated != "OptimWrapper":
         return f"precision: {stated}, as the config says"
+    origin = f"--amp {mode}"
+    if mode == "auto" and "amp" in cfg:
+        mode, origin = cfg.amp, "the config's amp"
+        if mode not in MODES:
+            raise UserError(f"amp={mode!r} is no precision", "amp", f"one of {', '.join(MODES)}")
     precision = resolve_precision(mode)
     if precision == "fp16":
         cfg.optim_wrapper.update(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
@@ -70,4 +85,4 @@ def apply_precision(cfg: Config, mode: str) -> str:
         cfg.optim_wrapper.type = wrapper
         for key in ("dtype", "loss_scale"):
             cfg.optim_wrapper.pop(key, None)
-    return f"precision: {precision} (--amp {mode})"
+    return f"precision: {precision} ({origin})"

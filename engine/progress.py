@@ -21,7 +21,16 @@ from mmengine.runner import Runner
 
 from engine.bars import Step, console_handlers, duration, on_terminal, stop_bars, track
 
-__all__ = ["ProgressHook", "Rate", "duration", "on_terminal", "stop_bars", "track"]
+__all__ = [
+    "ProgressHook",
+    "Rate",
+    "counts_epochs",
+    "duration",
+    "num_images_of",
+    "on_terminal",
+    "stop_bars",
+    "track",
+]
 
 SKIPPED_ITERS = 5  # start of the workers, memory and kernels being chosen
 WINDOW_ITERS = 100
@@ -35,28 +44,19 @@ class Rate:
     def __init__(self) -> None:
         self.num_iters = 0
         self._recent: deque[tuple[int, float]] = deque(maxlen=WINDOW_ITERS)
-        self._images, self._seconds = 0, 0.0
 
     def add(self, num_images: int, seconds: float) -> None:
         """Count one iteration."""
         self.num_iters += 1
         if self.num_iters == SKIPPED_ITERS + 1:  # until then the slow ones are all there is
             self._recent.clear()
-            self._images, self._seconds = 0, 0.0
         self._recent.append((num_images, seconds))
-        self._images += num_images
-        self._seconds += seconds
 
     @property
     def recent(self) -> float:
         """Images per second of the last 100 iterations; 0 before the first."""
         seconds = sum(seconds for _, seconds in self._recent)
         return sum(images for images, _ in self._recent) / seconds if seconds else 0.0
-
-    @property
-    def whole(self) -> float:
-        """Images per second of the whole run; 0 before the first iteration."""
-        return self._images / self._seconds if self._seconds else 0.0
 
     @property
     def iter_seconds(self) -> float:
@@ -69,7 +69,7 @@ class ProgressHook(Hook):
     """Shows training, validation and test on rank 0: a bar, or plain lines.
 
     The loss is read from the device only when a line is due, and at most every ``interval``
-    iterations; ``img_per_s`` (the training's, over all ranks) is there for records afterwards.
+    iterations.
 
     Args:
         interval: Iterations between two readings of the loss, at least.
@@ -91,11 +91,6 @@ class ProgressHook(Hook):
         self._tick = self._stage_start = 0.0
         self._val_seconds: float | None = None
         self._training = False
-
-    @property
-    def img_per_s(self) -> float:
-        """Trained images per second over all ranks, first iterations and validation left out."""
-        return self._train_rate.whole
 
     def before_run(self, runner: Runner) -> None:
         """Hold LoggerHook's lines back from the screen; the log file keeps them."""
@@ -121,7 +116,7 @@ class ProgressHook(Hook):
         if not is_main_process():
             return
         self._close()
-        if _counts_epochs(runner):
+        if counts_epochs(runner):
             name = f"epoch {runner.epoch + 1}/{runner.max_epochs}"
             self._step = Step(name, len(runner.train_dataloader))
         else:
@@ -132,7 +127,7 @@ class ProgressHook(Hook):
     ) -> None:
         """Move the bar; now and then read the loss."""
         now = time.perf_counter()
-        self._train_rate.add(_num_images(data_batch) * get_world_size(), now - self._tick)
+        self._train_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
         self._tick = now
         step = self._step
         if step is None:
@@ -208,7 +203,7 @@ class ProgressHook(Hook):
 
     def _stage_iter(self, batch_idx: int, data_batch: Any) -> None:
         now = time.perf_counter()
-        self._stage_rate.add(_num_images(data_batch) * get_world_size(), now - self._tick)
+        self._stage_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
         self._tick = now
         step = self._step
         if step is None:
@@ -227,7 +222,7 @@ class ProgressHook(Hook):
 
     def _resume_train_bar(self, runner: Runner) -> None:
         # A loop that counts iterations validates in the middle of its one "epoch".
-        if self._training and not _counts_epochs(runner) and runner.iter < runner.max_iters:
+        if self._training and not counts_epochs(runner) and runner.iter < runner.max_iters:
             self.before_train_epoch(runner)
 
     def _close(self) -> None:
@@ -241,7 +236,8 @@ class _NoLoggerHook(logging.Filter):
         return record.module != "logger_hook" or record.levelno > logging.INFO
 
 
-def _counts_epochs(runner: Runner) -> bool:
+def counts_epochs(runner: Runner) -> bool:
+    """Tell an epoch-based training loop from one that counts iterations."""
     return hasattr(runner.train_loop, "run_epoch")
 
 
@@ -249,13 +245,14 @@ def _vals_left(runner: Runner) -> int:
     loop = runner.train_loop
     if runner.val_loop is None:
         return 0
-    if not _counts_epochs(runner):
+    if not counts_epochs(runner):
         return loop.max_iters // loop.val_interval - (runner.iter + 1) // loop.val_interval
     epochs = range(max(runner.epoch + 1, loop.val_begin), runner.max_epochs + 1)
     return sum(one % loop.val_interval == 0 or one == runner.max_epochs for one in epochs)
 
 
-def _num_images(data_batch: Any) -> int:
+def num_images_of(data_batch: Any) -> int:
+    """Count the images of a batch as the loaders of the three tasks give it."""
     if isinstance(data_batch, dict):
         return len(data_batch.get("inputs", ()))
     return len(data_batch[0]) if isinstance(data_batch, Sequence) and len(data_batch) else 0

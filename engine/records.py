@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 
 from engine.atomic import write_json, write_text
 from engine.checkpoints import POINTER, follow_pointer
+from engine.progress import counts_epochs, num_images_of
 
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
 
@@ -107,10 +108,12 @@ def describe_run(
 
 @HOOKS.register_module()
 class RunRecorder(Hook):
-    """Write ``curve.jsonl`` (a line per epoch) and ``metrics.json`` (after training).
+    """Write ``curve.jsonl`` and ``metrics.json`` (after training).
 
-    A resumed run keeps the lines of the epochs it does not repeat.  img/s counts training
-    alone, without validation and without an epoch's first batch (workers start in it).
+    The curve has a line per epoch, or per validation where the loop counts iterations; then
+    ``epoch`` is a fraction.  A resumed run keeps the lines of what it does not repeat.  img/s
+    counts training alone, without validation and without a line's first batch (workers start
+    in it).
     """
 
     # Behind the checkpoint hook, whose file is hashed.
@@ -122,20 +125,19 @@ class RunRecorder(Hook):
         self._losses: list[torch.Tensor] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Keep the lines of the epochs done and save the config as it came to be."""
+        """Keep the lines of what is done and save the config as it came to be."""
         self._started = time.perf_counter()
         path = Path(runner.work_dir, "curve.jsonl")
-        if runner.epoch and path.exists():
+        if runner.iter and path.exists():
             lines = [json.loads(line) for line in path.read_text().splitlines()]
-            self._lines = [line for line in lines if line["epoch"] <= runner.epoch]
+            self._lines = [line for line in lines if line["iter"] <= runner.iter]
         if is_main_process():
             write_text(Path(runner.work_dir, "resolved_config.py"), runner.cfg.pretty_text)
             self._write_curve(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Start the epoch's clock and its sum of losses."""
-        self._losses, self._num_images = [], 0
-        self._epoch_started = self._second_batch = time.perf_counter()
+        """Begin a line."""
+        self._begin_line()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the lr that this step uses; schedulers move it on after the step."""
@@ -145,34 +147,30 @@ class RunRecorder(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Keep the loss on its device: reading it here would wait for the GPU each step."""
-        if batch_idx == 0:
-            self._second_batch = time.perf_counter()
+        if self._losses:
+            self._num_images += num_images_of(data_batch)
         else:
-            self._num_images += _batch_size(data_batch)
+            self._second_batch = time.perf_counter()
         self._losses.append(outputs["loss"].detach())
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add the epoch's line; validation adds its metrics to it later."""
-        now = time.perf_counter()
-        counted = max(now - self._second_batch, 1e-9)
-        self._lines.append(
-            {
-                "epoch": runner.epoch + 1,
-                "iter": runner.iter,
-                "lr": self._lr,
-                "loss": round(float(torch.stack(self._losses).mean()), 6),
-                "img_per_s": round(self._num_images * get_world_size() / counted, 2),
-                "seconds": round(now - self._epoch_started, 3),
-            }
-        )
-        self._write_curve(runner)
+        if self._losses:
+            passes = runner.iter / len(runner.train_dataloader)
+            self._end_line(runner, runner.epoch + 1 if counts_epochs(runner) else round(passes, 4))
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Add a line where the loop counts iterations: it has but one long epoch."""
+        if not counts_epochs(runner):
+            self.after_train_epoch(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Add the validation's metrics to the epoch's line."""
+        """Add the validation's metrics to the newest line."""
         self._last_metrics = dict(metrics or {})
         if self._lines:
             self._lines[-1].update(self._last_metrics)
         self._write_curve(runner)
+        self._begin_line()
 
     def after_train(self, runner: Runner) -> None:
         """Write ``metrics.json`` from the last validation, made now if a resume skipped it."""
@@ -181,7 +179,7 @@ class RunRecorder(Hook):
         if self._last_metrics is None:
             runner.val_loop.run()
         rates = [line["img_per_s"] for line in self._lines]
-        minutes = [line["seconds"] / 60 for line in self._lines]
+        minutes = sum(line["seconds"] for line in self._lines) / 60
         if is_main_process():
             record = describe_run(
                 runner,
@@ -192,18 +190,34 @@ class RunRecorder(Hook):
                 checkpoint=_newest_checkpoint(runner),
                 seconds=time.perf_counter() - self._started,
                 img_per_s=_mean(rates),
-                minutes_per_epoch=_mean(minutes),
+                minutes_per_epoch=minutes / self._lines[-1]["epoch"] if self._lines else 0.0,
             )
             write_json(Path(runner.work_dir, "metrics.json"), record)
+
+    def _begin_line(self) -> None:
+        self._losses, self._num_images = [], 0
+        self._line_begun = time.perf_counter()
+
+    def _end_line(self, runner: Runner, epoch: float) -> None:
+        now = time.perf_counter()
+        counted = max(now - self._second_batch, 1e-9)
+        self._lines.append(
+            {
+                "epoch": epoch,
+                "iter": runner.iter,
+                "lr": self._lr,
+                "loss": round(float(torch.stack(self._losses).mean()), 6),
+                "img_per_s": round(self._num_images * get_world_size() / counted, 2),
+                "seconds": round(now - self._line_begun, 3),
+            }
+        )
+        self._losses = []
+        self._write_curve(runner)
 
     def _write_curve(self, runner: Runner) -> None:
         if is_main_process():
             text = "".join(json.dumps(line) + "\n" for line in self._lines)
             write_text(Path(runner.work_dir, "curve.jsonl"), text)
-
-
-def _batch_size(data_batch: Any) -> int:
-    return len(data_batch["inputs"]) if isinstance(data_batch, dict) else len(data_batch)
 
 
 def _mean(values: Sequence[float]) -> float:

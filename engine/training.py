@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 
-from engine import checkpoints, launch, lr, precision, progress, records, schedules
+from engine import checkpoints, launch, lr, percent, precision, progress, records, schedules
 from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import RefusedError, UserError
@@ -25,11 +25,12 @@ WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 def prepare_training(cfg: Config, amp: str) -> list[str]:
     """Give the config what every training run of ours has; return the lines that say so.
 
-    Changed in place: processes, threads, SyncBN, precision, lr, number of classes, hooks.
+    Changed in place: processes, threads, SyncBN, precision, lr, metrics, number of classes, hooks.
     """
     launch.init_processes(cfg)
     lines = [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
+    lines += percent.judge_in_percent(cfg)
     dataset = build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
     _check_a_batch_is_there(cfg.train_dataloader, len(dataset))
     cfg.classes = tuple(dataset.metainfo["classes"])

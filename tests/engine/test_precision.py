@@ -44,3 +44,19 @@ def test_bf16_multiplies_in_16_bits_and_keeps_weights_in_32():
     wrapper.update_params(out.float().sum())
     assert not torch.equal(net.weight, before)
     assert net.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("mode", "wrapper"), [("auto", "OptimWrapper"), ("bf16", "AutocastOptimWrapper")]
+)
+def test_the_configs_word_holds_unless_the_flag_says_another(mode, wrapper):
+    cfg = Config(dict(amp="off", optim_wrapper=dict(type="OptimWrapper")))
+    said = apply_precision(cfg, mode)
+    assert cfg.optim_wrapper.type == wrapper
+    assert ("config" in said) == (mode == "auto")
+
+
+def test_a_word_that_is_no_precision_is_an_error():
+    cfg = Config(dict(amp="fp8", optim_wrapper=dict(type="OptimWrapper")))
+    with pytest.raises(UserError, match="fp8.*: amp: .*bf16"):
+        apply_precision(cfg, "auto")

@@ -1,0 +1,102 @@
+"""Let mmdet's and mmsegmentation's own configs be judged by the metrics of this toolkit.
+
+mmdet gives fractions of three digits under names of its own (``coco/bbox_mAP``,
+``pascal_voc/mAP``); ours are percent, under the names that ``metrics.json`` has for every run.
+"""
+
+from typing import Any, NamedTuple
+
+from mmengine.config import Config, ConfigDict
+from mmengine.utils import import_modules_from_strings
+
+__all__ = ["judge_in_percent"]
+
+
+class _Ours(NamedTuple):
+    type: str
+    module: str
+    kept: frozenset[str]
+    judged: tuple[str, frozenset[str]]  # argument that says what theirs computes; what ours can
+    renamed: dict[str, str]  # for ``save_best``
+
+
+_COCO_AP = {
+    "": "AP",
+    **{f"_{size}": f"AP{size}" for size in ("50", "75", "s", "m", "l")},
+}
+OURS = {
+    "VOCMetric": _Ours(
+        "VocMetric",
+        "detection.metrics",
+        frozenset({"collect_device"}),
+        ("metric", frozenset({"mAP"})),
+        {"pascal_voc/mAP": "mAP_voc07"},
+    ),
+    "CocoMetric": _Ours(
+        "CocoBoxMetric",
+        "detection.metrics",
+        frozenset({"collect_device", "ann_file"}),
+        ("metric", frozenset({"bbox"})),
+        {f"coco/bbox_mAP{theirs}": ours for theirs, ours in _COCO_AP.items()},
+    ),
+    "IoUMetric": _Ours(
+        "SegMetric",
+        "segmentation.metrics",
+        frozenset({"collect_device", "ignore_index", "output_dir"}),
+        ("iou_metrics", frozenset({"mIoU"})),
+        {"aAcc": "pixAcc"},
+    ),
+}
+
+
+def judge_in_percent(cfg: Config) -> list[str]:
+    """Replace the metrics of mmdet and mmsegmentation by ours, where ours say the same.
+
+    One that judges something else, too (masks, proposals, F-score), or only formats results,
+    stays as it is.  ``save_best`` follows to the new name.
+
+    Args:
+        cfg: Any config; changed.
+
+    Returns:
+        Lines to print: what was replaced.
+    """
+    lines: dict[str, None] = {}
+    for name in ("val_evaluator", "test_evaluator"):
+        stated = cfg.get(name)
+        for metric in stated if isinstance(stated, list | tuple) else [stated]:
+            ours = OURS.get(str(metric.get("type"))) if isinstance(metric, dict) else None
+            if ours and _says_the_same(metric, ours):
+                lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
+                _replace(metric, ours)
+                _import(cfg, ours.module)
+                _follow(cfg, ours.renamed)
+    return list(lines)
+
+
+def _says_the_same(metric: ConfigDict, ours: _Ours) -> bool:
+    argument, can = ours.judged
+    wanted = metric.get(argument, list(can))
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    return set(wanted) <= can and not metric.get("format_only")
+
+
+def _replace(metric: ConfigDict, ours: _Ours) -> None:
+    for key in set(metric) - ours.kept:
+        del metric[key]
+    metric.type = ours.type
+
+
+def _import(cfg: Config, module: str) -> None:
+    stated = cfg.get("custom_imports") or dict(imports=[], allow_failed_imports=False)
+    imports = stated["imports"]
+    imports = [imports] if isinstance(imports, str) else list(imports)
+    if module not in imports:  # so that the resolved config stands alone
+        cfg.custom_imports = dict(stated, imports=[*imports, module])
+    import_modules_from_strings(module)
+
+
+def _follow(cfg: Config, renamed: dict[str, str]) -> None:
+    hook: Any = cfg.get("default_hooks", {}).get("checkpoint") or {}
+    if hook.get("save_best") in renamed:
+        hook.save_best = renamed[hook.save_best]
