@@ -19,6 +19,7 @@ model = dict(
     mixup=dict(alpha=0.2, off_epochs=0),
 )
 
+# One epoch less than B-standard: with the teacher an epoch takes longer.
 num_epochs, warmup_epochs = 3, 1
 # 300 updates instead of 600,000: a larger rate than ImageNet's 0.1, which warm-up and zero gamma
 # let the network bear.

@@ -58,5 +58,5 @@ def test_the_configs_word_holds_unless_the_flag_says_another(mode, wrapper):
 
 def test_a_word_that_is_no_precision_is_an_error():
     cfg = Config(dict(amp="fp8", optim_wrapper=dict(type="OptimWrapper")))
-    with pytest.raises(UserError, match="fp8.*: amp: .*bf16"):
+    with pytest.raises(UserError, match=r"fp8.*: amp: .*bf16"):
         apply_precision(cfg, "auto")
