@@ -2,7 +2,7 @@
 
 Layout under the folder of the demo data:
 ``classification/{train,val}/<class>/<number>.png`` (64 px),
-``detection/{JPEGImages,Annotations,ImageSets/Main}`` (128 px, VOC's layout),
+``detection/{JPEGImages,Annotations,ImageSets/Main,classes.txt}`` (128 px, VOC's layout),
 ``segmentation/{JPEGImages,SegmentationClass,ImageSets/Segmentation,classes.txt}`` (128 px).
 """
 
@@ -117,6 +117,7 @@ def text_files() -> dict[PurePosixPath, str]:
         for split in SPLITS
         if split.task in lists
     }
-    names = ("background", *CLASS_NAMES)
-    files[PurePosixPath(SEGMENTATION, "classes.txt")] = "".join(f"{name}\n" for name in names)
+    classes = {DETECTION: CLASS_NAMES, SEGMENTATION: ("background", *CLASS_NAMES)}
+    for task, names in classes.items():
+        files[PurePosixPath(task, "classes.txt")] = "".join(f"{name}\n" for name in names)
     return files

@@ -19,12 +19,12 @@ __all__ = [
     "AnnotatedImage",
     "Box",
     "check_class_names",
+    "check_twins",
     "keep_usable_boxes",
     "readable_images",
     "refuse_missing",
     "unique_or_refuse",
     "warn",
-    "warn_of_twins",
 ]
 
 # VOC's files count pixels from 1 and some tools write them from 0: not worth a warning.
@@ -33,6 +33,8 @@ TOLERANCE_PX = 1
 MIN_SIDE_PX = 1
 # difflib's ratio from which two spellings are taken for one ("aeroplan": 0.94).
 ALIKE = 0.85
+# So many times rarer, such a spelling is a mistake.
+RARE = 20
 
 
 class Box(NamedTuple):
@@ -92,17 +94,24 @@ def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
     )
 
 
-def warn_of_twins(names: Iterable[str]) -> None:
-    """Warn of names that differ by a letter or two: where classes are read, typos become some."""
-    counts = Counter(names)
+def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
+    """Look for names that differ by a letter or two: where classes are read, typos become some.
+
+    Raises:
+        UserError: If one is so rare beside the other that it must be a typing mistake; where it
+            need not be, there is a warning.
+    """
+    counts = Counter(box.class_name for image in images for box in image.boxes)
     by_count = [name for name, _ in counts.most_common()]
     for index, name in enumerate(by_count):
         alike = difflib.get_close_matches(name, by_count[:index], n=1, cutoff=ALIKE)
-        if alike:
-            warn(
-                f"classes {alike[0]!r} ({counts[alike[0]]} boxes) and {name!r} "
-                f"({counts[name]} boxes) look alike: is one a typing mistake?"
-            )
+        if not alike:
+            continue
+        pair = f"classes {alike[0]!r} ({counts[alike[0]]} boxes) and {name!r} ({counts[name]})"
+        if counts[name] * RARE <= counts[alike[0]]:
+            where = next(one for one in images if name in {box.class_name for box in one.boxes})
+            raise UserError(f"{pair} look like one, misspelt", where.annotation, mend)
+        warn(f"{pair} look alike: is one a typing mistake?")
 
 
 def readable_images(

@@ -17,16 +17,18 @@ from detection.annotations import (
     AnnotatedImage,
     Box,
     check_class_names,
+    check_twins,
     keep_usable_boxes,
     readable_images,
     unique_or_refuse,
-    warn_of_twins,
 )
 from detection.coco_files import Coco, category_names, load_coco, read_coco
-from detection.voc_files import read_voc
+from detection.voc_files import read_lines, read_voc
 from engine.errors import UserError
 
 __all__ = ["BoxDataset", "CocoFormat", "VocFormat"]
+
+CLASSES_FILE = "classes.txt"
 
 
 class BoxDataset(BaseDetDataset):
@@ -180,7 +182,8 @@ class BoxDataset(BaseDetDataset):
 class VocFormat(BoxDataset):
     """A folder in Pascal VOC's layout; ``img_id`` is the name in the list.
 
-    Classes that are not stated are the names in the annotations of ``classes_from``, sorted.
+    Classes that are not stated are the lines of ``classes.txt`` in ``data_root``; where it is not
+    there either, the names in the annotations of ``classes_from``, sorted.
     Difficult objects are ignored: neither trained on nor counted by the metric.
 
     Args:
@@ -196,16 +199,20 @@ class VocFormat(BoxDataset):
         super().__init__(**kwargs)
 
     def read_classes(self, ann_file: Path) -> list[str]:
-        """Collect the names in the annotations of one split, sorted.
+        """Read ``classes.txt``, or collect the names in the annotations of one split, sorted.
 
         Raises:
-            UserError: If there is no box at all.
+            UserError: If there is no box at all, or a name is a misspelling of another.
         """
-        names = [box.class_name for image in self.read_images(ann_file) for box in image.boxes]
+        listed = Path(self.data_root, CLASSES_FILE)
+        if listed.is_file():
+            return read_lines(listed, "class names")
+        images = self.read_images(ann_file)
+        names = {box.class_name for image in images for box in image.boxes}
         if not names:
             raise UserError("no annotation holds a box", ann_file, "annotate, or name the classes")
-        warn_of_twins(names)
-        return sorted(set(names))
+        check_twins(images, f"mend the annotations, or list the classes in {listed}")
+        return sorted(names)
 
     def read_images(self, ann_file: Path) -> list[AnnotatedImage]:
         """Read the images that the list names."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from detection.annotations import AnnotatedImage, Box, refuse_missing, unique_or_refuse
 from engine.errors import UserError
 
-__all__ = ["find_images", "read_image_names", "read_voc", "read_xml"]
+__all__ = ["find_images", "read_image_names", "read_lines", "read_voc", "read_xml"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -49,11 +49,20 @@ def read_image_names(image_list: Path) -> list[str]:
             "check --data-root (or DATA_ROOT), data_root and ann_file; "
             "tools/prepare_data.py puts data in place",
         )
-    lines = image_list.read_text(encoding="utf-8-sig").splitlines()
+    return read_lines(image_list, "images")
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """Read a file with one name a line.
+
+    Raises:
+        UserError: If it is empty, or names something twice.
+    """
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
     names = [line.strip() for line in lines if line.strip()]
     if not names:
-        raise UserError("the list names no image", image_list, "write one name a line")
-    unique_or_refuse(names, "names", image_list)
+        raise UserError(f"the list names no {what}", path, "write one name a line")
+    unique_or_refuse(names, what, path)
     return names
 
 

@@ -15,15 +15,19 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import CheckpointLoader
+from torch import nn
 
 from engine.checkpoint_hook import SafeCheckpointHook
 from engine.errors import RefusedError, UserError
 
 __all__ = [
     "SafeCheckpointHook",
+    "check_resumable",
     "find_resumable",
     "follow_pointer",
     "load_checkpoint",
+    "misfits",
+    "refuse_misfits",
     "state_dict_of",
 ]
 
@@ -84,6 +88,31 @@ def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     )
 
 
+def misfits(network: nn.Module, state: Mapping[str, torch.Tensor]) -> list[str]:
+    """Name the tensors that only one of both has, or that differ in shape."""
+    own = network.state_dict()
+    return sorted(
+        key
+        for key in own.keys() | state.keys()
+        if key not in own or key not in state or own[key].shape != state[key].shape
+    )
+
+
+def refuse_misfits(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Stop before mmengine loads in part, with a warning, and trains on from random layers.
+
+    Raises:
+        UserError: If not every tensor of both fits.
+    """
+    wrong = misfits(network, state)
+    if wrong:
+        raise UserError(
+            f"{len(wrong)} of {len(network.state_dict())} tensors do not fit, first {wrong[0]}",
+            path,
+            "use a checkpoint of this config (same type, depth, widths and classes)",
+        )
+
+
 def find_resumable(work_dir: str | Path) -> Path | None:
     """Find the newest checkpoint that training can go on from; None if there is none at all.
 
@@ -97,7 +126,7 @@ def find_resumable(work_dir: str | Path) -> Path | None:
     candidates = _candidates(Path(work_dir))
     for path in candidates:
         try:
-            _check_resumable(path)
+            check_resumable(path)
         except UserError as error:
             print_log(f"cannot resume from {path.name}: {error}", "current", logging.WARNING)
         else:
@@ -129,7 +158,12 @@ def _number(path: Path) -> float:
     return int(digits[1]) if digits else float("inf")
 
 
-def _check_resumable(path: Path) -> None:
+def check_resumable(path: Path) -> None:
+    """Read a checkpoint to go on from.
+
+    Raises:
+        UserError: As :func:`load_checkpoint`, or if the file holds weights alone.
+    """
     checkpoint = load_checkpoint(path)
     if "epoch" not in _meta(checkpoint) or "message_hub" not in checkpoint:
         raise UserError("weights alone, no state of a run", path, "give it as load_from instead")

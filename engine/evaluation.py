@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config, ConfigDict
-from torch import nn
 
 from engine import checkpoints, launch, percent, progress, records
 from engine.atomic import write_json
@@ -47,7 +45,7 @@ def evaluate(
     launch.init_processes(cfg)
     split = _only_test(cfg)
     percent.judge_in_percent(cfg)
-    cfg.model = _described_model(checkpoint, checkpoint_path)
+    cfg.model = _described_model(checkpoint, checkpoint_path, cfg.model.type)
     launch.share_cores(cfg)
     cfg.test_evaluator.update(evaluator_options or {})
     if tta:
@@ -58,7 +56,9 @@ def evaluate(
         tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
     )
     network = runner.model.module if tta else runner.model
-    _load_strictly(network, checkpoints.state_dict_of(checkpoint), checkpoint_path)
+    state = checkpoints.state_dict_of(checkpoint)
+    checkpoints.refuse_misfits(network, state, checkpoint_path)
+    network.load_state_dict(state)
     started = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - started
@@ -83,13 +83,20 @@ def report(record: dict[str, Any], out: Path | None) -> None:
         write_json(out, record)
 
 
-def _described_model(checkpoint: dict[str, Any], path: Path) -> ConfigDict:
+def _described_model(checkpoint: dict[str, Any], path: Path, kind: str) -> ConfigDict:
     meta = checkpoint.get("meta", {})
     if not {"model_json", "classes"} <= meta.keys():
         raise UserError(
             "the checkpoint does not describe its network", path, "use one that this toolkit wrote"
         )
-    return ConfigDict(json.loads(meta["model_json"]))
+    model = ConfigDict(json.loads(meta["model_json"]))
+    if model.type != kind:
+        raise UserError(
+            f"the checkpoint holds a {model.type}, the config describes a {kind}",
+            path,
+            "give the config that it was trained with",
+        )
+    return model
 
 
 def _only_test(cfg: Config) -> str:
@@ -128,19 +135,3 @@ def _check_classes(trained: Sequence[str], found: Sequence[str], path: Path) -> 
         path,
         "evaluate on data with the classes it was trained on, in that order",
     )
-
-
-def _load_strictly(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
-    own = network.state_dict()
-    wrong = sorted(
-        key
-        for key in own.keys() | state.keys()
-        if key not in own or key not in state or own[key].shape != state[key].shape
-    )
-    if wrong:
-        raise UserError(
-            f"{len(wrong)} of {len(own)} tensors do not fit, first {wrong[0]}",
-            path,
-            "use a checkpoint of this config",
-        )
-    network.load_state_dict(state)

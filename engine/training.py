@@ -8,6 +8,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from engine import checkpoints, launch, lr, percent, precision, progress, records, schedules
 from engine.console import build_runner
@@ -68,6 +70,8 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)
     runner = build_runner(cfg)
+    if cfg.get("load_from"):
+        lines = lines + _check_start(runner, str(cfg.load_from), whole=cfg.get("resume", False))
     for line in lines:
         print_log(line, logger="current")
     try:
@@ -85,6 +89,28 @@ def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
             "train_dataloader.batch_size",
             "make the batch smaller, or give more images",
         )
+
+
+def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:
+    """Refuse a file that does not fit before mmengine loads it in part; tell what it leaves out.
+
+    Of a file to start from, as opposed to resuming, the backbone has to fit: heads for other
+    classes begin anew.
+    """
+    if "://" in load_from:
+        return [f"load_from={load_from}: fetched by mmengine, not checked tensor by tensor"]
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    path = checkpoints.follow_pointer(load_from)
+    state = checkpoints.state_dict_of(checkpoints.load_checkpoint(path))
+    if whole or not hasattr(network, "backbone"):
+        checkpoints.refuse_misfits(network, state, path)
+        return []
+    prefix = "backbone."
+    inner = {key[len(prefix) :]: one for key, one in state.items() if key.startswith(prefix)}
+    checkpoints.refuse_misfits(network.backbone, inner, path)
+    left = checkpoints.misfits(network, state)
+    told = f", {len(left)} do not and begin anew, first {left[0]}" if left else ""
+    return [f"load_from={load_from}: the whole backbone fits{told}"]
 
 
 def _resume(cfg: Config, args: argparse.Namespace) -> None:
@@ -105,5 +131,5 @@ def _resume(cfg: Config, args: argparse.Namespace) -> None:
     if found is None:
         print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")
         return
-    checkpoints.load_checkpoint(found)  # refuses what is damaged or would run code
+    checkpoints.check_resumable(found)
     cfg.resume, cfg.load_from = True, str(found)

@@ -1,6 +1,8 @@
 """Run a ladder's cells one after another, each in a process of its own."""
 
+import contextlib
 import importlib
+import io
 import multiprocessing
 import os
 import runpy
@@ -40,8 +42,9 @@ def run_cells(cells: Sequence[Cell]) -> None:
 
 
 def _import_once() -> None:
-    for name in SLOW_IMPORTS:
-        importlib.import_module(name)
+    with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
+        for name in SLOW_IMPORTS:
+            importlib.import_module(name)
 
 
 def _run(command: Command, cell: Cell) -> None:

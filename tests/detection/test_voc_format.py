@@ -101,7 +101,24 @@ def test_a_class_without_a_box_is_warned_of(folder: Path, warnings_of: Callable[
 def test_names_that_look_alike_are_warned_of(folder: Path, warnings_of: Callable[[], str]) -> None:
     edit(folder, 2, "<name>brick</name>", "<name>bricks</name>")
     assert train_split(folder).metainfo["classes"] == ("brick", "bricks", "leaf")
-    assert "'brick' (5 boxes) and 'bricks' (1 boxes) look alike" in warnings_of()
+    assert "'brick' (5 boxes) and 'bricks' (1) look alike" in warnings_of()
+
+
+def test_a_rare_name_beside_its_lookalike_is_an_error(folder: Path, draw_voc: Draw) -> None:
+    many = draw_voc(folder.with_name("many"), train=40)
+    name = edit(many, 2, "<name>brick</name>", "<name>bricks</name>")
+    with pytest.raises(UserError, match=rf"'bricks' \(1\) look like one.*{name}.*classes\.txt"):
+        train_split(many)
+    (many / "classes.txt").write_text("brick\nbricks\nleaf\n")  # the user's word for it
+    assert train_split(many).metainfo["classes"] == ("brick", "bricks", "leaf")
+
+
+def test_classes_txt_states_the_classes_and_their_order(folder: Path) -> None:
+    (folder / "classes.txt").write_text("leaf\nbrick\n")
+    assert train_split(folder).metainfo["classes"] == ("leaf", "brick")
+    name = edit(folder, 2, "<name>brick</name>", "<name>bricks</name>")
+    with pytest.raises(UserError, match=rf"'bricks' .*{name}: did you mean 'brick'"):
+        train_split(folder)
 
 
 def test_one_string_is_not_taken_for_many_classes(folder: Path) -> None:
@@ -152,7 +169,7 @@ def _remove_all_boxes(folder: Path) -> None:
     [
         (_remove_folder, r"no such data folder: .*voc: .*DATA_ROOT"),
         (_remove_list, r"no such list of images: .*train\.txt: .*prepare_data"),
-        (_empty_list, r"the list names no image: .*train\.txt"),
+        (_empty_list, r"the list names no images: .*train\.txt"),
         (_name_twice, r"1 names stand there twice \(first: 000001\)"),
         (_remove_images, r"2 images are missing \(first: 000001\): .*train\.txt: .*JPEGImages"),
         (_remove_annotation, r"1 annotations are missing \(first: 000002\.xml\)"),
