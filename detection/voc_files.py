@@ -62,7 +62,7 @@ def read_lines(path: Path, what: str) -> list[str]:
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise UserError(f"the list names no {what}", path, "write one name a line")
-    unique_or_refuse(names, what, path)
+    unique_or_refuse(names, "names", path)
     return names
 
 
