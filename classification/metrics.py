@@ -34,6 +34,7 @@ class TopK(BaseMetric):
             classes without an image in the set are left out.
     """
 
+    names = ("top1", "top5")
     per_class: dict[str, float]
 
     def __init__(self, collect_device: str = "cpu", collect_dir: str | None = None) -> None:

@@ -27,8 +27,6 @@ from engine.errors import UserError
 
 __all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results"]
 
-COCO_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six of COCOeval.stats
-
 
 @dataclass(frozen=True)  # mmengine turns a NamedTuple into a plain one
 class Detections:
@@ -135,6 +133,8 @@ class VocMetric(BoxMetric):
     without suffix.
     """
 
+    names = ("mAP_voc07", "mAP_area")
+
     def category_ids(self) -> list[int]:
         """Count the classes from 1."""
         return list(range(1, len(self.classes) + 1))
@@ -188,6 +188,8 @@ class CocoBoxMetric(BoxMetric):
         **kwargs: See :class:`BoxMetric`.
     """
 
+    names = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six of COCOeval.stats
+
     def __init__(self, ann_file: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ann_file = ann_file
@@ -235,7 +237,7 @@ class CocoBoxMetric(BoxMetric):
             for name, ap in zip(self.classes, _in_order(precision, category_ids), strict=True)
             if ap >= 0
         }
-        return {name: _percent(ap) for name, ap in zip(COCO_NAMES, judge.stats, strict=False)}
+        return {name: _percent(ap) for name, ap in zip(self.names, judge.stats, strict=False)}
 
 
 def _in_order(per_category: ndarray, category_ids: list[int]) -> list[float]:

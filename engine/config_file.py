@@ -16,7 +16,7 @@ from engine.environment import check_environment
 from engine.errors import UserError
 from engine.overrides import apply_overrides
 
-__all__ = ["load_config"]
+__all__ = ["load_config", "refuse_missing_config"]
 
 
 def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config, set[str]]:
@@ -60,14 +60,23 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     return cfg, explicit
 
 
+def refuse_missing_config(path: Path) -> None:
+    """Say so in our words.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    if not path.is_file():
+        raise UserError("no such config", path, "see configs/ for those that come with this tool")
+
+
 def _leaf_keys(path: Path) -> set[str]:
     """Find the dotted keys that the config file itself sets, its bases left aside.
 
     Raises:
         UserError: If the file is missing or no Python.
     """
-    if not path.is_file():
-        raise UserError("no such config", path, "see configs/ for those that come with this tool")
+    refuse_missing_config(path)
     try:
         tree = ast.parse(path.read_text())
     except SyntaxError as error:

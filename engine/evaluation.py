@@ -92,7 +92,7 @@ def _described_model(checkpoint: dict[str, Any], path: Path, kind: str) -> Confi
     model = ConfigDict(json.loads(meta["model_json"]))
     if model.type != kind:
         raise UserError(
-            f"the checkpoint holds a {model.type}, the config describes a {kind}",
+            f"the checkpoint's model is {model.type}, the config's {kind}",
             path,
             "give the config that it was trained with",
         )

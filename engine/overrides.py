@@ -47,8 +47,8 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
         The dotted keys that were set.
 
     Raises:
-        UserError: If a value cannot be read, two options contradict each other, or a key
-            exists nowhere; the nearest known spelling is offered.
+        UserError: If a value cannot be read or is a word where a number was, two options
+            contradict each other, or a key exists nowhere; the nearest known spelling is offered.
     """
     parsed = dict(options) if isinstance(options, Mapping) else _parse(options)
     tree = _nest(parsed)
@@ -59,6 +59,7 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
             unknown = _first_unknown(parts, key.count(".") + 1, old, new, tree)
             if unknown:
                 raise _error(parts, unknown, old, new)
+            _check_number(parts, old, new)
     for name in tree:
         cfg[name] = new[name]
     return set(parsed)
@@ -138,6 +139,15 @@ def _merge(old: Any, new: Any) -> Any:
         if name != "_delete_":
             merged[name] = _merge(merged.get(name), value)
     return merged
+
+
+def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
+    """Refuse a word where a number is: it would fail deep inside, or never be read as one."""
+    for name in parts:
+        old, new = _child(old, name), _child(new, name)
+    if isinstance(new, str) and isinstance(old, int | float) and not isinstance(old, bool):
+        key = ".".join(parts)
+        raise UserError(f"override `{key}` wants a number, not `{new}`", _WHERE, f"now {old}")
 
 
 def _is_index(name: str, items: Sequence[Any]) -> bool:

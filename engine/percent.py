@@ -7,9 +7,12 @@ mmdet gives fractions of three digits under names of its own (``coco/bbox_mAP``,
 from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import METRICS
 from mmengine.utils import import_modules_from_strings
 
-__all__ = ["judge_in_percent"]
+from engine.errors import UserError
+
+__all__ = ["check_save_best", "judge_in_percent"]
 
 
 class _Ours(NamedTuple):
@@ -72,6 +75,30 @@ def judge_in_percent(cfg: Config) -> list[str]:
                 _import(cfg, ours.module)
                 _follow(cfg, ours.renamed)
     return list(lines)
+
+
+def check_save_best(cfg: Config) -> None:
+    """Refuse a metric's name that no evaluator gives, before an epoch was trained for it.
+
+    Evaluators whose class doesn't say its ``names`` (others than ours) may give any.
+
+    Raises:
+        UserError: If ``save_best`` names none of theirs.
+    """
+    stated = (cfg.get("default_hooks", {}).get("checkpoint") or {}).get("save_best")
+    evaluators = cfg.get("val_evaluator") or []
+    evaluators = evaluators if isinstance(evaluators, list | tuple) else [evaluators]
+    given = [getattr(METRICS.get(one["type"]), "names", None) for one in evaluators]
+    if not stated or not given or None in given:
+        return
+    names = [name for some in given if some for name in some]
+    for name in [stated] if isinstance(stated, str) else stated:
+        if name not in names and name != "auto":
+            raise UserError(
+                f"no metric is called {name!r}",
+                "default_hooks.checkpoint.save_best",
+                f"one of {', '.join(names)}",
+            )
 
 
 def _says_the_same(metric: ConfigDict, ours: _Ours) -> bool:

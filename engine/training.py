@@ -3,6 +3,9 @@
 import argparse
 import math
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -45,6 +48,7 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
     best = {"save_best": "auto", "rule": "greater"}
     cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
+    percent.check_save_best(cfg)
     return [line for line in lines if line]
 
 
@@ -69,9 +73,10 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
     if args.dry_run:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)
-    runner = build_runner(cfg)
-    if cfg.get("load_from"):
-        lines = lines + _check_start(runner, str(cfg.load_from), whole=cfg.get("resume", False))
+    with _nothing_left_behind(Path(cfg.work_dir)):
+        runner = build_runner(cfg)
+        if cfg.get("load_from"):
+            lines = lines + _check_start(runner, str(cfg.load_from), whole=cfg.get("resume", False))
     for line in lines:
         print_log(line, logger="current")
     try:
@@ -89,6 +94,21 @@ def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
             "train_dataloader.batch_size",
             "make the batch smaller, or give more images",
         )
+
+
+@contextmanager
+def _nothing_left_behind(folder: Path) -> Iterator[None]:
+    """Take back what the Runner's constructor wrote (log, config) if the run cannot start."""
+    existed = folder.exists()
+    before = set(folder.iterdir()) if existed else set()
+    try:
+        yield
+    except BaseException:
+        for path in set(folder.iterdir()) - before if folder.exists() else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not existed and folder.exists():
+            folder.rmdir()
+        raise
 
 
 def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:

@@ -91,6 +91,7 @@ class SegMetric(BaseMetric):
         prefix: Put before the names, as in mmengine.
     """
 
+    names = ("pixAcc", "mIoU", "mAcc")
     default_prefix = ""
 
     def __init__(

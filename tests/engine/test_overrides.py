@@ -259,6 +259,11 @@ def test_unreadable_value_is_refused(cfg: Config, option: str) -> None:
         apply_overrides(cfg, [option])
 
 
+def test_a_word_where_a_number_is_is_refused(cfg: Config) -> None:
+    with pytest.raises(UserError, match=r"`model\.depth` wants a number, not `many`: .*: now \d+"):
+        apply_overrides(cfg, ["model.depth=many"])
+
+
 @pytest.mark.parametrize("option", ["model.depth", "=3", "model..depth=3", ".depth=3"])
 def test_option_without_key_or_value_is_refused(cfg: Config, option: str) -> None:
     with pytest.raises(UserError, match="is not KEY=VALUE"):

@@ -3,7 +3,9 @@
 import pytest
 from mmengine.config import Config
 
-from engine.percent import judge_in_percent
+import classification.metrics  # noqa: F401  registers TopK
+from engine.errors import UserError
+from engine.percent import check_save_best, judge_in_percent
 
 
 def judged(metric: dict | list, **more: object) -> Config:
@@ -62,3 +64,22 @@ def test_save_best_follows_to_the_new_name() -> None:
 
 def test_a_config_without_evaluators_is_left_alone() -> None:
     assert judge_in_percent(Config(dict(val_evaluator=None))) == []
+
+
+def with_save_best(name: object, *evaluators: str) -> Config:
+    hooks = dict(checkpoint=dict(save_best=name))
+    return Config(dict(val_evaluator=[dict(type=one) for one in evaluators], default_hooks=hooks))
+
+
+@pytest.mark.parametrize("name", ["top1", "auto", None, ["top1", "top5"]])
+def test_save_best_may_name_what_the_evaluator_gives(name: object) -> None:
+    check_save_best(with_save_best(name, "TopK"))
+
+
+def test_save_best_of_another_name_is_refused_before_training() -> None:
+    with pytest.raises(UserError, match=r"'top2': .*save_best: one of top1, top5"):
+        check_save_best(with_save_best("top2", "TopK"))
+
+
+def test_an_evaluator_that_does_not_say_its_names_may_give_any() -> None:
+    check_save_best(with_save_best("mFscore", "TopK", "DumpResults"))
