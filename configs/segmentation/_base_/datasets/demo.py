@@ -30,10 +30,11 @@ tta_pipeline = [
 
 data_root = "{{$DATA_ROOT:data}}/demo/segmentation"
 splits = "ImageSets/Segmentation"
-# No workers: both cores compute.
+# Of two cores one loads and one computes: two compute threads would wait for each other wherever
+# another process wants a core, too.
 train_dataloader = dict(
     batch_size=16,
-    num_workers=0,
+    num_workers=1,
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
         type="MaskFolder",
