@@ -104,10 +104,11 @@ def _nothing_left_behind(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for path in set(folder.iterdir()) - before if folder.exists() else ():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if not existed and folder.exists():
-            folder.rmdir()
+        if not existed:
+            shutil.rmtree(folder, ignore_errors=True)  # another process may be at it, too
+        else:
+            for path in set(folder.iterdir()) - before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         raise
 
 
