@@ -104,11 +104,11 @@ def _nothing_left_behind(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if not existed:
-            shutil.rmtree(folder, ignore_errors=True)  # another process may be at it, too
-        else:
-            for path in set(folder.iterdir()) - before:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for path in set(folder.iterdir()) - before if existed else {folder}:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)  # another process may be at it, too
+            else:
+                path.unlink(missing_ok=True)
         raise
 
 
