@@ -80,7 +80,7 @@ def test_model_builds_and_runs_on_an_odd_size(path: Path) -> None:
     cfg = Config.fromfile(path)
     model = model_of(cfg)
     batch = {
-        "inputs": torch.randint(0, 256, (2, 3, 65, 97), dtype=torch.uint8),
+        "inputs": torch.randint(0, 256, (2, 3, 81, 97), dtype=torch.uint8),
         "labels": torch.tensor([0, 5]),
     }
     batch = model.data_preprocessor(batch)

@@ -1,0 +1,31 @@
+"""Inception-V3 at 299 px, the paper's baseline training: batch 256, FP32, step decay, ImageNet.
+
+Paper:     arXiv:1812.01187, table 2, row Inception-V3, baseline; table 3, row Inception-V3,
+           baseline
+Published: top-1 77.32, top-5 93.43 (T2); top-1 77.32, top-5 93.43, 19.8 minutes per epoch (T3)
+Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
+Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
+           configs/classification/inception-v3_baseline_8xb32_in1k.py
+           on one GPU: python for torchrun, no --launcher, and
+           --cfg-options optim_wrapper.accumulative_counts=8
+Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
+Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
+           (MSRA there), hue jittered (contrast there)
+Result:    unmeasured
+"""
+
+_base_ = [
+    "_base_/models/inception-v3.py",
+    "_base_/datasets/imagenet_299.py",
+    "_base_/schedules/step.py",
+    "../_base_/default_runtime.py",
+]
+rows = [
+    dict(table="T2", row="Inception-V3, baseline", published=dict(top1=77.32, top5=93.43)),
+    dict(
+        table="T3",
+        row="Inception-V3, baseline",
+        published=dict(top1=77.32, top5=93.43, minutes_per_epoch=19.8),
+    ),
+]
+compare_to = None

@@ -1,0 +1,31 @@
+"""ResNet-50, batch 256 with warm-up, FP32, ImageNet.
+
+Paper:     arXiv:1812.01187, table 4, row batch 256, + LR warm-up
+Published: top-1 76.03, top-5 92.81
+Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
+Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
+           configs/classification/resnet50_warmup_8xb32_in1k.py
+           on one GPU: python for torchrun, no --launcher, and
+           --cfg-options optim_wrapper.accumulative_counts=8
+Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
+Compare:   resnet50_baseline_8xb32_in1k.py
+Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
+           (MSRA there), hue jittered (contrast there)
+Note:      which ResNet-50: the original (A), whose 3.8 GFLOPs are those of table 5's first row
+Result:    unmeasured
+"""
+
+_base_ = [
+    "_base_/models/resnet50.py",
+    "_base_/datasets/imagenet.py",
+    "_base_/schedules/step.py",
+    "../_base_/default_runtime.py",
+]
+rows = [
+    dict(table="T4", row="batch 256, + LR warm-up", published=dict(top1=76.03, top5=92.81)),
+]
+compare_to = "resnet50_baseline_8xb32_in1k"
+param_scheduler = [
+    dict(type="GradualWarmup", begin=0, end=5, convert_to_iter_based=True),
+    dict(type="MultiStepLR", by_epoch=True, milestones=[30, 60, 90], gamma=0.1),
+]

@@ -1,0 +1,126 @@
+"""The learning rate of every full-length recipe at the batches that matter, worked out by hand."""
+
+import json
+import math
+from functools import cache
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+import backbones  # noqa: F401
+import engine.schedules  # noqa: F401  registers the warm-up
+from engine.lr import apply_lr_rule
+from engine.schedules import lr_curve
+
+CONFIGS = Path(__file__).parents[2] / "configs/classification"
+LEAVES = sorted(path.stem for path in CONFIGS.glob("*_8xb*.py"))
+GPUS = 8
+# ImageNet's 1,281,167 images, the last incomplete batch dropped: 1281167 // 256, // 512, // 1024.
+# Places365 has 1,803,460 (its standard training set): // 1024.
+BATCHES = {"8xb32_in1k": 5004, "8xb64_in1k": 2502, "8xb128_in1k": 1251, "8xb128_places365": 1761}
+PEAK = {"8xb32_in1k": 0.1, "8xb64_in1k": 0.2, "8xb128_in1k": 0.4, "8xb128_places365": 0.4}
+
+
+def curve(stem: str) -> tuple[list[float], int, float]:
+    """Rates of all batches, batches per epoch, and the peak."""
+    cfg = Config.fromfile(CONFIGS / f"{stem}.py", import_custom_modules=False)
+    size = stem.partition("_")[2].partition("_")[2]
+    line = apply_lr_rule(cfg, world_size=GPUS)
+    batch = GPUS * int(size.partition("b")[2].partition("_")[0])
+    assert line == f"lr {PEAK[size]:g} = 0.1 x {batch} / 256"
+    lr = cfg.optim_wrapper.optimizer.lr
+    epochs, per_epoch = cfg.train_cfg.max_epochs, BATCHES[size]
+    return (
+        cached_curve(json.dumps(cfg.param_scheduler), lr, epochs, per_epoch),
+        per_epoch,
+        PEAK[size],
+    )
+
+
+@cache  # most leaves share one of a few schedules, and 600,000 batches take seconds
+def cached_curve(schedulers: str, lr: float, epochs: int, per_epoch: int) -> list[float]:
+    return lr_curve(json.loads(schedulers), lr, epochs, per_epoch)
+
+
+def of_kind(*, step: bool, warm: bool, epochs: int = 120) -> list[str]:
+    """Leaves by what their names say."""
+    found = []
+    for stem in LEAVES:
+        is_step = "cosine" not in stem
+        is_warm = "baseline" not in stem and "linear-scaling" not in stem
+        if (is_step, is_warm, 200 if "200e" in stem else 120) == (step, warm, epochs):
+            found.append(stem)
+    return found
+
+
+STEP, WARM_STEP = of_kind(step=True, warm=False), of_kind(step=True, warm=True)
+COSINE, LONG = of_kind(step=False, warm=True), of_kind(step=False, warm=True, epochs=200)
+
+
+def test_every_recipe_is_looked_at() -> None:
+    assert [len(kind) for kind in (STEP, WARM_STEP, COSINE, LONG)] == [5, 14, 10, 7]
+    assert sorted(STEP + WARM_STEP + COSINE + LONG) == LEAVES
+
+
+def check_drops(rates: list[float], per_epoch: int, peak: float) -> None:
+    for epoch, factor in ((30, 0.1), (60, 0.01), (90, 0.001)):
+        first = epoch * per_epoch  # of the epoch counted from 0
+        assert rates[first - 1] == pytest.approx(10 * factor * peak)
+        assert rates[first] == pytest.approx(factor * peak)
+    assert rates[60 * per_epoch - 1] == pytest.approx(0.1 * peak)  # the last before halfway
+    assert len(rates) == 120 * per_epoch
+    assert rates[-1] == pytest.approx(0.001 * peak)
+
+
+@pytest.mark.parametrize("stem", STEP)
+def test_baseline_begins_at_its_peak_and_drops_three_times(stem: str) -> None:
+    rates, per_epoch, peak = curve(stem)
+    assert rates[0] == rates[5 * per_epoch] == rates[30 * per_epoch - 1] == pytest.approx(peak)
+    check_drops(rates, per_epoch, peak)
+    assert len({round(rate, 9) for rate in rates}) == 4
+
+
+def check_warm_up(rates: list[float], per_epoch: int, peak: float) -> int:
+    m = 5 * per_epoch  # at batch i, counted from 1: i x lr / m
+    assert rates[0] == pytest.approx(peak / m)
+    assert rates[1] == pytest.approx(2 * peak / m)
+    assert rates[m - 1] == pytest.approx(peak)
+    return m
+
+
+@pytest.mark.parametrize("stem", WARM_STEP)
+def test_warm_up_then_three_drops(stem: str) -> None:
+    rates, per_epoch, peak = curve(stem)
+    m = check_warm_up(rates, per_epoch, peak)
+    assert rates[m] == rates[30 * per_epoch - 1] == pytest.approx(peak)
+    check_drops(rates, per_epoch, peak)
+
+
+@pytest.mark.parametrize(
+    ("stem", "epochs"), [*((s, 120) for s in COSINE), *((s, 200) for s in LONG)]
+)
+def test_warm_up_then_cosine(stem: str, epochs: int) -> None:
+    rates, per_epoch, peak = curve(stem)
+    m = check_warm_up(rates, per_epoch, peak)
+    length = (epochs - 5) * per_epoch  # T of the paper, sec. 5.1; t is 0 behind the warm-up
+    assert len(rates) == m + length
+    assert rates[m] == pytest.approx(peak)  # t = 0
+    half = m + length // 2
+    if length % 2:  # t = (T - 1) / 2: cos(pi / 2 - pi / 2T) = sin(pi / 2T)
+        assert rates[half] == pytest.approx(peak / 2 * (1 + math.sin(math.pi / 2 / length)))
+    else:
+        assert rates[half] == pytest.approx(peak / 2)
+    # t = T - 1: 0.5 (1 + cos(pi - x)) = sin(x / 2) ** 2 with x = pi / T
+    assert rates[-1] == pytest.approx(peak * math.sin(math.pi / 2 / length) ** 2, rel=1e-3)
+    third = m + length // 3
+    if length % 3 == 0:  # cos(pi / 3) = 1 / 2
+        assert rates[third] == pytest.approx(0.75 * peak)
+
+
+def test_numbers_of_the_efficient_recipe() -> None:
+    rates, _, _ = curve("resnet50-d_cosine_8xb128_in1k")
+    assert len(rates) == 150_120  # 120 x 1251
+    assert rates[0] == pytest.approx(6.394884e-05)  # 0.4 / 6255
+    assert rates[6255 - 1] == rates[6255] == pytest.approx(0.4)
+    assert rates[-1] == pytest.approx(4.7687e-11, rel=1e-3)  # 0.4 (pi / 2 / 143865)^2

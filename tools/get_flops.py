@@ -1,0 +1,61 @@
+"""Count a classifier's floating-point operations per image and its parameters; needs no data."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from torch.utils.flop_counter import FlopCounterMode
+
+import backbones  # noqa: F401  registers the networks
+from engine import doors
+from engine.config_file import load_config
+from engine.errors import UserError
+
+EXAMPLE = "python tools/get_flops.py configs/classification/resnet50-d_efficient_8xb128_in1k.py"
+TASKS = {"mmengine": "cls"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print operations and parameters of backbone and head, at the size of the validation."""
+    made = doors.parser(__doc__, EXAMPLE)
+    made.add_argument("config", type=Path, help="classification config")
+    made.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="[validation's crop]")
+    made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    args = made.parse_args(argv)
+    flags = dict.fromkeys(("data_root", "work_dir", "seed"), None)
+    cfg, _ = load_config(argparse.Namespace(**{**vars(args), **flags, "launcher": "none"}), TASKS)
+    height, width = args.shape or _validation_px(cfg)
+    with torch.device("meta"):  # shapes without values: no time, no memory
+        model = MODELS.build(cfg.model).eval()
+        image = torch.empty(1, 3, height, width)
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter, torch.no_grad():
+            model(image)
+    except RuntimeError as error:
+        what = f"the network can't take {height} x {width} pixels ({error})"
+        raise UserError(what, "--shape", "give more pixels") from error
+    parts = (model, model.backbone)
+    whole, backbone = (sum(p.numel() for p in part.parameters()) / 1e6 for part in parts)
+    # torch counts a multiply-add as two, the paper (table 5) as one.
+    print(f"input       3 x {height} x {width}")
+    print(
+        f"GFLOPs      {counter.get_total_flops() / 2e9:.2f} (multiply-adds; norms, ReLU left out)"
+    )
+    print(f"parameters  {whole:.2f} M, of the backbone {backbone:.2f} M")
+    return 0
+
+
+def _validation_px(cfg: Config) -> tuple[int, int]:
+    sizes = [step["size"] for step in cfg.val_dataloader.dataset.pipeline if "size" in step]
+    return (sizes[-1], sizes[-1]) if isinstance(sizes[-1], int) else tuple(sizes[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))
