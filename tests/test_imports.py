@@ -14,10 +14,11 @@ TASKS = {"classification", "detection", "segmentation", "transfer"}
 MAY_IMPORT: dict[str, set[str]] = {
     "backbones": set(),
     "engine": set(),
+    "archives": {"engine"},
     "demo_world": {"engine"},
     **{task: {"backbones", "engine"} for task in TASKS},
     "ladder": {"backbones", "engine", *TASKS},
-    "tools": {"backbones", "engine", "demo_world", "ladder", *TASKS},
+    "tools": {"archives", "backbones", "engine", "demo_world", "ladder", *TASKS},
 }
 MODULES = sorted(
     path for package in MAY_IMPORT if package != "tools" for path in (ROOT / package).rglob("*.py")

@@ -1,4 +1,9 @@
-"""Put data in place under DATA_ROOT/NAME; `demo` is drawn here and needs no download."""
+"""Put data in place under DATA_ROOT/NAME, whole or not at all; a second call leaves it as it is.
+
+`demo` is drawn here. The others come from their official archives: those in --archives DIR, else
+downloaded into DATA_ROOT/downloads (a broken download goes on). Sizes, checksums and the official
+counts are compared. ImageNet asks for a log-in: fetch its three files by hand.
+"""
 
 import os
 import sys
@@ -7,46 +12,35 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from demo_world.draw import check_world, draw_world
-from demo_world.manifest import Manifest, counts, read_manifest
+from archives.catalogue import DATA_SETS
+from archives.prepare import prepare
+from demo_world.prepare import prepare_demo
 from engine import doors
-from engine.atomic import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLE = "python tools/prepare_data.py demo"
+EXAMPLE = "python tools/prepare_data.py voc --archives ~/Downloads"
 GOLDEN = ROOT / "tests/golden/demo_manifest.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare the named data, unless it is there already."""
     made = doors.parser(__doc__, EXAMPLE)
-    made.add_argument("name", choices=["demo"], help="which data")
+    made.add_argument("name", choices=["demo", *DATA_SETS], help="which data")
+    made.add_argument("--archives", type=Path, metavar="DIR", help="folder of official archives")
     made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
-    made.add_argument("--seed", type=int, default=0, help="seed of the drawn pictures [0]")
+    made.add_argument("--seed", type=int, default=0, help="demo: seed of the drawn pictures [0]")
     made.add_argument(
-        "--update-golden", action="store_true", help="write the committed manifest of hashes anew"
+        "--update-golden", action="store_true", help="demo: write the committed hashes anew"
     )
     args = made.parse_args(argv)
     data_root = args.data_root or Path(os.environ.get("DATA_ROOT") or "data")
     # Resolved: a folder that is a link is filled where it points to, not replaced.
-    manifest = prepare_demo((data_root / args.name).resolve(), args.seed, args.update_golden)
-    if args.update_golden:
-        write_json(GOLDEN, manifest)
+    folder = (data_root / args.name).resolve()
+    if args.name == "demo":
+        prepare_demo(folder, args.seed, GOLDEN, args.update_golden)
+    else:
+        prepare(DATA_SETS[args.name], folder, args.archives, data_root / "downloads")
     return 0
-
-
-def prepare_demo(folder: Path, seed: int, update_golden: bool) -> Manifest:
-    """Draw the world into ``folder``, or find it there complete; say which, and the counts."""
-    golden = None if update_golden else read_manifest(GOLDEN)
-    has_affinity = hasattr(os, "sched_getaffinity")  # Linux only
-    num_processes = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    manifest = None
-    if folder.is_dir() and not update_golden:
-        manifest, wrong = check_world(folder, seed, golden, num_processes)
-        print(f"{folder}: {f'to be drawn anew: {wrong}' if wrong else 'complete, left as it is'}")
-    manifest = manifest or draw_world(folder, seed, golden, num_processes)
-    print("\n".join(counts(manifest)))
-    return manifest
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ DATA = {
     "fcn_d8_own-masks": ("own-masks", "voc"),
     "fcn_d8_photographs": ("shapes5", "voc"),
     "fcn_d8_tiny": ("demo/segmentation", "voc"),
-    "fcn_d8_voc-masks": ("voc/VOC2012", "voc"),
+    "fcn_d8_voc-masks": ("voc/VOCdevkit/VOC2012", "voc"),
 }
 NUM_CLASSES = {
     "fcn_d8_ade20k": 150,

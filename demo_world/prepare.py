@@ -1,0 +1,33 @@
+"""Put the drawn world in place, or find it there."""
+
+import os
+from pathlib import Path
+
+from demo_world.draw import check_world, draw_world
+from demo_world.manifest import Manifest, counts, read_manifest
+from engine.atomic import write_json
+
+__all__ = ["prepare_demo"]
+
+
+def prepare_demo(folder: Path, seed: int, golden_file: Path, update_golden: bool) -> Manifest:
+    """Draw the world into ``folder``, or find it there complete; say which, and the counts.
+
+    Args:
+        folder: Where it will lie.
+        seed: Seed of the pictures.
+        golden_file: The committed manifest of hashes, compared where its seed is ``seed``.
+        update_golden: Draw in any case, and write ``golden_file`` anew.
+    """
+    golden = None if update_golden else read_manifest(golden_file)
+    has_affinity = hasattr(os, "sched_getaffinity")  # Linux only
+    num_processes = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    manifest = None
+    if folder.is_dir() and not update_golden:
+        manifest, wrong = check_world(folder, seed, golden, num_processes)
+        print(f"{folder}: {f'to be drawn anew: {wrong}' if wrong else 'complete, left as it is'}")
+    manifest = manifest or draw_world(folder, seed, golden, num_processes)
+    print("\n".join(counts(manifest)))
+    if update_golden:
+        write_json(golden_file, manifest)
+    return manifest

@@ -1,0 +1,23 @@
+"""The small VOC archives, and where they go."""
+
+from pathlib import Path
+
+import pytest
+
+from archives.records import DataSet
+from tests.archives.small_archives import write_archives
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> DataSet:
+    return write_archives("voc", tmp_path / "archives")
+
+
+@pytest.fixture
+def archives(voc: DataSet, tmp_path: Path) -> Path:
+    return tmp_path / "archives"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "data/voc"
