@@ -1,21 +1,19 @@
 """From a classifier's checkpoint to a backbone file and its card."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from backbones.blocks import VARIANTS
-from engine.atomic import write_bytes, write_json
 from engine.checkpoints import follow_pointer, load_checkpoint, state_dict_of
-from engine.errors import RefusedError, UserError
+from engine.errors import UserError
 from engine.records import sha256_of
-from transfer.backbone_card import SUFFIX, Card, card_path, read_card
+from transfer.backbone_card import Card
+from transfer.card_writing import check_target, write_with_card
 from transfer.layouts import Description, describe, equivalent_type, shapes_of
 
 __all__ = ["export_backbone"]
@@ -44,38 +42,17 @@ def export_backbone(
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     checkpoint_path, out = follow_pointer(checkpoint_path), Path(out)
-    _check_target(out, force)
+    check_target(out, force)
     checkpoint = load_checkpoint(checkpoint_path)
     tensors = _backbone_tensors(_branch(checkpoint, checkpoint_path, ema), checkpoint_path)
     model = _described_model(checkpoint, checkpoint_path)
     network = _check_network(tensors, model["backbone"], checkpoint_path)
-    data = safetensors.torch.save(tensors, metadata={"format": "pt"})
     fields = {
         **network,
         **_normalisation(model.get("data_preprocessor") or {}, checkpoint_path),
         **_history(checkpoint, checkpoint_path),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "num_tensors": len(tensors),
     }
-    _write_both(out, data, Card(**fields))
-    return read_card(out)
-
-
-def _write_both(out: Path, data: bytes, card: Card) -> None:
-    write_bytes(out, data)
-    try:
-        write_json(card_path(out), card.to_dict())
-    except BaseException:
-        out.unlink(missing_ok=True)  # a file without its card is half an output
-        raise
-
-
-def _check_target(out: Path, force: bool) -> None:
-    if out.suffix != SUFFIX:
-        raise UserError("not the name of a backbone file", out, f"let it end in {SUFFIX}")
-    for path in (out, card_path(out)):
-        if path.exists() and not force:
-            raise RefusedError("the file exists", path, "add --force, or choose another name")
+    return write_with_card(out, tensors, fields)
 
 
 def _branch(checkpoint: dict[str, Any], path: Path, ema: bool) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
 """Whose weights are these, and of which network: told from names and shapes alone.
 
 Source of the layouts: the libraries' own state dicts (timm 1.0, torchvision, mmpretrain 1.x,
-mmdet 3.x, detectron2, MXNet files of GluonCV).  A converter for a layout belongs here, beside its
-signature.
+mmdet 3.x, detectron2, MXNet files of GluonCV).  How the names are turned into ours is in
+``transfer.renames``.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
+from backbones import blocks
 from backbones.blocks import VARIANTS
 
 __all__ = [
@@ -59,13 +60,10 @@ LAYOUTS = (
 # Where a network is found inside a larger one, whatever the prefix says.
 FIRST_BLOCK = re.compile(r"(^|.*?\.)(layer1\.0\.conv1\.weight|res2\.0\.conv1\.weight)$")
 
-# Blocks per stage: arXiv:1512.03385, table 1.  Three stages suffice to tell the depths apart.
+# Blocks per stage; three stages suffice to tell the depths apart.
 DEPTHS = {
-    ("basic", (2, 2, 2, 2)): 18,
-    ("basic", (3, 4, 6, 3)): 34,
-    ("bottleneck", (3, 4, 6, 3)): 50,
-    ("bottleneck", (3, 4, 23, 3)): 101,
-    ("bottleneck", (3, 8, 36, 3)): 152,
+    ("bottleneck" if block is blocks.Bottleneck else "basic", per_stage): depth
+    for depth, (block, per_stage) in blocks.DEPTHS.items()
 }
 
 
@@ -136,10 +134,10 @@ def describe(shapes: Mapping[str, Shape]) -> Description | None:
     first = shapes.get("layer1.0.conv1.weight")
     if stem is None or first is None:
         return None
-    blocks = _blocks_per_stage(shapes)
+    per_stage = _blocks_per_stage(shapes)
     kind = "bottleneck" if "layer1.0.conv3.weight" in shapes else "basic"
     fitting = [
-        n for (k, known), n in DEPTHS.items() if k == kind and known[: len(blocks)] == blocks
+        n for (k, known), n in DEPTHS.items() if k == kind and known[: len(per_stage)] == per_stage
     ]
     return Description(
         variants=_variants(shapes),
@@ -147,7 +145,7 @@ def describe(shapes: Mapping[str, Shape]) -> Description | None:
         in_channels=stem[1],
         stem_channels=shapes.get("stem.6.weight", stem)[0],
         base_channels=first[0],
-        num_stages=len(blocks),
+        num_stages=len(per_stage),
     )
 
 

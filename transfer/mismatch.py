@@ -105,7 +105,7 @@ def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
     network = _about_network(wanted, describe(inside))
     told = "; ".join([*names, *network])
     if guess.layout.name != "mmdet":
-        return f"{told}: rename to the layout of mmdet's ResNetV1d first"
+        return f"{told}: convert it first, tools/convert_weights.py FILE OUT.safetensors"
     if names:
         return f"{told}: make a backbone file of the checkpoint: {EXPORT}"
     if network:

@@ -119,7 +119,7 @@ def test_checkpointed_blocks_keep_less_for_the_backward_pass(filled):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (dict(depth=51), r"depth must be one of \[18, 34, 50, 101, 152\], got 51"),
+        (dict(depth=51), r"depth must be one of \[18, 26, 34, 50, 101, 152\], got 51"),
         (dict(num_stages=5), "num_stages must be 1 to 4, got 5"),
         (dict(strides=(1, 2, 2)), r"strides must be 4 numbers \(num_stages\)"),
         (dict(strides=(1, 2, 2, 0)), "strides must be"),

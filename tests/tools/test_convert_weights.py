@@ -1,0 +1,153 @@
+"""tools/convert_weights.py as a user calls it: exit codes, messages, nothing half-written."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from backbones import ResNetD
+from transfer.backbone_file import load_backbone, read_card
+from transfer.feature_check import fill
+from transfer.tensor_file import read_tensors
+
+Tool = Callable[..., int]
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A ResNet-18-D named as in timm, 8 channels wide."""
+    state = fill(ResNetD(18, stem_channels=8, base_channels=8).state_dict())
+    renamed = {
+        name.replace("stem.7.", "bn1.").replace("stem.", "conv1."): tensor
+        for name, tensor in state.items()
+    }
+    save_file({**renamed, "fc.weight": torch.ones(5, 64)}, tmp_path / "timm.safetensors")
+    return tmp_path / "timm.safetensors"
+
+
+def test_a_converted_file_is_a_backbone_file_like_any_other(
+    tool: Tool, theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "deep" / "out.safetensors"
+    assert tool("convert_weights", theirs, out) == 0
+    said = capsys.readouterr().out
+    assert "ResNetD-18: 110 tensors to " in said
+    assert "used: 110" in said
+    assert "left out: 1 of the classifier: fc.weight" in said
+    assert read_card(out).num_tensors == len(load_file(out)) == 110
+    assert tool("inspect_backbone", out) == 0
+    assert "110 of 110 tensors" in load_backbone(ResNetD(18, stem_channels=8, base_channels=8), out)
+
+
+def test_there_and_back_through_the_tool(tool: Tool, theirs: Path, tmp_path: Path) -> None:
+    assert tool("convert_weights", theirs, tmp_path / "ours.safetensors") == 0
+    back = tmp_path / "back.safetensors"
+    assert tool("convert_weights", tmp_path / "ours.safetensors", back, "--to", "timm") == 0
+    before = read_tensors(theirs).tensors
+    after = load_file(back)
+    assert set(before) - set(after) == {
+        "fc.weight",
+        *(name for name in before if name.endswith("num_batches_tracked")),
+    }
+    assert all(torch.equal(after[name], before[name]) for name in after)
+
+
+def test_an_existing_file_is_exit_code_3(
+    tool: Tool, theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out.safetensors"
+    out.write_text("mine")
+    assert tool("convert_weights", theirs, out) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: the file exists: {out}: add --force, or choose another name"
+    assert out.read_text() == "mine"
+    assert tool("convert_weights", theirs, out, "--force") == 0
+    assert read_card(out).depth == 18
+
+
+class _Evil:
+    def __reduce__(self):
+        return print, ("ran",)
+
+
+def bad_file(kind: str, good: Path, folder: Path) -> Path:
+    path = folder / f"bad.{kind.rpartition('.')[2]}"
+    if kind == "code.pth":
+        torch.save({"state_dict": {}, "x": _Evil()}, path)
+    elif kind == "code.pkl":
+        path.write_bytes(pickle.dumps({"model": _Evil()}))
+    elif kind == "none.pth":
+        torch.save({"epoch": 3}, path)
+    elif kind == "none.safetensors":
+        save_file({"a.weight": torch.ones(2)}, path)
+    elif kind == "part.safetensors":
+        tensors = load_file(good)
+        del tensors["layer2.0.bn1.running_mean"]
+        save_file(tensors, path)
+    elif kind == "cut.safetensors":
+        path.write_bytes(good.read_bytes()[:-99])
+    elif kind == "cut.params":
+        path.write_bytes(b"\x12\x01" + bytes(14) + b"\x05" + bytes(7))
+    elif kind == "text.pth":
+        path.write_text("<html>not found</html>")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("code.pth", "refused, for reading the file would run code"),
+        ("code.pkl", "refused, for reading the file would run code"),
+        ("none.pth", "no tensors in the file"),
+        ("none.safetensors", "no ResNet is in the file"),
+        ("part.safetensors", "1 of 110 tensors do not fit (1 missing, layer2.0.bn1.running_mean)"),
+        ("cut.safetensors", "damaged, truncated or no safetensors file"),
+        ("cut.params", "damaged, truncated or no MXNet .params file"),
+        ("text.pth", "damaged, truncated or no checkpoint"),
+        ("gone.pth", "no such file of weights"),
+    ],
+)
+def test_bad_input_is_exit_code_2_and_one_line(
+    tool: Tool, theirs: Path, tmp_path: Path, kind: str, said: str, capsys: pytest.CaptureFixture
+) -> None:
+    path = bad_file(kind, theirs, tmp_path)
+    assert tool("convert_weights", path, tmp_path / "new" / "out.safetensors") == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith(f"error: {said}")
+    assert len(line.split(": ")) == 4  # error, what, where, how to mend
+    assert str(path) in line
+    assert "ran" not in captured.out
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "flags", [["--layout", "keras"], ["--to", "paddle"], ["--to", "timm", "--layout", "timm"]]
+)
+def test_unknown_or_clashing_flags_are_exit_code_2(
+    tool: Tool, theirs: Path, flags: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    try:
+        code = tool("convert_weights", theirs, theirs.with_name("o.safetensors"), *flags)
+    except SystemExit as stopped:  # argparse's own
+        code = stopped.code
+    assert code == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not theirs.with_name("o.safetensors").exists()
+
+
+def test_the_name_must_end_in_safetensors(
+    tool: Tool, theirs: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert tool("convert_weights", theirs, theirs.with_name("o.pth")) == 2
+    assert "let it end in .safetensors" in capsys.readouterr().err
+
+
+def test_help_ends_in_an_example(tool: Tool, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        tool("convert_weights", "-h")
+    assert stopped.value.code == 0
+    assert "example:\n  python tools/convert_weights.py " in capsys.readouterr().out

@@ -1,0 +1,53 @@
+"""Turn weights of timm, torchvision, mmpretrain, mmdet, GluonCV or detectron2 into a backbone file.
+
+With --to, the other way round.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from engine import doors
+from engine.errors import UserError
+from transfer.backbone_file import card_path
+from transfer.convert import LAYOUTS, Converted, convert_weights
+from transfer.convert_back import TARGETS, convert_back
+
+EXAMPLE = """python tools/convert_weights.py resnet50d.gluon_in1k weights/d50-mixup.safetensors
+python tools/convert_weights.py resnet50_v1d-00319ddc.params weights/d50-smooth.safetensors"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Convert, and tell what became of every tensor."""
+    made = doors.parser(__doc__, EXAMPLE)
+    made.add_argument("src", help="file (.pth .safetensors .params .pkl), or a model's name")
+    made.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
+    made.add_argument("--layout", choices=LAYOUTS, default="auto", help="whose names [auto]")
+    made.add_argument("--to", choices=TARGETS, help="SRC is ours: write it for this library")
+    made.add_argument("--force", action="store_true", help="replace existing files")
+    args = made.parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an error must be the first line on stderr
+        done = _convert(args.src, args.out, args.layout, args.to, args.force)
+    card = done.card
+    print("\n".join(done.lines))
+    print(f"{card.type}-{card.depth}: {card.num_tensors} tensors to {args.out}")
+    print(f"card: {card_path(args.out)} (source: {card.source})")
+    return 0
+
+
+def _convert(src: str, out: Path, layout: str, to: str | None, force: bool) -> Converted:
+    if to is None:
+        return convert_weights(src, out, layout, force=force)
+    if layout != "auto":
+        raise UserError(
+            "--to converts a backbone file of ours", f"--layout {layout}", "leave one of both out"
+        )
+    return convert_back(src, out, to, force=force)
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))

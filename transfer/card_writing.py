@@ -1,0 +1,55 @@
+"""A file of weights and the card beside it: both are written, or neither."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from engine.atomic import write_bytes, write_json
+from engine.errors import RefusedError, UserError
+from transfer.backbone_card import SUFFIX, Card, card_path, read_card
+
+__all__ = ["check_target", "write_with_card"]
+
+
+def check_target(out: Path, force: bool) -> None:
+    """See, before any work, that ``out`` and its card can be written.
+
+    Raises:
+        UserError: If the name does not end in ``.safetensors``.
+        RefusedError: If one of both exists and ``force`` is not given.
+    """
+    if out.suffix != SUFFIX:
+        raise UserError("not the name of a backbone file", out, f"let it end in {SUFFIX}")
+    for path in (out, card_path(out)):
+        if path.exists() and not force:
+            raise RefusedError("the file exists", path, "add --force, or choose another name")
+
+
+def write_with_card(
+    out: Path, tensors: Mapping[str, Tensor], fields: Mapping[str, Any], **more: Any
+) -> Card:
+    """Write ``tensors`` to ``out`` and the card beside it.
+
+    Args:
+        out: ``OUT.safetensors``.
+        tensors: By their names in the file.
+        fields: Of the card, but ``sha256`` and ``num_tensors``.
+        more: What the card shall hold beside its own fields.
+    """
+    data = safetensors.torch.save(
+        {name: tensor.contiguous() for name, tensor in tensors.items()}, metadata={"format": "pt"}
+    )
+    digest = hashlib.sha256(data).hexdigest()
+    card = Card(**{**fields, "sha256": digest, "num_tensors": len(tensors)})
+    write_bytes(out, data)
+    try:
+        write_json(card_path(out), {**card.to_dict(), **more})
+    except BaseException:
+        out.unlink(missing_ok=True)  # a file without its card is half an output
+        card_path(out).unlink(missing_ok=True)  # of an older file
+        raise
+    return read_card(out)

@@ -1,0 +1,215 @@
+"""Other libraries' weights into a backbone file: every tensor is used or listed as left out."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import UserError
+from transfer.backbone_card import Card
+from transfer.card_writing import check_target, write_with_card
+from transfer.converted_card import OTHERS, build_network, card_fields, tell_images
+from transfer.feature_check import check_same_features
+from transfer.layouts import recognise, shapes_of
+from transfer.libraries import build_like
+from transfer.mismatch import compare
+from transfer.renames import TO_OURS, timm_names_of_gluon
+from transfer.sources import Source, open_source
+
+__all__ = ["LAYOUTS", "Converted", "convert_weights"]
+
+LAYOUTS = ("auto", *TO_OURS)
+NETWORK = re.compile(r"(stem|conv1|bn1|layer\d+|res\d|res_conv1)[._]")
+CLASSIFIER = re.compile(
+    r"((module|model)\.)?(stem\.)?(fc|linear|head\.fc|head\.layers\.\w+)\.|(fc1000|pred)_"
+)
+# What Detectron's files hold beside weights, and a bias that detectron2's network lacks.
+CAFFE_EXTRA = re.compile(r".*_momentum$|conv1_b$|stem\.conv1\.bias$|(lr|weight_order)$")
+PLAIN = ("timm", "torchvision", "mmpretrain", "mmdet", "caffe")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The card that was written, and lines that tell what became of every tensor."""
+
+    card: Card
+    lines: list[str]
+
+
+def convert_weights(
+    src: str, out: str | Path, layout: str = "auto", *, force: bool = False
+) -> Converted:
+    """Write another library's ResNet as a backbone file with its card.
+
+    Args:
+        src: A file of weights, or the name of a model of timm or torchvision.
+        out: ``OUT.safetensors``; the card becomes ``OUT.json``.
+        layout: One of ``LAYOUTS``.
+        force: Replace ``out`` if it exists.
+
+    Raises:
+        UserError: If ``src`` cannot be read, is no ResNet of ours, lacks tensors, or computes
+            other features than its source.  Nothing is written then.
+        RefusedError: If ``out`` or its card exists and ``force`` is not given.
+    """
+    out = Path(out)
+    check_target(out, force)
+    source = open_source(src, layout)
+    layout, prefix = _layout_of(source, layout)
+    if layout == "gluon":
+        _refuse_flat_names(source)
+    inside, left_out = _sort(source.tensors, prefix)
+    tensors = _converted(inside, layout, source.where)
+    fields = card_fields(source, layout, tensors)
+    ours = build_network(fields)
+    _check_complete(ours, tensors, source.where)
+    read = f"read: {len(source.tensors)} tensors in the layout of {layout}, from {source.where}"
+    lines = [read, *_account(inside, left_out, tensors)]
+    lines.append(_check_features(source, layout, inside, fields, ours))
+    lines.append(tell_images(fields))
+    return Converted(write_with_card(out, tensors, fields), lines)
+
+
+# ---- which layout ----
+
+
+def _layout_of(source: Source, stated: str) -> tuple[str, str]:
+    guess = recognise(source.tensors)
+    if guess is None:
+        raise UserError(
+            f"no ResNet is in the file, first is {next(iter(source.tensors), 'nothing')}",
+            source.where,
+            "give weights of a ResNet of timm, torchvision, mmpretrain, mmdet, GluonCV or "
+            "detectron2",
+        )
+    found, prefix = source.layout or guess.layout.name, guess.prefix
+    # 7x7 stems are named alike in five layouts.
+    is_plain = f"{prefix}conv1.weight" in source.tensors and found in PLAIN
+    if stated != "auto":
+        if stated != found and not (is_plain and stated in PLAIN):
+            raise UserError(
+                f"the names are those of {found}, not of {stated}",
+                source.where,
+                f"leave --layout out, or say --layout {found}",
+            )
+        return stated, prefix
+    if found == "mmdet" and is_plain and "type" not in source.fields:
+        return _without_classifier(source), prefix
+    return found, prefix
+
+
+def _without_classifier(source: Source) -> str:
+    if "head.fc.weight" in source.tensors:
+        return "mmpretrain"
+    raise UserError(
+        "the names don't tell whether this is style 'pytorch' (RGB) or 'caffe' (BGR, std 1)",
+        source.where,
+        "say --layout mmdet for pytorch, or --layout caffe",
+    )
+
+
+def _refuse_flat_names(source: Source) -> None:
+    if not any("." in name for name in source.tensors):
+        raise UserError(
+            "the names are flat, as MXNet's export and save_params write them",
+            source.where,
+            "load the file with GluonCV and write it again with save_parameters",
+        )
+
+
+# ---- the tensors ----
+
+
+def _sort(
+    tensors: Mapping[str, Tensor], prefix: str
+) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
+    """Part what belongs to the network (without its prefix) from what is left out, by reason."""
+    inside: dict[str, Tensor] = {}
+    left_out: dict[str, list[str]] = {}
+    for name, tensor in tensors.items():
+        own = name.removeprefix(prefix) if name.startswith(prefix) else ""
+        if name.endswith("num_batches_tracked"):
+            left_out.setdefault("counters num_batches_tracked", []).append(name)
+        elif CAFFE_EXTRA.match(own):
+            left_out.setdefault("no part of detectron2's network", []).append(name)
+        elif CLASSIFIER.match(own or name):
+            left_out.setdefault("of the classifier", []).append(name)
+        elif NETWORK.match(own):
+            inside[own] = tensor
+        else:
+            left_out.setdefault("outside of the backbone", []).append(name)
+    return inside, left_out
+
+
+def _converted(inside: Mapping[str, Tensor], layout: str, where: str) -> dict[str, Tensor]:
+    try:
+        renamed = TO_OURS[layout](inside)
+    except ValueError as error:
+        raise UserError(f"{error} in the layout of {layout}", where, OTHERS) from error
+    for name, tensor in renamed.items():
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            told = "NaN or infinity" if tensor.is_floating_point() else str(tensor.dtype)
+            raise UserError(f"{name} holds {told}", where, "take another file of weights")
+    return {
+        name: tensor.detach().to(torch.float32).contiguous().clone()
+        for name, tensor in renamed.items()
+    }
+
+
+def _check_complete(ours: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+    comparison = compare(shapes_of(ours.state_dict()), shapes_of(tensors))
+    if not comparison.fits:
+        raise UserError(str(comparison), where, f"give the whole file; {OTHERS}")
+
+
+# ---- what is told ----
+
+
+def _account(
+    inside: Mapping[str, Tensor], left_out: Mapping[str, list[str]], tensors: Mapping[str, Tensor]
+) -> list[str]:
+    lines = [f"used: {len(inside)}"]
+    added = len(tensors) - len(inside)
+    if added:
+        lines[0] += f"; {added} running statistics added, the file has scale and shift only"
+    for reason, names in left_out.items():
+        named = ", ".join(names) if reason != "counters num_batches_tracked" else ""
+        lines.append(f"left out: {len(names)} {reason}{named and ': '}{named}")
+    return lines
+
+
+def _check_features(
+    source: Source,
+    layout: str,
+    inside: Mapping[str, Tensor],
+    fields: Mapping[str, Any],
+    ours: nn.Module,
+) -> str:
+    theirs = source.network or _source_like(layout, inside, fields)
+    if theirs is None:
+        return f"not checked by a forward pass: no implementation of {layout} at hand"
+
+    def convert(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        rename = TO_OURS["timm" if layout == "gluon" else layout]
+        return rename({name: state[name] for name in state if NETWORK.match(name)})
+
+    check_same_features(ours, theirs, convert, source.where)
+    kind = f"{type(theirs).__module__.partition('.')[0]}'s {type(theirs).__name__}"
+    return f"checked: the same features as {kind} in 4 stages, with these weights and random ones"
+
+
+def _source_like(
+    layout: str, inside: Mapping[str, Tensor], fields: Mapping[str, Any]
+) -> nn.Module | None:
+    """Build the library's own network and load the file's tensors under their own names."""
+    if layout not in ("timm", "torchvision", "gluon"):
+        return None
+    theirs = build_like("torchvision" if layout == "torchvision" else "timm", fields)
+    if theirs is not None:
+        names = timm_names_of_gluon(inside) if layout == "gluon" else dict(inside)
+        theirs.load_state_dict(names)
+    return theirs
