@@ -6,7 +6,7 @@ Command:   python tools/train_cls.py configs/classification/resnet18-d-all_demo.
            after resnet18-b_demo.py; another teacher:
            --cfg-options model.distillation.teacher.checkpoint=FILE
 Needs:     2 CPU cores, about a minute
-Result:    unmeasured
+Result:    docs/results.md, 3 seeds
 """
 
 _base_ = ["resnet18-d_demo.py"]

@@ -5,7 +5,7 @@ Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
 Command:   python tools/train_cls.py configs/classification/resnet18-d-all_photographs.py
            --cfg-options model.distillation.teacher.checkpoint=FILE
 Needs:     2 CPU cores, about 2 minutes
-Result:    unmeasured
+Result:    top-1 55.2 +- 0.8 (3 seeds, docs/results.md)
 """
 
 _base_ = [
