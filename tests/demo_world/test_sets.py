@@ -26,7 +26,7 @@ def test_names_are_in_the_order_of_sorted_folders() -> None:
 def test_splits_have_streams_and_files_of_their_own() -> None:
     assert len({split.stream for split in SPLITS}) == len(SPLITS) == 8
     files = [path for split in SPLITS for path in split.files()] + list(text_files())
-    # 3600 pictures; 500 pictures with annotations; 370 with masks; 6 lists; the classes' names, twice.
+    # 3600 pictures; 500 pictures with annotations; 370 with masks; 6 lists; 2 of classes.
     assert len(files) == len(set(files)) == 3600 + 2 * 500 + 2 * 370 + 6 + 2
 
 
