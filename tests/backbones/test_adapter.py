@@ -1,13 +1,14 @@
 """timm's networks behind our arguments, against timm's own."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import timm
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope, init_default_scope
+from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 import backbones.adapter
@@ -220,13 +221,21 @@ def backbone_of(name):
     return dict(type="TimmNetwork", name=name, out_indices=(0, 1, 2, 3), frozen_stages=1)
 
 
+@pytest.fixture
+def scope(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The default scope for one test: left behind, it would change what other tests build."""
+    with DefaultScope.overwrite_default_scope(request.param):
+        yield
+
+
+@pytest.mark.parametrize("scope", ["mmdet"], indirect=True)
+@pytest.mark.usefixtures("scope")
 @pytest.mark.parametrize("name", PAPER)
 def test_detector_trains_a_step_and_predicts(name):
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
     cfg = Config.fromfile(ROOT / "configs/detection/faster-rcnn_fpn_tiny.py")
-    init_default_scope("mmdet")
     cfg.model.backbone = backbone_of(name)
     cfg.model.backbone.out_indices = (1, 2, 3)  # its pyramid starts at stride 8
     cfg.model.neck.in_channels = list(STAGES[name].values())[1:]
@@ -247,13 +256,14 @@ def test_detector_trains_a_step_and_predicts(name):
     assert predicted[0].pred_instances.bboxes.shape[1] == 4
 
 
+@pytest.mark.parametrize("scope", ["mmseg"], indirect=True)
+@pytest.mark.usefixtures("scope")
 @pytest.mark.parametrize("name", PAPER)
 def test_segmenter_trains_a_step_and_predicts(name):
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample
 
     cfg = Config.fromfile(ROOT / "configs/segmentation/fcn_d8_tiny.py")
-    init_default_scope("mmseg")
     cfg.model.backbone = backbone_of(name)
     for head, at in ((cfg.model.decode_head, 3), (cfg.model.auxiliary_head, 2)):
         head.update(in_channels=list(STAGES[name].values())[at], num_classes=4)

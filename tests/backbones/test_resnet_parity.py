@@ -6,6 +6,8 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
+import backbones  # noqa: F401  registers ResNetA..D
+
 IMAGE = torch.rand(1, 3, 65, 97, generator=torch.Generator().manual_seed(1))  # odd, not square
 DILATED = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
 
