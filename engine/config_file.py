@@ -16,7 +16,7 @@ from engine.environment import check_environment
 from engine.errors import UserError
 from engine.overrides import apply_overrides
 
-__all__ = ["load_config", "refuse_missing_config"]
+__all__ = ["load_config", "read_config"]
 
 
 def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config, set[str]]:
@@ -33,12 +33,7 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     check_environment()
     set_data_root(args.data_root)
     explicit = _leaf_keys(args.config)
-    hush(MMLogger.get_current_instance())
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
-            cfg = Config.fromfile(args.config)
-    except FileNotFoundError as error:
-        raise UserError("a base of the config is missing", args.config, str(error)) from error
+    cfg = read_config(args.config)
     scope = cfg.get("default_scope", "mmengine")
     if scope not in tasks:
         raise UserError(
@@ -60,7 +55,22 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     return cfg, explicit
 
 
-def refuse_missing_config(path: Path) -> None:
+def read_config(path: Path) -> Config:
+    """Read a config and import what it names, without the libraries' talk.
+
+    Raises:
+        UserError: If it or one of its bases is missing.
+    """
+    _refuse_missing(path)
+    hush(MMLogger.get_current_instance())
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
+            return Config.fromfile(path)
+    except FileNotFoundError as error:
+        raise UserError("a base of the config is missing", path, str(error)) from error
+
+
+def _refuse_missing(path: Path) -> None:
     """Say so in our words.
 
     Raises:
@@ -76,7 +86,7 @@ def _leaf_keys(path: Path) -> set[str]:
     Raises:
         UserError: If the file is missing or no Python.
     """
-    refuse_missing_config(path)
+    _refuse_missing(path)
     try:
         tree = ast.parse(path.read_text())
     except SyntaxError as error:

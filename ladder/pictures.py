@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image, ImageDraw
 
+from engine.config_file import read_config
 from ladder.plan import PRETRAINING, Cell
 
 __all__ = ["draw_pictures"]
@@ -37,7 +37,7 @@ def draw_pictures(cells: Sequence[Cell], folder: Path) -> list[Path]:
 
 
 def _draw_task(task: str, cells: Sequence[Cell], folder: Path) -> list[Path]:
-    cfg = Config.fromfile(cells[0].config)
+    cfg = read_config(cells[0].config)
     init_default_scope(cfg.default_scope)
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     panels = {"mmdet": _detection_panels, "mmseg": _segmentation_panels}[cfg.default_scope]

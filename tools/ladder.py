@@ -6,11 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmengine.config import Config
-
 from engine import doors
 from engine.atomic import write_json, write_text
-from engine.config_file import refuse_missing_config
+from engine.config_file import read_config
 from ladder.pictures import draw_pictures
 from ladder.plan import plan
 from ladder.run import run_cells
@@ -29,8 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--dry-run", action="store_true", help="list the cells; run nothing")
     args = made.parse_args(argv)
     doors.set_data_root(args.data_root)
-    refuse_missing_config(args.config)
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.seeds = args.seeds or cfg.seeds
     folder = args.work_dir or Path("work_dirs", args.config.stem)
     cells = plan(cfg, folder)
