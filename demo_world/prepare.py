@@ -1,11 +1,11 @@
 """Put the drawn world in place, or find it there."""
 
-import os
 from pathlib import Path
 
 from demo_world.draw import check_world, draw_world
 from demo_world.manifest import Manifest, counts, read_manifest
 from engine.atomic import write_json
+from engine.cores import available_cores
 
 __all__ = ["prepare_demo"]
 
@@ -20,8 +20,7 @@ def prepare_demo(folder: Path, seed: int, golden_file: Path, update_golden: bool
         update_golden: Draw in any case, and write ``golden_file`` anew.
     """
     golden = None if update_golden else read_manifest(golden_file)
-    has_affinity = hasattr(os, "sched_getaffinity")  # Linux only
-    num_processes = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    num_processes = available_cores()
     manifest = None
     if folder.is_dir() and not update_golden:
         manifest, wrong = check_world(folder, seed, golden, num_processes)

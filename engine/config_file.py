@@ -16,7 +16,7 @@ from engine.environment import check_environment
 from engine.errors import UserError
 from engine.overrides import apply_overrides
 
-__all__ = ["load_config", "read_config"]
+__all__ = ["leaf_keys", "load_config", "read_config"]
 
 
 def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config, set[str]]:
@@ -32,7 +32,7 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     """
     check_environment()
     set_data_root(args.data_root)
-    explicit = _leaf_keys(args.config)
+    explicit = leaf_keys(args.config)
     cfg = read_config(args.config)
     scope = cfg.get("default_scope", "mmengine")
     if scope not in tasks:
@@ -80,7 +80,7 @@ def _refuse_missing(path: Path) -> None:
         raise UserError("no such config", path, "see configs/ for those that come with this tool")
 
 
-def _leaf_keys(path: Path) -> set[str]:
+def leaf_keys(path: Path) -> set[str]:
     """Find the dotted keys that the config file itself sets, its bases left aside.
 
     Raises:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from engine.cores import share_of_cores
 from engine.errors import UserError
 from engine.progress import track
 
@@ -153,7 +154,7 @@ def _inspect_all(
     if not paths:
         return
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
-    pool = ThreadPoolExecutor(min(_num_threads(), len(chunks)))
+    pool = ThreadPoolExecutor(min(share_of_cores(), len(chunks)))
     with _truncated_images_are_errors():
         results = pool.map(lambda chunk: [(path, inspect(path)) for path in chunk], chunks)
         pairs: Iterable[tuple[Path, Finding]] = (pair for chunk in results for pair in chunk)
@@ -174,11 +175,6 @@ def _truncated_images_are_errors() -> Iterator[None]:
         yield
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-def _num_threads() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def _stamp(path: Path) -> list[int]:

@@ -12,6 +12,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import FUNCTIONS, HOOKS
 from mmengine.runner import Runner
 
+from engine.cores import share_of_cores
+
 __all__ = ["EpochSeed", "init_processes", "replace_sync_bn", "seed_worker", "share_cores"]
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -41,8 +43,7 @@ def share_cores(cfg: Config) -> str:
     On few cores threads that outnumber them wait for each other (up to ten times slower).
     ``OMP_NUM_THREADS`` lowers the threads further.
     """
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = max(1, (available or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    cores = share_of_cores()
     most_workers = 0
     for name in LOADERS:
         loader = cfg.get(name)

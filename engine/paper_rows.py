@@ -11,13 +11,13 @@ and 9), ``backbone`` names the leaf that pretrains it, and ``compare_to`` that o
 ``measured`` holds figures in the form of ``published`` once somebody has trained the row.
 """
 
-import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from engine.config_file import leaf_keys
 from engine.errors import UserError
 
 __all__ = ["TABLES", "paper_rows"]
@@ -49,7 +49,7 @@ def paper_rows(configs: Path) -> list[dict[str, Any]]:
 
 def _rows_of(path: Path, configs: Path) -> Iterator[dict[str, Any]]:
     # Only what the file says itself: a config built on ours is another one than the paper's.
-    if "rows" not in _own_names(path):
+    if "rows" not in leaf_keys(path):
         return
     cfg = Config.fromfile(path, import_custom_modules=False)
     for row in cfg.rows:
@@ -65,12 +65,6 @@ def _rows_of(path: Path, configs: Path) -> Iterator[dict[str, Any]]:
         if "backbone" in row:
             made["backbone"] = _leaf(row["backbone"], configs, path)
         yield made
-
-
-def _own_names(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    targets = (node.targets[0] for node in tree.body if isinstance(node, ast.Assign))
-    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _check(row: Mapping[str, Any], path: Path) -> None:

@@ -66,9 +66,8 @@ def judge_in_percent(cfg: Config) -> list[str]:
     """
     lines: dict[str, None] = {}
     for name in ("val_evaluator", "test_evaluator"):
-        stated = cfg.get(name)
-        for metric in stated if isinstance(stated, list | tuple) else [stated]:
-            ours = OURS.get(str(metric.get("type"))) if isinstance(metric, dict) else None
+        for metric in _metrics(cfg, name):
+            ours = OURS.get(str(metric.get("type")))
             if ours and _says_the_same(metric, ours):
                 lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
                 _replace(metric, ours)
@@ -86,9 +85,9 @@ def check_save_best(cfg: Config) -> None:
         UserError: If ``save_best`` names none of theirs.
     """
     stated = (cfg.get("default_hooks", {}).get("checkpoint") or {}).get("save_best")
-    evaluators = cfg.get("val_evaluator") or []
-    evaluators = evaluators if isinstance(evaluators, list | tuple) else [evaluators]
-    given = [getattr(METRICS.get(one["type"]), "names", None) for one in evaluators]
+    given = [
+        getattr(METRICS.get(one["type"]), "names", None) for one in _metrics(cfg, "val_evaluator")
+    ]
     if not stated or not given or None in given:
         return
     names = [name for some in given if some for name in some]
@@ -99,6 +98,11 @@ def check_save_best(cfg: Config) -> None:
                 "default_hooks.checkpoint.save_best",
                 f"one of {', '.join(names)}",
             )
+
+
+def _metrics(cfg: Config, name: str) -> list[ConfigDict]:
+    stated = cfg.get(name) or []
+    return list(stated) if isinstance(stated, list | tuple) else [stated]
 
 
 def _says_the_same(metric: ConfigDict, ours: _Ours) -> bool:

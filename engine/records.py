@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from mmengine.runner import Runner
 
 from engine.atomic import write_json, write_text
 from engine.checkpoints import POINTER, follow_pointer
+from engine.cores import available_cores
 from engine.progress import counts_epochs, num_images_of
 
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
@@ -43,8 +43,7 @@ def hardware() -> str:
     """Name the processor that did the work, and how many."""
     if torch.cuda.is_available():
         return f"{get_world_size()} x {torch.cuda.get_device_name()}"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores {_cpu_name()}"
+    return f"{available_cores()} cores {_cpu_name()}"
 
 
 def _cpu_name() -> str:

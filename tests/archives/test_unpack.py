@@ -148,7 +148,7 @@ def test_an_encrypted_zip_is_an_error(tmp_path: Path) -> None:
         unpack(record("x.zip"), write(tmp_path, "x.zip", bytes(data)), tmp_path / "root")
 
 
-OUTSIDE = ["../evil", "/tmp/evil", "set/../../evil", "set/./../../evil", ".."]
+OUTSIDE = ["../evil", "/evil", "set/../../evil", "set/./../../evil", ".."]
 
 
 @pytest.mark.parametrize("kind", ["x.tar", "x.tar.gz", "x.zip"])

@@ -183,11 +183,11 @@ def test_an_interrupted_scan_keeps_what_it_has(tmp_path: Path) -> None:
 
 def test_never_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    assert image_scan._num_threads() == 8
+    assert image_scan.share_of_cores() == 8
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # two ranks share the machine
-    assert image_scan._num_threads() == 4
+    assert image_scan.share_of_cores() == 4
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "16")
-    assert image_scan._num_threads() == 1
+    assert image_scan.share_of_cores() == 1
 
 
 def test_a_bar_is_shown_for_many_images_only(
