@@ -42,7 +42,7 @@ class Box(NamedTuple):
 
     class_name: str
     xyxy: tuple[float, float, float, float]
-    ignore: bool  # VOC's difficult, COCO's iscrowd: neither an object nor background
+    ignore: bool  # VOC's difficult, COCO's iscrowd: not learned as an object, not counted
     mask: Any = None  # COCO's segmentation, for Mask R-CNN
 
 

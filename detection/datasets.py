@@ -184,19 +184,36 @@ class VocFormat(BoxDataset):
 
     Classes that are not stated are the lines of ``classes.txt`` in ``data_root``; where it is not
     there either, the names in the annotations of ``classes_from``, sorted.
-    Difficult objects are ignored: neither trained on nor counted by the metric.
+    In a split with ``test_mode`` difficult objects are ignored: the metric doesn't count them.
 
     Args:
         img_subdir: Folder of the images, of any suffix, under ``data_root``.
         ann_subdir: Folder of the XML files.
+        difficult: What difficult objects are in training: ``"ignore"``, no objects, as for mmdet
+            (background, unless the assigners have an ``ignore_iof_thr``); ``"keep"``, objects
+            like all others, as for GluonCV.
         **kwargs: See :class:`BoxDataset`; ``ann_file`` is ``ImageSets/Main/train.txt`` or so.
+
+    Raises:
+        UserError: If ``difficult`` is another word, or see :class:`BoxDataset`.
     """
 
     def __init__(
-        self, img_subdir: str = "JPEGImages", ann_subdir: str = "Annotations", **kwargs: Any
+        self,
+        img_subdir: str = "JPEGImages",
+        ann_subdir: str = "Annotations",
+        difficult: str = "ignore",
+        **kwargs: Any,
     ) -> None:
-        self.img_subdir, self.ann_subdir = img_subdir, ann_subdir
+        if difficult not in ("ignore", "keep"):
+            raise UserError(f"difficult is {difficult!r}", "VocFormat", "say 'ignore' or 'keep'")
+        self.img_subdir, self.ann_subdir, self.difficult = img_subdir, ann_subdir, difficult
         super().__init__(**kwargs)
+
+    def _instance(self, box: Box, labels: dict[str, int]) -> dict[str, Any]:
+        if self.difficult == "keep" and not self.test_mode:
+            box = box._replace(ignore=False)
+        return super()._instance(box, labels)
 
     def read_classes(self, ann_file: Path) -> list[str]:
         """Read ``classes.txt``, or collect the names in the annotations of one split, sorted.

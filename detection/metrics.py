@@ -9,37 +9,24 @@ import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO, COCOeval
-from mmdet.evaluation.functional.mean_ap import average_precision, tpfp_default
+from mmdet.evaluation.functional.mean_ap import average_precision
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from numpy import ndarray
 
 from detection.coco_files import load_coco
-from engine.atomic import write_text
+from detection.coco_per_image import coco_arrays
+from detection.per_image import Detections, per_image_arrays, voc_outcomes
+from engine.atomic import write_arrays, write_text
 from engine.errors import UserError
 
-__all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results"]
-
-
-@dataclass(frozen=True)  # mmengine turns a NamedTuple into a plain one
-class Detections:
-    """What was found in one image, and for VOC what was there; boxes x1 y1 x2 y2 in pixels."""
-
-    image_id: int | str
-    boxes_xyxy: ndarray  # [N, 4]
-    scores: ndarray  # [N]
-    labels: ndarray  # [N]
-    true_boxes: ndarray  # [M, 4]
-    true_labels: ndarray  # [M]
-    ignored_boxes: ndarray  # [I, 4]
-    ignored_labels: ndarray  # [I]
+__all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results", "voc_outcomes"]
 
 
 def coco_results(found: Sequence[Detections], category_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -75,14 +62,21 @@ class BoxMetric(BaseMetric):
 
     Args:
         results_file: Where to write the detections in COCO's results format; None: nowhere.
+        per_image_file: Where to write what became of them, see ``detection.per_image``.
         collect_device: ``"cpu"`` or ``"gpu"``, where several processes join their results.
     """
 
     default_prefix = ""  # the names stand alone; None would warn
 
-    def __init__(self, results_file: str | None = None, collect_device: str = "cpu") -> None:
+    def __init__(
+        self,
+        results_file: str | None = None,
+        per_image_file: str | None = None,
+        collect_device: str = "cpu",
+    ) -> None:
         super().__init__(collect_device=collect_device)
         self.results_file = results_file
+        self.per_image_file = per_image_file
         self.per_class: dict[str, float] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
@@ -102,7 +96,14 @@ class BoxMetric(BaseMetric):
             # One box a line: indented, COCO's would fill hundreds of megabytes.
             boxes = map(json.dumps, coco_results(results, self.category_ids()))
             write_text(self.results_file, "[\n" + ",\n".join(boxes) + "\n]\n")
-        return self.average_precisions(results)
+        metrics = self.average_precisions(results)
+        if self.per_image_file:
+            write_arrays(self.per_image_file, self.per_image(results))
+        return metrics
+
+    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
+        """What became of the detections, from which the metrics can be computed again."""
+        return per_image_arrays(results, self.classes)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -158,13 +159,10 @@ def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | 
         mine = item.labels == label
         if not mine.any():
             continue
-        boxes = np.hstack([item.boxes_xyxy[mine], item.scores[mine, None]])
-        true = item.true_boxes[item.true_labels == label]
-        ignored = item.ignored_boxes[item.ignored_labels == label]
-        hit, miss = tpfp_default(boxes, true, ignored, 0.5, use_legacy_coordinate=True)
-        scores.append(boxes[:, 4])
-        hits.append(hit[0])
-        misses.append(miss[0])
+        hit, miss = voc_outcomes(item, label)
+        scores.append(item.scores[mine])
+        hits.append(hit)
+        misses.append(miss)
     if not scores:
         return 0.0, 0.0
     order = np.argsort(-np.concatenate(scores), kind="stable")
@@ -194,6 +192,7 @@ class CocoBoxMetric(BoxMetric):
         super().__init__(**kwargs)
         self.ann_file = ann_file
         self._truth: COCO | None = None
+        self._judge: COCOeval | None = None
 
     def truth(self) -> COCO:
         """Load the annotations once.
@@ -229,6 +228,7 @@ class CocoBoxMetric(BoxMetric):
             judge.evaluate()
             judge.accumulate()
             judge.summarize()
+        self._judge = judge
         # precision: [10 IoUs, 101 recalls, K classes, 4 sizes, 3 limits]; sizes and limits
         # start with "all" and end with 100 boxes.  -1 where the class has no box.
         precision = judge.eval["precision"][:, :, :, 0, -1].mean(axis=(0, 1))
@@ -238,6 +238,12 @@ class CocoBoxMetric(BoxMetric):
             if ap >= 0
         }
         return {name: _percent(ap) for name, ap in zip(self.names, judge.stats, strict=False)}
+
+    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
+        """Take over what pycocotools made of the detections, at each of its ten IoUs."""
+        arrays = coco_arrays(self._judge, self.classes, self.category_ids())
+        self._judge = None  # it holds every image's matches
+        return arrays
 
 
 def _in_order(per_category: ndarray, category_ids: list[int]) -> list[float]:

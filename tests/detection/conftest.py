@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
 from PIL import Image
 
 import detection  # noqa: F401  before any test imports mmdet: it provides the operators
@@ -21,6 +22,12 @@ Drawn = tuple[np.ndarray, list[tuple[str, int, int, int, int]]]
 @pytest.fixture(autouse=True)
 def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.image_scan.SCAN_DIR", tmp_path / ".scans")
+
+
+@pytest.fixture(autouse=True)
+def _scope_stays_here() -> Iterator[None]:
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        yield
 
 
 @pytest.fixture

@@ -247,6 +247,25 @@ def test_small_boxes_are_ignored_and_empty_images_left_out_of_training_only(
     assert not any(x["ignore_flag"] for x in testing.get_data_info(1)["instances"])
 
 
+def test_difficult_objects_are_kept_where_asked_and_in_training_only(folder: Path) -> None:
+    edit(folder, 1, "<difficult>0</difficult>", "<difficult>1</difficult>")
+
+    def flags(**kwargs: Any) -> list[int]:
+        instances = train_split(folder, **kwargs).get_data_info(1)["instances"]
+        return [instance["ignore_flag"] for instance in instances]
+
+    assert flags() == flags(difficult="ignore") == [1, 1]
+    assert flags(difficult="keep") == [0, 0]
+    assert flags(difficult="keep", test_mode=True) == [1, 1]
+    # What is too small is ignored all the same.
+    assert flags(difficult="keep", filter_cfg=dict(bbox_min_size=1000)) == [1, 1]
+
+
+def test_another_word_for_difficult_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"difficult is 'drop'.*say 'ignore' or 'keep'"):
+        train_split(folder, difficult="drop")
+
+
 def test_filters_that_leave_nothing_stop_the_run(folder: Path) -> None:
     with pytest.raises(UserError, match="none of 6 images is left"):
         train_split(folder, filter_cfg=dict(min_size=66))  # the images are 96 x 65

@@ -1,7 +1,7 @@
 """COCO 2017: train on 23 of 24 training images, validate on the 24th, test on val2017.
 
 The labels of COCO's own test split are not public, so that val2017 is the test split, and a
-validation split has to come from train2017 (4,929 of 118,287 images).
+validation split has to come from train2017 (4,928 of 118,287 images).
 """
 
 data_root = "{{$DATA_ROOT:data}}/coco/"

@@ -60,7 +60,7 @@ train_dataloader = dict(
                 ann_file="ImageSets/Main/trainval.txt",
                 hold_out=10,
                 metainfo=dict(classes=classes),
-                filter_cfg=dict(filter_empty_gt=True, min_size=32),
+                filter_cfg=dict(filter_empty_gt=True, min_size=32, bbox_min_size=32),
                 pipeline=train_pipeline,
             ),
             dict(
@@ -68,7 +68,7 @@ train_dataloader = dict(
                 data_root=data_root + "VOC2012",
                 ann_file="ImageSets/Main/trainval.txt",
                 metainfo=dict(classes=classes),
-                filter_cfg=dict(filter_empty_gt=True, min_size=32),
+                filter_cfg=dict(filter_empty_gt=True, min_size=32, bbox_min_size=32),
                 pipeline=train_pipeline,
             ),
         ],

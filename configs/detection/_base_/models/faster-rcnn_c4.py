@@ -1,8 +1,9 @@
 """Faster R-CNN on stage 3 of a ResNet-50-D ("C4"); stage 4 sees each region.
 
-mmdet's values (faster-rcnn_r50-caffe-c4.py) but for the backbone and its stage 4, the number of
-classes, which is read from the data, and ExactRoIExtractor.  tools/train.py --backbone takes type,
-depth and widths of both, mean, std and the heads' in_channels from the file's card.
+GluonCV's values for faster_rcnn_resnet50_v1b_voc (commit 3473b1a2: gluoncv/model_zoo/faster_rcnn,
+rcnn and rpn, gluoncv/data/transforms/presets/rcnn.py); tests/detection/test_upstream_recipes.py
+lists where mmdet's faster-rcnn_r50-caffe-c4.py differs.  tools/train.py --backbone takes type,
+depth and widths of backbone and stage 4, mean, std and the heads' in_channels from the file's card.
 """
 
 default_scope = "mmdet"
@@ -45,6 +46,9 @@ model = dict(
             scales=[2, 4, 8, 16, 32],
             ratios=[0.5, 1.0, 2.0],
             strides=[16],
+            # GluonCV centres them in the first cell's 16 pixels, mmdet on its corner.  Its sides
+            # are rounded and a pixel shorter (rpn/anchor.py); these are not.
+            centers=[(7.5, 7.5)],
         ),
         bbox_coder=dict(
             type="DeltaXYWHBBoxCoder",
@@ -52,14 +56,16 @@ model = dict(
             target_stds=[1.0, 1.0, 1.0, 1.0],
         ),
         loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
-        loss_bbox=dict(type="L1Loss", loss_weight=1.0),
+        # MXNet's HuberLoss(rho=1/9) is the smooth L1 of this beta.
+        loss_bbox=dict(type="SmoothL1Loss", beta=1 / 9, loss_weight=1.0),
     ),
     roi_head=dict(
         type="StandardRoIHead",
         shared_head=dict(type="ResNetStage4", variant="ResNetD", depth=50, stride=2),
         bbox_roi_extractor=dict(
             type="ExactRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=0),
+            # MXNet's ROIAlign of the time has no shift by half a pixel.
+            roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=2, aligned=False),
             out_channels=1024,
             featmap_strides=[16],
         ),
@@ -76,7 +82,7 @@ model = dict(
             ),
             reg_class_agnostic=False,
             loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
-            loss_bbox=dict(type="L1Loss", loss_weight=1.0),
+            loss_bbox=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),  # HuberLoss(rho=1)
         ),
     ),
     train_cfg=dict(
@@ -96,7 +102,7 @@ model = dict(
                 neg_pos_ub=-1,
                 add_gt_as_proposals=False,
             ),
-            allowed_border=-1,
+            allowed_border=0,  # an anchor that leaves the image is not trained on
             pos_weight=-1,
             debug=False,
         ),
@@ -104,7 +110,7 @@ model = dict(
             nms_pre=12000,
             max_per_img=2000,
             nms=dict(type="nms", iou_threshold=0.7),
-            min_bbox_size=0,
+            min_bbox_size=16,  # in pixels of the resized image
         ),
         rcnn=dict(
             assigner=dict(
@@ -117,7 +123,7 @@ model = dict(
             ),
             sampler=dict(
                 type="RandomSampler",
-                num=512,
+                num=128,
                 pos_fraction=0.25,
                 neg_pos_ub=-1,
                 add_gt_as_proposals=True,
@@ -129,14 +135,18 @@ model = dict(
     test_cfg=dict(
         rpn=dict(
             nms_pre=6000,
-            max_per_img=1000,
+            max_per_img=300,
             nms=dict(type="nms", iou_threshold=0.7),
-            min_bbox_size=0,
+            min_bbox_size=16,
         ),
-        rcnn=dict(score_thr=0.05, nms=dict(type="nms", iou_threshold=0.5), max_per_img=100),
+        # Scores up to 0.01 are zeroed (nn/coder.py, MultiPerClassDecoder) before NMS drops those
+        # below 1e-4.  -1: no cap on an image's boxes.  GluonCV's 400 per class cannot bind with
+        # 300 regions, and its post_nms=100 is not used.
+        rcnn=dict(score_thr=0.01, nms=dict(type="nms", iou_threshold=0.3), max_per_img=-1),
     ),
 )
 tta_model = dict(
     type="DetTTAModel",
-    tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.5), max_per_img=100),
+    # 300 regions x 20 classes, seen twice: no cap either.
+    tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.3), max_per_img=12000),
 )
