@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
 
 from engine import checkpoints, launch, percent, progress, records
 from engine.atomic import write_json
 from engine.console import build_runner
 from engine.errors import UserError
 
-__all__ = ["evaluate", "report"]
+__all__ = ["described_model", "evaluate", "report"]
 
 
 def evaluate(
@@ -31,7 +33,8 @@ def evaluate(
         cfg: From :func:`load_config`; changed.
         checkpoint_path: A checkpoint that this toolkit wrote.
         evaluator_options: More arguments for the metric (where to write predictions, say).
-        tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``.
+        tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``; what its
+            ``tta_test_cfg`` says (sliding windows, say) goes into the network's ``test_cfg``.
 
     Returns:
         The record for ``metrics.json``.
@@ -45,7 +48,7 @@ def evaluate(
     launch.init_processes(cfg)
     split = _only_test(cfg)
     percent.judge_in_percent(cfg)
-    cfg.model = _described_model(checkpoint, checkpoint_path, cfg.model.type)
+    cfg.model = described_model(checkpoint, checkpoint_path, cfg.model.type)
     launch.share_cores(cfg)
     cfg.test_evaluator.update(evaluator_options or {})
     if tta:
@@ -55,7 +58,8 @@ def evaluate(
     _check_classes(
         tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
     )
-    network = runner.model.module if tta else runner.model
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    network = network.module if tta else network
     state = checkpoints.state_dict_of(checkpoint)
     checkpoints.refuse_misfits(network, state, checkpoint_path)
     network.load_state_dict(state)
@@ -76,14 +80,21 @@ def evaluate(
 
 
 def report(record: dict[str, Any], out: Path | None) -> None:
-    """Print the metrics, and write the whole record to ``out`` if given."""
+    """Print the metrics, and write the whole record to ``out`` if given; on rank 0 only."""
+    if not is_main_process():
+        return
     said = "  ".join(f"{name} {value:.2f}" for name, value in record["metrics"].items())
     print(f"{record['split']} ({record['num_images']} images): {said}")
     if out:
         write_json(out, record)
 
 
-def _described_model(checkpoint: dict[str, Any], path: Path, kind: str) -> ConfigDict:
+def described_model(checkpoint: dict[str, Any], path: Path, kind: str) -> ConfigDict:
+    """Read the config of the network that a checkpoint holds.
+
+    Raises:
+        UserError: If the checkpoint has none, or one of another type than ``kind``.
+    """
     meta = checkpoint.get("meta", {})
     if not {"model_json", "classes"} <= meta.keys():
         raise UserError(
@@ -120,6 +131,8 @@ def _augment_at_test_time(cfg: Config) -> None:
         raise UserError(
             "the config has no test-time augmentation", "--tta", "state tta_model and tta_pipeline"
         )
+    if "tta_test_cfg" in cfg:
+        cfg.merge_from_dict({"model": {"test_cfg": cfg.tta_test_cfg}})
     cfg.model = ConfigDict(cfg.tta_model, module=cfg.model)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
 

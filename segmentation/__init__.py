@@ -1,6 +1,6 @@
-"""What mmseg lacks: mask folders that are checked before training, metrics in percent.
+"""What mmseg lacks: mask folders checked before training, metrics in percent, GluonCV's transforms.
 
-Importing this package registers both; mmseg's networks are imported when one is built.
+Importing this package registers them; mmseg's networks are imported when one is built.
 """
 
 import contextlib
@@ -12,11 +12,12 @@ from mmengine.config.utils import MODULE2PACKAGE
 with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints that OneDL is absent, twice
     from segmentation.datasets import MaskFolder
     from segmentation.metrics import SegMetric
+    from segmentation.transforms import PadToWindows, RandomGaussianBlur
 
-__all__ = ["MaskFolder", "SegMetric"]
+__all__ = ["MaskFolder", "PadToWindows", "RandomGaussianBlur", "SegMetric"]
 
-# mmseg's published runs and GluonCV's average the loss over all pixels, ignored ones too; ours do
-# the same, and need not be told at every start.
+# mmseg's published runs average the loss over all pixels, ignored ones too; ours after its recipes
+# do the same, and need not be told at every start.
 warnings.filterwarnings("ignore", message="Default ``avg_non_ignore`` is False")
 
 # _base_ = "mmseg::..." asks for a distribution named mmsegmentation, which the fork

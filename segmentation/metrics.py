@@ -18,9 +18,10 @@ from mmengine.registry import METRICS
 from PIL import Image
 from torch import Tensor
 
+from engine.atomic import write_arrays
 from engine.errors import UserError
 
-__all__ = ["SegMetric", "count_pixels", "scores"]
+__all__ = ["SegMetric", "count_confusion", "count_pixels", "scores"]
 
 
 def count_pixels(
@@ -55,6 +56,25 @@ def count_pixels(
     return torch.stack(areas).cpu()
 
 
+def count_confusion(
+    predicted: Int[Tensor, "H W"],
+    labels: Int[Tensor, "H W"],
+    num_classes: int,
+    ignore_index: int = 255,
+) -> Int[Tensor, "K K"]:
+    """Count, per class of the truth (rows) and of the prediction (columns), the pixels.
+
+    Args:
+        predicted: Labels in [0, ``num_classes``).
+        labels: The truth, in the same range or ``ignore_index``.
+        num_classes: K.
+        ignore_index: Pixels with this label count nowhere.
+    """
+    labelled = labels != ignore_index
+    pairs = labels[labelled].long() * num_classes + predicted[labelled].long()
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, -1).cpu()
+
+
 def scores(counts: Int[Tensor, "3 K"]) -> tuple[dict[str, float], list[float]]:
     """Turn summed counts into percent: pixAcc, mIoU and mAcc, and the IoU of each class.
 
@@ -87,6 +107,9 @@ class SegMetric(BaseMetric):
         ignore_index: Pixels with this label count nowhere.
         output_dir: Folder for the predictions as grey PNG masks under the images' names, with the
             numbers of the data set's own masks (ADE20K: from 1).
+        per_image_file: Where to write the confusion of every image: an ``.npz`` with
+            ``image_ids`` [N], ``classes`` [K] and ``confusion`` [N K K], pixels by truth, then by
+            prediction.
         collect_device: "cpu" or "gpu", as in mmengine.
         prefix: Put before the names, as in mmengine.
     """
@@ -98,12 +121,14 @@ class SegMetric(BaseMetric):
         self,
         ignore_index: int = 255,
         output_dir: str | None = None,
+        per_image_file: str | None = None,
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ignore_index = ignore_index
         self.output_dir = Path(output_dir) if output_dir else None
+        self.per_image_file = per_image_file
         self.per_class: dict[str, float] = {}
         self._written: dict[str, str] = {}
         if self.output_dir and is_main_process():
@@ -115,13 +140,24 @@ class SegMetric(BaseMetric):
         for sample in data_samples:
             predicted = sample["pred_sem_seg"]["data"].squeeze(0)
             labels = sample["gt_sem_seg"]["data"].squeeze(0).to(predicted.device)
-            self.results.append(count_pixels(predicted, labels, num_classes, self.ignore_index))
+            counts = count_pixels(predicted, labels, num_classes, self.ignore_index)
+            confusion = None
+            if self.per_image_file:
+                confusion = count_confusion(predicted, labels, num_classes, self.ignore_index)
+            self.results.append((Path(sample["img_path"]).stem, counts, confusion))
             if self.output_dir:
                 self._write(self.output_dir, predicted, sample)
 
-    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[str, Tensor, Tensor | None]]) -> dict[str, float]:
         """Add up and score; the names are those of the contract."""
-        means, ious = scores(torch.stack(results).sum(0))
+        names, counts, confusions = zip(*results, strict=True)
+        if self.per_image_file:
+            classes = np.array(self.dataset_meta["classes"], dtype=str)
+            arrays = dict(
+                image_ids=np.array(names), classes=classes, confusion=np.stack(confusions)
+            )
+            write_arrays(self.per_image_file, arrays)
+        means, ious = scores(torch.stack(counts).sum(0))
         pairs = zip(self.dataset_meta["classes"], ious, strict=True)
         self.per_class = {name: iou for name, iou in pairs if not np.isnan(iou)}
         self._written.clear()

@@ -15,6 +15,8 @@ _base_ = [
     "_base_/schedules/poly_120e.py",
     "../_base_/default_runtime.py",
 ]
+# The crop of datasets/voc_masks.py.
+model = dict(data_preprocessor=dict(size=(480, 480)))
 own = dict(data_root="{{$DATA_ROOT:data}}/own-masks")
 train_dataloader = dict(dataset=own)
 val_dataloader = dict(dataset=own)

@@ -87,7 +87,7 @@ def test_voc_lies_where_detection_and_segmentation_look(
     first, second = cfg.train_dataloader.dataset.datasets
     for part in (first, second, cfg.val_dataloader.dataset, cfg.test_dataloader.dataset):
         assert Path(part.data_root, part.ann_file).is_file()
-    cfg = read("configs/segmentation/fcn_d8_voc-masks.py")
+    cfg = read("configs/segmentation/fcn_d8_voc2012.py")
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert Path(loader.dataset.data_root, loader.dataset.split).is_file()
         assert Path(loader.dataset.data_root, "SegmentationClass").is_dir()
@@ -107,7 +107,7 @@ def test_coco_lies_where_its_config_looks(prepared, monkeypatch: pytest.MonkeyPa
 def test_ade20k_lies_where_its_config_looks(prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     target = prepared("ade20k")
     monkeypatch.setenv("DATA_ROOT", str(target.parent))
-    cfg = read("configs/segmentation/fcn_d8_ade20k.py")
+    cfg = read("configs/segmentation/fcn_d8_paper_ade20k.py")
     for loader, number in ((cfg.train_dataloader, 2), (cfg.val_dataloader, 1)):
         data = loader.dataset
         for folder in (data.img_dir, data.mask_dir):

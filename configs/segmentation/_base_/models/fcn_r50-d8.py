@@ -1,8 +1,9 @@
 """FCN on ResNet-50-D at stride 8, with an auxiliary head: mmseg's fcn_r50-d8 and its numbers.
 
-The difference is the backbone, the paper's mean and std, and the crop (GluonCV's 480);
-tests/segmentation/test_configs.py holds the list.  ``tools/train.py --backbone`` sets type, depth
-and widths of the backbone, mean, std and the heads' in_channels from the backbone's card.
+The difference is the backbone, and the paper's mean and std;
+tests/segmentation/test_upstream_recipes_seg.py holds the list.  ``tools/train.py --backbone`` sets
+type, depth and widths of the backbone, mean, std and the heads' in_channels from the backbone's
+card.
 """
 
 default_scope = "mmseg"
@@ -20,7 +21,7 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(480, 480),  # the crop
+        size=(512, 512),  # the crop
     ),
     backbone=dict(
         type="ResNetD",

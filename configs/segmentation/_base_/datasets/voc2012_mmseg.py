@@ -1,0 +1,78 @@
+"""PASCAL VOC 2012's masks as mmseg's pascal_voc12_aug.py reads them, without the augmented set:
+1,464 images to train, 1,449 to validate, 20 classes and background.
+
+The truth of the test split is not public: what is reported is the validation split.
+tests/segmentation/test_upstream_recipes_seg.py holds what differs.
+"""
+
+crop_size = (512, 512)
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadAnnotations"),
+    dict(type="RandomResize", scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="Pad", size=crop_size),
+    dict(type="PackSegInputs"),
+]
+# The mask comes after the resize: predictions are scaled back and judged at its size.
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(2048, 512), keep_ratio=True),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+tta_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="Resize", scale_factor=ratio, keep_ratio=True)
+                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+            ],
+            [
+                dict(type="RandomFlip", prob=0.0, direction="horizontal"),
+                dict(type="RandomFlip", prob=1.0, direction="horizontal"),
+            ],
+            [dict(type="LoadAnnotations")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]
+
+data_root = "{{$DATA_ROOT:data}}/voc/VOCdevkit/VOC2012"
+splits = "ImageSets/Segmentation"
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(
+        type="MaskFolder",
+        data_root=data_root,
+        split=f"{splits}/train.txt",
+        classes="voc",
+        max_unreadable=10,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,  # images differ in size
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        type="MaskFolder",
+        data_root=data_root,
+        split=f"{splits}/val.txt",
+        classes="voc",
+        max_unreadable=10,
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="SegMetric")
+test_evaluator = dict(type="SegMetric")
