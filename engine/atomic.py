@@ -3,10 +3,14 @@
 import json
 import math
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_bytes", "write_json", "write_text"]
+import numpy as np
+
+__all__ = ["write_arrays", "write_bytes", "write_json", "write_text", "written_aside"]
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -15,14 +19,23 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     The temporary file lies in the same folder (a move across file systems would copy) and is
     removed when writing fails.  Missing folders are made.
     """
+    with written_aside(path) as aside:
+        aside.write_bytes(data)
+
+
+@contextmanager
+def written_aside(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file to fill; it becomes ``path`` if the block ends without an error.
+
+    For files that a library writes by itself; otherwise as :func:`write_bytes`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile.mkstemp: its mode 0600 would hide the result from the user's group.
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
+        yield aside
+        with aside.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(aside, path)
     finally:
@@ -33,6 +46,12 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8, as :func:`write_bytes` does."""
     write_bytes(path, text.encode())
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
+    """Write NumPy arrays as a compressed ``.npz``, as :func:`write_bytes` does."""
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def write_json(path: str | Path, obj: Any) -> None:

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from engine.bars import stop_bars
 from engine.errors import UserError
+from engine.shared_exit import join_failure
 
 __all__ = [
     "add_config_flags",
@@ -43,9 +44,11 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except _TerminatedError:
+        speaks, code = join_failure(TERMINATED, everyones=False)
         stop_bars()
-        print("terminated", file=sys.stderr)
-        return TERMINATED
+        if speaks:
+            print("terminated", file=sys.stderr)
+        return code
     except Exception as error:
         if "--debug" in argv:
             raise
@@ -57,14 +60,18 @@ def _on_sigterm(signum: int, frame: FrameType | None) -> None:
 
 
 def _say(error: Exception) -> int:
-    stop_bars()
     user_error = _user_error_behind(error)
-    if user_error is not None:
-        print(f"error: {user_error}", file=sys.stderr)
-        return user_error.exit_code
-    told = f"{type(error).__name__}: {error}".strip()
-    print(f"error: internal failure: {told}: run again with --debug for details", file=sys.stderr)
-    return 1
+    own_code = user_error.exit_code if user_error else 1
+    speaks, code = join_failure(own_code, everyones=user_error is not None)
+    stop_bars()
+    if not speaks:
+        return code
+    told = user_error or (
+        f"internal failure: {type(error).__name__}: {error}".strip()
+        + ": run again with --debug for details"
+    )
+    print(f"error: {told}", file=sys.stderr)
+    return code
 
 
 def _user_error_behind(error: BaseException | None) -> UserError | None:

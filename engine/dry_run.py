@@ -1,17 +1,25 @@
 """``--dry-run``: come as far as the first step, tell what would happen, and stop."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
-__all__ = ["DryRun", "DryRunDone", "frozen_parts"]
+from engine.atomic import write_json
+from engine.progress import counts_epochs
 
+__all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts"]
+
+# In the work dir's folder .dry_run: iterations, seconds_per_iteration, batch_size, val_images (of
+# all validations together), parameters.
+ESTIMATE = "estimate.json"
 # One batch to warm up (memory, kernels' choice), then enough for a rough rate.
 WARM_UP, TIMED = 1, 3
 
@@ -49,12 +57,31 @@ class DryRun(Hook):
         print_log(f"parameters: {total:,}; frozen: {said}", logger="current")
         seconds = _seconds_per_iteration(runner)
         iterations = runner.max_iters - runner.iter
+        estimate = {
+            "iterations": iterations,
+            "seconds_per_iteration": seconds,
+            "batch_size": runner.cfg.train_dataloader.batch_size,
+            "val_images": _val_images(runner),
+            "parameters": total,
+        }
+        if is_main_process():
+            write_json(Path(runner.work_dir, ESTIMATE), estimate)
         print_log(
             f"training would take about {iterations * seconds / 60:.1f} min: {iterations} "
             f"iterations of {seconds:.3f} s, validation not counted; nothing was trained",
             logger="current",
         )
         raise DryRunDone
+
+
+def _val_images(runner: Runner) -> int:
+    """How many images all validations of the training see together."""
+    if runner.val_loop is None:
+        return 0
+    loop = runner.train_loop
+    length = loop.max_epochs if counts_epochs(runner) else loop.max_iters
+    times = max(1, length // loop.val_interval)
+    return times * len(runner.val_loop.dataloader.dataset)
 
 
 def _seconds_per_iteration(runner: Runner) -> float:

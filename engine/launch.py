@@ -7,27 +7,50 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import get_rank
+from mmengine.dist import all_reduce, get_rank, get_world_size, init_dist, is_distributed
 from mmengine.hooks import Hook
 from mmengine.registry import FUNCTIONS, HOOKS
 from mmengine.runner import Runner
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from engine.cores import share_of_cores
+from engine.errors import UserError
+from engine.progress import counts_epochs
 
-__all__ = ["EpochSeed", "init_processes", "replace_sync_bn", "seed_worker", "share_cores"]
+__all__ = [
+    "EpochSeed",
+    "SyncRunningStats",
+    "init_processes",
+    "replace_sync_bn",
+    "seed_worker",
+    "share_cores",
+]
 
+# What each launcher sets for the processes that it starts.
+LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def init_processes(cfg: Config) -> None:
-    """Join the process group with gloo where there is no GPU.
+    """Join the process group, if there is to be one, before anything asks how large it is.
 
+    The Runner would join it later than the lr rule needs it.  Without a GPU it is made with gloo:
     mmengine's own launcher calls ``torch.cuda.set_device`` and fails there; it leaves a group
     that exists already alone.  Its DDP wrapper is told to put the network on no GPU.
+
+    Raises:
+        UserError: If the launcher has not started this process, or needs a GPU and finds none, or
+            torchrun has started several and no launcher is named.
     """
-    if cfg.launcher != "pytorch" or torch.cuda.is_available():
+    if cfg.launcher == "none":
+        _refuse_several_alone()
         return
-    if not torch.distributed.is_initialized():
+    _check_launcher(cfg.launcher)
+    if torch.cuda.is_available():
+        _init_on_gpus(cfg)
+        return
+    if not is_distributed():
         torch.distributed.init_process_group("gloo")
     cfg.model_wrapper_cfg = dict(
         type="MMDistributedDataParallel",
@@ -35,6 +58,36 @@ def init_processes(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get("find_unused_parameters", False),
     )
+
+
+def _refuse_several_alone() -> None:
+    count = os.environ.get("WORLD_SIZE", "1")
+    if "TORCHELASTIC_RUN_ID" in os.environ and count != "1":
+        raise UserError(
+            f"torchrun started {count} processes, and each would work alone, in one folder",
+            "--launcher none",
+            "add --launcher pytorch",
+        )
+
+
+def _check_launcher(launcher: str) -> None:
+    where = f"--launcher {launcher}"
+    if LAUNCHERS[launcher] not in os.environ:
+        start = {"pytorch": "torchrun", "slurm": "srun", "mpi": "mpirun"}[launcher]
+        told = f"the environment variable {LAUNCHERS[launcher]} is not set"
+        raise UserError(told, where, f"start the tool with {start}, or leave --launcher out")
+    if launcher != "pytorch" and not torch.cuda.is_available():
+        raise UserError("there is no GPU here", where, "use torchrun and --launcher pytorch")
+
+
+def _init_on_gpus(cfg: Config) -> None:
+    if is_distributed():
+        return
+    env = cfg.get("env_cfg") or {}
+    # Where nothing has been chosen, init_dist would choose spawn for the loaders' workers, too.
+    method = (env.get("mp_cfg") or {}).get("mp_start_method", "fork")
+    torch.multiprocessing.set_start_method(method, force=True)
+    init_dist(cfg.launcher, **(env.get("dist_cfg") or {}))
 
 
 def share_cores(cfg: Config) -> str:
@@ -96,6 +149,41 @@ class EpochSeed(Hook):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002  mmcv's transforms draw from it
         torch.manual_seed(seed)
+
+
+@HOOKS.register_module()
+class SyncRunningStats(Hook):
+    """Average batch norm's running statistics over the processes before they are used.
+
+    Each process updates its own from its share of the images.  Without this, every process
+    would validate with a network of its own, and the checkpoint would hold that of rank 0.
+    Norms in evaluation mode (frozen ones) are left as they are, bit for bit.
+    """
+
+    # Before the checkpoint hook.
+    priority = "NORMAL"
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Average at the epoch's end."""
+        _average_running_stats(runner.model)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Average where a loop that counts iterations is about to validate."""
+        if not counts_epochs(runner) and self.every_n_train_iters(
+            runner, runner.train_loop.val_interval
+        ):
+            _average_running_stats(runner.model)
+
+
+def _average_running_stats(network: nn.Module) -> None:
+    if get_world_size() == 1:
+        return
+    for norm in network.modules():
+        if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats:
+            for statistic in (norm.running_mean, norm.running_var):
+                all_reduce(statistic, "mean")
 
 
 @FUNCTIONS.register_module()

@@ -20,6 +20,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from engine.bars import Step, console_handlers, duration, on_terminal, stop_bars, track
+from engine.processes import mean_over_processes
 
 __all__ = [
     "ProgressHook",
@@ -68,8 +69,8 @@ class Rate:
 class ProgressHook(Hook):
     """Shows training, validation and test on rank 0: a bar, or plain lines.
 
-    The loss is read from the device only when a line is due, and at most every ``interval``
-    iterations.
+    The loss is the mean over the processes.  It is read from the device only when a line is due,
+    and at most every ``interval`` iterations.
 
     Args:
         interval: Iterations between two readings of the loss, at least.
@@ -129,15 +130,16 @@ class ProgressHook(Hook):
         now = time.perf_counter()
         self._train_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
         self._tick = now
+        loss = self._loss(runner, batch_idx + 1, outputs)
         step = self._step
         if step is None:
             return
         step.advance_to(batch_idx + 1)
         last = step.total is not None and step.done >= step.total
         if last:
-            self._end_epoch(runner, outputs)
+            self._end_epoch(runner, loss)
         elif step.done % self.interval == 0 and step.due:
-            step.show(self._train_note(runner, outputs))
+            step.show(self._train_note(runner, loss))
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Open the bar of a validation."""
@@ -180,17 +182,25 @@ class ProgressHook(Hook):
         # Not seen yet: backward costs twice a forward, so validation is three times as fast.
         return len(runner.val_dataloader.dataset) / (3 * self._train_rate.recent)
 
-    def _train_note(self, runner: Runner, outputs: dict | None) -> str:
+    def _loss(self, runner: Runner, done: int, outputs: dict | None) -> Any:
+        """Average where a line may be due; only rank 0 knows if it is, and all must take part."""
+        total = len(runner.train_dataloader) if counts_epochs(runner) else runner.max_iters
+        if done % self.interval and done != total:
+            return None
+        loss = (outputs or {}).get("loss")
+        return mean_over_processes(loss) if isinstance(loss, torch.Tensor) else loss
+
+    def _train_note(self, runner: Runner, loss: Any) -> str:
         parts = [f"lr {_lr(runner):.3g}", f"{self._train_rate.recent:.3g} img/s"]
-        if outputs and "loss" in outputs:
-            parts.insert(0, f"loss {_number(outputs['loss']):.4g}")
+        if loss is not None:
+            parts.insert(0, f"loss {_number(loss):.4g}")
         return " | ".join([*parts, f"left {duration(self.time_left(runner))}"])
 
-    def _end_epoch(self, runner: Runner, outputs: dict | None) -> None:
+    def _end_epoch(self, runner: Runner, loss: Any) -> None:
         step, self._step = self._step, None
         is_last = runner.iter + 1 >= runner.max_iters
         if step is not None and (is_last or step.silent_s >= SHORT_EPOCH_S):
-            step.end(self._train_note(runner, outputs))
+            step.end(self._train_note(runner, loss))
         elif step is not None:
             step.close()
 

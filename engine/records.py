@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 from engine.atomic import write_json, write_text
 from engine.checkpoints import POINTER, follow_pointer
 from engine.cores import available_cores
+from engine.processes import mean_over_processes
 from engine.progress import counts_epochs, num_images_of
 
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
@@ -110,9 +111,9 @@ class RunRecorder(Hook):
     """Write ``curve.jsonl`` and ``metrics.json`` (after training).
 
     The curve has a line per epoch, or per validation where the loop counts iterations; then
-    ``epoch`` is a fraction.  A resumed run keeps the lines of what it does not repeat.  img/s
-    counts training alone, without validation and without a line's first batch (workers start
-    in it).
+    ``epoch`` is a fraction.  A resumed run keeps the lines of what it does not repeat.  Loss and
+    img/s are those of all processes; img/s counts training alone, without validation and without
+    a line's first batch (workers start in it).
     """
 
     # Behind the checkpoint hook, whose file is hashed.
@@ -200,12 +201,13 @@ class RunRecorder(Hook):
     def _end_line(self, runner: Runner, epoch: float) -> None:
         now = time.perf_counter()
         counted = max(now - self._second_batch, 1e-9)
+        loss = mean_over_processes(torch.stack(self._losses).mean())
         self._lines.append(
             {
                 "epoch": epoch,
                 "iter": runner.iter,
                 "lr": self._lr,
-                "loss": round(float(torch.stack(self._losses).mean()), 6),
+                "loss": round(float(loss), 6),
                 "img_per_s": round(self._num_images * get_world_size() / counted, 2),
                 "seconds": round(now - self._line_begun, 3),
             }

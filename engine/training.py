@@ -23,7 +23,12 @@ from engine.num_classes import build_dataset, fill_num_classes
 __all__ = ["add_hooks", "prepare_training", "train"]
 
 # Every training run has them; the imports above register them, and the warm-ups.
-HOOKS = (launch.EpochSeed, progress.ProgressHook, records.RunRecorder)
+HOOKS = (
+    launch.EpochSeed,
+    launch.SyncRunningStats,
+    progress.ProgressHook,
+    records.RunRecorder,
+)
 WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from mmengine.config import Config
 
 from engine import launch
+from engine.errors import UserError
 
 
 @pytest.fixture
@@ -82,3 +84,90 @@ def test_loader_workers_differ_from_each_other():
         launch.seed_worker(worker)
         seen.append((random.random(), float(np.random.rand())))  # noqa: NPY002
     assert seen[0] != seen[1]
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """What a launcher sets on a machine with a GPU; the groups that were joined."""
+    joined = []
+    for name in launch.LAUNCHERS.values():
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        launch, "init_dist", lambda launcher, **more: joined.append((launcher, more))
+    )
+    return joined
+
+
+@pytest.mark.parametrize("launcher", ["pytorch", "slurm", "mpi"])
+def test_on_gpus_the_group_is_there_before_the_lr_rule_asks(launched, launcher):
+    cfg = Config(dict(launcher=launcher, env_cfg=dict(dist_cfg=dict(backend="nccl"))))
+    launch.init_processes(cfg)
+    assert launched == [(launcher, {"backend": "nccl"})]
+    assert torch.multiprocessing.get_start_method() == "fork"
+    assert "model_wrapper_cfg" not in cfg
+
+
+def test_without_a_launcher_nothing_is_joined(launched):
+    launch.init_processes(Config(dict(launcher="none")))
+    assert launched == []
+
+
+@pytest.mark.parametrize(
+    ("launcher", "starter"), [("pytorch", "torchrun"), ("slurm", "srun"), ("mpi", "mpirun")]
+)
+def test_a_launcher_that_did_not_start_the_process_is_the_users_mistake(
+    monkeypatch, launcher, starter
+):
+    monkeypatch.delenv(launch.LAUNCHERS[launcher], raising=False)
+    with pytest.raises(UserError, match=f"is not set: --launcher {launcher}: .* with {starter}"):
+        launch.init_processes(Config(dict(launcher=launcher)))
+
+
+def test_several_processes_without_a_launcher_are_refused(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match=r"started 2 processes.*add --launcher pytorch"):
+        launch.init_processes(Config(dict(launcher="none")))
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    launch.init_processes(Config(dict(launcher="none")))
+
+
+@pytest.mark.parametrize("launcher", ["slurm", "mpi"])
+def test_launchers_that_need_a_gpu_say_so(monkeypatch, launcher):
+    monkeypatch.setenv(launch.LAUNCHERS[launcher], "0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="there is no GPU here"):
+        launch.init_processes(Config(dict(launcher=launcher)))
+
+
+@pytest.fixture
+def norms(monkeypatch):
+    """A norm that learns, a frozen one, and an all-reduce that leaves a 7."""
+    monkeypatch.setattr(launch, "get_world_size", lambda: 2)
+    monkeypatch.setattr(launch, "all_reduce", lambda tensor, op: tensor.fill_(7))
+    network = torch.nn.Sequential(torch.nn.BatchNorm2d(1), torch.nn.BatchNorm2d(1))
+    network[1].eval()
+    return network
+
+
+def means(network):
+    return [float(norm.running_mean) for norm in network]
+
+
+def test_running_statistics_are_averaged_at_an_epochs_end_unless_frozen(norms):
+    launch.SyncRunningStats().after_train_epoch(SimpleNamespace(model=norms))
+    assert means(norms) == [7, 0]
+    assert float(norms[0].running_var) == 7
+    assert float(norms[1].running_var) == 1
+
+
+@pytest.mark.parametrize(
+    ("done", "loop", "mean"), [(3, {}, 7), (2, {}, 0), (3, {"run_epoch": 1}, 0)]
+)
+def test_a_loop_that_counts_iterations_averages_where_it_validates(norms, done, loop, mean):
+    runner = SimpleNamespace(
+        model=norms, iter=done - 1, train_loop=SimpleNamespace(val_interval=3, **loop)
+    )
+    launch.SyncRunningStats().after_train_iter(runner, done - 1)
+    assert means(norms) == [mean, 0]

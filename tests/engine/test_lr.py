@@ -110,3 +110,20 @@ def test_scaling_without_an_lr_is_the_users_mistake() -> None:
 def test_an_impossible_batch_size_is_the_users_mistake() -> None:
     with pytest.raises(UserError, match="base_batch_size must be at least 1, got 0"):
         apply_lr_rule(config(64, enable=True, base_batch_size=0), world_size=1)
+
+
+@pytest.mark.parametrize(
+    ("world_size", "accumulation", "line"),
+    [
+        (1, None, "lr 0.0125 = 0.1 x 32 / 256"),
+        (1, 4, "lr 0.05 = 0.1 x 128 / 256"),
+        (2, None, "lr 0.025 = 0.1 x 64 / 256"),
+        (2, 4, "lr 0.1 = 0.1 x 256 / 256"),
+    ],
+)
+def test_processes_and_accumulation_multiply(
+    world_size: int, accumulation: int | None, line: str
+) -> None:
+    cfg = config(32, accumulation, enable=True, base_batch_size=256)
+    assert apply_lr_rule(cfg, world_size) == line
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(float(line.split()[1]))
