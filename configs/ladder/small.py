@@ -1,17 +1,29 @@
-"""Is pretraining worth it, and do the tricks help, on photographs? Three rungs, three seeds.
+"""Scratch and the seven rows of the paper's tables 8 and 9, at a size for two CPU cores.
 
-Paper:     arXiv:1812.01187, tables 8 and 9, first and last row, beside a random start
-Data:      DATA_ROOT/caltech and DATA_ROOT/shapes5, see the configs below
-Command:   python tools/ladder.py configs/ladder/photographs.py
-Needs:     2 CPU cores, about 40 minutes
-Result:    docs/results.md, 3 seeds
+Paper:     arXiv:1812.01187, tables 8 and 9 (ResNet-50 on ImageNet there)
+Data:      DATA_ROOT/caltech (pretraining) and DATA_ROOT/shapes5 (fine-tuning), see the configs
+Command:   python tools/ladder.py configs/ladder/small.py
+Needs:     2 CPU cores; --dry-run tells the time
+Result:    docs/results.md
 """
 
+folder = "configs/classification/resnet18-"
 rungs = dict(
     scratch=None,
-    b_standard=dict(config="configs/classification/resnet18-b_photographs.py"),
-    d_all_tricks=dict(
-        config="configs/classification/resnet18-d-all_photographs.py", teacher="b_standard"
+    b_standard=dict(row="B-standard", config=folder + "b_photographs.py"),
+    d_efficient=dict(row="D-efficient", config=folder + "d_efficient_photographs.py"),
+    cosine=dict(row="+ cosine", config=folder + "d_cosine_photographs.py"),
+    smooth=dict(row="+ smooth", config=folder + "d_cosine-lbs_photographs.py"),
+    distill=dict(
+        row="+ distill w/o mixup",
+        config=folder + "d_cosine-lbs-distill_photographs.py",
+        teacher="smooth",
+    ),
+    mixup=dict(row="+ mixup w/o distill", config=folder + "d_cosine-lbs-mixup_photographs.py"),
+    distill_mixup=dict(
+        row="+ distill w/ mixup",
+        config=folder + "d_cosine-lbs-distill-mixup_photographs.py",
+        teacher="smooth",
     ),
 )
 tasks = dict(

@@ -1,0 +1,21 @@
+"""Slim ResNet-18-D with smoothing and distillation on small photographs: 94 classes, 48 px.
+
+Paper:     arXiv:1812.01187, tables 8 and 9, row + distill w/o mixup (ImageNet there)
+Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
+Command:   python tools/train_cls.py
+           configs/classification/resnet18-d_cosine-lbs-distill_photographs.py
+           --cfg-options model.distillation.teacher.checkpoint=FILE
+Needs:     2 CPU cores, about 3 minutes
+Result:    unmeasured
+"""
+
+_base_ = ["resnet18-d_cosine_photographs.py"]
+model = dict(
+    label_smoothing=dict(eps=0.1, form="paper"),
+    distillation=dict(
+        teacher=dict(checkpoint="work_dirs/resnet18-b_photographs/last_checkpoint"),
+        temperature=20.0,
+        hard_weight=0.5,
+        soft_weight=0.5,
+    ),
+)

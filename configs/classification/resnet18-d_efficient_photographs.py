@@ -1,0 +1,16 @@
+"""Slim ResNet-18-D, trained efficiently, on small photographs: 94 classes, 48 px.
+
+Paper:     arXiv:1812.01187, tables 8 and 9, row D-efficient (ImageNet there)
+Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
+Command:   python tools/train_cls.py
+           configs/classification/resnet18-d_efficient_photographs.py
+Needs:     2 CPU cores, about 2 minutes
+Result:    unmeasured
+"""
+
+_base_ = ["resnet18-d_cosine_photographs.py"]
+# Steps where B-standard has its own, see resnet18-b_photographs.py.
+param_scheduler = [
+    dict(type="GradualWarmup", begin=0, end=1, convert_to_iter_based=True),
+    dict(type="MultiStepLR", milestones=[8, 11], gamma=0.1),
+]
