@@ -1,0 +1,109 @@
+"""Which images a user means by files and folders, and what their pictures are called."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from torchvision.datasets.folder import is_image_file
+
+from classification.image_folder import read_rgb
+from engine.errors import UserError
+
+__all__ = ["MASKS", "Source", "check_named", "find_images", "name_pictures"]
+
+MASKS = "masks"  # the folder of label masks among the pictures
+
+
+class Source(NamedTuple):
+    """An image, and its name below the input that it was found in."""
+
+    path: Path
+    below: PurePosixPath
+    named: bool  # by the user, not found in a folder
+
+
+def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
+    """List the images of files and folders, those in sub-folders as well, each one once.
+
+    In folders, what is hidden does not count, nor ``out_dir`` (an earlier call's pictures).
+    With several folders, a folder's own name comes before its images' names.
+
+    Raises:
+        UserError: If an input is missing, or a folder holds no image.
+    """
+    several = sum(path.is_dir() for path in inputs) > 1
+    found: dict[str, Source] = {}
+    for given in inputs:
+        if not given.exists():
+            raise UserError("no such file or folder", given, "check the path of the images")
+        for source in _below(given, out_dir, several) if given.is_dir() else [_file(given)]:
+            found.setdefault(os.path.realpath(source.path), source)
+    return list(found.values())
+
+
+def check_named(sources: Sequence[Source]) -> None:
+    """Read the images that the user named, before anything slow; in folders some may be broken.
+
+    Raises:
+        UserError: If one cannot be read.
+    """
+    for source in sources:
+        if source.named:
+            read_rgb(source.path)
+
+
+def name_pictures(sources: Sequence[Source]) -> list[str]:
+    """Name each image's picture: its own name without suffix, sub-folders kept, no two alike.
+
+    Where ``a.jpg`` and ``a.png`` would share a name both keep their suffix (``a_jpg``,
+    ``a_png``); images of one name from two places are numbered.  File systems that take ``A``
+    for ``a`` are thought of, and so is the folder of masks.
+    """
+    stems = [source.below.with_suffix("") for source in sources]
+    counts = Counter(str(stem).lower() for stem in stems)
+    taken: set[str] = set()
+    names: list[str] = []
+    for source, stem in zip(sources, stems, strict=True):
+        wanted = str(stem)
+        if counts[wanted.lower()] > 1:
+            wanted += "_" + source.below.suffix[1:]
+        name, number = wanted, 1
+        while taken & _files_of(name):
+            number += 1
+            name = f"{wanted}_{number}"
+        taken |= _files_of(name)
+        names.append(name)
+    return names
+
+
+def _files_of(name: str) -> set[str]:
+    return {name.lower(), f"{MASKS}/{name.lower()}"}
+
+
+def _file(path: Path) -> Source:
+    return Source(path, PurePosixPath(path.name), named=True)
+
+
+def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
+    top = PurePosixPath(folder.resolve().name) if several else PurePosixPath()
+    found = [
+        Source(path, top / path.relative_to(folder).as_posix(), named=False)
+        for path in sorted(_walk(folder, out_dir))
+    ]
+    if not found:
+        raise UserError("no image in the folder", folder, "put .jpg, .png, ... files there")
+    return found
+
+
+def _walk(folder: Path, out_dir: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [
+            one
+            for one in folders
+            if not one.startswith(".") and Path(here, one).resolve() != out_dir.resolve()
+        ]
+        for name in names:
+            if is_image_file(name) and not name.startswith("."):
+                yield Path(here, name)

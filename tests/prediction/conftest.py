@@ -1,0 +1,41 @@
+"""Checkpoints of the tiny configs with random weights, and pictures of several sizes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from prediction import Predictor
+from tests.prediction.tiny_networks import CONFIGS, SIZES, random_network
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A checkpoint per task: ``cls``, ``det``, ``seg``."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    paths = {}
+    for task in CONFIGS:
+        network, meta = random_network(task)
+        paths[task] = folder / f"{task}.pth"
+        torch.save({"state_dict": network.state_dict(), "meta": meta}, paths[task])
+    return paths
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures of noise and squares; two are alike in size, all differ."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for name, (width, height) in SIZES.items():
+        pixels = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        pixels[10:40, 10:40] = rng.integers(0, 256, 3)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def predictors(checkpoints: dict[str, Path]) -> dict[str, Predictor]:
+    """A predictor per task."""
+    return {task: Predictor(CONFIGS[task], checkpoints[task], "cpu") for task in CONFIGS}

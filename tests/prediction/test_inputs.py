@@ -1,0 +1,92 @@
+"""Which images are meant, and names for their pictures that no other picture has."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.errors import UserError
+from prediction.inputs import check_named, find_images, name_pictures
+
+
+@pytest.fixture
+def draw(tmp_path: Path):
+    def make(*names: str) -> None:
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            kind = "PNG" if name.endswith("png") else "JPEG"
+            Image.new("RGB", (4, 3)).save(tmp_path / name, kind)
+
+    return make
+
+
+def names_of(tmp_path: Path, *inputs: str) -> dict[str, str]:
+    found = find_images([tmp_path / one for one in inputs], tmp_path / "out")
+    names = name_pictures(found)
+    return {
+        one.path.relative_to(tmp_path).as_posix(): n for one, n in zip(found, names, strict=True)
+    }
+
+
+def test_a_folder_means_its_images_those_in_sub_folders_too(tmp_path: Path, draw) -> None:
+    draw("in/b.jpg", "in/a.PNG.png", "in/deep/er/a.jpeg", "in/.hidden.png", "in/.git/c.png")
+    (tmp_path / "in/notes.txt").write_text("no image")
+    assert names_of(tmp_path, "in") == {
+        "in/a.PNG.png": "a.PNG",
+        "in/b.jpg": "b",
+        "in/deep/er/a.jpeg": "deep/er/a",
+    }
+
+
+def test_like_names_are_told_apart(tmp_path: Path, draw) -> None:
+    draw("in/a.jpg", "in/a.png", "in/A.jpeg", "in/a_png.jpg", "in/b.png", "x/b.png", "y/b.png")
+    assert names_of(tmp_path, "in") == {
+        "in/A.jpeg": "A_jpeg",
+        "in/a.jpg": "a_jpg",
+        "in/a.png": "a_png",
+        "in/a_png.jpg": "a_png_2",
+        "in/b.png": "b",
+    }
+    assert names_of(tmp_path, "x", "y") == {"x/b.png": "x/b", "y/b.png": "y/b"}
+    assert names_of(tmp_path, "x/b.png", "y/b.png") == {"x/b.png": "b_png", "y/b.png": "b_png_2"}
+
+
+def test_a_picture_is_never_named_like_a_mask(tmp_path: Path, draw) -> None:
+    draw("in/a.jpg", "in/masks/a.jpg")
+    names = names_of(tmp_path, "in")
+    assert names["in/a.jpg"] == "a"  # its mask is masks/a
+    assert names["in/masks/a.jpg"] == "masks/a_2"
+
+
+def test_an_image_given_twice_is_one(tmp_path: Path, draw) -> None:
+    draw("in/a.jpg", "in/b.jpg")
+    assert list(names_of(tmp_path, "in/b.jpg", "in", "in")) == ["in/b.jpg", "in/a.jpg"]
+
+
+def test_pictures_of_an_earlier_call_are_no_input(tmp_path: Path, draw) -> None:
+    draw("in/a.jpg", "in/out/a.png", "in/out/masks/a.png", "in/output/c.png")
+    found = find_images([tmp_path / "in"], tmp_path / "in/out")
+    assert [one.path.relative_to(tmp_path).as_posix() for one in found] == [
+        "in/a.jpg",
+        "in/output/c.png",
+    ]
+    above = find_images([tmp_path / "in/out"], tmp_path / "in")  # what is asked for is taken
+    assert len(above) == 2
+
+
+def test_missing_and_empty_inputs_are_errors(tmp_path: Path, draw) -> None:
+    with pytest.raises(UserError, match=r"no such file or folder: .*nowhere\.jpg"):
+        names_of(tmp_path, "nowhere.jpg")
+    (tmp_path / "empty/sub").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"no image in the folder: .*empty"):
+        names_of(tmp_path, "empty")
+
+
+def test_only_images_that_are_named_must_be_readable(tmp_path: Path, draw) -> None:
+    draw("in/a.jpg")
+    (tmp_path / "in/bad.jpg").write_bytes((tmp_path / "in/a.jpg").read_bytes()[:-100])
+    (tmp_path / "text.txt").write_text("no image")
+    check_named(find_images([tmp_path / "in"], tmp_path / "out"))
+    for name, why in (("in/bad.jpg", "[Tt]runcated"), ("text.txt", "not an image")):
+        with pytest.raises(UserError, match=f"image can't be read .*({why}).*{name}"):
+            check_named(find_images([tmp_path / name], tmp_path / "out"))

@@ -1,0 +1,52 @@
+"""Predict images and folders of images with a classifier, a detector or a segmenter."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from engine import doors
+from engine.checkpoints import follow_pointer
+from engine.records import sha256_of
+from prediction import Predictor
+from prediction.files import RECORD, check_request, write_predictions
+from prediction.inputs import check_named, find_images
+from prediction.results import MIN_SCORE
+
+EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \\
+    work_dirs/faster-rcnn_fpn_demo/last_checkpoint photos/ --out-dir work_dirs/photos"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Find the images, load the network, write pictures and record."""
+    made = doors.parser(__doc__, EXAMPLE)
+    made.add_argument("config", type=Path, help="config that the checkpoint was trained with")
+    made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
+    made.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="image or folder")
+    made.add_argument("--out-dir", type=Path, required=True, help="folder for what is written")
+    made.add_argument("--batch-size", type=int, default=8, help="images at a time [8]")
+    made.add_argument(
+        "--min-score", type=float, default=MIN_SCORE, help=f"least score of a box [{MIN_SCORE}]"
+    )
+    made.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    made.add_argument("--force", action="store_true", help="overwrite earlier predictions")
+    args = made.parse_args(argv)
+    sources = find_images(args.inputs, args.out_dir)
+    check_request(sources, args.out_dir, args.batch_size, args.min_score, args.force)
+    check_named(sources)
+    predictor = Predictor(args.config, args.checkpoint, args.device, args.cfg_options)
+    facts = {"checkpoint_sha256": sha256_of(follow_pointer(args.checkpoint))}
+    record = write_predictions(
+        predictor, sources, args.out_dir, args.batch_size, args.min_score, facts
+    )
+    for row in record["left_out"]:
+        print(f"left out: {row['file']}: {row['why']}")
+    print(f"{record['num_images']} images -> {args.out_dir / RECORD}", end="")
+    print(f" ({record['num_left_out']} left out)" if record["left_out"] else "")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))
