@@ -1,0 +1,52 @@
+"""Does a better classifier carry over?  Rank correlation of top-1 with mAP and mIoU."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["RankCorrelation", "rank_correlation"]
+
+EXACT_RUNGS = 8  # up to here all orders are tried, 8! = 40,320; beyond, the t approximation serves
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's coefficient over ``n`` rungs, in [-1, 1], and its two-sided p."""
+
+    rho: float
+    p: float
+    n: int
+
+
+def rank_correlation(
+    top1: Mapping[str, float | None], metric: Mapping[str, float | None]
+) -> RankCorrelation | None:
+    """Ask whether rungs with a better classifier have a better detector or segmenter.
+
+    Args:
+        top1: Each rung's mean top-1 in percent; None or no entry (scratch): left out.
+        metric: Each rung's mean mAP or mIoU in percent, likewise.
+
+    Returns:
+        None below three rungs that have both, or where all are equal.  Up to 8 rungs p is exact
+        (all orders): the usual approximation calls three rungs in order p = 0, but chance puts
+        them so, or upside down, once in three.
+    """
+    both = [(top1[rung], metric[rung]) for rung in top1 if metric.get(rung) is not None]
+    pairs = np.array([pair for pair in both if pair[0] is not None], dtype=np.float64)
+    if len(pairs) < 3 or (np.ptp(pairs, axis=0) == 0).any():
+        return None
+    x, y = (stats.rankdata(column) for column in pairs.T)
+    rho, p = stats.pearsonr(x, y)  # of the ranks: Spearman's
+    if len(pairs) <= EXACT_RUNGS:
+        exact = stats.permutation_test(
+            (x - x.mean(),),
+            lambda order, axis=-1: (order * y).sum(axis=axis),
+            permutation_type="pairings",
+            vectorized=True,
+            n_resamples=np.inf,
+        )
+        p = exact.pvalue
+    return RankCorrelation(float(rho), float(p), len(pairs))
