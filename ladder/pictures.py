@@ -1,92 +1,124 @@
-"""Predictions of every rung beside the ground truth, for the same few test images."""
+"""What every cell predicts for the same few test images, and the ground truth beside it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image, ImageDraw
 
-from engine.config_file import read_config
-from ladder.plan import PRETRAINING, Cell
+from classification.image_folder import read_rgb
+from detection.coco_files import load_coco
+from engine.atomic import written_aside
+from ladder.fingerprint import resolved
+from ladder.plan import Cell
+from ladder.state import is_done
+from prediction import drawing
 
-__all__ = ["draw_pictures"]
+__all__ = ["draw_cell", "draw_sheets"]
 
-# Pictures per task; small images are enlarged to this height.
-NUM_PICTURES = 6
+# Small images are enlarged until their shorter side has this length.
 HEIGHT_PX = 240
-CAPTION_PX = 14
+CAPTION_PX, CAPTION_FONT_PX = 20, 14
 # Boxes below it would cover the picture; mAP counts them all the same.
 MIN_SCORE = 0.3
 
 Panel = Image.Image
-Draw = Callable[[Cell], Panel]
 
 
-def draw_pictures(cells: Sequence[Cell], folder: Path) -> list[Path]:
-    """Draw ``NUM_PICTURES`` pictures per task: ground truth, then each rung of the first seed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    first_seed = min(cell.seed for cell in cells)
-    by_task: dict[str, list[Cell]] = {}
-    for cell in cells:
-        if cell.task != PRETRAINING and cell.seed == first_seed and cell.result.exists():
-            by_task.setdefault(cell.task, []).append(cell)
-    return [path for task, group in by_task.items() for path in _draw_task(task, group, folder)]
+def draw_cell(cell: Cell, count: int) -> None:
+    """Draw what a fine-tuned cell predicts for ``count`` test images, and their ground truth.
 
-
-def _draw_task(task: str, cells: Sequence[Cell], folder: Path) -> list[Path]:
-    cfg = read_config(cells[0].config)
-    init_default_scope(cfg.default_scope)
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    panels = {"mmdet": _detection_panels, "mmseg": _segmentation_panels}[cfg.default_scope]
-    drawn = []
-    for index in np.linspace(0, len(dataset) - 1, NUM_PICTURES).astype(int):
+    The images are spread evenly over the test split, the same for every rung.  Pictures go to
+    ``pictures/<image>.png`` in the cell's folder and ``truth/<task>/<image>.png`` in the ladder's.
+    """
+    cfg = resolved(cell)
+    if cfg is None or cell.task is None:
+        return
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    draw = _draw_boxes if cell.kind == "det" else _draw_mask
+    predictions = _read_boxes(cell, dataset) if cell.kind == "det" else {}
+    for index in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
         info = dataset.get_data_info(int(index))
-        named = panels(info, dataset.metainfo["classes"], cells)
-        path = folder / f"{task}_{Path(info['img_path']).stem}.png"
-        _side_by_side(named).save(path)
-        drawn.append(path)
+        name = f"{Path(info['img_path']).stem}.png"
+        _save(draw(cell, dataset, info, predictions), cell.folder / "pictures" / name)
+        truth = cell.root / "truth" / cell.task.name / name
+        if not truth.exists():
+            _save(draw(None, dataset, info, {}), truth)
+
+
+def _save(picture: Panel, path: Path) -> None:
+    with written_aside(path) as aside:
+        picture.save(aside, format="PNG")
+
+
+def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
+    """Put the ground truth and every rung of the first seed side by side, a sheet per image."""
+    first = min(cell.seed for cell in cells)
+    tuned = [cell for cell in cells if cell.task and cell.seed == first and is_done(cell)]
+    drawn = []
+    for task in dict.fromkeys(cell.task.name for cell in tuned if cell.task):
+        of_task = [cell for cell in tuned if cell.task and cell.task.name == task]
+        for truth in sorted((of_task[0].root / "truth" / task).glob("*.png")):
+            found = [(cell.rung.label, cell.folder / "pictures" / truth.name) for cell in of_task]
+            named = [("ground truth", truth), *(pair for pair in found if pair[1].is_file())]
+            path = folder / f"{task}_{truth.name}"
+            _save(_side_by_side([(name, Image.open(file)) for name, file in named]), path)
+            drawn.append(path)
     return drawn
 
 
-def _side_by_side(panels: Sequence[tuple[str, Panel]]) -> Image.Image:
+def _side_by_side(panels: Sequence[tuple[str, Panel]]) -> Panel:
     width = sum(panel.width for _, panel in panels) + 4 * (len(panels) - 1)
     height = max(panel.height for _, panel in panels) + CAPTION_PX
     sheet = Image.new("RGB", (width, height), "white")
     draw, left = ImageDraw.Draw(sheet), 0
     for name, panel in panels:
-        draw.text((left + 2, 1), name, fill="black")
+        text, font = drawing.fitted(name, CAPTION_FONT_PX, panel.width - 4)
+        draw.text((left + 2, CAPTION_PX / 2), text, "black", font, anchor="lm")
         sheet.paste(panel, (left, CAPTION_PX))
         left += panel.width + 4
     return sheet
 
 
-def _enlarged(image: Image.Image) -> tuple[Image.Image, float]:
-    scale = max(1.0, HEIGHT_PX / image.height)
-    size = (round(image.width * scale), round(image.height * scale))
-    return image.resize(size, Image.Resampling.NEAREST), scale
-
-
 # ---- detection ----
 
 
-def _detection_panels(
-    info: dict[str, Any], classes: Sequence[str], cells: Sequence[Cell]
-) -> list[tuple[str, Panel]]:
-    image, scale = _enlarged(Image.open(info["img_path"]).convert("RGB"))
-    truth = [(classes[item["bbox_label"]], item["bbox"], None) for item in info["instances"]]
-    panels = [("ground truth", _with_boxes(image, truth, classes, scale))]
-    stem = Path(info["img_path"]).stem
-    for cell in cells:
-        found = [
-            (classes[row["category_id"] - 1], _xyxy(row["bbox"]), row["score"])
-            for row in json.loads((cell.folder / "predictions").read_text())
-            if row["image_id"] == stem and row["score"] >= MIN_SCORE
-        ]
-        panels.append((cell.rung, _with_boxes(image, found, classes, scale)))
-    return panels
+def _read_boxes(cell: Cell, dataset: Any) -> dict[str, list[dict[str, Any]]]:
+    """Read what was found, by image, with labels in place of the file's category numbers."""
+    classes = dataset.metainfo["classes"]
+    numbers = {label + 1: label for label in range(len(classes))}
+    if dataset.metainfo.get("ann_file"):  # COCO's categories have numbers of their own
+        known = load_coco(Path(dataset.metainfo["ann_file"]))["categories"]
+        numbers = {one["id"]: classes.index(one["name"]) for one in known if one["name"] in classes}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in json.loads((cell.folder / "predictions").read_text(encoding="utf-8")):
+        if row["score"] >= MIN_SCORE:
+            box = {**row, "label": numbers[row["category_id"]]}
+            found.setdefault(str(row["image_id"]), []).append(box)
+    return found
+
+
+def _draw_boxes(
+    cell: Cell | None,
+    dataset: Any,
+    info: Mapping[str, Any],
+    predictions: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> Panel:
+    if cell is None:
+        pairs = [(item["bbox"], item["bbox_label"]) for item in info["instances"]]
+        scores = None
+    else:
+        rows = predictions.get(str(info["img_id"]), [])
+        pairs = [(_xyxy(row["bbox"]), row["label"]) for row in rows]
+        scores = [row["score"] for row in rows]
+    boxes_xyxy = np.array([box for box, _ in pairs], dtype=float).reshape(-1, 4)
+    labels = [label for _, label in pairs]
+    image, classes = read_rgb(info["img_path"]), dataset.metainfo["classes"]
+    return drawing.with_boxes(image, boxes_xyxy, labels, classes, scores, HEIGHT_PX)
 
 
 def _xyxy(box_xywh: Sequence[float]) -> list[float]:
@@ -94,52 +126,14 @@ def _xyxy(box_xywh: Sequence[float]) -> list[float]:
     return [x, y, x + width, y + height]
 
 
-def _with_boxes(
-    image: Image.Image,
-    objects: Sequence[tuple[str, Sequence[float], float | None]],
-    classes: Sequence[str],
-    scale: float,
-) -> Panel:
-    panel = image.copy()
-    draw = ImageDraw.Draw(panel)
-    for name, box_xyxy, score in objects:
-        colour = tuple(_palette(len(classes) + 1)[classes.index(name) + 1])
-        box = [scale * side for side in box_xyxy]
-        draw.rectangle(box, outline=colour, width=2)
-        said = name if score is None else f"{name} {score:.2f}"
-        left, top, right, bottom = draw.textbbox((box[0] + 3, box[1] + 2), said)
-        draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=colour)
-        draw.text((box[0] + 3, box[1] + 2), said, fill="black")
-    return panel
-
-
 # ---- segmentation ----
 
 
-def _segmentation_panels(
-    info: dict[str, Any], classes: Sequence[str], cells: Sequence[Cell]
-) -> list[tuple[str, Panel]]:
-    image = Image.open(info["img_path"]).convert("RGB")
-    truth = Image.open(info["seg_map_path"])
-    panels = [("image", _enlarged(image)[0]), ("ground truth", _with_mask(image, truth, classes))]
-    stem = Path(info["img_path"]).stem
-    for cell in cells:
-        predicted = Image.open(cell.folder / "predictions" / f"{stem}.png")
-        panels.append((cell.rung, _with_mask(image, predicted, classes)))
-    return panels
-
-
-def _with_mask(image: Image.Image, mask: Image.Image, classes: Sequence[str]) -> Panel:
-    labels = np.asarray(mask)
-    colours = _palette(256)
-    picture = np.asarray(image)
-    painted = 0.35 * picture + 0.65 * colours[labels]
-    shown = np.where((labels > 0)[..., None], painted, picture)
-    return _enlarged(Image.fromarray(shown.astype(np.uint8)))[0]
-
-
-def _palette(count: int) -> np.ndarray:
-    """Distinct light colours: hues a golden angle apart (137.5 degrees)."""
-    hues = (np.arange(count) * 137.508 / 360 * 255).astype(np.uint8)
-    hsv = np.stack([hues, np.full_like(hues, 170), np.full_like(hues, 250)], axis=-1)
-    return np.asarray(Image.fromarray(hsv[None], "HSV").convert("RGB"))[0].astype(int)
+def _draw_mask(
+    cell: Cell | None, dataset: Any, info: Mapping[str, Any], predictions: Mapping[str, Any]
+) -> Panel:
+    image = Path(info["img_path"])
+    file = cell.folder / "predictions" / f"{image.stem}.png" if cell else info["seg_map_path"]
+    # The files' numbers are those of the data's own masks, from 1 where 0 is no class.
+    mask = np.asarray(Image.open(file)).astype(int) - int(bool(info.get("reduce_zero_label")))
+    return drawing.with_mask(read_rgb(image), mask, dataset.metainfo["classes"], HEIGHT_PX)

@@ -1,122 +1,140 @@
-"""From a ladder config to the cells that have to be run, and the commands of each."""
+"""From a ladder to its cells: what each one needs, and the commands that make it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import Config
+from ladder.spec import PRETRAINING, SCRATCH, Ladder, Rung, Task
 
-from engine.errors import UserError
+__all__ = ["BACKBONE", "LAST", "Cell", "Command", "commands", "plan"]
 
-__all__ = ["SCRATCH", "Cell", "plan"]
-
-SCRATCH = "scratch"
-PRETRAINING = "pretraining"
-
+LAST, BACKBONE = "last_checkpoint", "backbone.safetensors"
 Command = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: a rung's pretraining, or a rung fine-tuned for a task, with one seed."""
+    """One run: a rung's pretraining (or conversion), or a rung fine-tuned for a task.
 
-    rung: str
-    task: str
-    seed: int
-    folder: Path
-    config: Path
-    commands: tuple[Command, ...]
-
-    @property
-    def result(self) -> Path:
-        """The file whose presence says that the cell is complete."""
-        return self.folder / "test.json"
-
-    @property
-    def name(self) -> str:
-        """Short name for progress lines."""
-        return f"{self.rung} / {self.task} / seed {self.seed}"
-
-
-def plan(cfg: Config, folder: Path) -> list[Cell]:
-    """List all cells, teachers before students and backbones before fine-tuning.
-
-    Backbone k is pretrained with seed k and fine-tuned with seed k, so that seeds are
-    independent repeats of the whole chain.
-
-    Raises:
-        UserError: If a config is missing, or a teacher is no earlier rung.
+    Args:
+        rung: The rung.
+        task: The task; None for the rung's pretraining.
+        seed: Of this run.
+        backbone_seed: Of the pretraining that it starts from; None where there is none.
+        needs: Keys of the cells that must be done before: backbone, or teacher.
+        root: The ladder's folder.
     """
-    _check(cfg)
-    cells: list[Cell] = []
-    for seed in cfg.seeds:
-        for rung, pretraining in cfg.rungs.items():
-            if pretraining:
-                cells.append(_pretraining(cfg, folder, rung, seed))
-        for rung in cfg.rungs:
-            cells.extend(_fine_tuning(cfg, folder, rung, seed))
-    return cells
+
+    rung: Rung
+    task: Task | None
+    seed: int
+    backbone_seed: int | None
+    needs: tuple[str, ...]
+    root: Path
+
+    @property
+    def key(self) -> str:
+        """Its folder, seen from the ladder's: ``seed0/b_standard/detection``."""
+        return _key(self.rung.name, self.task.name if self.task else PRETRAINING, self.seed)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of it lies."""
+        return self.root / self.key
+
+    @property
+    def kind(self) -> str:
+        """``"cls"``, ``"det"`` or ``"seg"``."""
+        return self.task.kind if self.task else "cls"
+
+    @property
+    def config(self) -> Path | None:
+        """The config that it trains; None where weights are only copied or converted."""
+        if self.task:
+            return self.task.config
+        return Path(self.rung.source) if self.rung.kind == "config" else None
+
+    @property
+    def cfg_options(self) -> tuple[str, ...]:
+        """Overrides of that config."""
+        if self.task is None and self.rung.teacher:
+            checkpoint = self.root / self.needs[0] / LAST
+            teacher = f"model.distillation.teacher.checkpoint={checkpoint}"
+            return (*self.rung.cfg_options, teacher)
+        return self.task.cfg_options if self.task else self.rung.cfg_options
+
+    @property
+    def start(self) -> str:
+        """What ``--backbone`` gets: a file, or scratch."""
+        return str(self.root / self.needs[0] / BACKBONE) if self.needs else SCRATCH
 
 
-def _check(cfg: Config) -> None:
-    seen: set[str] = set()
-    for rung, pretraining in cfg.rungs.items():
-        teacher = (pretraining or {}).get("teacher")
-        if teacher is not None and teacher not in seen:
-            mend = f"name a rung that stands above it ({', '.join(seen) or 'none does'})"
-            raise UserError(f"no earlier rung is called {teacher!r}", f"rungs.{rung}.teacher", mend)
-        if pretraining:
-            _existing(pretraining.config, f"rungs.{rung}.config")
-            seen.add(rung)
-    for task, config in cfg.tasks.items():
-        _existing(config, f"tasks.{task}")
+def plan(ladder: Ladder, root: Path) -> list[Cell]:
+    """List all cells, seed by seed: teachers before students, backbones before fine-tuning."""
+    cells: dict[str, Cell] = {}
+    for seed in ladder.seeds:
+        for rung in ladder.rungs:
+            if rung.kind != SCRATCH:
+                cell = _pretraining(ladder, rung, seed, root)
+                cells.setdefault(cell.key, cell)
+        for rung in (one for one in ladder.rungs if not one.teaches_only):
+            needs = _backbone_of(ladder, rung, seed)
+            of = None if not needs else _seed_of(ladder, rung, seed)
+            for task in ladder.tasks:
+                tuned = Cell(rung, task, seed, of, needs, root)
+                cells[tuned.key] = tuned
+    return list(cells.values())
 
 
-def _existing(config: str, key: str) -> None:
-    if not Path(config).is_file():
-        raise UserError(f"no such config: {config}", key, "name a file, seen from where you stand")
+def _key(rung: str, task: str, seed: int) -> str:
+    return f"seed{seed}/{rung}/{task}"
 
 
-def _folder(folder: Path, rung: str, task: str, seed: int) -> Path:
-    return folder / f"seed{seed}" / rung / task
+def _seed_of(ladder: Ladder, rung: Rung, seed: int) -> int:
+    return ladder.shared_seed if rung.seeds == "shared" else seed
 
 
-def _backbone(folder: Path, rung: str, seed: int) -> str:
-    return str(_folder(folder, rung, PRETRAINING, seed) / "backbone.safetensors")
+def _backbone_of(ladder: Ladder, rung: Rung, seed: int) -> tuple[str, ...]:
+    if rung.kind == SCRATCH:
+        return ()
+    return (_key(rung.name, PRETRAINING, _seed_of(ladder, rung, seed)),)
 
 
-def _train(tool: str, config: str, own: Path, seed: int) -> list[str]:
-    command = [f"tools/{tool}", config, "--work-dir", str(own), "--seed", str(seed)]
-    return [*command, "--resume"] if (own / "last_checkpoint").exists() else command
+def _pretraining(ladder: Ladder, rung: Rung, seed: int, root: Path) -> Cell:
+    own = _seed_of(ladder, rung, seed)
+    teacher = next((one for one in ladder.rungs if one.name == rung.teacher), None)
+    needs = _backbone_of(ladder, teacher, own) if teacher else ()
+    return Cell(rung, None, own, own, needs, root)
 
 
-def _pretraining(cfg: Config, folder: Path, rung: str, seed: int) -> Cell:
-    stated = cfg.rungs[rung]
-    own = _folder(folder, rung, PRETRAINING, seed)
-    last = str(own / "last_checkpoint")
-    options: tuple[str, ...] = tuple(stated.get("cfg_options") or ())
-    if stated.get("teacher"):
-        teacher = _folder(folder, stated.teacher, PRETRAINING, seed) / "last_checkpoint"
-        options = (*options, f"model.distillation.teacher.checkpoint={teacher}")
-    train = _train("train_cls.py", stated.config, own, seed)
-    commands = (
-        (*train, *(("--cfg-options", *options) if options else ())),
-        ("tools/export_backbone.py", last, _backbone(folder, rung, seed), "--force"),
-        ("tools/test_cls.py", stated.config, last, "--out", str(own / "test.json")),
-    )
-    return Cell(rung, PRETRAINING, seed, own, Path(stated.config), commands)
+def commands(cell: Cell, selection: str, resume: bool) -> list[Command]:
+    """Say what makes a cell, one command of ours after another.
 
-
-def _fine_tuning(cfg: Config, folder: Path, rung: str, seed: int) -> Iterator[Cell]:
-    start = _backbone(folder, rung, seed) if cfg.rungs[rung] else SCRATCH
-    for task, config in cfg.tasks.items():
-        own = _folder(folder, rung, task, seed)
-        last = str(own / "last_checkpoint")
-        commands = (
-            (*_train("train.py", config, own, seed), "--backbone", start),
-            (
-                *("tools/test.py", config, last, "--out", str(own / "test.json")),
-                *("--dump-predictions", str(own / "predictions")),
-            ),
-        )
-        yield Cell(rung, task, seed, own, Path(config), commands)
+    Args:
+        cell: Of :func:`plan`.
+        selection: The ladder's; ``"val"`` tests the best checkpoint, called ``best`` here.
+        resume: Go on from the newest checkpoint in the cell's folder.
+    """
+    own, tested = cell.folder, "best" if selection == "val" and cell.task else LAST
+    metrics = ("--out", str(own / "metrics.json"))
+    options = ("--cfg-options", *cell.cfg_options) if cell.cfg_options else ()
+    go_on = ("--resume",) if resume else ()
+    where = ("--work-dir", str(own), "--seed", str(cell.seed), *go_on)
+    if cell.task:
+        config = str(cell.task.config)
+        kept = ("--per-image", str(own / "per_image.npz"))
+        dumped = ("--dump-predictions", str(own / "predictions"))
+        return [
+            ("tools/train.py", config, *where, "--backbone", cell.start, *options),
+            ("tools/test.py", config, str(own / tested), *metrics, *kept, *dumped, *options),
+        ]
+    backbone = str(own / BACKBONE)
+    if cell.rung.kind == "model":
+        return [("tools/convert_weights.py", cell.rung.source, backbone, "--force")]
+    if cell.rung.kind == "file":
+        return []  # ladder.run copies it
+    config, last = cell.rung.source, str(own / LAST)
+    return [
+        ("tools/train_cls.py", config, *where, *options),
+        ("tools/export_backbone.py", last, backbone, "--force"),
+        ("tools/test_cls.py", config, last, *metrics, *options),
+    ]

@@ -1,5 +1,6 @@
 """Run rungs x tasks x seeds of a ladder config and compare the rungs."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,42 +8,52 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from engine import doors
-from engine.atomic import write_json, write_text
-from engine.config_file import read_config
-from ladder.pictures import draw_pictures
-from ladder.plan import plan
-from ladder.run import run_cells
-from ladder.summary import summarise, table
+from ladder import call, travel
 
-EXAMPLE = "python tools/ladder.py configs/ladder/demo.py"
+EXAMPLE = """python tools/ladder.py configs/ladder/demo.py
+python tools/ladder.py configs/ladder/demo.py --dry-run"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Plan, run what is missing, summarise."""
-    made = doors.parser(__doc__, EXAMPLE)
+    """Plan, say what will be done, run what is missing, summarise."""
+    args = _parser().parse_args(argv)
+    doors.set_data_root(args.data_root)
+    root = args.work_dir or Path("work_dirs", args.config.stem)
+    if args.export:
+        print(f"{len(travel.export_cells(root, args.export))} cells in {args.export}")
+        return 0
+    if args.import_:
+        came, stayed = travel.import_cells(root, args.import_)
+        print(f"{len(came)} cells came in, {len(stayed)} were here already")
+        return 0
+    return call.climb(args, root)
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = doors.parser(__doc__ or "", EXAMPLE)
     made.add_argument("config", type=Path, help="ladder config: rungs, tasks, seeds")
     made.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
     made.add_argument("--seeds", type=int, nargs="+", help="seeds [the config's]")
     made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
-    made.add_argument("--dry-run", action="store_true", help="list the cells; run nothing")
-    args = made.parse_args(argv)
-    doors.set_data_root(args.data_root)
-    cfg = read_config(args.config)
-    cfg.seeds = args.seeds or cfg.seeds
-    folder = args.work_dir or Path("work_dirs", args.config.stem)
-    cells = plan(cfg, folder)
-    if args.dry_run:
-        print("\n".join(f"{'done   ' if c.result.exists() else 'missing'} {c.name}" for c in cells))
-        return 0
-    run_cells(cells)
-    summary = summarise(cells)
-    write_json(folder / "summary.json", summary)
-    write_text(folder / "summary.md", table(summary))
-    pictures = draw_pictures(cells, folder / "pictures")
-    print(
-        f"\n{table(summary)}\n{folder}/summary.json, {len(pictures)} pictures in {folder}/pictures"
+    made.add_argument("--dry-run", action="store_true", help="say what would be done; run nothing")
+    made.add_argument("--jobs", type=int, default=1, metavar="N", help="cells at once [1]")
+    made.add_argument("--gpus", nargs="+", default=(), metavar="G", help="GPUs for the jobs [all]")
+    made.add_argument(
+        "--max-minutes", type=float, metavar="N", help="stop cleanly after N minutes (exit code 75)"
     )
-    return 0
+    made.add_argument("--cell", metavar="KEY", help="run this cell alone: seed0/RUNG/TASK")
+    changed = made.add_mutually_exclusive_group()
+    changed.add_argument(
+        "--rerun-changed",
+        action="store_true",
+        help="run cells again whose config, data, ... changed",
+    )
+    changed.add_argument("--keep-changed", action="store_true", help="keep them, with a footnote")
+    made.add_argument("--export", type=Path, metavar="F.tar.gz", help="pack finished cells")
+    made.add_argument(
+        "--import", type=Path, dest="import_", metavar="F.tar.gz", help="take in packed cells"
+    )
+    return made
 
 
 if __name__ == "__main__":

@@ -29,11 +29,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="write what was predicted: COCO results JSON, or a folder of PNG masks",
     )
     made.add_argument(
+        "--per-image",
+        type=Path,
+        metavar="P.npz",
+        help="write what became of every image: matched detections, or confusion of classes",
+    )
+    made.add_argument(
         "--tta", action="store_true", help="test-time augmentation, as the config says"
     )
     args = made.parse_args(argv)
     cfg, _ = load_config(args, TASKS)
-    options = {DUMP[cfg.task]: str(args.dump_predictions)} if args.dump_predictions else {}
+    written = {DUMP[cfg.task]: args.dump_predictions, "per_image_file": args.per_image}
+    options = {name: str(path) for name, path in written.items() if path}
     evaluation.report(evaluation.evaluate(cfg, args.checkpoint, options, args.tta), args.out)
     return 0
 

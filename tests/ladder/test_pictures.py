@@ -1,24 +1,29 @@
-"""Pictures of predictions beside the ground truth."""
+"""Pictures of predictions, and of the ground truth beside them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ladder import pictures
-from ladder.plan import Cell
+from ladder.plan import plan
+from ladder.spec import Ladder, Rung, Task
 
 CONFIG = """
-default_scope = "mm{scope}"
-test_dataloader = dict(dataset=dict(type="FakeOf{task}"))
+default_scope = "mm{kind}"
+test_dataloader = dict(dataset=dict(type="FakeOf{kind}"))
 """
+COCO = dict(categories=[dict(id=7, name="dog"), dict(id=3, name="cat")])
 
 
 class FakeDataset:
-    def __init__(self, folder):
-        self.folder = folder
-        self.metainfo = dict(classes=("background", "cat", "dog"))
+    """Nine grey images of 40 x 60 pixels, a cat in each."""
+
+    def __init__(self, folder, **meta):
+        self.folder, self.first = folder, meta.pop("first", 0)
+        self.metainfo = dict(classes=("background", "cat", "dog"), **meta)
 
     def __len__(self):
         return 9
@@ -26,60 +31,129 @@ class FakeDataset:
     def get_data_info(self, index):
         image, mask = self.folder / f"i{index}.png", self.folder / f"m{index}.png"
         Image.fromarray(np.full((40, 60, 3), 20 * index, np.uint8)).save(image)
-        Image.fromarray(np.full((40, 60), index % 3, np.uint8)).save(mask)
+        Image.fromarray(np.full((40, 60), 1 + self.first, np.uint8)).save(mask)
         boxes = [dict(bbox=[5.0, 6.0, 30.0, 31.0], bbox_label=1)]
-        return dict(img_path=str(image), seg_map_path=str(mask), instances=boxes)
+        return dict(
+            img_path=str(image),
+            img_id=f"i{index}",
+            seg_map_path=str(mask),
+            instances=boxes,
+            reduce_zero_label=bool(self.first),
+        )
 
 
 @pytest.fixture
-def cells(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures.DATASETS, "build", lambda cfg: FakeDataset(tmp_path))
-    made = []
-    for task, scope in (("det", "det"), ("seg", "seg")):
-        config = tmp_path / f"{task}.py"
-        config.write_text(CONFIG.format(scope=scope, task=task))
-        for rung in ("scratch", "d"):
-            folder = tmp_path / rung / task
-            folder.mkdir(parents=True)
-            (folder / "test.json").write_text("{}")
-            made.append(Cell(rung, task, 0, folder, config, ()))
-    return made
+def make(tmp_path, monkeypatch):
+    def data(**meta):
+        monkeypatch.setattr(pictures.DATASETS, "build", lambda cfg: FakeDataset(tmp_path, **meta))
+
+    def cells(kind):
+        data()
+        config = tmp_path / f"{kind}.py"
+        config.write_text(CONFIG.format(kind=kind))
+        task = Task(kind, kind, config, ())
+        rungs = (Rung("scratch", "scratch", label="from scratch"), Rung("a", "scratch", label="A"))
+        made = plan(Ladder("x", Path("x.py"), rungs, (task,), (0, 1), 0, "a"), tmp_path / "out")
+        for cell in made:
+            cell.folder.mkdir(parents=True)
+            (cell.folder / "cell.json").write_text('{"status": "done"}')
+        return made
+
+    cells.data = data
+    return cells
 
 
-def predict(cells, indices):
+def boxes(cell, category=2, scores=(0.9, 0.1), image_id="i{}"):
+    rows = [
+        dict(image_id=image_id.format(i), category_id=category, bbox=[1, 2, 20, 25], score=score)
+        for i in range(9)
+        for score in scores
+    ]
+    (cell.folder / "predictions").write_text(json.dumps(rows))
+
+
+def masks(cell, value=2):
+    (cell.folder / "predictions").mkdir()
+    for index in range(9):
+        mask = Image.fromarray(np.full((40, 60), value, np.uint8))
+        mask.save(cell.folder / "predictions" / f"i{index}.png")
+
+
+def drawn(cell):
+    return sorted(path.name for path in (cell.folder / "pictures").glob("*.png"))
+
+
+def pixels(path):
+    return np.asarray(Image.open(path))
+
+
+def test_the_same_images_are_drawn_in_every_cell_and_as_truth(make, tmp_path):
+    for cell in make("det"):
+        boxes(cell)
+        pictures.draw_cell(cell, 3)
+        assert drawn(cell) == ["i0.png", "i4.png", "i8.png"]
+    assert len(list((tmp_path / "out/truth/det").glob("*.png"))) == 3
+
+
+def test_truth_and_prediction_show_what_they_should(make, tmp_path):
+    cell = make("det")[0]
+    boxes(cell, scores=(0.9,))
+    pictures.draw_cell(cell, 1)
+    truth, found = (
+        pixels(tmp_path / "out/truth/det/i0.png"),
+        pixels(cell.folder / "pictures/i0.png"),
+    )
+    # 40 px become 240: a box from 5 begins at pixel 30, one from 1 at 6; the image is black
+    assert truth[120, 31].any()
+    assert not truth[90, 6].any()
+    assert found[90, 6].any()
+
+
+def test_a_box_below_the_threshold_is_not_drawn(make):
+    one, other = make("det")[:2]
+    boxes(one, scores=(0.9, 0.1))
+    boxes(other, scores=(0.9,))
+    for cell in (one, other):
+        pictures.draw_cell(cell, 1)
+    same = [pixels(cell.folder / "pictures/i0.png") for cell in (one, other)]
+    assert np.array_equal(*same)
+
+
+def test_cocos_own_numbers_are_understood(make, tmp_path):
+    file = tmp_path / "coco.json"
+    file.write_text(json.dumps({**COCO, "images": [], "annotations": []}))
+    voc, coco = make("det")[:2]
+    boxes(voc, category=3)
+    pictures.draw_cell(voc, 1)
+    boxes(coco, category=7)
+    make.data(ann_file=str(file))
+    pictures.draw_cell(coco, 1)
+    assert np.array_equal(*(pixels(one.folder / "pictures/i0.png") for one in (voc, coco)))
+
+
+def test_masks_that_count_from_one_look_like_those_that_count_from_zero(make, tmp_path):
+    plain = make("seg")[0]
+    masks(plain, value=2)
+    pictures.draw_cell(plain, 1)
+    truth = pixels(tmp_path / "out/truth/seg/i0.png")
+    (tmp_path / "out/truth/seg/i0.png").unlink()
+    make.data(first=1)
+    shifted = plan(
+        Ladder("x", Path("x.py"), (plain.rung,), (plain.task,), (5,), 0, "a"), tmp_path / "out"
+    )[0]
+    shifted.folder.mkdir(parents=True)
+    masks(shifted, value=3)
+    pictures.draw_cell(shifted, 1)
+    assert np.array_equal(*(pixels(one.folder / "pictures/i0.png") for one in (plain, shifted)))
+    assert np.array_equal(truth, pixels(tmp_path / "out/truth/seg/i0.png"))
+
+
+def test_sheets_show_truth_and_every_rung_of_the_first_seed(make, tmp_path):
+    cells = make("det")
     for cell in cells:
-        if cell.task == "det":
-            rows = [
-                dict(image_id=f"i{index}", category_id=3, bbox=[1, 2, 20, 25], score=score)
-                for index in indices
-                for score in (0.9, 0.1)
-            ]
-            (cell.folder / "predictions").write_text(json.dumps(rows))
-        else:
-            (cell.folder / "predictions").mkdir()
-            for index in indices:
-                mask = Image.fromarray(np.full((40, 60), 2, np.uint8))
-                mask.save(cell.folder / "predictions" / f"i{index}.png")
-
-
-def test_twelve_pictures_show_truth_and_every_rung(cells, tmp_path):
-    predict(cells, range(9))
-    drawn = pictures.draw_pictures(cells, tmp_path / "out")
-    assert len(drawn) == 12
-    for path in drawn:
-        picture = Image.open(path)
-        # 40 x 60 px enlarged to 240 x 360; detection: truth and two rungs, segmentation one more
-        panels = 3 if path.name.startswith("det") else 4
-        assert picture.size == (panels * 360 + (panels - 1) * 4, 240 + pictures.CAPTION_PX)
-
-
-def test_a_box_below_the_threshold_is_not_drawn(cells, tmp_path):
-    predict(cells, range(9))
-    detector = [cell for cell in cells if cell.task == "det"]
-    some = Image.open(pictures.draw_pictures(detector, tmp_path / "some")[0])
-    for cell in detector:
-        rows = json.loads((cell.folder / "predictions").read_text())
-        kept = [row for row in rows if row["score"] > 0.5]
-        (cell.folder / "predictions").write_text(json.dumps(kept))
-    fewer = Image.open(pictures.draw_pictures(detector, tmp_path / "fewer")[0])
-    assert np.array_equal(np.asarray(some), np.asarray(fewer))
+        boxes(cell)
+        pictures.draw_cell(cell, 2)
+    sheets = pictures.draw_sheets(cells, tmp_path / "sheets")
+    assert [path.name for path in sheets] == ["det_i0.png", "det_i8.png"]
+    # 40 x 60 px enlarged to 240 x 360: truth and two rungs
+    assert Image.open(sheets[0]).size == (3 * 360 + 2 * 4, 240 + pictures.CAPTION_PX)

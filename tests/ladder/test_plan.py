@@ -1,85 +1,106 @@
 """Which cells a ladder has, in which order, with which commands."""
 
+from pathlib import Path
+
 import pytest
-from mmengine.config import Config
 
-from engine.errors import UserError
-from ladder.plan import plan
+from ladder.plan import commands, plan
+from ladder.spec import Ladder, Rung, Task
 
-SHORT = ["train_cfg.max_epochs=1"]
+OUT = Path("out")
+SHORT = "train_cfg.max_epochs=1"
+SCRATCH = Rung("scratch", "scratch")
+B = Rung("b", "config", "b.py")
+D = Rung("d", "config", "d.py", teacher="b", cfg_options=(SHORT,))
+PUBLIC = Rung("public", "model", "resnet50d.gluon_in1k", seeds="shared")
+MINE = Rung("mine", "file", "mine.safetensors", seeds="shared")
+DET = Task("detection", "det", Path("det.py"), ("mAP_voc07",))
+SEG = Task("segmentation", "seg", Path("seg.py"), ("pixAcc", "mIoU"), cfg_options=(SHORT,))
 
 
-def ladder(tmp_path, **changed):
-    for name in ("b.py", "d.py", "det.py", "seg.py"):
-        (tmp_path / name).write_text("")
-    stated = dict(
-        rungs=dict(
-            scratch=None,
-            b=dict(config=str(tmp_path / "b.py")),
-            d=dict(
-                config=str(tmp_path / "d.py"), teacher="b", cfg_options=["train_cfg.max_epochs=1"]
-            ),
-        ),
-        tasks=dict(det=str(tmp_path / "det.py"), seg=str(tmp_path / "seg.py")),
-        seeds=[0, 1],
+def ladder(*rungs: Rung, seeds=(0, 1), shared_seed=0) -> Ladder:
+    return Ladder(
+        "mine", Path("mine.py"), rungs, (DET, SEG), seeds, shared_seed, reference=rungs[0].name
     )
-    return Config({**stated, **changed})
 
 
-def test_every_rung_meets_every_task_with_every_seed(tmp_path):
-    cells = plan(ladder(tmp_path), tmp_path / "out")
-    tuned = [(c.seed, c.rung, c.task) for c in cells if c.task != "pretraining"]
-    assert len(tuned) == len(set(tuned)) == 2 * 3 * 2
+def by_key(*rungs: Rung, **changed):
+    return {cell.key: cell for cell in plan(ladder(*rungs, **changed), OUT)}
+
+
+def test_every_rung_meets_every_task_with_every_seed():
+    cells = plan(ladder(SCRATCH, B, D), OUT)
+    tuned = {cell.key for cell in cells if cell.task}
+    assert len(tuned) == 2 * 3 * 2
     assert len(cells) == len(tuned) + 2 * 2  # scratch has no pretraining
 
 
-def test_backbones_come_before_what_needs_them_and_teachers_before_students(tmp_path):
-    order = [(c.rung, c.task) for c in plan(ladder(tmp_path), tmp_path / "out") if c.seed == 1]
-    assert order.index(("b", "pretraining")) < order.index(("d", "pretraining"))
-    assert order.index(("d", "pretraining")) < order.index(("d", "det"))
+def test_what_a_cell_needs_stands_before_it():
+    cells = plan(ladder(SCRATCH, B, D, PUBLIC), OUT)
+    keys = [cell.key for cell in cells]
+    for index, cell in enumerate(cells):
+        assert all(need in keys[:index] for need in cell.needs)
+    assert by_key(SCRATCH, B, D)["seed1/d/pretraining"].needs == ("seed1/b/pretraining",)
 
 
-def test_backbone_k_is_trained_and_tuned_with_seed_k(tmp_path):
-    cells = {(c.rung, c.task, c.seed): c for c in plan(ladder(tmp_path), tmp_path / "out")}
-    exported = cells["d", "pretraining", 1].commands[1][2]
-    train = cells["d", "det", 1].commands[0]
-    assert train[train.index("--backbone") + 1] == exported
+def test_backbone_k_is_trained_and_tuned_with_seed_k():
+    cells = by_key(B)
+    assert cells["seed1/b/detection"].start == "out/seed1/b/pretraining/backbone.safetensors"
+    train = commands(cells["seed1/b/detection"], "last", resume=False)[0]
     assert train[train.index("--seed") + 1] == "1"
-    assert "seed1" in exported
+    assert train[train.index("--backbone") + 1] == cells["seed1/b/detection"].start
 
 
-def test_the_student_is_told_its_teachers_checkpoint_of_the_same_seed(tmp_path):
-    cells = {(c.rung, c.task, c.seed): c for c in plan(ladder(tmp_path), tmp_path / "out")}
-    command = cells["d", "pretraining", 1].commands[0]
-    teacher = next(word for word in command if word.startswith("model.distillation"))
-    assert teacher.endswith("seed1/b/pretraining/last_checkpoint")
-    assert SHORT[0] in command
+@pytest.mark.parametrize("rung", [PUBLIC, MINE], ids=["model", "file"])
+def test_a_shared_backbone_is_made_once(rung):
+    cells = by_key(SCRATCH, rung, seeds=(1, 2), shared_seed=1)
+    made = [key for key in cells if key.endswith("pretraining")]
+    assert made == [f"seed1/{rung.name}/pretraining"]
+    assert cells[f"seed2/{rung.name}/detection"].backbone_seed == 1
+    assert cells[f"seed2/{rung.name}/detection"].needs == tuple(made)
 
 
-def test_scratch_is_asked_for_by_its_word(tmp_path):
-    cells = [c for c in plan(ladder(tmp_path), tmp_path / "out") if c.rung == "scratch"]
-    assert len(cells) == 4
-    for cell in cells:
-        train = cell.commands[0]
-        assert train[train.index("--backbone") + 1] == "scratch"
+def test_the_student_is_told_its_teachers_checkpoint_of_the_same_seed():
+    train = commands(by_key(B, D)["seed1/d/pretraining"], "last", resume=False)[0]
+    options = train[train.index("--cfg-options") + 1 :]
+    teacher = "model.distillation.teacher.checkpoint=out/seed1/b/pretraining/last_checkpoint"
+    assert options == (SHORT, teacher)
 
 
-def test_a_run_that_was_cut_off_is_resumed(tmp_path):
-    begun = tmp_path / "out/seed0/scratch/det"
-    begun.mkdir(parents=True)
-    (begun / "last_checkpoint").write_text("epoch_1.pth")
-    resumed = [c for c in plan(ladder(tmp_path), tmp_path / "out") if "--resume" in c.commands[0]]
-    assert [(c.rung, c.task, c.seed) for c in resumed] == [("scratch", "det", 0)]
+def test_scratch_is_asked_for_by_its_word():
+    train = commands(by_key(SCRATCH)["seed0/scratch/detection"], "last", resume=False)[0]
+    assert train[train.index("--backbone") + 1] == "scratch"
 
 
-def test_a_teacher_that_is_no_earlier_rung_is_an_error(tmp_path):
-    cfg = ladder(tmp_path)
-    cfg.rungs.b.teacher = "d"
-    with pytest.raises(UserError, match=r"'d'.*rungs\.b\.teacher"):
-        plan(cfg, tmp_path / "out")
+def test_pretraining_is_trained_exported_and_tested():
+    made = commands(by_key(B)["seed0/b/pretraining"], "last", resume=False)
+    tools = ["tools/train_cls.py", "tools/export_backbone.py", "tools/test_cls.py"]
+    assert [command[0] for command in made] == tools
 
 
-def test_a_missing_config_is_named_with_its_key(tmp_path):
-    cfg = ladder(tmp_path, tasks=dict(det=str(tmp_path / "nowhere.py")))
-    with pytest.raises(UserError, match=r"nowhere\.py.*tasks\.det"):
-        plan(cfg, tmp_path / "out")
+def test_a_public_model_is_converted_and_a_file_only_copied():
+    cells = by_key(PUBLIC, MINE)
+    converted = commands(cells["seed0/public/pretraining"], "last", resume=False)
+    assert [command[:2] for command in converted] == [("tools/convert_weights.py", PUBLIC.source)]
+    assert commands(cells["seed0/mine/pretraining"], "last", resume=False) == []
+
+
+def test_a_cell_that_was_cut_off_is_resumed_and_no_other():
+    cell = by_key(B)["seed0/b/detection"]
+    assert "--resume" in commands(cell, "last", resume=True)[0]
+    assert not any("--resume" in one for one in commands(cell, "last", resume=False))
+
+
+def test_the_last_checkpoint_is_tested_or_the_best_on_val():
+    cell = by_key(B)["seed0/b/segmentation"]
+    last, best = (commands(cell, choice, resume=False)[1] for choice in ("last", "val"))
+    assert Path(last[2]).name == "last_checkpoint"
+    assert Path(best[2]).name == "best"
+    # a classifier is never picked: its test split may be its val split
+    pretrained = commands(by_key(B)["seed0/b/pretraining"], "val", resume=False)[2]
+    assert Path(pretrained[2]).name == "last_checkpoint"
+
+
+def test_overrides_of_a_task_reach_training_and_test():
+    train, test = commands(by_key(B)["seed0/b/segmentation"], "last", resume=False)
+    assert train[-2:] == test[-2:] == ("--cfg-options", SHORT)

@@ -1,0 +1,137 @@
+"""How long the cells that are missing will take, and how much disk, before any is run.
+
+Cells that were run tell by their records.  For others the training tool's own ``--dry-run`` times
+a few iterations, once per config.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.dry_run import ESTIMATE
+from ladder.cell_process import as_tool, import_once
+from ladder.plan import Cell
+from ladder.spec import SCRATCH
+from ladder.state import DONE, RECORD, Status
+
+__all__ = ["Estimate", "describe_estimates", "estimate_cells"]
+
+# Start of the tools, export and test; the demo's cells take that much beside their training.
+OVERHEAD_S = 12.0
+# Of an iteration's time, forward alone: backward costs about twice as much.
+FORWARD = 1 / 3
+# Weights and momentum in 32 bits, in the two newest checkpoints and the best.
+BYTES_PER_PARAMETER = 4 * 2 * 3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of one cell; ``measured`` says that its like was run, not only timed for a few batches."""
+
+    seconds: float
+    num_bytes: float
+    measured: bool
+
+
+def estimate_cells(cells: Sequence[Cell], before: Mapping[str, Status]) -> dict[str, Estimate]:
+    """Estimate every cell that is not done.
+
+    Args:
+        cells: Of the plan.
+        before: How far each is.
+
+    Returns:
+        By key; a cell whose config can't be timed (its data is missing, say) is left out.
+    """
+    known: dict[Any, list[Estimate]] = {}
+    for cell in cells:
+        if before[cell.key].word == DONE:
+            known.setdefault(_like(cell), []).append(_from_record(cell))
+    found: dict[str, Estimate] = {}
+    timed: dict[Any, dict[str, Any] | None] = {}
+    for cell in cells:
+        if before[cell.key].word == DONE:
+            continue
+        of_like = known.get(_like(cell))
+        if of_like:
+            found[cell.key] = _mean(of_like)
+        elif cell.config is None:
+            found[cell.key] = Estimate(OVERHEAD_S, 0, measured=False)
+        else:
+            if _like(cell) not in timed:
+                timed[_like(cell)] = _time(cell)
+            measured = timed[_like(cell)]
+            if measured:
+                found[cell.key] = _from_timing(measured, _teacher(cell, cells, timed))
+    return found
+
+
+def describe_estimates(estimates: Mapping[str, Estimate], count: int, jobs: int) -> str:
+    """Say in one line how long ``count`` cells will take in all."""
+    minutes = sum(one.seconds for one in estimates.values()) / 60 / jobs
+    gigabytes = sum(one.num_bytes for one in estimates.values()) / 1e9
+    how = "from cells run here" if all(one.measured for one in estimates.values()) else "estimated"
+    without = count - len(estimates)
+    left_out = f"; {without} cells could not be timed" if without else ""
+    return f"about {minutes:.0f} min ({how}) and {gigabytes:.1f} GB{left_out}"
+
+
+def _like(cell: Cell) -> tuple[Any, ...]:
+    return (cell.config, cell.rung.cfg_options if cell.task is None else cell.task.cfg_options)
+
+
+def _from_record(cell: Cell) -> Estimate:
+    record = json.loads((cell.folder / RECORD).read_text(encoding="utf-8"))
+    size = sum(path.stat().st_size for path in cell.folder.rglob("*") if path.is_file())
+    return Estimate(float(record["seconds"]), size, measured=True)
+
+
+def _mean(estimates: Sequence[Estimate]) -> Estimate:
+    seconds = sum(one.seconds for one in estimates) / len(estimates)
+    return Estimate(seconds, max(one.num_bytes for one in estimates), measured=True)
+
+
+def _from_timing(timing: Mapping[str, Any], teacher_s: float) -> Estimate:
+    per_image = timing["seconds_per_iteration"] / timing["batch_size"] * FORWARD
+    training = timing["iterations"] * (timing["seconds_per_iteration"] + teacher_s)
+    seconds = training + timing["val_images"] * per_image + OVERHEAD_S
+    return Estimate(seconds, timing["parameters"] * BYTES_PER_PARAMETER, measured=False)
+
+
+def _teacher(cell: Cell, cells: Sequence[Cell], timed: Mapping[Any, Any]) -> float:
+    """Seconds that the teacher's forward pass adds to an iteration."""
+    if cell.task is not None or not cell.needs:
+        return 0.0
+    teacher = next(one for one in cells if one.key == cell.needs[0])
+    timing = timed.get(_like(teacher))
+    return FORWARD * timing["seconds_per_iteration"] if timing else 0.0
+
+
+def _time(cell: Cell) -> dict[str, Any] | None:
+    work_dir = cell.root / ".estimates" / cell.key
+    tool = "tools/train.py" if cell.task else "tools/train_cls.py"
+    command = [tool, str(cell.config), "--dry-run", "--work-dir", str(work_dir)]
+    command += ["--backbone", SCRATCH] if cell.task else []
+    options = list(cell.task.cfg_options if cell.task else cell.rung.cfg_options)
+    if cell.task is None and cell.needs:
+        options.append("model.distillation=None")  # the teacher is not there yet
+    command += ["--cfg-options", *options] if options else []
+    import_once()
+    process = multiprocessing.get_context("fork").Process(
+        target=_quietly, args=(tuple(command), work_dir / "log.txt")
+    )
+    process.start()
+    process.join()
+    path = work_dir / ".dry_run" / ESTIMATE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _quietly(command: tuple[str, ...], log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(handle, 1)
+    as_tool(command, handle)

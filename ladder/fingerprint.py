@@ -1,0 +1,189 @@
+"""What a cell's result depends on, hashed: config, data, backbone, code.
+
+Not the commit, docs or tests: a result stays good when only they change.
+"""
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from engine.config_file import read_config
+from engine.overrides import apply_overrides
+from ladder.plan import BACKBONE, Cell, commands
+
+__all__ = ["code_digest", "config_digest", "data_digest", "fingerprint", "imported_files"]
+
+ROOT = Path(__file__).resolve().parents[1]
+# Of these, the content counts; of images and masks, name and size: reading ImageNet takes hours.
+ANNOTATIONS = {".json", ".xml", ".txt", ".csv"}
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def fingerprint(cell: Cell, selection: str) -> dict[str, str | None]:
+    """Hash what a cell depends on.
+
+    Args:
+        cell: Its backbone is read where it lies; until it lies there it counts as None.
+        selection: The ladder's.
+
+    Returns:
+        ``config`` (resolved, with the seed), ``data`` (files below the folders that the config
+        reads), ``backbone`` (or teacher) and ``code`` (package files that the commands import),
+        each as SHA-256 in hexadecimal or None.
+    """
+    cfg = resolved(cell)
+    tools = [ROOT / command[0] for command in commands(cell, selection, resume=False)]
+    named = (cfg.get("custom_imports") or {}).get("imports", []) if cfg else []
+    return {
+        "config": config_digest(cell, cfg, selection),
+        "data": _joined(data_digest(folder) for folder in data_folders(cfg)) if cfg else None,
+        "backbone": _backbone_digest(cell),
+        "code": code_digest((*tools, *_module_files(named))),
+    }
+
+
+def resolved(cell: Cell) -> Config | None:
+    """The config that a cell trains, overrides applied; None where nothing is trained."""
+    if cell.config is None:
+        return None
+    cfg = read_config(cell.config)
+    if cell.cfg_options:
+        apply_overrides(cfg, cell.cfg_options)
+    return cfg
+
+
+# ---- config ----
+
+
+def config_digest(cell: Cell, cfg: Config | None, selection: str) -> str:
+    """Hash the resolved config, the seed and how the cell starts; folders of data left out."""
+    said = {
+        "config": cfg.to_dict() if cfg else cell.rung.source,
+        "seed": cell.seed,
+        "scratch": not cell.needs and cell.task is not None,
+        "selection": selection if cell.task else "last",
+    }
+    text = json.dumps(said, sort_keys=True, default=str)
+    # The same ladder on another machine, or in another folder, is the same.
+    for place in (os.environ.get("DATA_ROOT"), str(cell.root)):
+        text = text.replace(place, "") if place else text
+    return _digest(text.encode())
+
+
+# ---- data ----
+
+
+def data_folders(cfg: Config) -> list[Path]:
+    """Find the folders that a config's loaders read."""
+    found: dict[Path, None] = {}
+    for loader in LOADERS:
+        for dataset in _datasets((cfg.get(loader) or {}).get("dataset")):
+            found[Path(dataset["data_root"])] = None
+    return list(found)
+
+
+def _datasets(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if node.get("data_root"):
+            yield node
+        for child in node.values():
+            yield from _datasets(child)
+    elif isinstance(node, list | tuple):
+        for child in node:
+            yield from _datasets(child)
+
+
+@cache
+def data_digest(folder: Path) -> str:
+    """Hash names and sizes of all files below a folder, and the content of annotations."""
+    lines = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            said = _digest(path.read_bytes()) if path.suffix in ANNOTATIONS else path.stat().st_size
+            lines.append(f"{path.relative_to(folder).as_posix()} {said}")
+    return _digest("\n".join(lines).encode())
+
+
+# ---- backbone ----
+
+
+def _backbone_digest(cell: Cell) -> str | None:
+    cards = [cell.root / need / Path(BACKBONE).with_suffix(".json") for need in cell.needs]
+    if cell.task is None and cell.rung.kind == "file":
+        cards = [Path(cell.rung.source).with_suffix(".json")]
+    return _joined(_sha256_in(card) for card in cards) if cards else None
+
+
+def _sha256_in(card: Path) -> str:
+    if not card.is_file():
+        return ""
+    try:
+        return str(json.loads(card.read_text(encoding="utf-8")).get("sha256"))
+    except (ValueError, AttributeError):
+        return ""
+
+
+# ---- code ----
+
+
+@cache
+def code_digest(entries: tuple[Path, ...]) -> str:
+    """Hash the files of ours that are imported, directly or not, by some."""
+    files = imported_files(entries)
+    return _digest(
+        "\n".join(
+            f"{path.relative_to(ROOT)} {_digest(path.read_bytes())}" for path in files
+        ).encode()
+    )
+
+
+def imported_files(entries: Iterable[Path]) -> list[Path]:
+    """Follow imports, also those inside functions, through our own packages; sorted."""
+    found: set[Path] = set()
+    waiting = list(entries)
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imports_of(path)
+    return sorted(found)
+
+
+@cache
+def _imports_of(path: Path) -> list[Path]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            inside = ".".join(path.relative_to(ROOT).parts[:-1]) if node.level else ""
+            module = ".".join(part for part in (inside, node.module) if part)
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return list(_module_files(names))
+
+
+def _module_files(names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        parts = name.split(".")
+        if not (ROOT / parts[0] / "__init__.py").is_file():
+            continue
+        for end in range(1, len(parts) + 1):  # importing a.b runs a's __init__, too
+            place = ROOT.joinpath(*parts[:end])
+            for file in (place.with_suffix(".py"), place / "__init__.py"):
+                if file.is_file():
+                    yield file
+
+
+def _joined(digests: Iterable[str]) -> str:
+    return _digest(" ".join(digests).encode())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,139 @@
+"""What makes a cell's result another one, and what does not."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ladder import fingerprint as prints
+from ladder.plan import plan
+from ladder.spec import Ladder, Rung, Task
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "configs/detection/faster-rcnn_fpn_tiny.py"
+TASK = Task("detection", "det", CONFIG, ("mAP_voc07",))
+
+
+def cell_of(root: Path, task: Task = TASK, seed: int = 0, kind: str = "config"):
+    rung = Rung("d", kind, str(ROOT / "configs/classification/resnet18-d_tiny.py"))
+    ladder = Ladder("mine", Path("mine.py"), (rung,), (task,), (seed,), 0, reference="d")
+    return next(cell for cell in plan(ladder, root) if cell.task)
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
+    prints.data_digest.cache_clear()
+    folder = tmp_path / "data/demo/detection"
+    folder.mkdir(parents=True)
+    (folder / "a.xml").write_text("cat")
+    (folder / "a.png").write_bytes(b"12345")
+    return folder
+
+
+def of(cell, selection="last"):
+    prints.data_digest.cache_clear()
+    return prints.fingerprint(cell, selection)
+
+
+def differing(one, other):
+    return {name for name in one if one[name] != other[name]}
+
+
+def test_the_same_cell_has_the_same_fingerprint(tmp_path):
+    assert of(cell_of(tmp_path)) == of(cell_of(tmp_path))
+    assert all(len(value) == 64 for value in of(cell_of(tmp_path)).values())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        dict(seed=1),
+        dict(task=replace(TASK, cfg_options=("train_cfg.max_epochs=7",))),
+        dict(kind="scratch"),
+    ],
+    ids=["seed", "override", "scratch"],
+)
+def test_seed_overrides_and_start_are_part_of_the_config(tmp_path, changed):
+    found = differing(of(cell_of(tmp_path)), of(cell_of(tmp_path, **changed)))
+    assert "config" in found
+    assert not found & {"data", "code"}
+
+
+def test_picking_on_val_is_part_of_it(tmp_path):
+    assert differing(of(cell_of(tmp_path)), of(cell_of(tmp_path), "val")) == {"config"}
+
+
+def test_another_folder_for_data_or_ladder_is_the_same_config(tmp_path, monkeypatch, data):
+    before = of(cell_of(tmp_path))
+    moved = tmp_path / "elsewhere"
+    data.parent.parent.rename(moved)
+    monkeypatch.setenv("DATA_ROOT", str(moved))
+    assert of(cell_of(tmp_path / "other")) == before
+
+
+def test_edited_annotations_and_resized_images_are_other_data(tmp_path, data):
+    cell = cell_of(tmp_path)
+    before = of(cell)
+    (data / "a.xml").write_text("dog")  # as long as before
+    edited = of(cell)
+    assert differing(before, edited) == {"data"}
+    (data / "a.png").write_bytes(b"123456")
+    assert differing(edited, of(cell)) == {"data"}
+    (data / "b.png").write_bytes(b"1")
+    assert differing(before, of(cell)) == {"data"}
+
+
+def test_another_backbone_is_another_cell(tmp_path):
+    cell = cell_of(tmp_path)
+    before = of(cell)
+    card = tmp_path / cell.needs[0] / "backbone.json"
+    card.parent.mkdir(parents=True)
+    card.write_text('{"sha256": "1"}')
+    made = of(cell)
+    assert differing(before, made) == {"backbone"}
+    card.write_text('{"sha256": "2"}')
+    assert differing(made, of(cell)) == {"backbone"}
+
+
+def test_code_is_what_the_tools_import_and_no_docs_or_tests():
+    names = {
+        str(path.relative_to(ROOT)) for path in prints.imported_files([ROOT / "tools/train.py"])
+    }
+    assert {
+        "tools/train.py",
+        "engine/training.py",
+        "engine/atomic.py",
+        "backbones/resnet.py",
+    } <= names
+    assert {"engine/__init__.py", "detection/mmcv_ops.py", "transfer/adapt.py"} <= names
+    assert not {name for name in names if name.startswith(("tests/", "ladder/", "demo_world/"))}
+    assert "tools/test.py" not in names
+
+
+def test_imports_inside_functions_and_of_names_count(tmp_path, monkeypatch):
+    package = tmp_path / "own"
+    package.mkdir()
+    for name, text in {
+        "__init__": "",
+        "a": "def f():\n    from own import b\n",
+        "b": "import own.c\nimport numpy\n",
+        "c": "",
+        "d": "",
+    }.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.setattr(prints, "ROOT", tmp_path)
+    found = [path.name for path in prints.imported_files([package / "a.py"])]
+    assert found == ["__init__.py", "a.py", "b.py", "c.py"]
+    assert ast.parse((package / "a.py").read_text())
+
+
+def test_changed_code_changes_the_digest(tmp_path, monkeypatch):
+    monkeypatch.setattr(prints, "ROOT", tmp_path)
+    tool = tmp_path / "tool.py"
+    tool.write_text("x = 1\n")
+    before = prints.code_digest((tool,))
+    tool.write_text("x = 2\n")
+    prints.code_digest.cache_clear()
+    assert prints.code_digest((tool,)) != before

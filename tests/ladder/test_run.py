@@ -1,0 +1,251 @@
+"""Running cells: what is done stays, what fails is recorded, what is cut off goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.errors import RefusedError
+from ladder import cell_process, fingerprint, run, state
+from ladder.plan import plan
+from ladder.spec import Ladder, Rung, Task
+from tests.ladder.fake_tools import write_fake_tools
+
+ROOT = Path(__file__).resolve().parents[2]
+DET = Task("detection", "det", Path("det.py"), ("mAP_voc07",))
+
+
+def rung(name, config="b.py", **more):
+    return Rung(name, "config", config, **more)
+
+
+SCRATCH = Rung("scratch", "scratch")
+
+
+@pytest.fixture
+def climb(tmp_path, monkeypatch):
+    """Run a ladder of fake tools in ``tmp_path/out``; returns what became of it."""
+    write_fake_tools(tmp_path)
+    monkeypatch.setattr(cell_process, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "import_once", lambda: None)
+    monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
+    prints = dict(config="1", data="1", backbone="1", code="1")
+    monkeypatch.setattr(state, "fingerprint", lambda cell, selection: dict(prints))
+
+    def again(*rungs, tasks=(DET,), seeds=(0,), now=None, **flags):
+        prints.update(now or {})
+        ladder = Ladder("mine", Path("mine.py"), rungs, tasks, seeds, 0, rungs[0].name)
+        cells = plan(ladder, tmp_path / "out")
+        before = state.survey(cells, "last")
+        return run.run_cells(cells, before, ladder, **flags)
+
+    again.root = tmp_path / "out"
+    again.words = lambda *rungs, now=None: {
+        key: status.word for key, status in _survey(prints, again.root, rungs, now).items()
+    }
+    return again
+
+
+def _survey(prints, root, rungs, now):
+    prints.update(now or {})
+    ladder = Ladder("mine", Path("mine.py"), rungs, (DET,), (0,), 0, rungs[0].name)
+    return state.survey(plan(ladder, root), "last")
+
+
+def record(climb, key):
+    return json.loads((climb.root / key / "cell.json").read_text())
+
+
+def test_every_cell_is_run_once_and_leaves_its_record(climb):
+    done = climb(SCRATCH, rung("b"))
+    assert done.done == ["seed0/b/pretraining", "seed0/scratch/detection", "seed0/b/detection"]
+    written = record(climb, "seed0/b/detection")
+    assert (written["status"], written["kind"], written["seed"]) == ("done", "det", 0)
+    assert written["train"]["img_per_s"] == 5.0  # the test's metrics.json lies there by now
+    metrics = json.loads((climb.root / "seed0/b/detection/metrics.json").read_text())
+    assert metrics["split"] == "test"
+    assert written["commands"][0][0] == "tools/train.py"
+    assert climb(SCRATCH, rung("b")).done == []
+
+
+def test_only_what_is_missing_is_run(climb):
+    climb(SCRATCH)
+    assert climb(SCRATCH, rung("b")).done == ["seed0/b/pretraining", "seed0/b/detection"]
+    assert climb(SCRATCH, rung("b"), seeds=(0, 1)).done[0].startswith("seed1/")
+
+
+def test_a_failing_cell_is_recorded_and_the_rest_goes_on(climb):
+    outcome = climb(rung("bad", "fails.py"), rung("b"))
+    assert outcome.failed == {"seed0/bad/pretraining": 2}
+    assert outcome.skipped == ["seed0/bad/detection"]
+    assert outcome.done == ["seed0/b/pretraining", "seed0/b/detection"]
+    written = record(climb, "seed0/bad/pretraining")
+    assert written["status"] == "failed"
+    assert written["reason"] == "no such data: somewhere: put it there"
+    # mended, it is tried again
+    assert climb(rung("bad", "fine.py"), rung("b")).done == [
+        "seed0/bad/pretraining",
+        "seed0/bad/detection",
+    ]
+
+
+def test_a_crash_is_a_failure_too(climb):
+    assert climb(rung("b", "breaks.py")).failed == {"seed0/b/pretraining": 1}
+    assert "exit code 1" in record(climb, "seed0/b/pretraining")["reason"]
+
+
+def test_time_over_stops_cleanly_and_the_cell_goes_on_where_it_was(climb):
+    started = time.monotonic()
+    outcome = climb(rung("b", "slow.py"), max_minutes=1.5 / 60)
+    assert outcome.out_of_time
+    assert time.monotonic() - started < 30
+    key = "seed0/b/pretraining"
+    assert not (climb.root / key / "cell.json").exists()
+    assert climb.words(rung("b", "slow.py"))[key] == "cut off"
+    assert climb(rung("b", "slow.py")).done == [key, "seed0/b/detection"]
+    assert (climb.root / key / "epochs").read_text() == "xx"  # not begun anew
+    assert "--resume" in record(climb, key)["commands"][0]
+
+
+def test_what_was_cut_off_and_changed_since_is_not_gone_on_with(climb):
+    climb(rung("b", "slow.py"), max_minutes=1.5 / 60)
+    assert climb.words(rung("b"), now=dict(code="2"))["seed0/b/pretraining"] == "changed"
+
+
+def test_a_changed_cell_takes_along_what_was_made_from_it(climb):
+    climb(rung("b"))
+    words = climb.words(rung("b"), now=dict(config="2"))
+    assert words == {"seed0/b/pretraining": "changed", "seed0/b/detection": "changed"}
+
+
+def test_a_kept_cell_stays_done_until_the_next_change(climb):
+    climb(SCRATCH)
+    climb.words(SCRATCH, now=dict(data="2"))
+    ladder = Ladder("mine", Path("mine.py"), (SCRATCH,), (DET,), (0,), 0, "scratch")
+    (cell,) = plan(ladder, climb.root)
+    state.keep(cell, "last", "data changed")
+    assert climb.words(SCRATCH) == {cell.key: "done"}
+    assert "data changed" in record(climb, cell.key)["notes"][0]
+    assert climb.words(SCRATCH, now=dict(data="3")) == {cell.key: "changed"}
+
+
+def test_an_edited_cell_is_refused(climb):
+    climb(SCRATCH)
+    metrics = climb.root / "seed0/scratch/detection/metrics.json"
+    metrics.write_text(metrics.read_text().replace("2.0", "99.0"))
+    with pytest.raises(RefusedError, match=r"metrics\.json is not what the run wrote"):
+        climb(SCRATCH)
+    metrics.unlink()
+    with pytest.raises(RefusedError, match="gone"):
+        climb(SCRATCH)
+
+
+def test_weights_that_did_not_travel_are_made_again_only_for_who_needs_them(climb):
+    climb(rung("b"))
+    (climb.root / "seed0/b/pretraining/backbone.safetensors").unlink()
+    assert climb(rung("b")).done == []
+    state.put_aside(plan(_ladder(rung("b")), climb.root)[1])
+    assert climb(rung("b")).done == ["seed0/b/pretraining", "seed0/b/detection"]
+
+
+def _ladder(*rungs):
+    return Ladder("mine", Path("mine.py"), rungs, (DET,), (0,), 0, rungs[0].name)
+
+
+def test_jobs_run_side_by_side_and_write_logs(climb):
+    outcome = climb(SCRATCH, rung("b"), rung("c"), seeds=(0, 1), jobs=3)
+    assert len(outcome.done) == 2 * 5
+    log = (climb.root / "seed1/c/detection/log.txt").read_text()
+    assert "tools/train.py" in log
+
+
+def test_each_job_sees_its_gpu(climb, tmp_path):
+    seen = tmp_path / "seen"
+    tool = tmp_path / "tools/train.py"
+    note = f"import os\nopen({str(seen)!r}, 'a').write(os.environ['CUDA_VISIBLE_DEVICES'])\n"
+    tool.write_text(note + tool.read_text())
+    climb(SCRATCH, jobs=1, gpus=["5"])
+    assert seen.read_text() == "5"
+
+
+def test_a_file_is_copied_into_the_ladder(climb, tmp_path):
+    (tmp_path / "mine.safetensors").write_bytes(b"own")
+    (tmp_path / "mine.json").write_text("{}")
+    mine = Rung("mine", "file", str(tmp_path / "mine.safetensors"), seeds="shared")
+    assert climb(mine).done == ["seed0/mine/pretraining", "seed0/mine/detection"]
+    assert (climb.root / "seed0/mine/pretraining/backbone.safetensors").read_bytes() == b"own"
+
+
+def test_two_ladders_in_one_folder_are_refused(tmp_path):
+    lock = tmp_path / "out/.lock"
+    with state.locked(lock):
+        with pytest.raises(RefusedError, match=f"process number {os.getpid()}"):
+            with state.locked(lock):
+                pass
+        with pytest.raises(RefusedError), state.locked(lock, shared=True):
+            pass
+    with state.locked(lock, shared=True), state.locked(lock, shared=True):
+        pass
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from ladder import cell_process, run, state
+from tests.ladder.test_run import DET, _ladder, rung
+from ladder.plan import plan
+cell_process.ROOT = Path({tools!r})
+run.import_once = cell_process.draw_cell = lambda *args: None
+state.fingerprint = lambda cell, selection: dict(config="1", data="1", backbone="1", code="1")
+ladder = _ladder(rung("b", "slow.py"))
+cells = plan(ladder, Path({tools!r}, "out"))
+with state.locked(cells[0].root / ".lock"):
+    run.run_cells(cells, state.survey(cells, "last"), ladder)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_killed_ladder_leaves_no_process_and_a_state_to_go_on_from(climb, tmp_path, how):
+    script = KILLED.format(root=str(ROOT), tools=str(tmp_path))
+    started = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    epochs = tmp_path / "out/seed0/b/pretraining/epochs"
+    _until(lambda: epochs.exists() and epochs.read_text() == "xx")
+    started.send_signal(how)
+    started.wait(30)
+    _until(lambda: _unlocked(tmp_path / "out/.lock"))  # the cell's processes ended, too
+    assert climb.words(rung("b", "slow.py"))["seed0/b/pretraining"] == "cut off"
+    assert climb(rung("b", "slow.py")).done == ["seed0/b/pretraining", "seed0/b/detection"]
+    assert epochs.read_text() == "xx"
+
+
+def _unlocked(path):
+    try:
+        with state.locked(path):
+            return True
+    except RefusedError:
+        return False
+
+
+def _until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_the_best_checkpoint_on_val_is_found_when_it_is_there(tmp_path):
+    (tmp_path / "best_mAP_voc07_epoch_3.pth").write_bytes(b"")
+    command = ("tools/test.py", "c.py", str(tmp_path / "best"), "--out", "best.json")
+    found = cell_process.with_best(command)
+    assert found[2] == str(tmp_path / "best_mAP_voc07_epoch_3.pth")
+    assert found[:2] + found[3:] == command[:2] + command[3:]
+
+
+def test_the_fingerprint_is_what_the_state_reads():
+    assert state.fingerprint is fingerprint.fingerprint
