@@ -15,6 +15,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from .norm import hold_batch_norms
 from .weight_init import INITS, InitCfg, draw_weights
@@ -37,8 +38,9 @@ class TimmNetwork(BaseModule):
     Inception-V3 pads few of its convolutions: it needs 75 pixels or more, and its maps are a
     little smaller than H and W divided by the stride.
 
-    The tensors are named as in timm, behind ``network.``.  The attribute ``out_channels`` holds C
-    at the end of every stage, also of those that ``out_indices`` leaves out.
+    The tensors are named as in timm, behind ``network.``.  The attributes ``out_channels`` and
+    ``strides`` hold C and the stride at the end of every stage, also of those that ``out_indices``
+    leaves out.
 
     Args:
         name: As in ``timm.list_models()``.
@@ -47,6 +49,8 @@ class TimmNetwork(BaseModule):
             ``dict(output_stride=8)`` for segmentation, where the network can be dilated.
         out_indices: The stages, counted from 0, whose maps ``forward`` returns; all if None.
         frozen_stages: See above.
+        norm_cfg: ``type`` BN (as timm built it) or SyncBN, and ``requires_grad`` (False: gamma and
+            beta of all batch norms are not trained); BN if None.
         norm_eval: Keep all batch norms in eval mode while training.
         init: Rule by which ``init_weights`` draws all convolutions: ``"msra"``, ``"xavier"``, see
             ``backbones.weight_init``, or None: as timm drew or fetched them.
@@ -64,6 +68,7 @@ class TimmNetwork(BaseModule):
         options: Mapping[str, Any] | None = None,
         out_indices: Sequence[int] | None = None,
         frozen_stages: int = -1,
+        norm_cfg: Mapping[str, Any] | None = None,
         norm_eval: bool = False,
         init: str | None = None,
         init_cfg: InitCfg = None,
@@ -74,12 +79,14 @@ class TimmNetwork(BaseModule):
                 f"init must be None or one of {sorted(INITS)}, and None for pretrained weights, "
                 f"got {init!r} and pretrained={pretrained}"
             )
-        self.name, self.init, self.norm_eval = name, init, norm_eval
-        self.network = _features(name, pretrained, options or {})
+        self.name, self.options = name, dict(options or {})
+        self.init, self.norm_eval = init, norm_eval
+        self.network = _with_norms(_features(name, pretrained, self.options), norm_cfg or {})
         info = self.network.feature_info.get_dicts()
         first = sum(level["reduction"] < FIRST_STRIDE for level in info)
         self._first = first
         self.out_channels = tuple(level["num_chs"] for level in info[first:])
+        self.strides = tuple(level["reduction"] for level in info[first:])
         num_stages = len(self.out_channels)
         self.out_indices = tuple(range(num_stages) if out_indices is None else out_indices)
         self.frozen_stages = frozen_stages
@@ -152,6 +159,22 @@ def _features(name: str, pretrained: bool, options: Mapping[str, Any]) -> Any:
         ) from error
 
 
+def _with_norms(network: Any, norm_cfg: Mapping[str, Any]) -> Any:
+    kind, unknown = norm_cfg.get("type", "BN"), norm_cfg.keys() - {"type", "requires_grad"}
+    if kind not in ("BN", "SyncBN") or unknown:
+        raise ValueError(
+            "norm_cfg of a TimmNetwork takes type BN or SyncBN and requires_grad, "
+            f"got {dict(norm_cfg)}"
+        )
+    if kind == "SyncBN":
+        # timm's own: torch's would lose the activation that timm keeps inside of a norm.
+        network = import_module("timm.layers").convert_sync_batchnorm(network)
+    for module in network.modules():
+        if isinstance(module, BatchNorm):
+            module.requires_grad_(norm_cfg.get("requires_grad", True))
+    return network
+
+
 def _parts(network: nn.Module, levels: Sequence[str], first: int) -> dict[str, int]:
     """Tell of each module, by name, whether it lies in the stem (0) or in stage 1, 2, ...
 
@@ -169,6 +192,8 @@ def _parts(network: nn.Module, levels: Sequence[str], first: int) -> dict[str, i
     inside = [
         [i for i, name in enumerate(names) if f"{name}.".startswith(f"{level}.")] for level in known
     ]
+    if not all(inside):
+        raise ValueError(f"timm's network is not cut behind modules: there is no {levels} in it")
     stem_end = inside[first - 1][-1] if first else inside[0][0] - 1
     ends = [stem_end, *(numbers[-1] for numbers in inside[first:])]
     return {name: bisect_left(ends, number) for number, name in enumerate(names)}

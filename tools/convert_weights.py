@@ -1,8 +1,9 @@
 """Turn weights of timm, torchvision, mmpretrain, mmdet, GluonCV or detectron2 into a backbone file.
 
-With --to, the other way round.
+Other networks of timm go in, too. With --to, the other way round.
 """
 
+import argparse
 import sys
 import warnings
 from collections.abc import Sequence
@@ -26,27 +27,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("src", help="file (.pth .safetensors .params .pkl), or a model's name")
     made.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
     made.add_argument("--layout", choices=LAYOUTS, default="auto", help="whose names [auto]")
+    made.add_argument("--timm-name", metavar="NAME", default="", help="SRC is this network of timm")
     made.add_argument("--to", choices=TARGETS, help="SRC is ours: write it for this library")
     made.add_argument("--force", action="store_true", help="replace existing files")
     args = made.parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an error must be the first line on stderr
-        done = _convert(args.src, args.out, args.layout, args.to, args.force)
+        done = _convert(args)
     card = done.card
     print("\n".join(done.lines))
-    print(f"{card.type}-{card.depth}: {card.num_tensors} tensors to {args.out}")
+    print(f"{card.title}: {card.num_tensors} tensors to {args.out}")
     print(f"card: {card_path(args.out)} (source: {card.source})")
     return 0
 
 
-def _convert(src: str, out: Path, layout: str, to: str | None, force: bool) -> Converted:
-    if to is None:
-        return convert_weights(src, out, layout, force=force)
-    if layout != "auto":
-        raise UserError(
-            "--to converts a backbone file of ours", f"--layout {layout}", "leave one of both out"
-        )
-    return convert_back(src, out, to, force=force)
+def _convert(args: argparse.Namespace) -> Converted:
+    if args.to is None:
+        name = args.timm_name
+        return convert_weights(args.src, args.out, args.layout, timm_name=name, force=args.force)
+    for flag, is_given in (("--layout", args.layout != "auto"), ("--timm-name", args.timm_name)):
+        if is_given:
+            raise UserError("--to converts a backbone file of ours", flag, "leave one of both out")
+    return convert_back(args.src, args.out, args.to, force=args.force)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = made.parse_args(argv)
     card = export_backbone(args.checkpoint, args.out, ema=args.ema, force=args.force)
     metrics = ", ".join(f"{name} {value:.2f}" for name, value in card.metrics.items())
-    print(f"{card.type}-{card.depth}: {card.num_tensors} tensors to {args.out}")
+    print(f"{card.title}: {card.num_tensors} tensors to {args.out}")
     print(f"card: {card_path(args.out)} (pretrained: {metrics or 'no metrics of this checkpoint'})")
     return 0
 

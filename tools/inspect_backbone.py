@@ -33,10 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(path: Path) -> None:
-    for name, value in read_card(path).to_dict().items():
+    card = read_card(path)
+    no_resnet = () if card.depth else ("depth", "stem_channels", "base_channels")
+    for name, value in card.to_dict().items():
+        if name in no_resnet:
+            continue
         if name == "tricks":
             value = ", ".join(trick for trick, told in value.items() if told.get("on"))
-        print(f"{name:>14}  {value if value not in ('', {}, None) else 'unknown'}")
+        is_unknown = value in ("", {}, None) and name != "options"
+        print(f"{name:>14}  {'unknown' if is_unknown else value}")
     print("\n".join(["", *summarise(read_tensors(path)), ""]))
 
 

@@ -5,7 +5,7 @@ changed, with a line that says so.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from backbones import ResNet
-from backbones.blocks import VARIANTS
+from backbones.blocks import VARIANTS, stage_out_channels
 from engine.errors import UserError
+from transfer.backbone_card import TIMM
 from transfer.backbone_file import Card, read_card
 from transfer.channels import derive_channels
 from transfer.layouts import equivalent_type
 from transfer.settings import Settings, nearly_equal
+from transfer.timm_config import TAKEN, put_timm_network, stated_timm_network
 
 __all__ = ["SCRATCH", "apply_backbone", "build_parts"]
 
@@ -27,7 +29,7 @@ SCRATCH = "scratch"
 BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"
 FROM_CARD = ("depth", "in_channels", "stem_channels", "base_channels")
 # What mm*'s ResNets take, ours express by their type, and the file by its tensors.
-SPOKEN_FOR = ("style", "deep_stem", "avg_down", "stage_with_dcn")
+SPOKEN_FOR = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
 LOADING = ("Pretrained", "BackboneFile")
 
 
@@ -74,8 +76,9 @@ def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
 
 def _stated_weights(cfg: Config) -> str:
     for node, name in ((cfg.model.backbone, BACKBONE), (cfg.model, "model")):
-        if isinstance(node.get("pretrained"), str):
-            return f"backbone: {node.pretrained} ({name}.pretrained; not checked tensor by tensor)"
+        if node.get("pretrained"):  # a path; True: timm fetches its own
+            source = node.get("name") if node.pretrained is True else node.pretrained
+            return f"backbone: {source} ({name}.pretrained; not checked tensor by tensor)"
         for init_cfg in _as_list(node.get("init_cfg")):
             if _loads(init_cfg):
                 told = f"{init_cfg.type} {init_cfg.get('checkpoint')}"
@@ -110,12 +113,14 @@ def _start_anew(settings: Settings) -> list[str]:
     _forget_stated_weights(settings)
     backbone = settings.get(BACKBONE)
     ours = equivalent_type(backbone)
+    if _is_timm(backbone):
+        derive_channels(settings, stated_timm_network(settings).out_channels)
     for node in (BACKBONE, HEAD):
         if settings.get(node) is not None:
             _unfreeze(settings, node, is_resnet=ours is not None)
     if ours is not None:
         _fit_shared_head(settings, {"type": ours, **backbone}, replace=False)
-        derive_channels(settings, backbone.depth, backbone.get("base_channels", 64))
+        derive_channels(settings, _stages(backbone.depth, backbone.get("base_channels", 64)))
     lines = ["backbone: random weights (scratch); nothing frozen, BN trained", *settings.lines]
     settings.cfg.backbone_file = dict(path=SCRATCH, sha256=None, changed=lines)
     return lines
@@ -141,41 +146,61 @@ def _unfreeze(settings: Settings, node: str, is_resnet: bool) -> None:
 
 def _start_from(settings: Settings, card: Card, path: Path) -> list[str]:
     _forget_stated_weights(settings)
-    _replace_backbone(settings, card)
+    stages = _replace_backbone(settings, card)
     _fit_preprocessor(settings, card)
     network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
     has_head = _fit_shared_head(settings, network, replace=True)
-    derive_channels(settings, card.depth, card.base_channels)
+    derive_channels(settings, stages)
     # On the whole model where a shared head takes stage 4: one load, counted together.
     owner = settings.cfg.model if has_head else settings.cfg.model.backbone
     owner.init_cfg = ConfigDict(type="BackboneFile", checkpoint=str(path))
     settings.cfg.backbone_file = dict(path=str(path), sha256=card.sha256, changed=settings.lines)
-    widths = f"stem {card.stem_channels}, base {card.base_channels}"
-    return [f"backbone: {card.type}-{card.depth} ({widths}) of {path}", *settings.lines]
+    widths = f" (stem {card.stem_channels}, base {card.base_channels})"
+    told = f"backbone: {card.title}{'' if card.type == TIMM else widths} of {path}"
+    return [told, *settings.lines]
 
 
-def _replace_backbone(settings: Settings, card: Card) -> None:
+def _replace_backbone(settings: Settings, card: Card) -> Sequence[int]:
+    """Write the card's network into the config; return C at the end of each of its stages."""
     old = settings.get(BACKBONE)
-    stated = equivalent_type(old)
+    stated = TIMM if _is_timm(old) else equivalent_type(old)
     if settings.is_explicit(f"{BACKBONE}.type") and stated != card.type:
         raise UserError(
             f"{old.type!r} is set there, the backbone's card says {card.type!r}",
             f"{BACKBONE}.type",
             "leave the setting out, or choose another backbone",
         )
-    if old.type not in VARIANTS and settings.cfg.get("default_scope") == "mmdet":
+    if stated != TIMM and old.type not in VARIANTS and settings.cfg.get("default_scope") == "mmdet":
         old.setdefault("norm_eval", True)  # mmdet's default; ours is False
     if old.type != card.type:
         settings.lines.append(f"{BACKBONE}.type: {old.type} -> {card.type}")
         old.type = card.type
     _drop_foreign(settings, old, card.type)
+    if card.type == TIMM:
+        if stated != TIMM:  # of some networks timm knows more stages than four
+            old.setdefault("out_indices", tuple(range(old.get("num_stages", 4))))
+        return put_timm_network(settings, card).out_channels
     for name in FROM_CARD:
         settings.set(f"{BACKBONE}.{name}", getattr(card, name))
+    assert card.depth is not None
+    assert card.base_channels is not None  # what read_card checked
+    return _stages(card.depth, card.base_channels)
+
+
+def _is_timm(backbone: Mapping[str, Any]) -> bool:
+    return str(backbone.get("type")).split(".")[-1] == TIMM
+
+
+def _stages(depth: int, base_channels: int) -> list[int]:
+    return [stage_out_channels(depth, base_channels, stage) for stage in range(4)]
 
 
 def _drop_foreign(settings: Settings, backbone: ConfigDict, kind: str) -> None:
-    taken = inspect.signature(ResNet.__init__).parameters
-    for key in [key for key in backbone if key not in taken and key not in ("type", "_scope_")]:
+    # What a ResNet of ours takes, put_timm_network drops for a network of timm.
+    taken = {"type", "_scope_", *inspect.signature(ResNet.__init__).parameters}
+    if kind == TIMM:
+        taken.update(TAKEN)
+    for key in [key for key in backbone if key not in taken]:
         if key not in SPOKEN_FOR and backbone[key] is not None:
             raise UserError(
                 f"{kind} does not take {key}={backbone[key]!r}",

@@ -17,9 +17,10 @@ from engine.records import sha256_of
 from transfer.mismatch import mend_for
 from transfer.tensor_file import read_tensors
 
-__all__ = ["SUFFIX", "Card", "card_path", "read_card"]
+__all__ = ["SUFFIX", "TIMM", "Card", "card_path", "read_card"]
 
 SCHEMA = 1
+TIMM = "TimmNetwork"
 SUFFIX = ".safetensors"
 
 
@@ -28,12 +29,12 @@ class Card:
     """What fine-tuning must know of a backbone.
 
     Args:
-        type: Name in the registry, ``"ResNetD"``.
-        depth: 18, 34, 50, 101 or 152.
-        variant: A, B, C or D.
+        type: Name in the registry, ``"ResNetA"`` to ``"ResNetD"`` or ``"TimmNetwork"``.
+        depth: 18, 26, 34, 50, 101 or 152; None for a TimmNetwork.
+        variant: A, B, C or D; timm's name, without a tag, for a TimmNetwork.
         in_channels: C of the images.
-        stem_channels: C behind the stem.
-        base_channels: C inside the blocks of stage 1.
+        stem_channels: C behind the stem; None for a TimmNetwork.
+        base_channels: C inside the blocks of stage 1; None for a TimmNetwork.
         tricks: ``tricks.json`` of the pretraining; empty if unknown.
         dataset: What it was pretrained on.
         metrics: Its metrics there, in percent; empty if unknown.
@@ -47,14 +48,16 @@ class Card:
         num_tensors: In the file, ``num_batches_tracked`` not counted.
         source: Which checkpoint it was made of.
         schema: Of this card.
+        options: Of a TimmNetwork, arguments of ``timm.create_model``; None, and not in the card,
+            for a ResNet.
     """
 
     type: str
-    depth: int
+    depth: int | None
     variant: str
     in_channels: int
-    stem_channels: int
-    base_channels: int
+    stem_channels: int | None
+    base_channels: int | None
     tricks: dict[str, Any]
     dataset: str
     metrics: dict[str, float]
@@ -68,10 +71,19 @@ class Card:
     num_tensors: int
     source: str
     schema: int = SCHEMA
+    options: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Put ``schema`` first, as in the contract."""
-        return {"schema": self.schema, **dataclasses.asdict(self)}
+        fields = {"schema": self.schema, **dataclasses.asdict(self)}
+        if self.options is None:
+            del fields["options"]
+        return fields
+
+    @property
+    def title(self) -> str:
+        """Name the network: ``ResNetD-50``, ``TimmNetwork mobilenetv1_100``."""
+        return f"{self.type} {self.variant}" if self.type == TIMM else f"{self.type}-{self.depth}"
 
 
 def card_path(path: str | Path) -> Path:
@@ -114,11 +126,13 @@ def _parse(path: Path) -> Card:
         schema = fields.get("schema") if isinstance(fields, dict) else None
         raise UserError(f"the card's schema is {schema}, not {SCHEMA}", path, "export it again")
     known = {field.name for field in dataclasses.fields(Card)}
+    if fields.get("type") != TIMM:
+        known.remove("options")
     missing = sorted(known - fields.keys())
     if missing:
         raise UserError(f"the card lacks {', '.join(missing)}", path, "export it again")
     card = Card(**{name: fields[name] for name in known})
-    for name, valid in CHECKS.items():
+    for name, valid in (CHECKS | (TIMM_CHECKS if card.type == TIMM else {})).items():
         if not valid(getattr(card, name)):
             raise UserError(
                 f"the card's {name} is {getattr(card, name)!r}", path, "export it again"
@@ -139,7 +153,7 @@ def _are_numbers(value: Any) -> bool:
 
 
 CHECKS: dict[str, Callable[[Any], bool]] = {
-    "type": lambda value: value in list(VARIANTS),
+    "type": lambda value: value in [*VARIANTS, TIMM],
     "depth": lambda value: value in list(DEPTHS),
     "in_channels": _is_count,
     "stem_channels": _is_count,
@@ -148,4 +162,9 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "std": lambda value: _are_numbers(value) and all(number > 0 for number in value),
     "channel_order": lambda value: value in ("RGB", "BGR"),
     "sha256": lambda value: isinstance(value, str),
+}
+TIMM_CHECKS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("depth", "stem_channels", "base_channels"), lambda value: value is None),
+    "variant": lambda value: isinstance(value, str) and bool(value),
+    "options": lambda value: isinstance(value, dict),
 }

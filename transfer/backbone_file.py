@@ -1,7 +1,7 @@
 """Backbone files: written once, loaded whole or not at all.
 
-``OUT.safetensors`` holds the tensors under the names of mmdet's ResNetV1d without prefix;
-``OUT.json`` is its card.
+``OUT.safetensors`` holds the tensors under the names of mmdet's ResNetV1d without prefix, or of
+timm's network behind ``network.``; ``OUT.json`` is its card.
 """
 
 from pathlib import Path
@@ -12,11 +12,12 @@ from mmengine.model.weight_init import update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
-from transfer.backbone_card import Card, card_path, read_card
+from transfer.backbone_card import TIMM, Card, card_path, read_card
 from transfer.export import export_backbone
 from transfer.layouts import equivalent_type, shapes_of
 from transfer.mismatch import BackboneMismatchError, compare, mend_for
 from transfer.tensor_file import read_tensors
+from transfer.timm_networks import is_network_of
 
 __all__ = [
     "BackboneFile",
@@ -38,7 +39,7 @@ def load_backbone(
     """Fill ``backbone``, and the C4 shared head behind it, from a backbone file.
 
     Args:
-        backbone: A ResNet of ours, or mmdet's or mmseg's.
+        backbone: A ResNet of ours, or mmdet's or mmseg's, or a TimmNetwork.
         path: The ``.safetensors`` file with its card beside it.
         shared_head: The module whose tensors are ``layer4.*`` when the backbone ends before.
 
@@ -47,7 +48,8 @@ def load_backbone(
 
     Raises:
         BackboneMismatchError: If a tensor is missing, left over or of another shape, or if the
-            variants differ.  Nothing is loaded then.
+            variants differ, or the names and options of networks of timm.  Nothing is loaded
+            then.
         UserError: If the file or its card is missing or damaged.
     """
     parts = [part for part in (backbone, shared_head) if part is not None]
@@ -68,6 +70,9 @@ def load_backbone(
 
 
 def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
+    if card.type == TIMM:
+        _check_timm_network(part, card, path)
+        return
     # A and B have the same tensors, so only the card tells them apart.
     config = {name: getattr(part, name, None) for name in ("style", "deep_stem", "avg_down")}
     kind = equivalent_type({"type": type(part).__name__, **config})
@@ -75,13 +80,26 @@ def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
     if isinstance(stated, str):  # ResNetStage4
         kind = stated
     # At depths 18 and 34 A and B are one network (arXiv:1812.01187, sec. 4).
-    if kind is None or kind == card.type or ({kind, card.type} <= SAME and card.depth < 50):
+    is_shallow = card.depth is not None and card.depth < 50
+    if kind is None or kind == card.type or ({kind, card.type} <= SAME and is_shallow):
         return
     raise BackboneMismatchError(
         f"all tensors fit, but the file is a {card.type} and the network a {kind}",
         path,
         "make the config agree, or give another file",
     )
+
+
+def _check_timm_network(part: nn.Module, card: Card, path: str | Path) -> None:
+    # Other activations, say, have the same tensors.
+    if not is_network_of(card, part):
+        found = f"{getattr(part, 'name', '')} with {getattr(part, 'options', {})}".lstrip()
+        raise BackboneMismatchError(
+            f"all tensors fit, but the file is a {card.title} with {card.options} and the network "
+            f"a {type(part).__name__} {found}".replace(":", ""),
+            path,
+            "make the config agree, or give another file",
+        )
 
 
 def _named(module: nn.Module) -> list[tuple[str, Tensor]]:

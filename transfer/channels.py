@@ -3,32 +3,30 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from backbones.blocks import stage_out_channels
 from transfer.settings import Settings
 
 __all__ = ["derive_channels"]
 
 
-def derive_channels(settings: Settings, depth: int, base_channels: int) -> None:
+def derive_channels(settings: Settings, stages: Sequence[int]) -> None:
     """Set every ``in_channels`` that depends on the backbone.
 
     Args:
         settings: Config with ``model.backbone`` set already.
-        depth: Of the backbone.
-        base_channels: Of the backbone.
+        stages: C at the end of each stage of the network, also of those that the backbone's
+            ``num_stages`` or ``out_indices`` leave out.
 
     Raises:
         UserError: If the user set another number.
     """
-    num_stages = settings.get("model.backbone.num_stages", 4)
-    indices = settings.get("model.backbone.out_indices", range(num_stages))
-    maps = [stage_out_channels(depth, base_channels, stage) for stage in indices]
+    num_stages = settings.get("model.backbone.num_stages", len(stages))
+    maps = [stages[i] for i in settings.get("model.backbone.out_indices", range(num_stages))]
     if settings.get("model.neck") is not None:
         neck = next(_each(settings, "model.neck"))
         settings.set(f"{neck}.in_channels", _like(settings.get(f"{neck}.in_channels"), maps))
         return
     _segmenter(settings, maps)
-    _detector(settings, maps[-1], stage_out_channels(depth, base_channels, 3))
+    _detector(settings, maps[-1], stages[-1])
 
 
 def _segmenter(settings: Settings, maps: list[int]) -> None:

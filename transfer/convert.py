@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from engine.errors import UserError
 from transfer.backbone_card import Card
 from transfer.card_writing import check_target, write_with_card
+from transfer.convert_timm import convert_timm
 from transfer.converted_card import OTHERS, build_network, card_fields, tell_images
 from transfer.feature_check import check_same_features
 from transfer.layouts import recognise, shapes_of
@@ -19,6 +20,7 @@ from transfer.libraries import build_like
 from transfer.mismatch import compare
 from transfer.renames import TO_OURS, timm_names_of_gluon
 from transfer.sources import Source, open_source
+from transfer.timm_networks import architecture_of
 
 __all__ = ["LAYOUTS", "Converted", "convert_weights"]
 
@@ -41,24 +43,34 @@ class Converted:
 
 
 def convert_weights(
-    src: str, out: str | Path, layout: str = "auto", *, force: bool = False
+    src: str,
+    out: str | Path,
+    layout: str = "auto",
+    *,
+    timm_name: str = "",
+    force: bool = False,
 ) -> Converted:
-    """Write another library's ResNet as a backbone file with its card.
+    """Write another library's ResNet, or another network of timm, as a backbone file with its card.
 
     Args:
         src: A file of weights, or the name of a model of timm or torchvision.
         out: ``OUT.safetensors``; the card becomes ``OUT.json``.
         layout: One of ``LAYOUTS``.
+        timm_name: Make a TimmNetwork of this name; where ``src`` is a model's name and no ResNet,
+            that name is enough.
         force: Replace ``out`` if it exists.
 
     Raises:
-        UserError: If ``src`` cannot be read, is no ResNet of ours, lacks tensors, or computes
-            other features than its source.  Nothing is written then.
+        UserError: If ``src`` cannot be read, is neither a ResNet of ours nor the network of that
+            name, lacks tensors, or computes other features than its source.  Nothing is written
+            then.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     out = Path(out)
     check_target(out, force)
-    source = open_source(src, layout)
+    source = open_source(src, "timm" if timm_name and layout == "auto" else layout)
+    if timm_name or (source.layout == "timm" and recognise(source.tensors) is None):
+        return Converted(*convert_timm(source, out, _timm_name(source, layout, timm_name)))
     layout, prefix = _layout_of(source, layout)
     if layout == "gluon":
         _refuse_flat_names(source)
@@ -77,6 +89,17 @@ def convert_weights(
 # ---- which layout ----
 
 
+def _timm_name(source: Source, layout: str, stated: str) -> str:
+    is_named = source.network is not None  # then the name is where it is from
+    if layout not in ("auto", "timm"):
+        raise UserError(
+            "networks of timm have timm's names", f"--layout {layout}", "leave --layout out"
+        )
+    if is_named and stated and architecture_of(stated) != architecture_of(source.where):
+        raise UserError(f"SRC is {source.where}", f"--timm-name {stated}", "leave one of both out")
+    return source.where if is_named else stated
+
+
 def _layout_of(source: Source, stated: str) -> tuple[str, str]:
     guess = recognise(source.tensors)
     if guess is None:
@@ -84,7 +107,7 @@ def _layout_of(source: Source, stated: str) -> tuple[str, str]:
             f"no ResNet is in the file, first is {next(iter(source.tensors), 'nothing')}",
             source.where,
             "give weights of a ResNet of timm, torchvision, mmpretrain, mmdet, GluonCV or "
-            "detectron2",
+            "detectron2, or name timm's network, --timm-name NAME",
         )
     found, prefix = source.layout or guess.layout.name, guess.prefix
     # 7x7 stems are named alike in five layouts.

@@ -6,7 +6,7 @@ from typing import Any
 
 from backbones.blocks import VARIANTS
 from engine.errors import UserError
-from transfer.backbone_card import read_card
+from transfer.backbone_card import TIMM, read_card
 from transfer.card_writing import check_target, write_with_card
 from transfer.convert import Converted
 from transfer.converted_card import build_network, tell_images
@@ -56,6 +56,10 @@ def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = Fal
     out = Path(out)
     check_target(out, force)
     card, file = read_card(src), read_tensors(src)
+    if card.type == TIMM:
+        raise UserError(
+            f"a {card.title} has no other layout", src, "its names are timm's behind 'network.'"
+        )
     fields: dict[str, Any] = card.to_dict()
     ours = build_network(fields)
     comparison = compare(shapes_of(ours.state_dict()), shapes_of(file.tensors))

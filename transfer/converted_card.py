@@ -13,9 +13,9 @@ from engine.errors import UserError
 from transfer.layouts import Description, describe, shapes_of
 from transfer.sources import Source
 
-__all__ = ["OTHERS", "build_network", "card_fields", "tell_images"]
+__all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "tell_images"]
 
-OTHERS = "ResNeXt, wide, SE and other relatives are not supported"
+OTHERS = "ResNeXt, wide, SE and other relatives go in as timm's own, by --timm-name NAME"
 # torchvision's ImageNet values, which timm's ResNets, mmpretrain and GluonCV's loader of images
 # share; on 0 to 255.
 IMAGENET = {

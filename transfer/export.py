@@ -12,9 +12,11 @@ from backbones.blocks import VARIANTS
 from engine.checkpoints import follow_pointer, load_checkpoint, state_dict_of
 from engine.errors import UserError
 from engine.records import sha256_of
-from transfer.backbone_card import Card
+from transfer.backbone_card import TIMM, Card
 from transfer.card_writing import check_target, write_with_card
 from transfer.layouts import Description, describe, equivalent_type, shapes_of
+from transfer.mismatch import compare
+from transfer.timm_networks import architecture_of, network_on_meta
 
 __all__ = ["export_backbone"]
 
@@ -37,8 +39,8 @@ def export_backbone(
         force: Replace ``out`` if it exists.
 
     Raises:
-        UserError: If the checkpoint cannot be read, holds no ResNet of ours under
-            ``backbone.``, or doesn't say how its images are normalised.
+        UserError: If the checkpoint cannot be read, holds neither a ResNet of ours nor a
+            TimmNetwork under ``backbone.``, or doesn't say how its images are normalised.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     checkpoint_path, out = follow_pointer(checkpoint_path), Path(out)
@@ -103,11 +105,13 @@ def _check_network(
     tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
 ) -> dict[str, Any]:
     # Shapes and config must agree, or a wrong card would spoil every later run.
+    if str(backbone.get("type")).split(".")[-1] == TIMM:
+        return _check_timm_network(tensors, backbone, path)
     found = describe(shapes_of(tensors))
     stated = equivalent_type(backbone)
     if found is None or found.depth is None or stated is None:
         raise UserError(
-            f"the backbone {backbone.get('type')} is no ResNet-A, -B, -C or -D",
+            f"the backbone {backbone.get('type')} is no ResNet-A, -B, -C or -D and no TimmNetwork",
             path,
             "only these can be handed over",
         )
@@ -120,6 +124,27 @@ def _check_network(
             "the checkpoint is inconsistent: train again",
         )
     return {"type": stated, "variant": letter, **_widths(found)}
+
+
+def _check_timm_network(
+    tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
+) -> dict[str, Any]:
+    name, options = architecture_of(str(backbone.get("name"))), backbone.get("options") or {}
+    wanted = shapes_of(network_on_meta(name, options, path).state_dict())
+    comparison = compare(wanted, shapes_of(tensors))
+    if not comparison.fits:
+        raise UserError(
+            f"{comparison}, of the {name} that the checkpoint's config says",
+            path,
+            "the checkpoint is inconsistent, or of another release of timm: train again",
+        )
+    return {
+        "type": TIMM,
+        "variant": name,
+        "in_channels": options.get("in_chans", 3),
+        **dict.fromkeys(("depth", "stem_channels", "base_channels")),
+        "options": options,
+    }
 
 
 def _widths(found: Description) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine.errors import UserError
 
-__all__ = ["check_same_features", "fill", "stage_maps"]
+__all__ = ["check_same_features", "fill", "same_map", "stage_maps"]
 
 # Odd and not square: ceil and floor, rows and columns differ.
 IMAGE_PX = (65, 97)
@@ -87,9 +87,13 @@ def check_same_features(
             _compare(a, b, number, where)
 
 
+def same_map(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two maps agree in shape, and in value within a tolerance of the largest."""
+    return a.shape == b.shape and bool(((a - b).abs().max() <= TOLERANCE * b.abs().max()).item())
+
+
 def _compare(a: Tensor, b: Tensor, number: int, where: object) -> None:
-    same = a.shape == b.shape and bool(((a - b).abs().max() <= TOLERANCE * b.abs().max()).item())
-    if not same:
+    if not same_map(a, b):
         raise UserError(
             f"all tensors fit, but stage {number} computes other features than the source's",
             where,

@@ -18,7 +18,7 @@ from torch import nn
 from backbones import blocks
 from engine.errors import UserError
 
-__all__ = ["Fetched", "build_like", "fetch", "timm_name"]
+__all__ = ["Fetched", "build_like", "check_model_name", "fetch", "timm_name"]
 
 TORCHVISION_NAMES = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
 # The weights whose top-1 the paper's B-standard has (torchvision's docs: 76.130 for depth 50).
@@ -53,10 +53,7 @@ def fetch(name: str, layout: str) -> Fetched:
         UserError: If neither has the name, the weights cannot be had, or the package is missing.
     """
     architecture, _, weights = name.partition(".")
-    is_torchvision = architecture in TORCHVISION_NAMES and (
-        not weights or weights.startswith("IMAGENET")
-    )
-    if layout == "torchvision" or (layout == "auto" and is_torchvision):
+    if layout == "torchvision" or (layout == "auto" and _is_torchvisions(name)):
         return _from_torchvision(architecture, weights or DEFAULT_WEIGHTS)
     if layout in ("auto", "timm"):
         return _from_timm(name)
@@ -65,8 +62,25 @@ def fetch(name: str, layout: str) -> Fetched:
     )
 
 
-def _from_torchvision(architecture: str, weights: str) -> Fetched:
-    name = f"{architecture}.{weights}"
+def check_model_name(name: str) -> None:
+    """See, without fetching anything, that :func:`fetch` knows a model and has its weights.
+
+    Raises:
+        UserError: If neither library knows it, it has no weights, or the package is missing.
+    """
+    architecture, _, weights = name.partition(".")
+    if _is_torchvisions(name):
+        _torchvision_entry(f"{architecture}.{weights or DEFAULT_WEIGHTS}")
+    else:
+        _timm_entry(name)
+
+
+def _is_torchvisions(name: str) -> bool:
+    architecture, _, weights = name.partition(".")
+    return architecture in TORCHVISION_NAMES and (not weights or weights.startswith("IMAGENET"))
+
+
+def _torchvision_entry(name: str) -> Any:
     known = {
         f"{one}.{entry.name}": entry
         for one in TORCHVISION_NAMES
@@ -74,7 +88,12 @@ def _from_torchvision(architecture: str, weights: str) -> Fetched:
     }
     if name not in known:
         raise _unknown(name, "torchvision", [*known])
-    entry = known[name]
+    return known[name]
+
+
+def _from_torchvision(architecture: str, weights: str) -> Fetched:
+    name = f"{architecture}.{weights}"
+    entry = _torchvision_entry(name)
     with _fetching("torchvision", name, str(entry.url)):
         network = torchvision.models.get_model(architecture, weights=entry)
     transforms = entry.transforms()
@@ -97,17 +116,7 @@ def _from_torchvision(architecture: str, weights: str) -> Fetched:
 def _from_timm(name: str) -> Fetched:
     if not _hub_in_reach():
         os.environ["HF_HUB_OFFLINE"] = "1"  # else it tries again and again, 46 s in vain
-    timm = _timm()
-    if timm is None:
-        raise UserError("the model needs a package, timm", name, "pip install timm")
-    if not timm.is_model(name):
-        raise _unknown(name, "timm", [*TORCHVISION_NAMES, *timm.list_models("resnet*")])
-    try:
-        entry = timm.get_pretrained_cfg(name)
-    except RuntimeError as error:  # another's tag
-        raise _unknown(name, "timm", timm.list_pretrained(f"{name.partition('.')[0]}.*")) from error
-    if entry is not None and not entry.has_weights:
-        raise UserError("timm has no weights for the model", name, "see timm.list_pretrained()")
+    entry, timm = _timm_entry(name), _timm()
     where = (entry.url or entry.hf_hub_id) if entry else ""
     with _fetching("timm", name, str(where)):
         network = timm.create_model(name, pretrained=True)
@@ -126,6 +135,21 @@ def _from_timm(name: str) -> Fetched:
             "source": f"timm {config['architecture']}{tag and '.'}{tag} (timm {timm.__version__})",
         },
     )
+
+
+def _timm_entry(name: str) -> Any:
+    timm = _timm()
+    if timm is None:
+        raise UserError("the model needs a package, timm", name, "pip install timm")
+    if not timm.is_model(name):
+        raise _unknown(name, "timm", [*TORCHVISION_NAMES, *timm.list_models("resnet*")])
+    try:
+        entry = timm.get_pretrained_cfg(name)
+    except RuntimeError as error:  # another's tag
+        raise _unknown(name, "timm", timm.list_pretrained(f"{name.partition('.')[0]}.*")) from error
+    if entry is not None and not entry.has_weights:
+        raise UserError("timm has no weights for the model", name, "see timm.list_pretrained()")
+    return entry
 
 
 def _on_255(values: Any) -> list[float]:

@@ -9,8 +9,10 @@ from transfer.tensor_file import TensorFile
 
 __all__ = ["BackboneMismatchError", "Comparison", "compare", "mend_for"]
 
+CONVERT = "python tools/convert_weights.py FILE OUT.safetensors --timm-name NAME"
 EXPORT = "python tools/export_backbone.py CKPT OUT.safetensors"
 NUM_NAMED = 3
+TIMM_PREFIX = "network."  # the attribute of TimmNetwork
 
 
 class BackboneMismatchError(UserError):
@@ -93,6 +95,9 @@ def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
         wanted: Names and shapes of the network; empty if there is none to compare with.
         file: What was given.
     """
+    about_timm = _about_timm(wanted, file)
+    if about_timm:
+        return about_timm
     guess = recognise(file.tensors)
     if guess is None:
         return "no ResNet is in the file: give a backbone file that export_backbone.py wrote"
@@ -111,6 +116,24 @@ def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
     if network:
         return f"{told}: make the config agree, or give another file"
     return f"the file is not whole: export it again: {EXPORT}"
+
+
+def _about_timm(wanted: Mapping[str, Shape], file: TensorFile) -> str:
+    """Say how to mend what concerns a network of timm; empty if neither side is one."""
+    names = list(file.tensors)
+    if any(name.startswith(f"backbone.{TIMM_PREFIX}") for name in names):
+        return f"this is a checkpoint: make a backbone file of it: {EXPORT}"
+    ours, theirs = (
+        bool(names) and all(name.startswith(TIMM_PREFIX) for name in names)
+        for names in (list(wanted), names)
+    )
+    if ours and theirs:
+        return "another network of timm, or other options: make the config agree"
+    if ours:
+        return f"the network is one of timm: convert its weights, if these are it: {CONVERT}"
+    if theirs and wanted:
+        return "the file is of a TimmNetwork, the network is none: make the config agree"
+    return f"the file is not whole: export it again: {EXPORT}" if theirs else ""
 
 
 def _about_names(file: TensorFile, guess: Guess) -> list[str]:

@@ -66,7 +66,7 @@ def summarise(file: TensorFile) -> list[str]:
     """Make a table: how many tensors and values each part has, and how large they are."""
     parts: dict[str, list[Tensor]] = {}
     for name in sorted(file.tensors, key=lambda name: (name.startswith("layer"), name)):
-        parts.setdefault(name.split(".")[0], []).append(file.tensors[name])
+        parts.setdefault(_part_of(name), []).append(file.tensors[name])
     lines = [f"{'part':>14}  {'tensors':>7}  {'values':>11}  {'largest':>9}"]
     for part, tensors in parts.items():
         values = sum(tensor.numel() for tensor in tensors)
@@ -74,3 +74,10 @@ def summarise(file: TensorFile) -> list[str]:
         lines.append(f"{part:>14}  {len(tensors):>7}  {values:>11,}  {largest:>9.4g}")
     total = sum(tensor.numel() for tensor in file.tensors.values())
     return [*lines, f"{'all':>14}  {len(file.tensors):>7}  {total:>11,}"]
+
+
+def _part_of(name: str) -> str:
+    first, *rest = name.split(".")
+    if first != "network":
+        return first
+    return ".".join(rest[:2] if rest[1].isdecimal() else rest[:1])  # blocks.0, Mixed_5b

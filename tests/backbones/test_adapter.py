@@ -1,13 +1,10 @@
 """timm's networks behind our arguments, against timm's own."""
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import timm
 import torch
-from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
@@ -15,7 +12,6 @@ import backbones.adapter
 import detection  # noqa: F401  before mmseg or mmdet: stands in for mmcv's compiled operators
 from backbones import ResNetD, TimmNetwork
 
-ROOT = Path(__file__).parents[2]
 # The modules behind which the maps of stride 4, 8, 16, 32 are taken, and their channels.
 STAGES = {
     "inception_v3": dict(Conv2d_4a_3x3=192, Mixed_5d=288, Mixed_6e=768, Mixed_7c=2048),
@@ -140,6 +136,46 @@ def test_statistics_of_held_norms_do_not_move(kwargs, moving, filled):
     assert all(trained) != ("frozen_stages" in kwargs)
 
 
+def test_sync_bn_keeps_the_activations_inside_of_timms_norms(filled):
+    torch.manual_seed(0)
+    plain = filled(TimmNetwork, "mobilenetv1_100", norm_cfg=dict(type="BN"))
+    synced = TimmNetwork("mobilenetv1_100", norm_cfg=dict(type="SyncBN", requires_grad=True))
+    assert len(batch_norms(plain)) == 27
+    assert not batch_norms(synced)
+    norms = [m for m in synced.modules() if isinstance(m, nn.SyncBatchNorm)]
+    assert len(norms) == 27
+    assert all(p.requires_grad for p in synced.parameters())
+    synced.load_state_dict(plain.state_dict())
+    image = torch.rand(1, 3, 65, 97)
+    for a, b in zip(synced.eval()(image), plain.eval()(image), strict=True):
+        torch.testing.assert_close(a, b)
+    held = TimmNetwork("mobilenetv1_100", norm_cfg=dict(type="SyncBN"), norm_eval=True).train()
+    assert not any(m.training for m in held.modules() if isinstance(m, nn.SyncBatchNorm))
+
+
+def test_gamma_and_beta_can_be_kept_from_training():
+    network = TimmNetwork("mobilenetv1_100", norm_cfg=dict(type="BN", requires_grad=False))
+    still = {key for key, p in network.named_parameters() if not p.requires_grad}
+    names = {name for name, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    assert still == {f"{name}.{part}" for name in names for part in ("weight", "bias")}
+    assert len(still) == 2 * 27
+
+
+@pytest.mark.parametrize(
+    ("options", "strides"),
+    [
+        ({}, (4, 8, 16, 32)),
+        ({"output_stride": 16}, (4, 8, 16, 16)),
+        ({"output_stride": 8}, (4, 8, 8, 8)),
+    ],
+)
+def test_strides_are_told_also_of_stages_left_out(options, strides):
+    with torch.device("meta"):
+        network = TimmNetwork("mobilenetv1_100", options=options, out_indices=(1,))
+    assert network.strides == strides
+    assert (network.name, network.options) == ("mobilenetv1_100", options)
+
+
 def test_out_indices_choose_the_maps(filled):
     every = filled(TimmNetwork, "mobilenetv1_100").eval()
     some = filled(TimmNetwork, "mobilenetv1_100", out_indices=(1, 3)).eval()
@@ -194,6 +230,9 @@ def test_without_a_rule_the_librarys_weights_stay():
         (dict(out_indices=(1, 0)), "ascending"),
         (dict(frozen_stages=5), r"-1 \(none\) to 4"),
         (dict(init="kaiming"), "kaiming"),
+        (dict(norm_cfg=dict(type="GN", num_groups=8)), "type BN or SyncBN"),
+        (dict(norm_cfg=dict(type="BN", eps=1e-3)), "eps"),
+        (dict(name="vit_tiny_patch16_224"), "not cut behind modules"),
         (dict(init="xavier", pretrained=True), "pretrained=True"),
     ],
 )
@@ -215,73 +254,3 @@ def test_name_means_our_class_in_every_scope(scope):
         network = MODELS.build(dict(type="TimmNetwork", name="mobilenetv1_100"))
     assert type(network) is backbones.adapter.TimmNetwork
     assert registry is MODELS or "TimmNetwork" not in registry.module_dict  # a child would win
-
-
-def backbone_of(name):
-    return dict(type="TimmNetwork", name=name, out_indices=(0, 1, 2, 3), frozen_stages=1)
-
-
-@pytest.fixture
-def scope(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The default scope for one test: left behind, it would change what other tests build."""
-    with DefaultScope.overwrite_default_scope(request.param):
-        yield
-
-
-@pytest.mark.parametrize("scope", ["mmdet"], indirect=True)
-@pytest.mark.usefixtures("scope")
-@pytest.mark.parametrize("name", PAPER)
-def test_detector_trains_a_step_and_predicts(name):
-    from mmdet.structures import DetDataSample
-    from mmengine.structures import InstanceData
-
-    cfg = Config.fromfile(ROOT / "configs/detection/faster-rcnn_fpn_tiny.py")
-    cfg.model.backbone = backbone_of(name)
-    cfg.model.backbone.out_indices = (1, 2, 3)  # its pyramid starts at stride 8
-    cfg.model.neck.in_channels = list(STAGES[name].values())[1:]
-    cfg.model.roi_head.bbox_head.num_classes = 3
-    model = MODELS.build(cfg.model).train()
-    shapes = ("img_shape", "ori_shape", "pad_shape", "batch_input_shape")
-    sample = DetDataSample(metainfo=dict.fromkeys(shapes, (96, 131)) | {"scale_factor": (1, 1)})
-    boxes = torch.tensor([[10.0, 10, 70, 60], [60, 30, 120, 90]])
-    sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([0, 2]))
-    images = torch.rand(1, 3, 96, 131)
-    loss, _ = model.parse_losses(model(images, [sample], mode="loss"))
-    loss.backward()
-    assert loss.isfinite()
-    trained = [p for p in model.backbone.parameters() if p.requires_grad]
-    assert trained
-    assert all(p.grad is not None for p in trained)
-    predicted = model.eval()(images, [sample], mode="predict")
-    assert predicted[0].pred_instances.bboxes.shape[1] == 4
-
-
-@pytest.mark.parametrize("scope", ["mmseg"], indirect=True)
-@pytest.mark.usefixtures("scope")
-@pytest.mark.parametrize("name", PAPER)
-def test_segmenter_trains_a_step_and_predicts(name):
-    from mmengine.structures import PixelData
-    from mmseg.structures import SegDataSample
-
-    cfg = Config.fromfile(ROOT / "configs/segmentation/fcn_d8_tiny.py")
-    cfg.model.backbone = backbone_of(name)
-    for head, at in ((cfg.model.decode_head, 3), (cfg.model.auxiliary_head, 2)):
-        head.update(in_channels=list(STAGES[name].values())[at], num_classes=4)
-    model = MODELS.build(cfg.model).train()
-    mask = torch.randint(0, 4, (1, 96, 131))
-    samples = [
-        SegDataSample(
-            gt_sem_seg=PixelData(data=mask),
-            metainfo=dict.fromkeys(("img_shape", "ori_shape", "pad_shape"), (96, 131)),
-        )
-        for _ in range(2)
-    ]
-    images = torch.rand(2, 3, 96, 131)
-    loss, _ = model.parse_losses(model(images, samples, mode="loss"))
-    loss.backward()
-    assert loss.isfinite()
-    trained = [p for p in model.backbone.parameters() if p.requires_grad]
-    assert trained
-    assert all(p.grad is not None for p in trained)
-    predicted = model.eval()(images, samples, mode="predict")
-    assert predicted[0].pred_sem_seg.data.shape == (1, 96, 131)

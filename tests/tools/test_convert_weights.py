@@ -125,7 +125,14 @@ def test_bad_input_is_exit_code_2_and_one_line(
 
 
 @pytest.mark.parametrize(
-    "flags", [["--layout", "keras"], ["--to", "paddle"], ["--to", "timm", "--layout", "timm"]]
+    "flags",
+    [
+        ["--layout", "keras"],
+        ["--to", "paddle"],
+        ["--to", "timm", "--layout", "timm"],
+        ["--to", "timm", "--timm-name", "resnet18d"],
+        ["--layout", "gluon", "--timm-name", "resnet18d"],
+    ],
 )
 def test_unknown_or_clashing_flags_are_exit_code_2(
     tool: Tool, theirs: Path, flags: list[str], capsys: pytest.CaptureFixture
@@ -137,6 +144,20 @@ def test_unknown_or_clashing_flags_are_exit_code_2(
     assert code == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert not theirs.with_name("o.safetensors").exists()
+
+
+def test_a_network_of_timm_is_named_by_a_flag(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    timm = pytest.importorskip("timm")
+    path, out = tmp_path / "theirs.pth", tmp_path / "o.safetensors"
+    torch.save(timm.create_model("mobilenetv1_100").state_dict(), path)
+    assert tool("convert_weights", path, out) == 2
+    assert "or name timm's network, --timm-name NAME" in capsys.readouterr().err
+    assert not out.exists()
+    assert tool("convert_weights", path, out, "--timm-name", "mobilenetv1_100") == 0
+    assert "TimmNetwork mobilenetv1_100: 135 tensors to " in capsys.readouterr().out
+    assert read_card(out).options == {}
 
 
 def test_the_name_must_end_in_safetensors(

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
 from safetensors.torch import load_file, save_file
 
-from backbones import ResNetD
+from backbones import ResNetD, TimmNetwork
 
 ROOT = Path(__file__).resolve().parents[2]
 FPN = ROOT / "configs/detection/faster-rcnn_fpn_demo.py"
-C4 = ROOT / "configs/detection/faster-rcnn_c4_voc.py"
+C4 = ROOT / "configs/detection/faster-rcnn_c4_paper_voc.py"
 FCN = ROOT / "configs/segmentation/fcn_d8_demo.py"
 Tool = Callable[..., int]
 
@@ -170,8 +171,6 @@ def test_debug_lets_the_traceback_through(tool: Tool, tmp_path: Path) -> None:
 
 
 def test_the_hand_over_prints_a_config_that_can_be_read_again(tool: Tool, checkpoint: Path) -> None:
-    from mmengine.config import Config
-
     from transfer.adapt import apply_backbone
 
     cfg: Any = Config.fromfile(FPN)
@@ -179,3 +178,77 @@ def test_the_hand_over_prints_a_config_that_can_be_read_again(tool: Tool, checkp
     again = Config.fromstring(cfg.pretty_text, file_format=".py")
     assert again.backbone_file.changed == cfg.backbone_file.changed
     assert again.model.to_dict() == cfg.model.to_dict()
+
+
+# ---- networks of timm ----
+
+
+@pytest.fixture
+def mobilenet(tmp_path: Path) -> Path:
+    """What train_cls.py leaves of MobileNet, as configs/classification/mobilenet_*.py state it."""
+    base = ROOT / "configs/classification/_base_/models/mobilenet.py"
+    model: Any = Config.fromfile(base, import_custom_modules=False).model.to_dict()
+    kwargs = {key: value for key, value in model["backbone"].items() if key != "type"}
+    state = TimmNetwork(**kwargs).state_dict()
+    path = tmp_path / "run" / "epoch_1.pth"
+    path.parent.mkdir()
+    meta = {"epoch": 1, "seed": 0, "dataset": "x", "model_json": json.dumps(model)}
+    tensors = {f"backbone.{name}": tensor for name, tensor in state.items()}
+    torch.save({"meta": meta, "state_dict": tensors}, path)
+    return path
+
+
+def test_a_network_of_timm_is_exported_and_shown(
+    tool: Tool, mobilenet: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = export(tool, mobilenet)
+    # 13 blocks of two convolutions and the first one; five tensors each
+    assert "TimmNetwork mobilenetv1_100: 135 tensors to " in capsys.readouterr().out
+    assert tool("inspect_backbone", path) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["type", "TimmNetwork"] in lines
+    assert ["variant", "mobilenetv1_100"] in lines
+    assert ["options", "{'act_layer':", "'relu'}"] in lines
+    assert not [line for line in lines if line and line[0] in ("depth", "base_channels")]
+    counts = {line[0]: line[1] for line in lines if line and line[0].startswith(("blocks", "conv"))}
+    # timm's stages of 1, 2, 2, 6 and 2 blocks
+    assert counts == {
+        "conv_stem": "1",
+        **{f"blocks.{i}": str(10 * number) for i, number in enumerate((1, 2, 2, 6, 2))},
+    }
+
+
+@pytest.mark.parametrize("config", [FPN, FCN], ids=lambda path: path.stem)
+def test_a_network_of_timm_fits_a_pyramid_and_a_segmenter(
+    tool: Tool, mobilenet: Path, config: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert tool("inspect_backbone", export(tool, mobilenet), "--against", config) == 0
+    said = capsys.readouterr().out
+    assert "135 of 135 tensors" in said.splitlines()[-1]
+    assert ("'output_stride': 8" in said) == (config == FCN)
+
+
+def test_a_network_of_timm_does_not_fit_c4(
+    tool: Tool, mobilenet: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert tool("inspect_backbone", export(tool, mobilenet), "--against", C4) == 2
+    assert error_line(capsys).startswith("error: a network of timm is not cut in two")
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [("detection/faster-rcnn_fpn", "mAP_voc07"), ("segmentation/fcn_d8", "mIoU")],
+)
+def test_train_takes_a_network_of_timm(
+    tool: Tool, mobilenet: Path, tmp_path: Path, task: str, metric: str
+) -> None:
+    path = export(tool, mobilenet)
+    config, work_dir = ROOT / f"configs/{task}_tiny.py", tmp_path / "w"
+    flags = ("--backbone", path, "--work-dir", work_dir, "--amp", "off")
+    assert tool("train", config, *flags) == 0
+    record = json.loads((work_dir / "metrics.json").read_text())
+    assert record["backbone_sha256"] == json.loads(path.with_suffix(".json").read_text())["sha256"]
+    assert 0 <= record["metrics"][metric] <= 100
+    assert tool("test", config, work_dir / "last_checkpoint", "--out", tmp_path / "F.json") == 0
+    again = json.loads((tmp_path / "F.json").read_text())
+    assert again["metrics"].keys() == record["metrics"].keys()

@@ -121,8 +121,8 @@ def test_several_inputs_are_derived_by_their_indices(
     "name",
     [
         "detection/faster-rcnn_fpn_1x_voc.py",
-        "detection/faster-rcnn_c4_voc.py",
-        "segmentation/fcn_d8_ade20k.py",
+        "detection/faster-rcnn_c4_paper_voc.py",
+        "segmentation/fcn_d8_paper_ade20k.py",
     ],
 )
 def test_our_own_configs_take_a_slim_file_of_another_depth(backbone_file: Write, name: str) -> None:
@@ -231,7 +231,7 @@ def test_scratch_trains_everything_and_says_so() -> None:
 
 def test_scratch_trains_the_bn_that_our_shared_head_freezes_by_default() -> None:
     cfg = Config.fromfile(
-        CONFIGS / "detection" / "faster-rcnn_c4_voc.py", import_custom_modules=False
+        CONFIGS / "detection" / "faster-rcnn_c4_paper_voc.py", import_custom_modules=False
     )
     apply_backbone(cfg, "scratch", set())
     cfg.model.roi_head.shared_head.update(base_channels=4)

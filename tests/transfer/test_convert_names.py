@@ -152,7 +152,6 @@ def test_a_name_of_both_is_torchvisions_unless_timm_is_said(
         ("resnet51d", "neither a file nor a model of timm.*check the spelling; there are "),
         ("resnet50d.nope", r"neither a file nor a model of timm.*resnet50d\.a"),
         ("resnetblur18", "timm has no weights for the model"),
-        ("vit_tiny_patch16_224", "no ResNet is in the file"),
     ],
 )
 def test_relatives_and_unknown_names_are_refused(tmp_path: Path, name: str, said: str) -> None:
