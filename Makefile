@@ -4,11 +4,11 @@ RUN := .venv/bin/python
 COMPLETE := .venv/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check clean
+.PHONY: help setup demo test check check-report clean
 
 help: ## say what each target does
 	@echo "usage: make TARGET [PYTHON=python3.12]"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 setup: $(COMPLETE) ## make .venv with the exact versions of constraints.txt (once; needs git, python3, python3-venv)
 
@@ -28,6 +28,9 @@ check: $(COMPLETE) ## style, types, spelling, large files, merge markers
 	.venv/bin/mypy
 	.venv/bin/codespell
 	SKIP=ruff,ruff-format,mypy,codespell .venv/bin/pre-commit run --all-files
+
+check-report: $(COMPLETE) ## the ladder's page in a real browser (apt-get install chromium); fails where there is none
+	NEEDS_BROWSER=1 $(RUN) -m pytest tests/ladder/test_page_in_browser.py $(ARGS)
 
 clean: ## remove .venv, caches and build outputs; data/ and work_dirs/ stay
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

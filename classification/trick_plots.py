@@ -5,15 +5,12 @@ and fig. 4 (what label smoothing does to the gap between logits).
 Letters: B batch, K classes, N images.
 """
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -21,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from classification.classifier import ImageClassifier
-from engine.atomic import write_bytes
+from engine.figures import save_figure
 from engine.progress import track
 
 __all__ = [
@@ -36,7 +33,6 @@ __all__ = [
 # Okabe and Ito's colours, told apart by colour-blind eyes; order of the runs.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
-DPI = 150
 
 
 def gap_in_theory(eps: Float[np.ndarray, " N"], num_classes: int) -> Float[np.ndarray, " N"]:
@@ -114,21 +110,6 @@ def draw_gaps(
     about = "true logit minus the mean of the others (dotted: in theory)"
     _finish(right, "gap measured on the validation images", about, "share of images per unit")
     return figure
-
-
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem`` + .png and .svg, whole or not at all; the same figure gives equal bytes."""
-    written = []
-    for kind in ("png", "svg"):
-        data = io.BytesIO()
-        # Without a salt an SVG's ids are random, without None it holds the time.
-        with rc_context({"svg.hashsalt": stem.name}):
-            metadata = {"Date": None} if kind == "svg" else None
-            figure.savefig(data, format=kind, dpi=DPI, metadata=metadata)
-        path = stem.with_name(f"{stem.name}.{kind}")
-        write_bytes(path, data.getvalue())
-        written.append(path)
-    return written
 
 
 def _style(number: int) -> dict[str, Any]:

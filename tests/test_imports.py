@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# backbones <- classification, detection, segmentation, transfer <- ladder <- tools;
+# backbones <- classification, detection, segmentation, transfer <- prediction <- ladder <- tools;
 # engine serves all and knows none.
 TASKS = {"classification", "detection", "segmentation", "transfer"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -17,8 +17,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "archives": {"engine"},
     "demo_world": {"engine"},
     **{task: {"backbones", "engine"} for task in TASKS},
-    "ladder": {"backbones", "engine", *TASKS},
-    "tools": {"archives", "backbones", "engine", "demo_world", "ladder", *TASKS},
+    "prediction": {"backbones", "classification", "detection", "engine", "segmentation"},
+    "ladder": {"backbones", "engine", "prediction", *TASKS},
+    "tools": {"archives", "backbones", "engine", "demo_world", "ladder", "prediction", *TASKS},
 }
 MODULES = sorted(
     path for package in MAY_IMPORT if package != "tools" for path in (ROOT / package).rglob("*.py")

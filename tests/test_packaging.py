@@ -172,6 +172,7 @@ def test_wheel_holds_our_packages_and_nothing_else(tmp_path: Path) -> None:
     top = {name.partition("/")[0] for name in names if ".dist-info" not in name}
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "tools"}
     assert top == packages
+    assert "ladder/templates/page.html.j2" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -217,8 +218,8 @@ def test_set_up_names_the_line_that_mends_the_python(
 
 def test_make_lists_its_targets() -> None:
     done = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True)
-    targets = re.findall(r"^  ([a-z]+)\t\S", done.stdout, flags=re.MULTILINE)
-    assert targets == ["help", "setup", "demo", "test", "check", "clean"]
+    targets = re.findall(r"^  ([a-z-]+)\t\S", done.stdout, flags=re.MULTILINE)
+    assert targets == ["help", "setup", "demo", "test", "check", "check-report", "clean"]
 
 
 def test_the_licence_is_apache_2() -> None:

@@ -1,0 +1,77 @@
+"""What must be read beside every table: how numbers came about, and what is missing."""
+
+from collections.abc import Iterator, Sequence
+
+from ladder.findings import Finding, Top1
+from ladder.results import Cell, Ladder
+from ladder.statistics import MIN_SEEDS
+
+__all__ = ["footnotes", "undone", "undone_notes"]
+
+SELECTION = {
+    "last": "The last checkpoint is tested.",
+    "val": "The checkpoint was picked on val, then test was read once.",
+}
+
+
+def footnotes(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[str]:
+    """Put together what holds for all tables, the ladder's own notes first."""
+    return [*ladder.notes, *_method(ladder), *_seeds(ladder, findings, top1), *_cells(ladder)]
+
+
+def undone(ladder: Ladder) -> list[Cell]:
+    """List the cells without figures: failed, damaged, unfinished, missing."""
+    return [cell for cell in ladder.cells if cell.status != "done"]
+
+
+def undone_notes(ladder: Ladder) -> list[str]:
+    """Tell for each cell without figures why it has none."""
+    return [f"{cell.name}: {cell.status} ({cell.reason})." for cell in undone(ladder)]
+
+
+def _method(ladder: Ladder) -> Iterator[str]:
+    yield (
+        "Metrics in percent, differences in percent points; mean +- standard deviation over "
+        "seeds, n of as many as planned."
+    )
+    yield (
+        f"Differences are paired seed by seed with {ladder.rungs[ladder.reference].label}; "
+        "two-sided 95 % t-interval, p of the paired t-test after Holm's correction over the "
+        f"rungs; below {MIN_SEEDS} seeds there is no verdict."
+    )
+    yield SELECTION.get(ladder.selection, f"Selection: {ladder.selection}.")
+
+
+def _seeds(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> Iterator[str]:
+    if any(rung.seeds == "shared" for rung in ladder.rungs.values()):
+        yield (
+            "Seeds: matched, a backbone pretrained for each seed, n repeats of the whole chain; "
+            "shared, one backbone fine-tuned n times, which speaks for that file, not its recipe."
+        )
+    if any(finding.images or finding.image_differences for finding in findings):
+        yield (
+            "With one seed the interval is over test images (bootstrap, 1000 resamples): it "
+            "tells about other images, nothing about other seeds."
+        )
+    if top1.stated:
+        yield "Top-1 from a public file's card was measured by its maker on that file's own data."
+    if any(rung.published for rung in ladder.rungs.values()):
+        yield "Published: one run each on the paper's data (arXiv:1812.01187, tables 8 and 9)."
+
+
+def _cells(ladder: Ladder) -> Iterator[str]:
+    for task in ladder.tasks.values():
+        splits = {str(cell.result.get("split")) for cell in ladder.cells_of(task=task.name)}
+        if splits - {"test"}:
+            names = ", ".join(sorted(splits))
+            yield f"{task.name}: measured on the split called {names}."
+    for note, cells in _remarks(ladder).items():
+        yield f"{', '.join(cells)}: {note}"
+
+
+def _remarks(ladder: Ladder) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for cell in ladder.cells_of():
+        for note in cell.record.get("notes") or ():
+            found.setdefault(str(note), []).append(cell.name)
+    return found

@@ -1,0 +1,116 @@
+"""``report.html``: one page that holds all of itself and opens from disk without network."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from ladder import page_parts
+from ladder.cell_files import damaged_files
+from ladder.drawing import COLOURS, DARK, Plot, inline_svg
+from ladder.findings import Finding, Top1
+from ladder.footnotes import undone
+from ladder.results import Ladder
+from ladder.statistics import verdict
+from ladder.tables import METRIC_NAMES, difference_table, main_table
+
+__all__ = ["render"]
+
+
+def render(
+    ladder: Ladder,
+    findings: Sequence[Finding],
+    top1: Top1,
+    plots: Sequence[Plot],
+    footnotes: Sequence[str],
+) -> str:
+    """Write the page; whatever comes from a folder is escaped.
+
+    The page's own policy forbids it to fetch anything and to run any script but its own.
+    """
+    script = _read("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            ladder=ladder,
+            script=Markup(script),
+            script_hash=digest,
+            style=Markup(_read("page.css")),
+            colours=list(enumerate(zip(COLOURS, DARK, strict=True))),
+            tables=_tables(ladder, findings, top1),
+            highest=_highest(ladder, findings),
+            plots=_plots(plots),
+            footnotes=footnotes,
+            undone=undone(ladder),
+            damaged=damaged_files(ladder.cells_of()),
+            num_done=len(ladder.cells_of()),
+            **_parts(ladder),
+        )
+    )
+
+
+def _tables(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[Any]:
+    made = []
+    for task in ladder.tasks:
+        own = [finding for finding in findings if finding.task.name == task]
+        made += [main_table(ladder, own, top1), difference_table(ladder, own)]
+    return made
+
+
+def _highest(ladder: Ladder, findings: Sequence[Finding]) -> list[tuple[Finding, str, str, str]]:
+    """Per metric: the rung with the highest mean, that mean, and what may be said of it."""
+    found = []
+    for finding in findings:
+        there = {r: s.mean for r, s in finding.spreads.items() if s.mean is not None}
+        if there:
+            best = max(there, key=lambda rung: there[rung])
+            compared = finding.comparisons.get(best)
+            said = "the reference itself" if compared is None else verdict(compared)
+            found.append((finding, ladder.rungs[best].label, f"{there[best]:.2f}", said))
+    return found
+
+
+def _plots(plots: Sequence[Plot]) -> dict[str, list[tuple[Plot, Markup]]]:
+    groups: dict[str, list[tuple[Plot, Markup]]] = {}
+    for plot in plots:
+        # Safe: matplotlib escapes the texts of a figure.
+        groups.setdefault(plot.group, []).append((plot, Markup(inline_svg(plot))))
+    return groups
+
+
+def _parts(ladder: Ladder) -> dict[str, Any]:
+    rungs, rows = page_parts.tricks(ladder)
+    return {
+        "trick_rungs": rungs,
+        "trick_rows": rows,
+        "changes": page_parts.config_changes(ladder),
+        "cards": page_parts.cards(ladder),
+        "galleries": page_parts.galleries(ladder),
+        "environment": page_parts.environment(ladder),
+        "commands": page_parts.commands(ladder),
+        "picture_px": page_parts.PICTURE_PX,
+        "max_pictures": page_parts.MAX_PICTURES,
+    }
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["metric"] = lambda name: METRIC_NAMES.get(name, name)
+    made.filters["pretty"] = lambda text: str(text).replace("+-", "\N{PLUS-MINUS SIGN}")
+    return made
+
+
+def _read(name: str) -> str:
+    return (resources.files("ladder") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,270 @@
+"""The ladder's plots: quality per rung, carry-over, curves, classes, cost.
+
+Metrics in percent, differences in percent points, time in minutes.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ladder.cell_files import read_curve
+from ladder.drawing import INK, Plot, axes_of, finish, legend_above, style_of
+from ladder.findings import Finding, Top1
+from ladder.results import PRETRAINING, TOP1, Cell, Ladder
+from ladder.tables import METRIC_NAMES
+
+__all__ = ["class_changes", "draw_plots", "pretraining_minutes"]
+
+MAX_CLASSES = 20  # the largest changes; more rows cannot be read
+MAX_LABEL = 24  # characters
+
+
+def draw_plots(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
+    """Draw all there are figures for; a plot without any point is left out."""
+    drawn: list[Plot | None] = []
+    for task in ladder.tasks:
+        own = [finding for finding in findings if finding.task.name == task]
+        drawn += [_rungs(ladder, finding) for finding in own]
+        drawn += [_carry_over(ladder, finding, top1) for finding in own]
+        drawn += [_cost(ladder, finding) for finding in own]
+        drawn += [_classes(ladder, task), _curves(ladder, task)]
+    drawn.append(_curves(ladder, PRETRAINING))
+    return [plot for plot in drawn if plot is not None]
+
+
+def _plot(kind: str, finding: Finding, title: str, alt: str, figure: Figure) -> Plot:
+    task = finding.task.name
+    return Plot(task, _name(kind, task, finding.metric), title, alt, figure)
+
+
+def _name(*parts: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]+", "-", "-".join(parts)).strip("-").lower()
+
+
+def _label(ladder: Ladder, rung: str) -> str:
+    return _short(ladder.rungs[rung].label)
+
+
+def _short(text: str) -> str:
+    # A dollar would begin a formula.
+    text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 3] + "..."
+    return text.replace("$", r"\$")
+
+
+def _metric(metric: str) -> str:
+    return METRIC_NAMES.get(metric, metric)
+
+
+# ---- quality per rung ----
+
+
+def _rungs(ladder: Ladder, finding: Finding) -> Plot | None:
+    there = {rung: each for rung, each in finding.spreads.items() if each.mean is not None}
+    if not there:
+        return None
+    figure, (axes,) = axes_of(height=1.3 + 0.42 * len(there))
+    for row, (rung, spread) in enumerate(there.items()):
+        style = style_of(ladder, rung)
+        over_images = finding.images.get(rung)
+        limits = (over_images.low, over_images.high) if over_images else spread.interval
+        if limits is not None:
+            axes.plot(limits, (row, row), color=style["color"], linewidth=2.2)
+        values = list(spread.by_seed.values())
+        axes.plot(values, [row] * len(values), "|", color=INK, markersize=9)
+        axes.plot(spread.mean, row, markersize=8, linestyle="", **style)
+    axes.set_yticks(range(len(there)), [_label(ladder, rung) for rung in there])
+    axes.set_ylim(len(there) - 0.5, -0.5)
+    finish(axes, f"{_metric(finding.metric)} in %", "")
+    said = "; ".join(f"{ladder.rungs[r].label} {s.mean:.2f} (n {s.n})" for r, s in there.items())
+    alt = f"{_metric(finding.metric)} per rung, mean with 95 % interval, a tick per seed: {said}."
+    title = f"{_metric(finding.metric)} per rung"
+    return _plot("rungs", finding, title, alt, figure)
+
+
+# ---- does a better classifier carry over? ----
+
+
+def _carry_over(ladder: Ladder, finding: Finding, top1: Top1) -> Plot | None:
+    means = {rung: each.mean for rung, each in finding.spreads.items()}
+    points = {
+        rung: (value, means[rung])
+        for rung, value in top1.comparable.items()
+        if means.get(rung) is not None
+    }
+    if not points:
+        return None
+    figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
+    _scatter(axes, ladder, points)
+    finish(axes, "top-1 in %", f"{_metric(finding.metric)} in %")
+    found = finding.correlation
+    said = "rank correlation needs three rungs"
+    if found is not None:
+        said = f"Spearman's rho {found.rho:+.2f}, p = {found.p:.2g}, {found.n} rungs"
+    axes.set_title(said, fontsize=10, color=INK, loc="left")
+    alt = f"Top-1 against {_metric(finding.metric)}, a point per rung: {said}."
+    title = f"Does a better classifier carry over to {_metric(finding.metric)}?"
+    return _plot("carry-over", finding, title, alt, figure)
+
+
+def _scatter(axes: Axes, ladder: Ladder, points: Mapping[str, tuple[float, Any]]) -> None:
+    for rung, (x, y) in points.items():
+        label = _label(ladder, rung)
+        axes.plot(x, y, markersize=9, linestyle="", label=label, **style_of(ladder, rung))
+    axes.margins(0.12)
+    legend_above(axes)
+
+
+# ---- what does it cost? ----
+
+
+def pretraining_minutes(ladder: Ladder) -> dict[str, float]:
+    """Give the mean time of each rung's pretrainings in minutes; 0 for scratch.
+
+    Public weights are left out: nobody here knows what they cost.  A teacher's time is counted
+    in its own rung only.
+    """
+    found = {rung.name: 0.0 for rung in ladder.rungs.values() if rung.kind == "scratch"}
+    for rung in ladder.rungs.values():
+        cells = ladder.cells_of(rung.name, PRETRAINING) if rung.kind == "config" else []
+        known = [s for s in (cell.training_seconds for cell in cells) if s is not None]
+        if known:
+            found[rung.name] = mean(known) / 60
+    return found
+
+
+def _cost(ladder: Ladder, finding: Finding) -> Plot | None:
+    means = {rung: each.mean for rung, each in finding.spreads.items()}
+    minutes = pretraining_minutes(ladder)
+    points = {rung: (each, means[rung]) for rung, each in minutes.items() if means.get(rung)}
+    if not any(x for x, _ in points.values()):
+        return None
+    figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
+    _scatter(axes, ladder, points)
+    finish(axes, "pretraining in minutes", f"{_metric(finding.metric)} in %")
+    said = "; ".join(
+        f"{ladder.rungs[r].label} {x:.1f} minutes, {y:.2f}" for r, (x, y) in points.items()
+    )
+    alt = f"Minutes of pretraining against {_metric(finding.metric)}: {said}."
+    title = f"What pretraining costs, and the {_metric(finding.metric)}"
+    return _plot("cost", finding, title, alt, figure)
+
+
+# ---- which classes gain? ----
+
+
+def class_changes(ladder: Ladder, task: str) -> dict[str, dict[str, float]]:
+    """Give class -> rung -> mean change against the reference over the seeds both have, points.
+
+    The classes that change most come first (mean over the rungs).
+    """
+    cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task)}
+    changes: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (rung, seed), cell in cells.items():
+        reference = cells.get((ladder.reference, seed))
+        if rung == ladder.reference or reference is None:
+            continue
+        theirs = reference.per_class
+        for name, value in cell.per_class.items():
+            if name in theirs:
+                changes[name][rung].append(value - theirs[name])
+    means = {name: {r: mean(v) for r, v in rungs.items()} for name, rungs in changes.items()}
+    return dict(sorted(means.items(), key=lambda item: -mean(item[1].values())))
+
+
+def _classes(ladder: Ladder, task: str) -> Plot | None:
+    changes = class_changes(ladder, task)
+    if not changes:
+        return None
+    names = list(changes)
+    if len(names) > MAX_CLASSES:  # the ends of the list
+        names = [*names[: MAX_CLASSES // 2], *names[-MAX_CLASSES // 2 :]]
+    figure, (axes,) = axes_of(height=1.6 + 0.3 * len(names))
+    axes.axvline(0, color=INK, linewidth=1)
+    others = [rung for rung in ladder.rungs if rung != ladder.reference]
+    for number, rung in enumerate(others):
+        # Side by side, so that equal changes do not cover each other.
+        beside = (number - (len(others) - 1) / 2) * 0.5 / len(others)
+        rows = [(row, name) for row, name in enumerate(names) if rung in changes[name]]
+        points = [(changes[name][rung], row + beside) for row, name in rows]
+        if points:
+            label, style = _label(ladder, rung), style_of(ladder, rung)
+            axes.plot(*zip(*points, strict=True), linestyle="", markersize=6, label=label, **style)
+    axes.set_yticks(range(len(names)), [_short(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    finish(axes, f"points against {_label(ladder, ladder.reference)}", "")
+    legend_above(axes)
+    shown = "" if len(names) == len(changes) else f" ({len(names)} of {len(changes)}: both ends)"
+    alt = f"Change per class against the reference{shown}, from most gain: {', '.join(names)}."
+    title = f"Change per class{shown}"
+    return Plot(task, _name("classes", task), title, alt, figure)
+
+
+# ---- how did they learn? ----
+
+
+def _curves(ladder: Ladder, task: str) -> Plot | None:
+    metric = TOP1 if task == PRETRAINING else ladder.tasks[task].metrics[-1]
+    curves = [(cell, read_curve(cell)) for cell in ladder.cells_of(task=task)]
+    curves = [(cell, curve) for cell, curve in curves if curve]
+    if not curves:
+        return None
+    measured = any(metric in line for _, curve in curves for line in curve)
+    shown, named = (metric, f"val {_metric(metric)} in %") if measured else ("loss", "loss")
+    figure, (upper, lower) = axes_of(2, height=4.2 + 0.11 * len(ladder.rungs))
+    for axes, key, thin in ((upper, shown, True), (lower, "lr", False)):
+        for rung, each in _by_rung(curves).items():
+            _draw_curves(axes, ladder, rung, list(_points(each, key)), thin)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    finish(upper, "", named)
+    legend_above(upper)
+    finish(lower, "epoch", "learning rate")
+    alt = f"Above {named}, below the learning rate, per epoch, a line per seed."
+    return Plot(task, _name("curves", task), "Learning curves", alt, figure)
+
+
+def _by_rung(
+    curves: Sequence[tuple[Cell, list[dict[str, Any]]]],
+) -> dict[str, list[list[dict[str, Any]]]]:
+    found: dict[str, list[list[dict[str, Any]]]] = {}
+    for cell, curve in curves:
+        found.setdefault(cell.rung, []).append(curve)
+    return found
+
+
+def _points(
+    curves: Sequence[Sequence[Mapping[str, Any]]], key: str
+) -> Iterator[list[tuple[float, float]]]:
+    for curve in curves:
+        points = [
+            (line["epoch"], line[key]) for line in curve if isinstance(line.get(key), int | float)
+        ]
+        if points:
+            yield points
+
+
+def _draw_curves(
+    axes: Axes, ladder: Ladder, rung: str, lines: Sequence[list[tuple[float, float]]], all_: bool
+) -> None:
+    style = style_of(ladder, rung)
+    # Every seed has the same learning rate: one line says it.
+    for number, points in enumerate(lines if all_ else lines[:1]):
+        label = _label(ladder, rung) if number == 0 else None
+        marker = style["marker"] if number == 0 else ""
+        x, y = zip(*points, strict=True)
+        step = max(1, len(x) // 8)
+        axes.plot(
+            *(x, y),
+            color=style["color"],
+            marker=marker,
+            markevery=step,
+            markersize=5,
+            linewidth=1.6 if number == 0 else 0.9,
+            alpha=1 if number == 0 else 0.6,
+            label=label,
+        )

@@ -1,0 +1,46 @@
+"""All that can be said about a ladder, written beside its cells; again at will."""
+
+from pathlib import Path
+
+from engine.atomic import write_text
+from engine.bars import track
+from engine.figures import save_figure
+from ladder.findings import find, find_top1
+from ladder.footnotes import footnotes, undone_notes
+from ladder.page import render
+from ladder.plots import draw_plots
+from ladder.results import read_results
+from ladder.tables import NUMBERS, long_form, table_file
+
+__all__ = ["write_report"]
+
+
+def write_report(folder: Path) -> list[Path]:
+    """Write tables, ``results.csv``, plots and ``report.html`` into a ladder's folder.
+
+    Needs the cells' small files only, no data, weights or GPU.
+
+    Returns:
+        What was written, the page last.
+
+    Raises:
+        UserError: If the folder is no ladder's, or its plan is damaged.
+    """
+    ladder = read_results(folder)
+    findings, top1 = find(ladder), find_top1(ladder)
+    notes = footnotes(ladder, findings, top1)
+    below = [*notes, *undone_notes(ladder)]
+    texts = {
+        f"table{number}.md": table_file(ladder, findings, top1, kind, below)
+        for kind, number in NUMBERS.items()
+    }
+    texts["results.csv"] = long_form(ladder)
+    plots = draw_plots(ladder, findings, top1)
+    written = []
+    for plot in track(plots, "plots", total=len(plots)):
+        written += save_figure(plot.figure, folder / "plots" / plot.name)
+    texts["report.html"] = render(ladder, findings, top1, plots, notes)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+        written.append(folder / name)
+    return written

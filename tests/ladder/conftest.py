@@ -1,0 +1,17 @@
+"""A drawn ladder with its report, written once."""
+
+from pathlib import Path
+
+import pytest
+
+from ladder.report import write_report
+from tests.ladder.drawn_ladder import draw_ladder
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a ladder with report.html; not to be changed."""
+    folder = draw_ladder(tmp_path_factory.mktemp("reported") / "drawn")
+    (folder / "seed2/d_all/pretraining/tricks.json").write_text("{")
+    write_report(folder)
+    return folder

@@ -1,0 +1,201 @@
+"""The report page in headless Chromium: by mouse, by keyboard, on a phone, in the dark.
+
+Skipped where there is no browser or no playwright; with ``NEEDS_BROWSER=1`` (``make
+check-report``) that is a failure.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+ARGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 720}
+
+
+def give_up(why: str) -> None:
+    if os.environ.get("NEEDS_BROWSER"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        give_up("no playwright: pip install playwright")
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        give_up(f"no browser ({', '.join(NAMES)}): apt-get install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, reported: Path) -> Iterator[Any]:
+    """Open the page with a context's options; complaints and requests fail the test."""
+    said: list[str] = []
+    contexts = []
+
+    def opened(**options: Any) -> Any:
+        context = browser.new_context(**{"viewport": DESKTOP, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: (said.append("a dialog"), dialog.dismiss()))
+        page.on("request", lambda r: said.append(r.url) if not r.url.startswith(LOCAL) else None)
+        page.goto((reported / "report.html").as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not said
+
+
+LOCAL = ("file:", "data:")
+
+
+def rungs(page: Any, table: int = 0) -> list[str]:
+    return (
+        page.locator("table.sortable")
+        .nth(table)
+        .locator("tbody th")
+        .evaluate_all("cells => cells.map(cell => cell.firstChild.textContent.trim())")
+    )
+
+
+PLAN = ["scratch", "B-standard", "D <b>all</b> & 'tricks'", "public | file"]
+
+
+def test_a_click_sorts_by_number_the_best_first(open_page: Any) -> None:
+    page = open_page()
+    assert rungs(page) == PLAN
+    head = page.locator("table.sortable").first.locator("th", has_text="mAP (VOC07)").first
+    button = head.locator("button")
+    button.click()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert rungs(page) == [PLAN[3], PLAN[1], PLAN[2], PLAN[0]]  # 60.5, 48, 47.5, 42
+    button.click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert rungs(page) == [PLAN[0], PLAN[2], PLAN[1], PLAN[3]]
+    assert page.locator("#said").inner_text() == "sorted by mAP (VOC07), ascending"
+
+
+def test_what_is_unmeasured_stays_below_either_way(open_page: Any) -> None:
+    page = open_page()
+    head = page.locator("table.sortable").first.locator("th", has_text="top-1").first
+    for expected in ([PLAN[3], PLAN[2], PLAN[1]], [PLAN[1], PLAN[2], PLAN[3]]):
+        head.locator("button").click()
+        assert rungs(page) == [*expected, "scratch"]
+
+
+def test_the_keyboard_sorts_and_only_one_column_is_marked(open_page: Any) -> None:
+    page = open_page()
+    table = page.locator("table.sortable").nth(1)
+    table.locator("thead button").nth(2).focus()
+    page.keyboard.press("Enter")
+    assert rungs(page, 1) == [PLAN[3], PLAN[2], PLAN[1]]  # +18.5, +6.5, +6
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    assert rungs(page, 1) == PLAN[1:]
+    marks = table.locator("thead th").evaluate_all("cells => cells.map(c => c.ariaSort)")
+    assert marks == ["ascending"] + ["none"] * 6
+
+
+def test_the_first_tab_skips_to_the_tables_and_focus_can_be_seen(open_page: Any) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    skip = page.locator(".skip")
+    assert skip.evaluate("link => link === document.activeElement")
+    assert skip.bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Tab")
+    style = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(style) == "solid"
+
+
+def shown(page: Any) -> list[str]:
+    figures = page.locator(".gallery").first.locator(".rung:visible figcaption")
+    return sorted(set(figures.all_inner_texts()))
+
+
+def test_pictures_toggle_by_click_and_by_arrow_keys(open_page: Any) -> None:
+    page = open_page()
+    assert shown(page) == [PLAN[3]]
+    page.locator(".gallery").first.get_by_label("B-standard").check()
+    assert shown(page) == ["B-standard"]
+    page.keyboard.press("ArrowRight")
+    assert shown(page) == [PLAN[2]]
+    other = page.locator(".gallery").nth(1).locator(".rung:visible figcaption").first
+    assert other.inner_text() == PLAN[3]  # each task toggles by itself
+
+
+def test_all_pictures_are_there(open_page: Any) -> None:
+    widths = open_page().locator("img").evaluate_all("all => all.map(image => image.naturalWidth)")
+    assert len(widths) == 2 * 4 * 5  # tasks, images, truth and four rungs
+    assert set(widths) == {64}
+
+
+def test_a_command_is_copied(open_page: Any) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page.locator("summary", has_text="B-standard").last.click()
+    box = page.locator("#commands details[open] .command").first
+    box.locator("button").click()
+    page.wait_for_function("document.getElementById('said').textContent === 'copied'")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == box.locator("code").inner_text()
+    assert copied.startswith("python tools/train_cls.py")
+
+
+def test_a_phone_scrolls_one_way_only(open_page: Any) -> None:
+    page = open_page(viewport=PHONE, is_mobile=True, has_touch=True)
+    page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+    assert page.evaluate("innerWidth") == 375
+    box = page.locator(".box").first
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")  # the table scrolls inside
+
+
+def test_the_dark_page_is_dark_with_readable_plots(open_page: Any) -> None:
+    colours = {}
+    for scheme in ("light", "dark"):
+        page = open_page(color_scheme=scheme)
+        colours[scheme] = page.evaluate(
+            """() => [
+                getComputedStyle(document.documentElement).backgroundColor,
+                getComputedStyle(document.querySelector('.plot svg text')).fill,
+            ]"""
+        )
+    assert colours["light"] == ["rgb(255, 255, 255)", "rgb(28, 33, 39)"]
+    assert colours["dark"] == ["rgb(20, 23, 27)", "rgb(230, 233, 237)"]
+
+
+def test_who_wants_no_motion_gets_none(open_page: Any) -> None:
+    style = "getComputedStyle(document.documentElement).scrollBehavior"
+    assert open_page().evaluate(style) == "smooth"
+    assert open_page(reduced_motion="reduce").evaluate(style) == "auto"
+
+
+def test_print_shows_what_the_screen_hides(open_page: Any) -> None:
+    page = open_page()
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert page.locator(".gallery").first.locator(".rung:visible").count() == 16
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() > 0

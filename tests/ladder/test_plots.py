@@ -1,0 +1,155 @@
+"""Plots: what they show, their files, their colours, and how they stand in a page."""
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from engine.figures import save_figure
+from ladder.drawing import COLOURS, DARK, Plot, inline_svg
+from ladder.findings import find, find_top1
+from ladder.plots import class_changes, draw_plots, pretraining_minutes
+from ladder.results import Ladder, read_results
+from tests.ladder import drawn_ladder as drawn
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    return read_results(drawn.draw_ladder(tmp_path_factory.mktemp("ladder") / "drawn"))
+
+
+@pytest.fixture(scope="module")
+def plots(ladder: Ladder) -> dict[str, Plot]:
+    return {plot.name: plot for plot in draw_plots(ladder, find(ladder), find_top1(ladder))}
+
+
+def points(plot: Plot, axes: int = 0) -> dict[str, tuple[list[float], list[float]]]:
+    """Labelled lines by label."""
+    lines = plot.figure.axes[axes].get_lines()
+    named = [line for line in lines if not str(line.get_label()).startswith("_")]
+    return {
+        str(line.get_label()): (list(line.get_xdata()), list(line.get_ydata())) for line in named
+    }
+
+
+def test_every_kind_of_plot_is_drawn_for_every_task(plots: dict[str, Plot]) -> None:
+    metrics = ("detection-map-voc07", "segmentation-pixacc", "segmentation-miou")
+    kinds = [f"{kind}-{metric}" for kind in ("rungs", "carry-over", "cost") for metric in metrics]
+    tasks = ["classes-detection", "classes-segmentation"]
+    curves = ["curves-detection", "curves-segmentation", "curves-pretraining"]
+    assert set(plots) == {*kinds, *tasks, *curves}
+
+
+def test_a_rungs_mean_interval_and_seeds_are_drawn(plots: dict[str, Plot]) -> None:
+    lines = plots["rungs-detection-map-voc07"].figure.axes[0].get_lines()
+    interval, seeds, mean = lines[3:6]  # of B-standard
+    # 48 -+ 2.484, see test_tables
+    assert list(interval.get_xdata()) == pytest.approx([45.516, 50.484], abs=1e-3)
+    assert list(seeds.get_xdata()) == [47, 49, 48]
+    assert list(mean.get_xdata()) == [48]
+
+
+def test_carry_over_leaves_out_what_has_no_measured_top1(plots: dict[str, Plot]) -> None:
+    found = points(plots["carry-over-detection-map-voc07"])
+    assert found == {"B-standard": ([48.0], [48.0]), drawn.EVIL: ([57.0], [47.5])}
+    title = plots["carry-over-detection-map-voc07"].figure.axes[0].get_title(loc="left")
+    assert title == "rank correlation needs three rungs"
+
+
+def test_cost_is_the_time_of_training_in_minutes(ladder: Ladder, plots: dict[str, Plot]) -> None:
+    # seconds: 120, 180, 240; nobody knows what the public file cost
+    assert pretraining_minutes(ladder) == {"scratch": 0.0, "b_standard": 3.0, "d_all": 3.0}
+    found = points(plots["cost-segmentation-miou"])
+    assert found["scratch"] == ([0.0], [47.0])
+    assert found["B-standard"] == ([3.0], [49.0])
+    assert set(found) == {"scratch", "B-standard", drawn.EVIL}
+
+
+def test_class_changes_are_paired_and_sorted(ladder: Ladder) -> None:
+    changes = class_changes(ladder, "detection")
+    # cat: the mean of the paired differences; dog is at 50 everywhere
+    assert changes["cat"] == {"b_standard": 6.0, "d_all": 6.5, "public": 18.5}
+    assert changes["dog"] == {"b_standard": 0.0, "d_all": 0.0, "public": 0.0}
+    assert list(changes)[-1] == "dog"
+
+
+def test_of_many_classes_both_ends_are_shown(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(drawn, "CLASSES", tuple(f"class{number}" for number in range(50)))
+    folder = drawn.draw_ladder(tmp_path / "many", seeds=1, whole=True)
+    for cell in folder.glob("seed0/b_standard/detection/metrics.json"):
+        # every class gains its own number
+        text = re.sub(
+            r'"class(\d+)": [\d.]+', lambda m: f'"class{m[1]}": 2{m[1]}', cell.read_text()
+        )
+        cell.write_text(text)
+    ladder = read_results(folder)
+    made = {plot.name: plot for plot in draw_plots(ladder, find(ladder), find_top1(ladder))}
+    plot = made["classes-detection"]
+    labels = [text.get_text() for text in plot.figure.axes[0].get_yticklabels()]
+    everything = list(class_changes(ladder, "detection"))
+    assert labels == everything[:10] + everything[-10:]
+    assert "20 of 51" in plot.title  # 50 and dog
+
+
+def test_curves_show_metric_and_learning_rate(plots: dict[str, Plot]) -> None:
+    plot = plots["curves-pretraining"]
+    assert points(plot, 0)["B-standard"] == ([1, 2, 3], [26.0, 36.0, 46.0])
+    assert list(plot.figure.axes[1].get_lines()[0].get_ydata()) == [0.1, 0.05, 0.1 / 3]
+    assert plot.figure.axes[0].get_ylabel() == "val top-1 in %"
+
+
+def test_files_are_png_and_svg(plots: dict[str, Plot], tmp_path: Path) -> None:
+    paths = save_figure(plots["rungs-segmentation-miou"].figure, tmp_path / "miou")
+    assert [path.name for path in paths] == ["miou.png", "miou.svg"]
+    with Image.open(paths[0]) as picture:
+        assert picture.width == 750  # 5 inches at 150 dots
+    ET.fromstring(paths[1].read_text())
+
+
+def test_inline_svg_has_its_own_ids_and_the_pages_colours(plots: dict[str, Plot]) -> None:
+    svgs = {name: inline_svg(plot) for name, plot in plots.items()}
+    ids = [found for svg in svgs.values() for found in re.findall(r'\bid="([^"]+)"', svg)]
+    assert len(ids) > 100
+    assert len(set(ids)) == len(ids)
+    for name, svg in svgs.items():
+        used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg))
+        assert used
+        assert used <= set(re.findall(r'\bid="([^"]+)"', svg)), name
+        assert "http" not in svg
+        assert not [colour for colour in COLOURS if colour.lower() in svg]
+        assert "var(--ink)" in svg
+        ET.fromstring(svg)  # well-formed: names are escaped
+    assert "var(--rung-1)" in svgs["rungs-detection-map-voc07"]
+
+
+def test_a_dollar_in_a_name_is_no_formula(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "drawn", seeds=1, whole=True)
+    text = (folder / "ladder.json").read_text().replace("B-standard", "$B_{x$ y")
+    (folder / "ladder.json").write_text(text)
+    ladder = read_results(folder)
+    for plot in draw_plots(ladder, find(ladder), find_top1(ladder))[:2]:
+        assert "$B_{x$ y" in inline_svg(plot)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    channels = np.array([int(to_hex(colour)[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("colours", "panel"), [(COLOURS, "#f5f6f8"), (DARK, "#1d2127")])
+def test_rungs_colours_stand_out_from_the_page(colours: tuple[str, ...], panel: str) -> None:
+    css = Path(__file__).parents[2].joinpath("ladder/templates/page.css").read_text()
+    assert f"--panel: {panel}" in css
+    assert len(set(colours)) == 8
+    assert min(contrast(colour, panel) for colour in colours) >= 3

@@ -1,0 +1,229 @@
+"""Tables, CSV and footnotes against values worked out by hand.
+
+The drawn values of seeds 0, 1, 2: scratch's mAP 40, 44, 42; B-standard's 47, 49, 48; of D, whose
+seed 1 failed, 46, 49; the public file's 60, 61, 60.5.
+"""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ladder.findings import find, find_top1
+from ladder.footnotes import footnotes, undone_notes
+from ladder.results import Ladder, read_results
+from ladder.tables import (
+    Table,
+    difference_table,
+    long_form,
+    main_table,
+    markdown,
+    table_file,
+)
+from tests.ladder import drawn_ladder as drawn
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    return read_results(drawn.draw_ladder(tmp_path_factory.mktemp("ladder") / "three"))
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    folder = tmp_path_factory.mktemp("ladder") / "six"
+    return read_results(drawn.draw_ladder(folder, seeds=6, whole=True))
+
+
+def table_of(ladder: Ladder, task: str) -> Table:
+    own = [finding for finding in find(ladder) if finding.task.name == task]
+    return main_table(ladder, own, find_top1(ladder))
+
+
+def texts(table: Table) -> dict[str, list[str]]:
+    return {row[0].text: [each.text for each in row[1:]] for row in table.rows}
+
+
+def remarks(table: Table) -> dict[str, list[str]]:
+    return {row[0].text: [each.remark for each in row[1:]] for row in table.rows}
+
+
+def test_columns_are_the_papers_with_the_published_beside_the_measured(ladder: Ladder) -> None:
+    assert table_of(ladder, "segmentation").columns == (
+        *("rung", "top-1", "top-1, published", "pixAcc", "pixAcc, published"),
+        *("mIoU", "mIoU, published"),
+    )
+
+
+def test_a_ladder_without_published_rows_has_no_such_columns(ladder: Ladder) -> None:
+    rungs = {name: replace(rung, published={}) for name, rung in ladder.rungs.items()}
+    table = table_of(replace(ladder, rungs=rungs), "detection")
+    assert table.columns == ("rung", "top-1", "mAP (VOC07)")
+
+
+def test_means_and_spreads(ladder: Ladder) -> None:
+    found = texts(table_of(ladder, "detection"))
+    # sd of 40, 44, 42 is 2; of 47, 49, 48 it is 1; of 46, 49 sqrt(4.5); of 60, 61, 60.5 0.5
+    assert found["scratch"] == ["", "", "42.00 +- 2.00", ""]
+    assert found["B-standard"] == ["48.00 +- 2.00", "76.14", "48.00 +- 1.00", "77.54"]
+    assert found[drawn.EVIL] == ["57.00 +- 2.00", "", "47.50 +- 2.12", ""]
+    assert found["public | file"] == ["79.08", "", "60.50 +- 0.50", ""]
+
+
+def test_number_and_kind_of_seeds_stand_beside_each_number(ladder: Ladder) -> None:
+    found = remarks(table_of(ladder, "detection"))
+    assert found["B-standard"] == ["n 3 of 3, matched", "", "n 3 of 3, matched", ""]
+    assert found[drawn.EVIL][2] == "n 2 of 3, matched"
+    assert found["public | file"] == ["as its card says", "", "n 3 of 3, shared", ""]
+
+
+def test_a_rung_without_any_cell_is_unmeasured(ladder: Ladder) -> None:
+    cells = tuple(c for c in ladder.cells if (c.rung, c.task) != ("d_all", "detection"))
+    cut = replace(ladder, cells=cells)
+    assert texts(table_of(cut, "detection"))[drawn.EVIL][2] == "unmeasured"
+    own = find(cut)[:1]
+    row = texts(difference_table(cut, own))[drawn.EVIL]
+    assert row == ["mAP (VOC07)", "unmeasured", "", "", "0 of 3", "too few seeds for a verdict"]
+
+
+def test_differences_are_paired_and_three_seeds_carry_no_verdict(ladder: Ladder) -> None:
+    found = texts(difference_table(ladder, find(ladder)[:1]))
+    # B-standard - scratch: 7, 5, 6: mean 6, sd 1; t(0.975, 2) = 4.3027, 4.3027 / sqrt(3) = 2.484
+    assert found["B-standard"][:3] == ["mAP (VOC07)", "+6.00", "+3.52 to +8.48"]
+    # D's seeds 0 and 2: 6, 7: mean 6.5, not 47.5 - 42
+    assert found[drawn.EVIL][1] == "+6.50"
+    assert [row[-1] for row in found.values()] == ["too few seeds for a verdict"] * 3
+    assert [row[-2] for row in found.values()] == ["3 of 3", "2 of 3", "3 of 3"]
+
+
+def test_p_is_corrected_over_the_rungs(ladder: Ladder) -> None:
+    found = {row[0].text: row[4] for row in difference_table(ladder, find(ladder)[:1]).rows}
+    # t = 6 / (1 / sqrt(3)) = 10.39 with 2 degrees of freedom: p = 0.00913, second of three: x 2
+    assert found["B-standard"].text == "0.018"
+    assert found["B-standard"].remark == "of 3"
+
+
+def test_six_seeds_carry_a_verdict(six: Ladder) -> None:
+    own = [finding for finding in find(six) if finding.metric == "mAP_voc07"]
+    found = texts(difference_table(six, own))
+    assert {row[-1] for row in found.values()} == {"better"}
+    assert find(six)[0].num_planned == 6
+
+
+def test_rows_sort_by_their_numbers(ladder: Ladder) -> None:
+    rows = table_of(ladder, "detection").rows
+    assert [row[3].sort for row in rows] == [42.0, 48.0, 47.5, 60.5]
+    assert [row[0].sort for row in rows] == [0, 1, 2, 3]
+
+
+def test_markdown_keeps_names_in_their_column(ladder: Ladder) -> None:
+    text = markdown(table_of(ladder, "detection"))
+    assert "D &lt;b&gt;all&lt;/b&gt; &amp; 'tricks'" in text
+    assert "public \\| file (public weights)" in text
+    assert "| 47.50 +- 2.12 (n 2 of 3, matched) |" in text
+    assert {line.replace("\\|", "").count("|") for line in text.splitlines()} == {6}
+
+
+def test_each_file_has_its_tasks_and_all_footnotes(ladder: Ladder) -> None:
+    findings, top1 = find(ladder), find_top1(ladder)
+    notes = [*footnotes(ladder, findings, top1), *undone_notes(ladder)]
+    text = table_file(ladder, findings, top1, "det", notes)
+    assert "## detection: measured and published" in text
+    assert "## detection: difference to scratch, paired" in text
+    assert "segmentation: measured" not in text
+    assert "- scratch trains its BN and freezes nothing." in text
+    assert "- d_all / detection / seed 1: failed (the loss is nan at &lt;iter&gt; 120)." in text
+    assert "- b_standard / segmentation / seed 2: missing (not begun)." in text
+    assert "- Seeds: matched" in text
+    only = replace(ladder, tasks={"segmentation": ladder.tasks["segmentation"]})
+    assert "no detection task" in table_file(only, find(only), top1, "det", [])
+
+
+def test_footnotes_tell_of_other_splits_and_remarks_of_cells(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "drawn")
+    cell = folder / "seed0/scratch/segmentation"
+    result = json.loads((cell / "metrics.json").read_text())
+    drawn.write(cell / "metrics.json", {**result, "split": "val"})
+    record = json.loads((cell / "cell.json").read_text())
+    drawn.write(cell / "cell.json", {**record, "notes": ["kept although its code changed"]})
+    ladder = read_results(folder)
+    notes = footnotes(ladder, find(ladder), find_top1(ladder))
+    assert "segmentation: measured on the split called test, val." in notes
+    assert "scratch / segmentation / seed 0: kept although its code changed" in notes
+
+
+def test_the_csv_has_every_seeds_value(ladder: Ladder) -> None:
+    rows = list(csv.DictReader(io.StringIO(long_form(ladder))))
+    # 11 detection cells, 10 segmentation cells with 2 metrics, 6 pretrainings with top-1 and top-5
+    assert len(rows) == 11 + 20 + 12
+    found = [row for row in rows if row["label"] == "public | file" and row["seed"] == "1"]
+    assert [(row["metric"], row["value"]) for row in found] == [
+        *(("mAP_voc07", "61.0"), ("pixAcc", "89.0"), ("mIoU", "56.0"))
+    ]
+    assert {(row["backbone_seed"], row["seeds"], row["kind"]) for row in found} == {
+        *(("0", "shared", "det"), ("0", "shared", "seg"))
+    }
+
+
+def one_seed(tmp_path: Path, shift: int = 0) -> Ladder:
+    """One seed; segmentation with confusions that give its figures."""
+    folder = drawn.draw_ladder(tmp_path / "one", seeds=1, whole=True)
+    for rung, wrong in (("scratch", [10, 20, 30, 40]), ("b_standard", [5, 10, 15, 20])):
+        cell = folder / f"seed0/{rung}/segmentation"
+        confusion = np.array([[[100 - w, w], [0, 100]] for w in wrong])
+        names = np.array(["a", "b", "c", "d"])
+        np.savez(cell / "per_image.npz", image_ids=names, classes=names[:2], confusion=confusion)
+        result = json.loads((cell / "metrics.json").read_text())
+        accuracy = 100 - sum(wrong) / 8  # of 800 pixels, so many are wrong
+        result["metrics"]["pixAcc"] = accuracy + shift
+        drawn.write(cell / "metrics.json", result)
+    return read_results(folder)
+
+
+def test_with_one_seed_intervals_are_over_images(tmp_path: Path) -> None:
+    ladder = one_seed(tmp_path)
+    found = {finding.metric: finding for finding in find(ladder)}["pixAcc"]
+    assert set(found.images) == {"scratch", "b_standard"}
+    interval = found.images["scratch"]
+    # wrong pixels per image between 10 and 40 of 200: the mean of four lies strictly inside
+    assert 80 < interval.low < 87.5 < interval.high < 95
+    # each image's difference is half of scratch's wrong pixels: 2.5 to 10 points, 6.25 on average
+    difference = found.image_differences["b_standard"]
+    assert difference.estimate == pytest.approx(6.25)
+    assert 2.5 < difference.low < 6.25 < difference.high < 10
+    row = {row[0].text: row for row in difference_table(ladder, [found]).rows}["B-standard"]
+    assert row[3].remark == "over 4 test images, not seeds"
+    assert row[-1].text == "too few seeds for a verdict"
+    notes = footnotes(ladder, find(ladder), find_top1(ladder))
+    assert any("bootstrap" in note for note in notes)
+
+
+def test_images_that_do_not_give_the_figure_give_no_interval(tmp_path: Path) -> None:
+    found = {finding.metric: finding for finding in find(one_seed(tmp_path, shift=1))}["pixAcc"]
+    assert found.images == {}
+    assert found.image_differences == {}
+
+
+def test_detections_per_image_are_resampled_too(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "one", seeds=1, whole=True)
+    cell = folder / "seed0/scratch/detection"
+    # Four images, an object each; found in three, above a false box in the fourth; one box on a
+    # difficult object counts nowhere.  Recall 0.75 at precision 1: 8 of 11 points.
+    np.savez(
+        cell / "per_image.npz",
+        **{"image_ids": np.array(list("abcd")), "classes": np.array(["cat"])},
+        **{"image": np.array([3, 0, 1, 2, 3]), "label": np.zeros(5, int)},
+        score=np.array([0.1, 0.9, 0.8, 0.7, 0.95]),
+        matched=np.array([False, True, True, True, False]),
+        ignored=np.array([False, False, False, False, True]),
+        num_gt=np.ones((4, 1), int),
+    )
+    result = json.loads((cell / "metrics.json").read_text())
+    drawn.write(cell / "metrics.json", {**result, "metrics": {"mAP_voc07": 72.7273}})
+    finding = find(read_results(folder))[0]
+    interval = finding.images["scratch"]
+    assert interval.estimate == pytest.approx(100 * 8 / 11)
+    assert interval.low < interval.estimate < interval.high

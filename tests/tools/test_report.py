@@ -1,0 +1,69 @@
+"""tools/report.py at its door."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.ladder.drawn_ladder import draw_ladder
+
+Tool = Callable[..., int]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A ladder of two rungs, one task and one seed."""
+    folder = draw_ladder(tmp_path / "drawn", seeds=1, whole=True)
+    plan = json.loads((folder / "ladder.json").read_text())
+    del plan["tasks"]["segmentation"], plan["rungs"]["d_all"], plan["rungs"]["public"]
+    (folder / "ladder.json").write_text(json.dumps(plan))
+    return folder
+
+
+def test_everything_is_written_and_named(
+    folder: Path, tool: Tool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool("report", folder) == 0
+    told = capsys.readouterr().out
+    for name in ("table8.md", "table9.md", "results.csv", "report.html"):
+        assert str(folder / name) in told
+        assert (folder / name).stat().st_size > 100
+    plots = {path.name for path in (folder / "plots").iterdir()}
+    assert {f"rungs-detection-map-voc07.{kind}" for kind in ("png", "svg")} <= plots
+    assert "no segmentation task" in (folder / "table9.md").read_text()
+
+
+def test_again_gives_the_same_bytes_and_touches_no_cell(folder: Path, tool: Tool) -> None:
+    assert tool("report", folder) == 0
+    first = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name in ("table8.md", "report.html"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "plots")
+    assert tool("report", folder) == 0
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == first
+
+
+def test_a_ladder_without_any_finished_cell_has_a_report(folder: Path, tool: Tool) -> None:
+    shutil.rmtree(folder / "seed0")
+    assert tool("report", folder) == 0
+    table = (folder / "table8.md").read_text()
+    assert "unmeasured (n 0 of 1, matched)" in table
+    assert "- scratch / detection / seed 0: missing (not begun)." in table
+    assert (folder / "results.csv").read_text().count("\n") == 1
+    assert "3 cells have no figures" in (folder / "report.html").read_text()
+
+
+def test_a_foreign_folder_is_the_users_mistake(
+    tmp_path: Path, tool: Tool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool("report", tmp_path) == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith(f"error: no ladder.json here: {tmp_path}: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_absent_folder_is_the_users_mistake(tmp_path: Path, tool: Tool) -> None:
+    assert tool("report", tmp_path / "absent") == 2
+    assert not (tmp_path / "absent").exists()

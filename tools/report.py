@@ -1,0 +1,26 @@
+"""Write a ladder's tables, plots and page from its cell folders, without data or GPU."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from engine import doors
+from ladder.report import write_report
+
+EXAMPLE = "python tools/report.py work_dirs/demo"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write table8.md, table9.md, results.csv, plots/ and report.html into the folder."""
+    made = doors.parser(__doc__, EXAMPLE)
+    made.add_argument("folder", type=Path, metavar="LADDER_DIR", help="work_dirs/NAME of a ladder")
+    args = made.parse_args(argv)
+    for path in write_report(args.folder):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(doors.run_tool(main))
