@@ -55,8 +55,12 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     return cfg, explicit
 
 
-def read_config(path: Path) -> Config:
-    """Read a config and import what it names, without the libraries' talk.
+def read_config(path: Path, import_named: bool = True) -> Config:
+    """Read a config, without the libraries' talk.
+
+    Args:
+        path: The file.
+        import_named: Import the modules that it names, too.
 
     Raises:
         UserError: If it or one of its bases is missing.
@@ -65,7 +69,7 @@ def read_config(path: Path) -> Config:
     hush(MMLogger.get_current_instance())
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
-            return Config.fromfile(path)
+            return Config.fromfile(path, import_custom_modules=import_named)
     except FileNotFoundError as error:
         raise UserError("a base of the config is missing", path, str(error)) from error
 

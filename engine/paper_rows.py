@@ -15,9 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
-from engine.config_file import leaf_keys
+from engine.config_file import leaf_keys, read_config
 from engine.errors import UserError
 
 __all__ = ["TABLES", "paper_rows"]
@@ -51,7 +49,7 @@ def _rows_of(path: Path, configs: Path) -> Iterator[dict[str, Any]]:
     # Only what the file says itself: a config built on ours is another one than the paper's.
     if "rows" not in leaf_keys(path):
         return
-    cfg = Config.fromfile(path, import_custom_modules=False)
+    cfg = read_config(path, import_named=False)
     for row in cfg.rows:
         _check(row, path)
         made = {
