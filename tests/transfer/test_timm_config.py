@@ -173,6 +173,7 @@ def test_it_takes_the_files_of_other_networks(file: Any, folder: Path) -> None:
     cfg = stated(options=dict(output_stride=16))
     apply_backbone(cfg, file(MOBILENET), set())
     assert cfg.model.backbone.options == dict(act_layer="relu", output_stride=16)
+    assert "norm_eval" not in cfg.model.backbone  # mmdet's default is that of its own ResNets
     cfg = stated()
     apply_backbone(cfg, file(INCEPTION), set())
     assert cfg.model.backbone.name == INCEPTION

@@ -110,6 +110,11 @@ def test_other_libraries_layouts_are_refused(file: Any, tmp_path: Path) -> None:
             "with {'act_layer' 'relu'} and the network a TimmNetwork mobilenetv1_100 with {}",
             "make the config agree",
         ),
+        (  # another classifier: the same tensors again
+            lambda: TimmNetwork("mobilenetv1_100h", options={"act_layer": "relu"}),
+            "and the network a TimmNetwork mobilenetv1_100h with",
+            "make the config agree",
+        ),
     ],
 )
 def test_another_network_loads_nothing(file: Any, network: Any, said: str, mend: str) -> None:
