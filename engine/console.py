@@ -4,6 +4,7 @@ import itertools
 import logging
 import os
 import warnings
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -46,7 +47,15 @@ def hush(logger: logging.Logger) -> None:
             handler.addFilter(_Hush())
 
 
-class _ChannelsLastRunner(Runner):
+class _Runner(Runner):
+    def build_param_scheduler(self, scheduler: Any) -> Any:
+        """Say in one line what is wrong with a schedule; it is built as training starts."""
+        try:
+            return super().build_param_scheduler(scheduler)
+        except ValueError as error:
+            mend = "train longer, or let the schedule begin and end earlier"
+            raise UserError(str(error), "param_scheduler", mend) from error
+
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Change the layout before DDP lays its buckets out.
 
@@ -74,7 +83,7 @@ def build_runner(cfg: Config) -> Runner:
     wanted = cfg.get("log_level", "INFO")
     cfg.log_level = "WARNING"  # the constructor prints environment and config: hundreds of lines
     try:
-        runner = _ChannelsLastRunner.from_cfg(cfg)
+        runner = _Runner.from_cfg(cfg)
     except UserError:
         raise
     except ValueError as error:  # ours and the libraries' word for a wrong argument

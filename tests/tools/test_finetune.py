@@ -100,6 +100,13 @@ def test_resuming_a_detector_gives_what_an_uninterrupted_run_gives(tool, backbon
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+def test_a_schedule_that_begins_after_the_end_is_told_in_one_line(tool, tmp_path, capsys):
+    short = ("--cfg-options", "train_cfg.max_epochs=1")  # its warm-up alone takes one
+    code = tool("train", DET, "--backbone", "scratch", "--work-dir", tmp_path, *short)
+    assert code == 2
+    assert "param_scheduler: train longer" in capsys.readouterr().err
+
+
 def test_a_classifier_config_is_sent_to_its_own_tool(tool, tmp_path, capsys):
     config = ROOT / "configs/classification/resnet18-d_tiny.py"
     assert tool("train", config, "--backbone", "scratch", "--work-dir", tmp_path) == 2
