@@ -17,7 +17,8 @@ $(COMPLETE): pyproject.toml constraints.txt tools/make_venv.sh
 
 demo: $(COMPLETE) ## pretrain, hand over, fine-tune and judge on drawn images, 3 to 10 minutes; writes work_dirs/demo
 	$(RUN) tools/prepare_data.py demo
-	$(RUN) tools/ladder.py configs/ladder/demo.py $(ARGS)
+	$(RUN) tools/ladder.py configs/ladder/demo.py --rerun-changed $(ARGS)
+	$(RUN) tools/report.py work_dirs/demo
 
 test: $(COMPLETE) ## run the tests; ARGS="-m slow" runs the slow ones
 	$(RUN) -m pytest $(ARGS)
