@@ -23,6 +23,7 @@ __all__ = ["code_digest", "config_digest", "data_digest", "fingerprint", "import
 ROOT = Path(__file__).resolve().parents[1]
 # Of these, the content counts; of images and masks, name and size: reading ImageNet takes hours.
 ANNOTATIONS = {".json", ".xml", ".txt", ".csv"}
+ROOTS = ("data_root", "root")  # mm*'s word, and ImageFolder's
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -84,20 +85,19 @@ def data_folders(cfg: Config) -> list[Path]:
     """Find the folders that a config's loaders read."""
     found: dict[Path, None] = {}
     for loader in LOADERS:
-        for dataset in _datasets((cfg.get(loader) or {}).get("dataset")):
-            found[Path(dataset["data_root"])] = None
+        for folder in _roots((cfg.get(loader) or {}).get("dataset")):
+            found[Path(folder)] = None
     return list(found)
 
 
-def _datasets(node: Any) -> Iterator[dict[str, Any]]:
+def _roots(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
-        if node.get("data_root"):
-            yield node
+        yield from (node[key] for key in ROOTS if node.get(key))
         for child in node.values():
-            yield from _datasets(child)
+            yield from _roots(child)
     elif isinstance(node, list | tuple):
         for child in node:
-            yield from _datasets(child)
+            yield from _roots(child)
 
 
 @cache

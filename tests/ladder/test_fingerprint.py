@@ -85,6 +85,19 @@ def test_edited_annotations_and_resized_images_are_other_data(tmp_path, data):
     assert differing(before, of(cell)) == {"data"}
 
 
+def test_the_images_of_the_pretraining_count_too(tmp_path, data):
+    cell = cell_of(tmp_path)
+    rung, ladder_root = cell.rung, cell.root
+    ladder = Ladder("mine", Path("mine.py"), (rung,), (TASK,), (0,), 0, reference="d")
+    pretraining = plan(ladder, ladder_root)[0]
+    image = data.parent / "classification/train/cat/a.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"1")
+    before = of(pretraining)
+    image.write_bytes(b"12")
+    assert differing(before, of(pretraining)) == {"data"}
+
+
 def test_another_backbone_is_another_cell(tmp_path):
     cell = cell_of(tmp_path)
     before = of(cell)
