@@ -194,7 +194,8 @@ def test_two_ladders_in_one_folder_are_refused(tmp_path):
 
 
 KILLED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from ladder import cell_process, run, state
