@@ -1,9 +1,12 @@
 """One call of ``tools/ladder.py``: look, say what will be done, do it, summarise."""
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from engine.atomic import write_json, write_text
 from engine.errors import RefusedError, UserError
@@ -12,7 +15,10 @@ from ladder.describe import write_plan
 from ladder.estimate import describe_estimates, estimate_cells
 from ladder.pictures import draw_sheets
 from ladder.plan import Cell, plan
-from ladder.run import Outcome, run_cells
+from ladder.ray_run import connected, resources, run_on_ray, share_of_a_cell
+from ladder.run import run_cells
+from ladder.schedule import Outcome
+from ladder.slurm import levels, refuse_existing, write_script
 from ladder.spec import Ladder, read_ladder
 from ladder.splits import check_splits
 from ladder.summary import summarise, table
@@ -20,6 +26,7 @@ from ladder.summary import summarise, table
 __all__ = ["climb"]
 
 STOPPED = 75  # stopped cleanly: call again to go on
+TOOL = Path(__file__).resolve().parents[1] / "tools/ladder.py"
 
 
 def climb(args: argparse.Namespace, root: Path) -> int:
@@ -34,46 +41,113 @@ def climb(args: argparse.Namespace, root: Path) -> int:
         RefusedError: If another ladder is at work there, somebody edited a finished cell, or
             cells changed and no flag says what to do with them.
     """
-    if args.jobs < 1:
-        raise UserError(f"--jobs {args.jobs}", "--jobs", "give 1 or more")
+    _check_flags(args)
     ladder = read_ladder(args.config, args.seeds)
     cells = plan(ladder, root)
-    if args.dry_run:
-        _say(cells, state.survey(cells, ladder.selection), args.jobs)
-        return 0
-    with state.locked(root / ".lock", shared=args.cell is not None):
-        return _climb(args, ladder, cells, root)
-
-
-def _climb(args: argparse.Namespace, ladder: Ladder, cells: Sequence[Cell], root: Path) -> int:
-    before = state.survey(cells, ladder.selection)
     if args.cell:
-        cells = _alone(cells, before, args.cell)
-    before = _decide(args, ladder, cells, before)
-    check_splits(ladder)
-    write_plan(ladder, root)
-    outcome = run_cells(
-        cells,
-        before,
-        ladder,
-        jobs=args.jobs,
-        gpus=args.gpus,
-        max_minutes=args.max_minutes,
-    )
-    if args.cell is None:
-        _summarise(ladder, cells, root)
+        cells = _with_needs(cells, args.cell)
+    if args.dry_run:
+        _say(cells, state.survey(cells, ladder.selection), args.jobs or 1)
+        return 0
+    file = _script(args, root)
+    check_splits(dict.fromkeys(cell.task for cell in cells if cell.task))
+    with ExitStack() as entered:
+        shared = args.cell is not None
+        let_cells_in = entered.enter_context(state.locked(root / ".lock", shared=shared))
+        if args.cell:
+            entered.enter_context(state.locked(root / ".locks" / args.cell / "lock"))
+        ray = entered.enter_context(connected(args.ray)) if args.ray else None
+        before = state.survey(cells, ladder.selection)
+        if args.cell:
+            cells = _alone(cells, before)
+        before = _decide(args, ladder, cells, before)
+        write_plan(ladder, root)
+        if file:
+            return _write_script(file, args, cells, before, root)
+        if ray:
+            let_cells_in()
+        outcome = _run(ray, args, ladder, cells, before)
+        if args.cell is None:
+            _summarise(ladder, cells, root)
     return _exit_code(outcome, cells, root)
 
 
-def _alone(cells: Sequence[Cell], before: Mapping[str, state.Status], key: str) -> list[Cell]:
-    cell = next((one for one in cells if one.key == key), None)
-    if cell is None:
-        keys = ", ".join(one.key for one in cells)
+def _check_flags(args: argparse.Namespace) -> None:
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f"--jobs {args.jobs}", "--jobs", "give 1 or more")
+    if args.ray and args.gpus:
+        raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
+
+
+def _with_needs(cells: Sequence[Cell], key: str) -> list[Cell]:
+    """Keep a cell and, before it, what it was made from: other cells may be at work meanwhile."""
+    by_key = {cell.key: cell for cell in cells}
+    if key not in by_key:
+        keys = ", ".join(by_key)
         raise UserError("the ladder has no such cell", f"--cell {key}", f"it has {keys}")
+    kept = [key]
+    for one in kept:  # grows
+        kept += [need for need in by_key[one].needs if need not in kept]
+    return [cell for cell in cells if cell.key in kept]
+
+
+def _alone(cells: Sequence[Cell], before: Mapping[str, state.Status]) -> list[Cell]:
+    *_, cell = cells
     open_ones = [need for need in cell.needs if before[need].word != state.DONE]
-    if open_ones:
-        raise UserError(f"it needs {open_ones[0]}", f"--cell {key}", "run that one first")
-    return [*(one for one in cells if one.key in cell.needs), cell]
+    if open_ones and before[cell.key].word != state.DONE:
+        raise UserError(f"it needs {open_ones[0]}", f"--cell {cell.key}", "run that one first")
+    return [cell]
+
+
+def _script(args: argparse.Namespace, root: Path) -> Path | None:
+    if args.slurm is None:
+        return None
+    file = root / "ladder.sbatch" if args.slurm == "" else Path(args.slurm)
+    refuse_existing(file)
+    return file
+
+
+def _write_script(
+    file: Path,
+    args: argparse.Namespace,
+    cells: Sequence[Cell],
+    before: Mapping[str, state.Status],
+    root: Path,
+) -> int:
+    made = levels(cells, before)
+    if not made:
+        print("all cells are done: no script is needed")
+        return 0
+    write_script(file, root, made, (sys.executable, *_of_a_cell(args, root)))
+    print(f"{sum(map(len, made))} cells in {len(made)} levels in {file}: bash {file}")
+    return 0
+
+
+def _of_a_cell(args: argparse.Namespace, root: Path) -> list[str]:
+    """Words for Python that run a cell elsewhere, up to ``--cell``."""
+    seeds = ["--seeds", *map(str, args.seeds)] if args.seeds else []
+    return [str(TOOL), str(args.config), "--work-dir", str(root), *seeds]
+
+
+def _run(
+    ray: Any,
+    args: argparse.Namespace,
+    ladder: Ladder,
+    cells: Sequence[Cell],
+    before: Mapping[str, state.Status],
+) -> Outcome:
+    if not ray:
+        more: dict[str, Any] = dict(jobs=args.jobs or 1, gpus=args.gpus)
+        return run_cells(cells, before, ladder, **more, max_minutes=args.max_minutes)
+    return run_on_ray(
+        ray,
+        cells,
+        before,
+        _of_a_cell(args, cells[0].root),
+        share=share_of_a_cell(resources(ray), args.cpus_per_cell, args.gpus_per_cell),
+        jobs=args.jobs,
+        max_minutes=args.max_minutes,
+    )
 
 
 def _decide(

@@ -131,7 +131,7 @@ def commands(cell: Cell, selection: str, resume: bool) -> list[Command]:
     if cell.rung.kind == "model":
         return [("tools/convert_weights.py", cell.rung.source, backbone, "--force")]
     if cell.rung.kind == "file":
-        return []  # ladder.run copies it
+        return []  # ladder.cell_process copies it
     config, last = cell.rung.source, str(own / LAST)
     return [
         ("tools/train_cls.py", config, *where, *options),

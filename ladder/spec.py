@@ -29,7 +29,7 @@ TASK_KEYS = {"config", "cfg_options", "published_split"}
 LADDER_KEYS = {
     *("rungs", "tasks", "seeds", "reference", "pretrain_seeds", "selection", "num_pictures"),
 }
-ALIKE = 0.75  # difflib's ratio from which a key is taken for a misspelt one ("refernce": 0.94)
+ALIKE = 0.75  # difflib's ratio from which a key is taken for a misspelt one ("referenze": 0.89)
 SEEDS = ("matched", "shared")
 SELECTIONS = ("last", "val")
 

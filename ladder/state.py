@@ -3,11 +3,13 @@
 import fcntl
 import json
 import os
+import platform
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,12 +193,15 @@ def _now() -> str:
 
 
 @contextmanager
-def locked(path: Path, shared: bool = False) -> Iterator[None]:
+def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
     """Keep a second ladder out of a folder; processes made inside hold the lock, too.
 
     Args:
         path: The lock's file; it stays.
         shared: Let others in that ask for a shared lock, as the tasks of a SLURM array do.
+
+    Yields:
+        A function that turns the lock into a shared one.
 
     Raises:
         RefusedError: If somebody else is at it.
@@ -212,6 +217,6 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
             raise RefusedError(f"{who} is at work here", path.parent, mend) from error
         if not shared:
             file.truncate(0)
-            file.write(f"a ladder with process number {os.getpid()}")
+            file.write(f"a ladder with process number {os.getpid()} on {platform.node()}")
             file.flush()
-        yield
+        yield partial(fcntl.flock, file, fcntl.LOCK_SH)

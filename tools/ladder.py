@@ -36,12 +36,33 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, nargs="+", help="seeds [the config's]")
     made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
     made.add_argument("--dry-run", action="store_true", help="say what would be done; run nothing")
-    made.add_argument("--jobs", type=int, default=1, metavar="N", help="cells at once [1]")
+    made.add_argument("--jobs", type=int, metavar="N", help="cells at once [1; --ray: all]")
     made.add_argument("--gpus", nargs="+", default=(), metavar="G", help="GPUs for the jobs [all]")
     made.add_argument(
         "--max-minutes", type=float, metavar="N", help="stop cleanly after N minutes (exit code 75)"
     )
-    made.add_argument("--cell", metavar="KEY", help="run this cell alone: seed0/RUNG/TASK")
+    where = made.add_mutually_exclusive_group()
+    where.add_argument("--cell", metavar="KEY", help="run this cell alone: seed0/RUNG/TASK")
+    where.add_argument(
+        "--slurm",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="write a script of SLURM arrays; run nothing [WORK_DIR/ladder.sbatch]",
+    )
+    where.add_argument(
+        "--ray",
+        nargs="?",
+        const="auto",
+        metavar="HOST:PORT",
+        help="run the cells on a Ray cluster [the one found here]",
+    )
+    made.add_argument(
+        "--cpus-per-cell", type=int, metavar="N", help="with --ray [a GPU's or node's]"
+    )
+    made.add_argument(
+        "--gpus-per-cell", type=float, metavar="N", help="with --ray [1 if there are]"
+    )
     changed = made.add_mutually_exclusive_group()
     changed.add_argument(
         "--rerun-changed",

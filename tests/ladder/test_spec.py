@@ -77,7 +77,7 @@ def test_other_seeds_leave_the_shared_backbones_seed_alone(read):
 
 
 WRONG = [
-    ((RUNGS, TASKS, SEEDS, "referense = 'b'\n"), "referense"),
+    ((RUNGS, TASKS, SEEDS, "referenze = 'b'\n"), "referenze"),
     ((TASKS, SEEDS), "rungs"),
     ((RUNGS, TASKS, "seeds = [1, 1]\n"), "seeds"),
     ((RUNGS, TASKS, "seeds = [0.5]\n"), "seeds"),
@@ -86,7 +86,7 @@ WRONG = [
     (("rungs = dict(a=dict(file='none.safetensors'))\n", TASKS, SEEDS), "none.safetensors"),
     (("rungs = dict(a=dict(model='resnet51'))\n", TASKS, SEEDS), "resnet51"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, file='b'))\n", TASKS, SEEDS), "config and file"),
-    ((f"rungs = dict(a=dict(confg={str(B)!r}))\n", TASKS, SEEDS), "confg"),
+    ((f"rungs = dict(a=dict(konfig={str(B)!r}))\n", TASKS, SEEDS), "konfig"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, teacher='z'))\n", TASKS, SEEDS), "'z'"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, row='E'))\n", TASKS, SEEDS), "'E'"),
     ((f"rungs = {{'../a': dict(config={str(B)!r})}}\n", TASKS, SEEDS), "../a"),

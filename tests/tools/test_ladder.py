@@ -1,0 +1,266 @@
+"""tools/ladder.py at its door, with training tools that only pretend."""
+
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from engine.dry_run import ESTIMATE
+from ladder import state
+from ladder.findings import find_top1
+from ladder.footnotes import footnotes
+from ladder.results import read_results
+from tests.ladder.fake_ladder import DET, ROOT, ladder, until, use_fake_tools, write_ladder
+
+CELLS = [
+    *("seed0/b/pretraining", "seed0/d/pretraining"),
+    *("seed0/scratch/detection", "seed0/b/detection", "seed0/d/detection"),
+]
+OUT = Path("out")
+
+
+@pytest.fixture(autouse=True)
+def _fakes(tmp_path, monkeypatch):
+    use_fake_tools(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def config(tmp_path):
+    return write_ladder(tmp_path)
+
+
+@pytest.fixture
+def call(config):
+    """Call the ladder in ``out/``."""
+    return lambda *flags: ladder(config, "--work-dir", OUT, *flags)
+
+
+def first_error(capfd):
+    (line,) = [one for one in capfd.readouterr().err.splitlines() if one.startswith("error: ")][-1:]
+    return line
+
+
+def record(key):
+    return json.loads((OUT / key / "cell.json").read_text())
+
+
+def test_one_call_makes_all_and_the_next_one_nothing(call, capfd):
+    assert call() == 0
+    assert [record(key)["status"] for key in CELLS] == ["done"] * 5
+    summary = json.loads((OUT / "summary.json").read_text())
+    assert summary
+    assert "| scratch " in capfd.readouterr().out
+    written = {key: (OUT / key / "cell.json").stat().st_mtime_ns for key in CELLS}
+    assert call() == 0
+    assert {key: (OUT / key / "cell.json").stat().st_mtime_ns for key in CELLS} == written
+    assert "5 cells, 5 done before" in capfd.readouterr().out
+
+
+def test_a_dry_run_tells_cells_time_and_disk(call, tmp_path, capfd):
+    # 100 iterations of 3 s; per image of val a forward pass: 3 s / 10 / 3; 24 bytes a parameter
+    timing = dict(seconds_per_iteration=3.0, batch_size=10, iterations=100, val_images=60)
+    note = f"""import json, pathlib, sys
+if "--dry-run" in sys.argv:
+    out = pathlib.Path(sys.argv[sys.argv.index("--work-dir") + 1], ".dry_run", {ESTIMATE!r})
+    out.parent.mkdir(parents=True)
+    out.write_text(json.dumps(dict({timing!r}, parameters=10**8)))
+    sys.exit()
+"""
+    tool = tmp_path / "tools/train.py"
+    tool.write_text(note + tool.read_text())
+    assert call("--dry-run") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[:5]] == [["missing", key] for key in CELLS]
+    assert "  5.3 min" in lines[2]  # 300 s of training, 6 s of val, 12 s around it
+    assert lines[5] == "5 missing"
+    assert lines[6] == "about 16 min (estimated) and 7.2 GB; 2 cells could not be timed"
+    assert not list(OUT.glob("seed*"))
+    assert call("--cell", "seed0/scratch/detection") == 0
+    capfd.readouterr()
+    assert call("--dry-run") == 0
+    told = capfd.readouterr().out
+    assert "done     seed0/scratch/detection\n" in told
+    assert "4 missing, 1 done" in told or "1 done, 4 missing" in told
+
+
+def test_changed_cells_are_listed_and_nothing_is_run(call, config, capfd):
+    call()
+    (config.parent / "det.py").write_text(DET + "more = 1\n")
+    before = record(CELLS[3])
+    capfd.readouterr()
+    assert call() == 3
+    told = capfd.readouterr()
+    assert told.out.splitlines() == [f"changed: {key}: config changed" for key in CELLS[2:]]
+    assert told.err.startswith("error: 3 cells were made from something else")
+    assert "--rerun-changed" in told.err
+    assert record(CELLS[3]) == before
+
+
+def test_changed_cells_are_run_again_and_the_old_ones_kept_aside(call, config):
+    call()
+    (config.parent / "det.py").write_text(DET + "more = 1\n")
+    before = {key: record(key) for key in CELLS}
+    assert call("--rerun-changed") == 0
+    for key in CELLS[2:]:
+        old = json.loads((OUT / "replaced" / key / "cell.json").read_text())
+        assert old == before[key]
+        assert record(key)["fingerprint"] != old["fingerprint"]
+    assert record(CELLS[0]) == before[CELLS[0]]
+    assert not (OUT / "replaced/seed0/b/pretraining").exists()
+
+
+def test_a_changed_backbone_takes_along_what_was_made_from_it(call, config, capfd):
+    call()
+    (config.parent / "b.py").write_text("model = dict(distillation=1)\n")
+    capfd.readouterr()
+    assert call() == 3
+    told = capfd.readouterr().out.splitlines()
+    assert [line.split()[1].rstrip(":") for line in told] == [
+        key for key in CELLS if "scratch" not in key
+    ]
+
+
+def test_changed_cells_may_be_kept_with_a_footnote(call, config, capfd):
+    call()
+    (config.parent / "det.py").write_text(DET + "more = 1\n")
+    assert call("--keep-changed") == 0
+    assert not (OUT / "replaced").exists()
+    (note,) = record("seed0/b/detection")["notes"]
+    assert note == "seed0/b/detection was kept although config changed since"
+    read = read_results(OUT)
+    assert f"scratch / detection / seed 0: {record(CELLS[2])['notes'][0]}" in footnotes(
+        read, (), find_top1(read)
+    )
+    capfd.readouterr()
+    assert call() == 0  # kept for good, until the next change
+    assert "5 done before" in capfd.readouterr().out
+
+
+def test_finished_cells_travel_and_need_not_be_run_again(call, config, capfd):
+    call()
+    assert call("--export", "all.tar.gz") == 0
+    assert "5 cells in all.tar.gz" in capfd.readouterr().out
+    assert call("--export", "all.tar.gz") == 3
+    there = (config, "--work-dir", "there")
+    assert ladder(*there, "--import", "all.tar.gz") == 0
+    assert ladder(*there) == 0
+    assert "5 done before" in capfd.readouterr().out
+    assert not list(Path("there").rglob("*.safetensors"))
+    assert ladder(*there, "--import", "all.tar.gz") == 0
+    assert "0 cells came in, 5 were here already" in capfd.readouterr().out
+
+
+def test_a_single_cell_needs_what_it_is_made_from(call, capfd):
+    assert call("--cell", "seed0/d/detection") == 2
+    assert "it needs seed0/d/pretraining: --cell seed0/d/detection: " in first_error(capfd)
+    assert call("--cell", "seed0/d/pretraining") == 2  # its teacher
+    assert call("--cell", "seed0/b/pretraining") == 0
+    assert call("--cell", "seed0/d/pretraining") == 0
+    assert call("--cell", "seed0/d/detection") == 0
+    done = {str(path.parent.relative_to(OUT)) for path in OUT.glob("seed*/*/*/cell.json")}
+    assert done == {*CELLS[:2], CELLS[4]}
+    assert not (OUT / "summary.json").exists()  # that is for the whole
+    assert call("--cell", "seed0/e/detection") == 2
+    assert "it has seed0/b/pretraining, " in first_error(capfd)
+
+
+def test_a_cell_is_not_run_alone_when_what_it_is_made_from_changed(call, config, capfd):
+    call()
+    (config.parent / "b.py").write_text("model = dict(distillation=1)\n")
+    assert call("--cell", "seed0/b/detection", "--rerun-changed") == 2
+    assert "it needs seed0/b/pretraining" in first_error(capfd)
+    assert not (OUT / "replaced").exists()
+
+
+def test_time_over_is_exit_code_75_and_the_next_call_goes_on(tmp_path, capfd):
+    config = write_ladder(tmp_path, "scratch=None, b=dict(config='{0}/slow.py')")
+    assert ladder(config, "--work-dir", OUT, "--max-minutes", 4 / 60) == 75
+    assert "call again to go on" in capfd.readouterr().out
+    assert not (OUT / "seed0/b/detection").exists()
+    assert ladder(config, "--work-dir", OUT) == 0
+    assert (OUT / "seed0/b/pretraining/epochs").read_text() == "xx"  # not begun anew
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_failing_cell_gives_its_reason_and_the_rest_is_made(tmp_path, capfd, jobs):
+    rungs = "bad=dict(config='{0}/fails.py'), b=dict(config='{0}/b.py')"
+    assert ladder(write_ladder(tmp_path, rungs), "--work-dir", OUT, "--jobs", jobs) == 2
+    told = first_error(capfd)
+    assert told.startswith("error: 1 cells failed, 1 that need them were left out: seed0/bad/pre")
+    assert "no such data: somewhere: put it there" in told
+    assert record("seed0/b/detection")["status"] == "done"
+    assert (OUT / "summary.json").exists()
+
+
+def test_two_ladders_at_once_are_one_too_many(call, capfd):
+    with state.locked(OUT / ".lock"):
+        assert call() == 3
+        assert call("--cell", "seed0/b/pretraining") == 3
+    assert f"process number {os.getpid()} on " in first_error(capfd)
+    assert not list(OUT.glob("[!.]*"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_with_their_codes(tmp_path, how):
+    config = write_ladder(tmp_path, "scratch=None, b=dict(config='{0}/slow.py')")
+    epochs = OUT / "seed0/b/pretraining/epochs"
+    made = multiprocessing.get_context("fork").Process(
+        target=lambda: os._exit(ladder(config, "--work-dir", OUT))
+    )
+    made.start()
+    until(lambda: epochs.exists() and epochs.read_text() == "xx")
+    os.kill(made.pid, how)
+    made.join()
+    assert made.exitcode == 128 + how
+    assert not (epochs.parent / "cell.json").exists()
+    assert ladder(config, "--work-dir", OUT) == 0
+    assert epochs.read_text() == "xx"  # gone on with, not begun anew
+
+
+WRONG = {
+    "unknown model": ("a=dict(model='resnet51')", "", "resnet51"),
+    "missing config": ("a=dict(config='{0}/none.py')", "", "none.py"),
+    "missing file": ("a=dict(file='{0}/none.safetensors')", "", "none.safetensors"),
+    "missing task": ("scratch=None", "t='{0}/none.py'", "none.py"),
+    "no test split": ("scratch=None", "t='{0}/no_test.py'", "no test split"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("flags", [(), ("--dry-run",), ("--slurm",), ("--cell", "seed0/a/t")])
+def test_a_wrong_config_is_told_before_anything_is_written(tmp_path, capfd, name, flags):
+    rungs, tasks, named = WRONG[name]
+    (tmp_path / "no_test.py").write_text(DET + "test_dataloader = None\n")
+    config = write_ladder(tmp_path, rungs, tasks)
+    assert ladder(config, "--work-dir", OUT, *flags) == 2
+    assert named in first_error(capfd)
+    assert not OUT.exists()
+
+
+def test_wrong_flags_are_told_before_anything_is_written(call, capfd):
+    for flags in (("--jobs", 0), ("--cell", "seed7/b/detection"), ("--seeds", 1, 1)):
+        assert call(*flags) == 2
+        assert flags[0].lstrip("-") in first_error(capfd)
+    with pytest.raises(SystemExit, match="2"):
+        call("--rerun-changed", "--keep-changed")
+    assert ladder("none.py") == 2
+    assert not OUT.exists()
+
+
+def test_an_image_in_val_and_test_is_refused_before_cells_are_moved(world, tmp_path, capfd):
+    voc = tmp_path / "voc.py"
+    voc.write_text(f"_base_ = [{str(ROOT / 'configs/detection/faster-rcnn_fpn_tiny.py')!r}]\n")
+    config = write_ladder(tmp_path, "scratch=None", "t='{0}/voc.py'")
+    assert ladder(config, "--work-dir", OUT) == 0
+    same = 'test_dataloader = dict(dataset=dict(ann_file="ImageSets/Main/val.txt"))\n'
+    voc.write_text(voc.read_text() + same)
+    written = record("seed0/scratch/t")
+    assert ladder(config, "--work-dir", OUT, "--rerun-changed") == 2
+    assert "8 images are in val and in test" in first_error(capfd)
+    assert record("seed0/scratch/t") == written
+    said = "t=dict(config='{0}/voc.py', published_split=True)"
+    config = write_ladder(tmp_path, "scratch=None", said)
+    assert ladder(config, "--work-dir", OUT, "--rerun-changed") == 0
