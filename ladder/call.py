@@ -12,7 +12,7 @@ from engine.atomic import write_json, write_text
 from engine.errors import RefusedError, UserError
 from ladder import state
 from ladder.describe import write_plan
-from ladder.estimate import describe_estimates, estimate_cells
+from ladder.estimate import Estimate, describe_estimates, estimate_cells
 from ladder.pictures import draw_sheets
 from ladder.plan import Cell, plan
 from ladder.ray_run import connected, resources, run_on_ray, share_of_a_cell
@@ -46,11 +46,11 @@ def climb(args: argparse.Namespace, root: Path) -> int:
     cells = plan(ladder, root)
     if args.cell:
         cells = _with_needs(cells, args.cell)
+    file = _script(args, root)
+    check_splits(dict.fromkeys(cell.task for cell in cells if cell.task))
     if args.dry_run:
         _say(cells, state.survey(cells, ladder.selection), args.jobs or 1)
         return 0
-    file = _script(args, root)
-    check_splits(dict.fromkeys(cell.task for cell in cells if cell.task))
     with ExitStack() as entered:
         shared = args.cell is not None
         let_cells_in = entered.enter_context(state.locked(root / ".lock", shared=shared))
@@ -75,6 +75,8 @@ def climb(args: argparse.Namespace, root: Path) -> int:
 def _check_flags(args: argparse.Namespace) -> None:
     if args.jobs is not None and args.jobs < 1:
         raise UserError(f"--jobs {args.jobs}", "--jobs", "give 1 or more")
+    if args.max_minutes is not None and args.max_minutes < 0:
+        raise UserError(f"--max-minutes {args.max_minutes}", "--max-minutes", "give 0 or more")
     if args.ray and args.gpus:
         raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
 
@@ -168,7 +170,7 @@ def _decide(
             "add --rerun-changed (the old ones go to replaced/), or --keep-changed (footnoted)",
         )
     for cell in changed:
-        if args.keep_changed:
+        if args.keep_changed and state.is_done(cell):  # what was cut off has nothing to keep
             state.keep(cell, ladder.selection, before[cell.key].why)
             decided[cell.key] = state.Status(state.DONE)
         else:
@@ -183,13 +185,13 @@ def _say(cells: Sequence[Cell], before: Mapping[str, state.Status], jobs: int) -
         status = before[cell.key]
         why = f" ({status.why})" if status.why else ""
         estimate = estimates.get(cell.key)
-        time = f"  {estimate.seconds / 60:.1f} min" if estimate else ""
+        time = f"  {estimate.seconds / 60:.1f} min" if isinstance(estimate, Estimate) else ""
+        why = f" (cannot be timed: {estimate})" if isinstance(estimate, str) else why
         print(f"{status.word:8} {cell.key}{time}{why}")
     counts = Counter(status.word for status in before.values())
     print(", ".join(f"{count} {word}" for word, count in counts.items()))
-    open_ones = len(cells) - counts[state.DONE]
-    if open_ones:
-        print(describe_estimates(estimates, open_ones, jobs))
+    if estimates:
+        print(describe_estimates(estimates, jobs))
 
 
 def _summarise(ladder: Ladder, cells: Sequence[Cell], root: Path) -> None:

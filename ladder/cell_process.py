@@ -80,6 +80,12 @@ def run_cell(
     started, made = time.perf_counter(), commands(cell, selection, resume)
     train: dict[str, Any] = {}
     for command in made:
+        try:
+            command = with_best(command)
+        except UserError as error:
+            state.end(cell, made, time.perf_counter() - started, failed=str(error))
+            print(f"{ERROR}{error}", file=sys.stderr)
+            sys.exit(error.exit_code)
         code, reason = _run(command)
         if code:
             if code not in (130, 143, -signal.SIGINT, -signal.SIGTERM):  # cut off is no failure
@@ -133,7 +139,6 @@ def _adopt(source: Path, target: Path) -> None:
 
 def _run(command: Command) -> tuple[int, str]:
     """Run a tool; return its exit code and, of what it said on stderr, the first error."""
-    command = with_best(command)
     print("$ python " + " ".join(command), flush=True)
     reader, writer = os.pipe()
     process = multiprocessing.get_context("fork").Process(target=as_tool, args=(command, writer))

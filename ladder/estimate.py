@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.dry_run import ESTIMATE
-from ladder.cell_process import as_tool, import_once
+from ladder.cell_process import ERROR, as_tool, import_once
 from ladder.plan import Cell
 from ladder.spec import SCRATCH
 from ladder.state import DONE, RECORD, Status
@@ -37,7 +37,9 @@ class Estimate:
     measured: bool
 
 
-def estimate_cells(cells: Sequence[Cell], before: Mapping[str, Status]) -> dict[str, Estimate]:
+def estimate_cells(
+    cells: Sequence[Cell], before: Mapping[str, Status]
+) -> dict[str, Estimate | str]:
     """Estimate every cell that is not done.
 
     Args:
@@ -45,14 +47,14 @@ def estimate_cells(cells: Sequence[Cell], before: Mapping[str, Status]) -> dict[
         before: How far each is.
 
     Returns:
-        By key; a cell whose config can't be timed (its data is missing, say) is left out.
+        By key; for a cell whose config can't be timed (its data is missing, say) the reason.
     """
     known: dict[Any, list[Estimate]] = {}
     for cell in cells:
         if before[cell.key].word == DONE:
             known.setdefault(_like(cell), []).append(_from_record(cell))
-    found: dict[str, Estimate] = {}
-    timed: dict[Any, dict[str, Any] | None] = {}
+    found: dict[str, Estimate | str] = {}
+    timed: dict[Any, dict[str, Any] | str] = {}
     for cell in cells:
         if before[cell.key].word == DONE:
             continue
@@ -64,19 +66,24 @@ def estimate_cells(cells: Sequence[Cell], before: Mapping[str, Status]) -> dict[
         else:
             if _like(cell) not in timed:
                 timed[_like(cell)] = _time(cell)
-            measured = timed[_like(cell)]
-            if measured:
-                found[cell.key] = _from_timing(measured, _teacher(cell, cells, timed))
+            timing = timed[_like(cell)]
+            if isinstance(timing, str):
+                found[cell.key] = timing
+            else:
+                found[cell.key] = _from_timing(timing, _teacher(cell, cells, timed))
     return found
 
 
-def describe_estimates(estimates: Mapping[str, Estimate], count: int, jobs: int) -> str:
-    """Say in one line how long ``count`` cells will take in all."""
-    minutes = sum(one.seconds for one in estimates.values()) / 60 / jobs
-    gigabytes = sum(one.num_bytes for one in estimates.values()) / 1e9
-    how = "from cells run here" if all(one.measured for one in estimates.values()) else "estimated"
-    without = count - len(estimates)
+def describe_estimates(estimates: Mapping[str, Estimate | str], jobs: int) -> str:
+    """Say in one line how long the cells will take in all."""
+    known = [one for one in estimates.values() if isinstance(one, Estimate)]
+    without = len(estimates) - len(known)
     left_out = f"; {without} cells could not be timed" if without else ""
+    if not known:
+        return f"time and disk unknown{left_out}"
+    minutes = sum(one.seconds for one in known) / 60 / jobs
+    gigabytes = sum(one.num_bytes for one in known) / 1e9
+    how = "from cells run here" if all(one.measured for one in known) else "estimated"
     return f"about {minutes:.0f} min ({how}) and {gigabytes:.1f} GB{left_out}"
 
 
@@ -108,10 +115,11 @@ def _teacher(cell: Cell, cells: Sequence[Cell], timed: Mapping[Any, Any]) -> flo
         return 0.0
     teacher = next(one for one in cells if one.key == cell.needs[0])
     timing = timed.get(_like(teacher))
-    return FORWARD * timing["seconds_per_iteration"] if timing else 0.0
+    return FORWARD * timing["seconds_per_iteration"] if isinstance(timing, dict) else 0.0
 
 
-def _time(cell: Cell) -> dict[str, Any] | None:
+def _time(cell: Cell) -> dict[str, Any] | str:
+    """Time a few iterations; the reason if that fails."""
     work_dir = cell.root / ".estimates" / cell.key
     tool = "tools/train.py" if cell.task else "tools/train_cls.py"
     command = [tool, str(cell.config), "--dry-run", "--work-dir", str(work_dir)]
@@ -121,13 +129,18 @@ def _time(cell: Cell) -> dict[str, Any] | None:
         options.append("model.distillation=None")  # the teacher is not there yet
     command += ["--cfg-options", *options] if options else []
     import_once()
+    path, log = work_dir / ".dry_run" / ESTIMATE, work_dir / "log.txt"
+    path.unlink(missing_ok=True)  # of an earlier call
     process = multiprocessing.get_context("fork").Process(
-        target=_quietly, args=(tuple(command), work_dir / "log.txt")
+        target=_quietly, args=(tuple(command), log)
     )
     process.start()
     process.join()
-    path = work_dir / ".dry_run" / ESTIMATE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if path.is_file():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
+    return errors[0] if errors else f"see {log}"
 
 
 def _quietly(command: tuple[str, ...], log: Path) -> None:

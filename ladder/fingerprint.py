@@ -43,7 +43,7 @@ def fingerprint(cell: Cell, selection: str) -> dict[str, str | None]:
     tools = [ROOT / command[0] for command in commands(cell, selection, resume=False)]
     named = (cfg.get("custom_imports") or {}).get("imports", []) if cfg else []
     return {
-        "config": config_digest(cell, cfg, selection),
+        "config": config_digest(cell, selection),
         "data": _joined(data_digest(folder) for folder in data_folders(cfg)) if cfg else None,
         "backbone": _backbone_digest(cell),
         "code": code_digest((*tools, *_module_files(named))),
@@ -63,19 +63,30 @@ def resolved(cell: Cell) -> Config | None:
 # ---- config ----
 
 
-def config_digest(cell: Cell, cfg: Config | None, selection: str) -> str:
-    """Hash the resolved config, the seed and how the cell starts; folders of data left out."""
+def config_digest(cell: Cell, selection: str) -> str:
+    """Hash the resolved config, the seed and how the cell starts; places on the disk left out."""
     said = {
-        "config": cfg.to_dict() if cfg else cell.rung.source,
+        "config": _resolved_anywhere(cell),
         "seed": cell.seed,
         "scratch": not cell.needs and cell.task is not None,
         "selection": selection if cell.task else "last",
     }
     text = json.dumps(said, sort_keys=True, default=str)
-    # The same ladder on another machine, or in another folder, is the same.
-    for place in (os.environ.get("DATA_ROOT"), str(cell.root)):
-        text = text.replace(place, "") if place else text
-    return _digest(text.encode())
+    # The same ladder in another folder is the same: a student's config names its teacher's file.
+    return _digest(text.replace(str(cell.root), "").encode())
+
+
+def _resolved_anywhere(cell: Cell) -> Any:
+    """The config as it reads on any machine, wherever the data lies there."""
+    before = os.environ.get("DATA_ROOT")
+    os.environ["DATA_ROOT"] = "DATA_ROOT"
+    try:
+        cfg = resolved(cell)
+    finally:
+        os.environ.pop("DATA_ROOT")
+        if before is not None:
+            os.environ["DATA_ROOT"] = before
+    return cfg.to_dict() if cfg else cell.rung.source
 
 
 # ---- data ----

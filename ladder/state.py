@@ -168,7 +168,7 @@ def is_done(cell: Cell) -> bool:
 def keep(cell: Cell, selection: str, why: str) -> None:
     """Let a changed cell count as done until something changes again; tables get a footnote."""
     record = _read(cell.folder / RECORD)
-    note = f"{cell.key} was kept although {why} since"
+    note = f"{cell.key} was kept although {why}"
     record["kept_for"] = fingerprint(cell, selection)
     record["notes"] = [*record.get("notes", []), note]
     write_json(cell.folder / RECORD, record)

@@ -80,7 +80,8 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
     except (OSError, tarfile.TarError, EOFError) as error:
         shutil.rmtree(aside, ignore_errors=True)
         mend = "export it again: python tools/ladder.py CONFIG --export FILE"
-        raise UserError(f"no archive of cells ({error})", file, mend) from error
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"no archive of cells ({reason})", file, mend) from error
     came, stayed = [], []
     for record in sorted(aside.glob(f"seed*/*/*/{RECORD}")):
         key = record.parent.relative_to(aside)
@@ -100,7 +101,9 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
 def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:
     for member in archive:
         parts = PurePosixPath(member.name).parts
-        own = parts == ("ladder.json",) or parts[0] == "truth" or parts[0].startswith("seed")
+        first = parts[0] if parts else ""
+        own = parts == ("ladder.json",) or first == "truth" or first.startswith("seed")
         inside = not PurePosixPath(member.name).is_absolute() and ".." not in parts
         if not (member.isfile() and own and inside) or Path(member.name).suffix in WEIGHTS:
-            raise UserError(f"{member.name} does not belong there", file, "give a ladder's export")
+            mend = "give a ladder's export"
+            raise UserError(f"{member.name!r} does not belong there", file, mend)

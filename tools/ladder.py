@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from engine import doors
-from ladder import call, travel
+from ladder import call, state, travel
 
 EXAMPLE = """python tools/ladder.py configs/ladder/demo.py
 python tools/ladder.py configs/ladder/demo.py --dry-run"""
@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{len(travel.export_cells(root, args.export))} cells in {args.export}")
         return 0
     if args.import_:
-        came, stayed = travel.import_cells(root, args.import_)
+        with state.locked(root / ".lock"):
+            came, stayed = travel.import_cells(root, args.import_)
         print(f"{len(came)} cells came in, {len(stayed)} were here already")
         return 0
     return call.climb(args, root)

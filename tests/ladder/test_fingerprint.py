@@ -71,6 +71,10 @@ def test_another_folder_for_data_or_ladder_is_the_same_config(tmp_path, monkeypa
     data.parent.parent.rename(moved)
     monkeypatch.setenv("DATA_ROOT", str(moved))
     assert of(cell_of(tmp_path / "other")) == before
+    monkeypatch.delenv("DATA_ROOT")
+    monkeypatch.chdir(tmp_path)
+    moved.rename(tmp_path / "data")
+    assert of(cell_of(tmp_path / "other")) == before
 
 
 def test_edited_annotations_and_resized_images_are_other_data(tmp_path, data):

@@ -37,9 +37,9 @@ def climb(tmp_path, monkeypatch):
     prints = dict(config="1", data="1", backbone="1", code="1")
     monkeypatch.setattr(state, "fingerprint", lambda cell, selection: dict(prints))
 
-    def again(*rungs, tasks=(DET,), seeds=(0,), now=None, **flags):
+    def again(*rungs, tasks=(DET,), seeds=(0,), now=None, selection="last", **flags):
         prints.update(now or {})
-        ladder = Ladder("mine", Path("mine.py"), rungs, tasks, seeds, 0, rungs[0].name)
+        ladder = Ladder("mine", Path("mine.py"), rungs, tasks, seeds, 0, rungs[0].name, selection)
         cells = plan(ladder, tmp_path / "out")
         before = state.survey(cells, "last")
         return run.run_cells(cells, before, ladder, **flags)
@@ -132,6 +132,12 @@ def test_a_kept_cell_stays_done_until_the_next_change(climb):
     assert climb.words(SCRATCH) == {cell.key: "done"}
     assert "data changed" in record(climb, cell.key)["notes"][0]
     assert climb.words(SCRATCH, now=dict(data="3")) == {cell.key: "changed"}
+
+
+def test_no_best_checkpoint_is_a_failure_with_its_reason(climb):
+    outcome = climb(SCRATCH, selection="val")
+    assert outcome.failed == {"seed0/scratch/detection": 2}
+    assert "no checkpoint was picked on val" in record(climb, "seed0/scratch/detection")["reason"]
 
 
 def test_an_edited_cell_is_refused(climb):

@@ -104,6 +104,7 @@ def packed(path, name, kind=tarfile.REGTYPE):
         ("seed0/b/detection/cell.json", tarfile.SYMTYPE),
         ("seed0/b/detection/epoch_1.pth", tarfile.REGTYPE),
         ("tools/train.py", tarfile.REGTYPE),
+        (".", tarfile.DIRTYPE),
     ],
 )
 def test_what_is_no_cell_stays_outside(tmp_path, name, kind):
@@ -122,3 +123,7 @@ def test_a_damaged_archive_leaves_nothing(here, tmp_path):
     assert not list((tmp_path / "there").rglob("cell.json"))
     with pytest.raises(UserError, match="no archive of cells"):
         import_cells(tmp_path / "there", tmp_path / "none.tar.gz")
+    out.write_text("no archive\n")
+    with pytest.raises(UserError) as error:
+        import_cells(tmp_path / "there", out)
+    assert "\n" not in str(error.value)

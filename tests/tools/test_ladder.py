@@ -129,7 +129,7 @@ def test_changed_cells_may_be_kept_with_a_footnote(call, config, capfd):
     assert call("--keep-changed") == 0
     assert not (OUT / "replaced").exists()
     (note,) = record("seed0/b/detection")["notes"]
-    assert note == "seed0/b/detection was kept although config changed since"
+    assert note == "seed0/b/detection was kept although config changed"
     read = read_results(OUT)
     assert f"scratch / detection / seed 0: {record(CELLS[2])['notes'][0]}" in footnotes(
         read, (), find_top1(read)
@@ -137,6 +137,17 @@ def test_changed_cells_may_be_kept_with_a_footnote(call, config, capfd):
     capfd.readouterr()
     assert call() == 0  # kept for good, until the next change
     assert "5 done before" in capfd.readouterr().out
+
+
+def test_what_was_cut_off_and_changed_is_begun_anew_rather_than_kept(call, capfd):
+    folder = OUT / "seed0/scratch/detection"
+    folder.mkdir(parents=True)
+    (folder / "begun.json").write_text('{"fingerprint": {"config": "x"}}')
+    (folder / "last_checkpoint").write_text("epoch_1.pth")
+    assert call() == 3
+    assert call("--keep-changed") == 0
+    assert record("seed0/scratch/detection")["status"] == "done"
+    assert (OUT / "replaced/seed0/scratch/detection/begun.json").is_file()
 
 
 def test_finished_cells_travel_and_need_not_be_run_again(call, config, capfd):
