@@ -92,6 +92,7 @@ def test_ray_and_the_flags_of_this_machine_exclude_each_other(tmp_path, capsys):
 
 def in_a_process(function, *argv):
     def run():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
         code = function(*argv)
         sys.stdout.flush()
         os._exit(code or 0)

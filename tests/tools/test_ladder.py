@@ -218,9 +218,12 @@ def test_two_ladders_at_once_are_one_too_many(call, capfd):
 def test_ctrl_c_and_sigterm_end_with_their_codes(tmp_path, how):
     config = write_ladder(tmp_path, "scratch=None, b=dict(config='{0}/slow.py')")
     epochs = OUT / "seed0/b/pretraining/epochs"
-    made = multiprocessing.get_context("fork").Process(
-        target=lambda: os._exit(ladder(config, "--work-dir", OUT))
-    )
+
+    def climb():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
+        os._exit(ladder(config, "--work-dir", OUT))
+
+    made = multiprocessing.get_context("fork").Process(target=climb)
     made.start()
     until(lambda: epochs.exists() and epochs.read_text() == "xx")
     os.kill(made.pid, how)
