@@ -17,8 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     made = doors.parser(__doc__, EXAMPLE)
     made.add_argument("folder", type=Path, metavar="LADDER_DIR", help="work_dirs/NAME of a ladder")
     args = made.parse_args(argv)
-    for path in write_report(args.folder):
-        print(path)
+    written = write_report(args.folder)
+    plots = [path for path in written if path.parent.name == "plots"]
+    files = ", ".join(path.name for path in written if path not in plots)
+    print(f"in {args.folder}: {files} and {len(plots)} files in plots/")
     return 0
 
 
