@@ -29,6 +29,9 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     """Give a temporary file to fill; it becomes ``path`` if the block ends without an error.
 
     For files that a library writes by itself; otherwise as :func:`write_bytes`.
+
+    Raises:
+        OSError: With the name of ``path``, not of the temporary file, nor without one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +43,11 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(aside, path)
+    except OSError as error:
+        # A full disk is told by write(), which knows no name.
+        if error.errno is not None and error.filename in (None, str(aside)):
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
     _sync_folder(path.parent)

@@ -18,6 +18,8 @@ from engine.overrides import apply_overrides
 
 __all__ = ["leaf_keys", "load_config", "read_config"]
 
+NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
+
 
 def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config, set[str]]:
     """Read the config, apply the flags, and say which keys the user set in leaf or flags.
@@ -27,8 +29,8 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
         tasks: The tool's tasks (``cls``, ``det``, ``seg``) by the config's ``default_scope``.
 
     Raises:
-        UserError: For a missing or broken file, an override that exists nowhere, or a config
-            of another tool.
+        UserError: For a missing or broken file, an override that exists nowhere, a config
+            of another tool, or a seed that NumPy does not take.
     """
     check_environment()
     set_data_root(args.data_root)
@@ -50,7 +52,9 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs", args.config.stem))
     stated_seed = cfg.get("randomness", {}).get("seed")
     seed = args.seed if args.seed is not None else stated_seed
-    cfg.randomness = dict(cfg.get("randomness", {}), seed=0 if seed is None else seed)
+    seed = 0 if seed is None else seed
+    _check_seed(seed, "randomness.seed" if args.seed is None else "--seed")
+    cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
     cfg.launcher = args.launcher
     return cfg, explicit
 
@@ -72,6 +76,11 @@ def read_config(path: Path, import_named: bool = True) -> Config:
             return Config.fromfile(path, import_custom_modules=import_named)
     except FileNotFoundError as error:
         raise UserError("a base of the config is missing", path, str(error)) from error
+
+
+def _check_seed(seed: object, where: str) -> None:
+    if not isinstance(seed, int) or not 0 <= seed < NUM_SEEDS:
+        raise UserError(f"{seed!r} is no seed", where, f"use a whole number, 0 to {NUM_SEEDS - 1}")
 
 
 def _refuse_missing(path: Path) -> None:

@@ -2,17 +2,17 @@
 
 import argparse
 import os
-import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from engine.bars import stop_bars
 from engine.errors import UserError
+from engine.interruption import TerminatedError, listen
 from engine.shared_exit import join_failure
+from engine.write_errors import as_user_error, chain
 
 __all__ = [
     "add_config_flags",
@@ -26,24 +26,21 @@ __all__ = [
 INTERRUPTED, TERMINATED = 130, 143
 
 
-class _TerminatedError(BaseException):
-    """SIGTERM arrived; not an Exception, so that nothing on the way swallows it."""
-
-
 def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Call ``main`` and turn what happens into an exit code of the contract.
 
-    A :class:`UserError` becomes one line on stderr; ``--debug`` lets every traceback through.
+    A :class:`UserError` and an output that cannot be written become one line on stderr;
+    ``--debug`` lets every traceback through.
     """
     argv = sys.argv[1:] if argv is None else argv
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    listen()
     try:
         return main(argv)
     except KeyboardInterrupt:
         stop_bars()
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except _TerminatedError:
+    except TerminatedError:
         speaks, code = join_failure(TERMINATED, everyones=False)
         stop_bars()
         if speaks:
@@ -55,14 +52,12 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         return _say(error)
 
 
-def _on_sigterm(signum: int, frame: FrameType | None) -> None:
-    raise _TerminatedError
-
-
 def _say(error: Exception) -> int:
-    user_error = _user_error_behind(error)
+    mistake = next((one for one in chain(error) if isinstance(one, UserError)), None)
+    user_error = mistake or as_user_error(error)
     own_code = user_error.exit_code if user_error else 1
-    speaks, code = join_failure(own_code, everyones=user_error is not None)
+    # A disk may be full on one machine of several, or for the one process that writes.
+    speaks, code = join_failure(own_code, everyones=mistake is not None)
     stop_bars()
     if not speaks:
         return code
@@ -72,13 +67,6 @@ def _say(error: Exception) -> int:
     )
     print(f"error: {told}", file=sys.stderr)
     return code
-
-
-def _user_error_behind(error: BaseException | None) -> UserError | None:
-    """Find our error in the chain: mmengine's registry wraps what a constructor raises."""
-    while error is not None and not isinstance(error, UserError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 class _Parser(argparse.ArgumentParser):

@@ -20,6 +20,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from engine.bars import Step, console_handlers, duration, on_terminal, stop_bars, track
+from engine.interruption import raise_if_swallowed
 from engine.processes import mean_over_processes
 
 __all__ = [
@@ -126,7 +127,8 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Move the bar; now and then read the loss."""
+        """Move the bar; now and then read the loss; end the run after a signal."""
+        raise_if_swallowed()
         now = time.perf_counter()
         self._train_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
         self._tick = now
@@ -212,6 +214,7 @@ class ProgressHook(Hook):
             self._step = Step(name, total)
 
     def _stage_iter(self, batch_idx: int, data_batch: Any) -> None:
+        raise_if_swallowed()
         now = time.perf_counter()
         self._stage_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
         self._tick = now

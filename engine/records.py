@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from mmengine.runner import Runner
 from engine.atomic import write_json, write_text
 from engine.checkpoints import POINTER, follow_pointer
 from engine.cores import available_cores
+from engine.errors import UserError
 from engine.processes import mean_over_processes
 from engine.progress import counts_epochs, num_images_of
 
@@ -113,7 +115,9 @@ class RunRecorder(Hook):
     The curve has a line per epoch, or per validation where the loop counts iterations; then
     ``epoch`` is a fraction.  A resumed run keeps the lines of what it does not repeat.  Loss and
     img/s are those of all processes; img/s counts training alone, without validation and without
-    a line's first batch (workers start in it).
+    a line's first batch (workers start in it).  ``seconds`` of ``metrics.json`` counts the kept
+    lines of a resumed run, too.  A run whose newest loss is nan or infinite where a line or a
+    checkpoint is due ends with a UserError.
     """
 
     # Behind the checkpoint hook, whose file is hashed.
@@ -123,6 +127,7 @@ class RunRecorder(Hook):
         self._lines: list[dict[str, Any]] = []
         self._last_metrics: dict[str, float] | None = None
         self._losses: list[torch.Tensor] = []
+        self._kept_seconds = 0.0
 
     def before_train(self, runner: Runner) -> None:
         """Keep the lines of what is done and save the config as it came to be."""
@@ -131,6 +136,7 @@ class RunRecorder(Hook):
         if runner.iter and path.exists():
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             self._lines = [line for line in lines if line["iter"] <= runner.iter]
+            self._kept_seconds = sum(line["seconds"] for line in self._lines)
         if is_main_process():
             write_text(Path(runner.work_dir, "resolved_config.py"), runner.cfg.pretty_text)
             self._write_curve(runner)
@@ -188,11 +194,31 @@ class RunRecorder(Hook):
                 metrics=self._last_metrics or {},
                 evaluator=runner.val_evaluator,
                 checkpoint=_newest_checkpoint(runner),
-                seconds=time.perf_counter() - self._started,
+                seconds=self._kept_seconds + time.perf_counter() - self._started,
                 img_per_s=_mean(rates),
                 minutes_per_epoch=minutes / self._lines[-1]["epoch"] if self._lines else 0.0,
             )
             write_json(Path(runner.work_dir, "metrics.json"), record)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Let no checkpoint of a lost network push out an earlier one.
+
+        Raises:
+            UserError: If this process's loss is nan or infinite.
+        """
+        if self._losses:  # no averaging: mmengine calls this on rank 0 alone
+            self._refuse_lost(runner, self._losses[-1])
+
+    def _refuse_lost(self, runner: Runner, loss: torch.Tensor) -> None:
+        newest = float(loss)
+        if not math.isfinite(newest):
+            batches = len(runner.train_dataloader)
+            raise UserError(
+                f"the loss is {newest}",
+                f"epoch {math.ceil(max(runner.iter, 1) / batches)}",
+                "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
+                "an earlier checkpoint, if there was one, is in the work dir",
+            )
 
     def _begin_line(self) -> None:
         self._losses, self._num_images = [], 0
@@ -200,8 +226,10 @@ class RunRecorder(Hook):
 
     def _end_line(self, runner: Runner, epoch: float) -> None:
         now = time.perf_counter()
+        # The newest only: with fp16 a step may overflow, and is left out then.
+        self._refuse_lost(runner, mean_over_processes(self._losses[-1]))
         counted = max(now - self._second_batch, 1e-9)
-        loss = mean_over_processes(torch.stack(self._losses).mean())
+        loss = mean_over_processes(_mean_of_finite(torch.stack(self._losses)))
         self._lines.append(
             {
                 "epoch": epoch,
@@ -223,6 +251,10 @@ class RunRecorder(Hook):
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
+
+
+def _mean_of_finite(losses: torch.Tensor) -> torch.Tensor:
+    return losses[torch.isfinite(losses)].mean()
 
 
 def _newest_checkpoint(runner: Runner) -> Path | None:

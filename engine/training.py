@@ -1,14 +1,14 @@
 """From a config to a trained model, the same way for the three tasks."""
 
 import argparse
+import contextlib
 import math
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
@@ -18,6 +18,7 @@ from engine import checkpoints, launch, lr, percent, precision, progress, record
 from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import RefusedError, UserError
+from engine.first_step import FirstStep, nothing_left_behind
 from engine.num_classes import build_dataset, fill_num_classes
 
 __all__ = ["add_hooks", "prepare_training", "train"]
@@ -44,6 +45,8 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     dataset = build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
     _check_a_batch_is_there(cfg.train_dataloader, len(dataset))
     cfg.classes = tuple(dataset.metainfo["classes"])
+    if cfg.task == "cls":
+        _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)
     # Workers made anew each epoch take their seeds from it, see launch.EpochSeed.
     cfg.train_dataloader.worker_init_fn = dict(type="seed_worker")
@@ -69,6 +72,7 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
 
     Raises:
         RefusedError: If the work dir holds a run already and ``--resume`` is not given.
+        UserError: If the run cannot come as far as its first step; the work dir is as before.
     """
     _resume(cfg, args)
     if args.tensorboard:
@@ -78,22 +82,26 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
     if args.dry_run:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)
-    with _nothing_left_behind(Path(cfg.work_dir)):
+    first_step = FirstStep()
+    with nothing_left_behind(Path(cfg.work_dir), first_step):
         runner = build_runner(cfg)
         if cfg.get("load_from"):
             lines = lines + _check_start(runner, str(cfg.load_from), whole=cfg.get("resume", False))
-    for line in lines:
-        print_log(line, logger="current")
-    try:
-        runner.train()
-    except DryRunDone:
-        return
+        for line in lines:
+            print_log(line, logger="current")
+        runner.register_hook(first_step)
+        with contextlib.suppress(DryRunDone), first_step.mistakes_before_it():
+            runner.train()
 
 
 def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
-    """Tell in our words what would fail deep inside a schedule: an epoch without a step."""
+    """Refuse a batch that the images don't fill: no step, or a lr for images that aren't there.
+
+    A sampler without end fills every batch, by repeating images, unless the last is dropped.
+    """
     per_process = math.ceil(num_images / get_world_size())
-    if loader.get("drop_last") and per_process < loader.batch_size:
+    endless = (loader.get("sampler") or {}).get("type") in ("InfiniteSampler", InfiniteSampler)
+    if per_process < loader.batch_size and (loader.get("drop_last") or not endless):
         raise UserError(
             f"{num_images} training images are less than a batch",
             "train_dataloader.batch_size",
@@ -101,20 +109,14 @@ def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
         )
 
 
-@contextmanager
-def _nothing_left_behind(folder: Path) -> Iterator[None]:
-    """Take back what the Runner's constructor wrote (log, config) if the run cannot start."""
-    existed = folder.exists()
-    before = set(folder.iterdir()) if existed else set()
-    try:
-        yield
-    except BaseException:
-        for path in set(folder.iterdir()) - before if existed else {folder}:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)  # another process may be at it, too
-            else:
-                path.unlink(missing_ok=True)
-        raise
+def _check_several_classes(classes: Sequence[str], dataset: Config) -> None:
+    """Refuse what a classifier can't learn from; a detector may well have a single class."""
+    if len(classes) < 2:
+        raise UserError(
+            f"a classifier needs two classes or more, here is {', '.join(classes) or 'none'}",
+            dataset.get("root", "train_dataloader.dataset"),
+            "images belong into ROOT/<class name>/, one folder per class",
+        )
 
 
 def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:

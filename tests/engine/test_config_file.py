@@ -35,6 +35,16 @@ def test_seed_flag_beats_the_config_which_beats_zero(leaf):
     assert load(leaf, "--seed", "0")[0].randomness.seed == 0
 
 
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+def test_a_seed_that_numpy_refuses_is_named(leaf, seed):
+    with pytest.raises(UserError, match=rf"^{seed} is no seed: --seed: use .* 0 to {2**32 - 1}$"):
+        load(leaf, "--seed", seed)
+    leaf.write_text(f"{leaf.read_text()}randomness = dict(seed={seed})\n")
+    with pytest.raises(UserError, match=f"^{seed} is no seed: randomness.seed: "):
+        load(leaf)
+    assert load(leaf, "--seed", str(2**32 - 1))[0].randomness.seed == 2**32 - 1
+
+
 def test_work_dir_is_named_after_the_config(leaf):
     assert load(leaf)[0].work_dir == "work_dirs/leaf"
 

@@ -1,39 +1,112 @@
-"""The curve's rate and loss where several processes train."""
+"""The curve's rate and loss, a loss that is lost, and the seconds of a resumed run."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from engine import records
+from engine.errors import UserError
+
+
+def fake_runner(folder: Path, **more: Any) -> SimpleNamespace:
+    group = {"lr": 0.1}
+    given: dict[str, Any] = dict(
+        iter=3,
+        epoch=0,
+        work_dir=str(folder),
+        train_loop=SimpleNamespace(run_epoch=None),
+        train_dataloader=[None] * 3,
+        optim_wrapper=SimpleNamespace(optimizer=SimpleNamespace(param_groups=[group])),
+    )
+    return SimpleNamespace(**{**given, **more})
+
+
+def feed(recorder: records.RunRecorder, runner: SimpleNamespace, losses: list[float]) -> None:
+    recorder.before_train_epoch(runner)
+    for index, loss in enumerate(losses):
+        recorder.before_train_iter(runner, index)
+        batch = {"inputs": torch.zeros(5, 1)}
+        recorder.after_train_iter(runner, index, batch, {"loss": torch.tensor(loss)})
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(0, 100, 2))  # a call every two seconds
+    monkeypatch.setattr(records.time, "perf_counter", lambda: float(next(times)))
 
 
 @pytest.mark.parametrize("world_size", [1, 4])
 def test_images_of_all_processes_are_counted(
-    world_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: None
 ) -> None:
-    clock = iter(range(0, 100, 2))  # a call every two seconds
-    monkeypatch.setattr(records.time, "perf_counter", lambda: float(next(clock)))
     monkeypatch.setattr(records, "get_world_size", lambda: world_size)
-    loop = SimpleNamespace(run_epoch=None)
-    group = {"lr": 0.1}
-    runner = SimpleNamespace(
-        iter=3,
-        epoch=0,
-        work_dir=str(tmp_path),
-        train_loop=loop,
-        train_dataloader=[None] * 3,
-        optim_wrapper=SimpleNamespace(optimizer=SimpleNamespace(param_groups=[group])),
-    )
-    recorder = records.RunRecorder()
-    recorder.before_train_epoch(runner)
-    for index in range(3):
-        recorder.before_train_iter(runner, index)
-        batch = {"inputs": torch.zeros(5, 1)}
-        recorder.after_train_iter(runner, index, batch, {"loss": torch.tensor(index + 0.5)})
+    recorder, runner = records.RunRecorder(), fake_runner(tmp_path)
+    feed(recorder, runner, [0.5, 1.5, 2.5])
     recorder.after_train_epoch(runner)
     (line,) = recorder._lines
     # Two batches of 5 behind the first one, in the 2 s between its end and the line.
     assert line["img_per_s"] == world_size * 10 / 2
     assert line["loss"] == 1.5
+
+
+def test_saving_asks_no_other_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Only rank 0 saves: the others would not take part.
+    monkeypatch.setattr(records, "mean_over_processes", lambda value: pytest.fail("it would hang"))
+    recorder, runner = records.RunRecorder(), fake_runner(tmp_path)
+    feed(recorder, runner, [0.5])
+    recorder.before_save_checkpoint(runner, {})
+
+
+@pytest.mark.parametrize("lost", [float("nan"), float("inf"), float("-inf")])
+def test_a_lost_loss_stops_the_run_before_a_checkpoint(tmp_path: Path, lost: float) -> None:
+    recorder, runner = records.RunRecorder(), fake_runner(tmp_path, iter=6)
+    feed(recorder, runner, [0.5, 1.5, lost])
+    said = rf"^the loss is {lost}: epoch 2: lower optim_wrapper.optimizer.lr or lengthen the warm"
+    with pytest.raises(UserError, match=said):
+        recorder.before_save_checkpoint(runner, {})
+    with pytest.raises(UserError, match=said):
+        recorder.after_train_epoch(runner)
+    assert recorder._lines == []
+
+
+def test_a_step_that_overflowed_and_was_left_out_is_no_reason_to_stop(tmp_path: Path) -> None:
+    recorder, runner = records.RunRecorder(), fake_runner(tmp_path)
+    feed(recorder, runner, [0.5, float("inf"), 2.5])
+    recorder.before_save_checkpoint(runner, {})
+    recorder.after_train_epoch(runner)
+    assert recorder._lines[0]["loss"] == 1.5
+    recorder.before_save_checkpoint(runner, {})  # the best one, after the validation
+
+
+@pytest.mark.parametrize(("iteration", "kept"), [(0, 0.0), (3, 10.5), (6, 31.0)])
+def test_seconds_count_what_a_resumed_run_keeps(
+    tmp_path: Path, clock: None, iteration: int, kept: float
+) -> None:
+    lines = [
+        {"epoch": one + 1, "iter": 3 * one + 3, "seconds": seconds, "img_per_s": 1.0}
+        for one, seconds in enumerate((10.5, 20.5))
+    ]
+    (tmp_path / "curve.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "last_checkpoint").write_text("gone.pth")
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=[0] * 4))
+    evaluator = SimpleNamespace(metrics=[])
+    runner = fake_runner(
+        tmp_path,
+        iter=iteration,
+        cfg=Config({"task": "cls"}),
+        val_loop=loop,
+        val_evaluator=evaluator,
+        seed=0,
+    )
+    recorder = records.RunRecorder()
+    recorder.before_train(runner)
+    recorder.after_val_epoch(runner, {"top1": 50.0})
+    recorder.after_train(runner)
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    # The clock is read at the start, where the validation ends, and at the end: 2 s each.
+    assert record["seconds"] == kept + 4

@@ -105,6 +105,11 @@ def test_dry_run_tells_and_trains_nothing(tool, tmp_path, capfd):
         (["--data-root", "nowhere"], "nowhere"),
         (["--resume", "nowhere.pth"], "nowhere.pth"),
         (["--cfg-options", "train_dataloader.batch_size=64"], "48 training images"),
+        (["--cfg-options", "train_dataloader.batch_size=1"], "train_dataloader.batch_size: use 2"),
+        (["--cfg-options", "optim_wrapper.optimizer.lr=-0.1"], "the config: mend the argument"),
+        (["--cfg-options", "val_dataloader.num_workers=-1"], "num_workers"),
+        (["--cfg-options", "val_dataloader.dataset.root=nowhere"], "nowhere"),
+        (["--seed", "-1"], "-1 is no seed: --seed"),
     ],
 )
 def test_a_mistake_stops_it_before_anything_is_written(tool, tmp_path, capsys, flags, said):
@@ -114,7 +119,24 @@ def test_a_mistake_stops_it_before_anything_is_written(tool, tmp_path, capsys, f
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith("error: ")
     assert said in first
-    assert not list(tmp_path.rglob("*.pth"))
+    assert not (tmp_path / "w").exists()
+
+
+def test_one_class_is_nothing_to_learn(tool, world, tmp_path, capsys):
+    one = tmp_path / "one"
+    one.mkdir()
+    (one / "bars").symlink_to(world / "demo/classification/train/bars")
+    assert tool("train_cls", CLS, "--cfg-options", f"train_dataloader.dataset.root={one}") == 2
+    assert f"two classes or more, here is bars: {one}: " in capsys.readouterr().err
+
+
+def test_a_work_dir_below_a_file_is_named(tool, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert tool("train_cls", CLS, "--work-dir", tmp_path / "file/w") == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("error: ")
+    assert str(tmp_path / "file") in first
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_test_cls_repeats_the_trainings_own_figure(tool, pretrained, tmp_path):

@@ -1,0 +1,174 @@
+"""Runs that end before their first step: the user's mistake, and nothing left behind."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from engine import training
+from engine.dry_run import DryRunDone
+from engine.errors import UserError
+
+
+class Line(BaseModel):
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.error, self.calls = error, 0
+
+    def forward(self, inputs: torch.Tensor, mode: str = "tensor") -> Any:
+        self.calls += 1
+        if self.error and self.calls == self.fails_at:
+            raise self.error
+        return {"loss": self.weight.sum()}
+
+    fails_at = 1
+
+
+class Writes(Hook):
+    """As the recorder does before the first step."""
+
+    def before_train(self, runner: Runner) -> None:
+        Path(runner.work_dir, "curve.jsonl").write_text("")
+
+
+class Stops(Hook):
+    priority = "LOWEST"
+
+    def before_train(self, runner: Runner) -> None:
+        raise DryRunDone
+
+
+def go(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    error: Exception | None = None,
+    fails_at: int = 1,
+    lr: float = 0.1,
+    hooks: tuple[Hook, ...] = (),
+) -> None:
+    def build(cfg: Config) -> Runner:
+        data = [{"inputs": torch.zeros(1)} for _ in range(3)]
+        model = Line(error)
+        model.fails_at = fails_at
+        return Runner(
+            model=model,
+            work_dir=cfg.work_dir,
+            train_dataloader=DataLoader(data, sampler=DefaultSampler(data)),
+            train_cfg={"by_epoch": True, "max_epochs": 1},
+            optim_wrapper={"optimizer": {"type": "SGD", "lr": lr}},
+            default_hooks={"checkpoint": None, "logger": None},
+            custom_hooks=[Writes(), *hooks],
+            experiment_name=f"{folder.parent.name}_{id(model)}",
+        )
+
+    monkeypatch.setattr(training, "build_runner", build)
+    cfg = Config({"work_dir": str(folder)})
+    training.train(cfg, SimpleNamespace(resume=None, tensorboard=False, dry_run=False), [])
+
+
+def below(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+FEW = "Expected more than 1 value per channel when training, got input size [1, 8, 1, 1]"
+WORKER = "Caught ValueError in DataLoader worker process 0.\nTraceback:\n  x\nValueError: bad box"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("need at least 3 parts\nand more"), "need at least 3 parts: the config: mend"),
+        (ValueError(FEW), f"{FEW}: train_dataloader.batch_size: use 2 or more"),
+        (ValueError(WORKER), "ValueError: bad box: the config: mend"),
+        (ValueError(), "ValueError: the config: mend"),
+    ],
+)
+def test_a_value_error_is_told_as_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        go(monkeypatch, tmp_path / "a/b", error)
+    assert str(caught.value).startswith(said)
+    assert below(tmp_path) == set()
+
+
+def test_an_optimizer_that_cannot_be_built_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=r"^Invalid learning rate: -1: the config: .*--debug"):
+        go(monkeypatch, tmp_path / "w", lr=-1)
+    assert below(tmp_path) == set()
+
+
+def test_our_own_errors_pass_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = UserError("what", "where", "mend")
+    wrapped = ValueError("class `X`: what")
+    wrapped.__cause__ = ours
+    for index, error in enumerate((ours, wrapped)):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011  which one is asserted below
+            go(monkeypatch, tmp_path / str(index), error)
+        assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt(), ValueError("x")])
+def test_what_was_there_before_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("keep")
+    with pytest.raises(UserError if isinstance(error, ValueError) else type(error)):
+        go(monkeypatch, tmp_path, error)
+    assert below(tmp_path) == {"mine"}
+    assert (tmp_path / "mine/notes.txt").read_text() == "keep"
+
+
+def test_after_the_first_step_errors_and_files_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ValueError("late")
+    with pytest.raises(ValueError, match=r"^late$") as caught:
+        go(monkeypatch, tmp_path / "w", error, fails_at=2)
+    assert caught.value is error
+    assert "curve.jsonl" in below(tmp_path / "w")
+
+
+def test_a_dry_run_keeps_its_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go(monkeypatch, tmp_path / "w", hooks=(Stops(),))
+    assert "curve.jsonl" in below(tmp_path / "w")
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize(("world_size", "num_images"), [(1, 7), (2, 14)])
+def test_a_batch_needs_so_many_images_in_each_process(
+    monkeypatch: pytest.MonkeyPatch, drop_last: bool, world_size: int, num_images: int
+) -> None:
+    monkeypatch.setattr(training, "get_world_size", lambda: world_size)
+    loader = Config({"batch_size": 8, "drop_last": drop_last})
+    with pytest.raises(UserError, match=rf"^{num_images} training images are less than a batch"):
+        training._check_a_batch_is_there(loader, num_images)
+    training._check_a_batch_is_there(loader, num_images + 1)
+
+
+@pytest.mark.parametrize("kind", ["InfiniteSampler", InfiniteSampler])
+def test_a_sampler_without_end_fills_a_batch(kind: Any) -> None:
+    loader = Config({"batch_size": 8, "sampler": {"type": kind}})
+    training._check_a_batch_is_there(loader, 3)
+    loader.drop_last = True
+    with pytest.raises(UserError):
+        training._check_a_batch_is_there(loader, 3)
+
+
+def test_a_classifier_needs_two_classes() -> None:
+    for classes, named in ((("owl",), "owl"), ((), "none")):
+        with pytest.raises(UserError, match=rf"two classes or more, here is {named}: data/train:"):
+            training._check_several_classes(classes, Config({"root": "data/train"}))
+    training._check_several_classes(("owl", "cat"), Config({"root": "data/train"}))
