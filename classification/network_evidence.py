@@ -18,12 +18,18 @@ from classification.optimizer_evidence import Finding, bare_model
 
 __all__ = ["distillation", "label_smoothing", "mixup", "model_tweak", "zero_gamma"]
 
+# What residual blocks of all libraries have.
+CONVS = ("conv1", "conv2")
+# Of a bottleneck before those of a basic block, which has no third norm.
+LAST_NORMS = ("last_norm", "norm3", "bn3", "norm2", "bn2")
 NUM_DRAWS = 16  # of mixup's weight; a draw that leaves the images as they are is rare
 
 
 def zero_gamma(model: nn.Module) -> Finding:
     """Count the residual blocks whose last norm multiplies by 0."""
     norms = [_last_norm(block) for block in _blocks(model)]
+    if not norms:
+        return Finding(on=False, value=None, evidence=_no_blocks(getattr(model, "backbone", model)))
     num_zero = sum(norm.weight is not None and not norm.weight.any() for norm in norms)
     said = f"{num_zero} of {len(norms)} last BN gammas are 0"
     return Finding(on=0 < num_zero == len(norms), value=num_zero, evidence=said)
@@ -37,8 +43,7 @@ def model_tweak(model: nn.Module) -> Finding:
     network = getattr(model, "backbone", model)
     blocks = list(_blocks(network))
     if not blocks:
-        said = f"no residual blocks in {type(network).__name__}"
-        return Finding(on=False, value=None, evidence=said)
+        return Finding(on=False, value=None, evidence=_no_blocks(network))
     inside = {id(part) for block in blocks for part in block.modules()}
     outside = [part for part in network.modules() if id(part) not in inside]
     num_stem = sum(isinstance(part, _ConvNd) for part in outside)
@@ -113,17 +118,22 @@ def _no_such(model: nn.Module, what: str) -> Finding:
     return Finding(on=False, value=None, evidence=f"{type(model).__name__} {what}")
 
 
+def _no_blocks(model: nn.Module) -> str:
+    return f"no residual blocks as a ResNet's in {type(model).__name__}"
+
+
 def _blocks(model: nn.Module) -> Iterator[Any]:
     """Find residual blocks of ours, mmdet's, mmseg's and timm's by the names they share."""
     for module in model.modules():
-        if hasattr(module, "conv2") and hasattr(module, "downsample"):
+        has_convs = all(hasattr(getattr(module, name, None), "stride") for name in CONVS)
+        if has_convs and hasattr(module, "downsample") and _last_norm(module) is not None:
             yield module
 
 
 def _last_norm(block: Any) -> Any:
-    if hasattr(block, "last_norm"):  # ours, whatever the kind of norm
-        return block.last_norm
-    return block.bn3 if hasattr(block, "bn3") else block.bn2
+    # Ours, mmdet's and mmseg's whatever the kind of norm, timm's; None in other blocks.
+    found = (getattr(block, name, None) for name in LAST_NORMS)
+    return next((norm for norm in found if hasattr(norm, "weight")), None)
 
 
 def _stride_place(blocks: list[Any]) -> str:

@@ -44,7 +44,8 @@ class SafeCheckpointHook(CheckpointHook):
     The log's history of every step stays out of the file (the files grow by it, and it is the
     one part that plain weights-only loading refuses); best scores stay in.  The file's meta
     gets ``model_json`` (the model's config), ``classes`` and ``dataset``, from which
-    ``tools/export_backbone.py`` makes the backbone's card.
+    ``tools/export_backbone.py`` makes the backbone's card, and ``backbone_sha256`` of the file
+    that the run began from (None without one).
     """
 
     backend_args: dict[str, Any] | None
@@ -140,6 +141,7 @@ def _origin(runner: Runner) -> dict[str, Any]:
     origin = {
         "classes": [str(name) for name in metainfo.get("classes") or ()],
         "dataset": " ".join(str(dataset[key]) for key in ("type", "data_root") if dataset.get(key)),
+        "backbone_sha256": (runner.cfg.get("backbone_file") or {}).get("sha256"),
     }
     if isinstance(runner.cfg.get("model"), dict):  # a Runner may be given a built network
         origin["model_json"] = json.dumps(_plain(runner.cfg.model), default=str)

@@ -4,6 +4,7 @@ mmengine 0.10.12 reads weights only, but falls back to unpickling anything that 
 Importing this module ends that for every local file, and registers ``SafeCheckpointHook``.
 """
 
+import codecs
 import logging
 import pickle
 import re
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 POINTER = "last_checkpoint"
+TEXT_BYTES = 1024  # enough to tell a text
 
 
 def follow_pointer(path: str | Path) -> Path:
@@ -195,6 +197,8 @@ def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
 def _unreadable(path: Path, error: Exception) -> UserError:
     if path.suffix == ".safetensors":
         return UserError("a backbone file, not a checkpoint", path, "give the .pth of a run")
+    if _is_text(path):
+        return UserError("a text file, no checkpoint", path, "give a .pth, or a backbone file")
     code = re.search(r"(GLOBAL|unrecognized function|unsupported class) ([\w.]+)", str(error))
     if code:
         return UserError(
@@ -205,11 +209,26 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     # torch's first line on unpickling is about its own versions.
     told = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip().split("\n")[0]
     told = told.replace(":", "")  # a colon separates the parts of an error's line
+    told = f" ({told[:100]})" if told else ""
     return UserError(
-        f"damaged, truncated or no checkpoint ({told[:100] or type(error).__name__})",
-        path,
-        "copy it again or use another",
+        f"damaged, truncated or no checkpoint{told}", path, "copy it again or use another"
     )
+
+
+def _is_text(path: Path) -> bool:
+    with path.open("rb") as file:
+        begin = file.read(TEXT_BYTES)
+    # A pickle begins with 0x80, which no text does; a zip holds zeros.
+    return bool(begin) and b"\0" not in begin and _decodes(begin)
+
+
+def _decodes(begin: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(begin)  # the last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _allowed_globals() -> list[Any]:

@@ -66,7 +66,7 @@ def evaluate(
     started = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - started
-    return records.describe_run(
+    record = records.describe_run(
         runner,
         split=split,
         num_images=len(dataset),
@@ -77,6 +77,8 @@ def evaluate(
         img_per_s=len(dataset) / seconds,
         minutes_per_epoch=None,
     )
+    # The config does not know it: training was told by --backbone.
+    return record | {"backbone_sha256": checkpoint["meta"].get("backbone_sha256")}
 
 
 def report(record: dict[str, Any], out: Path | None) -> None:

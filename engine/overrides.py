@@ -20,6 +20,7 @@ from engine.errors import UserError
 __all__ = ["apply_overrides"]
 
 _WHERE = "--cfg-options"
+_FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools, see engine.doors
 _ABSENT = object()
 _MM_KEYS = frozenset({"_delete_", "_scope_"})  # mmengine understands them in any dict
 
@@ -210,6 +211,8 @@ def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> 
     before, after = parts[: unknown.depth], parts[unknown.depth + 1 :]
     if isinstance(unknown.parent, list):
         mend = f"`{'.'.join(before)}` has {len(unknown.parent)} entries, counted from 0"
+    elif parts[0] in _FLAGS and not before:
+        mend = f"it is a flag of the training tools, `{_FLAGS[parts[0]]}`"
     else:
         corrected = [(*before, name, *after) for name in unknown.known]
         legal = [c for c in corrected if not _first_unknown(c, len(c), config, new, None)]

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import backbones  # noqa: F401  registers ResNetA..D
 import detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
 import segmentation  # noqa: F401
+from classification.audit import TrickAudit
 from engine import doors, training
 from engine.config_file import load_config
 from transfer.adapt import apply_backbone
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg, explicit = load_config(args, TASKS)
     lines = apply_backbone(cfg, args.backbone, explicit)
     lines += training.prepare_training(cfg, args.amp)
+    training.add_hooks(cfg, TrickAudit.__name__)
     training.train(cfg, args, lines)
     return 0
 

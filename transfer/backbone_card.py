@@ -14,6 +14,7 @@ from typing import Any
 from backbones.blocks import DEPTHS, VARIANTS
 from engine.errors import UserError
 from engine.records import sha256_of
+from transfer.layouts import describe, shapes_of
 from transfer.mismatch import mend_for
 from transfer.tensor_file import read_tensors
 
@@ -99,7 +100,7 @@ def read_card(path: str | Path) -> Card:
 
     Raises:
         UserError: If file or card is missing, damaged, of another schema, or if the file is
-            not the one that the card was written for.
+            not the one that the card was written for, or its shapes contradict the card.
     """
     path = Path(path)
     if path.suffix != SUFFIX or not path.is_file() or not card_path(path).is_file():
@@ -114,7 +115,35 @@ def read_card(path: str | Path) -> Card:
             path,
             "copy or export file and card again, together",
         )
+    _check_tensors(card, path)
     return card
+
+
+def _check_tensors(card: Card, path: Path) -> None:
+    """Compare the card's network with the shapes in the file.
+
+    Other names than ours (of timm's networks, of files for other libraries) are compared when
+    they are loaded into a network.
+    """
+    found = describe(shapes_of(read_tensors(path).tensors))
+    if found is None:
+        return
+    if card.type == TIMM:
+        raise _wrong(f"type {TIMM}", found, path)
+    facts = ("depth", "in_channels", "stem_channels", "base_channels")
+    differ = [name for name in facts if getattr(card, name) != getattr(found, name)]
+    if VARIANTS[card.type].letter not in found.variants:
+        differ.insert(0, "type")
+    if differ:
+        raise _wrong(", ".join(f"{name} {getattr(card, name)}" for name in differ), found, path)
+
+
+def _wrong(told: str, found: object, path: Path) -> UserError:
+    return UserError(
+        f"the card says {told}, the file's tensors are of {found}",
+        card_path(path),
+        "the card is wrong, export or convert the file again",
+    )
 
 
 def _parse(path: Path) -> Card:

@@ -172,6 +172,7 @@ def _fetching(library: str, name: str, address: str) -> Iterator[None]:
 
 
 def _unknown(name: str, library: str, names: list[str]) -> UserError:
+    names = list(dict.fromkeys(names))  # some are torchvision's and timm's
     close = difflib.get_close_matches(name, names, n=3) or names[:3]
     return UserError(
         f"neither a file nor a model of {library}",

@@ -41,6 +41,7 @@ def read_tensors(path: str | Path) -> TensorFile:
     if not path.is_file():
         raise UserError("no such file of weights", path, "check the path")
     if path.suffix != ".safetensors":
+        _refuse_card(path)
         return _read_checkpoint(path)
     try:
         return TensorFile(path, safetensors.torch.load(path.read_bytes()), "")
@@ -49,6 +50,12 @@ def read_tensors(path: str | Path) -> TensorFile:
         raise UserError(
             f"damaged, truncated or no safetensors file ({told})", path, "copy or export it again"
         ) from error
+
+
+def _refuse_card(path: Path) -> None:
+    file = path.with_suffix(".safetensors")
+    if path.suffix == ".json" and file.is_file():
+        raise UserError("the card, not the backbone file", path, f"give {file}")
 
 
 def _read_checkpoint(path: Path) -> TensorFile:

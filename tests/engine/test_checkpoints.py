@@ -73,7 +73,17 @@ def test_a_truncated_file_is_called_damaged(tmp_path: Path, keep: int) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"no checkpoint at all", "damaged"), (pickle.dumps([1, 2]), "not a checkpoint but a list")],
+    [
+        (
+            ("und" + 100 * "kein Häkchen").encode(),
+            "^a text file, no checkpoint: ",
+        ),  # cut within a letter
+        (
+            b"\xff\xfe neither text nor pickle",
+            r"^damaged, truncated or no checkpoint(: | \((?!Unp))",
+        ),
+        (pickle.dumps([1, 2]), "not a checkpoint but a list"),
+    ],
 )
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     if said.endswith("list"):

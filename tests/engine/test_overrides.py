@@ -270,6 +270,12 @@ def test_option_without_key_or_value_is_refused(cfg: Config, option: str) -> Non
         apply_overrides(cfg, [option])
 
 
+@pytest.mark.parametrize(("option", "flag"), [("amp=off", "--amp"), ("seed=3", "--seed")])
+def test_what_is_a_flag_is_told_with_the_flag(cfg: Config, option: str, flag: str) -> None:
+    with pytest.raises(UserError, match=f"it is a flag of the training tools, `{flag}`$"):
+        apply_overrides(cfg, [option])
+
+
 def test_contradicting_overrides_are_refused(cfg: Config) -> None:
     with pytest.raises(UserError, match="contradicts the one that sets `optim_wrapper`"):
         apply_overrides(cfg, ["optim_wrapper=1", "optim_wrapper.optimizer.lr=1"])

@@ -252,3 +252,24 @@ def test_train_takes_a_network_of_timm(
     assert tool("test", config, work_dir / "last_checkpoint", "--out", tmp_path / "F.json") == 0
     again = json.loads((tmp_path / "F.json").read_text())
     assert again["metrics"].keys() == record["metrics"].keys()
+
+
+def test_the_card_instead_of_the_file_is_told_with_the_file(
+    tool: Tool, checkpoint: Path, capsys: pytest.CaptureFixture
+) -> None:
+    card = export(tool, checkpoint).with_suffix(".json")
+    assert tool("inspect_backbone", card) == 2
+    said = error_line(capsys)
+    assert said.startswith("error: the card, not the backbone file: ")
+    assert said.endswith(f": give {card.with_suffix('.safetensors')}")
+
+
+@pytest.mark.parametrize("name", ["README.md", "metrics.json"])
+def test_another_text_is_no_checkpoint_in_plain_words(
+    tool: Tool, tmp_path: Path, name: str, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / name).write_text('{"schema": 1}')
+    assert tool("inspect_backbone", tmp_path / name) == 2
+    said = error_line(capsys)
+    assert said.startswith("error: a text file, no checkpoint: ")
+    assert "Unpickling" not in said

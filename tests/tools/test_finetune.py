@@ -49,6 +49,7 @@ def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, tmp_path,
     tested = result(out)
     assert tested["split"] == "test"
     assert tested["num_images"] == 8
+    assert tested["backbone_sha256"] == card["sha256"]
     rows = json.loads(dump.read_text())
     assert isinstance(rows, list)
     for row in rows:
@@ -65,6 +66,13 @@ def test_a_segmenter_starts_from_the_file_and_is_judged(tool, backbone, tmp_path
     masks = [np.asarray(Image.open(path)) for path in sorted(dump.glob("*.png"))]
     assert len(masks) == result(out)["num_images"]
     assert max(mask.max() for mask in masks) <= 3
+
+    # What a checkpoint of before knew: nothing of the file.
+    old = torch.load(tmp_path / "epoch_2.pth", weights_only=True)
+    assert old["meta"].pop("backbone_sha256") == result(backbone.with_suffix(".json"))["sha256"]
+    torch.save(old, tmp_path / "old.pth")
+    assert tool("test", SEG, tmp_path / "old.pth", "--out", tmp_path / "old.json") == 0
+    assert result(tmp_path / "old.json")["backbone_sha256"] is None
 
 
 def test_scratch_thaws_what_the_config_freezes_and_says_so(tool, tmp_path, capfd):

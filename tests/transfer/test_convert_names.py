@@ -160,6 +160,13 @@ def test_relatives_and_unknown_names_are_refused(tmp_path: Path, name: str, said
     assert not list(tmp_path.iterdir())
 
 
+def test_near_names_are_offered_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there are resnet") as caught:
+        convert_weights("resnet181", tmp_path / "o.safetensors")
+    offered = str(caught.value).partition("there are ")[2].split(", ")
+    assert len(offered) == len(set(offered)) == 3
+
+
 @pytest.mark.parametrize(
     ("name", "layout", "said"),
     [
