@@ -217,7 +217,15 @@ with state.locked(cells[0].root / ".lock"):
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGKILL,
+        # tests/tools/test_ladder.py has these two through the tool
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_ladder_leaves_no_process_and_a_state_to_go_on_from(climb, tmp_path, how):
     script = KILLED.format(root=str(ROOT), tools=str(tmp_path))
     started = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)

@@ -106,7 +106,7 @@ def bad_file(kind: str, good: Path, folder: Path) -> Path:
         ("part.safetensors", "1 of 110 tensors do not fit (1 missing, layer2.0.bn1.running_mean)"),
         ("cut.safetensors", "damaged, truncated or no safetensors file"),
         ("cut.params", "damaged, truncated or no MXNet .params file"),
-        ("text.pth", "damaged, truncated or no checkpoint"),
+        ("text.pth", "a text file, no checkpoint"),
         ("gone.pth", "no such file of weights"),
     ],
 )
