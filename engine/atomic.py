@@ -5,7 +5,7 @@ import math
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ def written_aside(path: str | Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk it would hide the first error
+            aside.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

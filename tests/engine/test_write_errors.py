@@ -115,3 +115,16 @@ def test_an_error_without_a_number_keeps_its_words(tmp_path: Path) -> None:
         atomic.written_aside(tmp_path / "a.png"),
     ):
         raise OSError("cannot write mode P")
+
+
+def test_a_read_only_disk_names_the_target_though_tidying_up_fails_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *args: object, **more: object) -> None:
+        raise OSError(errno.EROFS, "read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="read-only") as error:
+        atomic.write_text(tmp_path / "metrics.json", "{}")
+    assert error.value.filename == str(tmp_path / "metrics.json")
