@@ -14,9 +14,9 @@ from typing import Any
 from backbones.blocks import DEPTHS, VARIANTS
 from engine.errors import UserError
 from engine.records import sha256_of
-from transfer.layouts import describe, shapes_of
+from transfer.layouts import describe
 from transfer.mismatch import mend_for
-from transfer.tensor_file import read_tensors
+from transfer.tensor_file import read_shapes, read_tensors
 
 __all__ = ["SUFFIX", "TIMM", "Card", "card_path", "read_card"]
 
@@ -125,7 +125,7 @@ def _check_tensors(card: Card, path: Path) -> None:
     Other names than ours (of timm's networks, of files for other libraries) are compared when
     they are loaded into a network.
     """
-    found = describe(shapes_of(read_tensors(path).tensors))
+    found = describe(read_shapes(path))
     if found is None:
         return
     if card.type == TIMM:

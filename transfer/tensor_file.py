@@ -1,16 +1,18 @@
 """Tensors by name out of a file of weights, whoever wrote it; no code is run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from engine.checkpoints import load_checkpoint
 from engine.errors import UserError
 
-__all__ = ["TensorFile", "read_tensors", "summarise"]
+__all__ = ["TensorFile", "read_shapes", "read_tensors", "summarise"]
 
 # Where checkpoints keep weights; the plain ones first, then averages (mmengine, timm).
 CONTAINERS = ("state_dict", "model", "ema_state_dict", "state_dict_ema", "model_ema")
@@ -43,8 +45,24 @@ def read_tensors(path: str | Path) -> TensorFile:
     if path.suffix != ".safetensors":
         _refuse_card(path)
         return _read_checkpoint(path)
-    try:
+    with _in_our_words(path):
         return TensorFile(path, safetensors.torch.load(path.read_bytes()), "")
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read names and shapes out of the head of a ``.safetensors`` file, not its tensors.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    with _in_our_words(path), safe_open(path, framework="pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+
+
+@contextmanager
+def _in_our_words(path: Path) -> Iterator[None]:
+    try:
+        yield
     except SafetensorError as error:
         told = str(error).replace(":", "")  # a colon separates the parts of an error's line
         raise UserError(

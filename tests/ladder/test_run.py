@@ -14,6 +14,7 @@ from engine.errors import RefusedError
 from ladder import cell_process, fingerprint, run, state
 from ladder.plan import plan
 from ladder.spec import Ladder, Rung, Task
+from tests.ladder.fake_ladder import until
 from tests.ladder.fake_tools import write_fake_tools
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -230,10 +231,10 @@ def test_a_killed_ladder_leaves_no_process_and_a_state_to_go_on_from(climb, tmp_
     script = KILLED.format(root=str(ROOT), tools=str(tmp_path))
     started = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     epochs = tmp_path / "out/seed0/b/pretraining/epochs"
-    _until(lambda: epochs.exists() and epochs.read_text() == "xx")
+    until(lambda: epochs.exists() and epochs.read_text() == "xx")
     started.send_signal(how)
     started.wait(30)
-    _until(lambda: _unlocked(tmp_path / "out/.lock"))  # the cell's processes ended, too
+    until(lambda: _unlocked(tmp_path / "out/.lock"))  # the cell's processes ended, too
     assert climb.words(rung("b", "slow.py"))["seed0/b/pretraining"] == "cut off"
     assert climb(rung("b", "slow.py")).done == ["seed0/b/pretraining", "seed0/b/detection"]
     assert epochs.read_text() == "xx"
@@ -245,13 +246,6 @@ def _unlocked(path):
             return True
     except RefusedError:
         return False
-
-
-def _until(true, seconds=60):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_the_best_checkpoint_on_val_is_found_when_it_is_there(tmp_path):
