@@ -59,7 +59,8 @@ def test_each_variant_equals_mmseg(ours, theirs, extra, depth, filled):
     same = dict(depth=depth, base_channels=16, stem_channels=24, **extra)
     same["contract_dilation"] = bool(extra)
     assert_same_maps(
-        filled(MODELS.build, dict(type=ours, **same)), filled(MMSEG.build, dict(**theirs, **same))
+        filled(MODELS.build, dict(type=ours, **same)),
+        filled(MMSEG.build, dict(**theirs, **same, _scope_="mmseg")),
     )
 
 
@@ -80,7 +81,8 @@ def test_each_variant_equals_mmdet(ours, theirs, extra, depth, filled):
 
     same = dict(depth=depth, base_channels=16, **extra)
     assert_same_maps(
-        filled(MODELS.build, dict(type=ours, **same)), filled(MMDET.build, dict(**theirs, **same))
+        filled(MODELS.build, dict(type=ours, **same)),
+        filled(MMDET.build, dict(**theirs, **same, _scope_="mmdet")),
     )
 
 
@@ -92,7 +94,7 @@ def test_deep_dilated_resnet_d_equals_mmseg(depth, filled):
     same = dict(depth=depth, base_channels=8, contract_dilation=True, stem_channels=8, **DILATED)
     assert_same_maps(
         filled(MODELS.build, dict(type="ResNetD", **same)),
-        filled(MMSEG.build, dict(type="ResNetV1d", **same)),
+        filled(MMSEG.build, dict(type="ResNetV1d", **same, _scope_="mmseg")),
     )
 
 
@@ -104,7 +106,7 @@ def test_group_norm_has_the_names_and_values_of_mmseg(filled):
     same["norm_cfg"] = dict(type="GN", num_groups=4)
     assert_same_maps(
         filled(MODELS.build, dict(type="ResNetB", **same)),
-        filled(MMSEG.build, dict(type="ResNet", **same)),
+        filled(MMSEG.build, dict(type="ResNet", **same, _scope_="mmseg")),
     )
 
 
@@ -114,7 +116,7 @@ def test_training_mode_equals_mmseg_in_maps_and_running_statistics(filled):
 
     same = dict(depth=50, base_channels=8, stem_channels=8)
     ours = filled(MODELS.build, dict(type="ResNetD", **same))
-    theirs = filled(MMSEG.build, dict(type="ResNetV1d", **same))
+    theirs = filled(MMSEG.build, dict(type="ResNetV1d", **same, _scope_="mmseg"))
     ours.train()
     theirs.train()
     ours.load_state_dict(theirs.state_dict())
