@@ -6,7 +6,7 @@ that a mistake in the data is told in the same words for both.
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,6 @@ __all__ = [
     "keep_usable_boxes",
     "readable_images",
     "refuse_missing",
-    "unique_or_refuse",
     "warn",
 ]
 
@@ -198,16 +197,3 @@ def refuse_missing(missing: Sequence[object], what: str, where: object, mend: st
     """
     if missing:
         raise UserError(f"{len(missing)} {what} missing (first: {missing[0]})", where, mend)
-
-
-def unique_or_refuse(values: Iterable[object], what: str, where: object) -> None:
-    """Stop when a value stands there twice.
-
-    Raises:
-        UserError: If so, with the number of such values and the first.
-    """
-    twice = [value for value, count in Counter(values).items() if count > 1]
-    if twice:
-        raise UserError(
-            f"{len(twice)} {what} stand there twice (first: {twice[0]})", where, "leave one of them"
-        )

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from detection.annotations import AnnotatedImage, Box, refuse_missing, unique_or_refuse
+from detection.annotations import AnnotatedImage, Box, refuse_missing
 from engine.errors import UserError
+from engine.name_list import unique_or_refuse
 
 __all__ = ["Coco", "category_names", "load_coco", "read_coco"]
 

@@ -20,11 +20,11 @@ from detection.annotations import (
     check_twins,
     keep_usable_boxes,
     readable_images,
-    unique_or_refuse,
 )
 from detection.coco_files import Coco, category_names, load_coco, read_coco
-from detection.voc_files import read_lines, read_voc
+from detection.voc_files import read_voc
 from engine.errors import UserError
+from engine.name_list import read_names, unique_or_refuse
 
 __all__ = ["BoxDataset", "CocoFormat", "VocFormat"]
 
@@ -223,7 +223,7 @@ class VocFormat(BoxDataset):
         """
         listed = Path(self.data_root, CLASSES_FILE)
         if listed.is_file():
-            return read_lines(listed, "class names")
+            return read_names(listed, "class names", "write one name a line")
         images = self.read_images(ann_file)
         names = {box.class_name for image in images for box in image.boxes}
         if not names:

@@ -9,11 +9,16 @@ subtracted from all four numbers, as mmdet's ``XMLDataset`` does.
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from detection.annotations import AnnotatedImage, Box, refuse_missing, unique_or_refuse
+from detection.annotations import AnnotatedImage, Box, refuse_missing
 from engine.errors import UserError
+from engine.name_list import read_names
 
-__all__ = ["find_images", "read_image_names", "read_lines", "read_voc", "read_xml"]
+__all__ = ["find_images", "read_voc", "read_xml"]
 
+NO_LIST = (
+    "check --data-root (or DATA_ROOT), data_root and ann_file; "
+    "tools/prepare_data.py puts data in place"
+)
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
@@ -21,10 +26,10 @@ def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[An
     """Read the images that ``image_list`` names, with their boxes, in its order.
 
     Raises:
-        UserError: If the list is missing or empty, an image or annotation it names is missing,
-            or an annotation cannot be understood.
+        UserError: If the list is missing, empty or names an image twice, an image or annotation
+            it names is missing, or an annotation cannot be understood.
     """
-    names = read_image_names(image_list)
+    names = read_names(image_list, "images", NO_LIST)
     paths = find_images(image_dir, names)
     missing = [name for name in names if name not in paths]
     mend = f"put them into {image_dir}; a line of the list is a file name without its suffix"
@@ -34,36 +39,6 @@ def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[An
     mend = f"put them into {annotation_dir}, or take their names out of the list"
     refuse_missing(missing, "annotations are", image_list, mend)
     return [read_xml(annotations[name], name, paths[name]) for name in names]
-
-
-def read_image_names(image_list: Path) -> list[str]:
-    """Read the names of one split.
-
-    Raises:
-        UserError: If the file is missing, empty, or names an image twice.
-    """
-    if not image_list.is_file():
-        raise UserError(
-            "no such list of images",
-            image_list,
-            "check --data-root (or DATA_ROOT), data_root and ann_file; "
-            "tools/prepare_data.py puts data in place",
-        )
-    return read_lines(image_list, "images")
-
-
-def read_lines(path: Path, what: str) -> list[str]:
-    """Read a file with one name a line.
-
-    Raises:
-        UserError: If it is empty, or names something twice.
-    """
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    names = [line.strip() for line in lines if line.strip()]
-    if not names:
-        raise UserError(f"the list names no {what}", path, "write one name a line")
-    unique_or_refuse(names, "names", path)
-    return names
 
 
 def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:

@@ -160,15 +160,20 @@ def _number(path: Path) -> float:
     return int(digits[1]) if digits else float("inf")
 
 
-def check_resumable(path: Path) -> None:
+def check_resumable(path: Path) -> dict[str, Any]:
     """Read a checkpoint to go on from.
+
+    Returns:
+        Its ``meta``: ``epoch`` and ``iter`` that were trained, and what else mmengine wrote.
 
     Raises:
         UserError: As :func:`load_checkpoint`, or if the file holds weights alone.
     """
     checkpoint = load_checkpoint(path)
-    if "epoch" not in _meta(checkpoint) or "message_hub" not in checkpoint:
+    meta = _meta(checkpoint)
+    if "epoch" not in meta or "message_hub" not in checkpoint:
         raise UserError("weights alone, no state of a run", path, "give it as load_from instead")
+    return meta
 
 
 def _meta(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

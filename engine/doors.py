@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine.bars import stop_bars
-from engine.errors import UserError
+from engine.errors import UserError, mistake_in
 from engine.interruption import TerminatedError, listen
 from engine.shared_exit import join_failure
-from engine.write_errors import as_user_error, chain
+from engine.write_errors import as_user_error
 
 __all__ = [
     "add_config_flags",
@@ -53,7 +53,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
 
 
 def _say(error: Exception) -> int:
-    mistake = next((one for one in chain(error) if isinstance(one, UserError)), None)
+    mistake = mistake_in(error)
     user_error = mistake or as_user_error(error)
     own_code = user_error.exit_code if user_error else 1
     # A disk may be full on one machine of several, or for the one process that writes.

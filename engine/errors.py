@@ -4,7 +4,9 @@ Exit codes: 0 done, 1 internal failure, 2 the user's input, 3 refused because of
 existing state, 75 stopped cleanly (call again), 130/143 interrupted.
 """
 
-__all__ = ["RefusedError", "UserError"]
+from collections.abc import Iterator
+
+__all__ = ["RefusedError", "UserError", "chain", "mistake_in", "told_by_a_worker"]
 
 
 class UserError(ValueError):
@@ -26,3 +28,39 @@ class RefusedError(UserError):
     """Going on would overwrite or mix up work that exists already."""
 
     exit_code = 3
+
+
+class _FromWorkerError(UserError):
+    """A :class:`UserError` of which only the line came through."""
+
+    def __init__(self, line: str) -> None:
+        ValueError.__init__(self, line)
+        self.what, self.where, self.mend = line, "", ""
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield ``error`` and what stands behind it: libraries wrap what their parts raise."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def told_by_a_worker(error: BaseException) -> str | None:
+    """Give the last line of the traceback that torch sends from a loader's worker.
+
+    Returns:
+        ``"ValueError: bad box"``; None of an error that was raised here.
+    """
+    lines = str(error).strip().splitlines()
+    return lines[-1] if len(lines) > 1 and lines[0].startswith("Caught ") else None
+
+
+def mistake_in(error: BaseException) -> UserError | None:
+    """Find the user's mistake in an error or behind it, from a loader's worker, too."""
+    for one in chain(error):
+        if isinstance(one, UserError):
+            return one
+        kind, _, line = (told_by_a_worker(one) or "").partition(": ")
+        if kind == f"{UserError.__module__}.{UserError.__name__}":
+            return _FromWorkerError(line)
+    return None

@@ -9,8 +9,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from engine.errors import UserError
-from engine.write_errors import chain
+from engine.errors import UserError, mistake_in, told_by_a_worker
 
 __all__ = ["FirstStep", "nothing_left_behind"]
 
@@ -39,23 +38,25 @@ class FirstStep(Hook):
     def mistakes_before_it(self) -> Iterator[None]:
         """Take a ValueError before the step for a wrong argument; most are built that late.
 
+        A batch that is too small for BN may as well be the last of an epoch.
+
         Raises:
             UserError: In its place.
         """
         try:
             yield
         except ValueError as error:
-            if self.done or any(isinstance(one, UserError) for one in chain(error)):
+            too_few = TOO_FEW_FOR_BN in str(error)
+            if mistake_in(error) or (self.done and not too_few):
                 raise
             raise _mistake(error) from error
 
 
 def _mistake(error: ValueError) -> UserError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    # From a loader's worker torch sends a whole traceback, the error in the last line.
-    said = lines[-1] if lines[0].startswith("Caught ") else lines[0]
+    said = told_by_a_worker(error) or lines[0]
     if TOO_FEW_FOR_BN in said:
-        where, mend = "train_dataloader.batch_size", "use 2 or more"
+        where, mend = "train_dataloader", "let batch_size be 2 or more, or say drop_last=True"
     else:
         where, mend = "the config", "mend the argument it names; --debug shows where"
     return UserError(said.rstrip("."), where, mend)

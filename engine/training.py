@@ -4,8 +4,9 @@ import argparse
 import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
@@ -159,5 +160,17 @@ def _resume(cfg: Config, args: argparse.Namespace) -> None:
     if found is None:
         print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")
         return
-    checkpoints.check_resumable(found)
+    _refuse_shorter(cfg.train_cfg, checkpoints.check_resumable(found), found)
     cfg.resume, cfg.load_from = True, str(found)
+
+
+def _refuse_shorter(train_cfg: Config, meta: Mapping[str, Any], path: Path) -> None:
+    """Refuse to call a run that has more steps than the config says a run of that config."""
+    for done, key in (("epoch", "max_epochs"), ("iter", "max_iters")):
+        limit = train_cfg.get(key)
+        if limit is not None and meta.get(done, 0) > limit:
+            raise RefusedError(
+                f"it was trained for {meta[done]} {done}s, the config says {limit}",
+                path,
+                f"raise train_cfg.{key}, or name another --work-dir",
+            )

@@ -2,11 +2,10 @@
 
 import errno
 import os
-from collections.abc import Iterator
 
-from engine.errors import UserError
+from engine.errors import UserError, chain
 
-__all__ = ["as_user_error", "chain"]
+__all__ = ["as_user_error"]
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = errno.EROFS
@@ -14,13 +13,6 @@ NO_PERMISSION = (errno.EACCES, errno.EPERM)
 WRONG_KIND = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 # Python and torch give these without a file's name, too; the others then say nothing of a file.
 NAMELESS = (*NO_SPACE, READ_ONLY)
-
-
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield ``error`` and what stands behind it: libraries wrap what their parts raise."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def as_user_error(error: BaseException) -> UserError | None:

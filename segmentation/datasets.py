@@ -12,6 +12,7 @@ from mmseg.utils import get_classes, get_palette
 
 from engine.errors import UserError
 from engine.image_scan import image_facts, leave_out
+from engine.name_list import read_names
 from segmentation.masks import check_sizes, check_values, mask_facts, names_from_values
 
 __all__ = ["IGNORED", "MaskFolder"]
@@ -20,6 +21,7 @@ IGNORED = 255  # what mmseg's padding, losses and our metric leave out
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 CLASSES_FILE = "classes.txt"
 NUM_NAMED = 10
+ONE_A_LINE = "check split, or make it: one name a line"
 Pairs = list[tuple[Path, Path]]
 
 
@@ -119,7 +121,7 @@ class MaskFolder(BaseSegDataset):
             return tuple(classes), {}
         listed = root / CLASSES_FILE
         if listed.is_file():
-            return tuple(_lines(listed)), {}
+            return tuple(read_names(listed, "classes", ONE_A_LINE)), {}
         top = root / Path(mask_dir).parts[0]
         facts = mask_facts([path for path in _files(top) if path.name.endswith(suffix)])
         readable = [one for one in facts.values() if not one.error]
@@ -159,7 +161,7 @@ def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) 
         for path in _files(mask_dir)
         if path.name.endswith(suffix)
     }
-    names = list(images) if split is None else _lines(split)
+    names = list(images) if split is None else read_names(split, "images", ONE_A_LINE)
     _all_there(names, images, "image", split or img_dir, img_dir)
     _all_there(names, masks, "mask", split or img_dir, mask_dir)
     return [(images[name], masks[name]) for name in names]
@@ -196,15 +198,6 @@ def _files(folder: Path) -> list[Path]:
             "no such folder", folder, "check data_root, or say where the data is with --data-root"
         )
     return sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise UserError("no such file", path, "check split, or make it: one name a line")
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    if not any(lines):
-        raise UserError("the file is empty", path, "write one name a line")
-    return [line for line in lines if line]
 
 
 def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A file of weights and the card beside it: both are written, or neither."""
+"""A file of weights and the card beside it: both are written, or neither; older ones stay then."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from engine.atomic import write_bytes, write_json
+from engine.atomic import write_json, written_aside
 from engine.errors import RefusedError, UserError
 from transfer.backbone_card import SUFFIX, Card, card_path, read_card
 
@@ -45,11 +45,7 @@ def write_with_card(
     )
     digest = hashlib.sha256(data).hexdigest()
     card = Card(**{**fields, "sha256": digest, "num_tensors": len(tensors)})
-    write_bytes(out, data)
-    try:
-        write_json(card_path(out), {**card.to_dict(), **more})
-    except BaseException:
-        out.unlink(missing_ok=True)  # a file without its card is half an output
-        card_path(out).unlink(missing_ok=True)  # of an older file
-        raise
+    with written_aside(card_path(out)) as new_card, written_aside(out) as new_file:
+        write_json(new_card, {**card.to_dict(), **more})  # on the disk before the file moves
+        new_file.write_bytes(data)
     return read_card(out)

@@ -1,6 +1,7 @@
 """Exit codes and the one line that a user's mistake is told in."""
 
 import pytest
+from torch.utils.data import DataLoader
 
 from engine.doors import run_tool, training_parser
 from engine.errors import RefusedError, UserError
@@ -40,6 +41,17 @@ def test_a_user_error_behind_a_library_error_is_found(capsys):
 
     assert run_tool(main, []) == 2
     assert capsys.readouterr().err.startswith("error: bad label: mask.png")
+
+
+class Damaged(list):
+    def __getitem__(self, index):
+        raise UserError("the image can't be read", "a/b: c.jpg", "mend it")
+
+
+def test_a_user_error_from_a_loaders_worker_is_found(capsys):
+    assert run_tool(lambda argv: next(iter(DataLoader(Damaged([0]), num_workers=1))), []) == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "error: the image can't be read: a/b: c.jpg: mend it"
 
 
 def test_debug_lets_the_traceback_through():

@@ -87,7 +87,7 @@ WORKER = "Caught ValueError in DataLoader worker process 0.\nTraceback:\n  x\nVa
     ("error", "said"),
     [
         (ValueError("need at least 3 parts\nand more"), "need at least 3 parts: the config: mend"),
-        (ValueError(FEW), f"{FEW}: train_dataloader.batch_size: use 2 or more"),
+        (ValueError(FEW), f"{FEW}: train_dataloader: let batch_size be 2 or more, or say"),
         (ValueError(WORKER), "ValueError: bad box: the config: mend"),
         (ValueError(), "ValueError: the config: mend"),
     ],
@@ -138,6 +138,14 @@ def test_after_the_first_step_errors_and_files_stay(
     with pytest.raises(ValueError, match=r"^late$") as caught:
         go(monkeypatch, tmp_path / "w", error, fails_at=2)
     assert caught.value is error
+    assert "curve.jsonl" in below(tmp_path / "w")
+
+
+def test_a_last_batch_of_one_is_told_after_the_first_step_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=r"train_dataloader: .* drop_last=True"):
+        go(monkeypatch, tmp_path / "w", ValueError(FEW), fails_at=2)
     assert "curve.jsonl" in below(tmp_path / "w")
 
 

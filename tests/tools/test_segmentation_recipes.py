@@ -97,6 +97,10 @@ def test_a_recipe_of_iterations_trains_is_judged_and_resumes(tool, small, tmp_pa
     assert (work / "last_checkpoint").read_text().endswith("iter_6.pth")  # two are kept
     assert {path.name for path in work.glob("*.pth")} == {"iter_4.pth", "iter_6.pth"}
 
+    shorter = small("fcn_d8_160k_ade20k", by_iterations(4))
+    assert tool("train", shorter, *where, "--resume") == 3  # no run of that config
+    assert lines_of(work / "curve.jsonl") == curve
+
     out = tmp_path / "test.json"
     assert tool("test", config, work / "last_checkpoint", *data, "--out", out) == 0
     assert json.loads(out.read_text())["metrics"] == made["metrics"]  # the split is the same

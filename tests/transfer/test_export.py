@@ -114,22 +114,35 @@ def test_an_existing_file_is_kept_unless_forced(backbone_file: Write, tmp_path: 
     assert path.read_bytes() == before  # same weights, same bytes
 
 
-def test_a_full_disk_leaves_no_half_output(
-    tmp_path: Path, small: Build, write_checkpoint: Write, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("num_written", [0, 2])  # nothing; the card, and its folder was synced
+def test_a_full_disk_leaves_no_half_output_and_older_files_as_they_are(
+    tmp_path: Path,
+    small: Build,
+    write_checkpoint: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    num_written: int,
 ) -> None:
-    checkpoint = write_checkpoint(small(depth=18))
+    old, new = (
+        write_checkpoint(small(depth=depth), tmp_path / f"run/epoch_{depth}.pth")
+        for depth in (18, 34)
+    )
+    export_backbone(old, tmp_path / "old" / "a.safetensors")
+    before = {path: path.read_bytes() for path in (tmp_path / "old").iterdir()}
     real, calls = os.fsync, []
 
-    def fill_up_at_the_card(handle: int) -> None:
+    def fill_up(handle: int) -> None:
         calls.append(handle)
-        if len(calls) > 2:  # the tensors' file and its folder came through
+        if len(calls) > num_written:
             raise OSError(errno.ENOSPC, "No space left on device")
         real(handle)
 
-    monkeypatch.setattr(os, "fsync", fill_up_at_the_card)
-    with pytest.raises(OSError, match="No space"):
-        export_backbone(checkpoint, tmp_path / "out" / "a.safetensors")
-    assert list((tmp_path / "out").iterdir()) == []
+    monkeypatch.setattr(os, "fsync", fill_up)
+    for folder in ("new", "old"):
+        calls.clear()
+        with pytest.raises(OSError, match="No space"):
+            export_backbone(new, tmp_path / folder / "a.safetensors", force=True)
+    assert list((tmp_path / "new").iterdir()) == []
+    assert {path: path.read_bytes() for path in (tmp_path / "old").iterdir()} == before
 
 
 def test_ema_takes_averages_and_refuses_where_there_are_none(
