@@ -47,9 +47,8 @@ def climb(args: argparse.Namespace, root: Path) -> int:
     if args.cell:
         cells = _with_needs(cells, args.cell)
     file = _script(args, root)
-    check_splits(dict.fromkeys(cell.task for cell in cells if cell.task))
     if args.dry_run:
-        _say(cells, state.survey(cells, ladder.selection), args.jobs or 1)
+        _say(cells, _survey(cells, ladder.selection), args.jobs or 1)
         return 0
     with ExitStack() as entered:
         shared = args.cell is not None
@@ -57,7 +56,7 @@ def climb(args: argparse.Namespace, root: Path) -> int:
         if args.cell:
             entered.enter_context(state.locked(root / ".locks" / args.cell / "lock"))
         ray = entered.enter_context(connected(args.ray)) if args.ray else None
-        before = state.survey(cells, ladder.selection)
+        before = _survey(cells, ladder.selection)
         if args.cell:
             cells = _alone(cells, before)
         before = _decide(args, ladder, cells, before)
@@ -79,6 +78,14 @@ def _check_flags(args: argparse.Namespace) -> None:
         raise UserError(f"--max-minutes {args.max_minutes}", "--max-minutes", "give 0 or more")
     if args.ray and args.gpus:
         raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
+
+
+def _survey(cells: Sequence[Cell], selection: str) -> dict[str, state.Status]:
+    """Tell how far every cell is; look at the splits of the tasks that are still to be run."""
+    before = state.survey(cells, selection)
+    to_run = [cell for cell in cells if before[cell.key].word != state.DONE]
+    check_splits(dict.fromkeys(cell.task for cell in to_run if cell.task))
+    return before
 
 
 def _with_needs(cells: Sequence[Cell], key: str) -> list[Cell]:

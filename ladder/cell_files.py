@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-# Where a run wrote to and what it started from differ between any two cells.
-PLACES = {"work_dir", "backbone_file", "resume", "load_from", "launcher"}
+# Where a run wrote to, its process and what it started from differ between any two cells.
+PLACES = {"work_dir", "experiment_name", "backbone_file", "resume", "load_from", "launcher"}
 
 
 def read_curve(cell: Cell) -> list[dict[str, Any]]:

@@ -17,10 +17,6 @@ PUBLISHED_NOTE = (
     "{}: the published split, where val and test are the same images; the last checkpoint is "
     "reported, none is picked"
 )
-SHARED_NOTE = (
-    "{}: one backbone for all seeds, so that the spread is that of fine-tuning alone and smaller "
-    "than that of the whole chain"
-)
 
 
 def write_plan(ladder: Ladder, root: Path) -> None:
@@ -67,9 +63,5 @@ def describe(ladder: Ladder) -> dict[str, Any]:
 
 def _notes(ladder: Ladder) -> list[str]:
     notes = [SCRATCH_NOTE] if any(rung.kind == SCRATCH for rung in ladder.rungs) else []
-    shared = [
-        rung.label for rung in ladder.rungs if rung.kind != SCRATCH and rung.seeds == "shared"
-    ]
-    notes += [SHARED_NOTE.format(", ".join(shared))] if shared else []
     published = [task.name for task in ladder.tasks if task.published_split]
     return notes + ([PUBLISHED_NOTE.format(", ".join(published))] if published else [])

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from engine.dry_run import ESTIMATE
@@ -60,7 +61,7 @@ def estimate_cells(
             continue
         of_like = known.get(_like(cell))
         if of_like:
-            found[cell.key] = _mean(of_like)
+            found[cell.key] = _typical(of_like)
         elif cell.config is None:
             found[cell.key] = Estimate(OVERHEAD_S, 0, measured=False)
         else:
@@ -97,8 +98,8 @@ def _from_record(cell: Cell) -> Estimate:
     return Estimate(float(record["seconds"]), size, measured=True)
 
 
-def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    seconds = sum(one.seconds for one in estimates) / len(estimates)
+def _typical(estimates: Sequence[Estimate]) -> Estimate:
+    seconds = median(one.seconds for one in estimates)  # one may have run beside other work
     return Estimate(seconds, max(one.num_bytes for one in estimates), measured=True)
 
 

@@ -6,7 +6,7 @@ Metrics in percent, differences in percent points, time in minutes.
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -124,7 +124,7 @@ def _scatter(axes: Axes, ladder: Ladder, points: Mapping[str, tuple[float, Any]]
 
 
 def pretraining_minutes(ladder: Ladder) -> dict[str, float]:
-    """Give the mean time of each rung's pretrainings in minutes; 0 for scratch.
+    """Give the median time of each rung's pretrainings in minutes; 0 for scratch.
 
     Public weights are left out: nobody here knows what they cost.  A teacher's time is counted
     in its own rung only.
@@ -134,7 +134,7 @@ def pretraining_minutes(ladder: Ladder) -> dict[str, float]:
         cells = ladder.cells_of(rung.name, PRETRAINING) if rung.kind == "config" else []
         known = [s for s in (cell.training_seconds for cell in cells) if s is not None]
         if known:
-            found[rung.name] = mean(known) / 60
+            found[rung.name] = median(known) / 60  # one may have run beside other work
     return found
 
 

@@ -61,7 +61,7 @@ def test_carry_over_leaves_out_what_has_no_measured_top1(plots: dict[str, Plot])
 
 
 def test_cost_is_the_time_of_training_in_minutes(ladder: Ladder, plots: dict[str, Plot]) -> None:
-    # seconds: 120, 180, 240; nobody knows what the public file cost
+    # seconds: 120, 180, 360; nobody knows what the public file cost
     assert pretraining_minutes(ladder) == {"scratch": 0.0, "b_standard": 3.0, "d_all": 3.0}
     found = points(plots["cost-segmentation-miou"])
     assert found["scratch"] == ([0.0], [47.0])

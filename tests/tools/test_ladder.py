@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from mmengine.registry import DATASETS
 
 from engine.dry_run import ESTIMATE
 from ladder import state
@@ -84,6 +85,17 @@ if "--dry-run" in sys.argv:
     told = capfd.readouterr().out
     assert "done     seed0/scratch/detection\n" in told
     assert "4 missing, 1 done" in told or "1 done, 4 missing" in told
+
+
+def test_time_is_that_of_a_typical_cell_of_the_config(config, capfd):
+    flags = ("--work-dir", OUT, "--seeds", 0, 1, 2, 3)
+    ladder(config, "--work-dir", OUT, "--seeds", 0, 1, 2)
+    for seed, seconds in enumerate((60, 66, 600)):  # one ran beside other work
+        path = OUT / f"seed{seed}/b/pretraining/cell.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": seconds}))
+    capfd.readouterr()
+    assert ladder(config, *flags, "--dry-run") == 0
+    assert "missing  seed3/b/pretraining  1.1 min\n" in capfd.readouterr().out
 
 
 def test_changed_cells_are_listed_and_nothing_is_run(call, config, capfd):
@@ -264,7 +276,9 @@ def test_wrong_flags_are_told_before_anything_is_written(call, capfd):
     assert not OUT.exists()
 
 
-def test_an_image_in_val_and_test_is_refused_before_cells_are_moved(world, tmp_path, capfd):
+def test_an_image_in_val_and_test_is_refused_before_cells_are_moved(
+    world, tmp_path, capfd, monkeypatch
+):
     voc = tmp_path / "voc.py"
     voc.write_text(f"_base_ = [{str(ROOT / 'configs/detection/faster-rcnn_fpn_tiny.py')!r}]\n")
     config = write_ladder(tmp_path, "scratch=None", "t='{0}/voc.py'")
@@ -278,3 +292,5 @@ def test_an_image_in_val_and_test_is_refused_before_cells_are_moved(world, tmp_p
     said = "t=dict(config='{0}/voc.py', published_split=True)"
     config = write_ladder(tmp_path, "scratch=None", said)
     assert ladder(config, "--work-dir", OUT, "--rerun-changed") == 0
+    monkeypatch.setattr(DATASETS, "build", None)
+    assert ladder(config, "--work-dir", OUT) == 0  # nothing to run, nothing to read again
