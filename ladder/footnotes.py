@@ -46,7 +46,7 @@ def _seeds(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> Iterator[
     if any(rung.seeds == "shared" for rung in ladder.rungs.values()):
         yield (
             "Seeds: matched, a backbone pretrained for each seed, n repeats of the whole chain; "
-            "shared, one backbone fine-tuned n times, whose spread is that of fine-tuning alone and "
+            "shared, one backbone fine-tuned n times: the spread is that of fine-tuning alone and "
             "speaks for that file, not its recipe."
         )
     if any(finding.images or finding.image_differences for finding in findings):

@@ -7,20 +7,31 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from engine import doors
+from ladder.publish import publish
 from ladder.report import write_report
 
-EXAMPLE = "python tools/report.py work_dirs/demo"
+EXAMPLE = """python tools/report.py work_dirs/demo
+python tools/report.py work_dirs/demo --publish docs/results/demo"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write table8.md, table9.md, results.csv, plots/ and report.html into the folder."""
     made = doors.parser(__doc__, EXAMPLE)
     made.add_argument("folder", type=Path, metavar="LADDER_DIR", help="work_dirs/NAME of a ladder")
+    made.add_argument(
+        "--publish",
+        type=Path,
+        metavar="OUT_DIR",
+        help="copy the figures there, no weights and pictures, and report there",
+    )
     args = made.parse_args(argv)
-    written = write_report(args.folder)
+    folder = args.publish or args.folder
+    if args.publish:
+        print(f"{publish(args.folder, folder) / 1e6:.2f} MB of figures to {folder}")
+    written = write_report(folder)
     plots = [path for path in written if path.parent.name == "plots"]
     files = ", ".join(path.name for path in written if path not in plots)
-    print(f"in {args.folder}: {files} and {len(plots)} files in plots/")
+    print(f"in {folder}: {files} and {len(plots)} files in plots/")
     return 0
 
 

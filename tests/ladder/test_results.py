@@ -151,15 +151,9 @@ def test_a_resolved_config_is_read_without_running_it(tmp_path: Path, folder: Pa
 
 
 def test_only_keys_that_differ_are_shown_and_no_places() -> None:
-    before = {
-        "lr": "0.1",
-        "work_dir": "'a'",
-        "experiment_name": "'1'",
-        "gone": "1",
-        "same": "2",
-        "load_from": "'x'",
-    }
-    after = {"lr": "0.2", "work_dir": "'b'", "same": "2", "new": "3", "load_from": "'y'"}
+    places = ("work_dir", "experiment_name", "load_from")
+    before = {"lr": "0.1", "gone": "1", "same": "2", **dict.fromkeys(places, "'a'")}
+    after = {"lr": "0.2", "same": "2", "new": "3", **dict.fromkeys(places, "'b'")}
     expected = [("lr", "0.1", "0.2"), ("gone", "1", None), ("new", None, "3")]
     assert changed_settings(before, after) == expected
 

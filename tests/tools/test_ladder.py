@@ -276,9 +276,7 @@ def test_wrong_flags_are_told_before_anything_is_written(call, capfd):
     assert not OUT.exists()
 
 
-def test_an_image_in_val_and_test_is_refused_before_cells_are_moved(
-    world, tmp_path, capfd, monkeypatch
-):
+def test_an_image_in_val_and_test_is_refused_before_any_move(world, tmp_path, capfd, monkeypatch):
     voc = tmp_path / "voc.py"
     voc.write_text(f"_base_ = [{str(ROOT / 'configs/detection/faster-rcnn_fpn_tiny.py')!r}]\n")
     config = write_ladder(tmp_path, "scratch=None", "t='{0}/voc.py'")

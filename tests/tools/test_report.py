@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ladder.publish import EVERY, FIRST
 from tests.ladder.drawn_ladder import draw_ladder
 
 Tool = Callable[..., int]
@@ -44,6 +45,34 @@ def test_again_gives_the_same_bytes_and_touches_no_cell(folder: Path, tool: Tool
     shutil.rmtree(folder / "plots")
     assert tool("report", folder) == 0
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == first
+
+
+def test_figures_can_be_published_and_give_the_same_tables(tmp_path: Path, tool: Tool) -> None:
+    folder, out = draw_ladder(tmp_path / "drawn", whole=True), tmp_path / "docs/results"
+    (folder / "seed0/d_all/pretraining/backbone.safetensors").write_bytes(b"weights")
+    assert tool("report", folder) == 0
+    assert tool("report", folder, "--publish", out) == 0
+    names = ["table8.md", "table9.md", "results.csv"]
+    names += [path.relative_to(folder).as_posix() for path in folder.glob("plots/*.png")]
+    assert len(names) > 10
+    assert all((out / name).read_bytes() == (folder / name).read_bytes() for name in names)
+    cells = {path.name for path in out.glob("seed*/*/*/*")}
+    assert cells == {*EVERY, *FIRST}
+    assert len(list(out.glob("seed*/d_all/pretraining/resolved_config.py"))) == 1
+    page = (out / "report.html").read_text()
+    assert "alpha &lt;i&gt;0.2" in page  # the tricks and configs are there
+    assert "param_scheduler" in page
+
+
+def test_published_figures_replace_nothing(
+    folder: Path, tmp_path: Path, tool: Tool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.rglob("*"))
+    assert tool("report", folder, "--publish", folder) == 3
+    assert capsys.readouterr().err.startswith(f"error: there is something already: {folder}: ")
+    assert sorted(folder.rglob("*")) == before
+    assert tool("report", tmp_path / "absent", "--publish", tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_ladder_without_any_finished_cell_has_a_report(folder: Path, tool: Tool) -> None:
