@@ -214,17 +214,18 @@ def _curves(ladder: Ladder, task: str) -> Plot | None:
     curves = [(cell, curve) for cell, curve in curves if curve]
     if not curves:
         return None
-    measured = any(metric in line for _, curve in curves for line in curve)
-    shown, named = (metric, f"val {_metric(metric)} in %") if measured else ("loss", "loss")
-    figure, (upper, lower) = axes_of(2, height=4.2 + 0.11 * len(ladder.rungs))
-    for axes, key, thin in ((upper, shown, True), (lower, "lr", False)):
+    panels = {"loss": "training loss", "lr": "learning rate"}
+    # Val may be read at the end alone, which is no curve.
+    if any(len(points) > 1 for points in _points([curve for _, curve in curves], metric)):
+        panels = {metric: f"val {_metric(metric)} in %", **panels}
+    figure, rows = axes_of(len(panels), height=0.6 + 1.8 * len(panels) + 0.11 * len(ladder.rungs))
+    for axes, (key, named) in zip(rows, panels.items(), strict=True):
         for rung, each in _by_rung(curves).items():
-            _draw_curves(axes, ladder, rung, list(_points(each, key)), thin)
+            _draw_curves(axes, ladder, rung, list(_points(each, key)), key != "lr")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    finish(upper, "", named)
-    legend_above(upper)
-    finish(lower, "epoch", "learning rate")
-    alt = f"Above {named}, below the learning rate, per epoch, a line per seed."
+        finish(axes, "epoch" if axes is rows[-1] else "", named)
+    legend_above(rows[0])
+    alt = f"From above {', '.join(panels.values())}, per epoch, a line per seed."
     return Plot(task, _name("curves", task), "Learning curves", alt, figure)
 
 

@@ -1,5 +1,6 @@
 """Plots: what they show, their files, their colours, and how they stand in a page."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -98,8 +99,23 @@ def test_of_many_classes_both_ends_are_shown(tmp_path: Path, monkeypatch) -> Non
 def test_curves_show_metric_and_learning_rate(plots: dict[str, Plot]) -> None:
     plot = plots["curves-pretraining"]
     assert points(plot, 0)["B-standard"] == ([1, 2, 3], [26.0, 36.0, 46.0])
-    assert list(plot.figure.axes[1].get_lines()[0].get_ydata()) == [0.1, 0.05, 0.1 / 3]
-    assert plot.figure.axes[0].get_ylabel() == "val top-1 in %"
+    assert points(plot, 1)["B-standard"] == ([1, 2, 3], [2.0, 1.0, 2.0 / 3])
+    assert list(plot.figure.axes[2].get_lines()[0].get_ydata()) == [0.1, 0.05, 0.1 / 3]
+    labels = [axes.get_ylabel() for axes in plot.figure.axes]
+    assert labels == ["val top-1 in %", "training loss", "learning rate"]
+
+
+def test_val_read_once_is_no_curve(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "drawn", seeds=1, whole=True)
+    for path in folder.glob("seed0/*/pretraining/curve.jsonl"):
+        *lines, last = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = [{key: line[key] for key in line if key != "top1"} for line in lines]
+        path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, last]))
+    ladder = read_results(folder)
+    made = {plot.name: plot for plot in draw_plots(ladder, find(ladder), find_top1(ladder))}
+    labels = [axes.get_ylabel() for axes in made["curves-pretraining"].figure.axes]
+    assert labels == ["training loss", "learning rate"]
+    assert len(made["curves-detection"].figure.axes) == 3
 
 
 def test_files_are_png_and_svg(plots: dict[str, Plot], tmp_path: Path) -> None:
