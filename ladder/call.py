@@ -1,7 +1,9 @@
 """One call of ``tools/ladder.py``: look, say what will be done, do it, summarise."""
 
 import argparse
+import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -16,12 +18,13 @@ from ladder.estimate import Estimate, describe_estimates, estimate_cells
 from ladder.pictures import draw_sheets
 from ladder.plan import Cell, plan
 from ladder.ray_run import connected, resources, run_on_ray, share_of_a_cell
+from ladder.results import read_results
 from ladder.run import run_cells
 from ladder.schedule import Outcome
 from ladder.slurm import levels, refuse_existing, write_script
 from ladder.spec import Ladder, read_ladder
 from ladder.splits import check_splits
-from ladder.summary import summarise, table
+from ladder.summary import overview, summarise
 
 __all__ = ["climb"]
 
@@ -41,6 +44,7 @@ def climb(args: argparse.Namespace, root: Path) -> int:
         RefusedError: If another ladder is at work there, somebody edited a finished cell, or
             cells changed and no flag says what to do with them.
     """
+    began = time.monotonic()
     _check_flags(args)
     ladder = read_ladder(args.config, args.seeds)
     cells = plan(ladder, root)
@@ -55,6 +59,8 @@ def climb(args: argparse.Namespace, root: Path) -> int:
         let_cells_in = entered.enter_context(state.locked(root / ".lock", shared=shared))
         if args.cell:
             entered.enter_context(state.locked(root / ".locks" / args.cell / "lock"))
+        else:
+            shutil.rmtree(root / ".removed", ignore_errors=True)  # of a call that was killed
         ray = entered.enter_context(connected(args.ray)) if args.ray else None
         before = _survey(cells, ladder.selection)
         if args.cell:
@@ -65,10 +71,10 @@ def climb(args: argparse.Namespace, root: Path) -> int:
             return _write_script(file, args, cells, before, root)
         if ray:
             let_cells_in()
-        outcome = _run(ray, args, ladder, cells, before)
+        outcome = _run(ray, args, ladder, cells, before, began)
         if args.cell is None:
-            _summarise(ladder, cells, root)
-    return _exit_code(outcome, cells, root)
+            _summarise(cells, root)
+    return _exit_code(outcome, root)
 
 
 def _check_flags(args: argparse.Namespace) -> None:
@@ -76,6 +82,9 @@ def _check_flags(args: argparse.Namespace) -> None:
         raise UserError(f"--jobs {args.jobs}", "--jobs", "give 1 or more")
     if args.max_minutes is not None and args.max_minutes < 0:
         raise UserError(f"--max-minutes {args.max_minutes}", "--max-minutes", "give 0 or more")
+    if args.max_minutes is not None and args.slurm is not None:
+        mend = "give the script sbatch's --time; the next --slurm goes on with what was cut off"
+        raise UserError("SLURM itself ends its jobs", "--max-minutes", mend)
     if args.ray and args.gpus:
         raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
 
@@ -144,10 +153,11 @@ def _run(
     ladder: Ladder,
     cells: Sequence[Cell],
     before: Mapping[str, state.Status],
+    began: float,
 ) -> Outcome:
+    until: dict[str, Any] = dict(max_minutes=args.max_minutes, since=began)
     if not ray:
-        more: dict[str, Any] = dict(jobs=args.jobs or 1, gpus=args.gpus)
-        return run_cells(cells, before, ladder, **more, max_minutes=args.max_minutes)
+        return run_cells(cells, before, ladder, jobs=args.jobs or 1, gpus=args.gpus, **until)
     return run_on_ray(
         ray,
         cells,
@@ -155,7 +165,7 @@ def _run(
         _of_a_cell(args, cells[0].root),
         share=share_of_a_cell(resources(ray), args.cpus_per_cell, args.gpus_per_cell),
         jobs=args.jobs,
-        max_minutes=args.max_minutes,
+        **until,
     )
 
 
@@ -183,7 +193,34 @@ def _decide(
         else:
             state.put_aside(cell)
             decided[cell.key] = state.Status(state.MISSING)
+    for cell in cells:
+        if decided[cell.key] == state.Status(state.MISSING, state.NO_WEIGHTS):
+            _part(cell, [one for one in cells if decided[one.key].word == state.DONE])
+    _say_first(decided)
     return decided
+
+
+def _part(cell: Cell, done: Sequence[Cell]) -> None:
+    users = [one for one in done if cell.key in one.needs]
+    for one in users:
+        state.part(one, cell.key)
+    kept = f"; with a footnote stay {', '.join(one.key for one in users)}" if users else ""
+    print(f"{cell.key} is made again, its weights are not here{kept}", flush=True)
+
+
+def _say_first(before: Mapping[str, state.Status]) -> None:
+    """Say how far the cells are and what becomes of those that were begun."""
+    for key, status in before.items():
+        if status.word in (state.FAILED, state.CUT_OFF):
+            how = "goes on from its last checkpoint" if status.goes_on else "begins anew"
+            why = f" ({status.why})" if status.why else ""
+            print(f"{status.word}: {key}: {how}{why}")
+    print(f"{len(before)} cells: {_counts(before)}", flush=True)
+
+
+def _counts(before: Mapping[str, state.Status]) -> str:
+    counts = Counter(status.word for status in before.values())
+    return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
 def _say(cells: Sequence[Cell], before: Mapping[str, state.Status], jobs: int) -> None:
@@ -195,32 +232,32 @@ def _say(cells: Sequence[Cell], before: Mapping[str, state.Status], jobs: int) -
         time = f"  {estimate.seconds / 60:.1f} min" if isinstance(estimate, Estimate) else ""
         why = f" (cannot be timed: {estimate})" if isinstance(estimate, str) else why
         print(f"{status.word:8} {cell.key}{time}{why}")
-    counts = Counter(status.word for status in before.values())
-    print(", ".join(f"{count} {word}" for word, count in counts.items()))
+    print(_counts(before))
     if estimates:
         print(describe_estimates(estimates, jobs))
 
 
-def _summarise(ladder: Ladder, cells: Sequence[Cell], root: Path) -> None:
-    summary = summarise(ladder, cells)
-    write_json(root / "summary.json", summary)
-    write_text(root / "summary.md", table(summary))
+def _summarise(cells: Sequence[Cell], root: Path) -> None:
+    found = read_results(root)
+    write_json(root / "summary.json", summarise(found))
+    document, on_screen = overview(found)
+    write_text(root / "summary.md", document)
     sheets = draw_sheets(cells, root / "pictures")
-    print(f"\n{table(summary)}\n{root}/summary.json, {len(sheets)} pictures in {root}/pictures")
+    print(f"\n{on_screen}\n\n{root}/summary.json, {len(sheets)} pictures in {root}/pictures")
 
 
-def _exit_code(outcome: Outcome, cells: Sequence[Cell], root: Path) -> int:
+def _exit_code(outcome: Outcome, root: Path) -> int:
+    if outcome.out_of_time:
+        print("out of time: call again to go on")
+        return STOPPED
     if outcome.failed:
         first = next(iter(outcome.failed))
         skipped = (
             f", {len(outcome.skipped)} that need them were left out" if outcome.skipped else ""
         )
         reason = state.reason_of(root / first)
-        if all(one == UserError.exit_code for one in outcome.failed.values()):
+        if set(outcome.failed.values()) <= {UserError.exit_code, RefusedError.exit_code}:
             mend = f"{reason}; mend it and call again: finished cells are kept"
             raise UserError(f"{len(outcome.failed)} cells failed{skipped}", first, mend)
         raise RuntimeError(f"{len(outcome.failed)} cells failed{skipped}: {first}: {reason}")
-    if outcome.out_of_time:
-        print("out of time: call again to go on")
-        return STOPPED
     return 0

@@ -5,19 +5,16 @@ a few iterations, once per config.
 """
 
 import json
-import multiprocessing
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from engine.dry_run import ESTIMATE
-from ladder.cell_process import ERROR, as_tool, import_once
 from ladder.plan import Cell
 from ladder.spec import SCRATCH
 from ladder.state import DONE, RECORD, Status
+from ladder.tool_process import ERROR, import_once, run_quietly
 
 __all__ = ["Estimate", "describe_estimates", "estimate_cells"]
 
@@ -95,7 +92,10 @@ def _like(cell: Cell) -> tuple[Any, ...]:
 def _from_record(cell: Cell) -> Estimate:
     record = json.loads((cell.folder / RECORD).read_text(encoding="utf-8"))
     size = sum(path.stat().st_size for path in cell.folder.rglob("*") if path.is_file())
-    return Estimate(float(record["seconds"]), size, measured=True)
+    seconds = float(record["seconds"])
+    training = float(record.get("train", {}).get("seconds") or 0.0)
+    # Of a cell that was cut off, the record counts the last piece alone, the training all.
+    return Estimate(seconds + (training if training > seconds else 0.0), size, measured=True)
 
 
 def _typical(estimates: Sequence[Estimate]) -> Estimate:
@@ -132,20 +132,9 @@ def _time(cell: Cell) -> dict[str, Any] | str:
     import_once()
     path, log = work_dir / ".dry_run" / ESTIMATE, work_dir / "log.txt"
     path.unlink(missing_ok=True)  # of an earlier call
-    process = multiprocessing.get_context("fork").Process(
-        target=_quietly, args=(tuple(command), log)
-    )
-    process.start()
-    process.join()
+    run_quietly(tuple(command), log)
     if path.is_file():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
     return errors[0] if errors else f"see {log}"
-
-
-def _quietly(command: tuple[str, ...], log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(handle, 1)
-    as_tool(command, handle)

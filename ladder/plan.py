@@ -73,8 +73,7 @@ def plan(ladder: Ladder, root: Path) -> list[Cell]:
     cells: dict[str, Cell] = {}
     for seed in ladder.seeds:
         for rung in ladder.rungs:
-            if rung.kind != SCRATCH:
-                cell = _pretraining(ladder, rung, seed, root)
+            for cell in _pretraining(ladder, rung, seed, root):
                 cells.setdefault(cell.key, cell)
         for rung in (one for one in ladder.rungs if not one.teaches_only):
             needs = _backbone_of(ladder, rung, seed)
@@ -99,14 +98,17 @@ def _backbone_of(ladder: Ladder, rung: Rung, seed: int) -> tuple[str, ...]:
     return (_key(rung.name, PRETRAINING, _seed_of(ladder, rung, seed)),)
 
 
-def _pretraining(ladder: Ladder, rung: Rung, seed: int, root: Path) -> Cell:
+def _pretraining(ladder: Ladder, rung: Rung, seed: int, root: Path) -> list[Cell]:
+    """A rung's pretraining behind its teacher's, of a seed that may be none of the ladder's."""
+    if rung.kind == SCRATCH:
+        return []
     own = _seed_of(ladder, rung, seed)
     teacher = next((one for one in ladder.rungs if one.name == rung.teacher), None)
-    needs = _backbone_of(ladder, teacher, own) if teacher else ()
-    return Cell(rung, None, own, own, needs, root)
+    before = _pretraining(ladder, teacher, own, root) if teacher else []
+    return [*before, Cell(rung, None, own, own, tuple(cell.key for cell in before[-1:]), root)]
 
 
-def commands(cell: Cell, selection: str, resume: bool) -> list[Command]:
+def commands(cell: Cell, selection: str, resume: bool = False) -> list[Command]:
     """Say what makes a cell, one command of ours after another.
 
     Args:
@@ -118,14 +120,15 @@ def commands(cell: Cell, selection: str, resume: bool) -> list[Command]:
     metrics = ("--out", str(own / "metrics.json"))
     options = ("--cfg-options", *cell.cfg_options) if cell.cfg_options else ()
     go_on = ("--resume",) if resume else ()
-    where = ("--work-dir", str(own), "--seed", str(cell.seed), *go_on)
+    logs = ("--work-dir", str(own))
+    where = (*logs, "--seed", str(cell.seed), *go_on)
     if cell.task:
         config = str(cell.task.config)
         kept = ("--per-image", str(own / "per_image.npz"))
         dumped = ("--dump-predictions", str(own / "predictions"))
         return [
             ("tools/train.py", config, *where, "--backbone", cell.start, *options),
-            ("tools/test.py", config, str(own / tested), *metrics, *kept, *dumped, *options),
+            ("tools/test.py", config, str(own / tested), *metrics, *kept, *dumped, *logs, *options),
         ]
     backbone = str(own / BACKBONE)
     if cell.rung.kind == "model":
@@ -136,5 +139,5 @@ def commands(cell: Cell, selection: str, resume: bool) -> list[Command]:
     return [
         ("tools/train_cls.py", config, *where, *options),
         ("tools/export_backbone.py", last, backbone, "--force"),
-        ("tools/test_cls.py", config, last, *metrics, *options),
+        ("tools/test_cls.py", config, last, *metrics, *logs, *options),
     ]

@@ -125,6 +125,7 @@ def run_on_ray(
     share: Share,
     jobs: int | None = None,
     max_minutes: float | None = None,
+    since: float | None = None,
 ) -> Outcome:
     """Run the cells that are not done, as :func:`ladder.schedule.run_in_order` says.
 
@@ -135,14 +136,13 @@ def run_on_ray(
         command: Words for Python that run a cell, up to ``--cell``.
         share: What each cell gets.
         jobs: At most so many cells at once; None: as many as the cluster has room for.
-        max_minutes: Stop after so long.
+        max_minutes: Stop so long after ``since``.
+        since: See :func:`ladder.schedule.run_in_order`.
 
     Raises:
         UserError: If a node does not see the ladder's folder or the repository.
     """
-    num_done = sum(before[cell.key].word == state.DONE for cell in cells)
-    print(f"{len(cells)} cells, {num_done} done before", flush=True)
-    if num_done == len(cells):
+    if all(before[cell.key].word == state.DONE for cell in cells):
         return Outcome()
     with _marked(cells[0].root) as (marker, token):
         nodes = [one for one in _alive(ray) if one["Resources"].get("CPU", 0) >= 1]
@@ -150,7 +150,7 @@ def run_on_ray(
         gpus = f" and {share.gpus:g} GPUs" if share.gpus else ""
         print(f"{len(nodes)} nodes; a cell gets {share.cpus} cores{gpus}", flush=True)
         tasks = _Tasks(ray, cells[0].root, command, share, jobs)
-        return run_in_order(cells, before, tasks, max_minutes)
+        return run_in_order(cells, before, tasks, max_minutes, since)
 
 
 def resources(ray: Any) -> list[dict[str, float]]:

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
+import torch
+
 from ladder import state
-from ladder.cell_process import import_once, run_cell
+from ladder.cell_process import run_cell
 from ladder.plan import Cell
 from ladder.schedule import STOPPED_S, Outcome, run_in_order
 from ladder.spec import Ladder
+from ladder.tool_process import import_once
 
 __all__ = ["run_cells"]
 
@@ -23,6 +26,7 @@ def run_cells(
     jobs: int = 1,
     gpus: Sequence[str] = (),
     max_minutes: float | None = None,
+    since: float | None = None,
 ) -> Outcome:
     """Run the cells that are not done, as :func:`ladder.schedule.run_in_order` says.
 
@@ -31,15 +35,23 @@ def run_cells(
         before: Of :func:`ladder.state.survey`.
         ladder: What they belong to.
         jobs: So many cells at once; each gets its share of the cores.
-        gpus: Of which cell ``i`` at a time sees the ``i``-th; empty: all see all.
-        max_minutes: Stop after so long.
+        gpus: Of which cell ``i`` at a time sees the ``i``-th; empty: one cell sees all, several
+            get one each.
+        max_minutes: Stop so long after ``since``.
+        since: See :func:`ladder.schedule.run_in_order`.
     """
-    num_done = sum(before[cell.key].word == state.DONE for cell in cells)
-    print(f"{len(cells)} cells, {num_done} done before", flush=True)
-    if num_done == len(cells):
+    if all(before[cell.key].word == state.DONE for cell in cells):
         return Outcome()
     import_once()
-    return run_in_order(cells, before, _Processes(ladder, jobs, gpus), max_minutes)
+    gpus = gpus or (_visible_gpus() if jobs > 1 else ())
+    return run_in_order(cells, before, _Processes(ladder, jobs, gpus), max_minutes, since)
+
+
+def _visible_gpus() -> list[str]:
+    """Name the GPUs as CUDA_VISIBLE_DEVICES does, and no other than those it names."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    count = torch.cuda.device_count()
+    return named.split(",")[:count] if named else [str(index) for index in range(count)]
 
 
 class _Processes:

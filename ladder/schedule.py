@@ -45,22 +45,27 @@ def run_in_order(
     before: Mapping[str, state.Status],
     places: Places,
     max_minutes: float | None = None,
+    since: float | None = None,
 ) -> Outcome:
     """Run the cells that are not done, in order, as far as what they need is there.
 
     A cell that fails is recorded with its reason and the rest goes on; what needs it is skipped.
-    When the time is over the running cells are stopped; they go on at the next call.
+    What failed before comes last.  When the time is over the running cells are stopped; they go
+    on at the next call.
 
     Args:
         cells: Of :func:`ladder.plan.plan`.
         before: Of :func:`ladder.state.survey`.
         places: Where they run.
-        max_minutes: Stop after so long.
+        max_minutes: Stop so long after ``since``.
+        since: When the call began, of ``time.monotonic``; None: now.
     """
     outcome = Outcome()
     ready = {key for key, status in before.items() if status.word == state.DONE}
     waiting = [cell for cell in cells if cell.key not in ready]
-    deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+    waiting.sort(key=lambda cell: before[cell.key].word == state.FAILED)
+    began = time.monotonic() if since is None else since
+    deadline = None if max_minutes is None else began + 60 * max_minutes
     running: set[str] = set()
     total = len(waiting)
     try:
@@ -72,7 +77,7 @@ def run_in_order(
                     break
                 waiting.remove(cell)
                 print(f"\n[{total - len(waiting)}/{total}] {cell.key}", flush=True)
-                places.start(cell, before[cell.key].word == state.CUT_OFF)
+                places.start(cell, before[cell.key].goes_on)
                 running.add(cell.key)
             if not running:
                 break

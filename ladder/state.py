@@ -1,20 +1,23 @@
 """How far each cell is, read from its folder; and what is written when it begins and ends."""
 
 import fcntl
+import itertools
 import json
 import os
 import platform
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.atomic import write_json
-from engine.errors import RefusedError
+from engine.checkpoints import follow_pointer
+from engine.errors import RefusedError, UserError
 from engine.records import sha256_of
 from ladder.fingerprint import fingerprint
 from ladder.plan import BACKBONE, LAST, Cell, Command
@@ -23,10 +26,12 @@ from ladder.spec import PRETRAINING
 __all__ = [
     "Status",
     "begin",
+    "clear",
     "end",
     "is_done",
     "keep",
     "locked",
+    "part",
     "put_aside",
     "reason_of",
     "survey",
@@ -36,21 +41,29 @@ SCHEMA = 1
 RECORD, BEGUN = "cell.json", "begun.json"
 DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
 # What the report reads: a cell in which one of them was edited is no result of a run.
-KEPT = ("metrics.json", "curve.jsonl", "per_image.npz", "resolved_config.py")
+KEPT = (
+    *("metrics.json", "curve.jsonl", "per_image.npz", "resolved_config.py"),
+    *("tricks.json", "backbone.json"),
+)
+NO_WEIGHTS = "its weights are not here"
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a cell is: done, changed, failed, cut off or missing, and why."""
+    """How far a cell is: done, changed, failed, cut off or missing, and why.
+
+    ``goes_on`` tells of one that is cut off or failed that its last checkpoint may be used.
+    """
 
     word: str
     why: str = ""
+    goes_on: bool = False
 
 
 def survey(cells: Sequence[Cell], selection: str) -> dict[str, Status]:
     """Tell how far every cell is, by key.
 
-    A finished cell whose backbone has to be made anew counts as changed.
+    A cell that was finished or cut off counts as changed if its backbone has to be made anew.
 
     Raises:
         RefusedError: If somebody edited a finished cell.
@@ -60,19 +73,24 @@ def survey(cells: Sequence[Cell], selection: str) -> dict[str, Status]:
     for cell in cells:
         status = _alone(cell, fingerprint(cell, selection))
         stale = [need for need in cell.needs if found[need].word == CHANGED]
-        if status.word == DONE and stale:
+        if stale and status.word in (DONE, CUT_OFF):
             status = Status(CHANGED, f"{stale[0]} changed")
-        found[cell.key] = status
+        found[cell.key] = replace(status, goes_on=status.goes_on and not stale)
     for cell in cells:  # results travel without weights
-        lacks = cell.task is None and not (cell.folder / BACKBONE).is_file()
-        if found[cell.key].word == DONE and lacks and cell.key in wanted:
-            needed = any(
-                cell.key in one.needs and found[one.key].word not in (DONE, CHANGED)
-                for one in cells
-            )
-            if needed:
-                found[cell.key] = Status(MISSING, "its weights are not here")
+        if found[cell.key].word == DONE and cell.key in wanted:
+            users = [one for one in cells if cell.key in one.needs]
+            open_ones = [one for one in users if found[one.key].word not in (DONE, CHANGED)]
+            if any(_lacks_weights(cell, one) for one in open_ones):
+                found[cell.key] = Status(MISSING, NO_WEIGHTS)
     return found
+
+
+def _lacks_weights(cell: Cell, user: Cell) -> bool:
+    """Tell whether ``user`` cannot begin: a student needs the checkpoint of its teacher."""
+    if user.task is None:
+        pointer = cell.folder / LAST
+        return not pointer.is_file() or not Path(follow_pointer(pointer)).is_file()
+    return cell.task is None and not (cell.folder / BACKBONE).is_file()
 
 
 def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
@@ -80,7 +98,10 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
     if record:
         differing = _differing(record.get("fingerprint", {}), now)
         if record.get("status") == FAILED:
-            return Status(FAILED, record.get("reason") or "")
+            goes_on = not differing and (cell.folder / LAST).exists()
+            return Status(FAILED, record.get("reason") or "", goes_on)
+        if record.get("backbone_gone"):
+            differing = [name for name in differing if name != "backbone"]
         if differing and record.get("kept_for") != dict(now):
             return Status(CHANGED, f"{' and '.join(differing)} changed")
         _refuse_edited(cell, record)
@@ -89,7 +110,7 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
         differing = _differing(begun.get("fingerprint", {}), now)
         if differing:
             return Status(CHANGED, f"cut off, and {' and '.join(differing)} changed since")
-        return Status(CUT_OFF)
+        return Status(CUT_OFF, goes_on=True)
     return Status(MISSING)
 
 
@@ -167,11 +188,22 @@ def is_done(cell: Cell) -> bool:
 
 def keep(cell: Cell, selection: str, why: str) -> None:
     """Let a changed cell count as done until something changes again; tables get a footnote."""
+    _note(cell, f"{cell.key} was kept although {why}", kept_for=fingerprint(cell, selection))
+
+
+def part(cell: Cell, backbone: str) -> None:
+    """Let a finished cell stay as it is while its backbone, whose weights are gone, is made again.
+
+    Training again elsewhere gives other weights; tables get a footnote.
+    """
+    if not _read(cell.folder / RECORD).get("backbone_gone"):
+        _note(cell, f"fine-tuned from an earlier making of {backbone}", backbone_gone=True)
+
+
+def _note(cell: Cell, note: str, **more: Any) -> None:
     record = _read(cell.folder / RECORD)
-    note = f"{cell.key} was kept although {why}"
-    record["kept_for"] = fingerprint(cell, selection)
-    record["notes"] = [*record.get("notes", []), note]
-    write_json(cell.folder / RECORD, record)
+    notes = [*record.get("notes", []), note]
+    write_json(cell.folder / RECORD, {**record, "notes": notes, **more})
 
 
 def reason_of(folder: Path) -> str:
@@ -180,12 +212,27 @@ def reason_of(folder: Path) -> str:
 
 
 def put_aside(cell: Cell) -> None:
-    """Move a cell that is to be run again to ``replaced/``, over one moved there before."""
+    """Move a cell that is to be run again to ``replaced/``, beside those moved there before."""
     if cell.folder.exists():
-        aside = cell.root / "replaced" / cell.key
-        shutil.rmtree(aside, ignore_errors=True)
+        first = cell.root / "replaced" / cell.key
+        later = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
+        aside = next(path for path in itertools.chain([first], later) if not path.exists())
         aside.parent.mkdir(parents=True, exist_ok=True)
         os.replace(cell.folder, aside)
+
+
+def clear(cell: Cell) -> None:
+    """Make room for a cell that begins anew; a finished one is put aside, never removed.
+
+    The folder goes away at once: a process killed in between leaves no part of a cell.
+    """
+    if is_done(cell):
+        put_aside(cell)
+    elif cell.folder.exists():
+        removed = cell.root / ".removed" / uuid.uuid4().hex
+        removed.parent.mkdir(exist_ok=True)
+        os.replace(cell.folder, removed)
+        shutil.rmtree(removed, ignore_errors=True)
 
 
 def _now() -> str:
@@ -215,8 +262,15 @@ def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
             who = file.read().strip() or "another process"
             mend = "wait until it ends, or name another --work-dir"
             raise RefusedError(f"{who} is at work here", path.parent, mend) from error
+        except OSError as error:
+            mend = "name a --work-dir on a file system that knows locks (flock)"
+            raise UserError(f"no lock can be had ({error.strerror})", path, mend) from error
         if not shared:
             file.truncate(0)
             file.write(f"a ladder with process number {os.getpid()} on {platform.node()}")
             file.flush()
-        yield partial(fcntl.flock, file, fcntl.LOCK_SH)
+        try:
+            yield partial(fcntl.flock, file, fcntl.LOCK_SH)
+        finally:
+            if not shared:  # whoever holds it then has not this number
+                file.truncate(0)

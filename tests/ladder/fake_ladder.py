@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.doors import run_tool
-from ladder import cell_process, estimate, run
+from ladder import cell_process, estimate, run, tool_process
 from tests.ladder.fake_tools import write_fake_tools
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def ladder(*argv: object) -> int:
 def use_fake_tools(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let cells of this process run the tools of ``folder``, which are written there."""
     write_fake_tools(folder)
-    monkeypatch.setattr(cell_process, "ROOT", folder)
+    monkeypatch.setattr(tool_process, "ROOT", folder)
     monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
     for module in (run, estimate):
         monkeypatch.setattr(module, "import_once", lambda: None)

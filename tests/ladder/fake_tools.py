@@ -18,6 +18,7 @@ if name.startswith("train"):
     epochs = folder / "epochs"
     done = len(epochs.read_text()) if "--resume" in words else 0
     epochs.write_text("x" * done)
+    (folder / "epoch_1.pth").write_bytes(b"")
     (folder / "last_checkpoint").write_text("epoch_1.pth")
     if "fails" in words[0]:
         print("error: no such data: somewhere: put it there", file=sys.stderr)

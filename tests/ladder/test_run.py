@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RefusedError
-from ladder import cell_process, fingerprint, run, state
+from ladder import cell_process, fingerprint, run, state, tool_process
 from ladder.plan import plan
 from ladder.spec import Ladder, Rung, Task
 from tests.ladder.fake_ladder import until
@@ -32,7 +32,7 @@ SCRATCH = Rung("scratch", "scratch")
 def climb(tmp_path, monkeypatch):
     """Run a ladder of fake tools in ``tmp_path/out``; returns what became of it."""
     write_fake_tools(tmp_path)
-    monkeypatch.setattr(cell_process, "ROOT", tmp_path)
+    monkeypatch.setattr(tool_process, "ROOT", tmp_path)
     monkeypatch.setattr(run, "import_once", lambda: None)
     monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
     prints = dict(config="1", data="1", backbone="1", code="1")
@@ -110,7 +110,8 @@ def test_time_over_stops_cleanly_and_the_cell_goes_on_where_it_was(climb):
     assert climb.words(rung("b", "slow.py"))[key] == "cut off"
     assert climb(rung("b", "slow.py")).done == [key, "seed0/b/detection"]
     assert (climb.root / key / "epochs").read_text() == "xx"  # not begun anew
-    assert "--resume" in record(climb, key)["commands"][0]
+    # the record tells how to repeat it
+    assert record(climb, key)["commands"][0][-1:] != ["--resume"]
 
 
 def test_what_was_cut_off_and_changed_since_is_not_gone_on_with(climb):
@@ -180,6 +181,24 @@ def test_each_job_sees_its_gpu(climb, tmp_path):
     assert seen.read_text() == "5"
 
 
+@pytest.mark.parametrize(("visible", "dealt"), [("", {"0", "1"}), ("6,GPU-7,8", {"6", "GPU-7"})])
+def test_jobs_share_out_the_gpus_that_are_there(climb, tmp_path, monkeypatch, visible, dealt):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    tool = tmp_path / "tools/train.py"
+    note = f"""import os, pathlib, time
+gpu, seen = os.environ["CUDA_VISIBLE_DEVICES"], pathlib.Path({str(tmp_path)!r}, "seen")
+seen.mkdir(exist_ok=True)
+(seen / gpu).touch()
+end = time.monotonic() + 20
+while len(list(seen.iterdir())) < 2 and time.monotonic() < end:
+    time.sleep(0.02)
+"""
+    tool.write_text(note + tool.read_text())
+    climb(SCRATCH, seeds=(0, 1), jobs=2)
+    assert {path.name for path in (tmp_path / "seen").iterdir()} == dealt
+
+
 def test_a_file_is_copied_into_the_ladder(climb, tmp_path):
     (tmp_path / "mine.safetensors").write_bytes(b"own")
     (tmp_path / "mine.json").write_text("{}")
@@ -205,10 +224,10 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from ladder import cell_process, run, state
+from ladder import cell_process, run, state, tool_process
 from tests.ladder.test_run import DET, _ladder, rung
 from ladder.plan import plan
-cell_process.ROOT = Path({tools!r})
+tool_process.ROOT = Path({tools!r})
 run.import_once = cell_process.draw_cell = lambda *args: None
 state.fingerprint = lambda cell, selection: dict(config="1", data="1", backbone="1", code="1")
 ladder = _ladder(rung("b", "slow.py"))

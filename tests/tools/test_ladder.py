@@ -57,7 +57,7 @@ def test_one_call_makes_all_and_the_next_one_nothing(call, capfd):
     written = {key: (OUT / key / "cell.json").stat().st_mtime_ns for key in CELLS}
     assert call() == 0
     assert {key: (OUT / key / "cell.json").stat().st_mtime_ns for key in CELLS} == written
-    assert "5 cells, 5 done before" in capfd.readouterr().out
+    assert "5 cells: 5 done\n" in capfd.readouterr().out
 
 
 def test_a_dry_run_tells_cells_time_and_disk(call, tmp_path, capfd):
@@ -148,7 +148,7 @@ def test_changed_cells_may_be_kept_with_a_footnote(call, config, capfd):
     )
     capfd.readouterr()
     assert call() == 0  # kept for good, until the next change
-    assert "5 done before" in capfd.readouterr().out
+    assert "5 cells: 5 done\n" in capfd.readouterr().out
 
 
 def test_what_was_cut_off_and_changed_is_begun_anew_rather_than_kept(call, capfd):
@@ -170,7 +170,7 @@ def test_finished_cells_travel_and_need_not_be_run_again(call, config, capfd):
     there = (config, "--work-dir", "there")
     assert ladder(*there, "--import", "all.tar.gz") == 0
     assert ladder(*there) == 0
-    assert "5 done before" in capfd.readouterr().out
+    assert "5 cells: 5 done\n" in capfd.readouterr().out
     assert not list(Path("there").rglob("*.safetensors"))
     assert ladder(*there, "--import", "all.tar.gz") == 0
     assert "0 cells came in, 5 were here already" in capfd.readouterr().out
