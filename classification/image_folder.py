@@ -18,6 +18,9 @@ from engine.image_scan import leave_out_unreadable, read_error
 
 __all__ = ["ImageFolder", "class_folders", "read_rgb"]
 
+# What Pillow's decoders raise.
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
 
 def class_folders(root: Path) -> tuple[str, ...]:
     """Name the classes: the folders in ``root``, sorted, hidden ones aside.
@@ -42,13 +45,14 @@ def read_rgb(path: str | Path) -> Image.Image:
     note (EXIF) is followed.
 
     Raises:
-        UserError: If the file can't be read.
+        UserError: If the file can't be read, has pixels beyond 16 bits, or so many that Pillow
+            takes it for an attack (179 million).
     """
     try:
         with Image.open(path) as image:
             upright = ImageOps.exif_transpose(image)
             return upright if upright.mode == "RGB" else _to_rgb(upright)
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise
+    except UNREADABLE as error:
         why = read_error(Path(path), error)
         raise UserError(f"the image can't be read ({why})", path, "mend or remove it") from error
 
@@ -57,9 +61,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         # Pillow would clip at 255, which makes nearly every 16-bit picture white.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F") and not _fits_8_bits(np.asarray(image)):
+        raise ValueError("32-bit pixels beyond 0 to 255")
     if "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns about the direct way
     return image.convert("RGB")
+
+
+def _fits_8_bits(pixels: np.ndarray) -> bool:
+    return bool(np.all((pixels >= 0) & (pixels <= 255)))
 
 
 @DATASETS.register_module()

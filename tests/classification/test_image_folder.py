@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +75,24 @@ def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
     values = np.asarray(out).mean((0, 2))
     assert values[:8].mean() < 40
     assert values[-8:].mean() > 215
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pixels_of_32_bits_must_say_what_white_is(tmp_path: Path, kind: Any) -> None:
+    path, values = tmp_path / "a.tif", np.array([[0, 128, 255]], kind)
+    Image.fromarray(values).save(path)
+    assert np.asarray(read_rgb(path))[..., 0].tolist() == [[0, 128, 255]]
+    for outside in (256, -1):
+        Image.fromarray(np.array([[0, outside]], kind)).save(path)
+        with pytest.raises(UserError, match=r"32-bit pixels beyond 0 to 255.*a\.tif"):
+            read_rgb(path)
+
+
+def test_a_picture_that_is_too_large_for_pillow_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+    Image.new("L", (30, 20)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 250)
+    with pytest.raises(UserError, match=r"can't be read \(.*600 pixels.*large\.png"):
+        read_rgb(tmp_path / "large.png")
 
 
 def test_a_palette_with_transparency_is_read_without_a_warning(
