@@ -2,7 +2,8 @@
 
 import io
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib import rc_context
@@ -18,9 +19,11 @@ __all__ = [
     "LINE",
     "Plot",
     "axes_of",
+    "file_name",
     "finish",
     "inline_svg",
     "legend_above",
+    "named_apart",
     "style_of",
 ]
 
@@ -30,7 +33,7 @@ COLOURS = (
     *("#5F6670", "#0072B2", "#C74E00", "#008A65", "#B0457F", "#8F6400", "#6A3FB5", "#0B7F94"),
 )
 DARK = ("#A6AEB8", "#4FB3EE", "#FF8A4C", "#35C99A", "#EE8FC2", "#DDAA3C", "#B296FF", "#4CC6DB")
-MARKERS = "osD^vP*X"
+MARKERS = "osD^vP*X<"  # one more than colours: no pair comes back before the 73rd rung
 INK, LINE = "#1C2127", "#C9CED6"  # text and rules; the page replaces them by its own
 SIZE_INCHES = (5.0, 3.5)  # 360 pt: about a phone's width, where 10 pt stay readable
 
@@ -44,6 +47,25 @@ class Plot:
     title: str
     alt: str
     figure: Figure
+
+
+def file_name(*parts: str) -> str:
+    """Join words to a file's name: letters of any script and digits, in lower case."""
+    return re.sub(r"[\W_]+", "-", "-".join(parts)).strip("-").lower()
+
+
+def named_apart(plots: Sequence[Plot]) -> list[Plot]:
+    """Number the names that are taken already: each plot has files of its own."""
+    taken: set[str] = set()
+    apart = []
+    for plot in plots:
+        name, number = plot.name, 1
+        while name in taken:
+            number += 1
+            name = f"{plot.name}-{number}"
+        taken.add(name)
+        apart.append(replace(plot, name=name))
+    return apart
 
 
 def axes_of(num_rows: int = 1, height: float | None = None) -> tuple[Figure, Any]:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from ladder.findings import Finding, Top1
+from ladder.machines import machine_notes
 from ladder.results import Cell, Ladder
 from ladder.statistics import MIN_SEEDS
+from ladder.tables import METRIC_NAMES
 
 __all__ = ["footnotes", "undone", "undone_notes"]
 
@@ -39,6 +41,10 @@ def _method(ladder: Ladder) -> Iterator[str]:
         "two-sided 95 % t-interval, p of the paired t-test after Holm's correction over the "
         f"rungs; below {MIN_SEEDS} seeds there is no verdict."
     )
+    yield (
+        "Each interval is for its own comparison, not corrected for their number as p is: it may "
+        "leave out 0 where the verdict is that no difference is shown."
+    )
     yield SELECTION.get(ladder.selection, f"Selection: {ladder.selection}.")
 
 
@@ -49,10 +55,21 @@ def _seeds(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> Iterator[
             "shared, one backbone fine-tuned n times: the spread is that of fine-tuning alone and "
             "speaks for that file, not its recipe."
         )
-    if any(finding.images or finding.image_differences for finding in findings):
+    intervals = [
+        (finding.metric, each.metric)
+        for finding in findings
+        for each in (*finding.images.values(), *finding.image_differences.values())
+    ]
+    if intervals:
         yield (
             "With one seed the interval is over test images (bootstrap, 1000 resamples): it "
             "tells about other images, nothing about other seeds."
+        )
+    for metric, instead in dict(pair for pair in intervals if pair[0] != pair[1]).items():
+        yield (
+            f"Beside {METRIC_NAMES.get(metric, metric)} the interval over test images is that of "
+            f"{METRIC_NAMES.get(instead, instead)}, whose own figure stands with it: the former "
+            "jumps where recall passes a multiple of 0.1, and its intervals promise too much."
         )
     if top1.stated:
         yield "Top-1 from a public file's card was measured by its maker on that file's own data."
@@ -66,6 +83,7 @@ def _cells(ladder: Ladder) -> Iterator[str]:
         if splits - {"test"}:
             names = ", ".join(sorted(splits))
             yield f"{task.name}: measured on the split called {names}."
+    yield from machine_notes(ladder)
     for note, cells in _remarks(ladder).items():
         yield f"{', '.join(cells)}: {note}"
 

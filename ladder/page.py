@@ -9,14 +9,14 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from ladder import page_parts
+from ladder import machines, page_parts, repeat
 from ladder.cell_files import damaged_files
 from ladder.drawing import COLOURS, DARK, Plot, inline_svg
 from ladder.findings import Finding, Top1
 from ladder.footnotes import undone
 from ladder.results import Ladder
 from ladder.statistics import verdict
-from ladder.tables import METRIC_NAMES, difference_table, main_table
+from ladder.tables import METRIC_NAMES, tables_of
 
 __all__ = ["render"]
 
@@ -43,7 +43,7 @@ def render(
             script_hash=digest,
             style=Markup(_read("page.css")),
             colours=list(enumerate(zip(COLOURS, DARK, strict=True))),
-            tables=_tables(ladder, findings, top1),
+            tables=tables_of(ladder, findings, top1),
             highest=_highest(ladder, findings),
             plots=_plots(plots),
             footnotes=footnotes,
@@ -53,14 +53,6 @@ def render(
             **_parts(ladder),
         )
     )
-
-
-def _tables(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[Any]:
-    made = []
-    for task in ladder.tasks:
-        own = [finding for finding in findings if finding.task.name == task]
-        made += [main_table(ladder, own, top1), difference_table(ladder, own)]
-    return made
 
 
 def _highest(ladder: Ladder, findings: Sequence[Finding]) -> list[tuple[Finding, str, str, str]]:
@@ -92,8 +84,10 @@ def _parts(ladder: Ladder) -> dict[str, Any]:
         "changes": page_parts.config_changes(ladder),
         "cards": page_parts.cards(ladder),
         "galleries": page_parts.galleries(ladder),
-        "environment": page_parts.environment(ladder),
-        "commands": page_parts.commands(ladder),
+        "environment": machines.environment(ladder),
+        "again": repeat.ladder_again(ladder),
+        "fresh": repeat.fresh(ladder),
+        "commands": repeat.commands(ladder),
         "picture_px": page_parts.PICTURE_PX,
         "max_pictures": page_parts.MAX_PICTURES,
     }

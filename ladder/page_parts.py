@@ -1,13 +1,11 @@
 """What the report page shows beside tables and plots, as plain values for the templates.
 
-Tricks, config differences, cards, pictures, environment, commands; all read from cell folders.
+Tricks, config differences, cards, pictures; all read from cell folders.
 """
 
 import base64
 import io
-import shlex
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,10 +23,8 @@ __all__ = [
     "Gallery",
     "Trick",
     "cards",
-    "commands",
     "config_changes",
     "data_uri",
-    "environment",
     "galleries",
     "tricks",
 ]
@@ -137,31 +133,6 @@ def _said(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_said, value))
     return "" if value is None else str(value)
-
-
-def environment(ladder: Ladder) -> list[tuple[str, str, int]]:
-    """List what the cells ran on: (hardware, versions, number of cells)."""
-    counted: Counter[tuple[str, str]] = Counter()
-    for cell in ladder.cells_of():
-        if cell.result:
-            versions = cell.result.get("versions") or {}
-            counted[str(cell.result.get("hardware")), _said(versions)] += 1
-    return [(*place, number) for place, number in counted.most_common()]
-
-
-def commands(ladder: Ladder) -> list[tuple[str, list[tuple[Cell, str]]]]:
-    """Give, per rung, each recorded cell with the shell lines that repeat it."""
-    found = []
-    for name, rung in ladder.rungs.items():
-        own = [cell for cell in ladder.cells if cell.rung == name and cell.record]
-        lines = [(cell, "\n".join(_shell(cell))) for cell in own]
-        found.append((rung.label, [(cell, text) for cell, text in lines if text]))
-    return found
-
-
-def _shell(cell: Cell) -> Iterator[str]:
-    for words in cell.record.get("commands") or ():
-        yield shlex.join(["python", *map(str, words)])
 
 
 def galleries(ladder: Ladder) -> list[Gallery]:

@@ -1,8 +1,9 @@
 """What every cell predicts for the same few test images, and the ground truth beside it."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ladder.fingerprint import resolved
 from ladder.plan import Cell
 from ladder.state import is_done
 from prediction import drawing
+from prediction.inputs import Source, name_pictures
 
 __all__ = ["draw_cell", "draw_sheets"]
 
@@ -41,13 +43,20 @@ def draw_cell(cell: Cell, count: int) -> None:
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
     draw = _draw_boxes if cell.kind == "det" else _draw_mask
     predictions = _read_boxes(cell, dataset) if cell.kind == "det" else {}
-    for index in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
-        info = dataset.get_data_info(int(index))
-        name = f"{Path(info['img_path']).stem}.png"
+    indices = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int))
+    infos = [dataset.get_data_info(int(index)) for index in indices]
+    for info, name in zip(infos, _names([info["img_path"] for info in infos]), strict=True):
         _save(draw(cell, dataset, info, predictions), cell.folder / "pictures" / name)
-        truth = cell.root / "truth" / cell.task.name / name
-        if not truth.exists():
-            _save(draw(None, dataset, info, {}), truth)
+        # Each time: the labels may have been mended since another cell drew them.
+        _save(draw(None, dataset, info, {}), cell.root / "truth" / cell.task.name / name)
+
+
+def _names(images: Sequence[str]) -> list[str]:
+    """Name pictures after their images, with the folders in which these differ; no two alike."""
+    shared = os.path.commonpath([Path(image).parent for image in images]) if images else ""
+    below = ["_".join(Path(image).relative_to(shared).parts) for image in images]
+    sources = [Source(Path(i), PurePosixPath(b), False) for i, b in zip(images, below, strict=True)]
+    return [f"{name}.png" for name in name_pictures(sources)]
 
 
 def _save(picture: Panel, path: Path) -> None:
@@ -62,11 +71,12 @@ def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
     drawn = []
     for task in dict.fromkeys(cell.task.name for cell in tuned if cell.task):
         of_task = [cell for cell in tuned if cell.task and cell.task.name == task]
-        for truth in sorted((of_task[0].root / "truth" / task).glob("*.png")):
-            found = [(cell.rung.label, cell.folder / "pictures" / truth.name) for cell in of_task]
-            named = [("ground truth", truth), *(pair for pair in found if pair[1].is_file())]
-            path = folder / f"{task}_{truth.name}"
-            _save(_side_by_side([(name, Image.open(file)) for name, file in named]), path)
+        named = [("ground truth", of_task[0].root / "truth" / task)]
+        named += [(cell.rung.label, cell.folder / "pictures") for cell in of_task]
+        for name in sorted({path.name for _, own in named[1:] for path in own.glob("*.png")}):
+            there = [(label, own / name) for label, own in named if (own / name).is_file()]
+            path = folder / f"{task}_{name}"
+            _save(_side_by_side([(label, Image.open(file)) for label, file in there]), path)
             drawn.append(path)
     return drawn
 

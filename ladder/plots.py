@@ -3,10 +3,9 @@
 Metrics in percent, differences in percent points, time in minutes.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import mean, median
+from statistics import mean
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,15 +13,28 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ladder.cell_files import read_curve
-from ladder.drawing import INK, Plot, axes_of, finish, legend_above, style_of
+from ladder.costs import pretraining_minutes
+from ladder.drawing import (
+    INK,
+    Plot,
+    axes_of,
+    file_name,
+    finish,
+    legend_above,
+    named_apart,
+    style_of,
+)
 from ladder.findings import Finding, Top1
 from ladder.results import PRETRAINING, TOP1, Cell, Ladder
 from ladder.tables import METRIC_NAMES
 
-__all__ = ["class_changes", "draw_plots", "pretraining_minutes"]
+__all__ = ["class_changes", "draw_plots"]
 
 MAX_CLASSES = 20  # the largest changes; more rows cannot be read
 MAX_LABEL = 24  # characters
+# What per_class of metrics.json holds (detection/metrics.py, segmentation/metrics.py), by a task's
+# last metric.
+PER_CLASS = {"mAP_voc07": "AP (area)", "AP": "AP", "mIoU": "IoU"}
 
 
 def draw_plots(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
@@ -35,16 +47,12 @@ def draw_plots(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[
         drawn += [_cost(ladder, finding) for finding in own]
         drawn += [_classes(ladder, task), _curves(ladder, task)]
     drawn.append(_curves(ladder, PRETRAINING))
-    return [plot for plot in drawn if plot is not None]
+    return named_apart([plot for plot in drawn if plot is not None])
 
 
 def _plot(kind: str, finding: Finding, title: str, alt: str, figure: Figure) -> Plot:
     task = finding.task.name
-    return Plot(task, _name(kind, task, finding.metric), title, alt, figure)
-
-
-def _name(*parts: str) -> str:
-    return re.sub(r"[^a-zA-Z0-9]+", "-", "-".join(parts)).strip("-").lower()
+    return Plot(task, file_name(kind, task, finding.metric), title, alt, figure)
 
 
 def _label(ladder: Ladder, rung: str) -> str:
@@ -69,22 +77,42 @@ def _rungs(ladder: Ladder, finding: Finding) -> Plot | None:
     if not there:
         return None
     figure, (axes,) = axes_of(height=1.3 + 0.42 * len(there))
+    bars: dict[str, None] = {}
     for row, (rung, spread) in enumerate(there.items()):
         style = style_of(ladder, rung)
-        over_images = finding.images.get(rung)
-        limits = (over_images.low, over_images.high) if over_images else spread.interval
-        if limits is not None:
-            axes.plot(limits, (row, row), color=style["color"], linewidth=2.2)
+        bar = _bar(finding, rung)
+        if bar is not None:
+            x, look, means = bar
+            bars[means] = None
+            axes.plot(x, [row] * len(x), color=style["color"], linewidth=2.2, **look)
         values = list(spread.by_seed.values())
         axes.plot(values, [row] * len(values), "|", color=INK, markersize=9)
         axes.plot(spread.mean, row, markersize=8, linestyle="", **style)
     axes.set_yticks(range(len(there)), [_label(ladder, rung) for rung in there])
     axes.set_ylim(len(there) - 0.5, -0.5)
-    finish(axes, f"{_metric(finding.metric)} in %", "")
+    finish(axes, "\n".join([f"{_metric(finding.metric)} in %", *bars]), "")
     said = "; ".join(f"{ladder.rungs[r].label} {s.mean:.2f} (n {s.n})" for r, s in there.items())
-    alt = f"{_metric(finding.metric)} per rung, mean with 95 % interval, a tick per seed: {said}."
+    alt = ", ".join([f"{_metric(finding.metric)} per rung: mean, a tick per seed", *bars])
+    alt = f"{alt}: {said}.".replace("\n", " ")
     title = f"{_metric(finding.metric)} per rung"
     return _plot("rungs", finding, title, alt, figure)
+
+
+def _bar(finding: Finding, rung: str) -> tuple[Sequence[float], dict[str, Any], str] | None:
+    """Give a rung's interval in percent, how its line looks, and what the line means."""
+    interval = finding.spreads[rung].interval
+    if interval is not None:
+        return interval, {}, "solid line: 95 % interval over seeds"
+    images = finding.images.get(rung)
+    if images is None:
+        return None
+    means = "dashed line: 95 % interval over test images"
+    if images.metric == finding.metric:
+        return (images.low, images.high), {"linestyle": "--"}, means
+    # Around its own figure, not this plot's.
+    ring = {"marker": "o", "markevery": [1], "fillstyle": "none", "linestyle": "--"}
+    x = (images.low, images.estimate, images.high)
+    return x, ring, f"{means},\nof {_metric(images.metric)} (ring)"
 
 
 # ---- does a better classifier carry over? ----
@@ -123,21 +151,6 @@ def _scatter(axes: Axes, ladder: Ladder, points: Mapping[str, tuple[float, Any]]
 # ---- what does it cost? ----
 
 
-def pretraining_minutes(ladder: Ladder) -> dict[str, float]:
-    """Give the median time of each rung's pretrainings in minutes; 0 for scratch.
-
-    Public weights are left out: nobody here knows what they cost.  A teacher's time is counted
-    in its own rung only.
-    """
-    found = {rung.name: 0.0 for rung in ladder.rungs.values() if rung.kind == "scratch"}
-    for rung in ladder.rungs.values():
-        cells = ladder.cells_of(rung.name, PRETRAINING) if rung.kind == "config" else []
-        known = [s for s in (cell.training_seconds for cell in cells) if s is not None]
-        if known:
-            found[rung.name] = median(known) / 60  # one may have run beside other work
-    return found
-
-
 def _cost(ladder: Ladder, finding: Finding) -> Plot | None:
     means = {rung: each.mean for rung, each in finding.spreads.items()}
     minutes = pretraining_minutes(ladder)
@@ -146,11 +159,13 @@ def _cost(ladder: Ladder, finding: Finding) -> Plot | None:
         return None
     figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
     _scatter(axes, ladder, points)
-    finish(axes, "pretraining in minutes", f"{_metric(finding.metric)} in %")
+    taught = any(ladder.rungs[rung].teacher for rung in points)
+    minutes_of = "pretraining in minutes" + (", teacher's included" if taught else "")
+    finish(axes, minutes_of, f"{_metric(finding.metric)} in %")
     said = "; ".join(
         f"{ladder.rungs[r].label} {x:.1f} minutes, {y:.2f}" for r, (x, y) in points.items()
     )
-    alt = f"Minutes of pretraining against {_metric(finding.metric)}: {said}."
+    alt = f"{minutes_of.capitalize()}, against {_metric(finding.metric)}: {said}."
     title = f"What pretraining costs, and the {_metric(finding.metric)}"
     return _plot("cost", finding, title, alt, figure)
 
@@ -197,12 +212,13 @@ def _classes(ladder: Ladder, task: str) -> Plot | None:
             axes.plot(*zip(*points, strict=True), linestyle="", markersize=6, label=label, **style)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    finish(axes, f"points against {_label(ladder, ladder.reference)}", "")
+    what = PER_CLASS.get(ladder.tasks[task].metrics[-1], "the metric of each class")
+    finish(axes, f"{what}: points against {_label(ladder, ladder.reference)}", "")
     legend_above(axes)
     shown = "" if len(names) == len(changes) else f" ({len(names)} of {len(changes)}: both ends)"
-    alt = f"Change per class against the reference{shown}, from most gain: {', '.join(names)}."
-    title = f"Change per class{shown}"
-    return Plot(task, _name("classes", task), title, alt, figure)
+    alt = f"{what}, change against the reference{shown}, from most gain: {', '.join(names)}."
+    title = f"Change per class: {what}{shown}"
+    return Plot(task, file_name("classes", task), title, alt, figure)
 
 
 # ---- how did they learn? ----
@@ -226,7 +242,7 @@ def _curves(ladder: Ladder, task: str) -> Plot | None:
         finish(axes, "epoch" if axes is rows[-1] else "", named)
     legend_above(rows[0])
     alt = f"From above {', '.join(panels.values())}, per epoch, a line per seed."
-    return Plot(task, _name("curves", task), "Learning curves", alt, figure)
+    return Plot(task, file_name("curves", task), "Learning curves", alt, figure)
 
 
 def _by_rung(

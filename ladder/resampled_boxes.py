@@ -7,7 +7,7 @@ Bootstrap intervals of the area come near what they promise; those of the 11 poi
 the highest recall passes a multiple of 0.1, a class gains or loses up to a whole eleventh, and a
 resample tells little about which.  In the simulation of tests/ladder/test_coverage.py, where
 recall lies near such a point, 9 in 10 of the first held the truth and fewer than 8 in 10 of the
-second.  With one seed, prefer ``mAP_area``.
+second.  With one seed the ladder gives those of ``mAP_area``.
 Letters: N images, K classes, R resamples, D detections, H hits of one class.
 """
 

@@ -13,13 +13,12 @@ import numpy as np
 from numpy import ndarray
 
 from engine.errors import UserError
-from ladder.statistics import CONFIDENCE, ROUNDING, SeedKind
+from ladder.statistics import CONFIDENCE
 
 __all__ = [
     "BootstrapInterval",
     "PerImage",
     "bootstrap",
-    "bootstrap_in_words",
     "difference",
     "from_function",
     "mean_over_classes",
@@ -48,8 +47,7 @@ class BootstrapInterval:
     """A 95 % interval over test images; percent, or percent points for a difference.
 
     ``estimate`` takes each image once.  ``num_resamples`` counts those where the metric was
-    defined; ``num_undefined`` the others, which the interval leaves out.  ``bias`` is their mean
-    minus ``estimate``, ``sd`` their standard deviation.
+    defined; ``num_undefined`` the others, which the interval leaves out.
     """
 
     metric: str
@@ -59,17 +57,6 @@ class BootstrapInterval:
     num_images: int
     num_resamples: int
     num_undefined: int
-    bias: float
-    sd: float
-
-    @property
-    def biased(self) -> bool:
-        """Whether the interval is off its place, as metrics that take maxima put it.
-
-        By Efron and Tibshirani's rule (An Introduction to the Bootstrap, 1993, sec. 10.2): a bias
-        below a quarter of the standard deviation may be neglected.
-        """
-        return abs(self.bias) > 0.25 * self.sd + ROUNDING
 
 
 def from_function(name: str, images: Sequence[str], metric: Callable[[ndarray], float]) -> PerImage:
@@ -143,8 +130,6 @@ def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> Boo
         num_images=num_images,
         num_resamples=len(defined),
         num_undefined=len(found) - len(defined),
-        bias=float(defined.mean()) - estimate,
-        sd=float(defined.std(ddof=1)) if len(defined) > 1 else 0.0,
     )
 
 
@@ -156,14 +141,3 @@ def _draws(num_images: int, num_resamples: int, rng: np.random.Generator) -> Ite
         drawn = rng.integers(num_images, size=(size, num_images))
         drawn += num_images * np.arange(size)[:, None]  # each resample counts in its own place
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-
-
-def bootstrap_in_words(interval: BootstrapInterval, kind: SeedKind) -> str:
-    """Write a paired interval as one line; a single seed never carries a verdict."""
-    undefined = f", {interval.num_undefined} undefined" if interval.num_undefined else ""
-    biased = f", biased by {interval.bias:+.2f}" if interval.biased else ""
-    return (
-        f"too few seeds for a verdict: {interval.estimate:+.2f} points (95 % interval over "
-        f"{interval.num_images} test images {interval.low:+.2f} to {interval.high:+.2f}, "
-        f"{interval.num_resamples} resamples{undefined}{biased}; n = 1 {kind} seed)"
-    )

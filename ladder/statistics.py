@@ -30,7 +30,6 @@ __all__ = [
     "Values",
     "compare",
     "holm",
-    "in_words",
     "spreads",
     "verdict",
 ]
@@ -221,25 +220,3 @@ def verdict(comparison: Comparison) -> str:
     if not comparison.significant or comparison.mean is None:
         return "no difference shown"
     return "better" if comparison.mean > 0 else "worse"
-
-
-def in_words(comparison: Comparison) -> str:
-    """Write the verdict with the numbers that it rests on, as one line."""
-    seeds = f"n = {comparison.n} {comparison.kind} seed{'' if comparison.n == 1 else 's'}"
-    parts = [f"{verdict(comparison)}:"]
-    if comparison.mean is None:
-        return f"{parts[0]} no seed in common with {comparison.reference} ({seeds})"
-    parts.append(f"{comparison.mean:+.2f} points against {comparison.reference}")
-    return f"{' '.join(parts)} ({'; '.join([*_evidence(comparison), seeds])})"
-
-
-def _evidence(comparison: Comparison) -> list[str]:
-    if comparison.p is None or comparison.p_holm is None:
-        return []
-    if comparison.interval is None:
-        found = "the same for every seed, sign test"
-    else:
-        low, high = comparison.interval
-        found = f"95 % interval {low:+.2f} to {high:+.2f}"
-    said = "p < 0.001" if comparison.p_holm < 0.001 else f"p = {comparison.p_holm:.2g}"
-    return [found, f"{said} after Holm over {comparison.num_compared}"]

@@ -1,38 +1,50 @@
-"""From the cells' results to one table on the screen: a row per rung, mean and spread over seeds.
+"""What a ladder's call ends with: every figure as JSON, and the report's tables on the screen."""
 
-The full report, with intervals and verdicts, is ``tools/report.py``.
-"""
-
-import json
-from collections.abc import Sequence
-from statistics import mean, stdev
+import io
+from collections import Counter
+from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
-from ladder.plan import Cell
-from ladder.spec import Ladder
-from ladder.state import is_done
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as Screen
+from rich.text import Text
 
-__all__ = ["paired_gains", "summarise", "table"]
+from ladder.cell_files import read_card
+from ladder.findings import find, find_top1
+from ladder.footnotes import footnotes, undone, undone_notes
+from ladder.results import PRETRAINING, TOP1, Ladder
+from ladder.tables import Table, document, tables_of
+
+__all__ = ["overview", "paired_gains", "summarise"]
 
 Row = dict[str, dict[int, float]]  # column: seed: value
 SPEED = "img/s"
+WIDTH = 100  # characters
+WORDS = ("rung", "verdict")  # columns without figures: their lines may be broken
 
 
-def summarise(ladder: Ladder, cells: Sequence[Cell]) -> dict[str, Any]:
+def summarise(ladder: Ladder) -> dict[str, Any]:
     """Collect every finished cell's figures.
 
     Returns:
         ``{"reference": rung, "rows": {rung: {column: {seed: value}}}, "gains": ...}``; metrics in
         percent under the names of ``metrics.json``, behind the task's name where tasks share one;
-        ``img/s`` is the first task's training rate.
+        ``top1`` of a file or model is what its card says; ``img/s`` is the first task's training
+        rate.
     """
-    columns = ["top1", *_columns(ladder).values(), SPEED]
-    tuned = [rung.name for rung in ladder.rungs if not rung.teaches_only]
-    rows: dict[str, Row] = {name: {column: {} for column in columns} for name in tuned}
-    for cell in cells:
-        if is_done(cell) and cell.rung.name in rows:
-            for column, value in _figures(cell, ladder).items():
-                rows[cell.rung.name][column][cell.seed] = value
+    names = [metric for task in ladder.tasks.values() for metric in task.metrics]
+    columns = {"top1": _top1(ladder)}
+    for task in ladder.tasks.values():
+        for metric in task.metrics:
+            column = metric if names.count(metric) == 1 else f"{task.name} {metric}"
+            columns[column] = ladder.values(task.name, metric)
+    columns[SPEED] = _speed(ladder)
+    rows = {
+        rung: {column: values[rung] for column, values in columns.items()} for rung in ladder.rungs
+    }
     return {
         "reference": ladder.reference,
         "rows": rows,
@@ -40,42 +52,25 @@ def summarise(ladder: Ladder, cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
-def _columns(ladder: Ladder) -> dict[tuple[str, str], str]:
-    """Name a column for each metric of each task."""
-    names = [metric for task in ladder.tasks for metric in task.metrics]
-    return {
-        (task.name, metric): metric if names.count(metric) == 1 else f"{task.name} {metric}"
-        for task in ladder.tasks
-        for metric in task.metrics
-    }
-
-
-def _figures(cell: Cell, ladder: Ladder) -> dict[str, float]:
-    if cell.task is None:
-        return _top1(cell)
-    metrics = _read(cell, "metrics.json")["metrics"]
-    found = {
-        column: metrics[metric]
-        for (task, metric), column in _columns(ladder).items()
-        if task == cell.task.name
-    }
-    rate = _read(cell, "cell.json")["train"].get("img_per_s")
-    if cell.task == ladder.tasks[0] and rate:
-        found[SPEED] = rate
+def _top1(ladder: Ladder) -> Row:
+    found = ladder.values(PRETRAINING, TOP1)
+    for cell in ladder.cells_of(task=PRETRAINING):
+        stated = (read_card(cell).get("metrics") or {}).get(TOP1)
+        if isinstance(stated, int | float) and ladder.rungs[cell.rung].kind != "config":
+            found[cell.rung][cell.seed] = stated
     return found
 
 
-def _top1(cell: Cell) -> dict[str, float]:
-    """Of our own pretraining as tested; of a file or model as its card says."""
-    record = _read(cell, "metrics.json" if cell.config else "backbone.json")
-    return {"top1": record["metrics"]["top1"]} if "top1" in record["metrics"] else {}
+def _speed(ladder: Ladder) -> Row:
+    found: Row = {rung: {} for rung in ladder.rungs}
+    for cell in ladder.cells_of(task=next(iter(ladder.tasks))):
+        rate = (cell.record.get("train") or {}).get("img_per_s")
+        if rate:
+            found[cell.rung][cell.seed] = rate
+    return found
 
 
-def _read(cell: Cell, name: str) -> dict[str, Any]:
-    return dict(json.loads((cell.folder / name).read_text(encoding="utf-8")))
-
-
-def paired_gains(rows: dict[str, Row], reference: str) -> dict[str, Row]:
+def paired_gains(rows: Mapping[str, Row], reference: str) -> dict[str, Row]:
     """Subtract the reference's value from each rung's, seed by seed, in points."""
     base = rows[reference]
     return {
@@ -93,31 +88,37 @@ def paired_gains(rows: dict[str, Row], reference: str) -> dict[str, Row]:
     }
 
 
-def table(summary: dict[str, Any]) -> str:
-    """Write the summary as a Markdown table: ``mean +- sd``, and paired gains below."""
-    rows, reference = summary["rows"], summary["reference"]
-    columns = list(rows[reference])
-    lines = [_line(["", *columns]), _line(["---"] * (len(columns) + 1))]
-    lines += [_row(rung, row, columns) for rung, row in rows.items()]
-    for rung, row in summary["gains"].items():
-        lines.append(_row(f"{rung} - {reference}, paired", row, columns, sign="+"))
-    seeds = {seed for row in rows.values() for column in row.values() for seed in column}
-    few = "; too few seeds for a verdict" if len(seeds) < 5 else ""
-    lines.append(f"\nSeeds: {len(seeds)}{few}. Metrics in percent; img/s: training, first task.")
-    return "\n".join(lines) + "\n"
+def overview(ladder: Ladder) -> tuple[str, str]:
+    """Give the report's tables and footnotes as Markdown, and for a terminal of 100 columns."""
+    findings, top1 = find(ladder), find_top1(ladder)
+    tables, notes = tables_of(ladder, findings, top1), footnotes(ladder, findings, top1)
+    states = Counter(cell.status for cell in undone(ladder))
+    counted = ", ".join(f"{number} {state}" for state, number in states.items())
+    told = [*notes, *([f"Cells without figures: {counted}."] if counted else [])]
+    parts = [f"{table.caption}\n\n{_on_screen(table)}" for table in tables]
+    parts.append("\n".join(fill(f"- {note}", WIDTH, subsequent_indent="  ") for note in told))
+    return document(ladder.name, tables, [*notes, *undone_notes(ladder)]), "\n\n".join(parts)
 
 
-def _row(name: str, row: Row, columns: Sequence[str], sign: str = "") -> str:
-    return _line([name, *(_spread(row.get(column, {}), sign) for column in columns)])
+def _on_screen(table: Table) -> str:
+    """Draw a table with the remarks below the figures; no figure is broken into two lines."""
+    screen = Screen(box=box.MARKDOWN)
+    for heading, *entries in zip(table.columns, *table.rows, strict=True):
+        whole = heading.split()
+        if heading not in WORDS:
+            whole += [text for e in entries for text in (e.text, *e.remark.split())]
+        screen.add_column(heading, min_width=max(map(cell_len, whole)))
+    for row in table.rows:
+        screen.add_row(*(Text("\n".join(filter(None, (e.text, e.remark)))) for e in row))
+    drawn = _drawn(screen)
+    if max(map(cell_len, drawn.splitlines())) > WIDTH:
+        for column in screen.columns:
+            column.width = None if column.header in WORDS else column.min_width
+        drawn = _drawn(screen)
+    return drawn
 
 
-def _spread(by_seed: dict[int, float], sign: str) -> str:
-    values = list(by_seed.values())
-    if not values:
-        return ""
-    said = f"{mean(values):{sign}.1f}"
-    return f"{said} +- {stdev(values):.1f}" if len(values) > 1 else said
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _drawn(screen: Screen) -> str:
+    out = io.StringIO()
+    Console(file=out, width=WIDTH).print(screen, crop=False)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ladder.findings import Finding, Top1
+from ladder.resampling import BootstrapInterval
 from ladder.results import PRETRAINING, TOP1, Ladder, Rung
 from ladder.statistics import Comparison, Spread, verdict
 
@@ -19,11 +20,13 @@ __all__ = [
     "Entry",
     "Table",
     "difference_table",
+    "document",
     "long_form",
     "main_table",
     "markdown",
     "plain",
     "table_file",
+    "tables_of",
 ]
 
 METRIC_NAMES = {"top1": "top-1", "mAP_voc07": "mAP (VOC07)", "mAP_area": "mAP (area)"}
@@ -91,26 +94,35 @@ def _top1(ladder: Ladder, rung: Rung, top1: Top1) -> Entry:
     if rung.kind != "config":
         return Entry("")
     planned = ladder.num_planned(rung.name, PRETRAINING)
-    return _spread_entry(top1.measured[rung.name], planned, None)
+    return _spread_entry(top1.measured[rung.name], planned)
 
 
 def _of(findings: Sequence[Finding], metric: str, rung: Rung) -> Entry:
     (finding,) = (each for each in findings if each.metric == metric)
     interval = finding.images.get(rung.name)
-    limits = (interval.low, interval.high) if interval else None
-    return _spread_entry(finding.spreads[rung.name], finding.num_planned, limits)
+    over = f"; {_named(interval, metric)}{_limits(interval)} over images" if interval else ""
+    return _spread_entry(finding.spreads[rung.name], finding.num_planned, over)
 
 
-def _spread_entry(spread: Spread, num_planned: int, images: tuple[float, float] | None) -> Entry:
+def _named(images: BootstrapInterval, metric: str, sign: str = "") -> str:
+    """Name an interval's metric and give its figure where it is not the table's."""
+    if images.metric == metric:
+        return ""
+    return f"{METRIC_NAMES.get(images.metric, images.metric)} {images.estimate:{sign}.2f}, "
+
+
+def _limits(images: BootstrapInterval, sign: str = "") -> str:
+    return f"{images.low:{sign}.2f} to {images.high:{sign}.2f}"
+
+
+def _spread_entry(spread: Spread, num_planned: int, over_images: str = "") -> Entry:
     seeds = f"n {spread.n} of {num_planned}, {spread.kind}"
     if spread.mean is None:
         return Entry("unmeasured", None, seeds)
     text = f"{spread.mean:.2f}"
     if spread.sd is not None:
         text += f" +- {spread.sd:.2f}"
-    elif images is not None:
-        seeds += f"; {images[0]:.2f} to {images[1]:.2f} over images"
-    return Entry(text, spread.mean, seeds)
+    return Entry(text, spread.mean, seeds + over_images)
 
 
 def difference_table(ladder: Ladder, findings: Sequence[Finding]) -> Table:
@@ -157,8 +169,10 @@ def _interval(finding: Finding, comparison: Comparison) -> Entry:
     images = finding.image_differences.get(comparison.rung)
     if images is None:
         return Entry("")
-    remark = f"over {images.num_images} test images, not seeds"
-    return Entry(f"{images.low:+.2f} to {images.high:+.2f}", images.low, remark)
+    named = _named(images, finding.metric, "+")
+    return Entry(
+        _limits(images, "+"), images.low, f"{named}over {images.num_images} test images, not seeds"
+    )
 
 
 def _p(comparison: Comparison) -> Entry:
@@ -190,17 +204,32 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
+def tables_of(
+    ladder: Ladder, findings: Sequence[Finding], top1: Top1, kinds: Sequence[str] = tuple(WORK)
+) -> list[Table]:
+    """Make two tables per task of these kinds: the figures, then the differences."""
+    made = []
+    for task in (task for task in ladder.tasks.values() if task.kind in kinds):
+        own = [finding for finding in findings if finding.task.name == task.name]
+        made += [main_table(ladder, own, top1), difference_table(ladder, own)]
+    return made
+
+
 def table_file(
     ladder: Ladder, findings: Sequence[Finding], top1: Top1, kind: str, footnotes: Sequence[str]
 ) -> str:
-    """Write ``table8.md`` (kind det) or ``table9.md`` (kind seg): two tables per task."""
-    parts = [f"# {plain(ladder.name)}: {WORK[kind]} (the paper's table {NUMBERS[kind]})"]
-    for task in (task for task in ladder.tasks.values() if task.kind == kind):
-        own = [finding for finding in findings if finding.task.name == task.name]
-        for table in (main_table(ladder, own, top1), difference_table(ladder, own)):
-            parts += [f"## {plain(table.caption)}", markdown(table)]
-    if len(parts) == 1:
-        parts.append(f"This ladder has no {WORK[kind]} task.")
+    """Write ``table8.md`` (kind det) or ``table9.md`` (kind seg)."""
+    title = f"{ladder.name}: {WORK[kind]} (the paper's table {NUMBERS[kind]})"
+    tables = tables_of(ladder, findings, top1, (kind,))
+    none = f"This ladder has no {WORK[kind]} task."
+    return document(title, tables, footnotes if tables else [none, *footnotes])
+
+
+def document(title: str, tables: Sequence[Table], footnotes: Sequence[str]) -> str:
+    """Write tables as a Markdown file, the footnotes below."""
+    parts = [f"# {plain(title)}"]
+    for table in tables:
+        parts += [f"## {plain(table.caption)}", markdown(table)]
     parts.append("\n".join(f"- {plain(note)}" for note in footnotes))
     return "\n\n".join(parts) + "\n"
 

@@ -15,19 +15,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ladder.costs import pretraining_minutes
 from ladder.findings import find, find_top1
 from ladder.footnotes import footnotes
 from ladder.page import render
 from ladder.page_parts import (
     MAX_PICTURES,
     PICTURE_PX,
-    commands,
     config_changes,
     data_uri,
     galleries,
     tricks,
 )
-from ladder.plots import class_changes, pretraining_minutes
+from ladder.plots import class_changes
+from ladder.repeat import commands
 from ladder.results import Ladder, read_results
 from tests.ladder import drawn_ladder as drawn
 
@@ -224,10 +225,15 @@ def test_every_recorded_cell_has_its_command(ladder: Ladder, page: Node) -> None
     found = {cell.name: text for _, cells in commands(ladder) for cell, text in cells}
     assert len(found) == 28 + 1  # the failed one, too
     text = found["scratch / detection / seed 1"]
-    assert text == (
-        "python tools/train.py det.py --seed 1 --work-dir work_dirs/drawn/seed1/scratch/detection"
-    )
-    assert text in [code.text for code in page.all("code")]
+    own = "work_dirs/drawn_again/seed1/scratch/detection"
+    assert text == f"python tools/train.py det.py --seed 1 --work-dir {own}"
+    codes = [code.text for code in page.all("code")]
+    assert text in codes
+    assert (
+        "python tools/ladder.py configs/ladder/drawn.py --work-dir work_dirs/drawn_again "
+        "--seeds 0 1 2"
+    ) in codes
+    assert "All lines write to a fresh folder, work_dirs/drawn_again ;" in page.text
 
 
 def test_pictures_are_of_the_seed_that_most_rungs_have(ladder: Ladder) -> None:

@@ -23,6 +23,7 @@ class FakeDataset:
 
     def __init__(self, folder, **meta):
         self.folder, self.first = folder, meta.pop("first", 0)
+        self.label, self.folders = meta.pop("label", 1), meta.pop("folders", ())
         self.metainfo = dict(classes=("background", "cat", "dog"), **meta)
 
     def __len__(self):
@@ -30,8 +31,11 @@ class FakeDataset:
 
     def get_data_info(self, index):
         image, mask = self.folder / f"i{index}.png", self.folder / f"m{index}.png"
+        if self.folders:
+            image = self.folder / self.folders[index // 4] / "i.png"
+            image.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((40, 60, 3), 20 * index, np.uint8)).save(image)
-        Image.fromarray(np.full((40, 60), 1 + self.first, np.uint8)).save(mask)
+        Image.fromarray(np.full((40, 60), self.label + self.first, np.uint8)).save(mask)
         boxes = [dict(bbox=[5.0, 6.0, 30.0, 31.0], bbox_label=1)]
         return dict(
             img_path=str(image),
@@ -146,6 +150,46 @@ def test_masks_that_count_from_one_look_like_those_that_count_from_zero(make, tm
     pictures.draw_cell(shifted, 1)
     assert np.array_equal(*(pixels(one.folder / "pictures/i0.png") for one in (plain, shifted)))
     assert np.array_equal(truth, pixels(tmp_path / "out/truth/seg/i0.png"))
+
+
+def test_mended_labels_are_drawn_anew(make, tmp_path):
+    first, other = make("seg")[:2]
+    for cell in (first, other):
+        masks(cell)
+    pictures.draw_cell(first, 1)
+    before = pixels(tmp_path / "out/truth/seg/i0.png")
+    make.data(label=2)
+    pictures.draw_cell(other, 1)
+    after = pixels(tmp_path / "out/truth/seg/i0.png")
+    assert not np.array_equal(before, after)
+
+
+def test_images_of_one_name_have_pictures_of_their_own(make, tmp_path):
+    cell = make("det")[0]
+    boxes(cell)
+    make.data(folders=("x", "x/deep", "y"))
+    pictures.draw_cell(cell, 3)
+    assert drawn(cell) == ["x_deep_i.png", "x_i.png", "y_i.png"]
+    truth = (tmp_path / "out/truth/det").glob("*.png")
+    assert sorted(path.name for path in truth) == drawn(cell)
+    make.data()
+    pictures.draw_cell(cell, 0)  # none asked for
+
+
+def test_files_that_differ_in_their_suffix_keep_it():
+    images = ["d/a.jpg", "d/a.png", "d/b.jpg"]
+    assert pictures._names(images) == ["a_jpg.png", "a_png.png", "b.png"]
+    assert len(set(pictures._names(["d/a_b.jpg", "d/a/b.jpg"]))) == 2
+
+
+def test_sheets_are_of_what_the_cells_drew(make, tmp_path):
+    cells = make("det")
+    for cell in cells:
+        boxes(cell)
+        pictures.draw_cell(cell, 1)
+    Image.new("RGB", (9, 9)).save(tmp_path / "out/truth/det/old.png")  # of another test split
+    names = [path.name for path in pictures.draw_sheets(cells, tmp_path / "sheets")]
+    assert names == ["det_i0.png"]
 
 
 def test_sheets_show_truth_and_every_rung_of_the_first_seed(make, tmp_path):

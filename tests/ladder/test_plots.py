@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,10 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from engine.figures import save_figure
-from ladder.drawing import COLOURS, DARK, Plot, inline_svg
+from ladder.costs import pretraining_minutes
+from ladder.drawing import COLOURS, DARK, Plot, inline_svg, style_of
 from ladder.findings import find, find_top1
-from ladder.plots import class_changes, draw_plots, pretraining_minutes
+from ladder.plots import class_changes, draw_plots
 from ladder.results import Ladder, read_results
 from tests.ladder import drawn_ladder as drawn
 
@@ -52,6 +55,26 @@ def test_a_rungs_mean_interval_and_seeds_are_drawn(plots: dict[str, Plot]) -> No
     assert list(interval.get_xdata()) == pytest.approx([45.516, 50.484], abs=1e-3)
     assert list(seeds.get_xdata()) == [47, 49, 48]
     assert list(mean.get_xdata()) == [48]
+    assert interval.get_linestyle() == "-"
+    label = plots["rungs-detection-map-voc07"].figure.axes[0].get_xlabel()
+    assert label == "mAP (VOC07) in %\nsolid line: 95 % interval over seeds"
+
+
+def test_intervals_over_images_are_dashed_and_name_their_metric(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "one", seeds=1, whole=True)
+    drawn.draw_detections(folder / "seed0/scratch/detection", found=3)
+    ladder = read_results(folder)
+    finding = find(ladder)[0]
+    plot = draw_plots(ladder, [finding], find_top1(ladder))[0]
+    interval, _, mean = plot.figure.axes[0].get_lines()[:3]
+    images = finding.images["scratch"]
+    assert list(interval.get_xdata()) == [images.low, 75, images.high]
+    assert (interval.get_linestyle(), interval.get_marker()) == ("--", "o")
+    assert interval.get_markevery() == [1]
+    assert list(mean.get_xdata()) == [72.7273]
+    means = "dashed line: 95 % interval over test images, of mAP (area) (ring)"
+    assert " ".join(plot.figure.axes[0].get_xlabel().split()) == f"mAP (VOC07) in % {means}"
+    assert means in plot.alt
 
 
 def test_carry_over_leaves_out_what_has_no_measured_top1(plots: dict[str, Plot]) -> None:
@@ -62,12 +85,34 @@ def test_carry_over_leaves_out_what_has_no_measured_top1(plots: dict[str, Plot])
 
 
 def test_cost_is_the_time_of_training_in_minutes(ladder: Ladder, plots: dict[str, Plot]) -> None:
-    # seconds: 120, 180, 360; nobody knows what the public file cost
-    assert pretraining_minutes(ladder) == {"scratch": 0.0, "b_standard": 3.0, "d_all": 3.0}
+    # seconds: 120, 180, 360; D's teacher is B-standard; nobody knows what the public file cost
+    assert pretraining_minutes(ladder) == {"scratch": 0.0, "b_standard": 3.0, "d_all": 6.0}
+    label = plots["cost-segmentation-miou"].figure.axes[0].get_xlabel()
+    assert label == "pretraining in minutes, teacher's included"
     found = points(plots["cost-segmentation-miou"])
     assert found["scratch"] == ([0.0], [47.0])
     assert found["B-standard"] == ([3.0], [49.0])
     assert set(found) == {"scratch", "B-standard", drawn.EVIL}
+
+
+def test_a_teacher_that_only_teaches_costs_as_well(ladder: Ladder, tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "drawn", whole=True)
+    plan = json.loads((folder / "ladder.json").read_text())
+    plan["rungs"]["d_all"]["teacher"] = "large"
+    drawn.write(folder / "ladder.json", plan)
+    assert "d_all" not in pretraining_minutes(read_results(folder))  # not recorded
+    for seed, seconds in enumerate((600, 900, 6000)):
+        record = drawn.record("large", "pretraining", seed)
+        record["train"]["seconds"] = seconds
+        drawn.write(folder / f"seed{seed}/large/pretraining/cell.json", record)
+    assert pretraining_minutes(read_results(folder))["d_all"] == 3 + 15
+    drawn.write(folder / "seed2/large/pretraining/cell.json", {**record, "status": "failed"})
+    assert pretraining_minutes(read_results(folder))["d_all"] == 3 + 12.5
+    plan["rungs"]["d_all"]["teacher"] = None
+    drawn.write(folder / "ladder.json", plan)
+    alone = read_results(folder)
+    plot = next(p for p in draw_plots(alone, find(alone), find_top1(alone)) if "cost" in p.name)
+    assert plot.figure.axes[0].get_xlabel() == "pretraining in minutes"
 
 
 def test_class_changes_are_paired_and_sorted(ladder: Ladder) -> None:
@@ -76,6 +121,36 @@ def test_class_changes_are_paired_and_sorted(ladder: Ladder) -> None:
     assert changes["cat"] == {"b_standard": 6.0, "d_all": 6.5, "public": 18.5}
     assert changes["dog"] == {"b_standard": 0.0, "d_all": 0.0, "public": 0.0}
     assert list(changes)[-1] == "dog"
+
+
+def test_class_changes_name_what_per_class_holds(plots: dict[str, Plot]) -> None:
+    assert plots["classes-detection"].title == "Change per class: AP (area)"
+    label = plots["classes-detection"].figure.axes[0].get_xlabel()
+    assert label == "AP (area): points against scratch"
+    assert plots["classes-segmentation"].title == "Change per class: IoU"
+
+
+def test_no_two_rungs_look_alike(ladder: Ladder) -> None:
+    rungs = {f"r{number}": ladder.rungs["scratch"] for number in range(72)}
+    many = replace(ladder, rungs=rungs)
+    assert len({tuple(style_of(many, rung).values()) for rung in rungs}) == 72
+
+
+def test_tasks_of_any_script_have_files_of_their_own(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "drawn", seeds=1, whole=True)
+    plan = json.loads((folder / "ladder.json").read_text())
+    names = ["\u691c\u51fa", "\u5206\u5272", "one_more", "one-more"]
+    plan["tasks"] = {name: plan["tasks"]["detection"] for name in names}
+    drawn.write(folder / "ladder.json", plan)
+    for rung in plan["rungs"]:
+        for name in names:
+            shutil.copytree(folder / f"seed0/{rung}/detection", folder / f"seed0/{rung}/{name}")
+    ladder = read_results(folder)
+    made = [plot.name for plot in draw_plots(ladder, find(ladder), find_top1(ladder))]
+    curves = [name for name in made if name.startswith("curves")]
+    ends = ["\u691c\u51fa", "\u5206\u5272", "one-more", "one-more-2", "pretraining"]
+    assert curves == [f"curves-{end}" for end in ends]
+    assert len(set(made)) == len(made)
 
 
 def test_of_many_classes_both_ends_are_shown(tmp_path: Path, monkeypatch) -> None:

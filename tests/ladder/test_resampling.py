@@ -13,7 +13,6 @@ from ladder.resampled_masks import count_confusions, segmentation_metric
 from ladder.resampling import (
     PerImage,
     bootstrap,
-    bootstrap_in_words,
     difference,
     from_function,
 )
@@ -116,31 +115,6 @@ def test_resamples_without_a_metric_are_counted_and_left_out() -> None:
     assert found.num_resamples + found.num_undefined == 1000
     assert found.num_resamples == pytest.approx(672, abs=60)
     assert (found.low, found.high) == (40, 40)
-    assert f"{found.num_resamples} resamples, {found.num_undefined} undefined" in (
-        bootstrap_in_words(found, "matched")
-    )
-
-
-def test_bias_by_hand() -> None:
-    # The largest of n values, of which a resample lacks the best with (1 - 1 / n) ** n.
-    values = np.array([0.0, 0, 0, 10])
-    largest = PerImage("max", names(4), lambda times: np.where(times > 0, values, 0).max(axis=1))
-    found = bootstrap(largest, num_resamples=4000)
-    lacking = 0.75**4
-    assert found.bias == pytest.approx(-10 * lacking, abs=0.3)
-    assert found.sd == pytest.approx(10 * (lacking * (1 - lacking)) ** 0.5, abs=0.1)
-    assert found.biased
-    assert f"4000 resamples, biased by {found.bias:+.2f}; n" in bootstrap_in_words(found, "matched")
-    assert not bootstrap(mean_of(values), num_resamples=4000).biased
-
-
-def test_the_words_never_give_a_verdict() -> None:
-    values = np.full(50, 3.0)
-    found = bootstrap(difference(mean_of(values), mean_of(0 * values)))
-    assert bootstrap_in_words(found, "shared") == (
-        "too few seeds for a verdict: +3.00 points (95 % interval over 50 test images "
-        "+3.00 to +3.00, 1000 resamples; n = 1 shared seed)"
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,66 +1,109 @@
-"""Means, spreads and paired gains from cell folders."""
+"""What a call ends with: figures by seed, and the report's tables and footnotes on the screen."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
-from ladder.plan import plan
-from ladder.spec import Ladder, Rung, Task
-from ladder.summary import summarise, table
-
-MAPS = {("scratch", 0): 40.0, ("scratch", 1): 44.0, ("d", 0): 47.0, ("d", 1): 49.0}
-DET = Task("detection", "det", Path("det.py"), ("mAP_voc07",))
-LADDER = Ladder(
-    "mine",
-    Path("mine.py"),
-    (Rung("scratch", "scratch"), Rung("d", "config", "d.py")),
-    (DET,),
-    seeds=(0, 1),
-    shared_seed=0,
-    reference="scratch",
-)
+from ladder.findings import find, find_top1
+from ladder.footnotes import footnotes
+from ladder.results import Ladder, read_results
+from ladder.summary import overview, summarise
+from ladder.tables import markdown, tables_of
+from tests.ladder import drawn_ladder as drawn
 
 
-@pytest.fixture
-def cells(tmp_path):
-    made = plan(LADDER, tmp_path)
-    for cell in made:
-        cell.folder.mkdir(parents=True)
-        value = dict(top1=60.0) if cell.task is None else {}
-        if cell.task:
-            value = dict(mAP_voc07=MAPS[cell.rung.name, cell.seed], mAP_area=1.0)
-        (cell.folder / "metrics.json").write_text(json.dumps(dict(metrics=value)))
-        record = dict(status="done", train=dict(img_per_s=50.0))
-        (cell.folder / "cell.json").write_text(json.dumps(record))
-    return made
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    folder = drawn.draw_ladder(tmp_path_factory.mktemp("ladder") / "three")
+    # What a card of ours says was measured before the test.
+    drawn.write(folder / "seed0/b_standard/pretraining/backbone.json", {"metrics": {"top1": 1.0}})
+    return read_results(folder)
 
 
-def test_gains_are_paired_by_seed(cells):
-    gains = summarise(LADDER, cells)["gains"]
-    assert gains == {"d": {"mAP_voc07": {0: 7.0, 1: 5.0}}}
+def test_figures_are_by_seed_and_an_undone_cell_leaves_a_gap(ladder: Ladder) -> None:
+    rows = summarise(ladder)["rows"]
+    assert list(rows["d_all"]) == ["top1", "mAP_voc07", "pixAcc", "mIoU", "img/s"]
+    assert rows["d_all"]["mAP_voc07"] == {0: 46.0, 2: 49.0}  # seed 1 failed
+    assert rows["d_all"]["img/s"] == {0: 50.0, 2: 50.0}
+    assert rows["b_standard"]["top1"] == {0: 46.0, 1: 50.0, 2: 48.0}
+    assert rows["public"]["top1"] == {0: 79.08}  # its card's
+    assert rows["scratch"]["top1"] == {}
 
 
-def test_table_gives_mean_and_spread_and_warns_of_few_seeds(cells):
-    text = table(summarise(LADDER, cells))
-    # (40 + 44) / 2 and sqrt((4 + 4) / 1); (47 + 49) / 2 and sqrt(2); gains 7 and 5
-    assert "42.0 +- 2.8" in text
-    assert "48.0 +- 1.4" in text
-    assert "+6.0 +- 1.4" in text
-    assert "60.0 +- 0.0" in text
-    assert "Seeds: 2; too few seeds for a verdict" in text
+def test_gains_are_paired_by_seed(ladder: Ladder) -> None:
+    found = summarise(ladder)
+    assert found["reference"] == "scratch"
+    # scratch has 40, 44, 42; B-standard 47, 49, 48
+    assert found["gains"]["b_standard"]["mAP_voc07"] == {0: 7.0, 1: 5.0, 2: 6.0}
+    assert found["gains"]["d_all"]["mAP_voc07"] == {0: 6.0, 2: 7.0}
+    assert "top1" not in found["gains"]["d_all"]
 
 
-def test_an_unfinished_or_failed_cell_leaves_a_gap(cells):
-    lost = next(cell for cell in cells if cell.key == "seed1/d/detection")
-    (lost.folder / "cell.json").write_text(json.dumps(dict(status="failed")))
-    rows = summarise(LADDER, cells)["rows"]
-    assert rows["d"]["mAP_voc07"] == {0: 47.0}
-    assert rows["scratch"]["mAP_voc07"] == {0: 40.0, 1: 44.0}
+def test_two_tasks_with_one_metric_have_a_column_each(ladder: Ladder) -> None:
+    other = replace(ladder.tasks["detection"], name="own")
+    two = replace(ladder, tasks={"detection": ladder.tasks["detection"], "own": other})
+    row = summarise(two)["rows"]["d_all"]
+    assert {"detection mAP_voc07", "own mAP_voc07"} <= row.keys()
+    assert row["detection mAP_voc07"] == {0: 46.0, 2: 49.0}
+    assert row["own mAP_voc07"] == {}
 
 
-def test_two_tasks_with_one_metric_have_a_column_each(cells):
-    other = Task("own", "det", Path("own.py"), ("mAP_voc07",))
-    two = Ladder(**{**vars(LADDER), "tasks": (DET, other)})
-    columns = summarise(two, [])["rows"]["d"]
-    assert {"detection mAP_voc07", "own mAP_voc07"} <= columns.keys()
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_summary_has_the_reports_tables_and_footnotes(ladder: Ladder) -> None:
+    document, screen = overview(ladder)
+    findings, top1 = find(ladder), find_top1(ladder)
+    tables = tables_of(ladder, findings, top1)
+    assert len(tables) == 4
+    for table in tables:
+        assert f"## {table.caption}\n\n{markdown(table)}" in document
+        assert table.caption in screen
+    notes = footnotes(ladder, findings, top1)
+    assert "scratch trains its BN and freezes nothing." in notes
+    for note in notes:
+        assert f"- {note}" in document
+        assert f"- {note}" in flat(screen)
+    assert "Cells without figures: 1 missing, 1 failed, 1 unfinished." in screen
+    assert drawn.FAILED[0] in document
+
+
+def test_a_terminal_of_100_columns_shows_every_figure_whole(ladder: Ladder) -> None:
+    rungs = {
+        name: replace(rung, label=f"\u691c\u51fa {name}") for name, rung in ladder.rungs.items()
+    }
+    wide = replace(ladder, rungs=rungs)
+    lines = overview(wide)[1].splitlines()
+    assert max(map(cell_len, lines)) <= 100
+    text = "\n".join(lines)
+    for table in tables_of(wide, find(wide), find_top1(wide)):
+        for figure in (entry.text for row in table.rows for entry in row[1:-1] if entry.text):
+            assert f" {figure} " in text
+    assert "n 2 of 3, matched" in text
+    assert "as its card says" in text
+    assert " shared " in text
+
+
+def test_brackets_in_a_label_are_no_markup(ladder: Ladder) -> None:
+    rung = replace(ladder.rungs["b_standard"], label="[red]B[/red] :cat:")
+    named = replace(ladder, rungs={**ladder.rungs, "b_standard": rung})
+    assert "[red]B[/red]" in overview(named)[1]
+
+
+def test_few_seeds_are_told_rung_by_rung(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "six", seeds=6, whole=True)
+    for seed in range(1, 6):
+        path = folder / f"seed{seed}/b_standard/detection/cell.json"
+        drawn.write(path, {**json.loads(path.read_text()), "status": "failed"})
+    _, screen = overview(read_results(folder))
+    lines = screen.split("detection: difference")[1].split("segmentation:")[0].splitlines()
+    few, six, _ = (line for line in lines if "mAP" in line)
+    assert "| B-standard " in few
+    assert "| 1 of 6" in few
+    assert "too few seeds" in few
+    assert "| 6 of 6" in six
+    assert "better" in six

@@ -138,6 +138,7 @@ def test_each_file_has_its_tasks_and_all_footnotes(ladder: Ladder) -> None:
     assert "- d_all / detection / seed 1: failed (the loss is nan at &lt;iter&gt; 120)." in text
     assert "- b_standard / segmentation / seed 2: missing (not begun)." in text
     assert "- Seeds: matched" in text
+    assert "- Each interval is for its own comparison, not corrected" in text
     only = replace(ladder, tasks={"segmentation": ladder.tasks["segmentation"]})
     assert "no detection task" in table_file(only, find(only), top1, "det", [])
 
@@ -196,9 +197,14 @@ def test_with_one_seed_intervals_are_over_images(tmp_path: Path) -> None:
     assert 2.5 < difference.low < 6.25 < difference.high < 10
     row = {row[0].text: row for row in difference_table(ladder, [found]).rows}["B-standard"]
     assert row[3].remark == "over 4 test images, not seeds"
+    columns = table_of(ladder, "segmentation")
+    own = columns.rows[0][columns.columns.index("pixAcc")]
+    limits = f"{interval.low:.2f} to {interval.high:.2f}"
+    assert own.remark == f"n 1 of 1, matched; {limits} over images"
     assert row[-1].text == "too few seeds for a verdict"
     notes = footnotes(ladder, find(ladder), find_top1(ladder))
     assert any("bootstrap" in note for note in notes)
+    assert not any(note.startswith("Beside") for note in notes)
 
 
 def test_images_that_do_not_give_the_figure_give_no_interval(tmp_path: Path) -> None:
@@ -209,21 +215,22 @@ def test_images_that_do_not_give_the_figure_give_no_interval(tmp_path: Path) -> 
 
 def test_detections_per_image_are_resampled_too(tmp_path: Path) -> None:
     folder = drawn.draw_ladder(tmp_path / "one", seeds=1, whole=True)
-    cell = folder / "seed0/scratch/detection"
-    # Four images, an object each; found in three, above a false box in the fourth; one box on a
-    # difficult object counts nowhere.  Recall 0.75 at precision 1: 8 of 11 points.
-    np.savez(
-        cell / "per_image.npz",
-        **{"image_ids": np.array(list("abcd")), "classes": np.array(["cat"])},
-        **{"image": np.array([3, 0, 1, 2, 3]), "label": np.zeros(5, int)},
-        score=np.array([0.1, 0.9, 0.8, 0.7, 0.95]),
-        matched=np.array([False, True, True, True, False]),
-        ignored=np.array([False, False, False, False, True]),
-        num_gt=np.ones((4, 1), int),
-    )
-    result = json.loads((cell / "metrics.json").read_text())
-    drawn.write(cell / "metrics.json", {**result, "metrics": {"mAP_voc07": 72.7273}})
-    finding = find(read_results(folder))[0]
-    interval = finding.images["scratch"]
-    assert interval.estimate == pytest.approx(100 * 8 / 11)
-    assert interval.low < interval.estimate < interval.high
+    drawn.draw_detections(folder / "seed0/scratch/detection", found=3)
+    drawn.draw_detections(folder / "seed0/b_standard/detection", found=4)
+    ladder = read_results(folder)
+    finding = find(ladder)[0]
+    assert finding.metric == "mAP_voc07"
+    # The 11 points' own interval promises too much: that of the area, with its own figure.
+    interval, difference = finding.images["scratch"], finding.image_differences["b_standard"]
+    assert (interval.metric, difference.metric) == ("mAP_area", "mAP_area")
+    assert (interval.estimate, difference.estimate) == pytest.approx((75, 25))
+    assert interval.low < 75 < interval.high
+    own = main_table(ladder, [finding], find_top1(ladder)).rows[0][3]
+    assert own.text == "72.73"
+    limits = f"{interval.low:.2f} to {interval.high:.2f}"
+    assert own.remark == f"n 1 of 1, matched; mAP (area) 75.00, {limits} over images"
+    paired = difference_table(ladder, [finding]).rows[0][3]
+    assert paired.text == f"{difference.low:+.2f} to {difference.high:+.2f}"
+    assert paired.remark == "mAP (area) +25.00, over 4 test images, not seeds"
+    notes = footnotes(ladder, [finding], find_top1(ladder))
+    assert any(note.startswith("Beside mAP (VOC07) the interval") for note in notes)
