@@ -1,9 +1,11 @@
 """All that can be said about a ladder, written beside its cells; again at will."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from engine.atomic import write_text
 from engine.bars import track
+from engine.errors import UserError
 from engine.figures import save_figure
 from ladder.findings import find, find_top1
 from ladder.footnotes import footnotes, undone_notes
@@ -15,18 +17,27 @@ from ladder.tables import NUMBERS, long_form, table_file
 __all__ = ["write_report"]
 
 
-def write_report(folder: Path) -> list[Path]:
+def write_report(folder: Path, reference: str | None = None) -> list[Path]:
     """Write tables, ``results.csv``, plots and ``report.html`` into a ladder's folder.
 
     Needs the cells' small files only, no data, weights or GPU.
+
+    Args:
+        folder: The ladder's.
+        reference: The rung that others are compared with; None: the ladder's own.
 
     Returns:
         What was written, the page last.
 
     Raises:
-        UserError: If the folder is no ladder's, or its plan is damaged.
+        UserError: If the folder is no ladder's, its plan is damaged, or the rung is unknown.
     """
     ladder = read_results(folder)
+    if reference:
+        if reference not in ladder.rungs:
+            mend = f"give one of {', '.join(ladder.rungs)}"
+            raise UserError(f"the ladder has no rung {reference}", "--reference", mend)
+        ladder = replace(ladder, reference=reference)
     findings, top1 = find(ladder), find_top1(ladder)
     notes = footnotes(ladder, findings, top1)
     below = [*notes, *undone_notes(ladder)]

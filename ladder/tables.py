@@ -207,11 +207,13 @@ def plain(text: str) -> str:
 def tables_of(
     ladder: Ladder, findings: Sequence[Finding], top1: Top1, kinds: Sequence[str] = tuple(WORK)
 ) -> list[Table]:
-    """Make two tables per task of these kinds: the figures, then the differences."""
+    """Make two tables per task of these kinds: the figures, then the differences if any."""
     made = []
     for task in (task for task in ladder.tasks.values() if task.kind in kinds):
         own = [finding for finding in findings if finding.task.name == task.name]
-        made += [main_table(ladder, own, top1), difference_table(ladder, own)]
+        made.append(main_table(ladder, own, top1))
+        if any(finding.comparisons for finding in own):
+            made.append(difference_table(ladder, own))
     return made
 
 

@@ -24,11 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="OUT_DIR",
         help="copy the figures there, no weights and pictures, and report there",
     )
+    made.add_argument(
+        "--reference", metavar="RUNG", help="compare the others with this rung [the ladder's]"
+    )
     args = made.parse_args(argv)
     folder = args.publish or args.folder
     if args.publish:
         print(f"{publish(args.folder, folder) / 1e6:.2f} MB of figures to {folder}")
-    written = write_report(folder)
+    written = write_report(folder, args.reference)
     plots = [path for path in written if path.parent.name == "plots"]
     files = ", ".join(path.name for path in written if path not in plots)
     print(f"in {folder}: {files} and {len(plots)} files in plots/")
