@@ -67,7 +67,7 @@ def read_config(path: Path, import_named: bool = True) -> Config:
         import_named: Import the modules that it names, too.
 
     Raises:
-        UserError: If it or one of its bases is missing.
+        UserError: If it or one of its bases is missing, no Python, or fails when it is read.
     """
     _refuse_missing(path)
     hush(MMLogger.get_current_instance())
@@ -76,6 +76,12 @@ def read_config(path: Path, import_named: bool = True) -> Config:
             return Config.fromfile(path, import_custom_modules=import_named)
     except FileNotFoundError as error:
         raise UserError("a base of the config is missing", path, str(error)) from error
+    except UserError:
+        raise
+    except Exception as error:  # a config is code, and may fail in any way
+        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        mend = "mend it or the base that says so; --debug shows where"
+        raise UserError(f"the config cannot be read ({told})", path, mend) from error
 
 
 def _check_seed(seed: object, where: str) -> None:

@@ -1,14 +1,17 @@
 """``ladder.json``: the plan as the report needs it, with the footnotes of every table."""
 
-from pathlib import Path
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 from engine.atomic import write_json
-from ladder.spec import SCRATCH, Ladder
+from ladder.spec import SCRATCH, Ladder, Rung
 
-__all__ = ["write_plan"]
+__all__ = ["PLAN", "describe", "identity", "read_plan", "with_seeds", "write_plan"]
 
 SCHEMA = 1
+PLAN = "ladder.json"
 SCRATCH_NOTE = (
     "scratch starts from random weights: nothing is frozen and all BN is trained there, the one "
     "difference of recipe"
@@ -20,8 +23,42 @@ PUBLISHED_NOTE = (
 
 
 def write_plan(ladder: Ladder, root: Path) -> None:
-    """Write ``ladder.json``; ladders of several machines write the same."""
-    write_json(root / "ladder.json", describe(ladder))
+    """Write ``ladder.json``; ladders of several machines write the same.
+
+    Where the same rungs and tasks were begun with other seeds, these stay in the plan.
+    """
+    plan, before = describe(ladder), read_plan(root)
+    if before and _identities(before) == _identities(plan):
+        begun = [seed for seed in before["seeds"] if (root / f"seed{seed}").is_dir()]
+        plan = with_seeds(plan, begun)
+    write_json(root / PLAN, plan)
+
+
+def read_plan(folder: Path) -> dict[str, Any] | None:
+    """Read ``ladder.json``; None where there is none, or a damaged one."""
+    try:
+        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        entries = [*plan["rungs"].values(), *plan["tasks"].values()]
+        whole = all(isinstance(one, dict) for one in entries)
+        numbers = all(isinstance(seed, int) for seed in plan["seeds"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return dict(plan) if whole and numbers else None
+
+
+def with_seeds(plan: Mapping[str, Any], seeds: Iterable[int]) -> dict[str, Any]:
+    """Add seeds to a plan; all are in order then."""
+    return {**plan, "seeds": sorted({*plan["seeds"], *seeds})}
+
+
+def identity(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Tell a rung or a task of a plan from another of its name, wherever the files lie."""
+    return tuple(PurePath(str(entry.get(key) or "")).name for key in ("kind", "config", "model"))
+
+
+def _identities(plan: Mapping[str, Any]) -> list[dict[str, tuple[str, ...]]]:
+    named = (plan[key] for key in ("rungs", "tasks"))
+    return [{name: identity(entry) for name, entry in entries.items()} for entries in named]
 
 
 def describe(ladder: Ladder) -> dict[str, Any]:
@@ -32,22 +69,10 @@ def describe(ladder: Ladder) -> dict[str, Any]:
         "config": str(ladder.config),
         "reference": ladder.reference,
         "seeds": list(ladder.seeds),
+        "shared_seed": ladder.shared_seed,
         "selection": ladder.selection,
-        "rungs": {
-            rung.name: {
-                "kind": rung.kind,
-                "label": rung.label,
-                "config": rung.source if rung.kind == "config" else None,
-                "file": rung.source if rung.kind == "file" else None,
-                "model": rung.source if rung.kind == "model" else None,
-                "teacher": rung.teacher or None,
-                "seeds": rung.seeds,
-                "published": dict(rung.published or {}),
-                "paper_row": rung.row or None,
-            }
-            for rung in ladder.rungs
-            if not rung.teaches_only
-        },
+        "rungs": {rung.name: _rung(rung) for rung in ladder.rungs if not rung.teaches_only},
+        "teachers": {rung.name: _rung(rung) for rung in ladder.rungs if rung.teaches_only},
         "tasks": {
             task.name: {
                 "kind": task.kind,
@@ -58,6 +83,20 @@ def describe(ladder: Ladder) -> dict[str, Any]:
             for task in ladder.tasks
         },
         "notes": _notes(ladder),
+    }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "kind": rung.kind,
+        "label": rung.label,
+        "config": rung.source if rung.kind == "config" else None,
+        "file": rung.source if rung.kind == "file" else None,
+        "model": rung.source if rung.kind == "model" else None,
+        "teacher": rung.teacher or None,
+        "seeds": rung.seeds,
+        "published": dict(rung.published or {}),
+        "paper_row": rung.row or None,
     }
 
 

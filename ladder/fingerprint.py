@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mmengine.config import Config
 from engine.config_file import read_config
 from engine.overrides import apply_overrides
 from ladder.plan import BACKBONE, Cell, commands
+from ladder.spec import selection_of
 
 __all__ = ["code_digest", "config_digest", "data_digest", "fingerprint", "imported_files"]
 
@@ -24,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Of these, the content counts; of images and masks, name and size: reading ImageNet takes hours.
 ANNOTATIONS = {".json", ".xml", ".txt", ".csv"}
 ROOTS = ("data_root", "root")  # mm*'s word, and ImageFolder's
+BESIDE = ("ann_file", "data_prefix")  # mm*'s: below the root, unless there is none
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -35,7 +38,7 @@ def fingerprint(cell: Cell, selection: str) -> dict[str, str | None]:
         selection: The ladder's.
 
     Returns:
-        ``config`` (resolved, with the seed), ``data`` (files below the folders that the config
+        ``config`` (resolved, with the seed), ``data`` (the files that the config
         reads), ``backbone`` (or teacher) and ``code`` (package files that the commands import),
         each as SHA-256 in hexadecimal or None.
     """
@@ -44,7 +47,7 @@ def fingerprint(cell: Cell, selection: str) -> dict[str, str | None]:
     named = (cfg.get("custom_imports") or {}).get("imports", []) if cfg else []
     return {
         "config": config_digest(cell, selection),
-        "data": _joined(data_digest(folder) for folder in data_folders(cfg)) if cfg else None,
+        "data": _joined(data_digest(place) for place in data_places(cfg)) if cfg else None,
         "backbone": _backbone_digest(cell),
         "code": code_digest((*tools, *_module_files(named))),
     }
@@ -69,57 +72,85 @@ def config_digest(cell: Cell, selection: str) -> str:
         "config": _resolved_anywhere(cell),
         "seed": cell.seed,
         "scratch": not cell.needs and cell.task is not None,
-        "selection": selection if cell.task else "last",
+        "selection": selection_of(cell.task, selection),
     }
-    text = json.dumps(said, sort_keys=True, default=str)
-    # The same ladder in another folder is the same: a student's config names its teacher's file.
-    return _digest(text.replace(str(cell.root), "").encode())
+    return _digest(json.dumps(said, sort_keys=True, default=str).encode())
 
 
 def _resolved_anywhere(cell: Cell) -> Any:
-    """The config as it reads on any machine, wherever the data lies there."""
+    """What is trained, copied or converted, wherever data, ladder and files lie."""
+    if cell.config is None:
+        return cell.rung.source if cell.rung.kind == "model" else cell.rung.kind
     before = os.environ.get("DATA_ROOT")
     os.environ["DATA_ROOT"] = "DATA_ROOT"
     try:
-        cfg = resolved(cell)
+        # A student's config names its teacher's checkpoint, which lies in the ladder's folder.
+        cfg = resolved(replace(cell, root=Path("/")))
     finally:
         os.environ.pop("DATA_ROOT")
         if before is not None:
             os.environ["DATA_ROOT"] = before
-    return cfg.to_dict() if cfg else cell.rung.source
+    return cfg.to_dict() if cfg else None
 
 
 # ---- data ----
 
 
-def data_folders(cfg: Config) -> list[Path]:
-    """Find the folders that a config's loaders read."""
+def data_places(cfg: Config) -> list[Path]:
+    """Find the folders, and the files outside of them, that a config's loaders read."""
     found: dict[Path, None] = {}
     for loader in LOADERS:
-        for folder in _roots((cfg.get(loader) or {}).get("dataset")):
-            found[Path(folder)] = None
+        for place in _places((cfg.get(loader) or {}).get("dataset")):
+            found[place] = None
     return list(found)
 
 
-def _roots(node: Any) -> Iterator[str]:
+def _places(node: Any) -> Iterator[Path]:
     if isinstance(node, dict):
-        yield from (node[key] for key in ROOTS if node.get(key))
+        roots = [Path(node[key]) for key in ROOTS if node.get(key)]
+        yield from roots
+        for stated in (text for key in BESIDE for text in _texts(node.get(key))):
+            place = Path(*roots[:1], stated)
+            if not any(place.is_relative_to(root) for root in roots):
+                yield place
         for child in node.values():
-            yield from _roots(child)
+            yield from _places(child)
     elif isinstance(node, list | tuple):
         for child in node:
-            yield from _roots(child)
+            yield from _places(child)
+
+
+def _texts(stated: Any) -> list[str]:
+    """What one key names: a path, a dict or a list of them; "" is none."""
+    values = stated.values() if isinstance(stated, dict) else stated
+    several = [values] if isinstance(values, str) else list(values or ())
+    return [text for text in several if isinstance(text, str) and text]
 
 
 @cache
-def data_digest(folder: Path) -> str:
-    """Hash names and sizes of all files below a folder, and the content of annotations."""
+def data_digest(place: Path) -> str:
+    """Hash names and sizes of all files below a folder, and the content of annotations.
+
+    Args:
+        place: The folder; a file counts as one that holds only itself; nothing is there: no files.
+    """
     lines = []
-    for path in sorted(folder.rglob("*")):
+    for path in [place] if place.is_file() else sorted(_files(place)):
         if path.is_file():
             said = _digest(path.read_bytes()) if path.suffix in ANNOTATIONS else path.stat().st_size
-            lines.append(f"{path.relative_to(folder).as_posix()} {said}")
+            lines.append(f"{path.relative_to(place).as_posix()} {said}")
     return _digest("\n".join(lines).encode())
+
+
+def _files(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """What lies below a folder, also behind links; a link to a folder above it ends there."""
+    own = os.path.realpath(folder)
+    if own in above:
+        return
+    _, folders, names = next(os.walk(folder), ("", [], []))
+    yield from (folder / name for name in names)
+    for name in folders:
+        yield from _files(folder / name, (*above, own))
 
 
 # ---- backbone ----

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ladder.spec import PRETRAINING, SCRATCH, Ladder, Rung, Task
+from ladder.spec import PRETRAINING, SCRATCH, Ladder, Rung, Task, selection_of
 
 __all__ = ["BACKBONE", "LAST", "Cell", "Command", "commands", "plan"]
 
@@ -116,7 +116,8 @@ def commands(cell: Cell, selection: str, resume: bool = False) -> list[Command]:
         selection: The ladder's; ``"val"`` tests the best checkpoint, called ``best`` here.
         resume: Go on from the newest checkpoint in the cell's folder.
     """
-    own, tested = cell.folder, "best" if selection == "val" and cell.task else LAST
+    picked = selection_of(cell.task, selection) == "val"
+    own, tested = cell.folder, "best" if picked else LAST
     metrics = ("--out", str(own / "metrics.json"))
     options = ("--cfg-options", *cell.cfg_options) if cell.cfg_options else ()
     go_on = ("--resume",) if resume else ()

@@ -159,7 +159,7 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> Ladder:
         rungs=rungs,
         tasks=tasks,
         notes=tuple(map(str, plan.get("notes") or ())),
-        cells=tuple(_cells(folder, rungs, tasks, seeds)),
+        cells=tuple(_cells(folder, rungs, tasks, seeds, plan.get("shared_seed"))),
     )
 
 
@@ -190,24 +190,31 @@ def _one_of(value: Any, known: tuple[str, ...], where: str) -> str:
 
 
 def _cells(
-    folder: Path, rungs: Mapping[str, Rung], tasks: Mapping[str, Task], seeds: tuple[int, ...]
+    folder: Path,
+    rungs: Mapping[str, Rung],
+    tasks: Mapping[str, Task],
+    seeds: tuple[int, ...],
+    shared_seed: int | None,
 ) -> Iterator[Cell]:
     for rung in rungs.values():
         # Public weights are copied or converted: such a cell has no figures of its own.
         pretrained = (TOP1,) if rung.kind == "config" else ()
-        for seed in _pretrained_seeds(folder, rung, seeds):
+        shared = seeds if shared_seed is None else (shared_seed,)
+        for seed in _pretrained_seeds(folder, rung, seeds, shared):
             yield _cell(folder, rung.name, PRETRAINING, seed, pretrained)
         for task in tasks.values():
             for seed in seeds:
                 yield _cell(folder, rung.name, task.name, seed, task.metrics)
 
 
-def _pretrained_seeds(folder: Path, rung: Rung, seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """A shared backbone is made once, whichever seed's folder it lies in."""
+def _pretrained_seeds(
+    folder: Path, rung: Rung, seeds: tuple[int, ...], shared: tuple[int, ...]
+) -> tuple[int, ...]:
+    """A shared backbone is made once; ``shared``: in which seed's folder it may lie."""
     if rung.kind == "config" and rung.seeds == "matched":
         return seeds
-    there = tuple(s for s in seeds if _folder(folder, rung.name, PRETRAINING, s).is_dir())
-    return there or (seeds[:1] if rung.kind == "config" else ())
+    there = tuple(s for s in shared if _folder(folder, rung.name, PRETRAINING, s).is_dir())
+    return there or (shared[:1] if rung.kind == "config" else ())
 
 
 def _folder(folder: Path, rung: str, task: str, seed: int) -> Path:

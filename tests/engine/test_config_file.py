@@ -54,12 +54,15 @@ def test_work_dir_is_named_after_the_config(leaf):
     [
         ("model = dict(", "not valid Python"),
         ('_base_ = "nowhere.py"\n', "base"),
+        ('_base_ = "other.py"\n', r"cannot be read \(SyntaxError: .*c\.py: mend it or the base"),
+        ("model = dict(a=1 / 0)\n", r"cannot be read \(ZeroDivisionError: division by zero\)"),
         ('default_scope = "mmdet"\n', "mmdet"),
     ],
 )
 def test_a_broken_config_is_the_users_error(tmp_path, text, said):
     path = tmp_path / "c.py"
     path.write_text(text)
+    (tmp_path / "other.py").write_text("model = dict(\n")
     with pytest.raises(UserError, match=said):
         load(path)
 

@@ -12,6 +12,8 @@ from ladder.spec import Ladder, Rung, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/detection/faster-rcnn_fpn_tiny.py"
+STUDENT = ROOT / "configs/classification/resnet18-d-all_demo.py"
+TEACHER = Rung("b", "config", str(ROOT / "configs/classification/resnet18-b_demo.py"))
 TASK = Task("detection", "det", CONFIG, ("mAP_voc07",))
 
 
@@ -75,6 +77,49 @@ def test_another_folder_for_data_or_ladder_is_the_same_config(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     moved.rename(tmp_path / "data")
     assert of(cell_of(tmp_path / "other")) == before
+
+
+def config_of(root: Path, rung: Rung, seed: int = 0) -> str:
+    ladder = Ladder("mine", Path("mine.py"), (TEACHER, rung), (TASK,), (seed,), 0, reference="d")
+    (cell,) = (one for one in plan(ladder, root) if not one.task and one.rung == rung)
+    return prints.config_digest(cell, "last")
+
+
+def test_a_students_config_is_the_same_wherever_its_teacher_lies():
+    student = Rung("d", "config", str(STUDENT), teacher="b")
+    # no folder's name is taken out of other words: "out" stands in "out_indices"
+    names = ("out", "work_dirs/mine", ".", "/somewhere/else")
+    assert len({config_of(Path(name), student) for name in names}) == 1
+    # what is there to be told apart: the teacher, and its seed
+    assert config_of(Path("out"), replace(student, teacher="")) != config_of(Path("out"), student)
+    shared = replace(student, seeds="shared")
+    assert config_of(Path("out"), student) == config_of(Path("out"), shared)
+    assert config_of(Path("out"), student, seed=1) != config_of(Path("out"), shared, seed=1)
+
+
+def test_a_folders_name_is_no_part_of_the_config(tmp_path):
+    out = prints.config_digest(cell_of(Path("out")), "last")
+    assert out == prints.config_digest(cell_of(Path("elsewhere")), "last")
+    resolved = prints.resolved(cell_of(Path("out"))).to_dict()
+    assert "out_channels" in str(resolved)
+
+
+def test_a_file_counts_by_its_content_and_not_by_its_place(tmp_path):
+    def of_file(name: str, sha256: str):
+        source = tmp_path / name
+        source.with_suffix(".json").write_text(f'{{"sha256": "{sha256}"}}')
+        rung = Rung("d", "file", str(source), seeds="shared")
+        ladder = Ladder("mine", Path("mine.py"), (rung,), (TASK,), (0,), 0, reference="d")
+        return of(plan(ladder, tmp_path)[0])
+
+    assert of_file("a.safetensors", "1") == of_file("b.safetensors", "1")
+    assert differing(of_file("a.safetensors", "1"), of_file("b.safetensors", "2")) == {"backbone"}
+
+
+def test_a_published_split_is_never_picked_on(tmp_path):
+    published = replace(TASK, published_split=True)
+    last, val = (of(cell_of(tmp_path, published), one) for one in ("last", "val"))
+    assert last == val
 
 
 def test_edited_annotations_and_resized_images_are_other_data(tmp_path, data):

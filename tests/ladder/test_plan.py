@@ -1,5 +1,6 @@
 """Which cells a ladder has, in which order, with which commands."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ def test_the_student_is_told_its_teachers_checkpoint_of_the_same_seed():
     options = train[train.index("--cfg-options") + 1 :]
     teacher = "model.distillation.teacher.checkpoint=out/seed1/b/pretraining/last_checkpoint"
     assert options == (SHORT, teacher)
+
+
+def test_a_shared_students_teacher_is_planned_with_the_shared_seed():
+    student = replace(D, seeds="shared")
+    cells = by_key(B, student, seeds=(4, 5), shared_seed=0)
+    assert cells["seed0/d/pretraining"].needs == ("seed0/b/pretraining",)
+    made = [key for key in cells if key.endswith("pretraining")]
+    first = ["seed4/b/pretraining", "seed0/b/pretraining", "seed0/d/pretraining"]
+    assert made == [*first, "seed5/b/pretraining"]
+    assert cells["seed5/d/detection"].needs == ("seed0/d/pretraining",)
+    assert "seed0/b/detection" not in cells
 
 
 def test_scratch_is_asked_for_by_its_word():

@@ -72,6 +72,22 @@ def test_a_backbone_that_seeds_share_is_planned_once(folder: Path) -> None:
     assert status(read_results(folder), "b_standard", PRETRAINING, 0)[0] == "missing"
 
 
+def test_a_shared_backbone_may_lie_in_a_seed_of_its_own(folder: Path) -> None:
+    plan = json.loads((folder / "ladder.json").read_text())
+    plan["rungs"]["b_standard"]["seeds"] = "shared"
+    drawn.write(folder / "ladder.json", {**plan, "seeds": [1, 2], "shared_seed": 0})
+    ladder = read_results(folder)
+    assert status(ladder, "b_standard", PRETRAINING, 0) == ("done", None)
+    assert list(ladder.values(PRETRAINING, "top1")["b_standard"]) == [0]
+    assert ladder.num_planned("b_standard", PRETRAINING) == 1
+    assert status(ladder, "public", PRETRAINING, 0)[0] == "done"
+    for rung in ("b_standard", "public"):
+        shutil.rmtree(folder / f"seed0/{rung}/pretraining")
+    again = read_results(folder)
+    assert status(again, "b_standard", PRETRAINING, 0)[0] == "missing"
+    assert again.num_planned("public", PRETRAINING) == 0
+
+
 @pytest.mark.parametrize(
     ("file", "text", "told"),
     [

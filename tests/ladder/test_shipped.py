@@ -1,9 +1,13 @@
 """The ladders that come with the toolkit are read, and have the rows that they promise."""
 
+import re
+from math import prod
 from pathlib import Path
 
 import pytest
 
+from engine.lr import apply_lr_rule
+from ladder.fingerprint import resolved
 from ladder.plan import plan
 from ladder.spec import read_ladder
 
@@ -47,6 +51,46 @@ def test_the_papers_teacher_only_teaches():
         "seed0/teacher/pretraining"
     ]
     assert len([cell for cell in cells if cell.task]) == 7 * 2
+
+
+def on_one_gpu(name):
+    """Of every config of a ladder: its text, images per update, and the learning rate's line."""
+    found = {}
+    for cell in plan(read_ladder(ROOT / f"configs/ladder/{name}.py"), Path("out")):
+        if cell.config not in found:
+            cfg = resolved(cell)
+            batch = cfg.train_dataloader.batch_size * cfg.optim_wrapper.get(
+                "accumulative_counts", 1
+            )
+            found[cell.config] = (cell.config.read_text(), batch, apply_lr_rule(cfg, world_size=1))
+    return found
+
+
+def test_the_papers_batches_and_learning_rates_are_whole_on_one_gpu():
+    found = on_one_gpu("paper")
+    pretrained = [path for path in found if "classification" in path.parts]
+    assert (len(pretrained), len(found)) == (7 + 1, 7 + 1 + 2)
+    num_told = 0
+    for path in pretrained:
+        text, batch, lr = found[path]
+        # the name tells GPUs x images, the header how one GPU makes as many of them
+        assert batch == prod(map(int, re.search(r"_(\d+)xb(\d+)_", path.name).groups()))
+        assert "--cfg-options optim_wrapper.accumulative_counts=8\n" in text
+        if "GPUs: lr" in text:
+            assert f"GPUs: {lr}\n" in text
+            num_told += 1
+    assert num_told == 7  # the eighth leaves the base's batch of 256 and its lr as they are
+    assert found[pretrained[1]][1:] == (256, "lr 0.1 = 0.1 x 256 / 256")
+
+
+def test_the_papers_fine_tuning_has_the_batch_that_its_lr_is_stated_for():
+    tuned = {path.stem: said for path, said in on_one_gpu("paper").items() if "_paper" in path.stem}
+    text, batch, lr = tuned["fcn_d8_paper_ade20k"]
+    assert (batch, lr) == (4 * 4, "lr 0.01 = 0.01 x 16 / 16")
+    assert "4 GPUs with 4 images each" in text
+    assert "on one: --cfg-options train_dataloader.batch_size=16\n" in text
+    _, batch, lr = tuned["faster-rcnn_c4_paper_voc"]
+    assert (batch, lr) == (4, "lr 0.001 = 0.001 x 4 / 4")
 
 
 def test_public_models_are_compared_with_each_other():

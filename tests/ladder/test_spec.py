@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UserError
-from ladder.spec import read_ladder
+from ladder.spec import read_ladder, selection_of
 
 ROOT = Path(__file__).resolve().parents[2]
 B = ROOT / "configs/classification/resnet18-b_demo.py"
@@ -80,7 +80,17 @@ WRONG = [
     ((RUNGS, TASKS, SEEDS, "referenze = 'b'\n"), "referenze"),
     ((TASKS, SEEDS), "rungs"),
     ((RUNGS, TASKS, "seeds = [1, 1]\n"), "seeds"),
-    ((RUNGS, TASKS, "seeds = [0.5]\n"), "seeds"),
+    ((RUNGS, TASKS, "seeds = [0.5]\n"), "seeds are [0.5]"),
+    ((RUNGS, TASKS, "seeds = [True]\n"), "seeds are [True]"),
+    ((RUNGS, TASKS, "seeds = 5\n"), "seeds are 5"),
+    ((RUNGS, TASKS, "seeds = 'all'\n"), "seeds are 'all'"),
+    (("rungs = ['scratch']\n", TASKS, SEEDS), "rungs are no dict, but list"),
+    ((RUNGS, f"tasks = [{str(DET)!r}]\n", SEEDS), "tasks are no dict, but list"),
+    ((RUNGS, TASKS, SEEDS, "num_pictures = 'x'\n"), "num_pictures"),
+    ((RUNGS, TASKS, SEEDS, "num_pictures = -1\n"), "-1 is no number"),
+    ((RUNGS, TASKS, SEEDS, "rungs = dict(\n"), "not valid Python"),
+    ((f"rungs = dict(a=dict(config={str(DET)!r}))\n", TASKS, SEEDS), "default_scope is mmdet"),
+    (("rungs = dict(a=None, b=dict(model='resnet18', label='a'))\n", TASKS, SEEDS), "called 'a'"),
     (("rungs = dict(a=3)\n", TASKS, SEEDS), "rungs.a"),
     (("rungs = dict(a=dict(config='none.py'))\n", TASKS, SEEDS), "none.py"),
     (("rungs = dict(a=dict(file='none.safetensors'))\n", TASKS, SEEDS), "none.safetensors"),
@@ -90,7 +100,7 @@ WRONG = [
     ((f"rungs = dict(a=dict(config={str(B)!r}, teacher='z'))\n", TASKS, SEEDS), "'z'"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, row='E'))\n", TASKS, SEEDS), "'E'"),
     ((f"rungs = {{'../a': dict(config={str(B)!r})}}\n", TASKS, SEEDS), "../a"),
-    ((RUNGS, f"tasks = dict(t={str(B)!r})\n", SEEDS), "tasks.t"),
+    ((RUNGS, f"tasks = dict(t={str(B)!r})\n", SEEDS), "neither a detection nor"),
     ((RUNGS, f"tasks = dict(pretraining={str(DET)!r})\n", SEEDS), "tasks.pretraining"),
     ((RUNGS, TASKS, SEEDS, "selection = 'best'\n"), "selection"),
     ((RUNGS, TASKS, SEEDS, "reference = 'z'\n"), "reference"),
@@ -104,18 +114,88 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 18
+    assert len(WRONG) == 28
 
 
-def test_a_task_without_test_split_is_refused(read, tmp_path):
-    config = tmp_path / "no_test.py"
-    config.write_text(f"_base_ = [{str(DET)!r}]\ntest_dataloader = None\n")
-    with pytest.raises(UserError, match="no test split"):
-        read(RUNGS, f"tasks = dict(t={str(config)!r})\n", SEEDS)
+def test_two_rungs_of_one_row_are_told_apart_by_a_label(read):
+    config = f"config={str(B)!r}, row='B-standard'"
+    with pytest.raises(UserError, match="b and c are both called 'B-standard'"):
+        read(f"rungs = dict(b=dict({config}), c=dict({config}))\n", TASKS, SEEDS)
+    ladder = read(f"rungs = dict(b=dict({config}), c=dict({config}, label='C'))\n", TASKS, SEEDS)
+    assert [rung.row for rung in ladder.rungs] == ["B-standard"] * 2
+    # one that only teaches stands in no table
+    read(f"rungs = dict(b=dict({config}), c=dict({config}, teaches_only=True))\n", TASKS, SEEDS)
 
 
-def test_picking_on_val_needs_a_val_split_of_its_own(read):
-    tasks = f"tasks = dict(t=dict(config={str(DET)!r}, published_split=True))\n"
-    assert read(RUNGS, tasks, SEEDS).tasks[0].published_split
-    with pytest.raises(UserError, match="selection"):
-        read(RUNGS, tasks, SEEDS, "selection = 'val'\n")
+@pytest.fixture
+def task(read, tmp_path):
+    """Read a ladder with one task, a config of the given text; returns the task."""
+
+    def make(text: str, *ladder: str, base: Path = DET, **more: object):
+        config = tmp_path / "task.py"
+        config.write_text(f"_base_ = [{str(base)!r}]\n{text}")
+        stated = dict(config=str(config), **more)
+        (made,) = read(RUNGS, f"tasks = dict(t=dict({stated!r}))\n", SEEDS, *ladder).tasks
+        return made
+
+    return make
+
+
+def test_a_config_that_is_no_python_is_named_with_its_line(task):
+    with pytest.raises(UserError, match=r"not valid Python: .*task\.py:2"):
+        task("train_cfg = dict(\n")
+
+
+def test_a_task_without_test_split_is_refused(task):
+    for kwargs in (
+        dict(text="test_dataloader = None\n"),
+        dict(text="", cfg_options=["test_dataloader=None"]),
+    ):
+        with pytest.raises(UserError, match="no test split"):
+            task(**kwargs)
+
+
+@pytest.mark.parametrize(
+    ("base", "metric", "metrics"),
+    [
+        (DET, "type='VOCMetric', metric='mAP', eval_mode='11points'", ("mAP_voc07",)),
+        (DET, "type='CocoMetric', ann_file='a.json', metric='bbox'", ("AP",)),
+        (SEG, "type='IoUMetric', iou_metrics=['mIoU']", ("pixAcc", "mIoU")),
+    ],
+)
+def test_the_libraries_own_metrics_count_as_ours(task, base, metric, metrics):
+    assert task(f"test_evaluator = dict(_delete_=True, {metric})\n", base=base).metrics == metrics
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "told"),
+    [
+        ("dict(_delete_=True, type='CocoMetric', metric='segm')", "test_evaluator is CocoMetric"),
+        ("[dict(type='VocMetric')]", "test_evaluator is a list"),  # the test tool takes none
+        ("None", "test_evaluator is None"),
+    ],
+)
+def test_an_evaluator_whose_figures_no_table_shows_is_refused(task, evaluator, told):
+    with pytest.raises(UserError, match=told):
+        task(f"test_evaluator = {evaluator}\n")
+
+
+PICK = "selection = 'val'\n"
+NO_VAL = "val_dataloader = None\nval_evaluator = None\nval_cfg = None\n"
+NO_BEST = "default_hooks = dict(checkpoint=dict(save_best=None))\n"
+
+
+@pytest.mark.parametrize(("text", "told"), [(NO_VAL, "no val split"), (NO_BEST, "save_best")])
+def test_picking_on_val_needs_something_to_pick(task, text, told):
+    task(text)
+    with pytest.raises(UserError, match=told):
+        task(text, PICK)
+    assert task("default_hooks = dict(checkpoint=dict(_delete_=True))\n", PICK)  # picks by itself
+
+
+def test_a_published_split_forces_the_last_checkpoint_of_its_task_alone(read):
+    tasks = f"tasks = dict(a=dict(config={str(DET)!r}, published_split=True), b={str(SEG)!r})\n"
+    ladder = read(RUNGS, tasks, SEEDS, PICK)
+    assert [selection_of(task, ladder.selection) for task in ladder.tasks] == ["last", "val"]
+    assert [selection_of(task, "last") for task in (*ladder.tasks, None)] == ["last"] * 3
+    assert selection_of(None, "val") == "last"

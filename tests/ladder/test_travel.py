@@ -10,6 +10,20 @@ from engine.errors import RefusedError, UserError
 from ladder.travel import export_cells, import_cells
 
 
+def plan(**changed):
+    rung = dict(kind="config", config="configs/b.py", model=None)
+    task = dict(kind="det", config="det.py")
+    whole = dict(
+        rungs=dict(b=rung), tasks=dict(detection=task, segmentation=task), seeds=[0], teachers={}
+    )
+    return {**whole, **changed}
+
+
+def write_plan(root, **changed):
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "ladder.json").write_text(json.dumps(plan(**changed)))
+
+
 def cell(root, key, status="done", **files):
     folder = root / key
     folder.mkdir(parents=True)
@@ -29,7 +43,7 @@ def here(tmp_path):
     cell(root, "seed0/b/segmentation", status="failed")
     (root / "truth/detection").mkdir(parents=True)
     (root / "truth/detection/a.png").write_text("truth")
-    (root / "ladder.json").write_text("{}")
+    write_plan(root)
     return root
 
 
@@ -71,6 +85,80 @@ def test_an_unfinished_cell_gives_way(here, tmp_path):
     import_cells(tmp_path / "there", tmp_path / "out.tar.gz")
     assert not (begun / "begun.json").exists()
     assert (begun / "cell.json").exists()
+
+
+@pytest.mark.parametrize("record", ['{"status": "failed"}', "{", "[]"])
+def test_a_cell_that_failed_here_gives_way(here, tmp_path, record):
+    export_cells(here, tmp_path / "out.tar.gz")
+    own = cell(tmp_path / "there", "seed0/b/detection", note="mine")
+    (own / "cell.json").write_text(record)
+    came, stayed = import_cells(tmp_path / "there", tmp_path / "out.tar.gz")
+    assert (came, stayed) == (["seed0/b/detection"], [])
+    assert json.loads((own / "cell.json").read_text()) == {"status": "done"}
+    assert not (own / "note").exists()
+
+
+def test_the_plan_comes_along_where_there_is_none(here, tmp_path):
+    export_cells(here, tmp_path / "out.tar.gz")
+    import_cells(tmp_path / "there", tmp_path / "out.tar.gz")
+    assert json.loads((tmp_path / "there/ladder.json").read_text()) == plan()
+
+
+def test_the_own_plan_stays_and_gets_the_others_seeds(here, tmp_path):
+    export_cells(here, tmp_path / "out.tar.gz")
+    there = tmp_path / "there"
+    # another folder for the configs, and a rung more
+    elsewhere = dict(kind="config", config="/elsewhere/b.py", model=None)
+    write_plan(there, rungs=dict(b=elsewhere, c=elsewhere), seeds=[4, 3])
+    import_cells(there, tmp_path / "out.tar.gz")
+    found = json.loads((there / "ladder.json").read_text())
+    assert found == plan(rungs=dict(b=elsewhere, c=elsewhere), seeds=[0, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (dict(rungs={}), "rung 'b' is none"),
+        (dict(rungs=dict(b=dict(kind="file"))), "rung 'b' is another one"),
+        (dict(rungs=dict(b=dict(kind="config", config="configs/c.py"))), "rung 'b' is another"),
+        (dict(tasks={}), "task 'detection' is none"),
+        (dict(tasks=dict(detection=dict(kind="seg", config="det.py"))), "task 'detection' is ano"),
+        (dict(tasks=dict(detection=dict(kind="det", config="voc.py"))), "task 'detection' is ano"),
+    ],
+)
+def test_cells_of_another_ladder_are_refused(here, tmp_path, changed, told):
+    export_cells(here, tmp_path / "out.tar.gz")
+    there = tmp_path / "there"
+    write_plan(there, **changed)
+    before = (there / "ladder.json").read_text()
+    with pytest.raises(UserError, match=told) as error:
+        import_cells(there, tmp_path / "out.tar.gz")
+    assert error.value.where == f"{tmp_path}/out.tar.gz: seed0/b/detection"
+    assert [path.name for path in there.iterdir()] == ["ladder.json"]
+    assert (there / "ladder.json").read_text() == before
+
+
+def test_a_teachers_pretraining_belongs_to_the_ladder(here, tmp_path):
+    cell(here, "seed0/t/pretraining")
+    teacher = dict(kind="config", config="t.py")
+    write_plan(here, teachers=dict(t=teacher))
+    export_cells(here, tmp_path / "out.tar.gz")
+    write_plan(tmp_path / "there", teachers=dict(t=teacher))
+    assert "seed0/t/pretraining" in import_cells(tmp_path / "there", tmp_path / "out.tar.gz")[0]
+    write_plan(tmp_path / "other")
+    with pytest.raises(UserError, match="rung 't' is none"):
+        import_cells(tmp_path / "other", tmp_path / "out.tar.gz")
+
+
+@pytest.mark.parametrize("text", [None, "{}"])
+def test_an_archive_without_a_plan_is_refused(here, tmp_path, text):
+    (here / "ladder.json").unlink()
+    if text:
+        (here / "ladder.json").write_text(text)
+    export_cells(here, tmp_path / "out.tar.gz")
+    with pytest.raises(UserError, match=r"no ladder\.json in it"):
+        import_cells(tmp_path / "there", tmp_path / "out.tar.gz")
+    assert not list((tmp_path / "there").rglob("*"))
 
 
 def test_an_existing_file_is_not_written_over(here, tmp_path):

@@ -12,6 +12,7 @@ from torch import nn
 
 import backbones  # noqa: F401  registers ResNetA..D
 import detection  # noqa: F401  before anything imports mmdet
+from tests.transfer.any_backbone_files import pretrained
 from transfer.backbone_file import export_backbone
 
 MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]
@@ -27,6 +28,13 @@ def filled(module: nn.Module, seed: int = 0) -> nn.Module:
         else:
             tensor.zero_()
     return module
+
+
+@pytest.fixture(scope="session")
+def pretrained_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give the backbone file of a network, its card beside it; made once, not to be changed."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    return lambda name: pretrained(name, folder).path
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A config that takes a file of a network of timm: what stays, is dropped, is refused."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from mmengine.registry import DefaultScope
 
 from engine.config_file import leaf_keys
 from engine.errors import UserError
-from tests.transfer.any_backbone_files import TIMM, pretrained
+from tests.transfer.any_backbone_files import TIMM
 from transfer.adapt import apply_backbone, build_parts
 from transfer.backbone_card import read_card
 from transfer.backbone_file import load_backbone
@@ -21,16 +20,6 @@ FPN = CONFIGS / "detection/faster-rcnn_fpn_own-voc.py"
 FCN = CONFIGS / "segmentation/fcn_d8_own-masks.py"
 MOBILENET, INCEPTION = TIMM
 STAGES = {MOBILENET: (128, 256, 512, 1024), INCEPTION: (192, 288, 768, 2048)}  # test_adapter.py
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("timm")
-
-
-@pytest.fixture(scope="module")
-def file(folder: Path) -> Callable[[str], Path]:
-    return lambda name: pretrained(name, folder).path
 
 
 def config(path: Path, **backbone: Any) -> Config:
@@ -48,9 +37,9 @@ def parts(cfg: Config) -> Any:
 
 
 @pytest.mark.parametrize("name", TIMM)
-def test_what_the_config_says_of_training_stays(file: Any, name: str) -> None:
+def test_what_the_config_says_of_training_stays(pretrained_file: Any, name: str) -> None:
     cfg = config(FPN)
-    lines = apply_backbone(cfg, file(name), leaf_keys(FPN))
+    lines = apply_backbone(cfg, pretrained_file(name), leaf_keys(FPN))
     expected = dict(
         type="TimmNetwork",
         name=name,
@@ -58,60 +47,60 @@ def test_what_the_config_says_of_training_stays(file: Any, name: str) -> None:
         frozen_stages=1,
         norm_cfg=dict(type="BN", requires_grad=True),
         norm_eval=True,
-        init_cfg=dict(type="BackboneFile", checkpoint=str(file(name))),
+        init_cfg=dict(type="BackboneFile", checkpoint=str(pretrained_file(name))),
     )
     assert dict(cfg.model.backbone) == expected | ({"options": TIMM[name]} if TIMM[name] else {})
     assert cfg.model.neck.in_channels == list(STAGES[name])
-    assert lines[0] == f"backbone: TimmNetwork {name} of {file(name)}"
+    assert lines[0] == f"backbone: TimmNetwork {name} of {pretrained_file(name)}"
     assert "model.backbone.type: ResNetD -> TimmNetwork" in lines
     assert "model.backbone.depth: 50 -> dropped" in lines
-    assert cfg.backbone_file.sha256 == read_card(file(name)).sha256
+    assert cfg.backbone_file.sha256 == read_card(pretrained_file(name)).sha256
 
 
-def test_mobilenet_is_dilated_for_a_segmenter_and_keeps_its_sync_bn(file: Any) -> None:
+def test_mobilenet_is_dilated_for_a_segmenter_and_keeps_its_sync_bn(pretrained_file: Any) -> None:
     cfg = config(FCN)
-    apply_backbone(cfg, file(MOBILENET), leaf_keys(FCN))
+    apply_backbone(cfg, pretrained_file(MOBILENET), leaf_keys(FCN))
     assert cfg.model.backbone.options == dict(act_layer="relu", output_stride=8)
     assert cfg.model.backbone.norm_cfg.type == "SyncBN"
     network = parts(cfg)
     assert sum(isinstance(m, torch.nn.SyncBatchNorm) for m in network.modules()) == 27
-    assert "135 of 135" in load_backbone(network, file(MOBILENET))
+    assert "135 of 135" in load_backbone(network, pretrained_file(MOBILENET))
     assert [m.shape[-2:] for m in network.eval()(torch.rand(1, 3, 64, 96))] == [
         (16, 24),
         *[(8, 12)] * 3,
     ]
 
 
-def test_inception_stays_at_stride_32_for_a_segmenter_and_says_so(file: Any) -> None:
+def test_inception_stays_at_stride_32_for_a_segmenter_and_says_so(pretrained_file: Any) -> None:
     cfg = config(FCN)
-    lines = apply_backbone(cfg, file(INCEPTION), leaf_keys(FCN))
+    lines = apply_backbone(cfg, pretrained_file(INCEPTION), leaf_keys(FCN))
     assert "options" not in cfg.model.backbone
     (told,) = [line for line in lines if "strides 4, 8, 16, 32" in line]
     assert "the config asks for 4, 8, 8, 8" in told
     assert (cfg.model.decode_head.in_channels, cfg.model.auxiliary_head.in_channels) == (2048, 768)
 
 
-def test_a_detector_does_not_take_maps_of_other_strides(file: Any) -> None:
+def test_a_detector_does_not_take_maps_of_other_strides(pretrained_file: Any) -> None:
     dilated = dict(strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2))
     with pytest.raises(UserError, match="the config asks for 4, 8, 16, 16"):
-        apply_backbone(config(FPN, **dilated), file(INCEPTION), set())
+        apply_backbone(config(FPN, **dilated), pretrained_file(INCEPTION), set())
     cfg = config(FPN, **dilated)
-    apply_backbone(cfg, file(MOBILENET), set())
+    apply_backbone(cfg, pretrained_file(MOBILENET), set())
     assert cfg.model.backbone.options.output_stride == 16
 
 
-def test_fewer_stages_are_no_dilation(file: Any) -> None:
+def test_fewer_stages_are_no_dilation(pretrained_file: Any) -> None:
     cfg = config(FPN, num_stages=3, out_indices=(1, 2))
     cfg.model.neck.in_channels = [512, 1024]
-    apply_backbone(cfg, file(MOBILENET), set())
+    apply_backbone(cfg, pretrained_file(MOBILENET), set())
     assert cfg.model.backbone.options == {"act_layer": "relu"}
     assert cfg.model.neck.in_channels == [256, 512]
 
 
-def test_mmdets_own_config_keeps_its_defaults(file: Any) -> None:
+def test_mmdets_own_config_keeps_its_defaults(pretrained_file: Any) -> None:
     cfg = config(FPN, type="ResNet", style="pytorch")
     del cfg.model.backbone["norm_eval"], cfg.model.backbone["out_indices"]
-    lines = apply_backbone(cfg, file(MOBILENET), set())
+    lines = apply_backbone(cfg, pretrained_file(MOBILENET), set())
     assert (cfg.model.backbone.norm_eval, cfg.model.backbone.out_indices) == (True, (0, 1, 2, 3))
     assert "model.backbone.style: pytorch -> dropped" in lines
 
@@ -128,14 +117,16 @@ def test_mmdets_own_config_keeps_its_defaults(file: Any) -> None:
         ("out_indices", (1, 4), "out_indices"),
     ],
 )
-def test_the_users_word_against_the_card(file: Any, key: str, value: Any, said: str | None) -> None:
+def test_the_users_word_against_the_card(
+    pretrained_file: Any, key: str, value: Any, said: str | None
+) -> None:
     cfg = config(FPN, **{key: value})
     explicit = {f"model.backbone.{key}"}
     if said is None:
-        apply_backbone(cfg, file(MOBILENET), explicit)
+        apply_backbone(cfg, pretrained_file(MOBILENET), explicit)
     else:
         with pytest.raises(UserError, match=said):
-            apply_backbone(cfg, file(MOBILENET), explicit)
+            apply_backbone(cfg, pretrained_file(MOBILENET), explicit)
 
 
 # ---- a config that states a network of timm ----
@@ -169,18 +160,18 @@ def test_weights_that_timm_fetches_are_named() -> None:
         apply_backbone(stated(), None, set())
 
 
-def test_it_takes_the_files_of_other_networks(file: Any, folder: Path) -> None:
+def test_it_takes_the_files_of_other_networks(pretrained_file: Any) -> None:
     cfg = stated(options=dict(output_stride=16))
-    apply_backbone(cfg, file(MOBILENET), set())
+    apply_backbone(cfg, pretrained_file(MOBILENET), set())
     assert cfg.model.backbone.options == dict(act_layer="relu", output_stride=16)
     assert "norm_eval" not in cfg.model.backbone  # mmdet's default is that of its own ResNets
     cfg = stated()
-    apply_backbone(cfg, file(INCEPTION), set())
+    apply_backbone(cfg, pretrained_file(INCEPTION), set())
     assert cfg.model.backbone.name == INCEPTION
     cfg = stated(options=dict(act_layer="relu"))
-    path = pretrained("ResNetB-18", folder).path
+    path = pretrained_file("ResNetB-18")
     lines = apply_backbone(cfg, path, set())
     assert "model.backbone.name: mobilenetv1_100 -> dropped" in lines
     assert cfg.model.neck.in_channels == [16, 32, 64]
     with pytest.raises(UserError, match="'mobilenetv1_100' is set there"):
-        apply_backbone(stated(), file(INCEPTION), {"model.backbone.name"})
+        apply_backbone(stated(), pretrained_file(INCEPTION), {"model.backbone.name"})

@@ -1,7 +1,6 @@
 """Networks of timm from a classifier's checkpoint to a file: its card, and how it is loaded."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from backbones import ResNetB, TimmNetwork
 from engine.errors import UserError
-from tests.transfer.any_backbone_files import TIMM, pretrained
+from tests.transfer.any_backbone_files import TIMM
 from transfer.backbone_card import card_path, read_card
 from transfer.backbone_file import BackboneMismatchError, load_backbone
 from transfer.convert_back import convert_back
@@ -21,22 +20,12 @@ MOBILENET, INCEPTION = TIMM
 NUM_TENSORS = {MOBILENET: 5 * 27, INCEPTION: 5 * 94}  # convolutions, each with its norm's four
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("timm")
-
-
-@pytest.fixture(scope="module")
-def file(folder: Path) -> Callable[[str], Path]:
-    return lambda name: pretrained(name, folder).path
-
-
 # ---- card and file ----
 
 
 @pytest.mark.parametrize("name", TIMM)
-def test_the_card_names_the_network_and_its_options(file: Any, name: str) -> None:
-    card = json.loads(card_path(file(name)).read_text())
+def test_the_card_names_the_network_and_its_options(pretrained_file: Any, name: str) -> None:
+    card = json.loads(card_path(pretrained_file(name)).read_text())
     assert {key: card[key] for key in ("type", "variant", "options", "in_channels")} == {
         "type": "TimmNetwork",
         "variant": name,
@@ -44,12 +33,12 @@ def test_the_card_names_the_network_and_its_options(file: Any, name: str) -> Non
         "in_channels": 3,
     }
     assert [card[key] for key in ("depth", "stem_channels", "base_channels")] == [None] * 3
-    assert card["num_tensors"] == len(load_file(file(name))) == NUM_TENSORS[name]
-    assert read_card(file(name)).title == f"TimmNetwork {name}"
+    assert card["num_tensors"] == len(load_file(pretrained_file(name))) == NUM_TENSORS[name]
+    assert read_card(pretrained_file(name)).title == f"TimmNetwork {name}"
 
 
-def test_a_resnets_card_has_no_options(folder: Path) -> None:
-    card = json.loads(card_path(pretrained("ResNetB-18", folder).path).read_text())
+def test_a_resnets_card_has_no_options(pretrained_file: Any) -> None:
+    card = json.loads(card_path(pretrained_file("ResNetB-18")).read_text())
     assert "options" not in card
     assert len(card) == 19  # schema and the fields of docs/files.md
 
@@ -67,11 +56,11 @@ def test_a_resnets_card_has_no_options(folder: Path) -> None:
     ],
 )
 def test_a_card_is_checked_by_its_type(
-    tmp_path: Path, file: Any, change: dict[str, Any], said: str
+    tmp_path: Path, pretrained_file: Any, change: dict[str, Any], said: str
 ) -> None:
     path = tmp_path / "a.safetensors"
-    path.write_bytes(file(MOBILENET).read_bytes())
-    fields = json.loads(card_path(file(MOBILENET)).read_text()) | change
+    path.write_bytes(pretrained_file(MOBILENET).read_bytes())
+    fields = json.loads(card_path(pretrained_file(MOBILENET)).read_text()) | change
     kept = {key: value for key, value in fields.items() if value is not ...}
     card_path(path).write_text(json.dumps(kept))
     with pytest.raises(UserError, match=said):
@@ -92,9 +81,9 @@ def test_a_checkpoint_whose_config_is_another_network_is_refused(tmp_path: Path)
         assert not list(tmp_path.glob("a.s*"))
 
 
-def test_other_libraries_layouts_are_refused(file: Any, tmp_path: Path) -> None:
+def test_other_libraries_layouts_are_refused(pretrained_file: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no other layout"):
-        convert_back(file(MOBILENET), tmp_path / "o.safetensors", "timm")
+        convert_back(pretrained_file(MOBILENET), tmp_path / "o.safetensors", "timm")
 
 
 # ---- strict loading ----
@@ -117,20 +106,22 @@ def test_other_libraries_layouts_are_refused(file: Any, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_another_network_loads_nothing(file: Any, network: Any, said: str, mend: str) -> None:
+def test_another_network_loads_nothing(
+    pretrained_file: Any, network: Any, said: str, mend: str
+) -> None:
     built = network()
     before = {key: tensor.clone() for key, tensor in built.state_dict().items()}
     with pytest.raises(BackboneMismatchError) as caught:
-        load_backbone(built, file(MOBILENET))
+        load_backbone(built, pretrained_file(MOBILENET))
     assert said in caught.value.what
     assert mend in caught.value.mend
     assert all(torch.equal(before[key], tensor) for key, tensor in built.state_dict().items())
 
 
 def test_a_file_without_a_tensor_and_a_foreign_file_tell_the_mend(
-    file: Any, folder: Path, tmp_path: Path
+    pretrained_file: Any, tmp_path: Path
 ) -> None:
-    tensors = load_file(file(MOBILENET))
+    tensors = load_file(pretrained_file(MOBILENET))
     stem = tensors.pop("network.conv_stem.weight")
     save_file(tensors, tmp_path / "a.safetensors")
     network = TimmNetwork("mobilenetv1_100", options=TIMM[MOBILENET])
@@ -139,8 +130,8 @@ def test_a_file_without_a_tensor_and_a_foreign_file_tell_the_mend(
     with pytest.raises(UserError, match="the file is not whole"):
         read_card(tmp_path / "a.safetensors")  # nothing to compare with
     save_file({"conv_stem.weight": stem}, tmp_path / "timm.safetensors")
-    for path in (tmp_path / "timm.safetensors", pretrained("ResNetB-18", folder).path):
+    for path in (tmp_path / "timm.safetensors", pretrained_file("ResNetB-18")):
         with pytest.raises(BackboneMismatchError, match="--timm-name NAME"):
             load_backbone(network, path)
     with pytest.raises(UserError, match=r"this is a checkpoint.*export_backbone"):
-        read_card(folder / f"{MOBILENET}.pth")
+        read_card(pretrained_file(MOBILENET).with_suffix(".pth"))

@@ -1,0 +1,24 @@
+"""Where val is the published test split, nothing is picked on it."""
+
+from pathlib import Path
+
+import pytest
+
+from ladder.plan import Cell, commands
+from ladder.spec import Rung, Task
+
+
+@pytest.mark.parametrize(
+    ("published", "selection", "tested"),
+    [
+        (False, "val", "best"),
+        (False, "last", "last_checkpoint"),
+        (True, "val", "last_checkpoint"),
+        (True, "last", "last_checkpoint"),
+    ],
+)
+def test_the_checkpoint_that_is_tested(published: bool, selection: str, tested: str) -> None:
+    task = Task("voc", "det", Path("det.py"), ("mAP_voc07",), published_split=published)
+    cell = Cell(Rung("scratch", "scratch"), task, 0, None, (), Path("out"))
+    test = next(one for one in commands(cell, selection) if one[0] == "tools/test.py")
+    assert Path(test[2]).name == tested

@@ -1,0 +1,36 @@
+"""docs/results: the figures there are small, and the tables in the docs are made from them."""
+
+from pathlib import Path
+
+import pytest
+
+from ladder.findings import find, find_top1
+from ladder.footnotes import footnotes, undone_notes
+from ladder.results import read_results
+from ladder.tables import NUMBERS, long_form, table_file
+
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = sorted(path.parent for path in (ROOT / "docs/results").glob("*/ladder.json"))
+
+
+def test_some_results_are_published() -> None:
+    assert PUBLISHED
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_tables_are_those_of_the_cells(folder: Path) -> None:
+    ladder = read_results(folder)
+    assert {cell.status for cell in ladder.cells} == {"done"}
+    findings, top1 = find(ladder), find_top1(ladder)
+    below = [*footnotes(ladder, findings, top1), *undone_notes(ladder)]
+    for kind, number in NUMBERS.items():
+        made = table_file(ladder, findings, top1, kind, below)
+        assert (folder / f"table{number}.md").read_text() == made
+    assert (folder / "results.csv").read_text() == long_form(ladder)
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_figures_stay_below_a_megabyte(folder: Path) -> None:
+    cells = [path for path in folder.glob("seed*/*/*/*") if path.is_file()]
+    assert 0 < sum(path.stat().st_size for path in cells) < 1e6
+    assert {path.suffix for path in cells} == {".json", ".jsonl", ".py"}
