@@ -1,10 +1,11 @@
 """A ladder's figures without weights and pictures: small enough to lie in a repository."""
 
+import json
 import shutil
 from pathlib import Path
 
 from engine.errors import RefusedError
-from ladder.results import Cell, read_results
+from ladder.results import read_results
 
 __all__ = ["publish"]
 
@@ -29,22 +30,30 @@ def publish(folder: Path, out: Path) -> int:
         UserError: As :func:`ladder.results.read_results`.
         RefusedError: If ``out`` holds something.
     """
-    ladder = read_results(folder)
+    read_results(folder)  # is it a ladder's?
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RefusedError("there is something already", out, "remove it, or name another folder")
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "ladder.json", out / "ladder.json")
-    seen: set[tuple[str, str]] = set()
-    for cell in ladder.cells:
-        is_first = cell.status == "done" and (cell.rung, cell.task) not in seen
-        _copy(cell, out / cell.folder.relative_to(folder), EVERY + FIRST * is_first)
+    seen: set[tuple[str, ...]] = set()
+    for record in sorted(folder.glob("seed*/*/*/cell.json")):
+        cell = record.parent
+        is_first = _is_done(record) and cell.parts[-2:] not in seen
+        _copy(cell, out / cell.relative_to(folder), EVERY + FIRST * is_first)
         if is_first:
-            seen.add((cell.rung, cell.task))
+            seen.add(cell.parts[-2:])
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 
 
-def _copy(cell: Cell, target: Path, names: tuple[str, ...]) -> None:
-    for name in names if "status" in cell.record else ():
-        if (cell.folder / name).is_file():
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(cell.folder / name, target / name)
+def _is_done(record: Path) -> bool:
+    try:
+        return bool(json.loads(record.read_bytes())["status"] == "done")
+    except (OSError, ValueError, TypeError, KeyError):  # a damaged one is copied as it is
+        return False
+
+
+def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
+    target.mkdir(parents=True)
+    for name in names:
+        if (cell / name).is_file():
+            shutil.copyfile(cell / name, target / name)

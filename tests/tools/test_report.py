@@ -53,12 +53,15 @@ def test_figures_can_be_published_and_give_the_same_tables(
     monkeypatch.setattr("ladder.report.draw_plots", lambda *args: [])  # as made from the same
     folder, out = draw_ladder(tmp_path / "drawn", whole=True), tmp_path / "docs/results"
     (folder / "seed0/d_all/pretraining/backbone.safetensors").write_bytes(b"weights")
+    # A rung that only teaches is none of the tables', and its time is in its students' cost.
+    shutil.copytree(folder / "seed0/b_standard/pretraining", folder / "seed0/big/pretraining")
     assert tool("report", folder) == 0
     assert tool("report", folder, "--publish", out) == 0
     for name in ("table8.md", "table9.md", "results.csv"):
         assert (out / name).read_bytes() == (folder / name).read_bytes()
     cells = {path.name for path in out.glob("seed*/*/*/*")}
     assert cells == {*EVERY, *FIRST}
+    assert (out / "seed0/big/pretraining/cell.json").is_file()
     assert len(list(out.glob("seed*/d_all/pretraining/resolved_config.py"))) == 1
     page = (out / "report.html").read_text()
     assert "alpha &lt;i&gt;0.2" in page  # the tricks and configs are there
