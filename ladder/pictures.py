@@ -18,6 +18,7 @@ from ladder.plan import Cell
 from ladder.state import is_done
 from prediction import drawing
 from prediction.inputs import Source, name_pictures
+from segmentation.metrics import name_of
 
 __all__ = ["draw_cell", "draw_sheets"]
 
@@ -142,8 +143,10 @@ def _xyxy(box_xywh: Sequence[float]) -> list[float]:
 def _draw_mask(
     cell: Cell | None, dataset: Any, info: Mapping[str, Any], predictions: Mapping[str, Any]
 ) -> Panel:
-    image = Path(info["img_path"])
-    file = cell.folder / "predictions" / f"{image.stem}.png" if cell else info["seg_map_path"]
+    image, file = info["img_path"], info["seg_map_path"]
+    if cell:
+        name = name_of(image, dataset.metainfo.get("img_dir"))
+        file = cell.folder / "predictions" / f"{name}.png"
     # The files' numbers are those of the data's own masks, from 1 where 0 is no class.
     mask = np.asarray(Image.open(file)).astype(int) - int(bool(info.get("reduce_zero_label")))
     return drawing.with_mask(read_rgb(image), mask, dataset.metainfo["classes"], HEIGHT_PX)

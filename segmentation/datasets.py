@@ -94,6 +94,7 @@ class MaskFolder(BaseSegDataset):
             lazy_init=lazy_init,
             max_refetch=max_refetch,
         )
+        self._metainfo["img_dir"] = str(root / img_dir)  # mmseg would read what it names as a list
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """List the pairs in the form that mmseg's transforms expect."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from engine.atomic import write_arrays
 from engine.errors import UserError
 
-__all__ = ["SegMetric", "count_confusion", "count_pixels", "scores"]
+__all__ = ["SegMetric", "count_confusion", "count_pixels", "name_of", "scores"]
 
 
 def count_pixels(
@@ -97,6 +97,15 @@ def scores(counts: Int[Tensor, "3 K"]) -> tuple[dict[str, float], list[float]]:
     return {name: float(value) for name, value in means.items()}, iou.tolist()
 
 
+def name_of(image: str | Path, img_dir: str | None) -> str:
+    """Name an image by its path below ``img_dir``, without suffix: ``berlin/000``.
+
+    Where the data set does not tell the folder (None), by its file's name alone.
+    """
+    path = Path(image)
+    return path.relative_to(img_dir).with_suffix("").as_posix() if img_dir else path.stem
+
+
 @METRICS.register_module()
 class SegMetric(BaseMetric):
     """pixAcc, mIoU and mAcc in percent; ``per_class`` holds the IoU by name afterwards.
@@ -105,8 +114,8 @@ class SegMetric(BaseMetric):
 
     Args:
         ignore_index: Pixels with this label count nowhere.
-        output_dir: Folder for the predictions as grey PNG masks under the images' names, with the
-            numbers of the data set's own masks (ADE20K: from 1).
+        output_dir: Folder for the predictions as grey PNG masks under the images' names, in the
+            same sub-folders, with the numbers of the data set's own masks (ADE20K: from 1).
         per_image_file: Where to write the confusion of every image: an ``.npz`` with
             ``image_ids`` [N], ``classes`` [K] and ``confusion`` [N K K], pixels by truth, then by
             prediction.
@@ -130,7 +139,7 @@ class SegMetric(BaseMetric):
         self.output_dir = Path(output_dir) if output_dir else None
         self.per_image_file = per_image_file
         self.per_class: dict[str, float] = {}
-        self._written: dict[str, str] = {}
+        self._written: dict[Path, str] = {}
         if self.output_dir and is_main_process():
             self.output_dir.mkdir(parents=True, exist_ok=True)
 
@@ -144,9 +153,10 @@ class SegMetric(BaseMetric):
             confusion = None
             if self.per_image_file:
                 confusion = count_confusion(predicted, labels, num_classes, self.ignore_index)
-            self.results.append((Path(sample["img_path"]).stem, counts, confusion))
+            name = name_of(sample["img_path"], self.dataset_meta.get("img_dir"))
+            self.results.append((name, counts, confusion))
             if self.output_dir:
-                self._write(self.output_dir, predicted, sample)
+                self._write(self.output_dir / f"{name}.png", predicted, sample)
 
     def compute_metrics(self, results: list[tuple[str, Tensor, Tensor | None]]) -> dict[str, float]:
         """Add up and score; the names are those of the contract."""
@@ -163,9 +173,8 @@ class SegMetric(BaseMetric):
         self._written.clear()
         return means
 
-    def _write(self, folder: Path, predicted: Tensor, sample: dict) -> None:
-        name = Path(sample["img_path"]).stem
-        before = self._written.setdefault(name, sample["img_path"])
+    def _write(self, path: Path, predicted: Tensor, sample: dict) -> None:
+        before = self._written.setdefault(path, sample["img_path"])
         if before != sample["img_path"]:
             raise UserError(
                 "two images would give one mask file",
@@ -175,4 +184,5 @@ class SegMetric(BaseMetric):
         first = int(bool(sample.get("reduce_zero_label", False)))
         mask = predicted.cpu().numpy() + first
         kind = np.uint8 if mask.max() < 256 else np.uint16
-        Image.fromarray(mask.astype(kind)).save(folder / f"{name}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask.astype(kind)).save(path)

@@ -201,3 +201,15 @@ def test_sheets_show_truth_and_every_rung_of_the_first_seed(make, tmp_path):
     assert [path.name for path in sheets] == ["det_i0.png", "det_i8.png"]
     # 40 x 60 px enlarged to 240 x 360: truth and two rungs
     assert Image.open(sheets[0]).size == (3 * 360 + 2 * 4, 240 + pictures.CAPTION_PX)
+
+
+def test_masks_of_one_name_in_several_folders_are_told_apart(make, tmp_path):
+    cell = make("seg")[0]
+    make.data(folders=("a", "b", "c"), img_dir=str(tmp_path))
+    for value, folder in enumerate("abc"):
+        path = cell.folder / f"predictions/{folder}/i.png"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.full((40, 60), value, np.uint8)).save(path)
+    pictures.draw_cell(cell, 3)
+    found = {pixels(cell.folder / "pictures" / name).tobytes() for name in drawn(cell)}
+    assert len(found) == 3

@@ -12,6 +12,7 @@ from engine import image_scan
 from engine.errors import UserError
 from segmentation import MaskFolder, datasets
 from segmentation.datasets import IGNORED
+from segmentation.metrics import name_of
 
 LISTS = "ImageSets/Segmentation"
 LOAD = [{"type": "LoadAnnotations"}]
@@ -71,7 +72,10 @@ def test_reads_images_of_each_format_and_sub_folders(voc: Path, suffix: str) -> 
     Image.open(image(voc)).save(deep_image)
     mask(voc).rename(deep_mask)
     (voc / LISTS / "train.txt").write_text("train_1\na/b\n")
-    assert train_set(voc).get_data_info(1)["img_path"] == str(deep_image)
+    dataset = train_set(voc)
+    assert dataset.get_data_info(1)["img_path"] == str(deep_image)
+    names = [name_of(one["img_path"], dataset.metainfo["img_dir"]) for one in dataset]
+    assert names == ["train_1", "a/b"]
 
 
 def test_the_mask_that_reaches_training_is_the_file(voc: Path) -> None:

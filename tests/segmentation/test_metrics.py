@@ -166,3 +166,18 @@ def test_two_images_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> N
     samples = [sample(same, same, "a/1.jpg"), sample(same, same, "b/1.jpg")]
     with pytest.raises(UserError, match="two images would give one mask file"):
         evaluated(SegMetric(output_dir=str(tmp_path)), NAMES, samples)
+
+
+def test_images_of_one_name_in_two_folders_keep_theirs(tmp_path: Path) -> None:
+    same = torch.tensor([[0, 1, 2]])
+    samples = [sample(same, same, f"data/{name}.jpg") for name in ("a/1", "b/1", "2")]
+    npz = tmp_path / "p.npz"
+    metric = SegMetric(output_dir=str(tmp_path / "masks"), per_image_file=str(npz))
+    metric.dataset_meta = {"classes": NAMES, "img_dir": "data"}
+    metric.process({}, samples)
+    metric.evaluate(len(samples))
+    found = (tmp_path / "masks").rglob("*.png")
+    written = {path.relative_to(tmp_path / "masks").as_posix() for path in found}
+    assert written == {"a/1.png", "b/1.png", "2.png"}
+    with np.load(npz) as arrays:
+        assert arrays["image_ids"].tolist() == ["a/1", "b/1", "2"]
