@@ -117,10 +117,17 @@ def cards(ladder: Ladder) -> list[tuple[str, list[tuple[str, str]], list[tuple[i
         read = [(cell.seed, read_card(cell)) for cell in ladder.cells_of(name, PRETRAINING)]
         read = [(seed, card) for seed, card in read if card]
         if read:
-            entries = [(k, _said(v)) for k, v in read[0][1].items() if k not in NOT_SHOWN]
+            entries = [(k, _on_card(k, v)) for k, v in read[0][1].items() if k not in NOT_SHOWN]
             hashes = [(seed, str(card.get("sha256"))) for seed, card in read]
             found.append((rung.label, entries, hashes))
     return found
+
+
+def _on_card(key: str, value: Any) -> str:
+    """Of the tricks only which were on: what they were stands in a table of its own."""
+    if key == "tricks" and isinstance(value, dict):
+        value = [name for name, each in value.items() if isinstance(each, dict) and each.get("on")]
+    return _said(value)
 
 
 def _said(value: Any) -> str:
