@@ -22,7 +22,6 @@ from ladder.page import render
 from ladder.page_parts import (
     MAX_PICTURES,
     PICTURE_PX,
-    cards,
     config_changes,
     data_uri,
     galleries,
@@ -294,13 +293,3 @@ def test_no_odd_entry_of_a_cell_stops_the_report(
             class_changes(ladder, "detection")
             text = render(ladder, findings, top1, [], footnotes(ladder, findings, top1))
             assert "detection: measured and published" in text
-
-
-def test_a_card_names_the_tricks_that_were_on(tmp_path: Path) -> None:
-    folder = drawn.draw_ladder(tmp_path / "drawn", seeds=1, whole=True)
-    path = folder / "seed0/d_all/pretraining/backbone.json"
-    stated = {"mixup": {"on": True, "value": 0.2}, "warmup": {"on": False}, "cosine": {"on": True}}
-    path.write_text(json.dumps({**json.loads(path.read_text()), "tricks": stated}))
-    entries = {label: dict(found) for label, found, _ in cards(read_results(folder))}
-    assert entries[drawn.EVIL]["tricks"] == "mixup, cosine"
-    assert "tricks" not in entries["B-standard"]
