@@ -7,19 +7,20 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.atomic import write_json, write_text
 from engine.errors import RefusedError, UserError
 from ladder import state
-from ladder.describe import write_plan
+from ladder.describe import other_seeds, write_plan
 from ladder.estimate import Estimate, describe_estimates, estimate_cells
 from ladder.pictures import draw_sheets
 from ladder.plan import Cell, plan
 from ladder.ray_run import connected, resources, run_on_ray, share_of_a_cell
 from ladder.results import read_results
-from ladder.run import run_cells
+from ladder.run import run_cells, visible_gpus
 from ladder.schedule import Outcome
 from ladder.slurm import levels, refuse_existing, write_script
 from ladder.spec import Ladder, read_ladder
@@ -51,8 +52,10 @@ def climb(args: argparse.Namespace, root: Path) -> int:
     if args.cell:
         cells = _with_needs(cells, args.cell)
     file = _script(args, root)
+    others = [] if args.cell else _of_other_seeds(ladder, cells, root)
     if args.dry_run:
-        _say(cells, _survey(cells, ladder.selection), args.jobs or 1)
+        before = state.with_weights(cells, _survey(cells, others, ladder.selection))
+        _say(cells, before, args.jobs or 1)
         return 0
     with ExitStack() as entered:
         shared = args.cell is not None
@@ -62,10 +65,10 @@ def climb(args: argparse.Namespace, root: Path) -> int:
         else:
             shutil.rmtree(root / ".removed", ignore_errors=True)  # of a call that was killed
         ray = entered.enter_context(connected(args.ray)) if args.ray else None
-        before = _survey(cells, ladder.selection)
+        before = _survey(cells, others, ladder.selection)
         if args.cell:
             cells = _alone(cells, before)
-        before = _decide(args, ladder, cells, before)
+        before = _decide(args, ladder, cells, others, before)
         write_plan(ladder, root)
         if file:
             return _write_script(file, args, cells, before, root)
@@ -85,13 +88,25 @@ def _check_flags(args: argparse.Namespace) -> None:
     if args.max_minutes is not None and args.slurm is not None:
         mend = "give the script sbatch's --time; the next --slurm goes on with what was cut off"
         raise UserError("SLURM itself ends its jobs", "--max-minutes", mend)
+    unknown = {gpu for gpu in args.gpus if gpu.isdecimal()} - set(visible_gpus())
+    if unknown:
+        mend = f"there are {', '.join(visible_gpus()) or 'none'}; nvidia-smi names them"
+        raise UserError(f"no GPU {min(unknown)}", "--gpus", mend)
     if args.ray and args.gpus:
         raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
 
 
-def _survey(cells: Sequence[Cell], selection: str) -> dict[str, state.Status]:
+def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[Cell]:
+    """List the cells of seeds that stay in the tables though this call does not run them."""
+    seeds, known = tuple(other_seeds(ladder, root)), {cell.key for cell in cells}
+    return [cell for cell in plan(replace(ladder, seeds=seeds), root) if cell.key not in known]
+
+
+def _survey(
+    cells: Sequence[Cell], others: Sequence[Cell], selection: str
+) -> dict[str, state.Status]:
     """Tell how far every cell is; look at the splits of the tasks that are still to be run."""
-    before = state.survey(cells, selection)
+    before = state.survey([*cells, *others], selection)
     to_run = [cell for cell in cells if before[cell.key].word != state.DONE]
     check_splits(dict.fromkeys(cell.task for cell in to_run if cell.task))
     return before
@@ -173,11 +188,17 @@ def _decide(
     args: argparse.Namespace,
     ladder: Ladder,
     cells: Sequence[Cell],
+    others: Sequence[Cell],
     before: Mapping[str, state.Status],
 ) -> dict[str, state.Status]:
-    """Say what will be done; put changed cells aside or keep them, as the flags say."""
-    decided = dict(before)
-    changed = [cell for cell in cells if before[cell.key].word == state.CHANGED]
+    """Say what will be done; put changed cells aside or keep them, as the flags say.
+
+    Returns:
+        How far ``cells`` are now.
+    """
+    decided = {cell.key: before[cell.key] for cell in cells}
+    in_tables = [*cells, *(cell for cell in others if state.is_done(cell.folder))]
+    changed = [cell for cell in in_tables if before[cell.key].word == state.CHANGED]
     for cell in changed:
         print(f"changed: {cell.key}: {before[cell.key].why}", flush=True)
     if changed and not (args.rerun_changed or args.keep_changed):
@@ -187,23 +208,27 @@ def _decide(
             "add --rerun-changed (the old ones go to replaced/), or --keep-changed (footnoted)",
         )
     for cell in changed:
-        if args.keep_changed and state.is_done(cell):  # what was cut off has nothing to keep
+        if args.keep_changed and state.is_done(cell.folder):  # what was cut off has no result
             state.keep(cell, ladder.selection, before[cell.key].why)
-            decided[cell.key] = state.Status(state.DONE)
+            status = state.Status(state.DONE)
         else:
             state.put_aside(cell)
-            decided[cell.key] = state.Status(state.MISSING)
+            status = state.Status(state.MISSING)
+        if cell.key in decided:
+            decided[cell.key] = status
+    decided = state.with_weights(cells, decided)
     for cell in cells:
         if decided[cell.key] == state.Status(state.MISSING, state.NO_WEIGHTS):
-            _part(cell, [one for one in cells if decided[one.key].word == state.DONE])
+            _make_again(cell, [one for one in cells if decided[one.key].word == state.DONE])
     _say_first(decided)
     return decided
 
 
-def _part(cell: Cell, done: Sequence[Cell]) -> None:
+def _make_again(cell: Cell, done: Sequence[Cell]) -> None:
     users = [one for one in done if cell.key in one.needs]
     for one in users:
         state.part(one, cell.key)
+    state.put_aside(cell)
     kept = f"; with a footnote stay {', '.join(one.key for one in users)}" if users else ""
     print(f"{cell.key} is made again, its weights are not here{kept}", flush=True)
 

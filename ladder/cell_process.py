@@ -14,9 +14,10 @@ from typing import Any
 from engine.errors import UserError, mistake_in
 from engine.write_errors import as_user_error
 from ladder import state
+from ladder.fingerprint import forget_code
 from ladder.pictures import draw_cell
 from ladder.plan import BACKBONE, Cell, Command, commands
-from ladder.tool_process import ERROR, die_with_parent, run_tool, stream
+from ladder.tool_process import ERROR, die_with_parent, run_tool, starts_anew, stream
 
 __all__ = ["run_cell"]
 
@@ -87,12 +88,16 @@ def _make(
     """Do what a cell consists of; return exit code, the reason of a failure, speeds."""
     train: dict[str, Any] = {}
     try:
+        if starts_anew():  # the tools read the code as it lies there now
+            forget_code()
         state.begin(cell, selection, resume)
-        for command in commands(cell, selection, resume):
+        for number, command in enumerate(commands(cell, selection, resume)):
+            before = _written(cell)
             code, reason = run_tool(with_best(command))
             if code:
                 raise _FailedError(code, reason)
-            train = train or _rates(cell)
+            if number == 0 and _written(cell) != before:
+                train = _rates(cell)
         if cell.rung.kind == "file" and cell.task is None:
             _adopt(Path(cell.rung.source), cell.folder / BACKBONE)
         if cell.task:
@@ -114,12 +119,15 @@ def _say_to(path: Path) -> None:
     sys.stdout, sys.stderr = stream(log, 1), stream(log, 2)
 
 
+def _written(cell: Cell) -> int | None:
+    """When the metrics were written, in ns; None where there are none."""
+    path = cell.folder / "metrics.json"
+    return path.stat().st_mtime_ns if path.is_file() else None
+
+
 def _rates(cell: Cell) -> dict[str, Any]:
     """What the first command, the training, says of its speed; the test overwrites the file."""
-    path = cell.folder / "metrics.json"
-    if not path.is_file():
-        return {}
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads((cell.folder / "metrics.json").read_text(encoding="utf-8"))
     return {name: record.get(name) for name in TRAINED}
 
 

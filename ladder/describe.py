@@ -8,7 +8,15 @@ from typing import Any
 from engine.atomic import write_json
 from ladder.spec import SCRATCH, Ladder, Rung
 
-__all__ = ["PLAN", "describe", "identity", "read_plan", "with_seeds", "write_plan"]
+__all__ = [
+    "PLAN",
+    "describe",
+    "identity",
+    "other_seeds",
+    "read_plan",
+    "with_seeds",
+    "write_plan",
+]
 
 SCHEMA = 1
 PLAN = "ladder.json"
@@ -27,11 +35,16 @@ def write_plan(ladder: Ladder, root: Path) -> None:
 
     Where the same rungs and tasks were begun with other seeds, these stay in the plan.
     """
-    plan, before = describe(ladder), read_plan(root)
-    if before and _identities(before) == _identities(plan):
-        begun = [seed for seed in before["seeds"] if (root / f"seed{seed}").is_dir()]
-        plan = with_seeds(plan, begun)
-    write_json(root / PLAN, plan)
+    write_json(root / PLAN, with_seeds(describe(ladder), other_seeds(ladder, root)))
+
+
+def other_seeds(ladder: Ladder, root: Path) -> list[int]:
+    """List the seeds that were begun in a folder with the same rungs and tasks, but this call's."""
+    plan = read_plan(root)
+    if plan is None or _identities(plan) != _identities(describe(ladder)):
+        return []
+    begun = (seed for seed in plan["seeds"] if (root / f"seed{seed}").is_dir())
+    return [seed for seed in begun if seed not in ladder.seeds]
 
 
 def read_plan(folder: Path) -> dict[str, Any] | None:

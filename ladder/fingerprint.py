@@ -20,7 +20,14 @@ from engine.overrides import apply_overrides
 from ladder.plan import BACKBONE, Cell, commands
 from ladder.spec import selection_of
 
-__all__ = ["code_digest", "config_digest", "data_digest", "fingerprint", "imported_files"]
+__all__ = [
+    "code_digest",
+    "config_digest",
+    "data_digest",
+    "fingerprint",
+    "forget_code",
+    "imported_files",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 # Of these, the content counts; of images and masks, name and size: reading ImageNet takes hours.
@@ -184,6 +191,12 @@ def code_digest(entries: tuple[Path, ...]) -> str:
             f"{path.relative_to(ROOT)} {_digest(path.read_bytes())}" for path in files
         ).encode()
     )
+
+
+def forget_code() -> None:
+    """Read the code again at the next fingerprint."""
+    code_digest.cache_clear()
+    _imports_of.cache_clear()
 
 
 def imported_files(entries: Iterable[Path]) -> list[Path]:

@@ -68,7 +68,7 @@ def _save(picture: Panel, path: Path) -> None:
 def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
     """Put the ground truth and every rung of the first seed side by side, a sheet per image."""
     first = min(cell.seed for cell in cells)
-    tuned = [cell for cell in cells if cell.task and cell.seed == first and is_done(cell)]
+    tuned = [cell for cell in cells if cell.task and cell.seed == first and is_done(cell.folder)]
     drawn = []
     for task in dict.fromkeys(cell.task.name for cell in tuned if cell.task):
         of_task = [cell for cell in tuned if cell.task and cell.task.name == task]

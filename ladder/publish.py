@@ -1,23 +1,24 @@
 """A ladder's figures without weights and pictures: small enough to lie in a repository."""
 
-import json
 import shutil
 from pathlib import Path
 
 from engine.errors import RefusedError
 from ladder.results import read_results
+from ladder.state import is_done
 
 __all__ = ["publish"]
 
 # Of every cell, and of the first finished one of a rung and a task: other seeds repeat them.
-EVERY = ("cell.json", "metrics.json", "curve.jsonl")
-FIRST = ("resolved_config.py", "tricks.json", "backbone.json")
+EVERY = ("cell.json", "metrics.json", "curve.jsonl", "tricks.json")
+FIRST = ("resolved_config.py", "backbone.json")
 
 
 def publish(folder: Path, out: Path) -> int:
     """Copy what tables and plots are made from; pictures and per-image files stay behind.
 
-    With a single seed the copy's report lacks the intervals over images, which need the latter.
+    With a single seed the copy's report lacks the intervals over images, which need the latter;
+    of the backbones' cards it has the first seed's alone.
 
     Args:
         folder: The ladder's.
@@ -38,18 +39,11 @@ def publish(folder: Path, out: Path) -> int:
     seen: set[tuple[str, ...]] = set()
     for record in sorted(folder.glob("seed*/*/*/cell.json")):
         cell = record.parent
-        is_first = _is_done(record) and cell.parts[-2:] not in seen
+        is_first = is_done(cell) and cell.parts[-2:] not in seen
         _copy(cell, out / cell.relative_to(folder), EVERY + FIRST * is_first)
         if is_first:
             seen.add(cell.parts[-2:])
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-
-
-def _is_done(record: Path) -> bool:
-    try:
-        return bool(json.loads(record.read_bytes())["status"] == "done")
-    except (OSError, ValueError, TypeError, KeyError):  # a damaged one is copied as it is
-        return False
 
 
 def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:

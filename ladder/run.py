@@ -15,7 +15,7 @@ from ladder.schedule import STOPPED_S, Outcome, run_in_order
 from ladder.spec import Ladder
 from ladder.tool_process import import_once
 
-__all__ = ["run_cells"]
+__all__ = ["run_cells", "visible_gpus"]
 
 
 def run_cells(
@@ -43,11 +43,13 @@ def run_cells(
     if all(before[cell.key].word == state.DONE for cell in cells):
         return Outcome()
     import_once()
-    gpus = gpus or (_visible_gpus() if jobs > 1 else ())
+    gpus = gpus or (visible_gpus() if jobs > 1 else ())
+    if gpus and jobs > len(gpus):
+        print(f"{jobs} jobs share {len(gpus)} GPUs", flush=True)
     return run_in_order(cells, before, _Processes(ladder, jobs, gpus), max_minutes, since)
 
 
-def _visible_gpus() -> list[str]:
+def visible_gpus() -> list[str]:
     """Name the GPUs as CUDA_VISIBLE_DEVICES does, and no other than those it names."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     count = torch.cuda.device_count()

@@ -97,13 +97,11 @@ def run_in_order(
 def _without_hope(waiting: Sequence[Cell], outcome: Outcome) -> list[Cell]:
     """Leave out what needs a cell that failed or was left out."""
     lost = {*outcome.failed, *outcome.skipped}
-    kept = []
-    for cell in waiting:
-        if lost & set(cell.needs):
-            outcome.skipped.append(cell.key)
-            lost.add(cell.key)
-        else:
-            kept.append(cell)
+    kept = list(waiting)
+    while without := [cell for cell in kept if lost & set(cell.needs)]:
+        outcome.skipped += [cell.key for cell in without]
+        lost.update(outcome.skipped)
+        kept = [cell for cell in kept if cell not in without]
     return kept
 
 

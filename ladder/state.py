@@ -35,6 +35,7 @@ __all__ = [
     "put_aside",
     "reason_of",
     "survey",
+    "with_weights",
 ]
 
 SCHEMA = 1
@@ -69,20 +70,35 @@ def survey(cells: Sequence[Cell], selection: str) -> dict[str, Status]:
         RefusedError: If somebody edited a finished cell.
     """
     found: dict[str, Status] = {}
-    wanted = {need for cell in cells for need in cell.needs}
     for cell in cells:
         status = _alone(cell, fingerprint(cell, selection))
         stale = [need for need in cell.needs if found[need].word == CHANGED]
         if stale and status.word in (DONE, CUT_OFF):
             status = Status(CHANGED, f"{stale[0]} changed")
         found[cell.key] = replace(status, goes_on=status.goes_on and not stale)
-    for cell in cells:  # results travel without weights
-        if found[cell.key].word == DONE and cell.key in wanted:
-            users = [one for one in cells if cell.key in one.needs]
-            open_ones = [one for one in users if found[one.key].word not in (DONE, CHANGED)]
-            if any(_lacks_weights(cell, one) for one in open_ones):
-                found[cell.key] = Status(MISSING, NO_WEIGHTS)
     return found
+
+
+def with_weights(cells: Sequence[Cell], found: Mapping[str, Status]) -> dict[str, Status]:
+    """Mark as missing what is done, but without the weights that a cell to be run needs.
+
+    Results travel without weights.  Weights that are made again may be others: nothing that was
+    begun with the old ones goes on.
+
+    Args:
+        cells: Of the plan, in its order.
+        found: Of :func:`survey`.
+    """
+    decided = dict(found)
+    for cell in reversed(cells):  # a student may have to be made again, then so its teacher
+        users = [one for one in cells if cell.key in one.needs]
+        open_ones = [one for one in users if decided[one.key].word not in (DONE, CHANGED)]
+        lacks = any(_lacks_weights(cell, one) for one in open_ones)
+        if lacks and decided[cell.key].word == DONE:
+            decided[cell.key] = Status(MISSING, NO_WEIGHTS)
+            for one in open_ones:
+                decided[one.key] = replace(decided[one.key], goes_on=False)
+    return decided
 
 
 def _lacks_weights(cell: Cell, user: Cell) -> bool:
@@ -100,9 +116,11 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
         if record.get("status") == FAILED:
             goes_on = not differing and (cell.folder / LAST).exists()
             return Status(FAILED, record.get("reason") or "", goes_on)
+        if record.get("kept_for"):
+            differing = differing and _differing(record["kept_for"], now)
         if record.get("backbone_gone"):
             differing = [name for name in differing if name != "backbone"]
-        if differing and record.get("kept_for") != dict(now):
+        if differing:
             return Status(CHANGED, f"{' and '.join(differing)} changed")
         _refuse_edited(cell, record)
         return Status(DONE)
@@ -181,9 +199,9 @@ def end(
     write_json(cell.folder / RECORD, record)
 
 
-def is_done(cell: Cell) -> bool:
-    """Tell whether a cell has a result, be it of an older config that was kept."""
-    return _read(cell.folder / RECORD).get("status") == DONE
+def is_done(folder: Path) -> bool:
+    """Tell whether a cell's folder has a result, be it of an older config that was kept."""
+    return _read(folder / RECORD).get("status") == DONE
 
 
 def keep(cell: Cell, selection: str, why: str) -> None:
@@ -226,7 +244,7 @@ def clear(cell: Cell) -> None:
 
     The folder goes away at once: a process killed in between leaves no part of a cell.
     """
-    if is_done(cell):
+    if is_done(cell.folder):
         put_aside(cell)
     elif cell.folder.exists():
         removed = cell.root / ".removed" / uuid.uuid4().hex

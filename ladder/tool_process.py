@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import io
 import multiprocessing
@@ -29,10 +30,12 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 ERROR = "error: "
 
 
+@functools.cache
 def starts_anew() -> bool:
     """Tell whether a tool may not be a fork of this process.
 
-    CUDA works in no fork of a process that has asked for it, and importing mmengine asks.
+    CUDA works in no fork of a process that has asked for it, and importing mmengine asks.  It is
+    asked once: forks know the answer.
     """
     return torch.cuda.is_available()
 

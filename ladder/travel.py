@@ -1,6 +1,5 @@
 """Finished cells travel without weights, so that several machines can share one ladder."""
 
-import json
 import shutil
 import tarfile
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from engine.atomic import write_json, written_aside
 from engine.errors import RefusedError, UserError
 from ladder.describe import PLAN, identity, read_plan, with_seeds
 from ladder.spec import PRETRAINING
-from ladder.state import DONE, RECORD
+from ladder.state import RECORD, is_done
 
 __all__ = ["export_cells", "import_cells"]
 
@@ -40,7 +39,7 @@ def export_cells(root: Path, out: Path) -> list[str]:
     keys = [
         record.parent.relative_to(root).as_posix()
         for record in sorted(root.glob(f"seed*/*/*/{RECORD}"))
-        if _is_done(record)
+        if is_done(record.parent)
     ]
     if not keys:
         raise UserError("no finished cell", root, "run the ladder first")
@@ -84,7 +83,7 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
         records = sorted(aside.glob(f"seed*/*/*/{RECORD}"))
         keys = [record.parent.relative_to(aside).as_posix() for record in records]
         plan = _united_plan(root, aside, keys, file)
-        came = [key for key in keys if not _is_done(root / key / RECORD)]
+        came = [key for key in keys if not is_done(root / key)]
         for key in came:
             shutil.rmtree(root / key, ignore_errors=True)
             (root / key).parent.mkdir(parents=True, exist_ok=True)
@@ -130,13 +129,6 @@ def _described(plan: Mapping[str, Any], what: str) -> dict[str, tuple[str, ...]]
         return {PRETRAINING: (), **{name: identity(one) for name, one in plan["tasks"].items()}}
     every = {**plan.get("teachers", {}), **plan["rungs"]}
     return {name: identity(one) for name, one in every.items()}
-
-
-def _is_done(record: Path) -> bool:
-    try:
-        return bool(json.loads(record.read_text(encoding="utf-8")).get("status") == DONE)
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:

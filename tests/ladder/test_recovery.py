@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ladder import cell_process, state
-from ladder.fingerprint import fingerprint
+from ladder.results import read_results
 from tests.ladder.fake_ladder import DET, ladder, use_fake_tools, write_ladder
 
 OUT = Path("out")
@@ -116,34 +116,6 @@ def test_every_replaced_cell_is_kept(call):
     assert [json.loads((one / "cell.json").read_text()) for one in aside] == values
 
 
-def test_weights_made_again_leave_imported_results_with_a_footnote(call, capfd, monkeypatch):
-    call()
-    first = record(B)
-    (OUT / B / "backbone.safetensors").unlink()  # a cell that travelled
-    monkeypatch.setattr(state, "fingerprint", other_weights)
-    tasks = "detection='{0}/det.py', more='{0}/det.py'"
-    more = write_ladder(call.folder, "b=dict(config='{0}/b.py')", tasks)
-    capfd.readouterr()
-    assert ladder(more, "--work-dir", OUT) == 0
-    told = capfd.readouterr().out
-    assert f"{B} is made again, its weights are not here; with a footnote stay {DETECTION}" in told
-    assert json.loads((OUT / "replaced" / B / "cell.json").read_text()) == first
-    note = f"fine-tuned from an earlier making of {B}"
-    assert record(DETECTION)["notes"] == [note]
-    made_from = [record(key)["fingerprint"]["backbone"] for key in (DETECTION, "seed0/b/more")]
-    assert made_from[0] != made_from[1] == "made again"
-    assert ladder(more, "--work-dir", OUT) == 0
-    assert "3 cells: 3 done" in capfd.readouterr().out
-    assert record(DETECTION)["notes"] == [note]
-
-
-def other_weights(cell, selection):
-    """As ``fingerprint``, of a machine on which training again gives other weights."""
-    found = fingerprint(cell, selection)
-    again = (OUT / "replaced" / B).exists() and (OUT / B / "backbone.safetensors").exists()
-    return {**found, "backbone": "made again"} if cell.task and again else found
-
-
 def test_what_is_removed_goes_at_once(tmp_path, monkeypatch):
     class Cell:
         root, key, folder = tmp_path, DETECTION, tmp_path / DETECTION
@@ -152,3 +124,53 @@ def test_what_is_removed_goes_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "rmtree", lambda *args, **more: None)  # killed before it ended
     state.clear(Cell)
     assert not Cell.folder.exists()
+
+
+def test_what_the_training_took_is_not_taken_from_the_test(call):
+    tool = call.folder / "tools/train.py"
+    silent = tool.read_text().replace('(folder / "metrics.json")', '(folder / "other.json")')
+    tool.write_text(silent)  # as of a task without val
+    assert call() == 0
+    assert record(DETECTION)["train"] == {}
+    assert record(B)["train"]["img_per_s"] == 5.0
+
+
+def test_all_that_a_failed_cell_keeps_waiting_is_counted(call, capfd):
+    rungs = "t=dict(config='{0}/b.py'), s=dict(config='{0}/d.py', teacher='t')"
+    config = write_ladder(call.folder, rungs)
+    mend = break_tool(call.folder, "train_cls", "sys.exit('/s/' in sys.argv[3] and 9)")
+    assert ladder(config, "--work-dir", OUT) == 1  # the student failed, and comes last now
+    mend()
+    shutil.rmtree(OUT / "seed0/t")
+    break_tool(call.folder, "train_cls", "sys.exit(9)")
+    capfd.readouterr()
+    assert ladder(config, "--work-dir", OUT) == 1
+    assert "1 cells failed, 3 that need them were left out" in capfd.readouterr().err
+
+
+def test_seeds_that_stay_in_the_tables_are_looked_at_too(call, capfd):
+    assert call("--seeds", 0, 1) == 0
+    (call.folder / "det.py").write_text(DET + "more = 1\n")
+    capfd.readouterr()
+    assert call("--seeds", 1) == 3
+    changed = [f"changed: seed{seed}/b/detection: config changed" for seed in (1, 0)]
+    assert capfd.readouterr().out.splitlines() == changed
+    assert call("--seeds", 1, "--rerun-changed") == 0
+    done = {(cell.task, cell.seed) for cell in read_results(OUT).cells if cell.status == "done"}
+    assert done == {("pretraining", 0), ("pretraining", 1), ("detection", 1)}
+    assert call("--seeds", 0) == 0
+    assert record("seed0/b/detection")["status"] == "done"
+
+
+@pytest.mark.parametrize(("jobs", "said"), [(3, "3 jobs share 2 GPUs\n"), (2, "")])
+def test_jobs_without_a_gpu_of_their_own_are_told(call, capfd, monkeypatch, jobs, said):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert call("--jobs", jobs) == 0
+    assert (said in capfd.readouterr().out) if said else ("share" not in capfd.readouterr().out)
+
+
+def test_a_gpu_that_is_not_there_is_refused(call, capfd, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert call("--jobs", 2, "--gpus", 1, 2) == 2
+    assert capfd.readouterr().err.startswith("error: no GPU 2: --gpus: there are 0, 1;")
+    assert not OUT.exists()

@@ -61,6 +61,7 @@ def test_figures_can_be_published_and_give_the_same_tables(
         assert (out / name).read_bytes() == (folder / name).read_bytes()
     cells = {path.name for path in out.glob("seed*/*/*/*")}
     assert cells == {*EVERY, *FIRST}
+    assert len(list(out.glob("seed*/d_all/pretraining/tricks.json"))) == 3  # told apart by seed
     assert (out / "seed0/big/pretraining/cell.json").is_file()
     assert len(list(out.glob("seed*/d_all/pretraining/resolved_config.py"))) == 1
     page = (out / "report.html").read_text()
