@@ -1,0 +1,303 @@
+auto_scale_lr=dict(
+    base_batch_size=256,
+    enable=False)
+classes=(
+    'Faces_easy',
+    'Leopards',
+    'accordion',
+    'anchor',
+    'ant',
+    'barrel',
+    'bass',
+    'beaver',
+    'binocular',
+    'bonsai',
+    'brain',
+    'brontosaurus',
+    'buddha',
+    'butterfly',
+    'camera',
+    'cannon',
+    'ceiling_fan',
+    'cellphone',
+    'chair',
+    'chandelier',
+    'cougar_body',
+    'cougar_face',
+    'crab',
+    'crayfish',
+    'crocodile',
+    'crocodile_head',
+    'cup',
+    'dalmatian',
+    'dollar_bill',
+    'dolphin',
+    'dragonfly',
+    'electric_guitar',
+    'elephant',
+    'emu',
+    'euphonium',
+    'ewer',
+    'flamingo',
+    'flamingo_head',
+    'garfield',
+    'gerenuk',
+    'gramophone',
+    'grand_piano',
+    'hawksbill',
+    'headphone',
+    'hedgehog',
+    'helicopter',
+    'ibis',
+    'inline_skate',
+    'joshua_tree',
+    'kangaroo',
+    'lamp',
+    'laptop',
+    'llama',
+    'lobster',
+    'lotus',
+    'mandolin',
+    'mayfly',
+    'menorah',
+    'metronome',
+    'minaret',
+    'nautilus',
+    'octopus',
+    'okapi',
+    'pagoda',
+    'panda',
+    'pigeon',
+    'pizza',
+    'platypus',
+    'pyramid',
+    'revolver',
+    'rhino',
+    'rooster',
+    'saxophone',
+    'scissors',
+    'scorpion',
+    'sea_horse',
+    'snoopy',
+    'soccer_ball',
+    'stapler',
+    'starfish',
+    'stegosaurus',
+    'stop_sign',
+    'strawberry',
+    'sunflower',
+    'tick',
+    'trilobite',
+    'umbrella',
+    'watch',
+    'water_lilly',
+    'wheelchair',
+    'wild_cat',
+    'windsor_chair',
+    'wrench',
+    'yin_yang',
+    )
+custom_hooks=[
+    dict(type='EpochSeed'),
+    dict(type='SyncRunningStats'),
+    dict(type='ProgressHook'),
+    dict(type='RunRecorder'),
+    dict(type='TrickAudit'),
+    ]
+custom_imports=dict(
+    allow_failed_imports=False,
+    imports=[
+        'backbones',
+        'classification',
+        'engine.schedules',
+        ])
+default_hooks=dict(
+    checkpoint=dict(
+        interval=1,
+        max_keep_ckpts=2,
+        rule='greater',
+        save_best='auto',
+        type='SafeCheckpointHook'),
+    logger=dict(
+        interval=50,
+        type='LoggerHook'),
+    param_scheduler=dict(
+        type='ParamSchedulerHook'),
+    runtime_info=dict(
+        type='RuntimeInfoHook'),
+    sampler_seed=dict(
+        type='DistSamplerSeedHook'),
+    timer=dict(
+        type='IterTimerHook'))
+default_scope='mmengine'
+env_cfg=dict(
+    cudnn_benchmark=False,
+    dist_cfg=dict(
+        backend='nccl'),
+    mp_cfg=dict(
+        mp_start_method='fork',
+        opencv_num_threads=0))
+experiment_name='9429_0'
+launcher='none'
+log_level='INFO'
+log_processor=dict(
+    by_epoch=True,
+    window_size=20)
+lr_rule=dict(
+    accumulation=1,
+    base_batch_size=256,
+    effective=0.15,
+    lr=1.2,
+    per_device=32,
+    world=1)
+model=dict(
+    backbone=dict(
+        base_channels=32,
+        depth=18,
+        stem_channels=32,
+        type='ResNetD',
+        zero_init_residual=True),
+    data_preprocessor=dict(
+        mean=[
+            123.68,
+            116.779,
+            103.939,
+            ],
+        std=[
+            58.393,
+            57.12,
+            57.375,
+            ],
+        type='ClassificationPreprocessor'),
+    head=dict(
+        num_classes=94,
+        type='LinearHead'),
+    label_smoothing=dict(
+        eps=0.1,
+        form='paper'),
+    type='ImageClassifier')
+num_epochs=12
+optim_wrapper=dict(
+    optimizer=dict(
+        lr=0.15,
+        momentum=0.9,
+        nesterov=True,
+        type='SGD',
+        weight_decay=0.0001),
+    paramwise_cfg=dict(
+        bias_decay_mult=0.0,
+        norm_decay_mult=0.0),
+    type='AutocastOptimWrapper')
+param_scheduler=[
+    dict(begin=0,
+        convert_to_iter_based=True,
+        end=1,
+        type='GradualWarmup'),
+    dict(begin=1,
+        convert_to_iter_based=True,
+        type='CosineAnnealingLR'),
+    ]
+randomness=dict(
+    seed=0)
+task='cls'
+train_cfg=dict(
+    max_epochs=12,
+    type='EpochBasedTrainLoop',
+    val_interval=12)
+train_dataloader=dict(
+    batch_size=32,
+    collate_fn=dict(
+        type='default_collate'),
+    dataset=dict(
+        max_unreadable=10,
+        pipeline=[
+            dict(ratio=(
+                    0.75,
+                    1.3333333333333333,
+                    ),
+                scale=(
+                    0.3,
+                    1.0,
+                    ),
+                size=48,
+                type='torchvision/RandomResizedCrop'),
+            dict(p=0.5,
+                type='torchvision/RandomHorizontalFlip'),
+            dict(high=1.4,
+                low=0.6,
+                type='HSVScale'),
+            dict(std=0.1,
+                type='PCANoise'),
+            dict(type='torchvision/PILToTensor'),
+            ],
+        root='.../train',
+        type='ImageFolder'),
+    drop_last=True,
+    num_workers=1,
+    persistent_workers=False,
+    sampler=dict(
+        shuffle=True,
+        type='DefaultSampler'),
+    worker_init_fn=dict(
+        type='seed_worker'))
+train_pipeline=[
+    dict(ratio=(
+            0.75,
+            1.3333333333333333,
+            ),
+        scale=(
+            0.3,
+            1.0,
+            ),
+        size=48,
+        type='torchvision/RandomResizedCrop'),
+    dict(p=0.5,
+        type='torchvision/RandomHorizontalFlip'),
+    dict(high=1.4,
+        low=0.6,
+        type='HSVScale'),
+    dict(std=0.1,
+        type='PCANoise'),
+    dict(type='torchvision/PILToTensor'),
+    ]
+val_cfg=dict(
+    type='ValLoop')
+val_dataloader=dict(
+    batch_size=128,
+    collate_fn=dict(
+        type='default_collate'),
+    dataset=dict(
+        classes_from='.../train',
+        max_unreadable=10,
+        pipeline=[
+            dict(size=56,
+                type='torchvision/Resize'),
+            dict(size=48,
+                type='torchvision/CenterCrop'),
+            dict(type='torchvision/PILToTensor'),
+            ],
+        root='.../val',
+        type='ImageFolder'),
+    num_workers=1,
+    sampler=dict(
+        shuffle=False,
+        type='DefaultSampler'))
+val_evaluator=dict(
+    type='TopK')
+val_pipeline=[
+    dict(size=56,
+        type='torchvision/Resize'),
+    dict(size=48,
+        type='torchvision/CenterCrop'),
+    dict(type='torchvision/PILToTensor'),
+    ]
+vis_backends=[
+    dict(type='LocalVisBackend'),
+    ]
+visualizer=dict(
+    type='Visualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend'),
+        ])
+warmup_epochs=1
+work_dir='work_dirs/small/seed0/smooth/pretraining'
