@@ -88,12 +88,12 @@ def _check_flags(args: argparse.Namespace) -> None:
     if args.max_minutes is not None and args.slurm is not None:
         mend = "give the script sbatch's --time; the next --slurm goes on with what was cut off"
         raise UserError("SLURM itself ends its jobs", "--max-minutes", mend)
+    if args.ray and args.gpus:
+        raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
     unknown = {gpu for gpu in args.gpus if gpu.isdecimal()} - set(visible_gpus())
     if unknown:
         mend = f"there are {', '.join(visible_gpus()) or 'none'}; nvidia-smi names them"
         raise UserError(f"no GPU {min(unknown)}", "--gpus", mend)
-    if args.ray and args.gpus:
-        raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
 
 
 def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[Cell]:
@@ -194,9 +194,9 @@ def _decide(
     """Say what will be done; put changed cells aside or keep them, as the flags say.
 
     Returns:
-        How far ``cells`` are now.
+        How far ``cells`` are now, and what they need.
     """
-    decided = {cell.key: before[cell.key] for cell in cells}
+    decided = {key: before[key] for key in before.keys() - {cell.key for cell in others}}
     in_tables = [*cells, *(cell for cell in others if state.is_done(cell.folder))]
     changed = [cell for cell in in_tables if before[cell.key].word == state.CHANGED]
     for cell in changed:
@@ -220,7 +220,7 @@ def _decide(
     for cell in cells:
         if decided[cell.key] == state.Status(state.MISSING, state.NO_WEIGHTS):
             _make_again(cell, [one for one in cells if decided[one.key].word == state.DONE])
-    _say_first(decided)
+    _say_first({cell.key: decided[cell.key] for cell in cells})
     return decided
 
 

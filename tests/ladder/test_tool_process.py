@@ -88,5 +88,7 @@ def test_a_tool_ends_with_its_caller(tmp_path, anew, how):
 def test_no_gpu_no_new_beginning(monkeypatch):
     monkeypatch.undo()
     for there in (True, False):
+        tool_process.starts_anew.cache_clear()
         monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
         assert tool_process.starts_anew() is there
+    tool_process.starts_anew.cache_clear()

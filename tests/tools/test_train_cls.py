@@ -105,7 +105,7 @@ def test_dry_run_tells_and_trains_nothing(tool, tmp_path, capfd):
         (["--data-root", "nowhere"], "nowhere"),
         (["--resume", "nowhere.pth"], "nowhere.pth"),
         (["--cfg-options", "train_dataloader.batch_size=64"], "48 training images"),
-        (["--cfg-options", "train_dataloader.batch_size=1"], "train_dataloader.batch_size: use 2"),
+        (["--cfg-options", "train_dataloader.batch_size=1"], "train_dataloader: let batch_size"),
         (["--cfg-options", "optim_wrapper.optimizer.lr=-0.1"], "the config: mend the argument"),
         (["--cfg-options", "val_dataloader.num_workers=-1"], "num_workers"),
         (["--cfg-options", "val_dataloader.dataset.root=nowhere"], "nowhere"),
