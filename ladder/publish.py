@@ -1,22 +1,27 @@
 """A ladder's figures without weights and pictures: small enough to lie in a repository."""
 
+import os
+import re
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from engine.atomic import write_text
 from engine.errors import RefusedError
 from ladder.results import read_results
 from ladder.state import is_done
 
-__all__ = ["publish"]
+__all__ = ["publish", "without_places"]
 
 # Of every cell, and of the first finished one of a rung and a task: other seeds repeat them.
 EVERY = ("cell.json", "metrics.json", "curve.jsonl", "tricks.json")
 FIRST = ("resolved_config.py", "backbone.json")
+ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
 
 
 def publish(folder: Path, out: Path) -> int:
     """Copy what tables and plots are made from; pictures and per-image files stay behind.
 
+    Absolute paths begin with ``...`` in the copy, where data and folders of this machine stood.
     With a single seed the copy's report lacks the intervals over images, which need the latter;
     of the backbones' cards it has the first seed's alone.
 
@@ -50,4 +55,17 @@ def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
     target.mkdir(parents=True)
     for name in names:
         if (cell / name).is_file():
-            shutil.copyfile(cell / name, target / name)
+            write_text(target / name, without_places((cell / name).read_text(encoding="utf-8")))
+
+
+def without_places(text: str) -> str:
+    """Put ``...`` for what all absolute paths among a text's quoted strings have in common.
+
+    ``'/home/me/data/voc'`` and ``'/home/me/data/coco/val'`` become ``'.../voc'`` and
+    ``'.../coco/val'``.
+    """
+    folders = {PurePosixPath(path).parent for _, path in ABSOLUTE.findall(text)}
+    if not folders:
+        return text
+    place = os.path.commonpath(folders).rstrip("/")
+    return ABSOLUTE.sub(lambda found: f"{found[1]}...{found[2][len(place) :]}{found[1]}", text)

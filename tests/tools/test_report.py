@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ladder.publish import EVERY, FIRST
+from ladder.publish import EVERY, FIRST, without_places
 from tests.ladder.drawn_ladder import draw_ladder
 
 Tool = Callable[..., int]
@@ -87,6 +87,22 @@ def test_a_single_rung_is_compared_with_none(folder: Path, tool: Tool) -> None:
     (folder / "ladder.json").write_text(json.dumps(plan))
     assert tool("report", folder) == 0
     assert "difference to" not in (folder / "table8.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("a = '/x/y/voc/'\nb = ['/x/y/coco/val', 1]", "a = '.../voc/'\nb = ['.../coco/val', 1]"),
+        ("a = '/x'", "a = '.../x'"),
+        (
+            '{"a": "/x/y", "b": "data/z", "c": "1 / 2"}',
+            '{"a": ".../y", "b": "data/z", "c": "1 / 2"}',
+        ),
+        ("lr = 1 / 2  # no '/", "lr = 1 / 2  # no '/"),
+    ],
+)
+def test_places_of_this_machine_are_not_published(text: str, without: str) -> None:
+    assert without_places(text) == without
 
 
 def test_published_figures_replace_nothing(
