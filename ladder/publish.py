@@ -55,7 +55,8 @@ def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
     target.mkdir(parents=True)
     for name in names:
         if (cell / name).is_file():
-            write_text(target / name, without_places((cell / name).read_text(encoding="utf-8")))
+            text = without_places((cell / name).read_text(encoding="utf-8"))
+            write_text(target / name, text.rstrip("\n") + "\n")  # as repositories want files to end
 
 
 def without_places(text: str) -> str:

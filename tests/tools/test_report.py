@@ -53,12 +53,16 @@ def test_figures_can_be_published_and_give_the_same_tables(
     monkeypatch.setattr("ladder.report.draw_plots", lambda *args: [])  # as made from the same
     folder, out = draw_ladder(tmp_path / "drawn", whole=True), tmp_path / "docs/results"
     (folder / "seed0/d_all/pretraining/backbone.safetensors").write_bytes(b"weights")
+    with (folder / "seed0/d_all/pretraining/resolved_config.py").open("a") as config:
+        config.write("\n\n")
     # A rung that only teaches is none of the tables', and its time is in its students' cost.
     shutil.copytree(folder / "seed0/b_standard/pretraining", folder / "seed0/big/pretraining")
     assert tool("report", folder) == 0
     assert tool("report", folder, "--publish", out) == 0
     for name in ("table8.md", "table9.md", "results.csv"):
         assert (out / name).read_bytes() == (folder / name).read_bytes()
+    ends = {path.read_text()[-2:] for path in out.glob("seed*/*/*/*")}
+    assert all(end[-1] == "\n" != end[0] for end in ends)
     cells = {path.name for path in out.glob("seed*/*/*/*")}
     assert cells == {*EVERY, *FIRST}
     assert len(list(out.glob("seed*/d_all/pretraining/tricks.json"))) == 3  # told apart by seed
