@@ -48,9 +48,13 @@ def read_per_image(cell: Cell) -> dict[str, np.ndarray]:
     return _quietly(_arrays, cell.folder / "per_image.npz") or {}
 
 
-def read_settings(cell: Cell) -> dict[str, str]:
-    """Flatten ``resolved_config.py`` to ``{"model.backbone.depth": "50"}`` without running it."""
-    return _quietly(_settings, cell.folder / "resolved_config.py") or {}
+def read_settings(folder: Path) -> dict[str, str]:
+    """Flatten a cell's ``resolved_config.py`` to ``{"model.backbone.depth": "50"}``, not run.
+
+    Where results were published, ``resolved_config.json`` holds just that.
+    """
+    stated = _quietly(_settings, folder / "resolved_config.py")
+    return stated or _quietly(_texts, folder / "resolved_config.json") or {}
 
 
 def damaged_files(cells: Iterable[Cell]) -> list[tuple[Cell, str, str]]:
@@ -122,6 +126,13 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
     return read
 
 
+def _texts(path: Path) -> dict[str, str]:
+    read = _object(path)
+    if any(not isinstance(text, str) for text in read.values()):
+        raise ValueError("a setting that is not a text")
+    return read
+
+
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
@@ -165,4 +176,5 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "backbone.json": _card,
     "per_image.npz": _arrays,
     "resolved_config.py": _settings,
+    "resolved_config.json": _texts,
 }

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from ladder.cell_files import changed_settings, read_card, read_settings, read_tricks
-from ladder.results import PRETRAINING, Cell, Ladder
+from ladder.results import PRETRAINING, Ladder
 
 __all__ = [
     "MAX_PICTURES",
@@ -93,21 +93,20 @@ def config_changes(ladder: Ladder) -> list[ConfigChange]:
     for before, after in pairwise(ladder.rungs):
         for run in (PRETRAINING, *ladder.tasks):
             pair = _first_pair(ladder, before, after, run)
-            keys = changed_settings(*map(read_settings, pair)) if pair else []
+            keys = changed_settings(*pair) if pair else []
             if keys:
                 labels = ladder.rungs[before].label, ladder.rungs[after].label
                 found.append(ConfigChange(*labels, run, keys))
     return found
 
 
-def _first_pair(ladder: Ladder, before: str, after: str, run: str) -> tuple[Cell, Cell] | None:
+def _first_pair(
+    ladder: Ladder, before: str, after: str, run: str
+) -> tuple[dict[str, str], dict[str, str]] | None:
     theirs = {cell.seed: cell for cell in ladder.cells_of(after, run)}
     ours = [cell for cell in ladder.cells_of(before, run) if cell.seed in theirs]
-    pairs = ((cell, theirs[cell.seed]) for cell in ours)
-    return next(
-        (pair for pair in pairs if all((c.folder / "resolved_config.py").exists() for c in pair)),
-        None,
-    )
+    read = ((read_settings(cell.folder), read_settings(theirs[cell.seed].folder)) for cell in ours)
+    return next((pair for pair in read if all(pair)), None)
 
 
 def cards(ladder: Ladder) -> list[tuple[str, list[tuple[str, str]], list[tuple[int, str]]]]:

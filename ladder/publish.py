@@ -1,5 +1,6 @@
 """A ladder's figures without weights and pictures: small enough to lie in a repository."""
 
+import json
 import os
 import re
 import shutil
@@ -7,14 +8,16 @@ from pathlib import Path, PurePosixPath
 
 from engine.atomic import write_text
 from engine.errors import RefusedError
+from ladder.cell_files import read_settings
 from ladder.results import read_results
 from ladder.state import is_done
 
 __all__ = ["publish", "without_places"]
 
+SETTINGS = "resolved_config.json"  # flat, as a repository's tools would take a config for code
 # Of every cell, and of the first finished one of a rung and a task: other seeds repeat them.
 EVERY = ("cell.json", "metrics.json", "curve.jsonl", "tricks.json")
-FIRST = ("resolved_config.py", "backbone.json")
+FIRST = ("backbone.json", SETTINGS)
 ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
 
 
@@ -53,10 +56,17 @@ def publish(folder: Path, out: Path) -> int:
 
 def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
     target.mkdir(parents=True)
-    for name in names:
-        if (cell / name).is_file():
-            text = without_places((cell / name).read_text(encoding="utf-8"))
-            write_text(target / name, text.rstrip("\n") + "\n")  # as repositories want files to end
+    texts = {name: _text(cell / name) for name in names}
+    if SETTINGS in names:
+        settings = read_settings(cell)
+        texts[SETTINGS] = json.dumps(settings, indent=0) if settings else ""
+    for name, text in texts.items():
+        if text:
+            write_text(target / name, without_places(text).rstrip("\n") + "\n")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def without_places(text: str) -> str:

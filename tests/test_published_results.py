@@ -33,4 +33,4 @@ def test_tables_are_those_of_the_cells(folder: Path) -> None:
 def test_figures_stay_below_a_megabyte(folder: Path) -> None:
     cells = [path for path in folder.glob("seed*/*/*/*") if path.is_file()]
     assert 0 < sum(path.stat().st_size for path in cells) < 1e6
-    assert {path.suffix for path in cells} == {".json", ".jsonl", ".py"}
+    assert {path.suffix for path in cells} == {".json", ".jsonl"}

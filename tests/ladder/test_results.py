@@ -155,7 +155,7 @@ def test_a_resolved_config_is_read_without_running_it(tmp_path: Path, folder: Pa
         f"model = dict(backbone=dict(depth=18, out=(0, 1)), heads=[dict(type='A'), dict(w=-1.5)])\n"
         f"keys = {{'a.b': 1, 'run': open('{tmp_path}/ran', 'w')}}\n"
     )
-    assert read_settings(cell) == {
+    assert read_settings(cell.folder) == {
         "model.backbone.depth": "18",
         "model.backbone.out": "(0, 1)",
         "model.heads.0.type": "'A'",
@@ -180,7 +180,7 @@ def test_only_keys_that_differ_are_shown_and_no_places() -> None:
         ("curve.jsonl", read_curve),
         ("tricks.json", read_tricks),
         ("backbone.json", read_card),
-        ("resolved_config.py", read_settings),
+        ("resolved_config.py", lambda cell: read_settings(cell.folder)),
         ("per_image.npz", read_per_image),
     ],
 )

@@ -67,7 +67,7 @@ def test_figures_can_be_published_and_give_the_same_tables(
     assert cells == {*EVERY, *FIRST}
     assert len(list(out.glob("seed*/d_all/pretraining/tricks.json"))) == 3  # told apart by seed
     assert (out / "seed0/big/pretraining/cell.json").is_file()
-    assert len(list(out.glob("seed*/d_all/pretraining/resolved_config.py"))) == 1
+    assert len(list(out.glob("seed*/d_all/pretraining/resolved_config.json"))) == 1
     page = (out / "report.html").read_text()
     assert "alpha &lt;i&gt;0.2" in page  # the tricks and configs are there
     assert "param_scheduler" in page
