@@ -10,7 +10,6 @@ from engine.atomic import write_text
 from engine.errors import RefusedError
 from ladder.cell_files import read_settings
 from ladder.results import read_results
-from ladder.state import is_done
 
 __all__ = ["publish", "without_places"]
 
@@ -39,7 +38,7 @@ def publish(folder: Path, out: Path) -> int:
         UserError: As :func:`ladder.results.read_results`.
         RefusedError: If ``out`` holds something.
     """
-    read_results(folder)  # is it a ladder's?
+    done = {cell.folder for cell in read_results(folder).cells_of()}
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RefusedError("there is something already", out, "remove it, or name another folder")
     out.mkdir(parents=True, exist_ok=True)
@@ -47,7 +46,7 @@ def publish(folder: Path, out: Path) -> int:
     seen: set[tuple[str, ...]] = set()
     for record in sorted(folder.glob("seed*/*/*/cell.json")):
         cell = record.parent
-        is_first = is_done(cell) and cell.parts[-2:] not in seen
+        is_first = cell in done and cell.parts[-2:] not in seen
         _copy(cell, out / cell.relative_to(folder), EVERY + FIRST * is_first)
         if is_first:
             seen.add(cell.parts[-2:])

@@ -104,9 +104,8 @@ def with_weights(cells: Sequence[Cell], found: Mapping[str, Status]) -> dict[str
 def _lacks_weights(cell: Cell, user: Cell) -> bool:
     """Tell whether ``user`` cannot begin: a student needs the checkpoint of its teacher."""
     if user.task is None:
-        pointer = cell.folder / LAST
-        return not pointer.is_file() or not Path(follow_pointer(pointer)).is_file()
-    return cell.task is None and not (cell.folder / BACKBONE).is_file()
+        return not follow_pointer(cell.folder / LAST).is_file()
+    return not (cell.folder / BACKBONE).is_file()
 
 
 def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
