@@ -81,7 +81,8 @@ def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, 
     """Rebuild the classifier with its trained weights, and the loader of its validation set.
 
     Raises:
-        UserError: If the run's config or a tensor is missing, or the run is no classifier's.
+        UserError: If the run's config or a tensor is missing, or the run is no classifier's or
+            had no validation split.
     """
     path = work_dir / "resolved_config.py"
     if not path.is_file():
@@ -92,6 +93,9 @@ def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, 
     init_default_scope(cfg.get("default_scope", "mmengine"))
     if cfg.model.get("type") != "ImageClassifier":
         raise UserError("no classifier", path, MEND)
+    if cfg.get("val_dataloader") is None:
+        mend = "give one that had: the logits are those of its images"
+        raise UserError("the run had no validation split", path, mend)
     cfg.model.update(dict.fromkeys(TRAINING_ONLY))
     model = MODELS.build(cfg.model)
     try:

@@ -41,7 +41,8 @@ def evaluate(
 
     Raises:
         UserError: If the checkpoint lacks its description, its tensors do not fit, its
-            classes are not those of the data, or the config knows no test-time augmentation.
+            classes are not those of the data, or the config has neither a test nor a validation
+            split or no test-time augmentation.
     """
     checkpoint_path = checkpoints.follow_pointer(checkpoint_path)
     checkpoint = checkpoints.load_checkpoint(checkpoint_path)
@@ -115,6 +116,9 @@ def described_model(checkpoint: dict[str, Any], path: Path, kind: str) -> Config
 def _only_test(cfg: Config) -> str:
     """Drop what only training needs; return the name of the split that is left."""
     if cfg.get("test_dataloader") is None:
+        if cfg.get("val_dataloader") is None:
+            what = "the config has neither a test nor a validation split"
+            raise UserError(what, cfg.filename, "state test_dataloader and test_evaluator")
         cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
         cfg.test_cfg = {}
     split = "val" if cfg.test_dataloader == cfg.get("val_dataloader") else "test"

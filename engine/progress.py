@@ -175,8 +175,9 @@ class ProgressHook(Hook):
 
     def time_left(self, runner: Runner) -> float:
         """Seconds until the run ends: the iterations and the validations still to come."""
-        iters = runner.max_iters - (runner.iter + 1)
-        return iters * self._train_rate.iter_seconds + _vals_left(runner) * self._one_val(runner)
+        seconds = (runner.max_iters - (runner.iter + 1)) * self._train_rate.iter_seconds
+        vals = _vals_left(runner)
+        return seconds + vals * self._one_val(runner) if vals else seconds
 
     def _one_val(self, runner: Runner) -> float:
         if self._val_seconds is not None or not self._train_rate.recent:

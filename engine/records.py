@@ -67,10 +67,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def per_class(evaluator: Evaluator) -> dict[str, float]:
-    """Collect what the metrics say per class, in percent."""
+def per_class(evaluator: Evaluator | None) -> dict[str, float]:
+    """Collect what the metrics say per class, in percent; nothing without an evaluator."""
     found: dict[str, float] = {}
-    for metric in evaluator.metrics:
+    for metric in evaluator.metrics if evaluator else ():
         found.update(getattr(metric, "per_class", {}))
     return {name: round(float(value), 4) for name, value in found.items()}
 
@@ -78,16 +78,19 @@ def per_class(evaluator: Evaluator) -> dict[str, float]:
 def describe_run(
     runner: Runner,
     *,
-    split: str,
+    split: str | None,
     num_images: int,
     metrics: dict[str, float],
-    evaluator: Evaluator,
+    evaluator: Evaluator | None,
     checkpoint: Path | None,
     seconds: float,
     img_per_s: float,
     minutes_per_epoch: float | None,
 ) -> dict[str, Any]:
-    """Put together ``metrics.json`` (see the contract in docs/files.md); metrics in percent."""
+    """Put together ``metrics.json`` (see the contract in docs/files.md); metrics in percent.
+
+    ``split`` is None, and there is no evaluator, where nothing was judged.
+    """
     backbone = runner.cfg.get("backbone_file") or {}
     return {
         "schema": SCHEMA,
@@ -112,12 +115,13 @@ def describe_run(
 class RunRecorder(Hook):
     """Write ``curve.jsonl`` and ``metrics.json`` (after training).
 
-    The curve has a line per epoch, or per validation where the loop counts iterations; then
-    ``epoch`` is a fraction.  A resumed run keeps the lines of what it does not repeat.  Loss and
-    img/s are those of all processes; img/s counts training alone, without validation and without
-    a line's first batch (workers start in it).  ``seconds`` of ``metrics.json`` counts the kept
-    lines of a resumed run, too.  A run whose newest loss is nan or infinite where a line or a
-    checkpoint is due ends with a UserError.
+    The curve has a line per epoch, or per validation where the loop counts iterations (every
+    ``val_interval`` iterations where there is none); then ``epoch`` is a fraction.  A resumed
+    run keeps the lines of what it does not repeat.  Loss and img/s are those of all processes;
+    img/s counts training alone, without validation and without a line's first batch (workers
+    start in it).  ``seconds`` of ``metrics.json`` counts the kept lines of a resumed run, too.
+    A run whose newest loss is nan or infinite where a line or a checkpoint is due ends with a
+    UserError.
     """
 
     # Behind the checkpoint hook, whose file is hashed.
@@ -147,6 +151,9 @@ class RunRecorder(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the lr that this step uses; schedulers move it on after the step."""
+        if self._losses and _a_line_is_due(runner):
+            self.after_train_epoch(runner)
+            self._begin_line()
         self._lr = runner.optim_wrapper.optimizer.param_groups[0]["lr"]
 
     def after_train_iter(
@@ -179,20 +186,22 @@ class RunRecorder(Hook):
         self._begin_line()
 
     def after_train(self, runner: Runner) -> None:
-        """Write ``metrics.json`` from the last validation, made now if a resume skipped it."""
-        if runner.val_loop is None:
-            return
-        if self._last_metrics is None:
-            runner.val_loop.run()
+        """Write ``metrics.json`` from the last validation, made now if a resume skipped it.
+
+        Without a validation split its ``split`` is null and its metrics are empty.
+        """
+        val_loop = runner.val_loop
+        if self._last_metrics is None and val_loop is not None:
+            val_loop.run()
         rates = [line["img_per_s"] for line in self._lines]
         minutes = sum(line["seconds"] for line in self._lines) / 60
         if is_main_process():
             record = describe_run(
                 runner,
-                split="val",
-                num_images=len(runner.val_loop.dataloader.dataset),
+                split="val" if val_loop else None,
+                num_images=len(val_loop.dataloader.dataset) if val_loop else 0,
                 metrics=self._last_metrics or {},
-                evaluator=runner.val_evaluator,
+                evaluator=runner.val_evaluator if val_loop else None,
                 checkpoint=_newest_checkpoint(runner),
                 seconds=self._kept_seconds + time.perf_counter() - self._started,
                 img_per_s=_mean(rates),
@@ -247,6 +256,13 @@ class RunRecorder(Hook):
         if is_main_process():
             text = "".join(json.dumps(line) + "\n" for line in self._lines)
             write_text(Path(runner.work_dir, "curve.jsonl"), text)
+
+
+def _a_line_is_due(runner: Runner) -> bool:
+    """Whether a loop that counts iterations would validate now, had it a validation split."""
+    if counts_epochs(runner) or runner.val_loop is not None:
+        return False
+    return runner.iter % runner.train_loop.val_interval == 0
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -21,6 +21,7 @@ from engine.dry_run import DryRun, DryRunDone
 from engine.errors import RefusedError, UserError
 from engine.first_step import FirstStep, nothing_left_behind
 from engine.num_classes import build_dataset, fill_num_classes
+from engine.splits import check_splits
 
 __all__ = ["add_hooks", "prepare_training", "train"]
 
@@ -38,9 +39,14 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     """Give the config what every training run of ours has; return the lines that say so.
 
     Changed in place: processes, threads, SyncBN, precision, lr, metrics, number of classes, hooks.
+
+    Raises:
+        UserError: If a split is stated in part, or the training data cannot fill a batch, teach a
+            classifier or be read.
     """
     launch.init_processes(cfg)
-    lines = [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
+    lines = [check_splits(cfg)]
+    lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
     lines += percent.judge_in_percent(cfg)
     dataset = build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)

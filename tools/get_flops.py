@@ -53,7 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _validation_px(cfg: Config) -> tuple[int, int]:
-    sizes = [step["size"] for step in cfg.val_dataloader.dataset.pipeline if "size" in step]
+    loader = cfg.get("val_dataloader") or cfg.get("test_dataloader")
+    if not loader:
+        what = "the config has neither a validation nor a test split to take the size from"
+        raise UserError(what, cfg.filename, "give --shape")
+    sizes = [step["size"] for step in loader.dataset.pipeline if "size" in step]
     return (sizes[-1], sizes[-1]) if isinstance(sizes[-1], int) else tuple(sizes[-1])
 
 

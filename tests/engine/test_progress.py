@@ -48,15 +48,13 @@ def loader(num_images: int) -> DataLoader:
 def run(folder: Path, stage: str = "train", **more: Any) -> tuple[Runner, ProgressHook]:
     hook = ProgressHook()
     test = {"test_dataloader": loader(4), "test_cfg": {}, "test_evaluator": Evaluator(Half())}
+    val = {"val_dataloader": loader(4), "val_cfg": {}, "val_evaluator": Evaluator(Half())}
     runner = Runner(
         model=Line(),
         work_dir=str(folder),
         train_dataloader=loader(more.pop("num_images", 6)),
         train_cfg=more.pop("train_cfg", {"by_epoch": True, "max_epochs": 2}),
         optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.05}},
-        val_dataloader=loader(4),
-        val_cfg={},
-        val_evaluator=Evaluator(Half()),
         default_hooks={
             "logger": {"type": "LoggerHook", "interval": 1},
             "checkpoint": None,
@@ -64,6 +62,7 @@ def run(folder: Path, stage: str = "train", **more: Any) -> tuple[Runner, Progre
         },
         custom_hooks=[hook],
         experiment_name=folder.name,
+        **(val if more.pop("validates", True) else {}),
         **(test if stage == "test" else {}),
     )
     getattr(runner, stage)()
@@ -265,3 +264,18 @@ def test_other_ranks_show_nothing(
 def test_an_interval_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="interval must be at least 1, got 0"):
         ProgressHook(interval=0)
+
+
+@pytest.mark.parametrize(
+    "train_cfg", [{"by_epoch": True, "max_epochs": 2}, {"by_epoch": False, "max_iters": 6}]
+)
+def test_a_run_without_validation_tells_its_time_left(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    every_line: None,
+    train_cfg: dict[str, Any],
+) -> None:
+    run(tmp_path, train_cfg=train_cfg, validates=False)
+    lines = told(capsys)
+    assert "left 0:00" in lines[-1]
+    assert not any(line.startswith("val") for line in lines)

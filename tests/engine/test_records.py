@@ -110,3 +110,31 @@ def test_seconds_count_what_a_resumed_run_keeps(
     record = json.loads((tmp_path / "metrics.json").read_text())
     # The clock is read at the start, where the validation ends, and at the end: 2 s each.
     assert record["seconds"] == kept + 4
+
+
+def test_a_run_without_validation_records_that_nothing_was_judged(tmp_path: Path) -> None:
+    (tmp_path / "last_checkpoint").write_text("gone.pth")
+    runner = fake_runner(tmp_path, cfg=Config({"task": "cls"}), val_loop=None, seed=0)
+    recorder = records.RunRecorder()
+    recorder.before_train(runner)
+    recorder.after_train(runner)
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    told = {key: record[key] for key in ("split", "num_images", "metrics", "per_class")}
+    assert told == {"split": None, "num_images": 0, "metrics": {}, "per_class": {}}
+
+
+@pytest.mark.parametrize(("val_loop", "iters"), [(None, [2, 4, 5]), (SimpleNamespace(), [5])])
+def test_a_loop_of_iterations_without_validation_has_lines_all_the_same(
+    tmp_path: Path, val_loop: Any, iters: list[int]
+) -> None:
+    loop = SimpleNamespace(val_interval=2)
+    runner = fake_runner(tmp_path, train_loop=loop, val_loop=val_loop)
+    recorder = records.RunRecorder()
+    recorder.before_train_epoch(runner)
+    for runner.iter in range(5):
+        recorder.before_train_iter(runner, runner.iter)
+        batch = {"inputs": torch.zeros(5, 1)}
+        recorder.after_train_iter(runner, runner.iter, batch, {"loss": torch.tensor(0.5)})
+    runner.iter = 5
+    recorder.after_train_epoch(runner)
+    assert [line["iter"] for line in recorder._lines] == iters

@@ -122,6 +122,18 @@ def test_a_mistake_stops_it_before_anything_is_written(tool, tmp_path, capsys, f
     assert not (tmp_path / "w").exists()
 
 
+WITHOUT_VAL = [f"val_{part}=None" for part in ("dataloader", "cfg", "evaluator")]
+
+
+def test_a_config_without_validation_trains_and_cannot_be_tested(tool, tmp_path, capsys):
+    assert tool("train_cls", CLS, "--work-dir", tmp_path, "--cfg-options", *WITHOUT_VAL) == 0
+    assert json.loads((tmp_path / "metrics.json").read_text())["split"] is None
+    assert [set(line) & {"top1", "loss"} for line in curve(tmp_path)] == [{"loss"}, {"loss"}]
+    last = tmp_path / "last_checkpoint"
+    assert tool("test_cls", CLS, last, "--cfg-options", *WITHOUT_VAL) == 2
+    assert "neither a test nor a validation split" in capsys.readouterr().err.splitlines()[0]
+
+
 def test_one_class_is_nothing_to_learn(tool, world, tmp_path, capsys):
     one = tmp_path / "one"
     one.mkdir()
