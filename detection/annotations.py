@@ -43,6 +43,7 @@ class Box(NamedTuple):
     xyxy: tuple[float, float, float, float]
     ignore: bool  # VOC's difficult, COCO's iscrowd: not learned as an object, not counted
     mask: Any = None  # COCO's segmentation, for Mask R-CNN
+    area: float | None = None  # the object's, where COCO's file states it; None: the box's
 
 
 class AnnotatedImage(NamedTuple):
@@ -144,44 +145,62 @@ def readable_images(
 
 
 def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[AnnotatedImage]:
-    """Clip boxes to their image and leave out those without area, each kind with a warning."""
+    """Clip boxes to their image and leave out those without area, each kind with a warning.
+
+    What remains is learned from, judged by and drawn: there is no other list of boxes.  A side of
+    an image that is 0 is not known, and nothing is clipped there.
+    """
     clipped: list[str] = []
+    swapped: list[str] = []
     lost: list[str] = []
     result = []
     for image in images:
-        boxes = [_clip(box, image.width, image.height) for box in image.boxes]
-        beyond = any(_reaches_out(box, image.width, image.height) for box in image.boxes)
-        kept = tuple(box for box in boxes if _has_area(box))
-        if len(kept) < len(boxes):
-            lost.append(f"{_name(image)} ({len(boxes) - len(kept)})")
-        elif beyond:
-            clipped.append(_name(image))
+        kept = tuple(box for box in (_clip(box, image) for box in image.boxes) if _has_area(box))
         result.append(image._replace(boxes=kept))
-    if clipped:
-        warn(f"{where}: boxes reach out of {len(clipped)} images, clipped: {_first(clipped)}")
-    if lost:
-        warn(f"{where}: boxes without area in {len(lost)} images, left out: {_first(lost)}")
+        num_swapped = sum(_is_swapped(box) for box in image.boxes)
+        num_lost = len(image.boxes) - len(kept) - num_swapped
+        if any(_reaches_out(box, image) for box in image.boxes if not _is_swapped(box)):
+            clipped.append(image.path.name)
+        if num_swapped:
+            swapped.append(f"{image.path.name} ({num_swapped})")
+        if num_lost:
+            lost.append(f"{image.path.name} ({num_lost})")
+    _say(where, "boxes reach out of {} images, clipped", clipped)
+    _say(where, "boxes with swapped corners (a negative side) in {} images, left out", swapped)
+    _say(where, "boxes without area in {} images, left out", lost)
     return result
 
 
-def _clip(box: Box, width: int, height: int) -> Box:
+def _say(where: object, what: str, images: Sequence[str]) -> None:
+    if images:
+        warn(f"{where}: {what.format(len(images))}: {_first(images)}")
+
+
+def _clip(box: Box, image: AnnotatedImage) -> Box:
     x1, y1, x2, y2 = box.xyxy
+    width, height = image.width or x2, image.height or y2
     inside = (max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
-    return box._replace(xyxy=inside)
+    if inside == box.xyxy or box.area is None:
+        return box._replace(xyxy=inside)
+    # What was drawn of the object beyond the image is not there.
+    area = (inside[2] - inside[0]) * (inside[3] - inside[1])
+    return box._replace(xyxy=inside, area=min(box.area, max(area, 0)))
 
 
-def _reaches_out(box: Box, width: int, height: int) -> bool:
+def _reaches_out(box: Box, image: AnnotatedImage) -> bool:
     x1, y1, x2, y2 = box.xyxy
+    width, height = image.width or x2, image.height or y2
     return min(x1, y1) < -TOLERANCE_PX or x2 > width + TOLERANCE_PX or y2 > height + TOLERANCE_PX
+
+
+def _is_swapped(box: Box) -> bool:
+    x1, y1, x2, y2 = box.xyxy
+    return x2 < x1 or y2 < y1
 
 
 def _has_area(box: Box) -> bool:
     x1, y1, x2, y2 = box.xyxy
     return x2 - x1 >= MIN_SIDE_PX and y2 - y1 >= MIN_SIDE_PX
-
-
-def _name(image: AnnotatedImage) -> str:
-    return image.path.name
 
 
 def _first(names: Sequence[str], limit: int = 10) -> str:

@@ -2,23 +2,31 @@
 
 Needed: ``images`` (id, file_name), ``annotations`` (image_id, category_id, bbox as x, y,
 width, height counted from 0) and ``categories`` (id, name).  See
-https://cocodataset.org/#format-data; ``area``, ``iscrowd`` and ``segmentation`` are used
-where they stand.
+https://cocodataset.org/#format-data; ``area``, ``iscrowd``, ``ignore`` and ``segmentation`` are
+used where they stand.  What each field may hold is in ``detection.coco_fields``; ids of
+annotations are not read, for they mean nothing.
 """
 
 import json
-from collections import defaultdict
+import os
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from detection.annotations import AnnotatedImage, Box, refuse_missing
+from detection.annotations import AnnotatedImage, Box, refuse_missing, warn
+from detection.coco_fields import Entry, Id, id_order
 from engine.errors import UserError
 from engine.name_list import unique_or_refuse
 
-__all__ = ["Coco", "category_names", "load_coco", "read_coco"]
+__all__ = ["Coco", "load_coco", "read_categories", "read_coco"]
 
 Coco = dict[str, list[dict[str, Any]]]
+NEEDED = {
+    "images": {"id", "file_name"},
+    "annotations": {"image_id", "category_id", "bbox"},
+    "categories": {"id", "name"},
+}
 
 
 def load_coco(path: Path) -> Coco:
@@ -34,18 +42,10 @@ def load_coco(path: Path) -> Coco:
             "check --data-root (or DATA_ROOT), data_root and ann_file; "
             "tools/prepare_data.py puts data in place",
         )
-    try:
-        coco = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise UserError(f"the file is no JSON ({error})", path, "write it again") from error
-    needed = {
-        "images": {"id", "file_name"},
-        "annotations": {"image_id", "category_id", "bbox"},
-        "categories": {"id", "name"},
-    }
-    for name, keys in needed.items():
+    coco = _load_json(path)
+    for name, keys in NEEDED.items():
         items = coco.get(name) if isinstance(coco, dict) else None
-        if not isinstance(items, list) or any(not keys <= item.keys() for item in items):
+        if not isinstance(items, list) or not all(_has(item, keys) for item in items):
             raise UserError(
                 f"{name!r} is missing, or an entry lacks one of {sorted(keys)}",
                 path,
@@ -54,81 +54,136 @@ def load_coco(path: Path) -> Coco:
     return coco
 
 
-def category_names(coco: Coco) -> list[str]:
-    """Return the names of the categories in the order of their ids."""
-    return [item["name"] for item in sorted(coco["categories"], key=lambda item: item["id"])]
+def _load_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())  # UTF-8, -16 or -32, as the bytes tell
+    except ValueError as error:
+        raise UserError(f"the file is no JSON ({error})", path, "write it again") from error
+    except RecursionError as error:
+        what = "the JSON is nested too deep for an annotation file"
+        raise UserError(what, path, "write it again") from error
 
 
-def read_coco(coco: Coco, path: Path, image_dir: Path) -> list[AnnotatedImage]:
+def _has(item: Any, keys: set[str]) -> bool:
+    return isinstance(item, dict) and keys <= item.keys()
+
+
+def _entries(coco: Coco, part: str, path: Path) -> list[Entry]:
+    return [Entry(path, part, place, item) for place, item in enumerate(coco[part])]
+
+
+def read_categories(coco: Coco, path: Path) -> dict[Id, str]:
+    """Read the names of the categories by their ids, in the order of the ids.
+
+    Raises:
+        UserError: If an id or a name is of the wrong type or stands there twice.
+    """
+    entries = _entries(coco, "categories", path)
+    pairs = [(entry.identity("id"), entry.text("name")) for entry in entries]
+    unique_or_refuse([number for number, _ in pairs], "categories.id", path)
+    unique_or_refuse([name for _, name in pairs], "categories.name", path)
+    return dict(sorted(pairs, key=lambda pair: id_order(pair[0])))
+
+
+def read_coco(coco: Coco, path: Path, image_dir: Path | None) -> list[AnnotatedImage]:
     """Read the images with their boxes, in the order of their ids.
 
     Args:
         coco: From :func:`load_coco`.
         path: Where it came from, for messages.
-        image_dir: Holds the files that ``file_name`` names.
+        image_dir: Holds the files that ``file_name`` names, which may lead out of it; None: the
+            files are not looked for.
 
     Raises:
-        UserError: If there is no image, an id stands there twice or nowhere, a box is not four
-            numbers, or an image file is missing.
+        UserError: If there is no image, an id stands there twice or nowhere, a field is of the
+            wrong type, or an image file is missing.
     """
-    images = sorted(coco["images"], key=lambda item: item["id"])
-    if not images:
+    entries = _entries(coco, "images", path)
+    if not entries:
         raise UserError("the file lists no image", path, "list one at least")
-    for name, key in (("images", "id"), ("categories", "id"), ("categories", "name")):
-        unique_or_refuse([item[key] for item in coco[name]], f"{name}.{key}", path)
-    files = [item["file_name"] for item in images]
-    missing = [name for name in files if not (image_dir / name).is_file()]
-    refuse_missing(missing, "images are", path, f"put them into {image_dir}")
-    by_image = _group(coco, path, {item["id"] for item in images})
-    names = {item["id"]: item["name"] for item in coco["categories"]}
+    images = sorted(
+        ((entry.identity("id"), entry) for entry in entries), key=lambda pair: id_order(pair[0])
+    )
+    unique_or_refuse([number for number, _ in images], "images.id", path)
+    files = {number: Path(image_dir or "", entry.file_name()) for number, entry in images}
+    _check_files(list(files.values()), path, image_dir)
+    boxes = _boxes_by_image(coco, path, set(files))
     return [
         AnnotatedImage(
-            item["id"],
-            image_dir / item["file_name"],
+            number,
+            files[number],
             path,
-            int(item.get("width") or 0),
-            int(item.get("height") or 0),
-            tuple(_box(note, names, path) for note in by_image[item["id"]]),
+            entry.pixels("width"),
+            entry.pixels("height"),
+            tuple(boxes[number]),
         )
-        for item in images
+        for number, entry in images
     ]
 
 
-def _group(coco: Coco, path: Path, image_ids: set[Any]) -> dict[Any, list[dict[str, Any]]]:
-    by_image = defaultdict(list)
-    for note in coco["annotations"]:
-        if note["image_id"] not in image_ids:
-            raise UserError(
-                f"annotation {note.get('id')} belongs to image {note['image_id']}, which is not "
-                "listed",
-                path,
-                "add the image or leave the annotation out",
-            )
-        # COCO's own evaluation skips these, too.
-        if not note.get("ignore", False):
-            by_image[note["image_id"]].append(note)
+def _check_files(files: Sequence[Path], path: Path, image_dir: Path | None) -> None:
+    twice = [file.name for file, count in Counter(files).items() if count > 1]
+    if twice:
+        warn(f"{path}: {len(twice)} image files are listed under several ids, first {twice[0]}")
+    if image_dir is not None:
+        missing = [os.path.relpath(file, image_dir) for file in files if not _is_file(file)]
+        refuse_missing(missing, "images are", path, f"put them into {image_dir}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than a file system takes
+        return False
+
+
+def _boxes_by_image(coco: Coco, path: Path, image_ids: set[Id]) -> dict[Id, list[Box]]:
+    names = read_categories(coco, path)
+    by_image: dict[Id, list[Box]] = defaultdict(list)
+    ignored = flat = 0
+    for entry in _entries(coco, "annotations", path):
+        image_id, box = _image_of(entry, image_ids), _box(entry, names)
+        if entry.flag("ignore"):
+            ignored += 1
+            continue
+        if box.area == 0:
+            box, flat = box._replace(area=None), flat + 1
+        by_image[image_id].append(box)
+    if ignored:
+        warn(f"{path}: {ignored} annotations marked 'ignore' are neither learned nor counted")
+    if flat:
+        warn(f"{path}: {flat} annotations state an area of 0: the area of the box is taken")
     return by_image
 
 
-def _box(note: dict[str, Any], names: dict[Any, str], path: Path) -> Box:
-    if note["category_id"] not in names:
+def _image_of(entry: Entry, image_ids: set[Id]) -> Id:
+    number = entry.identity("image_id")
+    if number not in image_ids:
         raise UserError(
-            f"annotation {note.get('id')} has an unknown category, {note['category_id']!r}",
-            path,
+            f"{entry} belongs to image {number!r}, which is not listed",
+            entry.path,
+            "add the image or leave the annotation out",
+        )
+    return number
+
+
+def _box(entry: Entry, names: dict[Id, str]) -> Box:
+    category = entry.identity("category_id")
+    if category not in names:
+        raise UserError(
+            f"{entry} has an unknown category, {category!r}",
+            entry.path,
             f"the ids are {_ids(list(names))}",
         )
-    try:
-        x, y, width, height = (float(number) for number in note["bbox"])
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"annotation {note.get('id')}: bbox is not four numbers: {note['bbox']!r}",
-            path,
-            "write x, y, width, height in pixels",
-        ) from error
-    xyxy = (x, y, x + width, y + height)
-    name, crowd = names[note["category_id"]], bool(note.get("iscrowd", 0))
-    return Box(name, xyxy, crowd, note.get("segmentation") or None)
+    x, y, width, height = entry.box()
+    return Box(
+        names[category],
+        (x, y, x + width, y + height),
+        entry.flag("iscrowd"),
+        entry.mask(),
+        entry.area(),
+    )
 
 
-def _ids(ids: Sequence[Any]) -> str:
-    return ", ".join(str(item) for item in ids[:10]) + ("..." if len(ids) > 10 else "")
+def _ids(ids: Sequence[Id]) -> str:
+    return ", ".join(repr(item) for item in ids[:10]) + ("..." if len(ids) > 10 else "")

@@ -6,43 +6,42 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from detection.coco_fields import Id
+
 __all__ = ["coco_arrays"]
 
 # One image's detections of one class: image, label, scores [d], matched and ignored [T d].
 Part = tuple[int, int, ndarray, ndarray, ndarray]
 
 
-def coco_arrays(
-    judge: Any, classes: Sequence[str], category_ids: Sequence[int]
-) -> dict[str, ndarray]:
+def coco_arrays(judge: Any, classes: Sequence[str], image_ids: Sequence[Id]) -> dict[str, ndarray]:
     """Collect the matches of boxes of all sizes, as ``detection.per_image`` does for VOC.
 
     Letters: N images by rising id, K classes, D detections, image by image, T IoUs.
 
     Args:
-        judge: A ``COCOeval`` after ``evaluate()``.
+        judge: A ``COCOeval`` after ``evaluate()``, whose category ids are the labels plus 1.
         classes: The K names in the order of the labels.
-        category_ids: The id that stands for each.
+        image_ids: The N ids of the file.
 
     Returns:
         The same names and shapes as ``per_image_arrays``, but ``matched`` and ``ignored``, on a
         crowd, are [T D]: one row for each of COCO's ten IoUs from 0.50 to 0.95.
     """
     params = judge.params  # evaluate() has sorted its image and category ids
-    labels = [list(category_ids).index(category) for category in params.catIds]
     num_gt = np.zeros((len(params.imgIds), len(classes)), dtype=np.int64)
     parts: list[Part] = []
     for number in range(len(params.imgIds)):
-        for place, label in enumerate(labels):
+        for label in range(len(classes)):
             # evalImgs: by class, size (the first: all) and image; None: none there, none found.
-            at = place * len(params.areaRng) * len(params.imgIds) + number
+            at = label * len(params.areaRng) * len(params.imgIds) + number
             if (seen := judge.evalImgs[at]) is not None:
                 num_gt[number, label] = np.count_nonzero(np.asarray(seen["gtIgnore"]) == 0)
                 matched, ignored = seen["dtMatches"] > 0, seen["dtIgnore"].astype(bool)
                 scores = np.asarray(seen["dtScores"])
                 parts.append((number, label, scores, matched & ~ignored, ignored))
     return {
-        "image_ids": np.array([str(image_id) for image_id in params.imgIds], dtype=str),
+        "image_ids": np.array([str(image_id) for image_id in image_ids], dtype=str),
         "classes": np.array(classes, dtype=str),
         **_join(parts, len(params.iouThrs)),
         "num_gt": num_gt,

@@ -21,7 +21,9 @@ from detection.annotations import (
     keep_usable_boxes,
     readable_images,
 )
-from detection.coco_files import Coco, category_names, load_coco, read_coco
+from detection.coco_fields import Id
+from detection.coco_files import Coco, load_coco, read_categories, read_coco
+from detection.coco_truth import truth_of_images
 from detection.voc_files import read_voc
 from engine.errors import UserError
 from engine.name_list import read_names, unique_or_refuse
@@ -119,8 +121,12 @@ class BoxDataset(BaseDetDataset):
         check_class_names(images, classes, where)
         images = readable_images(images, self.max_unreadable, where)
         images = keep_usable_boxes(images, where)
+        self._take_note(images)
         labels = {name: label for label, name in enumerate(classes)}
         return [self._data_info(image, labels) for image in images]
+
+    def _take_note(self, images: list[AnnotatedImage]) -> None:
+        """Hand the cleaned images on to whom they concern beside the network."""
 
     def _own_part(self, images: list[AnnotatedImage]) -> list[AnnotatedImage]:
         if not self.hold_out:
@@ -246,7 +252,8 @@ class CocoFormat(BoxDataset):
     """Images and one JSON file per split; ``img_id`` is the id in the file.
 
     Classes that are not stated are the categories of ``classes_from`` in the order of their ids.
-    In a split with ``test_mode`` the metainfo holds ``ann_file``, for the metric.
+    In a split with ``test_mode`` the metainfo holds ``coco_truth``, what the metric judges by, and
+    ``ann_file``, where it was read.
 
     Args:
         data_prefix: ``dict(img="train2017/")``, folder of the images under ``data_root``.
@@ -254,6 +261,7 @@ class CocoFormat(BoxDataset):
     """
 
     def __init__(self, data_prefix: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        self._category_ids: dict[str, Id] = {}
         super().__init__(data_prefix=dict(data_prefix or {"img": ""}), **kwargs)
         if self.test_mode:
             self._metainfo["ann_file"] = self.ann_file
@@ -264,14 +272,22 @@ class CocoFormat(BoxDataset):
         Raises:
             UserError: If there is none.
         """
-        names = category_names(self._load(ann_file))
+        names = list(read_categories(self._load(ann_file), ann_file).values())
         if not names:
             raise UserError("the file lists no category", ann_file, "list one at least")
         return names
 
     def read_images(self, ann_file: Path) -> list[AnnotatedImage]:
         """Read the images that the file lists."""
-        return read_coco(self._load(ann_file), ann_file, Path(self.data_prefix["img"]))
+        coco = self._load(ann_file)
+        names = read_categories(coco, ann_file)
+        self._category_ids = {name: number for number, name in names.items()}
+        return read_coco(coco, ann_file, Path(self.data_prefix["img"]))
+
+    def _take_note(self, images: list[AnnotatedImage]) -> None:
+        if self.test_mode:
+            where = Path(self.ann_file)
+            self._metainfo["coco_truth"] = truth_of_images(images, where, self._category_ids)
 
     def _load(self, ann_file: Path) -> Coco:
         if ann_file not in self._read:

@@ -9,6 +9,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from numpy import ndarray
 
-from detection.coco_files import load_coco
+from detection.coco_fields import Id
 from detection.coco_per_image import coco_arrays
+from detection.coco_truth import CocoTruth, truth_of_file
 from detection.per_image import Detections, per_image_arrays, voc_outcomes
 from engine.atomic import write_arrays, write_text
 from engine.errors import UserError
@@ -29,7 +31,7 @@ from engine.errors import UserError
 __all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results", "voc_outcomes"]
 
 
-def coco_results(found: Sequence[Detections], category_ids: Sequence[int]) -> list[dict[str, Any]]:
+def coco_results(found: Sequence[Detections], category_ids: Sequence[Id]) -> list[dict[str, Any]]:
     """Turn detections into COCO's results format.
 
     Args:
@@ -111,7 +113,7 @@ class BoxMetric(BaseMetric):
         return tuple(self.dataset_meta["classes"])
 
     @abstractmethod
-    def category_ids(self) -> list[int]:
+    def category_ids(self) -> Sequence[Id]:
         """Return the id that stands for each label in ``results_file``."""
 
     @abstractmethod
@@ -178,11 +180,12 @@ def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | 
 class CocoBoxMetric(BoxMetric):
     """``AP AP50 AP75 APs APm APl`` of pycocotools, at most 100 boxes per image.
 
-    A size of which the split has no box gives -1, COCO's sign for it.  ``image_id`` and
-    ``category_id`` in ``results_file`` are those of ``ann_file``.
+    The truth is what the data set ``CocoFormat`` has read and cleaned, or, for another data set,
+    the same reader's view of ``ann_file``.  A size of which the split has no box gives -1, COCO's
+    sign for it.  ``image_id`` and ``category_id`` in ``results_file`` are those of the file.
 
     Args:
-        ann_file: The split's JSON file; None: the one that ``CocoFormat`` names in its metainfo.
+        ann_file: The split's JSON file; None: the one that ``CocoFormat`` has read.
         **kwargs: See :class:`BoxMetric`.
     """
 
@@ -191,78 +194,89 @@ class CocoBoxMetric(BoxMetric):
     def __init__(self, ann_file: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ann_file = ann_file
-        self._truth: COCO | None = None
+        self._truth: CocoTruth | None = None
         self._judge: COCOeval | None = None
+        self._image_ids: list[Id] = []  # those that were seen, as the judge has them
 
-    def truth(self) -> COCO:
-        """Load the annotations once.
+    def truth(self) -> CocoTruth:
+        """Look what is judged by up once.
 
         Raises:
-            UserError: If nothing says where they are.
+            UserError: If nothing says where it is.
         """
         if self._truth is None:
-            path = self.ann_file or self.dataset_meta.get("ann_file")
-            if not path:
-                raise UserError(
-                    "no annotation file to judge by",
-                    "val_evaluator.ann_file",
-                    "state it, or use the data set CocoFormat",
-                )
-            self._truth = _index(load_coco(Path(path)))
+            self._truth = self._find_truth()
         return self._truth
 
-    def category_ids(self) -> list[int]:
+    def _find_truth(self) -> CocoTruth:
+        read: CocoTruth | None = self.dataset_meta.get("coco_truth")
+        if read and self.ann_file in (None, str(read.path)):
+            return read
+        if self.ann_file is None:
+            raise UserError(
+                "no annotation file to judge by",
+                "val_evaluator.ann_file",
+                "state it, or use the data set CocoFormat",
+            )
+        return truth_of_file(Path(self.ann_file))
+
+    def category_ids(self) -> list[Id]:
         """Look the classes' ids up by name."""
-        ids = {item["name"]: item["id"] for item in self.truth().dataset["categories"]}
-        return [ids[name] for name in self.classes]
+        return self.truth().ids_of(self.classes)
 
     def average_precisions(self, results: list[Detections]) -> dict[str, float]:
         """Let pycocotools judge the images that were seen (some may have been unreadable)."""
-        truth, category_ids = self.truth().dataset, self.category_ids()
-        lists = {key: truth[key] for key in ("images", "categories")}
-        found = _index({**lists, "annotations": coco_results(results, category_ids)})
-        judge = COCOeval(self.truth(), found, "bbox")
-        judge.params.catIds = category_ids
-        judge.params.imgIds = [item.image_id for item in results]
+        truth = self.truth()
+        numbers = truth.numbers([item.image_id for item in results])
+        counted = [replace(item, image_id=n) for item, n in zip(results, numbers, strict=True)]
+        labels = range(1, len(self.classes) + 1)
+        found = coco_results(counted, labels)
+        judge = COCOeval(
+            _index(numbers, labels, truth.annotations(self.classes)),
+            _index(numbers, labels, [_measured(box, n) for n, box in enumerate(found, start=1)]),
+            "bbox",
+        )
         with redirect_stdout(StringIO()):  # it prints a page
             judge.evaluate()
             judge.accumulate()
             judge.summarize()
         self._judge = judge
+        self._image_ids = [truth.images[number - 1].image_id for number in judge.params.imgIds]
         # precision: [10 IoUs, 101 recalls, K classes, 4 sizes, 3 limits]; sizes and limits
         # start with "all" and end with 100 boxes.  -1 where the class has no box.
         precision = judge.eval["precision"][:, :, :, 0, -1].mean(axis=(0, 1))
         self.per_class = {
             name: 100 * float(ap)
-            for name, ap in zip(self.classes, _in_order(precision, category_ids), strict=True)
+            for name, ap in zip(self.classes, precision, strict=True)
             if ap >= 0
         }
         return {name: _percent(ap) for name, ap in zip(self.names, judge.stats, strict=False)}
 
     def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
         """Take over what pycocotools made of the detections, at each of its ten IoUs."""
-        arrays = coco_arrays(self._judge, self.classes, self.category_ids())
+        arrays = coco_arrays(self._judge, self.classes, self._image_ids)
         self._judge = None  # it holds every image's matches
         return arrays
-
-
-def _in_order(per_category: ndarray, category_ids: list[int]) -> list[float]:
-    # COCOeval sorts the categories by id, whatever the order of the classes.
-    by_id = dict(zip(sorted(category_ids), per_category, strict=True))
-    return [by_id[category_id] for category_id in category_ids]
 
 
 def _percent(ap: float) -> float:
     return 100 * float(ap) if ap >= 0 else -1.0
 
 
-def _index(dataset: dict[str, Any]) -> COCO:
-    for number, note in enumerate(dataset["annotations"], start=1):
-        note.setdefault("id", number)
-        note.setdefault("iscrowd", 0)
-        note.setdefault("area", note["bbox"][2] * note["bbox"][3])
-    truth = COCO()
-    truth.dataset = dataset
+def _measured(box: dict[str, Any], number: int) -> dict[str, Any]:
+    # As pycocotools' loadRes does.
+    return {**box, "id": number, "iscrowd": 0, "area": box["bbox"][2] * box["bbox"][3]}
+
+
+def _index(
+    images: Sequence[int], categories: Sequence[int], annotations: list[dict[str, Any]]
+) -> COCO:
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": number} for number in images],
+        "categories": [{"id": number} for number in categories],
+        "annotations": annotations,
+    }
     with redirect_stdout(StringIO()):
-        truth.createIndex()
-    return truth
+        coco.createIndex()
+    return coco

@@ -32,9 +32,13 @@ def voc_outcomes(item: Detections, label: int) -> tuple[ndarray, ndarray]:
     """Tell which of an image's boxes of one class are hits at IoU 0.5, and which misses.
 
     Both are 0 or 1, one for each such box in its order; a box on a difficult object is neither.
+    Of equal scores the earlier box comes first, as in VOC's development kit.
     """
     mine = item.labels == label
-    boxes = np.hstack([item.boxes_xyxy[mine], item.scores[mine, None]])
+    # Ranks for scores: mmdet sorts by numpy's default, which gives ties in any order.
+    ranks = np.empty(int(mine.sum()))
+    ranks[np.argsort(-item.scores[mine], kind="stable")] = np.arange(len(ranks), 0, -1)
+    boxes = np.hstack([item.boxes_xyxy[mine], ranks[:, None]])
     true = item.true_boxes[item.true_labels == label]
     ignored = item.ignored_boxes[item.ignored_labels == label]
     hit, miss = tpfp_default(boxes, true, ignored, 0.5, use_legacy_coordinate=True)

@@ -11,7 +11,6 @@ from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image, ImageDraw
 
 from classification.image_folder import read_rgb
-from detection.coco_files import load_coco
 from engine.atomic import written_aside
 from ladder.fingerprint import resolved
 from ladder.plan import Cell
@@ -102,9 +101,8 @@ def _read_boxes(cell: Cell, dataset: Any) -> dict[str, list[dict[str, Any]]]:
     """Read what was found, by image, with labels in place of the file's category numbers."""
     classes = dataset.metainfo["classes"]
     numbers = {label + 1: label for label in range(len(classes))}
-    if dataset.metainfo.get("ann_file"):  # COCO's categories have numbers of their own
-        known = load_coco(Path(dataset.metainfo["ann_file"]))["categories"]
-        numbers = {one["id"]: classes.index(one["name"]) for one in known if one["name"] in classes}
+    if truth := dataset.metainfo.get("coco_truth"):  # COCO's categories have ids of their own
+        numbers = {category_id: label for label, category_id in enumerate(truth.ids_of(classes))}
     found: dict[str, list[dict[str, Any]]] = {}
     for row in json.loads((cell.folder / "predictions").read_text(encoding="utf-8")):
         if row["score"] >= MIN_SCORE:

@@ -104,7 +104,7 @@ def _set(part: str, index: int, key: str, value: Any) -> Callable[[dict], None]:
         (_set("categories", 1, "name", "brick"), r"1 categories\.name stand there twice"),
         (_set("images", 1, "file_name", "gone.png"), r"1 images are missing \(first: gone\.png\)"),
         (_set("annotations", 1, "image_id", 77), r"annotation 2 belongs to image 77"),
-        (_set("annotations", 1, "category_id", 8), r"unknown category, 8: .*the ids are 9, 7"),
+        (_set("annotations", 1, "category_id", 8), r"unknown category, 8: .*the ids are 7, 9"),
         (_set("annotations", 1, "bbox", [1, 2, 3]), r"annotation 2: bbox is not four numbers"),
     ],
 )

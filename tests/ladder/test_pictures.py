@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from detection.coco_truth import CocoTruth
 from ladder import pictures
 from ladder.plan import plan
 from ladder.spec import Ladder, Rung, Task
@@ -15,7 +16,6 @@ CONFIG = """
 default_scope = "mm{kind}"
 test_dataloader = dict(dataset=dict(type="FakeOf{kind}"))
 """
-COCO = dict(categories=[dict(id=7, name="dog"), dict(id=3, name="cat")])
 
 
 class FakeDataset:
@@ -124,13 +124,12 @@ def test_a_box_below_the_threshold_is_not_drawn(make):
 
 
 def test_cocos_own_numbers_are_understood(make, tmp_path):
-    file = tmp_path / "coco.json"
-    file.write_text(json.dumps({**COCO, "images": [], "annotations": []}))
+    truth = CocoTruth(tmp_path / "coco.json", (), {"dog": 7, "cat": 3})
     voc, coco = make("det")[:2]
     boxes(voc, category=3)
     pictures.draw_cell(voc, 1)
     boxes(coco, category=7)
-    make.data(ann_file=str(file))
+    make.data(coco_truth=truth)
     pictures.draw_cell(coco, 1)
     assert np.array_equal(*(pixels(one.folder / "pictures/i0.png") for one in (voc, coco)))
 

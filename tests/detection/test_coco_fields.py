@@ -1,0 +1,150 @@
+"""One checked way into a COCO file: a wrong type is refused with its entry and field."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detection.coco_files import load_coco, read_categories, read_coco
+from engine.errors import UserError
+
+SOUND = dict(
+    images=[dict(id=1, file_name="a.png", width=40, height=30)],
+    annotations=[dict(id=5, image_id=1, category_id=3, bbox=[1, 2, 10, 10], area=90, iscrowd=0)],
+    categories=[dict(id=3, name="cat")],
+)
+NAN, INFINITE = float("nan"), float("inf")
+
+
+def read(folder: Path, content: Any) -> list:
+    path = folder / "val.json"
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return read_coco(load_coco(path), path, None)
+
+
+def changed(part: str, key: str, value: Any) -> dict:
+    coco = copy.deepcopy(SOUND)
+    coco[part][0][key] = value
+    return coco
+
+
+WRONG = [
+    *(("images", "id", value) for value in (None, [1], {}, True, 1.5, "", NAN)),
+    *(("images", "file_name", value) for value in (None, 7, ["a"], "", " ")),
+    *(("images", "width", value) for value in (-1, 40.5, "40", [40], NAN, 10**400)),
+    *(("images", "height", value) for value in (INFINITE, True)),
+    *(("annotations", "image_id", value) for value in (None, [1], True)),
+    *(("annotations", "category_id", value) for value in (None, [3], {"id": 3}, False)),
+    *(
+        ("annotations", "bbox", value)
+        for value in (None, [], [1, 2, 3], [1, 2, 3, 4, 5], "1,2,3,4")
+    ),
+    *(("annotations", "bbox", [value, 2, 10, 10]) for value in (None, "1", NAN, INFINITE, True)),
+    *(("annotations", "bbox", value) for value in ({"x": 1}, [1, 2, 10**400, 4], [[1], 2, 3, 4])),
+    *(("annotations", "area", value) for value in (-1, "90", NAN, INFINITE, [90], True, 10**400)),
+    *(("annotations", "iscrowd", value) for value in (2, "0", "false", [], 0.5, NAN)),
+    *(("annotations", "ignore", value) for value in (-1, "no", {})),
+    *(("annotations", "segmentation", value) for value in ("rle", 7)),
+    *(("categories", "id", value) for value in (None, [3], True)),
+    *(("categories", "name", value) for value in (None, 7, 1.5, ["cat"], "", "  ", True)),
+]
+
+
+@pytest.mark.parametrize(("part", "key", "value"), WRONG)
+def test_a_wrong_type_is_refused_with_its_entry_and_field(
+    tmp_path: Path, part: str, key: str, value: Any
+) -> None:
+    with pytest.raises(UserError, match=rf"{key} is not .*\({part}\[0\]\): .*val\.json: \w"):
+        read(tmp_path, changed(part, key, value))
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "expected"),
+    [
+        ("annotations", "iscrowd", None, False),
+        ("annotations", "iscrowd", True, True),
+        ("annotations", "iscrowd", 1.0, True),
+        ("annotations", "segmentation", [], False),
+    ],
+)
+def test_flags_are_read_whatever_their_form(
+    tmp_path: Path, part: str, key: str, value: Any, expected: bool
+) -> None:
+    (box,) = read(tmp_path, changed(part, key, value))[0].boxes
+    assert box.ignore is expected
+    assert box.mask is None
+
+
+@pytest.mark.parametrize("value", [None, 0, 40.0])
+def test_sizes_may_be_missing_or_written_with_a_point(tmp_path: Path, value: Any) -> None:
+    (image,) = read(tmp_path, changed("images", "width", value))
+    assert image.width == (value or 0)
+
+
+def test_white_space_around_a_name_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(changed("categories", "name", " traffic light\n")))
+    assert read_categories(load_coco(path), path) == {3: "traffic light"}
+
+
+def test_an_annotation_marked_ignore_is_left_out_with_a_word(
+    tmp_path: Path, warnings_of: Callable[[], str]
+) -> None:
+    assert read(tmp_path, changed("annotations", "ignore", True))[0].boxes == ()
+    assert "1 annotations marked 'ignore' are neither learned nor counted" in warnings_of()
+
+
+def test_a_file_listed_under_two_ids_is_warned_of(
+    tmp_path: Path, warnings_of: Callable[[], str]
+) -> None:
+    coco = copy.deepcopy(SOUND)
+    coco["images"].append(dict(coco["images"][0], id="two"))
+    assert [image.image_id for image in read(tmp_path, coco)] == [1, "two"]
+    assert "1 image files are listed under several ids, first a.png" in warnings_of()
+
+
+def test_the_id_1_and_the_text_1_are_two_ids(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="annotation 5 belongs to image '1', which is not listed"):
+        read(tmp_path, changed("annotations", "image_id", "1"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_other_encodings_of_unicode_are_read(tmp_path: Path, encoding: str) -> None:
+    assert len(read(tmp_path, json.dumps(SOUND).encode(encoding))) == 1
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is no JSON"),
+        (b"\xff\xff\x00{}", "the file is no JSON"),
+        ('{"name": "ß"}'.encode("latin-1"), "the file is no JSON"),
+        (b'{"images": ' + b"9" * 5000 + b"}", "the file is no JSON"),
+        (b"[" * DEEP + b"]" * DEEP, "nested too deep"),
+        (b'{"images": ' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}", "nested too deep"),
+        ([], "'images' is missing"),
+        (7, "'images' is missing"),
+        (dict(SOUND, images={"1": {}}), "'images' is missing"),
+        (dict(SOUND, images=[[1, "a.png"]]), "'images' is missing"),
+        (dict(SOUND, annotations=None), "'annotations' is missing"),
+        (dict(SOUND, annotations=["x"]), "'annotations' is missing"),
+        (dict(SOUND, categories=["cat"]), "'categories' is missing"),
+    ],
+)
+def test_what_is_no_such_file_is_refused(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(UserError, match=rf"{message}.*: .*val\.json: "):
+        read(tmp_path, content)
+
+
+def test_a_name_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "val.json"
+    for name in ("a" * 5000, "a\0b", "\ud800", "../gone.png", "/gone.png"):
+        path.write_text(json.dumps(changed("images", "file_name", name)))
+        with pytest.raises(UserError, match=r"1 images are missing"):
+            read_coco(load_coco(path), path, tmp_path)
