@@ -17,8 +17,9 @@ Verified:  in GluonCV at commit 3473b1a2 (3 December 2018): model, data, 20 epoc
 Recalled:  the paper uses refinements of Detectron, linear warm-up and a long schedule.
 Inferred:  the warm-up is Detectron's default, although GluonCV's for VOC is none: the paper's
            word counts.  The long schedule is GluonCV's 20 epochs (82,760 iterations).
-Differs:   in anchor sides (see the model), and where images share a GPU they are padded to one
-           size and grouped by aspect ratio.
+Differs:   in anchor sides (see the model); where images share a GPU they are padded to one size
+           and grouped by aspect ratio; a new rate acts on the whole step at once (MXNet's momentum
+           holds gradients times the rates of their time).
 """
 
 _base_ = [

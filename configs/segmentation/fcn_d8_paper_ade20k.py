@@ -15,7 +15,9 @@ Reading:   520 is the short side (so 3473b1a2; the long one in 2023); lr 0.01 an
            command and script state them, though gradients of 4 GPUs are summed and divided by
            16 there, and MXNet's SoftmaxOutput disregards the weight (read in the code, not run)
 Differs:   --tta averages softmax over views (there: sums of exp(logits of image + flip)); OpenCV
-           resizes at test; the rate is 0 at the last batch (there: one batch later)
+           resizes its images (there: corner on corner, as logits are in both); the rate is 0 at the
+           last batch (there: one batch later); a new rate acts on the whole step at once (MXNet's
+           momentum holds gradients times the rates of their time)
 Result:    unmeasured
 """
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DATASETS, HOOKS, TASK_UTILS
 from torch import Tensor, nn
@@ -119,3 +120,16 @@ def test_no_checkpoint_is_picked_on_the_test_split(c4: Config) -> None:
     hook = HOOKS.build(dict(save_best="auto", rule="greater") | c4.default_hooks.checkpoint)
     assert hook.save_best is None
     assert c4.val_dataloader.dataset == c4.test_dataloader.dataset
+
+
+def test_an_image_alone_is_not_padded(c4: Config) -> None:
+    model = build_model(c4, ("dog", "sofa")).eval()
+    image = torch.randint(0, 256, (3, 75, 101), dtype=torch.uint8)  # no multiple of 16 or 32
+    metainfo = dict(ori_shape=(75, 101), img_shape=(75, 101), scale_factor=(1.0, 1.0))
+    batch = dict(inputs=[image], data_samples=[DetDataSample(metainfo=metainfo)])
+    data = model.data_preprocessor(batch, training=False)
+    assert data["inputs"].shape == (1, 3, 75, 101)
+    with torch.no_grad():
+        (maps,) = model.extract_feat(data["inputs"])
+        model(**data, mode="predict")
+    assert maps.shape[2:] == (5, 7)  # 75 / 16 and 101 / 16, rounded up

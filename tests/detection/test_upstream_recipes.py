@@ -157,6 +157,7 @@ C4_NETWORK = {
 C4_NUMBERS = under(
     "model",
     {
+        "data_preprocessor.pad_size_divisor": (1, 32),
         "rpn_head.anchor_generator.centers": ([(7.5, 7.5)], ABSENT),
         "rpn_head.loss_bbox.type": ("SmoothL1Loss", "L1Loss"),
         "rpn_head.loss_bbox.beta": (1 / 9, ABSENT),

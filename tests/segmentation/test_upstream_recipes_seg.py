@@ -124,14 +124,26 @@ VOC2012: Difference = {
     **voc2012("test", "val"),
 }
 # GluonCV's head and loss: gluoncv/model_zoo/fcn.py and gluoncv/loss.py.
+GLUON_HEAD: Difference = {
+    f"model.{head}.{key}": pair
+    for head in ("decode_head", "auxiliary_head")
+    for key, pair in {
+        "type": ("GluonFCNHead", "FCNHead"),  # dropout of values, not of channels
+        "align_corners": (True, False),
+        "init_cfg.type": ("Uniform", ABSENT),
+        "init_cfg.layer": ("Conv2d", ABSENT),
+        "init_cfg.a": (-0.07, ABSENT),
+        "init_cfg.b": (0.07, ABSENT),
+        "loss_decode.avg_non_ignore": (True, ABSENT),
+    }.items()
+}
 GLUON: Difference = {
     **BACKBONE,
     **num_classes(150),
     "model.data_preprocessor.size": ((480, 480), (512, 512)),
+    **GLUON_HEAD,
     "model.decode_head.num_convs": (1, 2),
     "model.decode_head.concat_input": (False, True),
-    "model.decode_head.loss_decode.avg_non_ignore": (True, ABSENT),
-    "model.auxiliary_head.loss_decode.avg_non_ignore": (True, ABSENT),
     "model.auxiliary_head.loss_decode.loss_weight": (0.5, 0.4),
 }
 

@@ -26,7 +26,7 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,  # images are decoded as BGR
-        pad_size_divisor=32,
+        pad_size_divisor=1,  # GluonCV pads nothing; a pyramid would need 32
     ),
     backbone=dict(
         type="ResNetD",

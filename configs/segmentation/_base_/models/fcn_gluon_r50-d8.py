@@ -1,16 +1,21 @@
 """FCN on ResNet-50-D at stride 8, with an auxiliary head, as in GluonCV at the paper's time.
 
-Each head is one 3x3 to a quarter of the channels, BN, ReLU, dropout 0.1 and a 1x1; the loss is
-averaged over the pixels that have a label (dmlc/gluon-cv at 3473b1a2: gluoncv/model_zoo/fcn.py,
-gluoncv/loss.py, scripts/segmentation/train.py).  ``tools/train.py --backbone`` sets type, depth
-and widths of the backbone, mean, std and the heads' in_channels from the backbone's card.
+Each head is one 3x3 to a quarter of the channels, BN, ReLU, dropout 0.1 of single values and a
+1x1; the loss is averaged over the pixels that have a label (dmlc/gluon-cv at 3473b1a2:
+gluoncv/model_zoo/fcn.py, gluoncv/loss.py, scripts/segmentation/train.py).  ``tools/train.py
+--backbone`` sets type, depth and widths of the backbone, mean, std and the heads' in_channels from
+the backbone's card.
 """
 
 default_scope = "mmseg"
-custom_imports = dict(imports=["backbones", "segmentation"], allow_failed_imports=False)
+custom_imports = dict(
+    imports=["backbones", "segmentation", "segmentation.heads"], allow_failed_imports=False
+)
 
 # Becomes BN where one process trains, or a CPU.
 norm_cfg = dict(type="SyncBN", requires_grad=True)
+# MXNet's default, which the heads are left to (gluon/block.py, initializer.py); bias 0.
+head_init = dict(type="Uniform", layer="Conv2d", a=-0.07, b=0.07)
 model = dict(
     type="EncoderDecoder",
     # RGB, 0 to 255: arXiv:1812.01187, sec. 2.1.
@@ -35,7 +40,7 @@ model = dict(
         norm_eval=False,
     ),
     decode_head=dict(
-        type="FCNHead",
+        type="GluonFCNHead",
         in_channels=2048,
         in_index=3,
         channels=512,
@@ -44,13 +49,15 @@ model = dict(
         dropout_ratio=0.1,
         num_classes=None,
         norm_cfg=norm_cfg,
-        align_corners=False,
+        init_cfg=head_init,
+        # MXNet's BilinearResize2D puts corner on corner, in the loss and at test.
+        align_corners=True,
         loss_decode=dict(
             type="CrossEntropyLoss", use_sigmoid=False, avg_non_ignore=True, loss_weight=1.0
         ),
     ),
     auxiliary_head=dict(
-        type="FCNHead",
+        type="GluonFCNHead",
         in_channels=1024,
         in_index=2,
         channels=256,
@@ -59,7 +66,8 @@ model = dict(
         dropout_ratio=0.1,
         num_classes=None,
         norm_cfg=norm_cfg,
-        align_corners=False,
+        init_cfg=head_init,
+        align_corners=True,
         loss_decode=dict(
             type="CrossEntropyLoss", use_sigmoid=False, avg_non_ignore=True, loss_weight=0.5
         ),

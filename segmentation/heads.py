@@ -1,0 +1,34 @@
+"""GluonCV's FCN head where mmseg's differs in an operator: dropout.
+
+Source: dmlc/gluon-cv at 3473b1a2 (the paper's time), gluoncv/model_zoo/fcn.py.  A config names this
+module in ``custom_imports``: importing the package ``segmentation`` alone loads no network.
+"""
+
+import warnings
+from typing import Any
+
+from mmengine.registry import MODELS
+from mmseg.models.decode_heads import FCNHead
+from torch import nn
+
+__all__ = ["GluonFCNHead"]
+
+# mmseg advises sizes of nx + 1 pixels; GluonCV's 480 and native sizes are what they are.
+warnings.filterwarnings("ignore", message="When align_corners=True")
+
+
+@MODELS.register_module()
+class GluonFCNHead(FCNHead):
+    """mmseg's ``FCNHead`` whose dropout zeroes single values, where mmseg's zeroes whole channels.
+
+    The layers, their names and their weights are mmseg's.  What else GluonCV does is a matter of
+    arguments: one convolution, no concatenation, ``align_corners``, ``init_cfg``.
+
+    Args:
+        **kwargs: As in mmseg's ``FCNHead``; ``dropout_ratio`` is the share of values set to 0.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.dropout_ratio > 0:
+            self.dropout = nn.Dropout(self.dropout_ratio)
