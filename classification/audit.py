@@ -4,9 +4,7 @@ Source of the list: arXiv:1812.01187, sec. 3 to 5; the file is ``tricks.json`` o
 docs/files.md.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -20,6 +18,7 @@ from classification import network_evidence as network
 from classification import optimizer_evidence as optimizer
 from classification.optimizer_evidence import Finding
 from engine.atomic import write_json
+from engine.json_file import read_json_or_none
 from engine.progress import on_terminal
 
 __all__ = ["TrickAudit", "audit"]
@@ -76,18 +75,11 @@ def _before_step_1(now: Finding, step: int, path: Path) -> Finding:
         return Finding(
             on=now["on"], value=now["value"], evidence=now["evidence"] + " before step 1"
         )
-    kept = _read(path).get("zero_gamma")
-    if kept and "before step 1" in kept["evidence"]:
-        return Finding(on=kept["on"], value=kept["value"], evidence=kept["evidence"])
+    kept = (read_json_or_none(path) or {}).get("zero_gamma")
+    if isinstance(kept, dict) and "before step 1" in str(kept.get("evidence")):
+        return Finding(on=bool(kept.get("on")), value=kept.get("value"), evidence=kept["evidence"])
     said = f"unknown: resumed at step {step}, and no {FILE} tells of step 1"
     return Finding(on=False, value=None, evidence=said)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError):
-        return {}
 
 
 def _show(findings: dict[str, Finding]) -> None:

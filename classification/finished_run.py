@@ -1,6 +1,5 @@
 """A finished pretraining run, read back from its work dir: curve, tricks, network, images."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch.utils.data import DataLoader
 from classification.classifier import ImageClassifier
 from engine.checkpoints import load_checkpoint, state_dict_of
 from engine.errors import UserError
+from engine.json_file import read_json, read_json_lines
 
 __all__ = ["labels_of", "newest_checkpoint", "paper_eps", "read_curve", "trained_network"]
 
@@ -40,15 +40,8 @@ def read_curve(work_dir: Path) -> list[dict[str, Any]]:
     path = work_dir / "curve.jsonl"
     if not path.is_file():
         raise UserError("no curve.jsonl", work_dir, MEND)
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
-    curve: list[Any] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            curve.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise UserError("not JSON", f"{path}:{number}", "train again") from error
-    points = [point for point in curve if isinstance(point, dict) and "epoch" in point]
+    curve = read_json_lines(path, "train again", cut_short=True)
+    points = [point for point in curve if "epoch" in point]
     if not points:
         raise UserError("no epoch was finished", path, "train for an epoch at least")
     return points
@@ -58,14 +51,19 @@ def paper_eps(work_dir: Path, num_classes: int) -> float:
     """Read from ``tricks.json`` with which eps the labels were smoothed, in the paper's form.
 
     The uniform form's eps counts the true class's share as well: (K - 1) / K of it is the
-    paper's.  0 without smoothing, or where the file does not tell.
+    paper's.  0 without smoothing, or where there is no such file.
+
+    Raises:
+        UserError: If the file is damaged.
     """
     path = work_dir / "tricks.json"
-    value = json.loads(path.read_text())["label_smoothing"]["value"] if path.is_file() else None
-    if value is None:
-        return 0.0
-    eps = float(value["eps"])
-    return eps * (num_classes - 1) / num_classes if value["form"] == "uniform" else eps
+    tricks = read_json(path, MEND) if path.is_file() else {}
+    try:
+        value = tricks["label_smoothing"]["value"] if tricks else None
+        eps, form = (0.0, "") if value is None else (float(value["eps"]), value["form"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError("label_smoothing is no entry of ours", path, MEND) from error
+    return eps * (num_classes - 1) / num_classes if form == "uniform" else eps
 
 
 def newest_checkpoint(work_dir: Path) -> Path | None:

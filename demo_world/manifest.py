@@ -5,13 +5,13 @@
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from demo_world.classes import CLASS_NAMES
 from demo_world.sets import SPLITS
+from engine.json_file import read_json_or_none
 
 __all__ = [
     "RUN",
@@ -56,11 +56,8 @@ def make_manifest(seed: int, digests: Mapping[str, Sequence[bytes]]) -> Manifest
 
 def read_manifest(path: Path) -> Manifest | None:
     """Return the manifest in ``path``; None where there is none, or something else."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
+    found = read_json_or_none(path)
+    return found if found and found.get("schema") == SCHEMA else None
 
 
 def counts(manifest: Manifest) -> list[str]:

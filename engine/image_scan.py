@@ -19,6 +19,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from engine.cores import share_of_cores
 from engine.errors import UserError
+from engine.json_file import read_json_or_none
 from engine.progress import track
 
 __all__ = [
@@ -193,7 +194,9 @@ def _store_of(paths: Iterable[Path], kind: str) -> Path:
 
 def _remembered(cache: Cache, path: Path, stamp: list[int]) -> Finding | None:
     entry = cache.get(os.path.abspath(path.parent), {}).get(path.name)
-    return entry[2] if entry and entry[:2] == stamp else None
+    if not isinstance(entry, list) or len(entry) != 3 or entry[:2] != stamp:
+        return None
+    return entry[2] if isinstance(entry[2], list) else None
 
 
 def _merge(cache: Cache, done: dict[Path, Finding], stamps: dict[Path, list[int]]) -> Cache:
@@ -205,11 +208,8 @@ def _merge(cache: Cache, done: dict[Path, Finding], stamps: dict[Path, list[int]
 
 
 def _read_cache(store: Path) -> Cache:
-    try:
-        cache = json.loads(store.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or cut short by somebody else
-        return {}
-    return cache if isinstance(cache, dict) else {}
+    cache = read_json_or_none(store) or {}  # none yet, or cut short by somebody else
+    return {folder: entries for folder, entries in cache.items() if isinstance(entries, dict)}
 
 
 def _write_cache(store: Path, cache: Cache) -> None:

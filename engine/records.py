@@ -21,12 +21,14 @@ from engine.atomic import write_json, write_text
 from engine.checkpoints import POINTER, follow_pointer
 from engine.cores import available_cores
 from engine.errors import UserError
+from engine.json_file import read_json_lines
 from engine.processes import mean_over_processes
 from engine.progress import counts_epochs, num_images_of
 
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
 
 SCHEMA = 1
+NUMBERS = ("epoch", "iter", "seconds", "img_per_s")  # of each line of curve.jsonl
 DISTRIBUTIONS = (
     *("torch", "torchvision", "numpy"),
     *("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection", "onedl-mmsegmentation"),
@@ -138,7 +140,7 @@ class RunRecorder(Hook):
         self._started = time.perf_counter()
         path = Path(runner.work_dir, "curve.jsonl")
         if runner.iter and path.exists():
-            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            lines = _curve(path)
             self._lines = [line for line in lines if line["iter"] <= runner.iter]
             self._kept_seconds = sum(line["seconds"] for line in self._lines)
         if is_main_process():
@@ -263,6 +265,17 @@ def _a_line_is_due(runner: Runner) -> bool:
     if counts_epochs(runner) or runner.val_loop is not None:
         return False
     return runner.iter % runner.train_loop.val_interval == 0
+
+
+def _curve(path: Path) -> list[dict[str, Any]]:
+    """Read the lines of a run that goes on."""
+    mend = "put the run's own file back, or remove it"
+    lines = read_json_lines(path, mend, cut_short=True)
+    for line in lines:
+        wrong = [key for key in NUMBERS if not isinstance(line.get(key), int | float)]
+        if wrong:
+            raise UserError(f"a line has no number as {wrong[0]}", path, mend)
+    return lines
 
 
 def _mean(values: Sequence[float]) -> float:

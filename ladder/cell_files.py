@@ -4,13 +4,13 @@ None of it is needed for the tables: what is missing or damaged gives nothing, a
 """
 
 import ast
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from engine.json_file import read_json, read_json_lines
 from ladder.results import Cell
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+MEND = "run the cell again"
 # Where a run wrote to, its process and what it started from differ between any two cells.
 PLACES = {"work_dir", "experiment_name", "backbone_file", "resume", "load_from", "launcher"}
 
@@ -95,17 +96,10 @@ def _quietly(read: Callable[[Path], T], path: Path) -> T | None:
 
 
 def _curve(path: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    if any(not isinstance(line, dict) or not _is_number(line.get("epoch")) for line in lines):
+    lines = read_json_lines(path, MEND)
+    if any(not _is_number(line.get("epoch")) for line in lines):
         raise ValueError("a line without epoch")
     return lines
-
-
-def _object(path: Path) -> dict[str, Any]:
-    read = json.loads(path.read_bytes())
-    if not isinstance(read, dict):
-        raise ValueError("not an object")
-    return read
 
 
 def _is_number(value: Any) -> bool:
@@ -113,21 +107,21 @@ def _is_number(value: Any) -> bool:
 
 
 def _card(path: Path) -> dict[str, Any]:
-    read = _object(path)
+    read = read_json(path, MEND)
     if not isinstance(read.get("metrics") or {}, dict):
         raise ValueError("metrics is no object")
     return read
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
-    read = _object(path)
+    read = read_json(path, MEND)
     if any(not isinstance(entry, dict) for entry in read.values()):
         raise ValueError("an entry that is not an object")
     return read
 
 
 def _texts(path: Path) -> dict[str, str]:
-    read = _object(path)
+    read = read_json(path, MEND)
     if any(not isinstance(text, str) for text in read.values()):
         raise ValueError("a setting that is not a text")
     return read

@@ -1,6 +1,5 @@
 """What happens in the process of one cell: its commands, one after another."""
 
-import json
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError, mistake_in
+from engine.json_file import read_json
 from engine.write_errors import as_user_error
 from ladder import state
 from ladder.fingerprint import forget_code
@@ -127,7 +127,7 @@ def _written(cell: Cell) -> int | None:
 
 def _rates(cell: Cell) -> dict[str, Any]:
     """What the first command, the training, says of its speed; the test overwrites the file."""
-    record = json.loads((cell.folder / "metrics.json").read_text(encoding="utf-8"))
+    record = read_json(cell.folder / "metrics.json", "run the cell again")
     return {name: record.get(name) for name in TRAINED}
 
 

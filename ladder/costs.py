@@ -1,9 +1,9 @@
 """What a rung's backbone costs: the time of its pretraining, and of its teacher's."""
 
-import json
 from collections.abc import Iterator
 from statistics import median
 
+from engine.json_file import read_json
 from ladder.results import PRETRAINING, Cell, Ladder
 
 __all__ = ["pretraining_minutes"]
@@ -44,7 +44,7 @@ def _of_no_rung(ladder: Ladder, name: str) -> Iterator[Cell]:
     """Read the cells of a teacher that only teaches: the plan of the tables does not list it."""
     for path in sorted(ladder.folder.glob(f"seed*/{name}/{PRETRAINING}/cell.json")):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path, "")
             if record["status"] == "done" and isinstance(record["train"], dict):
                 yield Cell(name, PRETRAINING, record["seed"], path.parent, "done", None, record)
         except (OSError, ValueError, TypeError, KeyError):  # as good as not there

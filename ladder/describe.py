@@ -1,11 +1,11 @@
 """``ladder.json``: the plan as the report needs it, with the footnotes of every table."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from engine.atomic import write_json
+from engine.json_file import read_json
 from ladder.spec import SCRATCH, Ladder, Rung
 
 __all__ = [
@@ -50,7 +50,7 @@ def other_seeds(ladder: Ladder, root: Path) -> list[int]:
 def read_plan(folder: Path) -> dict[str, Any] | None:
     """Read ``ladder.json``; None where there is none, or a damaged one."""
     try:
-        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        plan = read_json(folder / PLAN, "")
         entries = [*plan["rungs"].values(), *plan["tasks"].values()]
         whole = all(isinstance(one, dict) for one in entries)
         numbers = all(isinstance(seed, int) for seed in plan["seeds"])

@@ -4,13 +4,13 @@ Cells that were run tell by their records.  For others the training tool's own `
 a few iterations, once per config.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from engine.dry_run import ESTIMATE
+from engine.json_file import read_json
 from ladder.plan import Cell
 from ladder.spec import SCRATCH
 from ladder.state import DONE, RECORD, Status
@@ -90,7 +90,7 @@ def _like(cell: Cell) -> tuple[Any, ...]:
 
 
 def _from_record(cell: Cell) -> Estimate:
-    record = json.loads((cell.folder / RECORD).read_text(encoding="utf-8"))
+    record = read_json(cell.folder / RECORD, "run the cell again")
     size = sum(path.stat().st_size for path in cell.folder.rglob("*") if path.is_file())
     seconds = float(record["seconds"])
     training = float(record.get("train", {}).get("seconds") or 0.0)
@@ -134,7 +134,7 @@ def _time(cell: Cell) -> dict[str, Any] | str:
     path.unlink(missing_ok=True)  # of an earlier call
     run_quietly(tuple(command), log)
     if path.is_file():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(read_json(path, "call again"))
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
     return errors[0] if errors else f"see {log}"

@@ -16,6 +16,7 @@ from typing import Any
 from mmengine.config import Config
 
 from engine.config_file import read_config
+from engine.json_file import read_json_or_none
 from engine.overrides import apply_overrides
 from ladder.plan import BACKBONE, Cell, commands
 from ladder.spec import selection_of
@@ -171,12 +172,8 @@ def _backbone_digest(cell: Cell) -> str | None:
 
 
 def _sha256_in(card: Path) -> str:
-    if not card.is_file():
-        return ""
-    try:
-        return str(json.loads(card.read_text(encoding="utf-8")).get("sha256"))
-    except (ValueError, AttributeError):
-        return ""
+    stated = read_json_or_none(card)
+    return "" if stated is None else str(stated.get("sha256"))
 
 
 # ---- code ----

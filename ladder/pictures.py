@@ -1,6 +1,5 @@
 """What every cell predicts for the same few test images, and the ground truth beside it."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from classification.image_folder import read_rgb
 from engine.atomic import written_aside
+from engine.json_file import read_json
 from ladder.fingerprint import resolved
 from ladder.plan import Cell
 from ladder.state import is_done
@@ -104,7 +104,7 @@ def _read_boxes(cell: Cell, dataset: Any) -> dict[str, list[dict[str, Any]]]:
     if truth := dataset.metainfo.get("coco_truth"):  # COCO's categories have ids of their own
         numbers = {category_id: label for label, category_id in enumerate(truth.ids_of(classes))}
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in json.loads((cell.folder / "predictions").read_text(encoding="utf-8")):
+    for row in read_json(cell.folder / "predictions", "run the cell again", list):
         if row["score"] >= MIN_SCORE:
             box = {**row, "label": numbers[row["category_id"]]}
             found.setdefault(str(row["image_id"]), []).append(box)

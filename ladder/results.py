@@ -4,7 +4,6 @@
 and weights are not needed, so that a folder can be reported on any machine.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
 from engine.errors import UserError
+from engine.json_file import read_json
 
 __all__ = ["PRETRAINING", "TOP1", "Cell", "Ladder", "Rung", "Task", "read_results"]
 
@@ -132,7 +132,7 @@ def read_results(folder: Path) -> Ladder:
     if not path.is_file():
         raise UserError("no ladder.json here", folder, MEND)
     try:
-        plan = json.loads(path.read_text())
+        plan = read_json(path, MEND)
         if plan["schema"] != SCHEMA:
             raise UserError(f"schema {plan['schema']} instead of {SCHEMA}", path, MEND)
         return _ladder(folder, plan)
@@ -244,12 +244,9 @@ def _cell(folder: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        read = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name}: {error}") from error
-    if not isinstance(read, dict):
-        raise ValueError(f"{path.name}: not an object")
-    return read
+        return dict(read_json(path, MEND))
+    except UserError as error:
+        raise ValueError(f"{path.name}: {error.what}") from error
 
 
 def _check_record(record: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import fcntl
 import itertools
-import json
 import os
 import platform
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 from engine.atomic import write_json
 from engine.checkpoints import follow_pointer
 from engine.errors import RefusedError, UserError
+from engine.json_file import read_json_or_none
 from engine.records import sha256_of
 from ladder.fingerprint import fingerprint
 from ladder.plan import BACKBONE, LAST, Cell, Command
@@ -133,11 +133,7 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read a record of ours; a damaged one counts as none, as the run can be made again."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_json_or_none(path) or {}
 
 
 def _differing(old: Mapping[str, str | None], new: Mapping[str, str | None]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from PIL import Image
 
 from engine.atomic import write_bytes, write_json
 from engine.errors import RefusedError, UserError
+from engine.json_file import read_json
 from engine.progress import track
 from prediction.inputs import MASKS, Source, name_pictures
 from prediction.predictor import Predictor
@@ -141,7 +141,7 @@ def _make_room(out_dir: Path, inputs: set[Path]) -> None:
     record = out_dir / RECORD
     listed: list[str] = []
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
-        rows = json.loads(record.read_text(encoding="utf-8"))["images"]
+        rows = read_json(record, "")["images"]
         listed = [str(row[key]) for row in rows for key in ("picture", "mask") if key in row]
     record.unlink(missing_ok=True)
     for name in listed:

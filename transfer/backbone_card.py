@@ -4,24 +4,24 @@ The fields are pinned in docs/files.md; more may be added, none changes its mean
 """
 
 import dataclasses
-import json
-import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backbones.blocks import DEPTHS, VARIANTS
+from backbones.blocks import VARIANTS
 from engine.errors import UserError
+from engine.json_file import read_json
 from engine.records import sha256_of
+from transfer.card_checks import TIMM, check_fields
 from transfer.layouts import describe
 from transfer.mismatch import mend_for
 from transfer.tensor_file import read_shapes, read_tensors
 
-__all__ = ["SUFFIX", "TIMM", "Card", "card_path", "read_card"]
+__all__ = ["SCHEMA", "SUFFIX", "TIMM", "Card", "card_path", "make_card", "read_card"]
 
 SCHEMA = 1
-TIMM = "TimmNetwork"
+AGAIN = "the card is damaged, export or convert the file again"
 SUFFIX = ".safetensors"
 
 
@@ -146,54 +146,31 @@ def _wrong(told: str, found: object, path: Path) -> UserError:
     )
 
 
-def _parse(path: Path) -> Card:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise UserError("the card is damaged", path, f"export it again ({error})") from error
-    if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
-        schema = fields.get("schema") if isinstance(fields, dict) else None
-        raise UserError(f"the card's schema is {schema}, not {SCHEMA}", path, "export it again")
+def make_card(fields: Mapping[str, Any], where: Path, mend: str) -> Card:
+    """Make a card of its fields, each of them checked; more than a card has are left out.
+
+    Args:
+        fields: As in the file.
+        where: The card's file, for the error.
+        mend: How to get another, for the error.
+
+    Raises:
+        UserError: If a field is missing, of a wrong type, or out of its range.
+    """
     known = {field.name for field in dataclasses.fields(Card)}
     if fields.get("type") != TIMM:
         known.remove("options")
     missing = sorted(known - fields.keys())
     if missing:
-        raise UserError(f"the card lacks {', '.join(missing)}", path, "export it again")
-    card = Card(**{name: fields[name] for name in known})
-    for name, valid in (CHECKS | (TIMM_CHECKS if card.type == TIMM else {})).items():
-        if not valid(getattr(card, name)):
-            raise UserError(
-                f"the card's {name} is {getattr(card, name)!r}", path, "export it again"
-            )
-    if not len(card.mean) == len(card.std) == card.in_channels:
-        raise UserError("the card's mean, std and in_channels disagree", path, "export it again")
-    return card
+        raise UserError(f"the card lacks {', '.join(missing)}", where, mend)
+    check_fields(fields, where, mend)
+    return Card(**{name: fields[name] for name in known})
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and value > 0
-
-
-def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(number, int | float) and math.isfinite(number) for number in value
-    )
-
-
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    "type": lambda value: value in [*VARIANTS, TIMM],
-    "depth": lambda value: value in list(DEPTHS),
-    "in_channels": _is_count,
-    "stem_channels": _is_count,
-    "base_channels": _is_count,
-    "mean": _are_numbers,
-    "std": lambda value: _are_numbers(value) and all(number > 0 for number in value),
-    "channel_order": lambda value: value in ("RGB", "BGR"),
-    "sha256": lambda value: isinstance(value, str),
-}
-TIMM_CHECKS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("depth", "stem_channels", "base_channels"), lambda value: value is None),
-    "variant": lambda value: isinstance(value, str) and bool(value),
-    "options": lambda value: isinstance(value, dict),
-}
+def _parse(path: Path) -> Card:
+    fields = read_json(path, AGAIN)
+    schema = fields.get("schema")
+    if schema != SCHEMA or isinstance(schema, bool):
+        shown = repr(schema)[:20]
+        raise UserError(f"the card's schema is {shown}, not {SCHEMA}", path, AGAIN)
+    return make_card(fields, path, AGAIN)

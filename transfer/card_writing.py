@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.atomic import write_json, written_aside
 from engine.errors import RefusedError, UserError
-from transfer.backbone_card import SUFFIX, Card, card_path, read_card
+from transfer.backbone_card import SCHEMA, SUFFIX, Card, card_path, make_card, read_card
 
 __all__ = ["check_target", "write_with_card"]
 
@@ -39,12 +39,16 @@ def write_with_card(
         tensors: By their names in the file.
         fields: Of the card, but ``sha256`` and ``num_tensors``.
         more: What the card shall hold beside its own fields.
+
+    Raises:
+        UserError: If the source says something of itself that no card can hold.
     """
     data = safetensors.torch.save(
         {name: tensor.contiguous() for name, tensor in tensors.items()}, metadata={"format": "pt"}
     )
     digest = hashlib.sha256(data).hexdigest()
-    card = Card(**{**fields, "sha256": digest, "num_tensors": len(tensors)})
+    whole = {"schema": SCHEMA, **fields, "sha256": digest, "num_tensors": len(tensors)}
+    card = make_card(whole, card_path(out), "mend what the source says of itself")
     with written_aside(card_path(out)) as new_card, written_aside(out) as new_file:
         write_json(new_card, {**card.to_dict(), **more})  # on the disk before the file moves
         new_file.write_bytes(data)

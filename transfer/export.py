@@ -11,6 +11,7 @@ from torch import Tensor
 from backbones.blocks import VARIANTS
 from engine.checkpoints import follow_pointer, load_checkpoint, state_dict_of
 from engine.errors import UserError
+from engine.json_file import read_json, read_json_lines
 from engine.records import sha256_of
 from transfer.backbone_card import TIMM, Card
 from transfer.card_writing import check_target, write_with_card
@@ -22,6 +23,7 @@ __all__ = ["export_backbone"]
 
 PREFIX = "backbone."
 # What a line of curve.jsonl holds beside metrics, see engine.records.
+DAMAGED = "it is a record of the training: copy it again, or remove it"
 NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds")
 
 
@@ -199,13 +201,8 @@ def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise UserError("damaged record of the training", path, f"remove it ({error})") from error
+    return read_json(path, DAMAGED) if path.is_file() else {}
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    return read_json_lines(path, DAMAGED, cut_short=True) if path.is_file() else []

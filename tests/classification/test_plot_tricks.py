@@ -185,8 +185,8 @@ def test_a_curve_that_a_crash_cut_short_is_read_up_to_there(tmp_path: Path) -> N
         (None, "no curve.jsonl: .* work dir of a train_cls.py run"),
         ("", "no epoch was finished"),
         ('{"iter": 5}\n', "no epoch was finished"),
-        ('{"epoch": \n{"epoch": 2}\n', "not JSON: .*curve.jsonl:1"),
-        ("[1]\n{}\n5\n", "no epoch was finished"),
+        ('{"epoch": \n{"epoch": 2}\n', "not JSON .*curve.jsonl:1: train again"),
+        ("[1]\n{}\n5\n", "a list, not an object: .*curve.jsonl:1"),
     ],
 )
 def test_a_folder_without_a_curve_is_the_users_mistake(

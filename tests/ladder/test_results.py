@@ -92,12 +92,16 @@ def test_a_shared_backbone_may_lie_in_a_seed_of_its_own(folder: Path) -> None:
     ("file", "text", "told"),
     [
         ("cell.json", "{", "cell.json"),
-        ("cell.json", "[]", "cell.json: not an object"),
+        ("cell.json", "[]", "cell.json: the file holds a list, not an object"),
         ("cell.json", '{"status": "dine"}', "dine"),
         ("metrics.json", '{"metrics": {"mAP_voc07": 5', "metrics.json"),
         ("metrics.json", '{"metrics": null}', "metrics.json: no metrics"),
         ("metrics.json", '{"metrics": {"mAP_voc07": null}}', "mAP_voc07 is None"),
-        ("metrics.json", '{"metrics": {"mAP_voc07": NaN}}', "mAP_voc07 is nan"),
+        (
+            "metrics.json",
+            '{"metrics": {"mAP_voc07": NaN}}',
+            "metrics.json: the file is not JSON (NaN",
+        ),
         ("metrics.json", '{"metrics": {"mAP_voc07": "57"}}', "mAP_voc07 is '57'"),
         ("metrics.json", '{"metrics": {"mAP_voc07": true}}', "mAP_voc07 is True"),
         ("metrics.json", '{"metrics": {"mAP_voc07": 5}, "per_class": [5]}', "per_class"),
@@ -145,7 +149,7 @@ def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no ladder\.json here"):
         read_results(tmp_path)
     (tmp_path / "ladder.json").write_text("not JSON")
-    with pytest.raises(UserError, match="damaged plan"):
+    with pytest.raises(UserError, match=r"not JSON .*ladder\.json"):
         read_results(tmp_path)
 
 

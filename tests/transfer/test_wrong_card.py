@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from engine.errors import UserError
-from transfer.backbone_file import read_card
+from tests.transfer.any_backbone_files import pretrained
+from transfer.backbone_card import make_card
+from transfer.backbone_file import export_backbone, read_card
 
 Write = Callable[..., Path]
 
@@ -61,3 +63,101 @@ def test_a_network_of_timm_and_a_resnet_are_told_apart(backbone_file: Write) -> 
 def test_a_and_b_have_the_same_tensors_which_contradict_neither(backbone_file: Write) -> None:
     path = change(backbone_file("ResNetB"), type="ResNetA")
     assert read_card(path).type == "ResNetA"
+
+
+NO_TEXTS: list[Any] = [None, 5, ["a"], {}, "a\nb", "\x1b[31m"]
+NO_COUNTS: list[Any] = [-1, 1.5, "8", True, [8], {}]
+NO_CHANNELS: list[Any] = [*NO_COUNTS, None, 0, 10**9]
+NO_MEANS: list[Any] = [None, "RGB", 5, ["1", 2, 3], [None, 2, 3], [True, 2, 3], [1e999, 2, 3], [1]]
+WRONG: dict[str, list[Any]] = {
+    "schema": [None, 2, "1", True, [1]],
+    "type": [None, 5, ["ResNetD"], {}, "ResNet", "subprocess.Popen"],
+    "depth": [*NO_COUNTS, 0, 51, 18.0],
+    "variant": [None, 5, ["D"], "E", "ABCD", ""],
+    "in_channels": NO_CHANNELS,
+    "stem_channels": NO_CHANNELS,
+    "base_channels": NO_CHANNELS,
+    "tricks": [None, 5, "mixup", ["mixup"], {"mixup": True}, {"mixup": None}],
+    "dataset": NO_TEXTS,
+    "metrics": [None, 5, [76.0], {"top1": "76"}, {"top1": None}, {"top1": 1e999}, {"top1": True}],
+    "mean": NO_MEANS,
+    "std": [*NO_MEANS, [0, 1, 1], [-1, 1, 1]],
+    "channel_order": [None, 5, ["RGB"], {}, "rgb", "BRG"],
+    "value_range": [None, 255, [0], [255, 0], ["0", "255"], [0, 1e999], [0, 1, 2]],
+    "seed": NO_COUNTS,
+    "epochs": NO_COUNTS,
+    "sha256": [None, 5, ["a"], "abc", "Z" * 64],
+    "num_tensors": [*NO_COUNTS, None, 0],
+    "source": NO_TEXTS,
+}
+CASES = [(name, value) for name, values in WRONG.items() for value in values]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Give the fields of a sound card."""
+    path = pretrained("ResNetD-18", tmp_path_factory.mktemp("sound")).path
+    fields: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+    return fields
+
+
+def test_every_field_of_a_card_has_wrong_values_here(sound: dict[str, Any]) -> None:
+    assert set(sound) == set(WRONG)
+    assert len(CASES) >= 100
+
+
+@pytest.mark.parametrize(("name", "value"), CASES)
+def test_a_field_of_a_wrong_type_or_range_is_named(
+    sound: dict[str, Any], tmp_path: Path, name: str, value: Any
+) -> None:
+    path = tmp_path / "b.safetensors"
+    path.write_bytes(b"")
+    # 1e999 is read as an infinity; a number that is no JSON is refused by the reader.
+    text = json.dumps(sound | {name: value}).replace("Infinity", "1e999")
+    path.with_suffix(".json").write_text(text)
+    with pytest.raises(UserError, match=r"b\.json: the card is damaged") as caught:
+        read_card(path)
+    assert name in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        None,
+        [],
+        {"checkpoint_path": "evil.pth"},
+        {"pretrained_cfg": {"url": "x"}},
+        {"pretrained": True},
+        {"cache_dir": "x"},
+        {"act_layer": "hf-hub:a/b"},
+        {"act_layer": "__import__('os').mkdir('x')"},
+        {"a b": 1},
+    ],
+)
+def test_options_of_timm_that_read_or_fetch_files_are_refused(
+    sound: dict[str, Any], tmp_path: Path, options: Any
+) -> None:
+    timms = {"type": "TimmNetwork", "variant": "resnet18d", "options": options}
+    widths = dict.fromkeys(("depth", "stem_channels", "base_channels"))
+    with pytest.raises(UserError, match="the card's options"):
+        make_card(sound | widths | timms, tmp_path, "")
+
+
+@pytest.mark.parametrize("variant", ["hf-hub:a/b", "local-dir:x", "../x", "", "a b", None, 5])
+def test_a_network_of_timm_is_not_fetched_by_its_name(
+    sound: dict[str, Any], tmp_path: Path, variant: Any
+) -> None:
+    timms = {"type": "TimmNetwork", "variant": variant, "options": {}}
+    widths = dict.fromkeys(("depth", "stem_channels", "base_channels"))
+    with pytest.raises(UserError, match="the card's variant"):
+        make_card(sound | widths | timms, tmp_path, "")
+
+
+def test_what_a_card_cannot_hold_is_told_before_a_file_is_written(
+    small: Callable[..., Any], write_checkpoint: Write, tmp_path: Path
+) -> None:
+    path = write_checkpoint(small(depth=18))
+    (path.parent / "tricks.json").write_text('{"mixup": 5}')
+    with pytest.raises(UserError, match="the card's tricks"):
+        export_backbone(path, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
