@@ -1,6 +1,5 @@
 """Images in one folder per class: ``root/<class>/<image>``."""
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from torchvision.datasets.folder import is_image_file
 from classification.transforms import Transform, build_pipeline
 from engine.errors import UserError
 from engine.image_scan import leave_out_unreadable, read_error
+from engine.name_list import nearest, refuse_variants
 
 __all__ = ["ImageFolder", "class_folders", "read_rgb"]
 
@@ -88,8 +88,8 @@ class ImageFolder(Dataset):
         metainfo: ``dict(classes=(...))``.
 
     Raises:
-        UserError: If a folder is missing or empty, has other classes than it should, a class
-            has no image, or too many images can't be read.
+        UserError: If a folder is missing or empty, has other classes than it should or two that
+            differ in case only, a class has no image, or too many images can't be read.
     """
 
     def __init__(
@@ -102,8 +102,7 @@ class ImageFolder(Dataset):
     ) -> None:
         self.root = Path(root).expanduser()
         found = class_folders(self.root)
-        expected = class_folders(Path(classes_from).expanduser()) if classes_from else found
-        names = tuple(classes) if classes is not None else expected
+        names = tuple(classes) if classes is not None else _read_classes(classes_from or root)
         _check_same(self.root, found, names)
         self.metainfo = {"classes": names}
         self.transform = build_pipeline(pipeline)
@@ -145,6 +144,13 @@ class ImageFolder(Dataset):
         return [path for paths in good for path in paths], labels
 
 
+def _read_classes(folder: str) -> tuple[str, ...]:
+    source = Path(folder).expanduser()
+    names = class_folders(source)
+    refuse_variants({name: source / name for name in names})
+    return names
+
+
 def _images_below(folder: Path) -> Iterator[Path]:
     for here, _, names in os.walk(folder, followlinks=True):
         for name in names:
@@ -165,8 +171,8 @@ def _check_not_empty(
 
 def _check_same(root: Path, found: Sequence[str], names: Sequence[str]) -> None:
     for name in sorted(set(found) - set(names)):
-        close = difflib.get_close_matches(name, names, n=1)
-        mend = f"did you mean {close[0]}?" if close else f"the classes are {_few(names)}"
+        close = nearest(name, names)
+        mend = f"did you mean {close}?" if close else f"the classes are {_few(names)}"
         raise UserError(f"unknown class {name}", root, mend)
     missing = sorted(set(names) - set(found))
     if missing:

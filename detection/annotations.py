@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 
 from engine.errors import UserError
 from engine.image_scan import image_facts, leave_out_unreadable
+from engine.name_list import nearest, refuse_variants
 
 __all__ = [
     "AnnotatedImage",
@@ -85,8 +86,8 @@ def check_class_names(
 
 
 def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
-    nearest = difflib.get_close_matches(name, classes, n=1, cutoff=0)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    meant = nearest(name, classes, cutoff=0)
+    hint = f"did you mean {meant!r}? " if meant else ""
     return UserError(
         f"unknown class {name!r} in an annotation",
         where,
@@ -98,9 +99,14 @@ def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
     """Look for names that differ by a letter or two: where classes are read, typos become some.
 
     Raises:
-        UserError: If one is so rare beside the other that it must be a typing mistake; where it
-            need not be, there is a warning.
+        UserError: If two differ in case or width only, or one is so rare beside the other that it
+            must be a typing mistake; where it need not be, there is a warning.
     """
+    files: dict[str, object] = {}
+    for image in images:
+        for box in image.boxes:
+            files.setdefault(box.class_name, image.annotation)
+    refuse_variants(files)
     counts = Counter(box.class_name for image in images for box in image.boxes)
     by_count = [name for name, _ in counts.most_common()]
     for index, name in enumerate(by_count):
@@ -109,8 +115,7 @@ def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
             continue
         pair = f"classes {alike[0]!r} ({counts[alike[0]]} boxes) and {name!r} ({counts[name]})"
         if counts[name] * RARE <= counts[alike[0]]:
-            where = next(one for one in images if name in {box.class_name for box in one.boxes})
-            raise UserError(f"{pair} look like one, misspelt", where.annotation, mend)
+            raise UserError(f"{pair} look like one, misspelt", files[name], mend)
         warn(f"{pair} look alike: is one a typing mistake?")
 
 
@@ -168,6 +173,8 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
     _say(where, "boxes reach out of {} images, clipped", clipped)
     _say(where, "boxes with swapped corners (a negative side) in {} images, left out", swapped)
     _say(where, "boxes without area in {} images, left out", lost)
+    if empty := sum(not image.boxes for image in result):
+        warn(f"{where}: {empty} of {len(result)} images have no box")
     return result
 
 

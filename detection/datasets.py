@@ -26,7 +26,7 @@ from detection.coco_files import Coco, load_coco, read_categories, read_coco
 from detection.coco_truth import truth_of_images
 from detection.voc_files import read_voc
 from engine.errors import UserError
-from engine.name_list import read_names, unique_or_refuse
+from engine.name_list import read_class_names, refuse_variants, unique_or_refuse
 
 __all__ = ["BoxDataset", "CocoFormat", "VocFormat"]
 
@@ -165,7 +165,7 @@ class BoxDataset(BaseDetDataset):
         """Apply ``filter_cfg`` to a training split; other splits keep every image.
 
         Raises:
-            UserError: If no image is left.
+            UserError: If no image is left, or no box that counts.
         """
         kept = self.data_list
         if not self.test_mode:
@@ -181,7 +181,19 @@ class BoxDataset(BaseDetDataset):
                 self.ann_file,
                 f"they need boxes and sizes that filter_cfg lets through ({self.filter_cfg})",
             )
+        self._check_a_box_counts(kept)
         return kept
+
+    def _check_a_box_counts(self, kept: Sequence[Mapping[str, Any]]) -> None:
+        flags = [box["ignore_flag"] for info in kept for box in info["instances"]]
+        if not flags or all(flags):
+            aim = "judge by" if self.test_mode else "learn from"
+            there = f"{len(flags)} boxes, all of them ignored" if flags else "no box"
+            raise UserError(
+                f"there is nothing to {aim}: {there} in {len(kept)} images",
+                self.ann_file,
+                "annotate; boxes that are difficult, crowds, too small or left out don't count",
+            )
 
 
 @DATASETS.register_module()
@@ -229,7 +241,7 @@ class VocFormat(BoxDataset):
         """
         listed = Path(self.data_root, CLASSES_FILE)
         if listed.is_file():
-            return read_names(listed, "class names", "write one name a line")
+            return read_class_names(listed, "write one name a line")
         images = self.read_images(ann_file)
         names = {box.class_name for image in images for box in image.boxes}
         if not names:
@@ -270,9 +282,10 @@ class CocoFormat(BoxDataset):
         """Return the names of the categories.
 
         Raises:
-            UserError: If there is none.
+            UserError: If there is none, or two differ in case or width only.
         """
         names = list(read_categories(self._load(ann_file), ann_file).values())
+        refuse_variants(dict.fromkeys(names, ann_file))
         if not names:
             raise UserError("the file lists no category", ann_file, "list one at least")
         return names

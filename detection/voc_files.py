@@ -3,17 +3,17 @@
 ``ImageSets/Main/<split>.txt`` names images without suffix, one a line;
 ``Annotations/<name>.xml`` holds the boxes, ``JPEGImages/<name>.{jpg,png,...}``
 the image.  Boxes there are counted from 1 and include their last pixel; one is
-subtracted from all four numbers, as mmdet's ``XMLDataset`` does.
+subtracted from all four numbers, as mmdet's ``XMLDataset`` does.  What is read of an XML file is
+in ``detection.voc_xml``.
 """
 
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from detection.annotations import AnnotatedImage, Box, refuse_missing
-from engine.errors import UserError
+from detection.annotations import AnnotatedImage, refuse_missing
+from detection.voc_xml import read_xml
 from engine.name_list import read_names
 
-__all__ = ["find_images", "read_voc", "read_xml"]
+__all__ = ["find_images", "read_voc"]
 
 NO_LIST = (
     "check --data-root (or DATA_ROOT), data_root and ann_file; "
@@ -54,37 +54,3 @@ def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:
         for path in sorted(images, key=lambda path: -SUFFIXES.index(path.suffix.lower())):
             by_stem[folder / path.stem] = path
     return {name: by_stem[image_dir / name] for name in names if image_dir / name in by_stem}
-
-
-def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
-    """Read one annotation.
-
-    Raises:
-        UserError: If it is no XML, or an object lacks its name, a corner or a number there.
-    """
-    try:
-        root = ET.parse(annotation).getroot()
-        boxes = tuple(_read_object(item) for item in root.findall("object"))
-        width, height = (int(root.findtext(f"size/{side}") or 0) for side in ("width", "height"))
-    except (ET.ParseError, ValueError) as error:
-        raise UserError(
-            f"the annotation cannot be understood ({error})",
-            annotation,
-            "an <object> needs <name> and <bndbox> with <xmin> <ymin> <xmax> <ymax>",
-        ) from error
-    return AnnotatedImage(name, image, annotation, width, height, boxes)
-
-
-def _read_object(item: ET.Element) -> Box:
-    corners = (_text(item, f"bndbox/{corner}") for corner in ("xmin", "ymin", "xmax", "ymax"))
-    # VOC2011 has a few fractions; mmdet cuts them off.
-    x1, y1, x2, y2 = (int(float(corner)) - 1 for corner in corners)
-    difficult = int(item.findtext("difficult") or 0)
-    return Box(_text(item, "name"), (x1, y1, x2, y2), bool(difficult))
-
-
-def _text(item: ET.Element, path: str) -> str:
-    text = (item.findtext(path) or "").strip()
-    if not text:
-        raise ValueError(f"no <{path}>")
-    return text

@@ -12,7 +12,7 @@ from mmseg.utils import get_classes, get_palette
 
 from engine.errors import UserError
 from engine.image_scan import image_facts, leave_out
-from engine.name_list import read_names
+from engine.name_list import read_class_names, read_names
 from segmentation.masks import check_sizes, check_values, mask_facts, names_from_values
 
 __all__ = ["IGNORED", "MaskFolder"]
@@ -122,7 +122,7 @@ class MaskFolder(BaseSegDataset):
             return tuple(classes), {}
         listed = root / CLASSES_FILE
         if listed.is_file():
-            return tuple(read_names(listed, "classes", ONE_A_LINE)), {}
+            return tuple(read_class_names(listed, ONE_A_LINE)), {}
         top = root / Path(mask_dir).parts[0]
         facts = mask_facts([path for path in _files(top) if path.name.endswith(suffix)])
         readable = [one for one in facts.values() if not one.error]

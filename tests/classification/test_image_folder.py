@@ -198,3 +198,20 @@ def test_a_class_that_validation_lacks_is_named(draw_folder: Draw) -> None:
         ImageFolder(str(val), TO_TENSOR, classes_from=str(train))
     shutil.rmtree(train / "emu")
     assert len(ImageFolder(str(val), TO_TENSOR, classes_from=str(train))) == 4
+
+
+@pytest.mark.parametrize("variant", ["Cat", "CAT", "\uff43at", "cat\u200b"])
+def test_folders_that_differ_in_case_or_width_only_are_refused(
+    draw_folder: Draw, variant: str
+) -> None:
+    root = draw_folder("train", ["cat", "owl", variant], count=1)
+    with pytest.raises(
+        UserError, match=r"differ only in case.*: .*train/.*, .*train/.*: write one"
+    ):
+        ImageFolder(str(root), TO_TENSOR)
+    stated = ImageFolder(str(root), TO_TENSOR, classes=["cat", "owl", variant])
+    assert len(stated.metainfo["classes"]) == 3
+    val = draw_folder("val", ["owl", variant], count=1)
+    shutil.rmtree(root / variant)
+    with pytest.raises(UserError, match=r"unknown class .*: did you mean cat\?"):
+        ImageFolder(str(val), TO_TENSOR, classes_from=str(root))

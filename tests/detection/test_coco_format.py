@@ -141,3 +141,23 @@ def test_an_empty_image_file_is_left_out_and_named(
     (folder / "images/2.png").write_bytes(b"")
     assert len(split(folder)) == 3
     assert "2.png" in warnings_of()
+
+
+def test_categories_that_differ_in_case_only_are_refused(folder: Path) -> None:
+    edit(folder, _set("categories", 0, "name", "Leaf"))
+    with pytest.raises(UserError, match=r"'leaf' and 'Leaf' differ only in case.*train\.json: "):
+        split(folder)
+    both = split(folder, metainfo=dict(classes=("leaf", "Leaf")))  # the user's word for it
+    assert both.metainfo["classes"] == ("leaf", "Leaf")
+
+
+def test_a_file_of_crowds_only_is_refused(folder: Path) -> None:
+    edit(folder, lambda coco: [note.update(iscrowd=1) for note in coco["annotations"]])
+    with pytest.raises(UserError, match="nothing to learn from: 8 boxes, all of them ignored"):
+        split(folder)
+
+
+def test_a_file_without_annotations_is_nothing_to_judge_by(folder: Path) -> None:
+    edit(folder, lambda coco: coco["annotations"].clear(), "val")
+    with pytest.raises(UserError, match=r"nothing to judge by: no box in 2 images: .*val\.json"):
+        split(folder, "val", test_mode=True)

@@ -1,5 +1,6 @@
 """VOC folders: what is read, and what is said when something is wrong with them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,18 @@ def test_a_rare_name_beside_its_lookalike_is_an_error(folder: Path, draw_voc: Dr
     assert train_split(many).metainfo["classes"] == ("brick", "bricks", "leaf")
 
 
+@pytest.mark.parametrize("variant", ["Brick", "BRICK", "\uff42rick", "brick\u200b"])
+def test_names_that_differ_in_case_or_width_only_are_refused(folder: Path, variant: str) -> None:
+    name = edit(folder, 2, "<name>brick</name>", f"<name>{variant}</name>")
+    with pytest.raises(UserError, match=rf"differ only in case.*: .*000000\.xml, .*{name}: write"):
+        train_split(folder)
+    with pytest.raises(UserError, match=rf"unknown class .*{name}: did you mean 'brick'\?"):
+        train_split(folder, metainfo=dict(classes=("leaf", "brick")))
+    # Two classes after all, where the config says so: letters to be read, say.
+    both = train_split(folder, metainfo=dict(classes=("leaf", "brick", variant)))
+    assert both.get_data_info(2)["instances"][0]["bbox_label"] == 2
+
+
 def test_classes_txt_states_the_classes_and_their_order(folder: Path) -> None:
     (folder / "classes.txt").write_text("leaf\nbrick\n")
     assert train_split(folder).metainfo["classes"] == ("leaf", "brick")
@@ -159,9 +172,14 @@ def _remove_corner(folder: Path) -> None:
     edit(folder, 2, "xmin", "left")
 
 
+def _remove_objects(folder: Path, number: int) -> None:
+    path = folder / f"Annotations/{number:06d}.xml"
+    path.write_text(re.sub("<object>.*</object>", "", path.read_text()))
+
+
 def _remove_all_boxes(folder: Path) -> None:
     for number in range(6):
-        edit(folder, number, "object", "subject")
+        _remove_objects(folder, number)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +244,41 @@ def test_a_box_without_area_is_left_out_and_warned_of(
     assert "boxes without area in 1 images, left out: 000000.png (1)" in warnings_of()
 
 
+def test_swapped_corners_are_called_so(folder: Path, warnings_of: Callable[[], str]) -> None:
+    xml = (folder / "Annotations/000000.xml").read_text()
+    xmin, xmax = (xml.split(f"<{tag}>")[1].split("<")[0] for tag in ("xmin", "xmax"))
+    edit(folder, 0, f"<xmin>{xmin}</xmin>", f"<xmin>{xmax}</xmin>")
+    edit(folder, 0, f"<xmax>{xmax}</xmax>", f"<xmax>{xmin}</xmax>")
+    assert len(train_split(folder).get_data_info(0)["instances"]) == 1
+    assert "boxes with swapped corners (a negative side) in 1 images, left out" in warnings_of()
+    assert "without area" not in warnings_of()
+
+
+def test_images_without_a_box_are_counted(folder: Path, warnings_of: Callable[[], str]) -> None:
+    _remove_objects(folder, 0)
+    _remove_objects(folder, 3)
+    train_split(folder)
+    assert "train.txt: 2 of 6 images have no box" in warnings_of()
+
+
+@pytest.mark.parametrize("test_mode", [False, True])
+def test_a_split_in_which_no_box_counts_is_refused(folder: Path, test_mode: bool) -> None:
+    for number in range(6):
+        edit(folder, number, "<difficult>0", "<difficult>1")
+    aim = "judge by" if test_mode else "learn from"
+    with pytest.raises(UserError, match=f"nothing to {aim}: 12 boxes, all of them ignored in 6"):
+        train_split(folder, test_mode=test_mode)
+    if not test_mode:
+        assert len(train_split(folder, difficult="keep")) == 6
+
+
+def test_a_split_that_loses_every_box_is_refused(folder: Path) -> None:
+    for path in (folder / "Annotations").glob("*.xml"):  # sides that are parts of 1
+        path.write_text(re.sub(r"<(xmax|ymax)>\d+<", r"<\1>1.4<", path.read_text()))
+    with pytest.raises(UserError, match=r"nothing to learn from: no box in 6 images: .*train\.txt"):
+        train_split(folder)
+
+
 def test_a_wrong_size_in_the_annotation_is_replaced_and_warned_of(
     folder: Path, warnings_of: Callable[[], str]
 ) -> None:
@@ -237,11 +290,14 @@ def test_a_wrong_size_in_the_annotation_is_replaced_and_warned_of(
 def test_small_boxes_are_ignored_and_empty_images_left_out_of_training_only(
     folder: Path,
 ) -> None:
-    edit(folder, 0, "object", "subject")
-    strict = dict(filter_empty_gt=True, bbox_min_size=1000)
+    _remove_objects(folder, 0)
+    strict = dict(filter_empty_gt=True, bbox_min_size=23)
     training = train_split(folder, filter_cfg=strict)
     assert len(training) == 5
-    assert all(x["ignore_flag"] for x in training.get_data_info(0)["instances"])
+    boxes = [box for i in range(5) for box in training.get_data_info(i)["instances"]]
+    sides = [min(x2 - x1, y2 - y1) for x1, y1, x2, y2 in (box["bbox"] for box in boxes)]
+    assert [box["ignore_flag"] for box in boxes] == [side < 23 for side in sides]
+    assert 0 < sum(side < 23 for side in sides) < len(sides)
     testing = train_split(folder, filter_cfg=strict, test_mode=True)
     assert len(testing) == 6
     assert not any(x["ignore_flag"] for x in testing.get_data_info(1)["instances"])
@@ -258,7 +314,7 @@ def test_difficult_objects_are_kept_where_asked_and_in_training_only(folder: Pat
     assert flags(difficult="keep") == [0, 0]
     assert flags(difficult="keep", test_mode=True) == [1, 1]
     # What is too small is ignored all the same.
-    assert flags(difficult="keep", filter_cfg=dict(bbox_min_size=1000)) == [1, 1]
+    assert flags(difficult="keep", filter_cfg=dict(bbox_min_size=22)) == [0, 1]
 
 
 def test_another_word_for_difficult_is_refused(folder: Path) -> None:
