@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, table 5, row ResNet-50-B, trained as in sec. 2.1
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train_cls.py configs/classification/resnet18-b_demo.py
 Needs:     2 CPU cores, about a minute
-Result:    docs/results.md, 3 seeds
+Result:    docs/results.md, section "The demo"
 """
 
 _base_ = [

@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, table 5, row ResNet-50-B, trained as in sec. 2.1 (I
 Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
 Command:   python tools/train_cls.py configs/classification/resnet18-b_photographs.py
 Needs:     2 CPU cores, about 2 minutes
-Result:    top-1 46.2 +- 0.8 (3 seeds, docs/results.md)
+Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 
 _base_ = [

@@ -6,12 +6,12 @@ Command:   python tools/train_cls.py configs/classification/resnet18-d-all_demo.
            after resnet18-b_demo.py; another teacher:
            --cfg-options model.distillation.teacher.checkpoint=FILE
 Needs:     2 CPU cores, about a minute
-Result:    docs/results.md, 3 seeds
+Result:    docs/results.md, section "The demo"
 """
 
 _base_ = ["resnet18-d_demo.py"]
 model = dict(
-    # Temperature: the paper's; weights: its code's (GluonCV train_imagenet.py).
+    # Temperature: the paper's; weights: its code's (GluonCV loss.py), the paper's are 1 and 1.
     distillation=dict(
         teacher=dict(checkpoint="work_dirs/resnet18-b_demo/last_checkpoint"),
         temperature=20.0,

@@ -6,7 +6,9 @@ Command:   python tools/train_cls.py
            configs/classification/resnet18-d_cosine-lbs-distill-mixup_photographs.py
            --cfg-options model.distillation.teacher.checkpoint=FILE
 Needs:     2 CPU cores, about 5 minutes
-Result:    unmeasured
+Weights:   0.5 each, for the reason in resnet18-d_cosine-lbs-distill_photographs.py
+Teacher:   in configs/ladder/small.py the network of the row + smooth (ResNet-152-D there)
+Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 
 _base_ = ["resnet18-d_cosine_photographs.py"]

@@ -4,7 +4,7 @@ Paper:     none
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train.py configs/detection/faster-rcnn_fpn_demo.py --backbone FILE
 Needs:     2 CPU cores, about a minute
-Result:    docs/results.md, 3 seeds
+Result:    docs/results.md, section "The demo"
 """
 
 _base_ = [

@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, table 8 (Pascal VOC there)
 Data:      DATA_ROOT/shapes5/{JPEGImages,Annotations,ImageSets/Main/{train,val,test}.txt}
 Command:   python tools/train.py configs/detection/faster-rcnn_fpn_photographs.py --backbone FILE
 Needs:     2 CPU cores, about 2 minutes
-Result:    mAP_voc07 49.0 +- 2.3 scratch, 57.1 +- 0.9 B, 55.8 +- 1.0 D (3 seeds, docs/results.md)
+Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 
 _base_ = [

@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, tables 8 and 9, first and last row (drawn images he
 Data:      python tools/prepare_data.py demo
 Command:   python tools/ladder.py configs/ladder/demo.py
 Needs:     2 CPU cores, 3 to 10 minutes
-Result:    docs/results.md, 3 seeds
+Result:    docs/results.md, section "The demo"
 """
 
 rungs = dict(

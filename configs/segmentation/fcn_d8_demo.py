@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, sec. 6.2 (ADE20K there)
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train.py configs/segmentation/fcn_d8_demo.py --backbone FILE
 Needs:     2 CPU cores, half a minute
-Result:    docs/results.md, 3 seeds
+Result:    docs/results.md, section "The demo"
 """
 
 _base_ = [

@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, table 9 (ADE20K there)
 Data:      DATA_ROOT/shapes5/{JPEGImages,SegmentationClass,ImageSets/Segmentation/*.txt}
 Command:   python tools/train.py configs/segmentation/fcn_d8_photographs.py --backbone FILE
 Needs:     2 CPU cores, about 2 minutes
-Result:    mIoU 47.1 +- 1.3 scratch, 48.7 +- 0.7 B, 53.4 +- 0.3 D (3 seeds, docs/results.md)
+Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 
 _base_ = [

@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, sec. 6.2 (ADE20K there)
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train.py configs/segmentation/fcn_d8_tiny.py --backbone scratch
 Needs:     1 CPU core, seconds
-Result:    none worth the name
+Result:    unmeasured; it learns next to nothing
 """
 
 _base_ = [

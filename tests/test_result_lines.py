@@ -1,0 +1,82 @@
+"""Headers of configs against docs/results.md: figures stand there, a header names their section."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.paper_rows import paper_rows
+from ladder.spec import read_ladder
+
+ROOT = Path(__file__).resolve().parents[1]
+LEAVES = sorted(path for path in (ROOT / "configs").glob("*/*.py") if path.parent.name != "_base_")
+RESULTS = (ROOT / "docs/results.md").read_text()
+POINTER = re.compile(r'docs/results\.md, section "(.+)"')
+
+
+def result_line(path: Path) -> str:
+    """What the header says behind ``Result:``, in one line."""
+    header = ast.get_docstring(ast.parse(path.read_text())) or ""
+    (found,) = re.findall(r"^Result: +(.+(?:\n .+)*)", header, flags=re.MULTILINE)
+    return " ".join(found.split())
+
+
+def sections() -> dict[str, str]:
+    """The sections of docs/results.md: heading and text."""
+    _, *parts = re.split(r"^## ", RESULTS, flags=re.MULTILINE)
+    return dict(part.split("\n", 1) for part in parts)
+
+
+def configs_of(ladder: Path) -> Iterator[Path]:
+    """The ladder's own file and all configs that its cells train."""
+    spec = read_ladder(ladder)
+    yield ladder
+    yield from (ROOT / rung.source for rung in spec.rungs if rung.kind == "config")
+    yield from (ROOT / task.config for task in spec.tasks)
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[Path, str]:
+    """The section of every config that a ladder named in docs/results.md has trained."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return {
+            path: heading
+            for heading, text in sections().items()
+            for ladder in re.findall(r"^python tools/ladder\.py (\S+)", text, flags=re.MULTILINE)
+            for path in configs_of(ROOT / ladder)
+        }
+
+
+def test_two_ladders_are_measured_with_all_their_configs(measured: dict[Path, str]) -> None:
+    # The seven rows, two tasks and the ladder; of the demo two rungs, two tasks and the ladder.
+    assert len(measured) == (7 + 2 + 1) + (2 + 2 + 1)
+    assert set(measured) <= set(LEAVES)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_header_names_the_section_of_its_figures_or_says_unmeasured(
+    path: Path, measured: dict[Path, str]
+) -> None:
+    line = result_line(path)
+    if path in measured:
+        assert line == f'docs/results.md, section "{measured[path]}"'
+    elif pointer := POINTER.fullmatch(line):  # measured by another command than a ladder's
+        assert path.name in sections()[pointer[1]]
+    else:
+        assert re.match(r"unmeasured(;|$)", line)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_no_figure_stands_in_a_header(path: Path) -> None:
+    assert not re.search(r"\d", POINTER.sub("", result_line(path)))
+
+
+def test_rows_of_the_paper_are_measured_where_their_header_says_so() -> None:
+    rows = paper_rows(ROOT / "configs")
+    assert len(rows) == 59
+    for row in rows:
+        told = result_line(ROOT / row["config"]).startswith("unmeasured")
+        assert told == (row["measured"] is None)
