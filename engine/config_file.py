@@ -4,6 +4,7 @@ import argparse
 import ast
 import contextlib
 import io
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mmengine.config import Config
@@ -15,6 +16,7 @@ from engine.doors import set_data_root
 from engine.environment import check_environment
 from engine.errors import UserError
 from engine.overrides import apply_overrides
+from engine.stock_configs import is_stock, nearest_stock_config
 
 __all__ = ["leaf_keys", "load_config", "read_config"]
 
@@ -23,6 +25,8 @@ NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
 
 def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config, set[str]]:
     """Read the config, apply the flags, and say which keys the user set in leaf or flags.
+
+    What a config of an installed package says is a default, even where it is named itself.
 
     Args:
         args: The flags of :mod:`engine.doors`.
@@ -34,7 +38,7 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     """
     check_environment()
     set_data_root(args.data_root)
-    explicit = leaf_keys(args.config)
+    explicit = set() if is_stock(args.config) else leaf_keys(args.config)
     cfg = read_config(args.config)
     scope = cfg.get("default_scope", "mmengine")
     if scope not in tasks:
@@ -96,7 +100,9 @@ def _refuse_missing(path: Path) -> None:
         UserError: If there is no such file.
     """
     if not path.is_file():
-        raise UserError("no such config", path, "see configs/ for those that come with this tool")
+        nearest = nearest_stock_config(path)
+        own = "see configs/ for those that come with this tool"
+        raise UserError("no such config", path, f"did you mean {nearest}?" if nearest else own)
 
 
 def leaf_keys(path: Path) -> set[str]:
@@ -112,21 +118,33 @@ def leaf_keys(path: Path) -> set[str]:
         raise UserError(
             "the config is not valid Python", f"{path}:{error.lineno}", error.msg
         ) from error
-    keys: set[str] = set()
+    keys: dict[str, set[str]] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            keys |= _dotted(statement.targets[0].id, statement.value)
-    return keys
+            name = statement.targets[0].id
+            keys[name] = set(_dotted(statement.value, keys))
+    return {f"{name}{inner}" for name, inside in keys.items() for inner in inside}
 
 
-def _dotted(prefix: str, value: ast.expr) -> set[str]:
-    keys = {prefix}
+def _dotted(value: ast.expr, known: Mapping[str, set[str]]) -> Iterator[str]:
+    """Yield the keys of a value, each behind a dot, and "" for the value itself.
+
+    Args:
+        value: What is assigned.
+        known: The same of the variables above: ``model = dict(backbone=backbone)``.
+    """
+    if isinstance(value, ast.Name):
+        yield from known.get(value.id, {""})
+        return
+    yield ""
+    for name, child in _items(value):
+        yield from (f".{name}{inner}" for inner in _dotted(child, known))
+
+
+def _items(value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
     if isinstance(value, ast.Call):
-        for keyword in value.keywords:
-            if keyword.arg:
-                keys |= _dotted(f"{prefix}.{keyword.arg}", keyword.value)
+        yield from ((keyword.arg, keyword.value) for keyword in value.keywords if keyword.arg)
     if isinstance(value, ast.Dict):
         for key, child in zip(value.keys, value.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                keys |= _dotted(f"{prefix}.{key.value}", child)
-    return keys
+                yield key.value, child

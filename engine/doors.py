@@ -12,6 +12,7 @@ from engine.bars import stop_bars
 from engine.errors import UserError, mistake_in
 from engine.interruption import TerminatedError, listen
 from engine.shared_exit import join_failure
+from engine.stock_configs import config_path
 from engine.write_errors import as_user_error
 
 __all__ = [
@@ -89,7 +90,11 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
 
 def add_config_flags(made: argparse.ArgumentParser) -> None:
     """Add what every tool that reads a config understands."""
-    made.add_argument("config", type=Path, help="config file (text style, _base_)")
+    made.add_argument(
+        "config",
+        type=config_path,
+        help="config file (text style, _base_), or mmdet::PATH, mmseg::PATH",
+    )
     made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
     made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
     made.add_argument("--seed", type=int, help="random seed [the config's, else 0]")

@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from engine import doors
+from engine.stock_configs import config_path
 from transfer.backbone_file import card_path, load_backbone, read_card
 from transfer.tensor_file import read_tensors, summarise
 
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print card and tensors, then the outcome of the dry run."""
     made = doors.parser(__doc__, EXAMPLE)
     made.add_argument("file", type=Path, help="backbone file (.safetensors)")
-    made.add_argument("--against", type=Path, metavar="CONFIG", help="try its model")
+    made.add_argument("--against", type=config_path, metavar="CONFIG", help="try its model")
     args = made.parse_args(argv)
     # A file without a card has something to say only about why it does not fit.
     if not args.against or card_path(args.file).is_file():

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from engine import doors
 from engine.checkpoints import follow_pointer
 from engine.records import sha256_of
+from engine.stock_configs import config_path
 from prediction import Predictor
 from prediction.files import RECORD, check_request, write_predictions
 from prediction.inputs import check_named, find_images
@@ -21,7 +22,9 @@ EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \
 def main(argv: Sequence[str] | None = None) -> int:
     """Find the images, load the network, write pictures and record."""
     made = doors.parser(__doc__, EXAMPLE)
-    made.add_argument("config", type=Path, help="config that the checkpoint was trained with")
+    made.add_argument(
+        "config", type=config_path, help="config that the checkpoint was trained with"
+    )
     made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
     made.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="image or folder")
     made.add_argument("--out-dir", type=Path, required=True, help="folder for what is written")

@@ -14,7 +14,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from backbones import ResNet
-from backbones.blocks import VARIANTS, stage_out_channels
+from backbones.blocks import DEPTHS, VARIANTS, stage_out_channels
 from engine.errors import UserError
 from transfer.backbone_card import TIMM
 from transfer.backbone_file import Card, read_card
@@ -46,23 +46,23 @@ def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -
         Lines to print: what was changed.
 
     Raises:
-        UserError: If there is nothing to start from, the file or its card is bad, a value that
-            the user set disagrees, or random layers would be frozen.
+        UserError: If there is nothing to start from, the file or its card is bad, values that
+            the user set disagree (all are named), or random layers would be frozen.
     """
     if not isinstance(cfg.get("model", {}).get("backbone"), Mapping):
         raise UserError("the config's model has no backbone", BACKBONE, "give a detector's config")
     if choice is None:
         return [_stated_weights(cfg)]
-    if cfg.get("load_from"):
-        raise UserError(
-            f"load_from={cfg.load_from!r} would overwrite the backbone",
-            "load_from",
-            "leave out either load_from or --backbone",
-        )
-    if str(choice) == SCRATCH:
-        return _start_anew(Settings(cfg, explicit, "a random start"))
-    card = read_card(choice)
-    return _start_from(Settings(cfg, explicit, "the backbone's card"), card, Path(choice))
+    is_scratch = str(choice) == SCRATCH
+    settings = Settings(cfg, explicit, "a random start" if is_scratch else "the backbone's card")
+    _forget_load_from(settings)
+    _forget_stated_weights(settings)
+    if is_scratch:
+        lines = _start_anew(settings)
+    else:
+        lines = _start_from(settings, read_card(choice), Path(choice))
+    settings.refuse_disagreements()
+    return lines
 
 
 def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
@@ -98,6 +98,24 @@ def _as_list(init_cfg: Any) -> list[Any]:
     return init_cfg if isinstance(init_cfg, list) else [init_cfg] if init_cfg else []
 
 
+def _forget_load_from(settings: Settings) -> None:
+    """Drop a whole network's weights that a base or a stock config begins with.
+
+    Raises:
+        UserError: If the user named them beside the backbone.
+    """
+    stated = settings.cfg.get("load_from")
+    if stated and settings.is_explicit("load_from"):
+        raise UserError(
+            f"load_from={stated!r} would overwrite the backbone",
+            "load_from",
+            "leave out either load_from or --backbone",
+        )
+    if stated:
+        settings.cfg.load_from = None
+        settings.lines.append(f"load_from: {stated} -> dropped, it would overwrite the backbone")
+
+
 def _forget_stated_weights(settings: Settings) -> None:
     # Left in, they would be loaded over the file, or instead of it.
     for node in ("model", BACKBONE, HEAD):
@@ -110,7 +128,6 @@ def _forget_stated_weights(settings: Settings) -> None:
 
 
 def _start_anew(settings: Settings) -> list[str]:
-    _forget_stated_weights(settings)
     backbone = settings.get(BACKBONE)
     ours = equivalent_type(backbone)
     if _is_timm(backbone):
@@ -145,12 +162,12 @@ def _unfreeze(settings: Settings, node: str, is_resnet: bool) -> None:
 
 
 def _start_from(settings: Settings, card: Card, path: Path) -> list[str]:
-    _forget_stated_weights(settings)
+    before = _stated_stages(settings.get(BACKBONE))
     stages = _replace_backbone(settings, card)
     _fit_preprocessor(settings, card)
     network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
     has_head = _fit_shared_head(settings, network, replace=True)
-    derive_channels(settings, stages)
+    derive_channels(settings, stages, before)
     # On the whole model where a shared head takes stage 4: one load, counted together.
     owner = settings.cfg.model if has_head else settings.cfg.model.backbone
     owner.init_cfg = ConfigDict(type="BackboneFile", checkpoint=str(path))
@@ -164,12 +181,14 @@ def _replace_backbone(settings: Settings, card: Card) -> Sequence[int]:
     """Write the card's network into the config; return C at the end of each of its stages."""
     old = settings.get(BACKBONE)
     stated = TIMM if _is_timm(old) else equivalent_type(old)
-    if settings.is_explicit(f"{BACKBONE}.type") and stated != card.type:
+    if stated is None:
         raise UserError(
-            f"{old.type!r} is set there, the backbone's card says {card.type!r}",
+            f"{old.type} is no ResNet, what the config says of it has no meaning in {card.type}",
             f"{BACKBONE}.type",
-            "leave the setting out, or choose another backbone",
+            "take a config with a ResNet, or train without --backbone",
         )
+    if settings.is_explicit(f"{BACKBONE}.type") and stated != card.type:
+        settings.disagree(f"{BACKBONE}.type", card.type)
     if stated != TIMM and old.type not in VARIANTS and settings.cfg.get("default_scope") == "mmdet":
         old.setdefault("norm_eval", True)  # mmdet's default; ours is False
     if old.type != card.type:
@@ -191,6 +210,13 @@ def _is_timm(backbone: Mapping[str, Any]) -> bool:
     return str(backbone.get("type")).split(".")[-1] == TIMM
 
 
+def _stated_stages(backbone: Mapping[str, Any]) -> list[int] | None:
+    """Return C of the stages of the ResNet that a config states; None if it states none."""
+    if equivalent_type(backbone) is None or backbone.get("depth") not in DEPTHS:
+        return None
+    return _stages(backbone["depth"], backbone.get("base_channels", 64))
+
+
 def _stages(depth: int, base_channels: int) -> list[int]:
     return [stage_out_channels(depth, base_channels, stage) for stage in range(4)]
 
@@ -200,13 +226,15 @@ def _drop_foreign(settings: Settings, backbone: ConfigDict, kind: str) -> None:
     taken = {"type", "_scope_", *inspect.signature(ResNet.__init__).parameters}
     if kind == TIMM:
         taken.update(TAKEN)
-    for key in [key for key in backbone if key not in taken]:
-        if key not in SPOKEN_FOR and backbone[key] is not None:
-            raise UserError(
-                f"{kind} does not take {key}={backbone[key]!r}",
-                f"{BACKBONE}.{key}",
-                "use a config with a plain ResNet, or without --backbone",
-            )
+    foreign = [key for key in backbone if key not in taken]
+    lacking = [key for key in foreign if key not in SPOKEN_FOR and backbone[key] is not None]
+    if lacking:
+        raise UserError(
+            f"{kind} does not take {', '.join(f'{key}={backbone[key]!r}' for key in lacking)}",
+            ", ".join(f"{BACKBONE}.{key}" for key in lacking),
+            "use a config with a plain ResNet, or without --backbone",
+        )
+    for key in foreign:
         settings.drop(f"{BACKBONE}.{key}")
     backbone.pop("_scope_", None)
 

@@ -9,6 +9,11 @@ from engine.errors import UserError
 
 __all__ = ["Settings", "nearly_equal"]
 
+MEND = (
+    "leave out what disagrees, move it to a file named in _base_ (a base's values are defaults), "
+    "or choose another backbone"
+)
+
 # On the 0 to 255 scale; 123.68 and 123.675 are the same mean (docs/files.md).
 TOLERANCE = 0.1
 
@@ -33,6 +38,8 @@ def _plain(value: Any) -> Any:
 class Settings:
     """Writes into a config by dotted keys, and keeps a line for each change.
 
+    What the user set otherwise is collected, so that all of it can be told at once.
+
     Args:
         cfg: Changed in place.
         explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``;
@@ -43,6 +50,7 @@ class Settings:
     def __init__(self, cfg: Config, explicit: set[str], source: str) -> None:
         self.cfg, self.explicit, self.source = cfg, explicit, source
         self.lines: list[str] = []
+        self._disagreements: dict[str, tuple[Any, Any, str]] = {}
 
     def get(self, dotted: str, default: Any = None) -> Any:
         """Look up a value; numbers index lists."""
@@ -64,23 +72,43 @@ class Settings:
         *,
         why: str = "",
     ) -> None:
-        """Set one value.
+        """Set one value, or note that the user set another, one that does not agree.
 
-        Raises:
-            UserError: If the user set another, one that does not agree, and not None.
+        None is no value; what was noted is raised by :meth:`refuse_disagreements`.
         """
         stated = self.get(dotted)
         if stated is not None and self.is_explicit(dotted) and not agrees(stated, value):
-            raise UserError(
-                f"{stated!r} is set there, {self.source} wants {value!r}{why and ' '}{why}",
-                dotted,
-                "leave the setting out, or choose another backbone",
-            )
+            self.disagree(dotted, value, why)
+            return
         if not _equal(stated, value):
             before = "" if stated is None else f"{stated} -> "
             self.lines.append(f"{dotted}: {before}{value}")
         path, key = dotted.rsplit(".", 1)
         self.get(path)[key] = ConfigDict(value) if isinstance(value, dict) else value
+
+    def disagree(self, dotted: str, wanted: Any, why: str = "") -> None:
+        """Note that what the user set is not what is wanted."""
+        self._disagreements[dotted] = (self.get(dotted), wanted, why and f" {why}")
+
+    def refuse_disagreements(self) -> None:
+        """Tell all that was noted, in one error.
+
+        Raises:
+            UserError: If there is any.
+        """
+        found = self._disagreements
+        if len(found) == 1:
+            ((where, (stated, wanted, why)),) = found.items()
+            told = f"{stated!r} is set there, {self.source} wants {wanted!r}{why}"
+            raise UserError(told, where, MEND)
+        if found:
+            each = (f"{key}={old!r}, wanted {new!r}{why}" for key, (old, new, why) in found.items())
+            told = f"{self.source} disagrees with {len(found)} values that are set"
+            raise UserError(
+                f"{told} ({'; '.join(each)})".replace(":", ""),
+                "the config's own lines and --cfg-options",
+                MEND,
+            )
 
     def drop(self, dotted: str) -> None:
         """Remove a value, if there is one."""

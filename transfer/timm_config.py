@@ -50,7 +50,7 @@ def put_timm_network(settings: Settings, card: Card) -> TimmNetwork:
     """
     _refuse_shared_head(settings)
     backbone = settings.get(BACKBONE)
-    _refuse_widths(settings, card)
+    _compare_widths(settings, card)
     asked = _asked_strides(backbone)
     for key in [key for key in backbone if key not in TAKEN]:
         settings.drop(f"{BACKBONE}.{key}")
@@ -76,16 +76,12 @@ def _refuse_shared_head(settings: Settings) -> None:
         )
 
 
-def _refuse_widths(settings: Settings, card: Card) -> None:
+def _compare_widths(settings: Settings, card: Card) -> None:
     for key in ("depth", "in_channels", "stem_channels", "base_channels"):
         dotted = f"{BACKBONE}.{key}"
         stated = settings.get(dotted)
         if stated not in (None, getattr(card, key)) and settings.is_explicit(dotted):
-            raise UserError(
-                f"{stated!r} is set there, the backbone is a {card.title}",
-                dotted,
-                "leave the setting out, or choose another backbone",
-            )
+            settings.disagree(dotted, getattr(card, key), f"(it is a {card.title})")
 
 
 def _same_architecture(stated: str, wanted: str) -> bool:

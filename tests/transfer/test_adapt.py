@@ -110,7 +110,7 @@ def test_several_inputs_are_derived_by_their_indices(
 ) -> None:
     cfg = upstream("mmseg", name)
     if in_channels is None:  # a U-Net is no ResNet: its settings have no meaning in ours
-        with pytest.raises(UserError, match="ResNetD does not take"):
+        with pytest.raises(UserError, match="UNet is no ResNet"):
             apply_backbone(cfg, backbone_file(), set())
     else:
         apply_backbone(cfg, backbone_file(), set())
@@ -156,6 +156,12 @@ def test_mmdets_default_of_norm_eval_is_kept(backbone_file: Write) -> None:
 
 
 # ---- the user's word ----
+
+STATED = (
+    "model.backbone.type",
+    "model.neck.in_channels",
+    "model.data_preprocessor.mean",
+)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +213,64 @@ def test_load_from_would_overwrite_the_backbone(backbone_file: Write) -> None:
     cfg = upstream("mmdet", FPN)
     cfg.load_from = "detector.pth"
     with pytest.raises(UserError, match="would overwrite the backbone"):
+        apply_backbone(cfg, backbone_file(), {"load_from"})
+
+
+@pytest.mark.parametrize("choice", ["file", "scratch"])
+def test_load_from_of_a_base_gives_way_and_is_told(backbone_file: Write, choice: str) -> None:
+    cfg = upstream("mmdet", FPN)
+    cfg.load_from = "https://example.org/coco.pth"
+    lines = apply_backbone(cfg, choice if choice == "scratch" else backbone_file(), set())
+    assert cfg.load_from is None
+    assert any(line.startswith("load_from: https://example.org/coco.pth") for line in lines)
+
+
+def test_all_that_disagrees_is_told_at_once(backbone_file: Write) -> None:
+    cfg = upstream("mmdet", FPN)
+    with pytest.raises(UserError, match="disagrees with 3 values") as caught:
+        apply_backbone(cfg, backbone_file(), {"model", *STATED})
+    assert all(key in caught.value.what for key in STATED)
+    assert "model.neck.in_channels=[256, 512, 1024, 2048], wanted [32, 64, 128, 256]" in str(
+        caught.value
+    )
+    assert str(caught.value).count(": ") == 2  # WHAT: WHERE: HOW TO MEND
+
+
+def test_all_that_scratch_would_train_is_told_at_once() -> None:
+    cfg = upstream("mmdet", FPN)
+    keys = {"model.backbone.frozen_stages", "model.backbone.norm_eval"}
+    with pytest.raises(UserError, match="disagrees with 2 values") as caught:
+        apply_backbone(cfg, "scratch", keys)
+    assert all(key in caught.value.what for key in keys)
+
+
+def test_all_that_our_resnets_lack_is_named(backbone_file: Write) -> None:
+    cfg = upstream("mmdet", FPN)
+    cfg.model.backbone.update(dcn=dict(type="DCN"), plugins=[dict(cfg=dict(type="ContextBlock"))])
+    with pytest.raises(UserError, match=r"does not take dcn=.*, plugins=") as caught:
         apply_backbone(cfg, backbone_file(), set())
+    assert caught.value.where == "model.backbone.dcn, model.backbone.plugins"
+
+
+@pytest.mark.parametrize("kind", ["Darknet", "SwinTransformer", "mmpretrain.ConvNeXt"])
+def test_settings_of_another_network_are_not_taken_for_a_resnets(
+    backbone_file: Write, kind: str
+) -> None:
+    cfg = upstream("mmdet", FPN)
+    cfg.model.backbone = dict(type=kind, depth=53, out_indices=(3, 4, 5))
+    with pytest.raises(UserError, match=f"{kind} is no ResNet"):
+        apply_backbone(cfg, backbone_file(), set())
+
+
+@pytest.mark.parametrize("indices", [(0, 4), (1, 2, 3, 4, 5), ()])
+def test_maps_that_the_backbone_lacks_are_the_users_error(
+    backbone_file: Write, indices: tuple[int, ...]
+) -> None:
+    cfg = upstream("mmdet", FPN)
+    cfg.model.backbone.out_indices = indices
+    with pytest.raises(UserError, match="asks for maps") as caught:
+        apply_backbone(cfg, backbone_file(), set())
+    assert caught.value.where == "model.backbone.out_indices"
 
 
 # ---- scratch ----

@@ -108,8 +108,8 @@ def test_mmdets_own_config_keeps_its_defaults(pretrained_file: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("type", "ResNetD", "the backbone's card says 'TimmNetwork'"),
-        ("depth", 50, "50 is set there, the backbone is a TimmNetwork mobilenetv1_100"),
+        ("type", "ResNetD", "the backbone's card wants 'TimmNetwork'"),
+        ("depth", 50, "it is a TimmNetwork mobilenetv1_100"),
         ("in_channels", 4, "4 is set there"),
         ("in_channels", 3, None),
         ("dcn", dict(type="DCN"), "TimmNetwork does not take dcn"),

@@ -1,0 +1,55 @@
+"""Configs that came with the installed OpenMMLab packages: found by name, told from users' own."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+
+__all__ = ["config_path", "is_stock", "nearest_stock_config"]
+
+PACKAGES = ("mmdet", "mmseg", "mmpretrain")
+SEPARATOR = "::"  # mmengine's, as in _base_ = "mmdet::atss/atss_r50_fpn_1x_coco.py"
+
+
+def config_path(text: str) -> Path:
+    """Return the file that the words of a command line mean.
+
+    Args:
+        text: A path, or ``PACKAGE::PATH`` of a config that is installed with that package.
+
+    Returns:
+        The file, which may be missing; ``text`` as a path if the package is.
+    """
+    package, separator, name = text.partition(SEPARATOR)
+    folder = _folder(package) if separator else None
+    return folder / name if folder else Path(text)
+
+
+def is_stock(path: Path) -> bool:
+    """Tell whether a config came with an installed package: its values are nobody's word."""
+    resolved = path.resolve()
+    return any(resolved.is_relative_to(folder.resolve()) for folder in _folders())
+
+
+def nearest_stock_config(path: Path) -> str | None:
+    """Return ``PACKAGE::PATH`` of the stock config whose name is nearest to a missing one."""
+    folder = next((one for one in _folders() if path.is_relative_to(one)), None)
+    if folder is None:
+        return None
+    package, name = folder.parents[1].name, path.relative_to(folder).as_posix()
+    names = [found.relative_to(folder).as_posix() for found in folder.rglob("*.py")]
+    nearest = get_close_matches(name, names, n=1)
+    return f"{package}{SEPARATOR}{nearest[0]}" if nearest else None
+
+
+def _folders() -> Iterator[Path]:
+    yield from filter(None, map(_folder, PACKAGES))
+
+
+def _folder(package: str) -> Path | None:
+    """Return where a package keeps its configs; it is not imported."""
+    spec = find_spec(package) if package in PACKAGES else None
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / ".mim" / "configs"
+    return folder if folder.is_dir() else None
