@@ -17,6 +17,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from engine.atomic import write_bytes, write_text
+from engine.recipe import recipe_of
 
 __all__ = ["AtomicLocalBackend", "SafeCheckpointHook"]
 
@@ -44,8 +45,8 @@ class SafeCheckpointHook(CheckpointHook):
     The log's history of every step stays out of the file (the files grow by it, and it is the
     one part that plain weights-only loading refuses); best scores stay in.  The file's meta
     gets ``model_json`` (the model's config), ``classes`` and ``dataset``, from which
-    ``tools/export_backbone.py`` makes the backbone's card, and ``backbone_sha256`` of the file
-    that the run began from (None without one).
+    ``tools/export_backbone.py`` makes the backbone's card, ``backbone_sha256`` of the file that
+    the run began from (None without one), and ``recipe``, which resuming compares.
     """
 
     backend_args: dict[str, Any] | None
@@ -138,12 +139,14 @@ def _origin(runner: Runner) -> dict[str, Any]:
     loader = runner.cfg.get("train_dataloader")
     dataset = (loader.get("dataset") or {}) if isinstance(loader, dict) else {}
     metainfo = getattr(runner.train_dataloader.dataset, "metainfo", None) or {}
-    origin = {
+    origin: dict[str, Any] = {
         "classes": [str(name) for name in metainfo.get("classes") or ()],
         "dataset": " ".join(str(dataset[key]) for key in ("type", "data_root") if dataset.get(key)),
         "backbone_sha256": (runner.cfg.get("backbone_file") or {}).get("sha256"),
     }
-    if isinstance(runner.cfg.get("model"), dict):  # a Runner may be given a built network
+    if isinstance(loader, dict):  # a Runner may be given a built loader
+        origin["recipe"] = recipe_of(runner.cfg)
+    if isinstance(runner.cfg.get("model"), dict):  # or a built network
         origin["model_json"] = json.dumps(_plain(runner.cfg.model), default=str)
     return origin
 

@@ -14,6 +14,7 @@ from engine import checkpoints, launch, percent, progress, records
 from engine.atomic import write_json
 from engine.console import build_runner
 from engine.errors import UserError
+from engine.recipe import class_difference
 
 __all__ = ["described_model", "evaluate", "report"]
 
@@ -144,13 +145,10 @@ def _augment_at_test_time(cfg: Config) -> None:
 
 
 def _check_classes(trained: Sequence[str], found: Sequence[str], path: Path) -> None:
-    if tuple(trained) == tuple(found):
-        return
-    pairs = zip(trained, found, strict=False)
-    counts = (f"{len(trained)} classes", f"{len(found)}")
-    was, now = next((pair for pair in pairs if pair[0] != pair[1]), counts)
-    raise UserError(
-        f"the checkpoint's classes are not the data's: {was} against {now}",
-        path,
-        "evaluate on data with the classes it was trained on, in that order",
-    )
+    pair = class_difference(trained, found)
+    if pair:
+        raise UserError(
+            f"the checkpoint's classes are not the data's: {pair[0]} against {pair[1]}",
+            path,
+            "evaluate on data with the classes it was trained on, in that order",
+        )

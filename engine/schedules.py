@@ -126,6 +126,7 @@ def lr_curve(
     lr: float,
     epochs: int,
     iters_per_epoch: int,
+    walked: tuple[int, int] | None = None,
 ) -> list[float]:
     """Give the learning rate of every batch, without training.
 
@@ -137,9 +138,10 @@ def lr_curve(
         lr: The optimiser's learning rate, linear scaling included.
         epochs: At least 1; for an iteration-based loop give 1 and all iterations below.
         iters_per_epoch: Batches per epoch, at least 1.
+        walked: Epochs, and batches of each, to give the rates of; all if None.
 
     Returns:
-        ``epochs * iters_per_epoch`` rates; ``[0]`` is that of the first batch.
+        A rate per walked batch; ``[0]`` is that of the first batch.
     """
     if isinstance(schedulers, Mapping):
         schedulers = [schedulers]
@@ -151,7 +153,7 @@ def lr_curve(
         )
         for one in schedulers or ()
     ]
-    return walk(built, optimizer, epochs, iters_per_epoch)
+    return walk(built, optimizer, *(walked or (epochs, iters_per_epoch)))
 
 
 def walk(

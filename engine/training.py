@@ -4,9 +4,8 @@ import argparse
 import contextlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
@@ -18,9 +17,10 @@ from mmengine.runner import Runner
 from engine import checkpoints, launch, lr, percent, precision, progress, records, schedules
 from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
-from engine.errors import RefusedError, UserError
+from engine.errors import UserError
 from engine.first_step import FirstStep, nothing_left_behind
 from engine.num_classes import build_dataset, fill_num_classes
+from engine.resuming import ConfiguredSchedule, resume
 from engine.splits import check_splits
 
 __all__ = ["add_hooks", "prepare_training", "train"]
@@ -50,7 +50,8 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
     lines += percent.judge_in_percent(cfg)
     dataset = build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
-    _check_a_batch_is_there(cfg.train_dataloader, len(dataset))
+    cfg.num_train_images = len(dataset)
+    _check_a_batch_is_there(cfg.train_dataloader, cfg.num_train_images)
     cfg.classes = tuple(dataset.metainfo["classes"])
     if cfg.task == "cls":
         _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
@@ -78,10 +79,11 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
     """Train as the config says, or with ``--dry-run`` only tell.
 
     Raises:
-        RefusedError: If the work dir holds a run already and ``--resume`` is not given.
+        RefusedError: If the work dir holds a run already and ``--resume`` is not given, or the
+            run to go on with was trained with other values.
         UserError: If the run cannot come as far as its first step; the work dir is as before.
     """
-    _resume(cfg, args)
+    lines = lines + resume(cfg, args)
     if args.tensorboard:
         visualizer = cfg.setdefault("visualizer", dict(type="Visualizer"))
         shown = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
@@ -97,6 +99,8 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
         for line in lines:
             print_log(line, logger="current")
         runner.register_hook(first_step)
+        if cfg.get("resume"):
+            runner.register_hook(ConfiguredSchedule())
         with contextlib.suppress(DryRunDone), first_step.mistakes_before_it():
             runner.train()
 
@@ -146,37 +150,3 @@ def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:
     left = checkpoints.misfits(network, state)
     told = f", {len(left)} do not and begin anew, first {left[0]}" if left else ""
     return [f"load_from={load_from}: the whole backbone fits{told}"]
-
-
-def _resume(cfg: Config, args: argparse.Namespace) -> None:
-    pointer = Path(cfg.work_dir, "last_checkpoint")
-    if args.resume is None:
-        if pointer.exists() and not args.dry_run:
-            raise RefusedError(
-                "this folder holds a run already",
-                cfg.work_dir,
-                "add --resume, or name another --work-dir",
-            )
-        return
-    found = (
-        checkpoints.find_resumable(Path(cfg.work_dir))
-        if args.resume == "auto"
-        else checkpoints.follow_pointer(args.resume)
-    )
-    if found is None:
-        print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")
-        return
-    _refuse_shorter(cfg.train_cfg, checkpoints.check_resumable(found), found)
-    cfg.resume, cfg.load_from = True, str(found)
-
-
-def _refuse_shorter(train_cfg: Config, meta: Mapping[str, Any], path: Path) -> None:
-    """Refuse to call a run that has more steps than the config says a run of that config."""
-    for done, key in (("epoch", "max_epochs"), ("iter", "max_iters")):
-        limit = train_cfg.get(key)
-        if limit is not None and meta.get(done, 0) > limit:
-            raise RefusedError(
-                f"it was trained for {meta[done]} {done}s, the config says {limit}",
-                path,
-                f"raise train_cfg.{key}, or name another --work-dir",
-            )

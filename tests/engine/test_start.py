@@ -5,11 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import Config
 from torch import nn
 
-from engine.errors import RefusedError, UserError
-from engine.training import _check_start, _refuse_shorter
+from engine.errors import UserError
+from engine.training import _check_start
 
 
 class Network(nn.Module):
@@ -40,15 +39,3 @@ def test_resuming_wants_every_tensor(tmp_path: Path) -> None:
     assert start(tmp_path, Network(4, 3), whole=True) == []
     with pytest.raises(UserError, match=r"2 of 4 tensors do not fit, first head\.bias"):
         start(tmp_path, Network(4, 80), whole=True)
-
-
-@pytest.mark.parametrize(("key", "done"), [("max_epochs", "epoch"), ("max_iters", "iter")])
-def test_a_longer_run_is_no_run_of_a_shorter_config(key: str, done: str) -> None:
-    meta = {"epoch": 3, "iter": 3}
-    _refuse_shorter(Config({key: 3}), meta, Path("a.pth"))
-    with pytest.raises(RefusedError) as caught:
-        _refuse_shorter(Config({key: 2}), meta, Path("a.pth"))
-    assert str(caught.value) == (
-        f"it was trained for 3 {done}s, the config says 2: a.pth: raise train_cfg.{key}, or name "
-        "another --work-dir"
-    )

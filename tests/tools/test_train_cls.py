@@ -67,6 +67,16 @@ def test_resuming_a_finished_run_only_measures_again(tool, tmp_path):
     assert json.loads((tmp_path / "metrics.json").read_text())["metrics"] == before
 
 
+def test_a_changed_value_is_refused_on_resuming_before_it_is_told(tool, pretrained, capfd):
+    other = ("--cfg-options", "optim_wrapper.optimizer.lr=0.2", "train_cfg.max_epochs=3")
+    assert tool("train_cls", CLS, "--work-dir", pretrained, "--resume", "--dry-run", *other) == 3
+    told = capfd.readouterr()
+    first = told.err.splitlines()[0]
+    assert "optim_wrapper.optimizer.lr was 0.003125, now 0.00625" in first
+    assert "train_cfg.max_epochs was 2, now 3" in first  # a cosine of another length
+    assert "lr 0.00625 = 0.2 x 8 / 256" not in told.out + told.err
+
+
 def test_a_folder_that_holds_a_run_is_refused(tool, pretrained, capsys):
     before = (pretrained / "curve.jsonl").read_bytes()
     assert tool("train_cls", CLS, "--work-dir", pretrained) == 3

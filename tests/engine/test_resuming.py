@@ -1,0 +1,225 @@
+"""A run goes on only as the run that the config would have given from the start."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from engine.errors import RefusedError
+from engine.recipe import recipe_of
+from engine.resuming import ConfiguredSchedule, _refuse_others, _refuse_shorter, resume
+
+PATH = Path("epoch_2.pth")
+STEP = [dict(type="MultiStepLR", milestones=[1, 3], gamma=0.1)]
+COSINE = [dict(type="CosineAnnealingLR")]
+ITERS = 3  # per epoch
+
+
+class Line(BaseModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs: torch.Tensor, mode: str = "tensor") -> Any:
+        return {"loss": self.weight.sum()}
+
+
+class Rates(Hook):
+    """Note the lr of each epoch."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self.seen.append(round(runner.optim_wrapper.get_lr()["lr"][0], 9))
+
+
+def config(folder: Path, epochs: int, schedule: list[dict], lr: float = 0.1, **more: Any) -> Config:
+    return Config(
+        dict(
+            work_dir=str(folder),
+            optim_wrapper=dict(optimizer=dict(type="SGD", lr=lr, momentum=0.9)),
+            param_scheduler=schedule,
+            train_cfg=dict(by_epoch=True, max_epochs=epochs),
+            train_dataloader=dict(batch_size=1),
+            default_hooks=dict(checkpoint=dict(type="SafeCheckpointHook"), logger=None),
+            randomness=dict(seed=0),
+            **more,
+        )
+    )
+
+
+def train(cfg: Config) -> list[float]:
+    data = [{"inputs": torch.zeros(1)} for _ in range(ITERS)]
+    rates = Rates()
+    given = {key: value for key, value in cfg.items() if key != "train_dataloader"}
+    runner = Runner(
+        model=Line(),
+        train_dataloader=DataLoader(data, sampler=DefaultSampler(data, shuffle=False)),
+        custom_hooks=[rates],
+        experiment_name=f"{cfg.work_dir}_{id(cfg)}",
+        cfg=cfg,
+        **given,
+    )
+    if cfg.get("resume"):
+        runner.register_hook(ConfiguredSchedule())
+    runner.train()
+    return rates.seen
+
+
+def go_on(cfg: Config, **flags: Any) -> list[str]:
+    given = SimpleNamespace(**{"resume": "auto", "dry_run": False, **flags})
+    return resume(cfg, given)
+
+
+def test_the_rest_of_a_schedule_is_the_configs(tmp_path: Path) -> None:
+    """mmengine would keep the old end, and the milestone at 3 would never come."""
+    assert train(config(tmp_path, 2, STEP)) == [0.1, 0.01]
+    longer = config(tmp_path, 4, STEP)
+    (line,) = go_on(longer)
+    assert line.endswith("agree: train_cfg.max_epochs was 2, now 4")
+    assert train(longer) == [0.01, 0.001]  # epochs 3 and 4 of a run of four
+
+
+def test_a_milestone_at_the_old_end_is_not_missed(tmp_path: Path) -> None:
+    train(config(tmp_path, 2, [dict(STEP[0], milestones=[2])]))
+    longer = config(tmp_path, 4, [dict(STEP[0], milestones=[2])])
+    go_on(longer)
+    assert train(longer) == [0.01, 0.01]
+
+
+def test_a_milestone_that_was_still_to_come_may_move(tmp_path: Path) -> None:
+    train(config(tmp_path, 2, STEP))
+    later = config(tmp_path, 5, [dict(STEP[0], milestones=[1, 4])])
+    assert "milestones was [1, 3], now [1, 4]" in go_on(later)[0]
+    assert train(later) == [0.01, 0.01, 0.001]
+
+
+def recipes(was: Config, now: Config) -> tuple[dict, dict]:
+    meta = {"epoch": 2, "iter": 2 * ITERS, "recipe": recipe_of(was)}
+    return recipe_of(now), meta
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ((4, COSINE), (6, COSINE)),  # a longer cosine was higher from the start
+        ((4, STEP), (4, COSINE)),
+        ((4, STEP), (4, [])),
+        ((4, STEP), (4, [dict(STEP[0], milestones=[2, 3])])),
+        ((4, STEP), (4, STEP, 0.2)),
+        ((4, [dict(type="CosineAnnealingMomentum")]), (6, [dict(type="CosineAnnealingMomentum")])),
+    ],
+)
+def test_a_schedule_that_began_otherwise_is_refused(tmp_path: Path, was: Any, now: Any) -> None:
+    told, meta = recipes(config(tmp_path, *was), config(tmp_path, *now))
+    with pytest.raises(RefusedError, match=r"^the run was trained with other values, ") as caught:
+        _refuse_others(told, meta, PATH)
+    assert caught.value.exit_code == 3
+    assert "use load_from=PATH" in str(caught.value)
+
+
+def test_every_changed_value_is_told(tmp_path: Path) -> None:
+    other = config(tmp_path, 4, STEP, lr=0.2, classes=("a", "b"))
+    other.merge_from_dict({"optim_wrapper.optimizer.momentum": 0.5, "randomness.seed": 3})
+    told, meta = recipes(config(tmp_path, 4, STEP, classes=("a", "c")), other)
+    with pytest.raises(RefusedError) as caught:
+        _refuse_others(told, meta, PATH)
+    for part in (
+        "optim_wrapper.optimizer.lr was 0.1, now 0.2",
+        "optim_wrapper.optimizer.momentum was 0.9, now 0.5",
+        "randomness.seed was 0, now 3",
+        "classes was c, now b",
+    ):
+        assert part in str(caught.value)
+
+
+def test_what_is_counted_from_the_end_forbids_another_end(tmp_path: Path) -> None:
+    model = dict(model=dict(mixup=dict(off_epochs=1)))
+    told, meta = recipes(config(tmp_path, 2, STEP, **model), config(tmp_path, 4, STEP, **model))
+    with pytest.raises(RefusedError, match="max_epochs was 2, now 4"):
+        _refuse_others(told, meta, PATH)
+
+
+def test_the_same_images_per_step_may_come_from_more_processes(tmp_path: Path) -> None:
+    told, meta = recipes(config(tmp_path, 4, STEP), config(tmp_path, 4, STEP))
+    told["processes"] = 2
+    assert [one.key for one in _refuse_others(told, meta, PATH)] == ["processes"]
+
+
+@pytest.mark.parametrize("damage", [{"param_scheduler": None}, {"train_cfg": 3}, {}, [1]])
+def test_a_recipe_of_a_strange_file_is_refused_or_passed_over(tmp_path: Path, damage: Any) -> None:
+    told, meta = recipes(config(tmp_path, 4, STEP), config(tmp_path, 4, STEP))
+    meta["recipe"] = damage
+    if isinstance(damage, list):
+        assert _refuse_others(told, meta, PATH) == []
+    else:
+        with pytest.raises(RefusedError):
+            _refuse_others(told, meta, PATH)
+
+
+OLD = [
+    ({"lr": 0.2}, "optimizer.lr was 0.1, now 0.2"),
+    ({"schedule": [dict(STEP[0], gamma=0.5)]}, "param_scheduler.0.gamma was 0.1, now 0.5"),
+    ({"schedule": STEP * 2}, "number of schedulers was 1, now 2"),
+    ({"iters": 5}, "iterations per epoch was 5, now 3"),
+    ({}, None),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), OLD)
+def test_a_file_without_a_recipe_is_compared_with_what_was_built(
+    tmp_path: Path, change: dict[str, Any], said: str | None
+) -> None:
+    train(config(tmp_path, 2, STEP))
+    path = tmp_path / "epoch_2.pth"
+    file = torch.load(path, weights_only=True)
+    del file["meta"]["recipe"]
+    file["meta"]["iter"] = 2 * change.get("iters", ITERS)
+    torch.save(file, path)
+    cfg = config(tmp_path, 2, change.get("schedule", STEP), change.get("lr", 0.1))
+    assert go_on(cfg) == []
+    if said is None:
+        assert train(cfg) == []  # it was complete
+    else:
+        with pytest.raises(RefusedError) as caught:
+            train(cfg)
+        assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("change", "said"), [("seed", "was 0, now 7"), ("classes", "was a, now")])
+def test_seed_and_classes_of_a_file_without_a_recipe_are_compared(
+    tmp_path: Path, change: str, said: str
+) -> None:
+    cfg = config(tmp_path, 2, STEP, classes=("a", "b"))
+    meta = {"epoch": 2, "iter": 6, "seed": 0, "dataset_meta": {"classes": ("a", "b")}}
+    assert _refuse_others(recipe_of(cfg), meta, PATH) == []
+    cfg.merge_from_dict({"randomness.seed": 7} if change == "seed" else {"classes": ("x", "b")})
+    with pytest.raises(RefusedError, match=said):
+        _refuse_others(recipe_of(cfg), meta, PATH)
+
+
+def test_a_configs_own_resume_is_compared_too(tmp_path: Path) -> None:
+    train(config(tmp_path, 2, STEP))
+    with pytest.raises(RefusedError, match=r"lr was 0\.1, now 0.2"):
+        go_on(config(tmp_path, 2, STEP, 0.2, resume=True), resume=None)
+
+
+@pytest.mark.parametrize(("key", "done"), [("max_epochs", "epoch"), ("max_iters", "iter")])
+def test_a_longer_run_is_no_run_of_a_shorter_config(key: str, done: str) -> None:
+    meta = {"epoch": 3, "iter": 3}
+    _refuse_shorter(Config({key: 3}), meta, Path("a.pth"))
+    with pytest.raises(RefusedError) as caught:
+        _refuse_shorter(Config({key: 2}), meta, Path("a.pth"))
+    assert str(caught.value) == (
+        f"it was trained for 3 {done}s, the config says 2: a.pth: raise train_cfg.{key}, or name "
+        "another --work-dir"
+    )
