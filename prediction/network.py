@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from engine import checkpoints, evaluation
@@ -17,6 +17,7 @@ from engine.environment import check_environment
 from engine.errors import UserError
 from engine.num_classes import fill_num_classes
 from engine.overrides import apply_overrides
+from engine.sized_build import build_described
 
 __all__ = ["TASKS", "Trained", "choose_device", "load_trained", "scope_of"]
 
@@ -56,16 +57,16 @@ def load_trained(
         raise UserError("not a classifier's, detector's or segmenter's config", config, mend)
     path = checkpoints.follow_pointer(checkpoint)
     contents = checkpoints.load_from_local_weights_only(str(path), "cpu")
+    state = checkpoints.state_dict_of(contents)
     with scope_of(scope):
-        described = "model_json" in contents.get("meta", {})
-        if described:
-            cfg.model = evaluation.described_model(contents, path, cfg.model.type)
-        classes = _classes(contents.get("meta", {}), path)
+        meta = checkpoints.meta_of(contents)
+        if "model_json" in meta:
+            cfg.model = evaluation.described_model(contents, path, cfg)
+        classes = _classes(meta, path)
         fill_num_classes(cfg, classes)
         apply_overrides(cfg, options)
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
-            network: nn.Module = MODELS.build(cfg.model)
-    state = checkpoints.state_dict_of(contents)
+            network: nn.Module = build_described(cfg.model, state, path)
     checkpoints.refuse_misfits(network, state, path)
     network.load_state_dict(state)
     return Trained(network.eval(), classes, cfg, scope)
@@ -94,10 +95,11 @@ def scope_of(name: str) -> Iterator[None]:
 
 def _classes(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     """Find the names: ours under ``classes``, mmengine's in ``dataset_meta``, mm 2.x's CLASSES."""
-    stock = meta.get("dataset_meta") or {}
+    stock = meta.get("dataset_meta")
+    stock = stock if isinstance(stock, Mapping) else {}
     places = (meta.get("classes"), stock.get("classes"), stock.get("CLASSES"), meta.get("CLASSES"))
     for names in places:
-        if names:
+        if names and isinstance(names, list | tuple):
             return tuple(str(name) for name in names)
     mend = "use one that this toolkit, mmdet or mmseg wrote"
     raise UserError("the checkpoint does not name its classes", path, mend)

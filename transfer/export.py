@@ -1,6 +1,6 @@
 """From a classifier's checkpoint to a backbone file and its card."""
 
-import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from backbones.blocks import VARIANTS
-from engine.checkpoints import follow_pointer, load_checkpoint, state_dict_of
+from engine.checkpoints import follow_pointer, load_checkpoint, meta_of, state_dict_of
+from engine.described import admit, read_description
 from engine.errors import UserError
 from engine.json_file import read_json, read_json_lines
 from engine.records import sha256_of
@@ -53,7 +54,7 @@ def export_backbone(
     network = _check_network(tensors, model["backbone"], checkpoint_path)
     fields = {
         **network,
-        **_normalisation(model.get("data_preprocessor") or {}, checkpoint_path),
+        **_normalisation(model.get("data_preprocessor"), checkpoint_path),
         **_history(checkpoint, checkpoint_path),
     }
     return write_with_card(out, tensors, fields)
@@ -92,9 +93,8 @@ def _backbone_tensors(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]
 
 
 def _described_model(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
-    meta = checkpoint.get("meta") or {}
-    model = json.loads(meta.get("model_json") or "null")
-    if not isinstance(model, dict) or not isinstance(model.get("backbone"), dict):
+    model = read_description(meta_of(checkpoint), path)
+    if model is None or not isinstance(model.get("backbone"), dict):
         raise UserError(
             "the checkpoint doesn't describe its network (meta['model_json'])",
             path,
@@ -131,6 +131,7 @@ def _check_network(
 def _check_timm_network(
     tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
 ) -> dict[str, Any]:
+    backbone = admit(backbone, path)
     name, options = architecture_of(str(backbone.get("name"))), backbone.get("options") or {}
     wanted = shapes_of(network_on_meta(name, options, path).state_dict())
     comparison = compare(wanted, shapes_of(tensors))
@@ -154,16 +155,16 @@ def _widths(found: Description) -> dict[str, Any]:
     return {name: getattr(found, name) for name in names}
 
 
-def _normalisation(preprocessor: dict[str, Any], path: Path) -> dict[str, Any]:
-    if not preprocessor.get("mean") or not preprocessor.get("std"):
+def _normalisation(preprocessor: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(preprocessor, dict) or not {"mean", "std"} <= preprocessor.keys():
         raise UserError(
             "the checkpoint doesn't say how its images are normalised",
             f"{path} (model.data_preprocessor)",
             "state mean and std there and train again",
         )
     return {
-        "mean": [float(value) for value in preprocessor["mean"]],
-        "std": [float(value) for value in preprocessor["std"]],
+        "mean": preprocessor["mean"],
+        "std": preprocessor["std"],
         "channel_order": _channel_order(preprocessor),
         "value_range": [0, 255],
     }
@@ -177,7 +178,7 @@ def _channel_order(preprocessor: dict[str, Any]) -> str:
 
 
 def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
-    meta = checkpoint["meta"]
+    meta = meta_of(checkpoint)
     digest = sha256_of(path)
     return {
         "tricks": _read_json(path.with_name("tricks.json")),
@@ -193,11 +194,22 @@ def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
     """Take metrics that belong to this very checkpoint, or none."""
     record = _read_json(path.with_name("metrics.json"))
     if record.get("checkpoint_sha256") == digest:
-        return record.get("metrics") or {}
+        metrics = record.get("metrics") or {}
+        return _finite(metrics) if isinstance(metrics, dict) else metrics
     for line in _read_lines(path.with_name("curve.jsonl")):
         if line.get("epoch") == epoch:
-            return {name: value for name, value in line.items() if name not in NOT_METRICS}
+            line = {name: value for name, value in line.items() if name not in NOT_METRICS}
+            return _finite(line)
     return {}
+
+
+def _finite(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what was not measured: null, and NaN of a class that the images lack."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if value is not None and not (isinstance(value, float) and math.isnan(value))
+    }
 
 
 def _read_json(path: Path) -> dict[str, Any]:
