@@ -2,13 +2,12 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from engine.paper_rows import paper_rows
-from ladder.spec import read_ladder
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(path for path in (ROOT / "configs").glob("*/*.py") if path.parent.name != "_base_")
@@ -29,25 +28,21 @@ def sections() -> dict[str, str]:
     return dict(part.split("\n", 1) for part in parts)
 
 
-def configs_of(ladder: Path) -> Iterator[Path]:
-    """The ladder's own file and all configs that its cells train."""
-    spec = read_ladder(ladder)
-    yield ladder
-    yield from (ROOT / rung.source for rung in spec.rungs if rung.kind == "config")
-    yield from (ROOT / task.config for task in spec.tasks)
+def configs_of(ladder: Path) -> set[Path]:
+    """The ladder's own file and all configs that it names, for rungs and for tasks."""
+    named = re.findall(r"'(configs/\S+?\.py)'", str(Config.fromfile(ladder).to_dict()))
+    return {ladder, *(ROOT / path for path in named)}
 
 
 @pytest.fixture(scope="module")
 def measured() -> dict[Path, str]:
     """The section of every config that a ladder named in docs/results.md has trained."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        return {
-            path: heading
-            for heading, text in sections().items()
-            for ladder in re.findall(r"^python tools/ladder\.py (\S+)", text, flags=re.MULTILINE)
-            for path in configs_of(ROOT / ladder)
-        }
+    return {
+        path: heading
+        for heading, text in sections().items()
+        for ladder in re.findall(r"^python tools/ladder\.py (\S+)", text, flags=re.MULTILINE)
+        for path in configs_of(ROOT / ladder)
+    }
 
 
 def test_two_ladders_are_measured_with_all_their_configs(measured: dict[Path, str]) -> None:
