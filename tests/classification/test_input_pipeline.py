@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 
-from classification.transforms import HSVScale, PCANoise, build_pipeline
+from classification.transforms import HSVScale, PCANoise, build_pipeline, scale_hsv
 from engine.errors import UserError
 
 COLOURS = [(200, 40, 90), (30, 160, 220), (128, 128, 128), (255, 255, 0), (0, 0, 0), (10, 90, 20)]
@@ -33,6 +33,20 @@ def test_hsv_scale_agrees_with_colorsys(seed: int) -> None:
     # A step of 8-bit hue (1 / 256 turn) moves one channel by up to 6 levels, times 1.4.
     np.testing.assert_allclose(out, expected, atol=9)
     assert np.abs(out - expected).mean() < 1.5
+
+
+@pytest.mark.parametrize("factor", [0.6, 0.7503, 1.0, 1.1, 1.25, 1.3995, 1.4])
+def test_a_hue_that_goes_round_is_as_near_as_any(factor: float) -> None:
+    """All 1,530 colours of full saturation, whose hue moves a channel most."""
+    up, down = [(255, i, 0) for i in range(256)], [(i, 255, 0) for i in range(256)]
+    ring = sorted({tuple(np.roll(c, turn).tolist()) for c in up + down for turn in range(3)})
+    assert len(ring) == 1530
+    factors = np.array([factor, 1, 1], dtype=np.float32)
+    out = np.asarray(scale_hsv(picture(ring), factors))[0].astype(float)
+    hues = [colorsys.rgb_to_hsv(*(c / 255 for c in colour))[0] for colour in ring]
+    exact = [colorsys.hsv_to_rgb(hue * float(factors[0]) % 1, 1, 255) for hue in hues]
+    # Six levels per step of 8-bit hue: cut before, times the factor, and rounded after.
+    assert np.abs(out - exact).max() <= 6 * (factor + 0.5) + 0.5
 
 
 def test_hsv_scale_of_factor_one_changes_next_to_nothing() -> None:

@@ -1,6 +1,8 @@
 """ImageNet in DATA_ROOT/imagenet/{train,val}/<class>/, the paper's input pipeline at 299 px.
 
 Pipelines: arXiv:1812.01187, sec. 2.1.  Batch: 32 on each of 8 GPUs is the paper's 256.
+Resizing: Pillow's bilinear filter averages where it shrinks; the paper names none, and its code's
+(MXNet's record iterator: OpenCV's bilinear) does not.
 """
 
 train_pipeline = [
