@@ -7,19 +7,16 @@ from typing import Any
 
 import numpy as np
 from mmengine.registry import DATASETS
-from PIL import Image, ImageOps
 from torch.utils.data import Dataset
-from torchvision.datasets.folder import is_image_file
 
 from classification.transforms import Transform, build_pipeline
 from engine.errors import UserError
-from engine.image_scan import leave_out_unreadable, read_error
+from engine.image_files import has_image_suffix, warn_of_passed_over
+from engine.image_reader import read_image
+from engine.image_scan import leave_out_unreadable
 from engine.name_list import nearest, refuse_variants
 
-__all__ = ["ImageFolder", "class_folders", "read_rgb"]
-
-# What Pillow's decoders raise.
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+__all__ = ["ImageFolder", "class_folders"]
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -38,51 +35,18 @@ def class_folders(root: Path) -> tuple[str, ...]:
     return classes
 
 
-def read_rgb(path: str | Path) -> Image.Image:
-    """Read a picture of any kind as upright 8-bit RGB.
-
-    Grey and CMYK are converted, alpha is dropped, 16 bits become 8, and the camera's rotation
-    note (EXIF) is followed.
-
-    Raises:
-        UserError: If the file can't be read, has pixels beyond 16 bits, or so many that Pillow
-            takes it for an attack (179 million).
-    """
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            return upright if upright.mode == "RGB" else _to_rgb(upright)
-    except UNREADABLE as error:
-        why = read_error(Path(path), error)
-        raise UserError(f"the image can't be read ({why})", path, "mend or remove it") from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        # Pillow would clip at 255, which makes nearly every 16-bit picture white.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F") and not _fits_8_bits(np.asarray(image)):
-        raise ValueError("32-bit pixels beyond 0 to 255")
-    if "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow warns about the direct way
-    return image.convert("RGB")
-
-
-def _fits_8_bits(pixels: np.ndarray) -> bool:
-    return bool(np.all((pixels >= 0) & (pixels <= 255)))
-
-
 @DATASETS.register_module()
 class ImageFolder(Dataset):
     """Yields ``dict(inputs=uint8 tensor C H W, labels=int)``; checks all files when made.
 
     Args:
-        root: Folder with one folder per class.  Suffixes are torchvision's, in either case;
-            deeper folders count as well; hidden files don't.
+        root: Folder with one folder per class.  Deeper folders count as well; hidden files don't;
+            for suffixes see ``engine/image_files.py``.
         pipeline: Transforms, see :mod:`classification.transforms`.
         classes: Names in the order of the labels; read from the folders when None.
         classes_from: Take the classes from this folder (the training set's), not from ``root``.
         max_unreadable: So many images that can't be decoded are left out; more are an error.
+        channels: 1: the transforms get grey images; 3: RGB; 4: RGBA as stored.
 
     Attributes:
         metainfo: ``dict(classes=(...))``.
@@ -99,7 +63,9 @@ class ImageFolder(Dataset):
         classes: Sequence[str] | None = None,
         classes_from: str | None = None,
         max_unreadable: int = 10,
+        channels: int = 3,
     ) -> None:
+        self.channels = channels
         self.root = Path(root).expanduser()
         found = class_folders(self.root)
         names = tuple(classes) if classes is not None else _read_classes(classes_from or root)
@@ -124,7 +90,7 @@ class ImageFolder(Dataset):
         Raises:
             UserError: If the file went bad since the check.
         """
-        image = read_rgb(os.fsdecode(self._files[index].item()))
+        image = read_image(os.fsdecode(self._files[index].item()), self.channels)
         return {"inputs": self.transform(image), "labels": int(self.labels[index])}
 
     def path(self, index: int) -> Path:
@@ -134,7 +100,9 @@ class ImageFolder(Dataset):
     def _readable(
         self, names: tuple[str, ...], max_unreadable: int
     ) -> tuple[list[Path], list[int]]:
-        per_class = [sorted(_images_below(self.root / name)) for name in names]
+        files = [sorted(_files_below(self.root / name)) for name in names]
+        warn_of_passed_over((path for paths in files for path in paths), self.root)
+        per_class = [[path for path in paths if has_image_suffix(path.name)] for paths in files]
         _check_not_empty(self.root, names, per_class, "no image")
         every = [path for paths in per_class for path in paths]
         bad = leave_out_unreadable(every, max_unreadable, self.root)
@@ -151,12 +119,9 @@ def _read_classes(folder: str) -> tuple[str, ...]:
     return names
 
 
-def _images_below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     for here, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            # Hidden: macOS leaves a ._photo.jpg that is no picture beside each photo.jpg.
-            if is_image_file(name) and not name.startswith("."):
-                yield Path(here, name)
+        yield from (Path(here, name) for name in names)
 
 
 def _check_not_empty(

@@ -9,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
-from engine import checkpoints, launch, percent, progress, records
+from engine import checkpoints, launch, own_readers, percent, progress, records
 from engine.atomic import write_json
 from engine.console import build_runner
 from engine.described import admit, read_description
@@ -51,6 +51,7 @@ def evaluate(
     launch.init_processes(cfg)
     split = _only_test(cfg)
     percent.judge_in_percent(cfg)
+    own_readers.read_with_ours(cfg)
     cfg.model = described_model(checkpoint, checkpoint_path, cfg)
     launch.share_cores(cfg)
     cfg.test_evaluator.update(evaluator_options or {})

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
-from PIL import Image, ImageFile, UnidentifiedImageError
 
 from engine.cores import share_of_cores
 from engine.errors import UserError
+from engine.image_reader import decode_file, read_error
 from engine.json_file import read_json_or_none
 from engine.progress import track
 
@@ -28,7 +28,6 @@ __all__ = [
     "image_facts",
     "leave_out",
     "leave_out_unreadable",
-    "read_error",
     "scan_files",
 ]
 
@@ -36,7 +35,6 @@ SCAN_DIR = Path("work_dirs/.scans")
 QUIET_BELOW = 2000  # images; about 3 s on one core (shared/perf_reliability.md 1.7: 722 img/s)
 NUM_NAMED = 20  # more names in one warning than fit on a screen help nobody
 CHUNK = 32  # one future per image would cost gigabytes for ImageNet
-EXIF_ORIENTATION, TURNED_BY_90 = 0x0112, (5, 6, 7, 8)  # Exif 2.32, table 4
 
 Finding = list[Any]  # what JSON can hold; the first item is the error, "" if all is well
 Cache = dict[str, dict[str, list[Any]]]  # folder -> file name -> [size, mtime in ns, finding]
@@ -96,7 +94,7 @@ def leave_out(
 
 def image_facts(paths: Sequence[Path]) -> dict[Path, ImageFacts]:
     """Decode each image in full (or remember it), in the order of ``paths``."""
-    found = scan_files(paths, _decode, "images-1")
+    found = scan_files(paths, _inspect, "images-2")
     return {path: ImageFacts(*finding) for path, finding in found.items()}
 
 
@@ -129,24 +127,13 @@ def scan_files(
     return {path: done[path] if old is None else old for path, old in findings.items()}
 
 
-def read_error(path: Path, error: Exception) -> str:
-    """The reason why ``path`` can't be read, in a few words and without its name."""
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if isinstance(error, UnidentifiedImageError):
-        return "empty file" if path.stat().st_size == 0 else "not an image"
-    return str(error) or type(error).__name__
-
-
-def _decode(path: Path) -> Finding:
+def _inspect(path: Path) -> Finding:
+    """Decode as training does, so that scan and training agree about every file."""
     try:
-        with Image.open(path) as image:
-            image.load()
-            width, height = image.size
-            turned = image.getexif().get(EXIF_ORIENTATION) in TURNED_BY_90
+        height, width = decode_file(path).shape[:2]
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
         return [read_error(path, error), 0, 0]
-    return ["", height, width] if turned else ["", width, height]
+    return ["", width, height]
 
 
 def _inspect_all(
@@ -156,26 +143,14 @@ def _inspect_all(
         return
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     pool = ThreadPoolExecutor(min(share_of_cores(), len(chunks)))
-    with _truncated_images_are_errors():
-        results = pool.map(lambda chunk: [(path, inspect(path)) for path in chunk], chunks)
-        pairs: Iterable[tuple[Path, Finding]] = (pair for chunk in results for pair in chunk)
-        if len(paths) > QUIET_BELOW:
-            pairs = track(pairs, "reading every image once", total=len(paths))
-        try:
-            yield from pairs
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _truncated_images_are_errors() -> Iterator[None]:
-    # Pillow's switch is global and another library may have turned it on.
-    before = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    results = pool.map(lambda chunk: [(path, inspect(path)) for path in chunk], chunks)
+    pairs: Iterable[tuple[Path, Finding]] = (pair for chunk in results for pair in chunk)
+    if len(paths) > QUIET_BELOW:
+        pairs = track(pairs, "reading every image once", total=len(paths))
     try:
-        yield
+        yield from pairs
     finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _stamp(path: Path) -> list[int]:
@@ -188,7 +163,7 @@ def _stamp(path: Path) -> list[int]:
 
 def _store_of(paths: Iterable[Path], kind: str) -> Path:
     folders = sorted({os.path.abspath(path.parent) for path in paths})
-    digest = hashlib.sha256("\n".join([kind, *folders]).encode()).hexdigest()
+    digest = hashlib.sha256(os.fsencode("\n".join([kind, *folders]))).hexdigest()
     return SCAN_DIR / f"{digest[:16]}.json"
 
 

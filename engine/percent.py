@@ -12,7 +12,7 @@ from mmengine.utils import import_modules_from_strings
 
 from engine.errors import UserError
 
-__all__ = ["check_save_best", "judge_in_percent"]
+__all__ = ["add_import", "check_save_best", "judge_in_percent"]
 
 
 class _Ours(NamedTuple):
@@ -71,7 +71,7 @@ def judge_in_percent(cfg: Config) -> list[str]:
             if ours and _says_the_same(metric, ours):
                 lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
                 _replace(metric, ours)
-                _import(cfg, ours.module)
+                add_import(cfg, ours.module)
                 _follow(cfg, ours.renamed)
     return list(lines)
 
@@ -118,7 +118,8 @@ def _replace(metric: ConfigDict, ours: _Ours) -> None:
     metric.type = ours.type
 
 
-def _import(cfg: Config, module: str) -> None:
+def add_import(cfg: Config, module: str) -> None:
+    """Let the config import a module of ours, now and wherever its resolved text is read."""
     stated = cfg.get("custom_imports") or dict(imports=[], allow_failed_imports=False)
     imports = stated["imports"]
     imports = [imports] if isinstance(imports, str) else list(imports)

@@ -14,7 +14,17 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from engine import checkpoints, launch, lr, percent, precision, progress, records, schedules
+from engine import (
+    checkpoints,
+    launch,
+    lr,
+    own_readers,
+    percent,
+    precision,
+    progress,
+    records,
+    schedules,
+)
 from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import UserError
@@ -38,7 +48,8 @@ WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 def prepare_training(cfg: Config, amp: str) -> list[str]:
     """Give the config what every training run of ours has; return the lines that say so.
 
-    Changed in place: processes, threads, SyncBN, precision, lr, metrics, number of classes, hooks.
+    Changed in place: processes, threads, SyncBN, precision, lr, metrics, readers, hooks and the
+    number of classes.
 
     Raises:
         UserError: If a split is stated in part, or the training data cannot fill a batch, teach a
@@ -48,7 +59,7 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     lines = [check_splits(cfg)]
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
-    lines += percent.judge_in_percent(cfg)
+    lines += percent.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
     dataset = build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
     cfg.num_train_images = len(dataset)
     _check_a_batch_is_there(cfg.train_dataloader, cfg.num_train_images)

@@ -9,9 +9,10 @@ import numpy as np
 from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image, ImageDraw
 
-from classification.image_folder import read_rgb
 from engine.atomic import written_aside
+from engine.image_reader import read_image
 from engine.json_file import read_json
+from engine.mask_reader import read_mask
 from ladder.fingerprint import resolved
 from ladder.plan import Cell
 from ladder.state import is_done
@@ -126,7 +127,7 @@ def _draw_boxes(
         scores = [row["score"] for row in rows]
     boxes_xyxy = np.array([box for box, _ in pairs], dtype=float).reshape(-1, 4)
     labels = [label for _, label in pairs]
-    image, classes = read_rgb(info["img_path"]), dataset.metainfo["classes"]
+    image, classes = read_image(info["img_path"]), dataset.metainfo["classes"]
     return drawing.with_boxes(image, boxes_xyxy, labels, classes, scores, HEIGHT_PX)
 
 
@@ -146,5 +147,5 @@ def _draw_mask(
         name = name_of(image, dataset.metainfo.get("img_dir"))
         file = cell.folder / "predictions" / f"{name}.png"
     # The files' numbers are those of the data's own masks, from 1 where 0 is no class.
-    mask = np.asarray(Image.open(file)).astype(int) - int(bool(info.get("reduce_zero_label")))
-    return drawing.with_mask(read_rgb(image), mask, dataset.metainfo["classes"], HEIGHT_PX)
+    mask = read_mask(file) - int(bool(info.get("reduce_zero_label")))
+    return drawing.with_mask(read_image(image), mask, dataset.metainfo["classes"], HEIGHT_PX)

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from torchvision.datasets.folder import is_image_file
-
-from classification.image_folder import read_rgb
 from engine.errors import UserError
+from engine.image_files import has_image_suffix, warn_of_passed_over
+from engine.image_reader import read_pixels
 
 __all__ = ["MASKS", "Source", "check_named", "find_images", "name_pictures"]
 
@@ -51,7 +50,7 @@ def check_named(sources: Sequence[Source]) -> None:
     """
     for source in sources:
         if source.named:
-            read_rgb(source.path)
+            read_pixels(source.path)
 
 
 def name_pictures(sources: Sequence[Source]) -> list[str]:
@@ -88,9 +87,12 @@ def _file(path: Path) -> Source:
 
 def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
     top = PurePosixPath(folder.resolve().name) if several else PurePosixPath()
+    files = sorted(_walk(folder, out_dir))
+    warn_of_passed_over(files, folder)
     found = [
         Source(path, top / path.relative_to(folder).as_posix(), named=False)
-        for path in sorted(_walk(folder, out_dir))
+        for path in files
+        if has_image_suffix(path.name)
     ]
     if not found:
         raise UserError("no image in the folder", folder, "put .jpg, .png, ... files there")
@@ -104,6 +106,4 @@ def _walk(folder: Path, out_dir: Path) -> Iterator[Path]:
             for one in folders
             if not one.startswith(".") and Path(here, one).resolve() != out_dir.resolve()
         ]
-        for name in names:
-            if is_image_file(name) and not name.startswith("."):
-                yield Path(here, name)
+        yield from (Path(here, name) for name in names)

@@ -8,9 +8,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
-from classification.image_folder import read_rgb
 from classification.transforms import build_pipeline
 from engine.errors import UserError
+from engine.image_reader import ReadImage, read_image, read_pixels
+from engine.mask_reader import ReadMask
+from engine.own_readers import read_with_ours
 
 __all__ = ["Item", "Load", "build_load", "ignores_orientation", "pipeline_of", "without_truth"]
 
@@ -55,7 +57,8 @@ def without_truth(pipeline: Any) -> Any:
 
 
 def _wants_truth(step: Any) -> bool:
-    return isinstance(step, dict) and str(step.get("type", "")).endswith("Annotations")
+    readers = ("Annotations", ReadMask.__name__)
+    return isinstance(step, dict) and str(step.get("type", "")).endswith(readers)
 
 
 def ignores_orientation(pipeline: list[dict[str, Any]]) -> bool:
@@ -64,31 +67,32 @@ def ignores_orientation(pipeline: list[dict[str, Any]]) -> bool:
 
 
 def build_load(cfg: Config, task: str) -> Load:
-    """Make the function that reads one image as training did.
-
-    Orientation: torchvision's transforms get the image of :func:`read_rgb`, mmcv's loader turns
-    it likewise unless its ``color_type`` says otherwise.
-    """
+    """Make the function that reads one image as training did; the config gets our readers."""
+    read_with_ours(cfg)
     steps = without_truth(pipeline_of(cfg))
     if task == "cls":
         return _load_with(build_pipeline(steps))
-    return _load_located_with(Compose(steps))
+    is_ours = any(step.get("type") == ReadImage.__name__ for step in steps)
+    return _load_located_with(Compose(steps), is_checked=is_ours)
 
 
 def _load_with(transform: Callable[[Any], torch.Tensor]) -> Load:
     def load(path: Path) -> Item:
-        image = read_rgb(path)
+        image = read_image(path)
         return Item(path, image.size, transform(image), None)
 
     return load
 
 
-def _load_located_with(transform: Callable[[Any], Any]) -> Load:
+def _load_located_with(transform: Callable[[Any], Any], is_checked: bool) -> Load:
     def load(path: Path) -> Item:
-        read_rgb(path)  # OpenCV fills the rest of a truncated file with grey and says nothing
+        if not is_checked:
+            read_pixels(path)  # OpenCV fills the rest of a cut file with grey and says nothing
         try:
             packed = transform({"img_path": str(path), "img_id": path.stem, "seg_fields": []})
-        except Exception as error:  # mmcv's loader and transforms raise nearly anything
+        except UserError:
+            raise
+        except Exception as error:  # transforms raise nearly anything
             told = str(error).strip().split("\n")[0].replace(":", "")[:100]
             mend = "save it as PNG or JPEG, or mend the config's test pipeline"
             why = f"the test pipeline fails on the image ({told or type(error).__name__})"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from classification.image_folder import read_rgb
+from engine.image_reader import read_image
 from prediction import drawing
 from prediction.colours import class_colours
 
@@ -38,7 +38,7 @@ class Result:
     def image(self) -> Image.Image:
         """Read the image again, in RGB, as the network saw it before any resizing."""
         if self.upright:
-            return read_rgb(self.path)
+            return read_image(self.path)
         with Image.open(self.path) as image:
             return image.convert("RGB")
 

@@ -12,9 +12,9 @@ from mmengine.config.utils import MODULE2PACKAGE
 with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints that OneDL is absent, twice
     from segmentation.datasets import MaskFolder
     from segmentation.metrics import SegMetric
-    from segmentation.transforms import PadToWindows, RandomGaussianBlur
+    from segmentation.transforms import PadToWindows, PillowResize, RandomGaussianBlur
 
-__all__ = ["MaskFolder", "PadToWindows", "RandomGaussianBlur", "SegMetric"]
+__all__ = ["MaskFolder", "PadToWindows", "PillowResize", "RandomGaussianBlur", "SegMetric"]
 
 # mmseg's published runs average the loss over all pixels, ignored ones too; ours after its recipes
 # do the same, and need not be told at every start.

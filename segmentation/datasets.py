@@ -11,14 +11,14 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.utils import get_classes, get_palette
 
 from engine.errors import UserError
+from engine.image_files import has_image_suffix, warn_of_passed_over
 from engine.image_scan import image_facts, leave_out
+from engine.mask_reader import IGNORED
 from engine.name_list import read_class_names, read_names
 from segmentation.masks import check_sizes, check_values, mask_facts, names_from_values
 
 __all__ = ["IGNORED", "MaskFolder"]
 
-IGNORED = 255  # what mmseg's padding, losses and our metric leave out
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 CLASSES_FILE = "classes.txt"
 NUM_NAMED = 10
 ONE_A_LINE = "check split, or make it: one name a line"
@@ -34,7 +34,7 @@ class MaskFolder(BaseSegDataset):
 
     Args:
         data_root: The folder that all other names start from.
-        img_dir: Images, ``.jpg``, ``.jpeg`` or ``.png``; sub-folders count.
+        img_dir: Images, see ``engine/image_files.py`` for suffixes; sub-folders count.
         mask_dir: Masks, in the same sub-folders.
         split: File with one name a line, without suffix; "" takes every image of ``img_dir``.
         classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None
@@ -182,14 +182,16 @@ def _all_there(
 
 def _images(folder: Path) -> dict[str, Path]:
     images: dict[str, Path] = {}
-    for path in _files(folder):
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+    files = _files(folder)
+    warn_of_passed_over(files, folder)
+    for path in files:
+        if has_image_suffix(path.name):
             name = path.relative_to(folder).with_suffix("").as_posix()
             twin = images.setdefault(name, path)
             if twin != path:
                 raise UserError("two images share one mask", f"{twin}, {path}", "remove one")
     if not images:
-        raise UserError("no images", folder, f"put {', '.join(IMAGE_SUFFIXES)} files there")
+        raise UserError("no images", folder, "put .jpg, .png, ... files there")
     return images
 
 

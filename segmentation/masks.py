@@ -1,4 +1,4 @@
-"""What a mask file holds, and whether it fits its image and the classes.
+"""Whether masks fit their images and the classes.
 
 A mask is a grey or palette PNG whose pixel values are label numbers, as in PASCAL VOC and ADE20K.
 """
@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from engine.errors import UserError
-from engine.image_scan import ImageFacts, read_error, scan_files
+from engine.image_reader import read_error
+from engine.image_scan import ImageFacts, scan_files
+from engine.mask_reader import decode_mask
 
 __all__ = ["MaskFacts", "check_sizes", "check_values", "mask_facts", "names_from_values"]
 
-LABEL_MODES = ("1", "L", "P", "I;16", "I")  # Pillow's words for one number per pixel
-COLOURS = "the mask is a picture with colours ({}), not label numbers"
-MEND_COLOURS = "save masks as grey or palette PNG whose pixel values are the labels 0, 1, 2, ..."
 NUM_SHOWN = 10
 
 
@@ -27,7 +25,6 @@ class MaskFacts(NamedTuple):
     error: str
     width: int
     height: int
-    mode: str
     values: list[int]
 
 
@@ -35,13 +32,10 @@ def mask_facts(paths: Sequence[Path]) -> dict[Path, MaskFacts]:
     """Decode each mask (or remember it), in the order of ``paths``.
 
     Raises:
-        UserError: If one is a picture with colours.
+        UserError: If one holds colours or fractions.
     """
-    facts = {path: MaskFacts(*found) for path, found in scan_files(paths, _read, "masks-1").items()}
-    for path, one in facts.items():
-        if not one.error and one.mode not in LABEL_MODES:
-            raise UserError(COLOURS.format(one.mode), path, MEND_COLOURS)
-    return facts
+    found = scan_files(paths, _inspect, "masks-2")
+    return {path: MaskFacts(*finding) for path, finding in found.items()}
 
 
 def check_sizes(
@@ -118,18 +112,18 @@ def names_from_values(
     return tuple(f"class_{value}" for value in found)
 
 
-def _read(path: Path) -> list:
+def _inspect(path: Path) -> list:
     try:
-        with Image.open(path) as mask:
-            mask.load()
-            return ["", *mask.size, mask.mode, _values(mask)]
+        labels = decode_mask(path)
+    except UserError:
+        raise
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
-        return [read_error(path, error), 0, 0, "", []]
+        return [read_error(path, error), 0, 0, []]
+    height, width = labels.shape
+    return ["", width, height, _values(labels)]
 
 
-def _values(mask: Image.Image) -> list[int]:
-    if mask.mode in ("L", "P"):  # one pass, no sorting
-        return [value for value, count in enumerate(mask.histogram()) if count]
-    if mask.mode in LABEL_MODES:
-        return np.unique(np.asarray(mask).astype(np.int64)).tolist()
-    return []
+def _values(labels: np.ndarray) -> list[int]:
+    if labels.dtype == np.uint8:  # one pass, no sorting
+        return np.flatnonzero(np.bincount(labels.ravel())).tolist()
+    return np.unique(labels.astype(np.int64)).tolist()

@@ -1,4 +1,4 @@
-"""What GluonCV's segmentation does to pictures and mmseg does not: a blur, and padding to windows.
+"""What GluonCV's segmentation does to pictures and mmseg does not: blur, pad, resize by Pillow.
 
 Source: dmlc/gluon-cv at 3473b1a2 (December 2018, the paper's time), gluoncv/data/segbase.py and
 gluoncv/model_zoo/segbase.py.  Letters: H W pixels, C channels.
@@ -9,9 +9,28 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
+from mmseg.datasets.transforms import Resize
 from PIL import Image, ImageFilter
 
-__all__ = ["PadToWindows", "RandomGaussianBlur", "windows_px"]
+__all__ = ["PadToWindows", "PillowResize", "RandomGaussianBlur", "windows_px"]
+
+
+@TRANSFORMS.register_module()
+class PillowResize(Resize):
+    """Resize with Pillow's filters; mmcv's with this backend takes masks of 8 bits only.
+
+    Args:
+        **kwargs: Those of mmseg's ``Resize``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(backend="pillow", **kwargs)
+
+    def _resize_seg(self, results: dict[str, Any]) -> None:
+        height, width = results["img"].shape[:2]
+        for key in results.get("seg_fields", []):
+            labels = Image.fromarray(results[key])
+            results[key] = np.array(labels.resize((width, height), Image.Resampling.NEAREST))
 
 
 @TRANSFORMS.register_module()

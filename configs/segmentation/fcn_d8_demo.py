@@ -16,8 +16,8 @@ _base_ = [
 # A crop as large as the pictures of the pretraining, and more updates for the same time.
 crop_px = 64
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadImage"),
+    dict(type="ReadMask"),
     dict(type="RandomCrop", crop_size=(crop_px, crop_px)),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),

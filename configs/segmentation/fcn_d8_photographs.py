@@ -20,17 +20,17 @@ photographs = dict(
 # Photographs are up to 256 px long: half of that fits the crop of 96 px.
 shorter = dict(type="Resize", scale=(128, 128), keep_ratio=True)
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadImage"),
+    dict(type="ReadMask"),
     shorter,
     dict(type="RandomCrop", crop_size=(96, 96)),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     shorter,
-    dict(type="LoadAnnotations"),  # behind Resize: masks keep their size
+    dict(type="ReadMask"),  # behind Resize: masks keep their size
     dict(type="PackSegInputs"),
 ]
 # Pretraining shows best where images are few.  The list goes class by class: every third one.

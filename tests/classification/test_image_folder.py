@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import torch
 from PIL import Image
 
 from classification import ImageFolder
-from classification.image_folder import read_rgb
 from engine.errors import UserError
 
 Draw = Callable[..., Path]
@@ -55,62 +53,6 @@ def test_names_beyond_ascii_survive(draw_folder: Draw) -> None:
     root = draw_folder("train", ["k\u00e4fer"], count=1)
     (root / "k\u00e4fer" / "000.png").rename(root / "k\u00e4fer" / "\u732b.png")
     assert ImageFolder(str(root), TO_TENSOR)[0]["labels"] == 0
-
-
-# ---- pictures of every kind ----
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "RGBA", "CMYK", "I;16"])
-def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
-    ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (9, 1))
-    path = tmp_path / f"picture.{'jpg' if mode == 'CMYK' else 'png'}"
-    if mode == "I;16":
-        Image.fromarray(ramp.astype(np.uint16) * 257).save(path)
-    else:
-        Image.fromarray(np.stack([ramp] * 3, 2)).convert(mode).save(path)
-    out = read_rgb(path)
-    assert out.mode == "RGB"
-    assert out.size == (64, 9)
-    # Still a ramp: dark on the left, bright on the right (1: dithered).
-    values = np.asarray(out).mean((0, 2))
-    assert values[:8].mean() < 40
-    assert values[-8:].mean() > 215
-
-
-@pytest.mark.parametrize("kind", [np.int32, np.float32])
-def test_pixels_of_32_bits_must_say_what_white_is(tmp_path: Path, kind: Any) -> None:
-    path, values = tmp_path / "a.tif", np.array([[0, 128, 255]], kind)
-    Image.fromarray(values).save(path)
-    assert np.asarray(read_rgb(path))[..., 0].tolist() == [[0, 128, 255]]
-    for outside in (256, -1):
-        Image.fromarray(np.array([[0, outside]], kind)).save(path)
-        with pytest.raises(UserError, match=r"32-bit pixels beyond 0 to 255.*a\.tif"):
-            read_rgb(path)
-
-
-def test_a_picture_that_is_too_large_for_pillow_is_told(tmp_path: Path, monkeypatch: Any) -> None:
-    Image.new("L", (30, 20)).save(tmp_path / "large.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 250)
-    with pytest.raises(UserError, match=r"can't be read \(.*600 pixels.*large\.png"):
-        read_rgb(tmp_path / "large.png")
-
-
-def test_a_palette_with_transparency_is_read_without_a_warning(
-    tmp_path: Path, recwarn: pytest.WarningsRecorder
-) -> None:
-    picture = Image.new("P", (4, 4), 1)
-    picture.putpalette([0, 0, 0, 250, 10, 20])
-    picture.save(tmp_path / "p.png", transparency=b"\xff\x80")
-    assert read_rgb(tmp_path / "p.png").getpixel((0, 0)) == (250, 10, 20)
-    assert not recwarn.list
-
-
-def test_the_cameras_rotation_note_is_followed(tmp_path: Path) -> None:
-    picture = Image.new("RGB", (30, 20))
-    exif = picture.getexif()
-    exif[0x0112] = 6  # turn by 90 degrees to show
-    picture.save(tmp_path / "turned.jpg", exif=exif)
-    assert read_rgb(tmp_path / "turned.jpg").size == (20, 30)
 
 
 # ---- bad input ----

@@ -6,6 +6,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from engine.own_readers import read_with_ours
+
 CONFIGS = Path(__file__).parents[2] / "configs/detection"
 # What makes up a recipe, all of it compared.
 RECIPE = {
@@ -30,10 +32,11 @@ Difference = dict[str, tuple[Any, Any]]
 
 
 def mmdets(name: str) -> Config:
-    """One of mmdet's configs, by its path under ``configs/``; repeats of the data unrolled."""
+    """One of mmdet's configs, by its path under ``configs/``, with our reader of images."""
     # Wheels carry the configs; `_base_` is how a user's own config inherits one of them.
     cfg = Config.fromstring(f"_base_ = ['mmdet::{name}']", ".py")
     assert RECIPE <= cfg.keys() <= RECIPE | NOT_COMPARED
+    read_with_ours(cfg)
     return cfg
 
 

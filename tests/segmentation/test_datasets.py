@@ -15,7 +15,7 @@ from segmentation.datasets import IGNORED
 from segmentation.metrics import name_of
 
 LISTS = "ImageSets/Segmentation"
-LOAD = [{"type": "LoadAnnotations"}]
+LOAD = [{"type": "ReadMask"}]
 
 
 def mask(root: Path, name: str = "train_0") -> Path:
@@ -212,7 +212,7 @@ def black_and_white(root: Path) -> None:
 
 BAD = [
     (no_folder, {}, "no such folder", "JPEGImages", "--data-root"),
-    (empty_folder, {}, "no images", "JPEGImages", "put .jpg, .jpeg, .png files there"),
+    (empty_folder, {}, "no images", "JPEGImages", "put .jpg, .png, ... files there"),
     (gone(mask), {}, "1 of 9 masks are missing (first: train_0)", "SegmentationClass", "train.txt"),
     (gone(image), {}, "1 of 9 images are missing (first: train_0)", "JPEGImages", "train.txt"),
     (gone(lambda root: root / LISTS / "train.txt"), {}, "no such list", "train.txt", "split"),

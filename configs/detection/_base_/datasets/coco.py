@@ -8,14 +8,14 @@ data_root = "{{$DATA_ROOT:data}}/coco/"
 image_scale = (1333, 800)  # longest and shortest side in pixels, at most
 
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackDetInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
     dict(type="LoadAnnotations", with_bbox=True),  # behind Resize: boxes stay as annotated
     dict(
@@ -28,7 +28,7 @@ flipped_keys = (
     *("flip", "flip_direction"),
 )
 tta_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(
         type="TestTimeAug",
         transforms=[

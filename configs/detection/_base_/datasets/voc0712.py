@@ -13,14 +13,14 @@ classes = (
 image_scale = (1000, 600)  # longest and shortest side in pixels, at most
 
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackDetInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
     dict(type="LoadAnnotations", with_bbox=True),  # behind Resize: boxes stay as annotated
     dict(
@@ -33,7 +33,7 @@ flipped_keys = (
     *("flip", "flip_direction"),
 )
 tta_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(
         type="TestTimeAug",
         transforms=[

@@ -10,14 +10,14 @@ stride_px = crop_px * 2 // 3
 black = dict(img=0, seg=255)  # 255: ignored
 # The short side becomes base_px times 0.5 to 2; the long one has no limit worth the name.
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadImage"),
+    dict(type="ReadMask"),
     dict(
         type="RandomResize",
         scale=(100 * base_px, base_px),
         ratio_range=(0.5, 2.0),
         keep_ratio=True,
-        backend="pillow",
+        resize_type="PillowResize",
         interpolation="bilinear",
     ),
     dict(type="RandomCrop", crop_size=(crop_px, crop_px)),
@@ -28,15 +28,15 @@ train_pipeline = [
 ]
 # The whole image at its own size.
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadImage"),
+    dict(type="ReadMask"),
     dict(type="PackSegInputs"),
 ]
 # MultiEvalModel: the long side is base_px times the ratio.
 meta_keys = ("img_path", "ori_shape", "img_shape", "pad_shape", "padding_size", "scale_factor")
 meta_keys += ("flip", "flip_direction", "reduce_zero_label")
 tta_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(
         type="TestTimeAug",
         transforms=[
@@ -46,7 +46,7 @@ tta_pipeline = [
             ],
             [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
             [dict(type="PadToWindows", crop_px=crop_px, stride_px=stride_px)],
-            [dict(type="LoadAnnotations")],
+            [dict(type="ReadMask")],
             [dict(type="PackSegInputs", meta_keys=meta_keys)],
         ],
     ),

@@ -1,19 +1,19 @@
 """The drawn masks of ``tools/prepare_data.py demo``: PASCAL VOC's layout, PNG images, one size."""
 
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadImage"),
+    dict(type="ReadMask"),
     dict(type="RandomCrop", crop_size=(96, 96)),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadImage"),
+    dict(type="ReadMask"),
     dict(type="PackSegInputs"),
 ]
 tta_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(
         type="TestTimeAug",
         transforms=[
@@ -22,7 +22,7 @@ tta_pipeline = [
                 for ratio in (0.75, 1.0, 1.5)
             ],
             [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
-            [dict(type="LoadAnnotations")],
+            [dict(type="ReadMask")],
             [dict(type="PackSegInputs")],
         ],
     ),

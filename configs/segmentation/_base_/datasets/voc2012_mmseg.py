@@ -7,8 +7,8 @@ tests/segmentation/test_upstream_recipes_seg.py holds what differs.
 
 crop_size = (512, 512)
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadImage"),
+    dict(type="ReadMask"),
     dict(type="RandomResize", scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
@@ -18,13 +18,13 @@ train_pipeline = [
 ]
 # The mask comes after the resize: predictions are scaled back and judged at its size.
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(type="Resize", scale=(2048, 512), keep_ratio=True),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadMask"),
     dict(type="PackSegInputs"),
 ]
 tta_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(
         type="TestTimeAug",
         transforms=[
@@ -36,7 +36,7 @@ tta_pipeline = [
                 dict(type="RandomFlip", prob=0.0, direction="horizontal"),
                 dict(type="RandomFlip", prob=1.0, direction="horizontal"),
             ],
-            [dict(type="LoadAnnotations")],
+            [dict(type="ReadMask")],
             [dict(type="PackSegInputs")],
         ],
     ),

@@ -5,8 +5,8 @@ Class names from classes.txt in data_root, else the numbers in the masks; a leaf
 
 # Short side 520 times 0.5 to 2, crop 480, flip: GluonCV gluoncv/data/segbase.py, its blur left out.
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadImage"),
+    dict(type="ReadMask"),
     dict(type="RandomResize", scale=(2080, 520), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type="RandomCrop", crop_size=(480, 480)),
     dict(type="RandomFlip", prob=0.5),
@@ -14,14 +14,14 @@ train_pipeline = [
 ]
 # The mask comes after the resize: predictions are scaled back and judged at its size.
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(type="Resize", scale=(2080, 520), keep_ratio=True),
-    dict(type="LoadAnnotations"),
+    dict(type="ReadMask"),
     dict(type="PackSegInputs"),
 ]
 # Scales and flip of GluonCV's MultiEvalModel; whole images instead of its sliding crops.
 tta_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="ReadImage"),
     dict(
         type="TestTimeAug",
         transforms=[
@@ -30,7 +30,7 @@ tta_pipeline = [
                 for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
             ],
             [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
-            [dict(type="LoadAnnotations")],
+            [dict(type="ReadMask")],
             [dict(type="PackSegInputs")],
         ],
     ),

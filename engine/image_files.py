@@ -1,0 +1,59 @@
+"""Which files of a folder are images, and a word about the pictures that are passed over."""
+
+import logging
+import mimetypes
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmengine.logging import print_log
+from PIL import Image
+
+__all__ = ["SUFFIXES", "has_image_suffix", "warn_of_passed_over"]
+
+# In either case.  Formats that the reader knows (engine/image_reader.py) and people keep
+# photographs in: an .ico is read where an annotation names it, but not looked for.
+SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jpe", ".jfif", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif",
+)  # fmt: skip
+# Asked of files whose suffix says nothing; their headers are cheap to read and run nothing.
+SNIFFED = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
+
+
+def has_image_suffix(name: str) -> bool:
+    """Return whether the name ends like an image's; hidden files do not count.
+
+    macOS puts a ``._photo.jpg``, which is no picture, beside each photo.jpg.
+    """
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def warn_of_passed_over(files: Iterable[Path], where: object) -> None:
+    """Count the pictures whose suffix is none of ``SUFFIXES`` in one line; none, no line.
+
+    Args:
+        files: Everything that was found; what does not look like a picture is no loss.
+        where: The folder, for the line.
+    """
+    pictures = [path for path in files if not has_image_suffix(path.name) and _is_picture(path)]
+    if pictures:
+        counts = Counter(path.suffix.lower() or "no suffix" for path in pictures)
+        named = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
+        message = f"{where}: passed over {len(pictures)} pictures for their suffix ({named})"
+        read = f"; read are {' '.join(SUFFIXES)}"
+        print_log(message + read, logger="current", level=logging.WARNING)
+
+
+def _is_picture(path: Path) -> bool:
+    """Return whether a file is a picture by its suffix, or by its content if that is unknown."""
+    if path.name.startswith("."):
+        return False
+    kind, _ = mimetypes.guess_type(path.name)
+    if kind:
+        return kind.startswith("image/")
+    try:
+        with Image.open(path, formats=SNIFFED):
+            return True
+    except Exception:  # what Pillow raises, or the system (a folder, no permission)
+        return False
