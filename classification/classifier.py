@@ -84,7 +84,7 @@ class ImageClassifier(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         if head.get("num_classes") is None:
-            mend = "state it, or train with tools/train_cls.py, which reads it from the data"
+            mend = "state it; only the tools, which know the data, can do without"
             raise UserError("the number of classes is not known", "model.head.num_classes", mend)
         self.num_classes = int(head["num_classes"])
         self.backbone = _backbone(backbone)

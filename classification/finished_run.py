@@ -15,7 +15,7 @@ from engine.checkpoints import load_checkpoint, state_dict_of
 from engine.errors import UserError
 from engine.json_file import read_json, read_json_lines
 
-__all__ = ["labels_of", "newest_checkpoint", "paper_eps", "read_curve", "trained_network"]
+__all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
 
 # Settings that only training needs; a teacher may be gone by now.
 TRAINING_ONLY = ("label_smoothing", "mixup", "distillation")
@@ -64,15 +64,6 @@ def paper_eps(work_dir: Path, num_classes: int) -> float:
     except (TypeError, KeyError, ValueError) as error:
         raise UserError("label_smoothing is no entry of ours", path, MEND) from error
     return eps * (num_classes - 1) / num_classes if form == "uniform" else eps
-
-
-def newest_checkpoint(work_dir: Path) -> Path | None:
-    """Find what ``last_checkpoint`` names, also when the folder was moved; None without one."""
-    pointer = work_dir / "last_checkpoint"
-    if not pointer.is_file():
-        return None
-    named = Path(pointer.read_text().strip())
-    return next((path for path in (named, work_dir / named.name) if path.is_file()), None)
 
 
 def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, DataLoader]:

@@ -6,11 +6,14 @@ The classes register when their modules are imported; configs name these in ``cu
 
 import warnings
 
+from detection.judges import JUDGES
 from detection.mmcv_ops import install
 from engine.environment import refuse_upstream_beside_forks
+from engine.percent import register_judges
 
 __all__ = ["install"]
 
+register_judges(JUDGES)
 refuse_upstream_beside_forks()
 install()
 # mmdet says this to everybody who imports it, on the stream whose first line is the error's.

@@ -29,6 +29,7 @@ __all__ = [
     "load_checkpoint",
     "meta_of",
     "misfits",
+    "newest_checkpoint",
     "refuse_misfits",
     "state_dict_of",
 ]
@@ -46,9 +47,15 @@ def follow_pointer(path: str | Path) -> Path:
     path = Path(path)
     if path.name != POINTER or not path.is_file():
         return path
-    named = Path(path.read_text(encoding="utf-8", errors="replace").strip())
+    named = Path(path.read_text(encoding="utf-8", errors="replace").replace("\0", "").strip())
     beside = path.with_name(named.name) if named.name else path
     return beside if beside.exists() else named
+
+
+def newest_checkpoint(work_dir: Path) -> Path | None:
+    """Find the checkpoint that a run's ``last_checkpoint`` names; None if it is not there."""
+    newest = follow_pointer(work_dir / POINTER)
+    return newest if newest.name != POINTER and newest.is_file() else None
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

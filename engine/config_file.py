@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
+from engine.config_values import check_sections, check_values
 from engine.console import hush
 from engine.doors import set_data_root
 from engine.environment import check_environment
@@ -40,19 +41,18 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     set_data_root(args.data_root)
     explicit = set() if is_stock(args.config) else leaf_keys(args.config)
     cfg = read_config(args.config)
+    if "default_scope" not in cfg:  # rather no config of a run than one of another tool
+        check_sections(cfg, args.config)
     scope = cfg.get("default_scope", "mmengine")
     if scope not in tasks:
-        raise UserError(
-            f"default_scope={scope!r} is not a task of this tool ({', '.join(tasks)})",
-            args.config,
-            "classification configs go to train_cls.py and test_cls.py, "
-            "others to train.py and test.py",
-        )
+        raise _of_another_tool(cfg.get("default_scope"), tasks, args.config)
     init_default_scope(scope)
     # yapf would take seconds, several times a run, to beautify the text of the config.
     object.__setattr__(cfg, "_format_python_code", False)
     explicit |= apply_overrides(cfg, args.cfg_options)
-    cfg.task = tasks[scope]
+    check_sections(cfg, args.config)
+    check_values(cfg)
+    cfg.task, cfg.default_scope = tasks[scope], scope
     cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs", args.config.stem))
     stated_seed = cfg.get("randomness", {}).get("seed")
     seed = args.seed if args.seed is not None else stated_seed
@@ -61,6 +61,18 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
     cfg.launcher = args.launcher
     return cfg, explicit
+
+
+def _of_another_tool(scope: object, tasks: Mapping[str, str], path: Path) -> UserError:
+    own = " or ".join(repr(name) for name in tasks)
+    if scope == "mmengine" or (scope is None and "mmengine" not in tasks):
+        mend = f"a classifier's goes to train_cls.py and test_cls.py; others state {own}"
+    elif scope in ("mmdet", "mmseg"):
+        mend = "detection and segmentation configs go to train.py and test.py"
+    else:
+        mend = f"state {own}"
+    said = "there is no default_scope" if scope is None else f"default_scope is {scope!r}"
+    return UserError(f"{said}, this tool takes {own}", path, mend)
 
 
 def read_config(path: Path, import_named: bool = True) -> Config:
@@ -113,11 +125,14 @@ def leaf_keys(path: Path) -> set[str]:
     """
     _refuse_missing(path)
     try:
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
         raise UserError(
             "the config is not valid Python", f"{path}:{error.lineno}", error.msg
         ) from error
+    except (ValueError, RecursionError, MemoryError) as error:  # zeros, or nested without end
+        told = f"the config is not valid Python ({type(error).__name__})"
+        raise UserError(told, path, "see the configs in configs/") from error
     keys: dict[str, set[str]] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):

@@ -1,7 +1,9 @@
 """What all tools share at the door: flags, exit codes, one clear line for a mistake."""
 
 import argparse
+import io
 import os
+import select
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -24,7 +26,7 @@ __all__ = [
     "training_parser",
 ]
 
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
@@ -35,8 +37,11 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
     """
     argv = sys.argv[1:] if argv is None else argv
     listen()
+    _print_any_name()
     try:
-        return main(argv)
+        code = main(argv)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         stop_bars()
         print("interrupted", file=sys.stderr)
@@ -48,9 +53,28 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
             print("terminated", file=sys.stderr)
         return code
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            stop_bars()
+            return PIPE_CLOSED
         if "--debug" in argv:
             raise
         return _say(error)
+
+
+def _print_any_name() -> None:
+    """Print a file's name that is not UTF-8 with escapes, instead of failing over it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _nobody_reads() -> bool:
+    """Tell whether ``| head`` or the like has closed the screen's pipe; forget what is left."""
+    screen = select.poll()
+    screen.register(sys.stdout, select.POLLOUT)
+    closed = any(event & select.POLLERR for _, event in screen.poll(0))
+    if closed:  # Python would write the rest at its end, and fail with a message
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed
 
 
 def _say(error: Exception) -> int:

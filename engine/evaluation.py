@@ -120,7 +120,7 @@ def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> Conf
     kind, stated = described.get("type"), cfg.model.get("type")
     if kind != stated:
         raise UserError(
-            f"the checkpoint's model is {str(kind)[:60]!r}, the config's {stated!r}",
+            f"the checkpoint's model is {str(kind)[:60].replace(':', '')}, the config's {stated}",
             path,
             "give the config that it was trained with",
         )

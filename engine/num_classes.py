@@ -18,11 +18,14 @@ def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
 
 
 def fill_num_classes(cfg: Config, classes: tuple[str, ...]) -> None:
-    """Set every ``num_classes`` of the model that is None.
+    """Set every ``num_classes`` of the model that is None, and one that a classifier's head lacks.
 
     Raises:
         UserError: If one is a number already, and another than the data's.
     """
+    head = cfg.model.get("head")
+    if cfg.get("default_scope", "mmengine") == "mmengine" and isinstance(head, dict):
+        head.setdefault("num_classes", None)  # a classifier's: no other head of ours does without
     for dotted, node in _places(cfg.model, "model"):
         if node.num_classes is None:
             node.num_classes = len(classes)

@@ -2,8 +2,10 @@
 
 mmdet gives fractions of three digits under names of its own (``coco/bbox_mAP``,
 ``pascal_voc/mAP``); ours are percent, under the names that ``metrics.json`` has for every run.
+The tasks register which of ours stands for which of theirs.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
@@ -12,44 +14,33 @@ from mmengine.utils import import_modules_from_strings
 
 from engine.errors import UserError
 
-__all__ = ["add_import", "check_save_best", "judge_in_percent"]
+__all__ = ["Judge", "add_import", "check_save_best", "judge_in_percent", "register_judges"]
 
 
-class _Ours(NamedTuple):
+class Judge(NamedTuple):
+    """A metric of this toolkit that stands for one of mmdet or mmsegmentation.
+
+    Args:
+        type: Its name in the registry.
+        module: Where it is registered.
+        kept: Arguments of theirs that ours takes, too.
+        judged: The argument that says what theirs computes, and which values ours can.
+        renamed: Their names of metrics, for ``save_best``, to ours.
+    """
+
     type: str
     module: str
     kept: frozenset[str]
-    judged: tuple[str, frozenset[str]]  # argument that says what theirs computes; what ours can
-    renamed: dict[str, str]  # for ``save_best``
+    judged: tuple[str, frozenset[str]]
+    renamed: dict[str, str]
 
 
-_COCO_AP = {
-    "": "AP",
-    **{f"_{size}": f"AP{size}" for size in ("50", "75", "s", "m", "l")},
-}
-OURS = {
-    "VOCMetric": _Ours(
-        "VocMetric",
-        "detection.metrics",
-        frozenset({"collect_device"}),
-        ("metric", frozenset({"mAP"})),
-        {"pascal_voc/mAP": "mAP_voc07"},
-    ),
-    "CocoMetric": _Ours(
-        "CocoBoxMetric",
-        "detection.metrics",
-        frozenset({"collect_device", "ann_file"}),
-        ("metric", frozenset({"bbox"})),
-        {f"coco/bbox_mAP{theirs}": ours for theirs, ours in _COCO_AP.items()},
-    ),
-    "IoUMetric": _Ours(
-        "SegMetric",
-        "segmentation.metrics",
-        frozenset({"collect_device", "ignore_index", "output_dir"}),
-        ("iou_metrics", frozenset({"mIoU"})),
-        {"aAcc": "pixAcc"},
-    ),
-}
+_judges: dict[str, Judge] = {}
+
+
+def register_judges(judges: Mapping[str, Judge]) -> None:
+    """Let a task's metrics stand for others, by their names; tasks do so when imported."""
+    _judges.update(judges)
 
 
 def judge_in_percent(cfg: Config) -> list[str]:
@@ -67,7 +58,7 @@ def judge_in_percent(cfg: Config) -> list[str]:
     lines: dict[str, None] = {}
     for name in ("val_evaluator", "test_evaluator"):
         for metric in _metrics(cfg, name):
-            ours = OURS.get(str(metric.get("type")))
+            ours = _judges.get(str(metric.get("type")))
             if ours and _says_the_same(metric, ours):
                 lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
                 _replace(metric, ours)
@@ -105,14 +96,14 @@ def _metrics(cfg: Config, name: str) -> list[ConfigDict]:
     return list(stated) if isinstance(stated, list | tuple) else [stated]
 
 
-def _says_the_same(metric: ConfigDict, ours: _Ours) -> bool:
+def _says_the_same(metric: ConfigDict, ours: Judge) -> bool:
     argument, can = ours.judged
     wanted = metric.get(argument, list(can))
     wanted = [wanted] if isinstance(wanted, str) else wanted
     return set(wanted) <= can and not metric.get("format_only")
 
 
-def _replace(metric: ConfigDict, ours: _Ours) -> None:
+def _replace(metric: ConfigDict, ours: Judge) -> None:
     for key in set(metric) - ours.kept:
         del metric[key]
     metric.type = ours.type

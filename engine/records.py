@@ -18,7 +18,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from engine.atomic import write_json, write_text
-from engine.checkpoints import POINTER, follow_pointer
+from engine.checkpoints import newest_checkpoint
 from engine.cores import available_cores
 from engine.errors import UserError
 from engine.json_file import read_json_lines
@@ -204,7 +204,7 @@ class RunRecorder(Hook):
                 num_images=len(val_loop.dataloader.dataset) if val_loop else 0,
                 metrics=self._last_metrics or {},
                 evaluator=runner.val_evaluator if val_loop else None,
-                checkpoint=_newest_checkpoint(runner),
+                checkpoint=newest_checkpoint(Path(runner.work_dir)),
                 seconds=self._kept_seconds + time.perf_counter() - self._started,
                 img_per_s=_mean(rates),
                 minutes_per_epoch=minutes / self._lines[-1]["epoch"] if self._lines else 0.0,
@@ -284,8 +284,3 @@ def _mean(values: Sequence[float]) -> float:
 
 def _mean_of_finite(losses: torch.Tensor) -> torch.Tensor:
     return losses[torch.isfinite(losses)].mean()
-
-
-def _newest_checkpoint(runner: Runner) -> Path | None:
-    newest = follow_pointer(Path(runner.work_dir, POINTER))
-    return newest if newest.suffix == ".pth" and newest.exists() else None

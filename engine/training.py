@@ -25,6 +25,7 @@ from engine import (
     records,
     schedules,
 )
+from engine.config_values import check_training_sections
 from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import UserError
@@ -55,6 +56,7 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
         UserError: If a split is stated in part, or the training data cannot fill a batch, teach a
             classifier or be read.
     """
+    check_training_sections(cfg, cfg.filename or "the config")
     launch.init_processes(cfg)
     lines = [check_splits(cfg)]
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]

@@ -4,6 +4,7 @@ Not the commit, docs or tests: a result stays good when only they change.
 """
 
 import ast
+import copy
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from mmengine.config import Config
 from engine.config_file import read_config
 from engine.json_file import read_json_or_none
 from engine.overrides import apply_overrides
+from engine.percent import judge_in_percent
 from ladder.plan import BACKBONE, Cell, commands
 from ladder.spec import selection_of
 
@@ -52,7 +54,7 @@ def fingerprint(cell: Cell, selection: str) -> dict[str, str | None]:
     """
     cfg = resolved(cell)
     tools = [ROOT / command[0] for command in commands(cell, selection, resume=False)]
-    named = (cfg.get("custom_imports") or {}).get("imports", []) if cfg else []
+    named = named_modules(cfg) if cfg else []
     return {
         "config": config_digest(cell, selection),
         "data": _joined(data_digest(place) for place in data_places(cfg)) if cfg else None,
@@ -69,6 +71,14 @@ def resolved(cell: Cell) -> Config | None:
     if cell.cfg_options:
         apply_overrides(cfg, cell.cfg_options)
     return cfg
+
+
+def named_modules(cfg: Config) -> list[str]:
+    """List the modules that a config imports, with those of the metrics that judge it."""
+    judged = copy.deepcopy(cfg)
+    judge_in_percent(judged)
+    stated = (judged.get("custom_imports") or {}).get("imports") or []
+    return [stated] if isinstance(stated, str) else list(stated)
 
 
 # ---- config ----

@@ -7,6 +7,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+import detection  # noqa: F401
+import segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
 from engine.config_file import read_config
 from engine.errors import UserError
 from engine.overrides import apply_overrides

@@ -52,7 +52,8 @@ def load_trained(
     check_environment()
     cfg = read_config(config)
     scope = cfg.get("default_scope", "mmengine")
-    if scope not in TASKS or "model" not in cfg:
+    model = cfg.get("model")
+    if scope not in TASKS or not isinstance(model, Mapping) or not model.get("type"):
         mend = "give the config that the checkpoint was trained with"
         raise UserError("not a classifier's, detector's or segmenter's config", config, mend)
     path = checkpoints.follow_pointer(checkpoint)

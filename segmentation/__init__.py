@@ -10,12 +10,15 @@ import warnings
 from mmengine.config.utils import MODULE2PACKAGE
 
 with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints that OneDL is absent, twice
+    from engine.percent import register_judges
     from segmentation.datasets import MaskFolder
+    from segmentation.judges import JUDGES
     from segmentation.metrics import SegMetric
     from segmentation.transforms import PadToWindows, PillowResize, RandomGaussianBlur
 
 __all__ = ["MaskFolder", "PadToWindows", "PillowResize", "RandomGaussianBlur", "SegMetric"]
 
+register_judges(JUDGES)
 # mmseg's published runs average the loss over all pixels, ignored ones too; ours after its recipes
 # do the same, and need not be told at every start.
 warnings.filterwarnings("ignore", message="Default ``avg_non_ignore`` is False")

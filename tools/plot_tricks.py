@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import backbones  # noqa: F401  registers ResNetA..D
 from classification import finished_run, trick_plots
 from engine import doors
+from engine.checkpoints import newest_checkpoint
 from engine.errors import UserError
 
 EXAMPLE = """python tools/plot_tricks.py work_dirs/resnet50-d_step work_dirs/resnet50-d_cosine \\
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = {"lr_and_accuracy": trick_plots.draw_lr_and_accuracy(curves)}
     gaps, eps, num_classes = {}, {}, set()
     for label, run in runs.items():
-        checkpoint = finished_run.newest_checkpoint(run)
+        checkpoint = newest_checkpoint(run)
         if checkpoint is None:
             print(f"{run}: no checkpoint, left out of logit_gap")
             continue

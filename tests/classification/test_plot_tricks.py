@@ -15,6 +15,7 @@ from torch import nn
 import backbones  # noqa: F401  registers ResNetA..D
 from classification import finished_run, trick_plots
 from classification.targets import smooth_one_hot
+from engine.checkpoints import newest_checkpoint
 from engine.errors import UserError
 from tools import plot_tricks
 
@@ -98,7 +99,7 @@ def test_a_gap_is_the_true_logit_minus_the_mean_of_the_others() -> None:
 
 def test_gaps_of_a_run_are_those_of_its_network_in_eval_mode(tmp_path: Path, images: Path) -> None:
     trained = write_run(tmp_path / "run", images, seed=1).eval()
-    found = finished_run.newest_checkpoint(tmp_path / "run")
+    found = newest_checkpoint(tmp_path / "run")
     assert found == tmp_path / "run" / "epoch_3.pth"  # the pointer's own folder is gone
     model, loader = finished_run.trained_network(tmp_path / "run", found)
     gaps = trick_plots.logit_gaps(model, loader)

@@ -11,7 +11,13 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import CheckpointLoader
 
 from engine import atomic
-from engine.checkpoints import find_resumable, load_checkpoint, state_dict_of
+from engine.checkpoints import (
+    find_resumable,
+    follow_pointer,
+    load_checkpoint,
+    newest_checkpoint,
+    state_dict_of,
+)
 from engine.errors import RefusedError, UserError
 
 
@@ -193,3 +199,21 @@ def test_nothing_is_started_over_files_that_are_all_damaged(tmp_path: Path) -> N
     with pytest.raises(RefusedError, match="none of 3 checkpoints") as caught:
         find_resumable(tmp_path)
     assert caught.value.exit_code == 3
+
+
+def test_a_copied_work_dir_goes_by_its_own_checkpoint(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "epoch_3.pth").write_bytes(b"")
+        (folder / "last_checkpoint").write_text(str(old / "epoch_3.pth"))
+    assert newest_checkpoint(new) == follow_pointer(new / "last_checkpoint") == new / "epoch_3.pth"
+    (new / "epoch_3.pth").unlink()
+    assert newest_checkpoint(new) == old / "epoch_3.pth"
+
+
+@pytest.mark.parametrize("text", ["", " \n", "gone.pth", "\0", "a\0b", "/", "."])
+def test_a_pointer_to_nothing_names_no_checkpoint(tmp_path: Path, text: str) -> None:
+    (tmp_path / "last_checkpoint").write_text(text)
+    assert newest_checkpoint(tmp_path) is None
+    assert newest_checkpoint(tmp_path / "none") is None

@@ -1,10 +1,16 @@
 """Exit codes and the one line that a user's mistake is told in."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from torch.utils.data import DataLoader
 
 from engine.doors import run_tool, training_parser
 from engine.errors import RefusedError, UserError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def failing_with(error):
@@ -78,3 +84,27 @@ def test_help_ends_in_an_example(capsys):
         training_parser("d", "python tools/x.py").parse_args(["-h"])
     assert stop.value.code == 0
     assert capsys.readouterr().out.rstrip().endswith("python tools/x.py")
+
+
+HEAD = """
+import sys
+from engine.doors import run_tool
+sys.exit(run_tool(lambda argv: [print("line", i) for i in range(100_000)] and 0, []))
+"""
+
+
+def test_a_reader_that_goes_away_ends_the_tool_quietly(tmp_path):
+    with (tmp_path / "err").open("wb") as err:
+        tool = subprocess.Popen(
+            [sys.executable, "-c", HEAD], stdout=subprocess.PIPE, stderr=err, cwd=ROOT
+        )
+        tool.stdout.readline()
+        tool.stdout.close()
+        assert tool.wait() == 141
+    assert (tmp_path / "err").read_text() == ""
+
+
+def test_a_name_that_is_not_utf_8_is_printed_with_escapes(tmp_path):
+    code = HEAD.replace('"line", i) for i in range(100_000)', "'na\\udce9') for i in range(1)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
+    assert done.stdout == b"na\\udce9\n"

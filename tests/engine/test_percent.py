@@ -3,7 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-import classification.metrics  # noqa: F401  registers TopK
+import detection  # noqa: F401
+import segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
 from engine.errors import UserError
 from engine.percent import check_save_best, judge_in_percent
 

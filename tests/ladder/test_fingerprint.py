@@ -199,3 +199,34 @@ def test_changed_code_changes_the_digest(tmp_path, monkeypatch):
     tool.write_text("x = 2\n")
     prints.code_digest.cache_clear()
     assert prints.code_digest((tool,)) != before
+
+
+STOCK = {
+    "mmdet::pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py": "detection/metrics.py",
+    "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py": "detection/metrics.py",
+    "mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py": "segmentation/metrics.py",
+    str(CONFIG): "detection/metrics.py",
+    str(ROOT / "configs/segmentation/fcn_d8_tiny.py"): "segmentation/metrics.py",
+}
+
+
+@pytest.mark.parametrize("base", STOCK)
+def test_the_metric_that_judges_a_task_is_in_its_fingerprint(tmp_path, monkeypatch, base):
+    config = tmp_path / "task.py"
+    config.write_text(f'_base_ = "{base}"\n')
+    cell = cell_of(tmp_path, replace(TASK, config=config))
+    before = of(cell)
+    metric, read = ROOT / STOCK[base], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b" " * (path == metric))
+    prints.forget_code()
+    try:
+        assert differing(before, of(cell)) == {"code"}
+    finally:
+        prints.forget_code()
+
+
+def test_a_config_may_name_one_module_as_a_text(tmp_path):
+    config = tmp_path / "task.py"
+    config.write_text(f'_base_ = "{CONFIG}"\ncustom_imports = dict(imports="detection.metrics")\n')
+    cfg = prints.resolved(cell_of(tmp_path, replace(TASK, config=config)))
+    assert prints.named_modules(cfg) == ["detection.metrics"]

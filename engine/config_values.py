@@ -1,0 +1,195 @@
+"""Values of a config that a run counts or computes with, checked before anything is built.
+
+A learning rate of nan trains to the end and says nothing; a batch of "8" fails deep inside of
+torch.  Sections and keys are mmengine's; other keys keep any value.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from engine.errors import UserError
+
+__all__ = ["check_sections", "check_training_sections", "check_values"]
+
+
+class _Rule(NamedTuple):
+    """What a value must be, as a test and as words."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(map(_is_number, value))
+
+
+COUNT = _Rule(lambda v: _is_whole(v) and v >= 1, "a whole number, 1 or more")
+COUNT_OR_0 = _Rule(lambda v: _is_whole(v) and v >= 0, "a whole number, 0 or more")
+COUNT_OR_NEVER = _Rule(lambda v: _is_whole(v) and (v >= 1 or v == -1), "1 or more, or -1: never")
+WHOLE = _Rule(_is_whole, "a whole number")
+NUMBER = _Rule(_is_number, "a finite number")
+NOT_NEGATIVE = _Rule(lambda v: _is_number(v) and v >= 0, "a finite number, 0 or more")
+POSITIVE = _Rule(lambda v: _is_number(v) and v > 0, "a finite number above 0")
+BELOW_1 = _Rule(lambda v: _is_number(v) and 0 <= v < 1, "a number from 0 to below 1")
+ALL_BELOW_1 = _Rule(
+    lambda v: _are_numbers(v) and all(0 <= n < 1 for n in v), "numbers from 0 to below 1"
+)
+COUNTS = _Rule(
+    lambda v: isinstance(v, list | tuple) and all(_is_whole(n) and n >= 0 for n in v),
+    "a list of whole numbers, 0 or more",
+)
+SWITCH = _Rule(lambda v: isinstance(v, bool), "True or False")
+MEANS = _Rule(lambda v: v is None or _are_numbers(v), "a list of finite numbers")
+STDS = _Rule(
+    lambda v: v is None or (_are_numbers(v) and all(n > 0 for n in v)),
+    "a list of finite numbers above 0",
+)
+
+
+def _or_none(rule: _Rule) -> _Rule:
+    return _Rule(lambda v: v is None or rule.holds(v), f"{rule.words}, or None")
+
+
+RULES: dict[str, _Rule] = {
+    "*_dataloader.batch_size": COUNT,
+    "*_dataloader.num_workers": COUNT_OR_0,
+    "*_dataloader.prefetch_factor": _or_none(COUNT),
+    "*_dataloader.drop_last": SWITCH,
+    "*_dataloader.persistent_workers": SWITCH,
+    "*_dataloader.pin_memory": SWITCH,
+    "train_cfg.max_epochs": COUNT,
+    "train_cfg.max_iters": COUNT,
+    "train_cfg.val_interval": COUNT,
+    "train_cfg.val_begin": COUNT_OR_0,
+    "auto_scale_lr.base_batch_size": COUNT,
+    "auto_scale_lr.enable": SWITCH,
+    "optim_wrapper.accumulative_counts": COUNT,
+    "optim_wrapper.clip_grad.max_norm": POSITIVE,
+    "optim_wrapper.optimizer.lr": POSITIVE,
+    "optim_wrapper.optimizer.momentum": BELOW_1,
+    "optim_wrapper.optimizer.weight_decay": NOT_NEGATIVE,
+    "optim_wrapper.optimizer.eps": NOT_NEGATIVE,
+    "optim_wrapper.optimizer.dampening": NUMBER,
+    "optim_wrapper.optimizer.alpha": BELOW_1,
+    "optim_wrapper.optimizer.betas": ALL_BELOW_1,
+    "optim_wrapper.optimizer.nesterov": SWITCH,
+    "optim_wrapper.paramwise_cfg.*_mult": NOT_NEGATIVE,
+    "optim_wrapper.paramwise_cfg.custom_keys.*_mult": NOT_NEGATIVE,
+    "param_scheduler.*begin": COUNT_OR_0,
+    "param_scheduler.*end": COUNT,
+    "param_scheduler.*milestones": COUNTS,
+    "param_scheduler.*T_max": COUNT,
+    "param_scheduler.*step_size": COUNT,
+    "param_scheduler.*gamma": NOT_NEGATIVE,
+    "param_scheduler.*factor": NOT_NEGATIVE,
+    "param_scheduler.*power": NOT_NEGATIVE,
+    "param_scheduler.*eta_min": NOT_NEGATIVE,
+    "param_scheduler.*eta_min_ratio": NOT_NEGATIVE,
+    "default_hooks.*interval": COUNT_OR_NEVER,
+    "default_hooks.checkpoint.max_keep_ckpts": WHOLE,
+    "*data_preprocessor.mean": MEANS,
+    "*data_preprocessor.std": STDS,
+}
+OPTIONAL = {
+    **dict.fromkeys(("train_cfg", "val_cfg", "test_cfg"), (dict,)),
+    **dict.fromkeys(("train_dataloader", "val_dataloader", "test_dataloader"), (dict,)),
+    **dict.fromkeys(("val_evaluator", "test_evaluator"), (dict, list, tuple)),
+    **dict.fromkeys(("optim_wrapper", "auto_scale_lr", "env_cfg", "default_hooks"), (dict,)),
+    **dict.fromkeys(("randomness", "visualizer", "log_processor", "custom_imports"), (dict,)),
+    "param_scheduler": (dict, list, tuple),
+    "custom_hooks": (list, tuple),
+}
+KINDS = {dict: "a dict", list: "a list"}
+STOCK = "see the configs in configs/"
+
+
+def check_sections(cfg: Mapping[str, Any], where: object) -> None:
+    """Check that the config describes a model, and that its sections are dicts or lists.
+
+    Args:
+        cfg: The whole config.
+        where: Its file, for the error.
+
+    Raises:
+        UserError: If a section is of another kind, or there is no model with a type.
+    """
+    if "rungs" in cfg and "model" not in cfg:
+        mend = "give it to tools/ladder.py"
+        raise UserError("a ladder's config, which trains no model itself", where, mend)
+    model = cfg.get("model")
+    if not isinstance(model, Mapping) or not model:
+        found = "is missing" if "model" not in cfg else f"is {_shown(model)}, no dict with a type"
+        raise UserError(f"the config's model {found}", where, STOCK)
+    for name, kinds in OPTIONAL.items():
+        value = cfg.get(name)
+        if value is not None and not isinstance(value, kinds):
+            words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS)
+            raise UserError(f"the config's {name} is {_shown(value)}, not {words}", where, STOCK)
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        loader = cfg.get(name)
+        if loader is not None and not isinstance(loader.get("dataset"), Mapping):
+            what = f"the config's {name} has no dataset, or one that is no dict"
+            raise UserError(what, where, STOCK)
+
+
+def check_training_sections(cfg: Mapping[str, Any], where: object) -> None:
+    """Check that what only training needs is there.
+
+    Args:
+        cfg: The whole config.
+        where: What to call it in the error.
+
+    Raises:
+        UserError: If a section is missing.
+    """
+    if not cfg["model"].get("type"):
+        raise UserError("the config's model has no type", where, STOCK)
+    for name in ("train_dataloader", "train_cfg", "optim_wrapper"):
+        if not cfg.get(name):
+            raise UserError(f"the config has no {name}", where, f"training needs it; {STOCK}")
+    if not isinstance(cfg["optim_wrapper"].get("optimizer"), Mapping):
+        raise UserError("optim_wrapper has no optimizer, or no dict", where, STOCK)
+    if not {"batch_size", "batch_sampler"} & cfg["train_dataloader"].keys():
+        raise UserError("train_dataloader has no batch_size", where, "state it")
+
+
+def check_values(cfg: Mapping[str, Any]) -> None:
+    """Check the numbers of a config, wherever they were set.
+
+    Raises:
+        UserError: If one is of a wrong type, out of its range, or not a number (nan).
+    """
+    for key, value in _nodes(dict(cfg.items()), ""):
+        for pattern, rule in RULES.items():
+            if fnmatchcase(key, pattern) and not rule.holds(value):
+                raise UserError(f"{_shown(value)} is no valid value", key, f"give {rule.words}")
+        if isinstance(value, float) and math.isnan(value):
+            raise UserError("nan is no number", key, "give a number")
+
+
+def _nodes(node: Any, dotted: str) -> Iterator[tuple[str, Any]]:
+    """Yield every key and its value, whatever it is."""
+    if dotted:
+        yield dotted, node
+    if isinstance(node, Mapping):
+        children = [(str(key), child) for key, child in node.items()]
+    elif isinstance(node, list | tuple):
+        children = [(str(index), child) for index, child in enumerate(node)]
+    else:
+        return
+    for key, child in children:
+        yield from _nodes(child, f"{dotted}.{key}" if dotted else key)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60].replace(":", "")

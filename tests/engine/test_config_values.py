@@ -1,0 +1,140 @@
+"""Numbers and sections of a config: what no run could use is named before anything is built."""
+
+import copy
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+from engine.config_values import check_sections, check_training_sections, check_values
+from engine.errors import UserError
+from engine.overrides import apply_overrides
+
+NAN, INF = float("nan"), float("inf")
+CFG: dict[str, Any] = {
+    "model": {
+        "type": "X",
+        "data_preprocessor": {"type": "P", "mean": [1, 2.5], "std": [1.0, 2]},
+        "ranges": ((-1, 64), (64, INF)),
+    },
+    "train_dataloader": {
+        **{"batch_size": 2, "num_workers": 0, "prefetch_factor": None, "drop_last": True},
+        "dataset": {"type": "D"},
+    },
+    "val_dataloader": {"batch_size": 1, "num_workers": 1, "dataset": {"type": "D"}},
+    "test_dataloader": None,
+    "train_cfg": {"by_epoch": True, "max_epochs": 3, "val_interval": 1},
+    "optim_wrapper": {
+        "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9, "weight_decay": 0},
+        "clip_grad": {"max_norm": 35, "norm_type": 2},
+        "accumulative_counts": 1,
+    },
+    "param_scheduler": [
+        {"type": "LinearLR", "start_factor": 1e-3, "begin": 0, "end": 5},
+        {"type": "MultiStepLR", "milestones": [1, 2], "gamma": 0.1},
+    ],
+    "auto_scale_lr": {"enable": True, "base_batch_size": 2},
+    "default_hooks": {"logger": {"interval": 10}, "checkpoint": {"interval": -1}},
+}
+COUNT: list[Any] = [0, -1, 2.5, "8", None, True, NAN, INF, [1], {"a": 1}]
+NUMBER: list[Any] = [NAN, INF, -0.1, "0.1", None, True, [0.1], {}]
+WRONG: dict[str, list[Any]] = {
+    "train_dataloader.batch_size": COUNT,
+    "val_dataloader.batch_size": COUNT,
+    "train_dataloader.num_workers": [-1, 0.5, "2", None],
+    "train_dataloader.prefetch_factor": [0, -1, "2"],
+    "train_dataloader.drop_last": [1, "True", None],
+    "train_cfg.max_epochs": [*COUNT, -3],
+    "train_cfg.max_iters": COUNT,
+    "train_cfg.val_interval": COUNT,
+    "auto_scale_lr.base_batch_size": COUNT,
+    "auto_scale_lr.enable": ["yes", 1, None],
+    "optim_wrapper.accumulative_counts": COUNT,
+    "optim_wrapper.clip_grad.max_norm": [*NUMBER, 0],
+    "optim_wrapper.optimizer.lr": [*NUMBER, 0],
+    "optim_wrapper.optimizer.momentum": [*NUMBER, 1, 2],
+    "optim_wrapper.optimizer.weight_decay": NUMBER,
+    "optim_wrapper.optimizer.betas": [0.9, (0.9, 1.0), (NAN, 0.9), ("0.9", 0.9)],
+    "param_scheduler.0.end": COUNT,
+    "param_scheduler.0.begin": [-1, 0.5, "0", None],
+    "param_scheduler.0.start_factor": NUMBER,
+    "param_scheduler.1.milestones": [5, ["3"], [1.5], [-1], None],
+    "param_scheduler.1.gamma": NUMBER,
+    "default_hooks.logger.interval": [0, -2, 1.5, "1", None],
+    "default_hooks.checkpoint.interval": [0, -2, "1"],
+    "model.data_preprocessor.mean": ["RGB", [NAN], ["1"], []],
+    "model.data_preprocessor.std": [[0], [-1.0], [INF], 5],
+    "model.anything.at_all": [NAN, [NAN]],
+}
+CASES = [(key, value) for key, values in WRONG.items() for value in values]
+
+
+def with_value(key: str, value: Any) -> Config:
+    changed = copy.deepcopy(CFG)
+    node: Any = changed
+    *parents, last = key.split(".")
+    for name in parents:
+        node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
+    node[last] = value
+    return Config(changed)
+
+
+def test_a_sound_config_passes() -> None:
+    cfg = Config(CFG)
+    check_sections(cfg, "c.py")
+    check_training_sections(cfg, "c.py")
+    check_values(cfg)
+
+
+@pytest.mark.parametrize(("key", "value"), CASES)
+def test_a_value_that_no_run_can_use_is_named_with_its_key(key: str, value: Any) -> None:
+    with pytest.raises(UserError, match=rf": {key}(\.0)?: give ") as caught:
+        check_values(with_value(key, value))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def overridden(option: str) -> Config:
+    cfg = Config(copy.deepcopy(CFG))
+    apply_overrides(cfg, [option])
+    return cfg
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "inf", "-1", "0.1x", "[0.1]", "None", "True"])
+def test_the_command_line_is_checked_as_the_file_is(text: str) -> None:
+    key = "optim_wrapper.optimizer.lr"
+    with pytest.raises(UserError, match=key):
+        check_values(overridden(f"{key}={text}"))
+
+
+DICTS = [
+    *("model", "train_dataloader", "val_dataloader", "train_cfg", "optim_wrapper", "randomness"),
+    *("default_hooks", "env_cfg", "auto_scale_lr", "visualizer", "custom_imports", "val_cfg"),
+]
+LISTS = ["custom_hooks", "param_scheduler", "val_evaluator", "test_evaluator"]
+OF_ANOTHER_KIND = [(name, value) for name in DICTS for value in (5, "text", [1], True)]
+OF_ANOTHER_KIND += [(name, value) for name in LISTS for value in (5, "text", True)]
+
+
+@pytest.mark.parametrize(("name", "value"), OF_ANOTHER_KIND)
+def test_a_section_of_another_kind_is_named(name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=rf"the config's {name} is .*: c\.py: see the configs"):
+        check_sections({**CFG, name: value}, "c.py")
+
+
+@pytest.mark.parametrize("name", ["train_dataloader", "train_cfg", "optim_wrapper"])
+@pytest.mark.parametrize("value", [None, {}])
+def test_a_section_that_training_lacks_is_named(name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=name):
+        check_training_sections({**CFG, name: value}, "c.py")
+
+
+@pytest.mark.parametrize("dataset", [None, [], "D", 5])
+def test_a_loader_without_a_dataset_is_named(dataset: Any) -> None:
+    loader = {**CFG["train_dataloader"], "dataset": dataset}
+    with pytest.raises(UserError, match="train_dataloader has no dataset"):
+        check_sections({**CFG, "train_dataloader": loader}, "c.py")
+
+
+def test_a_ladders_config_is_called_one() -> None:
+    with pytest.raises(UserError, match=r"a ladder's config.*give it to tools/ladder\.py"):
+        check_sections({"rungs": {}}, "c.py")
