@@ -72,9 +72,7 @@ class Entry(NamedTuple):
             UserError: If it is anything else.
         """
         value = self.item.get(key)
-        if value is None:
-            return False
-        if isinstance(value, int | float) and value in (0, 1):
+        if value is None or (isinstance(value, int | float) and value in (0, 1)):
             return bool(value)
         raise self.wrong(key, "0, 1, false or true")
 

@@ -7,16 +7,18 @@ used where they stand.  What each field may hold is in ``detection.coco_fields``
 annotations are not read, for they mean nothing.
 """
 
-import json
+import contextlib
+import gc
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from detection.annotations import AnnotatedImage, Box, refuse_missing, warn
 from detection.coco_fields import Entry, Id, id_order
 from engine.errors import UserError
+from engine.json_file import read_json
 from engine.name_list import unique_or_refuse
 
 __all__ = ["Coco", "load_coco", "read_categories", "read_coco"]
@@ -42,9 +44,10 @@ def load_coco(path: Path) -> Coco:
             "check --data-root (or DATA_ROOT), data_root and ann_file; "
             "tools/prepare_data.py puts data in place",
         )
-    coco = _load_json(path)
+    with _no_collection():
+        coco: Coco = read_json(path, "write it again", finite=False)
     for name, keys in NEEDED.items():
-        items = coco.get(name) if isinstance(coco, dict) else None
+        items = coco.get(name)
         if not isinstance(items, list) or not all(_has(item, keys) for item in items):
             raise UserError(
                 f"{name!r} is missing, or an entry lacks one of {sorted(keys)}",
@@ -54,14 +57,16 @@ def load_coco(path: Path) -> Coco:
     return coco
 
 
-def _load_json(path: Path) -> Any:
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let Python's collector rest, which looks at millions of new lists again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
     try:
-        return json.loads(path.read_bytes())  # UTF-8, -16 or -32, as the bytes tell
-    except ValueError as error:
-        raise UserError(f"the file is no JSON ({error})", path, "write it again") from error
-    except RecursionError as error:
-        what = "the JSON is nested too deep for an annotation file"
-        raise UserError(what, path, "write it again") from error
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _has(item: Any, keys: set[str]) -> bool:
@@ -107,7 +112,8 @@ def read_coco(coco: Coco, path: Path, image_dir: Path | None) -> list[AnnotatedI
     unique_or_refuse([number for number, _ in images], "images.id", path)
     files = {number: Path(image_dir or "", entry.file_name()) for number, entry in images}
     _check_files(list(files.values()), path, image_dir)
-    boxes = _boxes_by_image(coco, path, set(files))
+    with _no_collection():
+        boxes = _boxes_by_image(coco, path, set(files))
     return [
         AnnotatedImage(
             number,
@@ -141,7 +147,8 @@ def _boxes_by_image(coco: Coco, path: Path, image_ids: set[Id]) -> dict[Id, list
     names = read_categories(coco, path)
     by_image: dict[Id, list[Box]] = defaultdict(list)
     ignored = flat = 0
-    for entry in _entries(coco, "annotations", path):
+    for place, item in enumerate(coco["annotations"]):
+        entry = Entry(path, "annotations", place, item)
         image_id, box = _image_of(entry, image_ids), _box(entry, names)
         if entry.flag("ignore"):
             ignored += 1

@@ -111,9 +111,8 @@ def test_the_id_1_and_the_text_1_are_two_ids(tmp_path: Path) -> None:
         read(tmp_path, changed("annotations", "image_id", "1"))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-def test_other_encodings_of_unicode_are_read(tmp_path: Path, encoding: str) -> None:
-    assert len(read(tmp_path, json.dumps(SOUND).encode(encoding))) == 1
+def test_a_byte_order_mark_does_not_count(tmp_path: Path) -> None:
+    assert len(read(tmp_path, json.dumps(SOUND).encode("utf-8-sig"))) == 1
 
 
 DEEP = 100_000
@@ -122,14 +121,16 @@ DEEP = 100_000
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is no JSON"),
-        (b"\xff\xff\x00{}", "the file is no JSON"),
-        ('{"name": "ß"}'.encode("latin-1"), "the file is no JSON"),
-        (b'{"images": ' + b"9" * 5000 + b"}", "the file is no JSON"),
-        (b"[" * DEEP + b"]" * DEEP, "nested too deep"),
-        (b'{"images": ' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}", "nested too deep"),
-        ([], "'images' is missing"),
-        (7, "'images' is missing"),
+        (b"", "the file is not"),
+        (b"\xff\xff\x00{}", "the file is not"),
+        ('{"name": "ß"}'.encode("latin-1"), "the file is not"),
+        (b'{"images": ' + b"9" * 5000 + b"}", "the file is not"),
+        (b'{"images": [], "images": []}', "the key 'images' is given twice"),
+        (json.dumps(SOUND).replace('"bbox"', '"bbox": [0, 0, 9, 9], "bbox"').encode(), "'bbox' is"),
+        (b"[" * DEEP + b"]" * DEEP, "nested deeper"),
+        (b'{"images": ' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}", "nested deeper"),
+        ([], "the file holds a list"),
+        (7, "the file holds a single value"),
         (dict(SOUND, images={"1": {}}), "'images' is missing"),
         (dict(SOUND, images=[[1, "a.png"]]), "'images' is missing"),
         (dict(SOUND, annotations=None), "'annotations' is missing"),
@@ -144,7 +145,7 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, content: Any, message: 
 
 def test_a_name_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "val.json"
-    for name in ("a" * 5000, "a\0b", "\ud800", "../gone.png", "/gone.png"):
+    for name in ("a" * 5000, "a\0b", "../gone.png", "/gone.png"):
         path.write_text(json.dumps(changed("images", "file_name", name)))
         with pytest.raises(UserError, match=r"1 images are missing"):
             read_coco(load_coco(path), path, tmp_path)

@@ -123,7 +123,7 @@ def test_a_missing_file_is_refused(folder: Path) -> None:
 
 def test_a_file_that_is_no_json_is_refused(folder: Path) -> None:
     (folder / "annotations/train.json").write_text("{")
-    with pytest.raises(UserError, match="the file is no JSON"):
+    with pytest.raises(UserError, match="the file is not JSON"):
         split(folder)
 
 
