@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from engine.bars import console_handlers
+from engine.data_sets import data_mistakes
 from engine.errors import UserError
 
 __all__ = ["build_runner", "hush"]
@@ -48,6 +49,12 @@ def hush(logger: logging.Logger) -> None:
 
 
 class _Runner(Runner):
+    @staticmethod
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        """Say in one line what is wrong with a split's data."""
+        with data_mistakes(dataloader.get("dataset") if isinstance(dataloader, dict) else None):
+            return Runner.build_dataloader(dataloader, *args, **kwargs)
+
     def build_param_scheduler(self, scheduler: Any) -> Any:
         """Say in one line what is wrong with a schedule; it is built as training starts."""
         try:

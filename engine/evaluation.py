@@ -9,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
-from engine import checkpoints, launch, own_readers, percent, progress, records
+from engine import checkpoints, data_sets, launch, own_readers, percent, progress, records
 from engine.atomic import write_json
 from engine.console import build_runner
 from engine.described import admit, read_description
@@ -61,6 +61,7 @@ def evaluate(
     with sized_by(state, checkpoint_path):
         runner = build_runner(cfg)
     dataset = runner.test_loop.dataloader.dataset
+    data_sets.look_at(dataset)
     _check_classes(
         tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
     )

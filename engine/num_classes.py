@@ -4,17 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS, init_default_scope
 
 from engine.errors import UserError
 
-__all__ = ["build_dataset", "fill_num_classes"]
-
-
-def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
-    """Build the data set, which checks itself; ``metainfo["classes"]`` are in label order."""
-    init_default_scope(scope)
-    return DATASETS.build(dataset_cfg)
+__all__ = ["fill_num_classes"]
 
 
 def fill_num_classes(cfg: Config, classes: tuple[str, ...]) -> None:

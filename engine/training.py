@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 
 from engine import (
     checkpoints,
+    data_sets,
     launch,
     lr,
     own_readers,
@@ -30,7 +31,7 @@ from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import UserError
 from engine.first_step import FirstStep, nothing_left_behind
-from engine.num_classes import build_dataset, fill_num_classes
+from engine.num_classes import fill_num_classes
 from engine.resuming import ConfiguredSchedule, resume
 from engine.splits import check_splits
 
@@ -40,6 +41,7 @@ __all__ = ["add_hooks", "prepare_training", "train"]
 HOOKS = (
     launch.EpochSeed,
     launch.SyncRunningStats,
+    data_sets.LookAtSplits,
     progress.ProgressHook,
     records.RunRecorder,
 )
@@ -62,10 +64,10 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
     lines += percent.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
-    dataset = build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
+    dataset = data_sets.build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
     cfg.num_train_images = len(dataset)
     _check_a_batch_is_there(cfg.train_dataloader, cfg.num_train_images)
-    cfg.classes = tuple(dataset.metainfo["classes"])
+    cfg.classes = data_sets.classes_of(dataset)
     if cfg.task == "cls":
         _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)

@@ -15,8 +15,9 @@ from mmengine.runner import Runner
 
 import backbones  # noqa: F401  registers the networks
 from engine.config_file import load_config
+from engine.data_sets import build_dataset
 from engine.errors import UserError
-from engine.num_classes import build_dataset, fill_num_classes
+from engine.num_classes import fill_num_classes
 from engine.overrides import apply_overrides
 from engine.precision import apply_precision
 

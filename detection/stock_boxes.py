@@ -1,0 +1,59 @@
+"""Boxes that a data set of mmdet has kept, compared with those that its files hold."""
+
+from collections import Counter
+from typing import Any
+
+from detection.annotations import ALIKE, warn
+from engine.errors import UserError
+from engine.name_list import nearest
+
+__all__ = ["check_boxes"]
+
+
+def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
+    """Tell which boxes were dropped, by class.
+
+    Args:
+        dataset: Of mmdet's ``BaseDetDataset``.
+        in_files: The number of boxes of each class name in the files.
+
+    Raises:
+        UserError: If no box counts, or a class without a box is a misspelling of one that is
+            dropped.
+    """
+    classes, where = dataset.metainfo["classes"], dataset.ann_file
+    dropped = {name: count for name, count in in_files.items() if name not in classes}
+    _check_spelling([name for name in classes if not in_files[name]], dropped, where)
+    boxes = [box for i in range(len(dataset)) for box in dataset.get_data_info(i)["instances"]]
+    kind, total = type(dataset).__name__, sum(in_files.values())
+    if dropped:
+        most = ", ".join(f"{name} ({count})" for name, count in Counter(dropped).most_common(10))
+        more = f" and {len(dropped) - 10} more classes" if len(dropped) > 10 else ""
+        warn(
+            f"{where}: {kind} drops {sum(dropped.values())} of {total} boxes, whose classes are "
+            f"not among the {len(classes)} stated: {most}{more}"
+        )
+    if not boxes or all(box["ignore_flag"] for box in boxes):
+        raise UserError(
+            f"there is nothing to {'judge by' if dataset.test_mode else 'learn from'}: of {total} "
+            f"boxes {kind} keeps {len(boxes)}{', all of them ignored' if boxes else ''}",
+            where,
+            f"the classes are {', '.join(map(repr, classes[:10]))}; are these the data's names?",
+        )
+    lost = total - sum(dropped.values()) - len(boxes)
+    if lost > 0:
+        warn(
+            f"{where}: {kind} drops {lost} more boxes: without area, marked ignore, or in images "
+            "that filter_cfg leaves out"
+        )
+
+
+def _check_spelling(empty: list[str], dropped: dict[str, int], where: str) -> None:
+    for name in empty:
+        meant = nearest(name, list(dropped), cutoff=ALIKE)
+        if meant:
+            raise UserError(
+                f"no box of class {name!r}, but {dropped[meant]} of {meant!r}",
+                where,
+                f"did you mean {meant!r}? mend metainfo.classes or the annotations",
+            )
