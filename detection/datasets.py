@@ -192,7 +192,7 @@ class BoxDataset(BaseDetDataset):
             raise UserError(
                 f"there is nothing to {aim}: {there} in {len(kept)} images",
                 self.ann_file,
-                "annotate; boxes that are difficult, crowds, too small or left out don't count",
+                "annotate; difficult, crowds, too small, left out (said above): they don't count",
             )
 
 
