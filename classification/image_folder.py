@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from classification.transforms import Transform, build_pipeline
 from engine.errors import UserError
+from engine.file_names import refuse_undecodable
 from engine.image_files import has_image_suffix, warn_of_passed_over
 from engine.image_reader import read_image
 from engine.image_scan import leave_out_unreadable
@@ -23,13 +24,14 @@ def class_folders(root: Path) -> tuple[str, ...]:
     """Name the classes: the folders in ``root``, sorted, hidden ones aside.
 
     Raises:
-        UserError: If ``root`` is missing or has no such folder.
+        UserError: If ``root`` is missing or has no such folder, or a name is not UTF-8.
     """
     layout = "images belong into ROOT/<class name>/"
     if not root.is_dir():
         raise UserError("the data folder is missing", root, f"check --data-root; {layout}")
-    names = (p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    classes = tuple(sorted(names))
+    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    refuse_undecodable(folders, "a class")
+    classes = tuple(sorted(p.name for p in folders))
     if not classes:
         raise UserError("the data folder has no class folders", root, layout)
     return classes

@@ -3,10 +3,11 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from engine.errors import UserError
+from engine.file_names import refuse_undecodable
 from engine.image_files import has_image_suffix, warn_of_passed_over
 from engine.image_reader import read_pixels
 
@@ -30,7 +31,7 @@ def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
     With several folders, a folder's own name comes before its images' names.
 
     Raises:
-        UserError: If an input is missing, or a folder holds no image.
+        UserError: If an input is missing, a folder holds no image, or a name is not UTF-8.
     """
     several = sum(path.is_dir() for path in inputs) > 1
     found: dict[str, Source] = {}
@@ -39,7 +40,14 @@ def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
             raise UserError("no such file or folder", given, "check the path of the images")
         for source in _below(given, out_dir, several) if given.is_dir() else [_file(given)]:
             found.setdefault(os.path.realpath(source.path), source)
+    refuse_undecodable((folder for s in found.values() for folder in _names_of(s)), "an image")
     return list(found.values())
+
+
+def _names_of(source: Source) -> Iterator[PurePath]:
+    """Yield the image and the folders below the input, all of which are in the record."""
+    yield source.path
+    yield from source.below.parents
 
 
 def check_named(sources: Sequence[Source]) -> None:

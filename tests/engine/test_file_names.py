@@ -1,0 +1,39 @@
+"""Names that are not UTF-8: told with escapes, before anything is written under them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from classification.image_folder import ImageFolder, class_folders
+from engine.errors import UserError
+from prediction.inputs import find_images
+
+ODD = "na\udcefve"  # how Python shows the byte EF of a Latin-1 name
+
+
+def picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 40)).save(path, "PNG")
+    return path
+
+
+def test_a_class_of_such_a_name_is_refused_printably(tmp_path: Path) -> None:
+    picture(tmp_path / ODD / "a.png")
+    with pytest.raises(UserError, match=r"name of a class is not UTF-8: .*na\\udcefve: rename it"):
+        class_folders(tmp_path)
+
+
+def test_an_image_of_such_a_name_is_trained_on(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "data" / "b" / f"{ODD}.png")
+    data = ImageFolder("data", [])
+    assert os.fsencode(data.path(0)).endswith(b"na\xefve.png")
+
+
+@pytest.mark.parametrize("name", [f"{ODD}.png", f"{ODD}/a.png"])
+def test_an_image_of_such_a_name_is_not_predicted(tmp_path: Path, name: str) -> None:
+    picture(tmp_path / "photos" / name)
+    with pytest.raises(UserError, match=r"name of an image is not UTF-8: .*udcef.*: rename it"):
+        find_images([tmp_path / "photos"], tmp_path / "out")
