@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+import torch
 from mmengine.hooks import (
     CheckpointHook,
     DistSamplerSeedHook,
@@ -39,7 +40,7 @@ from torch.nn import BatchNorm2d, GroupNorm
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
-__all__ = ["FREE_FORM", "find_callables", "known_children", "parameter_names"]
+__all__ = ["FREE_FORM", "find_callables", "known_children", "known_names", "parameter_names"]
 
 FREE_FORM = frozenset({"custom_keys", "metainfo"})
 """Dicts whose keys are the user's own: name fragments, and facts about a data set."""
@@ -91,6 +92,25 @@ _PARAMWISE = frozenset(  # DefaultOptimWrapperConstructor.add_params
         "flat_decay_mult",
         "dcn_offset_lr_mult",
         "bypass_duplicate",
+        # engine.layer_decay, and what mm*'s constructors for it take
+        "decay_rate",
+        "decay_type",
+        "num_layers",
+        "layer_decay_rate",
+    }
+)
+# Top-level keys that mmengine's Runner and Config read off the config, not their arguments.
+_READ_FROM_CFG = frozenset(
+    {
+        "compile",  # engine.console compiles the backbone
+        "find_unused_parameters",
+        "sync_bn",
+        "model_wrapper_cfg",
+        "activation_checkpointing",
+        "efficient_conv_bn_eval",
+        "custom_imports",
+        "tta_model",
+        "tta_pipeline",
     }
 )
 _RUNNER_SCALARS = (
@@ -105,7 +125,7 @@ _RUNNER_SCALARS = (
 
 # Dicts that may go without a `type`: what the Runner builds from them, by dotted path.
 _IMPLIED: dict[str, frozenset[str]] = {
-    "": parameter_names(Runner) - {"cfg"},
+    "": (parameter_names(Runner) - {"cfg"}) | _READ_FROM_CFG,
     **dict.fromkeys(_RUNNER_SCALARS, frozenset()),  # nothing lies below them
     "train_dataloader": _LOADER,
     "val_dataloader": _LOADER,
@@ -115,6 +135,8 @@ _IMPLIED: dict[str, frozenset[str]] = {
     | {"by_epoch", "type"},  # Runner.build_train_loop
     "val_cfg": parameter_names(ValLoop) | {"type"},
     "test_cfg": parameter_names(TestLoop) | {"type"},
+    "custom_imports": frozenset({"imports", "allow_failed_imports"}),
+    "compile": parameter_names(torch.compile) - {"model"},
     "auto_scale_lr": frozenset({"enable", "base_batch_size"}),  # Runner.scale_lr
     "optim_wrapper": parameter_names(OptimWrapper) | {"type"},
     "optim_wrapper.clip_grad": parameter_names(clip_grad_norm_) | {"type"},
@@ -153,6 +175,16 @@ def find_callables(type_: object, scope: str) -> list[Callable[..., Any]]:
         return [type_] if callable(type_) else []
     found = (_look_up(registry, type_) for registry in _registries(scope))
     return list(dict.fromkeys(target for target in found if target is not None))
+
+
+def known_names(scope: str) -> set[str]:
+    """Every name that a ``type`` may have, seen from ``scope``."""
+    found: set[str] = set()
+    for registry in _registries(scope):
+        while registry is not None:
+            found.update(registry.module_dict)
+            registry = registry.parent
+    return found
 
 
 def _registries(scope: str) -> Iterator[Registry]:

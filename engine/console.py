@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from engine.bars import console_handlers
+from engine.compiling import compile_backbone
 from engine.data_sets import data_mistakes
 from engine.errors import UserError
+from engine.mistakes import building
 
 __all__ = ["build_runner", "hush"]
 
@@ -49,19 +52,41 @@ def hush(logger: logging.Logger) -> None:
 
 
 class _Runner(Runner):
+    """Tell in one line what cannot be built; loops, optimizer and schedule are built late."""
+
     @staticmethod
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
         """Say in one line what is wrong with a split's data."""
         with data_mistakes(dataloader.get("dataset") if isinstance(dataloader, dict) else None):
             return Runner.build_dataloader(dataloader, *args, **kwargs)
 
+    def build_train_loop(self, loop: Any) -> Any:
+        with building("train_cfg", self.cfg):
+            return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop: Any) -> Any:
+        with building("val_cfg", self.cfg):
+            return super().build_val_loop(loop)
+
+    def build_test_loop(self, loop: Any) -> Any:
+        with building("test_cfg", self.cfg):
+            return super().build_test_loop(loop)
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        with building("optim_wrapper", self.cfg):
+            return super().build_optim_wrapper(optim_wrapper)
+
     def build_param_scheduler(self, scheduler: Any) -> Any:
-        """Say in one line what is wrong with a schedule; it is built as training starts."""
-        try:
-            return super().build_param_scheduler(scheduler)
-        except ValueError as error:
-            mend = "train longer, or let the schedule begin and end earlier"
-            raise UserError(str(error), "param_scheduler", mend) from error
+        with building("param_scheduler", self.cfg):
+            try:
+                return super().build_param_scheduler(scheduler)
+            except ValueError as error:
+                mend = "train longer, or let the schedule begin and end earlier"
+                raise UserError(str(error), "param_scheduler", mend) from error
+
+    def _maybe_compile(self, target: str) -> None:
+        network = self.model.module if is_model_wrapper(self.model) else self.model
+        compile_backbone(network, self.cfg.get("compile"))
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Change the layout before DDP lays its buckets out.
@@ -89,12 +114,8 @@ def build_runner(cfg: Config) -> Runner:
     cfg.experiment_name = f"{os.getpid()}_{next(_count)}"
     wanted = cfg.get("log_level", "INFO")
     cfg.log_level = "WARNING"  # the constructor prints environment and config: hundreds of lines
-    try:
+    with building("the config", cfg):
         runner = _Runner.from_cfg(cfg)
-    except UserError:
-        raise
-    except ValueError as error:  # ours and the libraries' word for a wrong argument
-        raise UserError(str(error), "the config", "mend the argument it names") from error
     cfg.log_level = runner.cfg.log_level = wanted
     if is_main_process():  # of the others mmengine shows errors only
         runner.logger.setLevel(wanted)

@@ -8,8 +8,11 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
+from engine.compiling import compiling_mistake
 from engine.errors import UserError, mistake_in, told_by_a_worker
+from engine.mistakes import computing_mistake, out_of_memory
 
 __all__ = ["FirstStep", "nothing_left_behind"]
 
@@ -27,6 +30,11 @@ class FirstStep(Hook):
 
     def __init__(self) -> None:
         self.done = False
+        self._network: nn.Module | None = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Note the network whose modules an error may name."""
+        self._network = getattr(runner.model, "module", runner.model)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -36,23 +44,36 @@ class FirstStep(Hook):
 
     @contextlib.contextmanager
     def mistakes_before_it(self) -> Iterator[None]:
-        """Take a ValueError before the step for a wrong argument; most are built that late.
+        """Tell in one line what a wrong config leads to before the step is done.
 
-        A batch that is too small for BN may as well be the last of an epoch.
+        A ValueError is taken for a wrong argument whoever raises it, other errors as
+        :mod:`engine.mistakes` says.  A batch that is too small for BN may as well be the last of
+        an epoch, and memory may be full at any step.
 
         Raises:
             UserError: In its place.
         """
         try:
             yield
-        except ValueError as error:
-            too_few = TOO_FEW_FOR_BN in str(error)
-            if mistake_in(error) or (self.done and not too_few):
+        except Exception as error:
+            mistake = None if mistake_in(error) else self._mistake(error)
+            if mistake is None:
                 raise
-            raise _mistake(error) from error
+            raise mistake from error
+
+    def _mistake(self, error: Exception) -> UserError | None:
+        full = out_of_memory(error)
+        if full or TOO_FEW_FOR_BN in str(error):
+            return full or _mistake(error)
+        if self.done:
+            return None
+        told = compiling_mistake(error)
+        if told is None and self._network is not None:
+            told = computing_mistake(error, self._network)
+        return told or (_mistake(error) if isinstance(error, ValueError) else None)
 
 
-def _mistake(error: ValueError) -> UserError:
+def _mistake(error: Exception) -> UserError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     said = told_by_a_worker(error) or lines[0]
     if TOO_FEW_FOR_BN in said:

@@ -7,21 +7,26 @@ the config, be an argument of the Runner, or be a parameter of the class that it
 """
 
 import copy
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
+from mmengine.utils import import_modules_from_strings
 
 from engine.config_vocabulary import FREE_FORM, known_children
 from engine.errors import UserError
+from engine.leftovers import changes_type, drop_leftovers
 
 __all__ = ["apply_overrides"]
 
 _WHERE = "--cfg-options"
 _FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools, see engine.doors
 _ABSENT = object()
+_DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction takes one for a string
 _MM_KEYS = frozenset({"_delete_", "_scope_"})  # mmengine understands them in any dict
 
 
@@ -47,14 +52,21 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
     Returns:
         The dotted keys that were set.
 
+    Arguments that a type from the command line does not take, and its predecessor had, are left
+    out, with a line that says so.
+
     Raises:
         UserError: If a value cannot be read or is a word where a number was, two options
-            contradict each other, or a key exists nowhere; the nearest known spelling is offered.
+            contradict each other, or a key or a type exists nowhere; the nearest known spelling
+            is offered.
     """
     parsed = dict(options) if isinstance(options, Mapping) else _parse(options)
     tree = _nest(parsed)
     old = dict(cfg.items())
     new = _merge(old, tree)
+    if "custom_imports" in tree:
+        _import(new["custom_imports"])
+    dropped = list(drop_leftovers(old, new, tree))
     for key, value in parsed.items():
         for parts in _paths(tuple(key.split(".")), value):
             unknown = _first_unknown(parts, key.count(".") + 1, old, new, tree)
@@ -63,7 +75,19 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
             _check_number(parts, old, new)
     for name in tree:
         cfg[name] = new[name]
+    for line in dropped:
+        print_log(line, logger="current")
     return set(parsed)
+
+
+def _import(stated: Any) -> None:
+    """Import what the command line names; a config's own were imported as it was read."""
+    try:
+        import_modules_from_strings(**stated)
+    except (ImportError, TypeError) as error:
+        told = str(error).split("\n")[0].replace(": ", ", ")
+        mend = "name modules that Python finds, `custom_imports.imports=[a.b]`"
+        raise UserError(f"custom_imports fails ({told})", _WHERE, mend) from error
 
 
 def _parse(options: Sequence[str]) -> dict[str, Any]:
@@ -80,7 +104,7 @@ def _parse_value(key: str, text: str) -> Any:
     """Read a value as mmengine does, minus what it misreads without a word."""
     unclosed = text[:1] in {"'", '"'} and (len(text) == 1 or text[-1] != text[0])
     try:
-        if not text or unclosed or text.startswith("{") or not _balanced(text):
+        if not text or unclosed or _DICT.search(text) or not _balanced(text):
             raise ValueError(text)
         namespace = Namespace()
         DictAction([], "parsed")(ArgumentParser(), namespace, [f"{key}={text}"])
@@ -156,13 +180,15 @@ def _is_index(name: str, items: Sequence[Any]) -> bool:
 
 
 def _child(node: Any, name: str) -> Any:
-    if isinstance(node, list):
+    if isinstance(node, list | tuple):
         return node[int(name)] if _is_index(name, node) else _ABSENT
     return node.get(name, _ABSENT) if isinstance(node, Mapping) else _ABSENT
 
 
 def _paths(parts: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
-    """Follow a dict given as a value down to its leaves: their names are checked, too."""
+    """Follow a dict or a list of dicts given as a value to its leaves: names are checked, too."""
+    if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        value = {str(index): item for index, item in enumerate(value)}
     if not isinstance(value, Mapping) or not value:
         yield parts
         return
@@ -186,12 +212,16 @@ def _first_unknown(
         is_scalar = not isinstance(old, (Mapping, list)) and old is not None and old is not _ABSENT
         if is_scalar and depth < num_dotted:
             return _Unknown(depth, old, frozenset())
-        if _child(old, name) is _ABSENT and name not in _MM_KEYS:
+        elif changes_type(old, tree, scope):
+            old = {key: value for key, value in old.items() if key not in tree}
+        whole = isinstance(new, list | tuple) and depth >= num_dotted  # its items are all given
+        if _child(old, name) is _ABSENT and name not in _MM_KEYS and not whole:
             known = _names_at(parts[:depth], old, new, scope)
             # A number counts items of a list, and there is none here.
             if name.isdecimal() or (known is not None and name not in known):
                 return _Unknown(depth, old, known or frozenset())
-        old, new, tree = _child(old, name), _child(new, name), _child(tree, name)
+        old = _ABSENT if whole else _child(old, name)
+        new, tree = _child(new, name), _child(tree, name)
     return None
 
 

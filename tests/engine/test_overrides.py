@@ -111,6 +111,9 @@ TYPOS = [
     ("param_scheduler.0.start_facter=0.5", "param_scheduler.0.start_factor"),
     ("auto_scale_lr.enabled=False", "auto_scale_lr.enable"),
     ("work_dirs=out", "work_dir"),
+    ("complie=True", "compile"),
+    ("find_unused_parameter=True", "find_unused_parameters"),
+    ("param_scheduler.1.T_maks=3", "param_scheduler.1.T_max"),
     ("train_dataloader.dataset.pipeline.0.pading=4", "train_dataloader.dataset.pipeline.0.padding"),
 ]
 
@@ -150,6 +153,11 @@ ADDITIONS = [
     ("randomness.seed=3", 3),
     ("load_from=last.pth", "last.pth"),  # argument of the Runner
     ("env_cfg.mp_cfg.mp_start_method=fork", "fork"),
+    ("compile=True", True),  # read from the config by mmengine's Runner
+    ("compile.mode=reduce-overhead", "reduce-overhead"),
+    ("find_unused_parameters=True", True),
+    ("sync_bn=torch", "torch"),
+    ("custom_imports.imports=[json.tool]", ["json.tool"]),
 ]
 
 
@@ -252,7 +260,8 @@ def test_words_become_numbers_lists_and_none(cfg: Config) -> None:
 
 @pytest.mark.parametrize(
     "option", ["model.depth=[1,2", "model.depth=[1", "model.depth=(1,2]", "model.depth=",
-               "model.depth='18", "model.norm_cfg={'type':'BN'}"],
+               "model.depth='18", "model.norm_cfg={'type':'BN'}",
+               "custom_hooks=[dict(type='EMAHook')]", "model.depth=[{'a':1}]"],
 )  # fmt: skip
 def test_unreadable_value_is_refused(cfg: Config, option: str) -> None:
     with pytest.raises(UserError, match="has the unreadable value"):
@@ -286,3 +295,50 @@ def test_one_bad_override_leaves_the_good_ones_undone(cfg: Config) -> None:
     with pytest.raises(UserError):
         apply_overrides(cfg, ["train_cfg.max_epochs=9", "optmi.lr=1"])
     assert cfg.to_dict() == before
+
+
+LEFTOVERS = [
+    ("optim_wrapper.optimizer.type=Adam", "momentum", dict(type="Adam", lr=0.1)),
+    ("param_scheduler.1.type=StepLR", "T_max", dict(type="StepLR")),
+    ("param_scheduler.0.type=PolyLR", "start_factor", dict(type="PolyLR", end=2)),
+    ("model.type=ProbeClosed", "depth, norm_cfg, closed", dict(type="ProbeClosed")),
+]
+
+
+@pytest.mark.parametrize(("option", "lost", "left"), LEFTOVERS, ids=[one[0] for one in LEFTOVERS])
+def test_arguments_of_the_old_type_are_left_out_and_named(
+    cfg: Config, monkeypatch: pytest.MonkeyPatch, option: str, lost: str, left: dict
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr("engine.overrides.print_log", lambda line, logger: lines.append(line))
+    apply_overrides(cfg, [option])
+    node: Any = cfg
+    for name in option.partition(".type=")[0].split("."):
+        node = node[int(name)] if isinstance(node, list) else node[name]
+    assert node == left
+    (line,) = lines
+    assert line.endswith(f", which does not take {lost}: left out")
+
+
+def test_what_the_same_command_line_sets_is_not_left_out(cfg: Config) -> None:
+    with pytest.raises(UserError, match=r"optimizer\.momentum` exists nowhere"):
+        apply_overrides(
+            cfg, ["optim_wrapper.optimizer.type=Adam", "optim_wrapper.optimizer.momentum=0.8"]
+        )
+
+
+def test_a_type_that_is_registered_nowhere_is_refused_with_the_nearest(cfg: Config) -> None:
+    with pytest.raises(UserError, match=r"`Adamm`: --cfg-options .*optimizer\.type: .*`Adam`"):
+        apply_overrides(cfg, ["optim_wrapper.optimizer.type=Adamm"])
+
+
+def test_a_list_of_dicts_given_as_a_whole_is_checked_to_its_leaves(cfg: Config) -> None:
+    apply_overrides(cfg, {"custom_hooks": [dict(type="ProbeHook", patience=2)]})
+    assert cfg.custom_hooks == [dict(type="ProbeHook", patience=2)]
+    with pytest.raises(UserError, match=r"`custom_hooks\.0\.patiense` exists nowhere"):
+        apply_overrides(cfg, {"custom_hooks": [dict(type="ProbeHook", patiense=2)]})
+
+
+def test_a_module_that_cannot_be_imported_is_refused(cfg: Config) -> None:
+    with pytest.raises(UserError, match=r"^custom_imports fails \(.*no_such_module"):
+        apply_overrides(cfg, ["custom_imports.imports=[no_such_module]"])
