@@ -88,7 +88,7 @@ def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, 
     cfg.model.update(dict.fromkeys(TRAINING_ONLY))
     model = MODELS.build(cfg.model)
     try:
-        model.load_state_dict(state_dict_of(load_checkpoint(checkpoint)))
+        model.load_state_dict(state_dict_of(load_checkpoint(checkpoint), checkpoint))
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise UserError(f"the weights do not fit: {first}", checkpoint, "train again") from error

@@ -78,7 +78,7 @@ def _from_checkpoint(checkpoint: str) -> _Trained:
         raise UserError("the checkpoint does not describe a classifier", checkpoint, mend)
     for trick in ("label_smoothing", "mixup", "distillation"):
         model[trick] = None  # it only answers; its own teacher may be gone
-    state = state_dict_of(contents)
+    state = state_dict_of(contents, checkpoint)
     network = build_described(admit(model, checkpoint), state, checkpoint)
     _fill(network, state, checkpoint)
     own = network.data_preprocessor
@@ -143,9 +143,9 @@ def _existing(checkpoint: str) -> Path:
 
 def _read_weights(checkpoint: str) -> Mapping[str, Tensor]:
     path = _existing(checkpoint)
-    return (
-        load_file(path) if path.suffix == ".safetensors" else state_dict_of(load_checkpoint(path))
-    )
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return state_dict_of(load_checkpoint(path), path)
 
 
 def _fill(network: nn.Module, state: Mapping[str, Tensor], where: object) -> None:

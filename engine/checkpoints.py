@@ -4,22 +4,26 @@ mmengine 0.10.12 reads weights only, but falls back to unpickling anything that 
 Importing this module ends that for every local file, and registers ``SafeCheckpointHook``.
 """
 
-import codecs
 import logging
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer, print_log
+from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from engine.checkpoint_hook import SafeCheckpointHook
 from engine.errors import RefusedError, UserError
+from engine.pickle_outline import read_outline, refusal
+from engine.plain_records import STAND_INS
+from engine.stand_ins import resolve
+from engine.weight_containers import find_weights
+from engine.weight_files import is_safetensors, kind_of, refuse_shard
 
 __all__ = [
     "SafeCheckpointHook",
@@ -35,7 +39,6 @@ __all__ = [
 ]
 
 POINTER = "last_checkpoint"
-TEXT_BYTES = 1024  # enough to tell a text
 
 
 def follow_pointer(path: str | Path) -> Path:
@@ -81,21 +84,18 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Find the weights: under ``state_dict``, under ``model``, or the whole mapping.
+def state_dict_of(
+    checkpoint: Mapping[str, Any], where: object = "checkpoint"
+) -> dict[str, torch.Tensor]:
+    """Find the weights, see :func:`find_weights`; say where, and what else was not read.
 
     Raises:
-        UserError: If no place holds tensors by name.
+        UserError: If there are none, or several.
     """
-    for found in (checkpoint.get("state_dict"), checkpoint.get("model"), checkpoint):
-        if isinstance(found, Mapping) and found:
-            if all(isinstance(value, torch.Tensor) for value in found.values()):
-                return dict(found)
-    raise UserError(
-        "no weights in the checkpoint",
-        f"top-level keys {', '.join(sorted(map(str, checkpoint)))[:200] or '(none)'}",
-        "weights are looked for under 'state_dict', under 'model' and at the top",
-    )
+    found = find_weights(checkpoint, where)
+    if found.unread or found.container not in ("state_dict", ""):
+        print_log(f"{where}: {found}", logger="current")
+    return found.tensors
 
 
 def misfits(network: nn.Module, state: Mapping[str, torch.Tensor]) -> list[str]:
@@ -195,11 +195,18 @@ def meta_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
+    if path.is_dir():
+        kind = kind_of(path)
+        raise UserError(kind.name if kind else "a folder", path, kind.mend if kind else "")
     if not path.is_file():
         raise UserError("no such checkpoint", path, "check the path; checkpoints end in .pth")
+    refuse_shard(path)
+    allowed: list[Any] = [(stand_in, name) for name, stand_in in STAND_INS.items()]
     try:
-        with torch.serialization.safe_globals(_allowed_globals()):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
+            warnings.simplefilter("ignore")  # about protocols and archives: said in the error
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        checkpoint = resolve(checkpoint)
     except Exception as error:  # broken bytes make torch raise nearly anything
         raise _unreadable(path, error) from error
     if not isinstance(checkpoint, dict):
@@ -210,16 +217,21 @@ def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors" and is_safetensors(path):
         return UserError("a backbone file, not a checkpoint", path, "give the .pth of a run")
-    if _is_text(path):
-        return UserError("a text file, no checkpoint", path, "give a .pth, or a backbone file")
+    kind = kind_of(path)
+    if kind:
+        return UserError(kind.name, path, kind.mend)
     code = re.search(r"(GLOBAL|unrecognized function|unsupported class) ([\w.]+)", str(error))
     if code:
+        return refusal(path, code[2])
+    protocol = re.search(r"Unsupported operand (\d+)", str(error))
+    if protocol and read_outline(path) is not None:
         return UserError(
-            f"refused, for reading the file would run code ({code[2]})",
+            "a checkpoint of another pickle protocol than torch.save's own",
             path,
-            "use a file that holds tensors and plain values only, from a source you trust",
+            "in Python, where you trust it, "
+            "torch.save(torch.load('FILE', weights_only=False), 'NEW.pth')",
         )
     # torch's first line on unpickling is about its own versions.
     told = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip().split("\n")[0]
@@ -230,44 +242,6 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     )
 
 
-def _is_text(path: Path) -> bool:
-    with path.open("rb") as file:
-        begin = file.read(TEXT_BYTES)
-    # A pickle begins with 0x80, which no text does; a zip holds zeros.
-    return bool(begin) and b"\0" not in begin and _decodes(begin)
-
-
-def _decodes(begin: bytes) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        decoder.decode(begin)  # the last letter may be cut
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _allowed_globals() -> list[Any]:
-    """What stock mmengine checkpoints hold beside tensors: NumPy numbers and log histories."""
-    # NumPy 2 calls its private package _core, NumPy 1 core; files of both kinds exist.
-    core = getattr(np, "_core", None) or np.core
-    names = {
-        f"numpy.{name}.multiarray.{function}": getattr(core.multiarray, function)
-        for name in ("core", "_core")
-        for function in ("_reconstruct", "scalar")
-    }
-    kinds = (np.bool_, np.int32, np.int64, np.uint8, np.float16, np.float32, np.float64)
-    allowed: list[Any] = [(function, name) for name, function in names.items()]
-    allowed += [np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in kinds), HistoryBuffer]
-    # A HistoryBuffer pickles its methods as getattr(HistoryBuffer, "mean").
-    return [*allowed, (_history_method, "builtins.getattr")]
-
-
-def _history_method(owner: Any, name: str) -> Any:
-    if owner is not HistoryBuffer or name not in ("min", "max", "mean", "current"):
-        raise pickle.UnpicklingError(f"GLOBAL getattr {owner} {name}")
-    return getattr(owner, name)
-
-
 def load_from_local_weights_only(filename: str, map_location: Any) -> dict[str, Any]:
     """Read a local file for mmengine (resume, load_from, Pretrained); see the module."""
     checkpoint = _read_weights_only(Path(filename).expanduser(), map_location)
@@ -276,4 +250,12 @@ def load_from_local_weights_only(filename: str, map_location: Any) -> dict[str, 
     return checkpoint
 
 
-CheckpointLoader.register_scheme("", load_from_local_weights_only, force=True)
+def _load_for_mmengine(filename: str, map_location: Any) -> dict[str, Any]:
+    """Put the weights where mmengine looks for them: from elsewhere it would load nothing."""
+    checkpoint = load_from_local_weights_only(filename, map_location)
+    if "state_dict" not in checkpoint:
+        checkpoint = {**checkpoint, "state_dict": state_dict_of(checkpoint, filename)}
+    return checkpoint
+
+
+CheckpointLoader.register_scheme("", _load_for_mmengine, force=True)

@@ -57,7 +57,7 @@ def evaluate(
     cfg.test_evaluator.update(evaluator_options or {})
     if tta:
         _augment_at_test_time(cfg)
-    state = checkpoints.state_dict_of(checkpoint)
+    state = checkpoints.state_dict_of(checkpoint, checkpoint_path)
     with sized_by(state, checkpoint_path):
         runner = build_runner(cfg)
     dataset = runner.test_loop.dataloader.dataset

@@ -157,7 +157,7 @@ def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:
         return [f"load_from={load_from}: fetched by mmengine, not checked tensor by tensor"]
     network = runner.model.module if is_model_wrapper(runner.model) else runner.model
     path = checkpoints.follow_pointer(load_from)
-    state = checkpoints.state_dict_of(checkpoints.load_checkpoint(path))
+    state = checkpoints.state_dict_of(checkpoints.load_checkpoint(path), path)
     if whole or not hasattr(network, "backbone"):
         checkpoints.refuse_misfits(network, state, path)
         return []

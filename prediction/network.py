@@ -58,7 +58,7 @@ def load_trained(
         raise UserError("not a classifier's, detector's or segmenter's config", config, mend)
     path = checkpoints.follow_pointer(checkpoint)
     contents = checkpoints.load_from_local_weights_only(str(path), "cpu")
-    state = checkpoints.state_dict_of(contents)
+    state = checkpoints.state_dict_of(contents, path)
     with scope_of(scope):
         meta = checkpoints.meta_of(contents)
         if "model_json" in meta:

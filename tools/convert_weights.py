@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
     made.add_argument("--layout", choices=LAYOUTS, default="auto", help="whose names [auto]")
     made.add_argument("--timm-name", metavar="NAME", default="", help="SRC is this network of timm")
+    made.add_argument("--key", help="where a checkpoint keeps the weights, dotted [the only dict]")
+    made.add_argument("--prefix", help="what the network's names begin with [the only network]")
     made.add_argument("--to", choices=TARGETS, help="SRC is ours: write it for this library")
     made.add_argument("--force", action="store_true", help="replace existing files")
     args = made.parse_args(argv)
@@ -43,9 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _convert(args: argparse.Namespace) -> Converted:
     if args.to is None:
-        name = args.timm_name
-        return convert_weights(args.src, args.out, args.layout, timm_name=name, force=args.force)
-    for flag, is_given in (("--layout", args.layout != "auto"), ("--timm-name", args.timm_name)):
+        names = ("timm_name", "key", "prefix", "force")
+        chosen = {name: getattr(args, name) for name in names}
+        return convert_weights(args.src, args.out, args.layout, **chosen)
+    given = {"--layout": args.layout != "auto", "--timm-name": bool(args.timm_name)}
+    given |= {f"--{name}": getattr(args, name) is not None for name in ("key", "prefix")}
+    for flag, is_given in given.items():
         if is_given:
             raise UserError("--to converts a backbone file of ours", flag, "leave one of both out")
     return convert_back(args.src, args.out, args.to, force=args.force)

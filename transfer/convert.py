@@ -15,11 +15,11 @@ from transfer.card_writing import check_target, write_with_card
 from transfer.convert_timm import convert_timm
 from transfer.converted_card import OTHERS, build_network, card_fields, tell_images
 from transfer.feature_check import check_same_features
-from transfer.layouts import recognise, shapes_of
+from transfer.layouts import prefixes_of, recognise, shapes_of
 from transfer.libraries import build_like
 from transfer.mismatch import compare
 from transfer.renames import TO_OURS, timm_names_of_gluon
-from transfer.sources import Source, open_source
+from transfer.sources import Source, choose_prefix, open_source
 from transfer.timm_networks import architecture_of
 
 __all__ = ["LAYOUTS", "Converted", "convert_weights"]
@@ -31,6 +31,7 @@ CLASSIFIER = re.compile(
 )
 # What Detectron's files hold beside weights, and a bias that detectron2's network lacks.
 CAFFE_EXTRA = re.compile(r".*_momentum$|conv1_b$|stem\.conv1\.bias$|(lr|weight_order)$")
+UNNAMED = ("counters ", "of another network")  # too many to be listed by name
 PLAIN = ("timm", "torchvision", "mmpretrain", "mmdet", "caffe")
 
 
@@ -48,6 +49,8 @@ def convert_weights(
     layout: str = "auto",
     *,
     timm_name: str = "",
+    key: str | None = None,
+    prefix: str | None = None,
     force: bool = False,
 ) -> Converted:
     """Write another library's ResNet, or another network of timm, as a backbone file with its card.
@@ -58,20 +61,24 @@ def convert_weights(
         layout: One of ``LAYOUTS``.
         timm_name: Make a TimmNetwork of this name; where ``src`` is a model's name and no ResNet,
             that name is enough.
+        key: Dotted key of the dict of weights in a checkpoint that holds several.
+        prefix: What the names of the network begin with in a file that holds several networks.
         force: Replace ``out`` if it exists.
 
     Raises:
-        UserError: If ``src`` cannot be read, is neither a ResNet of ours nor the network of that
-            name, lacks tensors, or computes other features than its source.  Nothing is written
-            then.
+        UserError: If ``src`` cannot be read, holds several networks and neither ``key`` nor
+            ``prefix`` says which, is neither a ResNet of ours nor the network of that name, lacks
+            tensors, or computes other features than its source.  Nothing is written then.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     out = Path(out)
     check_target(out, force)
-    source = open_source(src, "timm" if timm_name and layout == "auto" else layout)
+    source = open_source(src, "timm" if timm_name and layout == "auto" else layout, key)
     if timm_name or (source.layout == "timm" and recognise(source.tensors) is None):
-        return Converted(*convert_timm(source, out, _timm_name(source, layout, timm_name)))
-    layout, prefix = _layout_of(source, layout)
+        name = _timm_name(source, layout, timm_name)
+        return Converted(*convert_timm(source, out, name, prefix))
+    prefix = choose_prefix(prefixes_of(source.tensors), prefix, source.where)
+    layout = _layout_of(source, layout, prefix)
     if layout == "gluon":
         _refuse_flat_names(source)
     inside, left_out = _sort(source.tensors, prefix)
@@ -80,7 +87,7 @@ def convert_weights(
     ours = build_network(fields)
     _check_complete(ours, tensors, source.where)
     read = f"read: {len(source.tensors)} tensors in the layout of {layout}, from {source.where}"
-    lines = [read, *_account(inside, left_out, tensors)]
+    lines = [read, *source.lines(prefix), *_account(inside, left_out, tensors)]
     lines.append(_check_features(source, layout, inside, fields, ours))
     lines.append(tell_images(fields))
     return Converted(write_with_card(out, tensors, fields), lines)
@@ -100,8 +107,8 @@ def _timm_name(source: Source, layout: str, stated: str) -> str:
     return source.where if is_named else stated
 
 
-def _layout_of(source: Source, stated: str) -> tuple[str, str]:
-    guess = recognise(source.tensors)
+def _layout_of(source: Source, stated: str, prefix: str) -> str:
+    guess = recognise(source.tensors, prefix)
     if guess is None:
         raise UserError(
             f"no ResNet is in the file, first is {next(iter(source.tensors), 'nothing')}",
@@ -109,7 +116,7 @@ def _layout_of(source: Source, stated: str) -> tuple[str, str]:
             "give weights of a ResNet of timm, torchvision, mmpretrain, mmdet, GluonCV or "
             "detectron2, or name timm's network, --timm-name NAME",
         )
-    found, prefix = source.layout or guess.layout.name, guess.prefix
+    found = source.layout or guess.layout.name
     # 7x7 stems are named alike in five layouts.
     is_plain = f"{prefix}conv1.weight" in source.tensors and found in PLAIN
     if stated != "auto":
@@ -119,10 +126,10 @@ def _layout_of(source: Source, stated: str) -> tuple[str, str]:
                 source.where,
                 f"leave --layout out, or say --layout {found}",
             )
-        return stated, prefix
+        return stated
     if found == "mmdet" and is_plain and "type" not in source.fields:
-        return _without_classifier(source), prefix
-    return found, prefix
+        return _without_classifier(source)
+    return found
 
 
 def _without_classifier(source: Source) -> str:
@@ -153,9 +160,14 @@ def _sort(
     """Part what belongs to the network (without its prefix) from what is left out, by reason."""
     inside: dict[str, Tensor] = {}
     left_out: dict[str, list[str]] = {}
+    prefixes = prefixes_of(tensors)
     for name, tensor in tensors.items():
         own = name.removeprefix(prefix) if name.startswith(prefix) else ""
-        if name.endswith("num_batches_tracked"):
+        owner = max((one for one in prefixes if name.startswith(one)), key=len, default=prefix)
+        if owner != prefix:
+            reason = f"of another network, {owner or 'without prefix'}"
+            left_out.setdefault(reason, []).append(name)
+        elif name.endswith("num_batches_tracked"):
             left_out.setdefault("counters num_batches_tracked", []).append(name)
         elif CAFFE_EXTRA.match(own):
             left_out.setdefault("no part of detectron2's network", []).append(name)
@@ -200,7 +212,7 @@ def _account(
     if added:
         lines[0] += f"; {added} running statistics added, the file has scale and shift only"
     for reason, names in left_out.items():
-        named = ", ".join(names) if reason != "counters num_batches_tracked" else ""
+        named = "" if reason.startswith(UNNAMED) else ", ".join(names)
         lines.append(f"left out: {len(names)} {reason}{named and ': '}{named}")
     return lines
 

@@ -1,6 +1,6 @@
 """Weights of timm's other networks into a backbone file: MobileNet, Inception-V3 and others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from transfer.backbone_card import TIMM, Card
 from transfer.card_writing import write_with_card
 from transfer.converted_card import UNKNOWN
 from transfer.feature_check import fill, same_map
-from transfer.sources import Source
+from transfer.sources import Source, choose_prefix
 from transfer.timm_networks import architecture_of, network_on_meta
 
 __all__ = ["convert_timm"]
@@ -25,13 +25,16 @@ IMAGE_PX = (97, 131)
 AUXILIARY = "AuxLogits."
 
 
-def convert_timm(source: Source, out: Path, name: str) -> tuple[Card, list[str]]:
+def convert_timm(
+    source: Source, out: Path, name: str, prefix: str | None = None
+) -> tuple[Card, list[str]]:
     """Write a network of timm, cut behind its last map, as a backbone file with its card.
 
     Args:
         source: Its tensors bear timm's names.
         out: ``OUT.safetensors``.
         name: As in ``timm.list_models()``, with a tag or without.
+        prefix: What the names begin with, where the file holds several networks.
 
     Returns:
         The card, and lines that tell what became of every tensor.
@@ -43,7 +46,12 @@ def convert_timm(source: Source, out: Path, name: str) -> tuple[Card, list[str]]
     architecture, where = architecture_of(name), source.where
     network_on_meta(name, {}, where)  # says what is wrong with the name
     ours, theirs = TimmNetwork(architecture), source.network or _create(name)
-    file = {key: one for key, one in source.tensors.items() if _counts(key)}
+    prefix = choose_prefix(_prefixes(source.tensors, theirs), prefix, where)
+    file = {
+        key.removeprefix(prefix): one
+        for key, one in source.tensors.items()
+        if _counts(key) and key.startswith(prefix)
+    }
     names = _names(ours, file)
     _check_names(ours, theirs, names, file, where)
     tensors = {key: file[own].detach().to(torch.float32).clone() for key, own in names.items()}
@@ -54,6 +62,7 @@ def convert_timm(source: Source, out: Path, name: str) -> tuple[Card, list[str]]
     left_out = sorted(file.keys() - set(names.values()))
     lines = [
         f"read: {len(file)} tensors of {name}, from {where}; used: {len(tensors)}",
+        *source.lines(prefix),
         f"left out: {len(left_out)} behind the last map: {', '.join(left_out)}",
         f"checked: the same maps as timm's {type(theirs).__name__} in {len(ours.strides)} stages, "
         "with these weights and random ones",
@@ -68,6 +77,13 @@ def _create(name: str) -> nn.Module:
 
 def _counts(name: str) -> bool:
     return not name.endswith("num_batches_tracked")
+
+
+def _prefixes(names: Iterable[str], theirs: nn.Module) -> list[str]:
+    first = next(filter(_counts, theirs.state_dict()))
+    return sorted(
+        name.removesuffix(first) for name in names if name == first or name.endswith(f".{first}")
+    )
 
 
 def _names(ours: nn.Module, file: Mapping[str, Tensor]) -> dict[str, str]:

@@ -63,9 +63,9 @@ def export_backbone(
 def _branch(checkpoint: dict[str, Any], path: Path, ema: bool) -> dict[str, Tensor]:
     if not ema or "ema_state_dict" in checkpoint:
         # EMAHook swaps on saving: averages lie under state_dict, raw weights in its own branch.
-        return state_dict_of(checkpoint)
+        return state_dict_of(checkpoint, path)
     if isinstance(checkpoint.get("state_dict_ema"), Mapping):  # timm's
-        return state_dict_of(checkpoint["state_dict_ema"])
+        return state_dict_of(checkpoint["state_dict_ema"], path)
     raise UserError("the checkpoint holds no averaged weights", path, "leave --ema out")
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "Layout",
     "describe",
     "equivalent_type",
+    "prefixes_of",
     "recognise",
     "shapes_of",
 ]
@@ -107,10 +108,18 @@ def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
     }
 
 
-def recognise(names: Iterable[str]) -> Guess | None:
-    """Guess layout and prefix from tensor names; None if no ResNet is among them."""
+def recognise(names: Iterable[str], prefix: str | None = None) -> Guess | None:
+    """Guess layout and prefix from tensor names; None if no ResNet is among them.
+
+    Args:
+        names: Of tensors.
+        prefix: One of :func:`prefixes_of`; None for the first of them.
+    """
     names = list(names)
-    prefix = _prefix(names)
+    if prefix is None:
+        # A classifier may carry its teacher beside its backbone.
+        found = prefixes_of(names)
+        prefix = min(found, key=lambda one: ("backbone." not in one, len(one), one), default="")
     inside = [name[len(prefix) :] for name in names if name.startswith(prefix)]
     for layout in LAYOUTS:
         if any(re.search(layout.signature, name) for name in inside):
@@ -118,10 +127,9 @@ def recognise(names: Iterable[str]) -> Guess | None:
     return None
 
 
-def _prefix(names: list[str]) -> str:
-    found = {match[1] for name in names if (match := FIRST_BLOCK.match(name))}
-    # A classifier may carry its teacher beside its backbone.
-    return min(found, key=lambda prefix: ("backbone." not in prefix, len(prefix)), default="")
+def prefixes_of(names: Iterable[str]) -> list[str]:
+    """List what stands before the names of each ResNet, sorted; a file may hold several."""
+    return sorted({match[1] for name in names if (match := FIRST_BLOCK.match(name))})
 
 
 def describe(shapes: Mapping[str, Shape]) -> Description | None:

@@ -3,25 +3,21 @@
 Files are read as weights only; none runs code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from engine.checkpoints import load_from_local_weights_only
 from engine.errors import UserError
 from engine.records import sha256_of
 from transfer.backbone_card import card_path, read_card
 from transfer.libraries import fetch
-from transfer.mxnet_params import LIST_MAGIC, read_params
-from transfer.numpy_pickle import read_numpy_pickle
-from transfer.tensor_file import CONTAINERS, read_tensors
+from transfer.tensor_file import read_tensors
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "choose_prefix", "open_source"]
 
-ZIP = b"PK"  # torch.save's files since 1.6
 # Of the card; what a card beside the source says is kept.
 KEPT = "type mean std channel_order tricks dataset metrics seed epochs source".split()
 
@@ -36,6 +32,7 @@ class Source:
         layout: Of a model's library; empty if the names must tell.
         fields: Of the card, as far as the source states them.
         network: The source's implementation with its weights, where it is installed.
+        line: Says where in the file the tensors lay and what was not read.
     """
 
     where: str
@@ -43,14 +40,48 @@ class Source:
     layout: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
     network: nn.Module | None = None
+    line: str = ""
+
+    def lines(self, prefix: str) -> list[str]:
+        """Say where the weights lay, and what their names begin with."""
+        begin = [f"prefix: the names begin with '{prefix}'"] if prefix else []
+        return [self.line, *begin] if self.line else begin
 
 
-def open_source(src: str, layout: str) -> Source:
+def choose_prefix(found: Sequence[str], stated: str | None, where: object) -> str:
+    """Choose one of several networks in a file by what its names begin with.
+
+    Args:
+        found: The prefixes, one for each network.
+        stated: The user's choice, a whole prefix or its begin; None if there is none.
+        where: The file, for messages.
+
+    Raises:
+        UserError: If there are several and none is stated, or ``stated`` is not one of them.
+    """
+    shown = ", ".join(repr(one) for one in found) or "none"
+    if stated is None:
+        if len(found) > 1:
+            mend = "choose one, tools/convert_weights.py --prefix PREFIX"
+            raise UserError(f"{len(found)} networks, whose names begin with {shown}", where, mend)
+        return next(iter(found), "")
+    begin = f"{stated.rstrip('.')}." if stated else ""
+    fitting = [one for one in found if one == begin] or [
+        one for one in found if begin and one.startswith(begin)
+    ]
+    if len(fitting) != 1:
+        told = f"{len(fitting)} networks whose names begin with {stated!r}"
+        raise UserError(told, where, f"--prefix takes one of {shown}")
+    return fitting[0]
+
+
+def open_source(src: str, layout: str, key: str | None = None) -> Source:
     """Read a file, or let timm or torchvision fetch a model by its name.
 
     Args:
         src: A ``.pth``, ``.safetensors``, ``.params`` or ``.pkl`` file, or a name.
         layout: As the user states it; it chooses between timm and torchvision.
+        key: Where the weights lie in a checkpoint, see :func:`read_tensors`.
 
     Raises:
         UserError: If the file is missing, damaged, no file of weights, or would run code when
@@ -58,8 +89,12 @@ def open_source(src: str, layout: str) -> Source:
     """
     path = Path(src).expanduser()
     if path.is_file():
-        return _from_file(path)
-    if path.is_dir() or path.name != src or path.suffix in (".pth", ".pt", ".pkl", ".params"):
+        return _from_file(path, key)
+    if path.is_dir():
+        read_tensors(path)  # says what the folder is
+    if key is not None:
+        raise UserError("a model by name has no keys", f"--key {key}", "leave --key out")
+    if path.name != src or path.suffix in (".pth", ".pt", ".pkl", ".params"):
         raise UserError("no such file of weights", src, "check the path")
     if path.suffix == ".safetensors":
         read_tensors(path)  # says that it is missing
@@ -67,33 +102,10 @@ def open_source(src: str, layout: str) -> Source:
     return Source(src, found.network.state_dict(), found.layout, found.fields, found.network)
 
 
-def _from_file(path: Path) -> Source:
-    with path.open("rb") as file:
-        begin = file.read(8)
+def _from_file(path: Path, key: str | None) -> Source:
+    file = read_tensors(path, key)
     fields: dict[str, Any] = {"source": f"{path.name} sha256 {sha256_of(path)}"}
-    tensors: Mapping[str, Tensor]
-    if begin == LIST_MAGIC or path.suffix == ".params":
-        tensors = read_params(path)
-    elif path.suffix == ".pkl" and not begin.startswith(ZIP):
-        tensors = read_numpy_pickle(path)
-        fields["author"] = tensors.author
-    elif path.suffix == ".safetensors":
-        tensors = read_tensors(path).tensors
-        if card_path(path).is_file():
-            card = read_card(path)
-            fields = {name: getattr(card, name) for name in KEPT}
-    else:
-        tensors, meta = _read_checkpoint(path)
-        if isinstance(meta.get("epoch"), int):
-            fields["epochs"] = meta["epoch"]
-    return Source(str(path), tensors, fields=fields)
-
-
-def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    # The public files of OpenMMLab carry their config as text, which load_checkpoint refuses;
-    # here nothing resumes and nothing executes it.
-    checkpoint = load_from_local_weights_only(str(path), "cpu")
-    meta = checkpoint.get("meta")
+    meta = file.contents.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     if "model_json" in meta:
         raise UserError(
@@ -101,10 +113,11 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             path,
             "keep that: python tools/export_backbone.py CKPT OUT.safetensors",
         )
-    for container in (*CONTAINERS, ""):
-        found = checkpoint.get(container) if container else checkpoint
-        if isinstance(found, dict):
-            tensors = {name: value for name, value in found.items() if isinstance(value, Tensor)}
-            if tensors:
-                return tensors, meta
-    raise UserError("no tensors in the file", path, "give a file of weights")
+    if path.suffix == ".safetensors" and card_path(path).is_file():
+        card = read_card(path)
+        fields = {name: getattr(card, name) for name in KEPT}
+    elif isinstance(meta.get("epoch"), int):
+        fields["epochs"] = meta["epoch"]
+    if isinstance(file.contents.get("__author__"), str):
+        fields["author"] = file.contents["__author__"]
+    return Source(str(path), file.tensors, fields=fields, line=file.line)

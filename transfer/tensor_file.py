@@ -1,21 +1,31 @@
-"""Tensors by name out of a file of weights, whoever wrote it; no code is run."""
+"""Tensors by name out of a file of weights, whoever wrote it; no code is run.
 
-from collections.abc import Iterator
+The contents tell the format, not the suffix.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from engine.checkpoints import load_checkpoint
+from engine.checkpoints import follow_pointer, load_from_local_weights_only
 from engine.errors import UserError
+from engine.pickle_outline import TORCH_LEGACY
+from engine.weight_containers import find_weights
+from engine.weight_files import is_safetensors, kind_of, refuse_shard
+from transfer.layouts import recognise
+from transfer.mxnet_params import LIST_MAGIC, read_params
+from transfer.numpy_pickle import read_numpy_pickle
 
 __all__ = ["TensorFile", "read_shapes", "read_tensors", "summarise"]
 
-# Where checkpoints keep weights; the plain ones first, then averages (mmengine, timm).
-CONTAINERS = ("state_dict", "model", "ema_state_dict", "state_dict_ema", "model_ema")
+ZIP = b"PK"  # torch.save's files since 1.6
+AGAIN = "copy or export it again"
 
 
 @dataclass(frozen=True)
@@ -25,28 +35,61 @@ class TensorFile:
     Args:
         path: The file.
         tensors: By their names in the file.
-        container: The key under which a checkpoint keeps them; empty if at the top.
+        container: The dotted key under which a checkpoint keeps them; empty if at the top.
+        line: Says where they lay and what was not read.
+        contents: What else a checkpoint holds.
     """
 
     path: Path
     tensors: dict[str, Tensor]
     container: str
+    line: str = ""
+    contents: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_tensors(path: str | Path) -> TensorFile:
-    """Read a ``.safetensors`` file, or the weights of a ``.pth`` checkpoint.
+def read_tensors(path: str | Path, key: str | None = None) -> TensorFile:
+    """Read the weights in a file of torch, safetensors, MXNet, or a pickle of arrays.
+
+    Args:
+        path: The file.
+        key: Dotted key of the dict to take, ``"."`` for the top; None to find the only one.
 
     Raises:
-        UserError: If the file is missing or damaged, or holds no tensors.
+        UserError: If the file is missing, damaged, a part, of another kind, would run code when
+            read, or holds no weights, or several and ``key`` does not say which.
     """
-    path = Path(path)
-    if not path.is_file():
+    path = follow_pointer(path)
+    if not path.is_file() and not path.is_dir():
         raise UserError("no such file of weights", path, "check the path")
-    if path.suffix != ".safetensors":
-        _refuse_card(path)
-        return _read_checkpoint(path)
-    with _in_our_words(path):
-        return TensorFile(path, safetensors.torch.load(path.read_bytes()), "")
+    _refuse_card(path)
+    contents = _read(path, b"" if path.is_dir() else _begin(path))
+    found = find_weights(contents, path, key, holds_resnet)
+    return TensorFile(path, found.tensors, found.container, str(found), contents)
+
+
+def _read(path: Path, begin: bytes) -> Mapping[str, Any]:
+    refuse_shard(path)
+    if begin.startswith(LIST_MAGIC) or path.suffix == ".params":
+        return read_params(path)
+    is_torch = begin == TORCH_LEGACY or begin.startswith(ZIP)
+    if not is_torch and (begin.startswith(b"\x80") or path.suffix == ".pkl"):
+        return read_numpy_pickle(path)
+    if begin and is_safetensors(path):
+        with _in_our_words(path):
+            return safetensors.torch.load(path.read_bytes())
+    if path.suffix == ".safetensors" and not is_torch and kind_of(path) is None:
+        raise UserError("damaged, truncated or no safetensors file", path, AGAIN)
+    return load_from_local_weights_only(str(path), "cpu")
+
+
+def holds_resnet(tensors: Mapping[str, Tensor]) -> bool:
+    """Tell whether the names are those of a network that holds a ResNet."""
+    return recognise(tensors) is not None
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(TORCH_LEGACY))
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -66,7 +109,7 @@ def _in_our_words(path: Path) -> Iterator[None]:
     except SafetensorError as error:
         told = str(error).replace(":", "")  # a colon separates the parts of an error's line
         raise UserError(
-            f"damaged, truncated or no safetensors file ({told})", path, "copy or export it again"
+            f"damaged, truncated or no safetensors file ({told})", path, AGAIN
         ) from error
 
 
@@ -74,17 +117,6 @@ def _refuse_card(path: Path) -> None:
     file = path.with_suffix(".safetensors")
     if path.suffix == ".json" and file.is_file():
         raise UserError("the card, not the backbone file", path, f"give {file}")
-
-
-def _read_checkpoint(path: Path) -> TensorFile:
-    checkpoint = load_checkpoint(path)
-    for container in (*CONTAINERS, ""):
-        found = checkpoint.get(container) if container else checkpoint
-        if isinstance(found, dict):
-            tensors = {name: value for name, value in found.items() if isinstance(value, Tensor)}
-            if tensors:
-                return TensorFile(path, tensors, container)
-    raise UserError("no tensors in the file", path, "give a file of weights")
 
 
 def summarise(file: TensorFile) -> list[str]:

@@ -101,12 +101,12 @@ def bad_file(kind: str, good: Path, folder: Path) -> Path:
     [
         ("code.pth", "refused, for reading the file would run code"),
         ("code.pkl", "refused, for reading the file would run code"),
-        ("none.pth", "no tensors in the file"),
+        ("none.pth", "no weights in the file"),
         ("none.safetensors", "no ResNet is in the file"),
         ("part.safetensors", "1 of 110 tensors do not fit (1 missing, layer2.0.bn1.running_mean)"),
         ("cut.safetensors", "damaged, truncated or no safetensors file"),
         ("cut.params", "damaged, truncated or no MXNet .params file"),
-        ("text.pth", "a text file, no checkpoint"),
+        ("text.pth", "a web page, not the file itself"),
         ("gone.pth", "no such file of weights"),
     ],
 )
@@ -172,3 +172,67 @@ def test_help_ends_in_an_example(tool: Tool, capsys: pytest.CaptureFixture) -> N
         tool("convert_weights", "-h")
     assert stopped.value.code == 0
     assert "example:\n  python tools/convert_weights.py " in capsys.readouterr().out
+
+
+# ---- several networks in a file ----
+
+PAIRS = [
+    ("module.encoder_q.", "module.encoder_k."),
+    ("student.backbone.", "teacher.backbone."),
+    ("online_network.net.", "target_network.net."),
+    ("base_encoder.", "momentum_encoder."),
+    ("", "momentum."),
+    ("module.backbone.", "module.backbone.ema."),
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[1])
+def test_of_several_networks_none_is_chosen_but_by_prefix(
+    tool: Tool, theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture, pair: tuple[str, str]
+) -> None:
+    plain = load_file(theirs)
+    both = {f"{pair[0]}{name}": tensor for name, tensor in plain.items()}
+    both |= {f"{pair[1]}{name}": tensor * 1.25 for name, tensor in plain.items()}
+    src, out = tmp_path / "both.pth", tmp_path / "out.safetensors"
+    for names in (sorted(both), sorted(both, reverse=True)):
+        torch.save({"state_dict": {name: both[name] for name in names}, "epoch": 1}, src)
+        assert tool("convert_weights", src, out) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: 2 networks, whose names begin with ")
+        assert all(repr(prefix) in line for prefix in pair)
+        assert "--prefix" in line
+        assert not out.exists()
+    for prefix, factor in zip(pair, (1, 1.25), strict=True):
+        assert tool("convert_weights", src, out, "--prefix", prefix.rstrip("."), "--force") == 0
+        assert "of another network" in capsys.readouterr().out
+        stem = load_file(out)["stem.0.weight"]
+        assert torch.equal(stem, plain["conv1.0.weight"] * factor)
+    assert tool("convert_weights", src, out, "--prefix", "nose", "--force") == 2
+    assert "--prefix takes one of" in capsys.readouterr().err
+
+
+def test_what_was_taken_and_what_was_not_read_is_printed(
+    tool: Tool, theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    plain = {f"module.{name}": tensor for name, tensor in load_file(theirs).items()}
+    src, out = tmp_path / "ref.pth", tmp_path / "out.safetensors"
+    torch.save({"net": plain, "model_ema": plain | {"n": torch.ones(1)}, "head": {"w": 1}}, src)
+    assert tool("convert_weights", src, out) == 0
+    said = capsys.readouterr().out
+    assert f"weights: 'net', {len(plain)} tensors; not read: 'model_ema' ({len(plain) + 1})" in said
+    assert "the names begin with 'module.'" in said
+    torch.save({"student": plain, "teacher": dict(plain)}, src)
+    assert tool("convert_weights", src, out, "--force") == 2
+    assert "weights of several networks ('student' with" in capsys.readouterr().err
+    assert tool("convert_weights", src, out, "--force", "--key", "teacher") == 0
+    assert "weights: 'teacher'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", ["--key", "--prefix"])
+def test_key_and_prefix_are_for_files_of_others(
+    tool: Tool, theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture, flag: str
+) -> None:
+    assert (
+        tool("convert_weights", theirs, tmp_path / "a.safetensors", "--to", "timm", flag, "x") == 2
+    )
+    assert f": {flag}: " in capsys.readouterr().err

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from engine.errors import UserError
+from engine.weight_containers import find_weights
 from transfer.numpy_pickle import read_numpy_pickle
+from transfer.tensor_file import read_tensors
 
 ARRAYS = {
     "conv1_w": np.arange(12, dtype=np.float32).reshape(2, 6),
@@ -32,8 +34,11 @@ def test_arrays_are_read(tmp_path: Path, container: str | None, protocol: int) -
     contents: dict[str, Any] = {**ARRAYS, "lr": np.float64(0.1), "name": "R-50"}
     if container:
         contents = {container: OrderedDict(contents), "__author__": "torchvision"}
-    read = read_numpy_pickle(save(tmp_path, contents, protocol))
-    assert read.author == ("torchvision" if container else "")
+    contents = read_numpy_pickle(save(tmp_path, contents, protocol))
+    assert contents.get("__author__", "") == ("torchvision" if container else "")
+    found = find_weights(contents, tmp_path)
+    assert found.container == (container or "")
+    read = found.tensors
     assert list(read) == list(ARRAYS)
     for name, array in ARRAYS.items():
         assert torch.equal(read[name], torch.from_numpy(np.ascontiguousarray(array)))
@@ -84,7 +89,7 @@ def test_what_would_run_code_is_refused_and_does_not_run(
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
     import _codecs
 
-    path = save(tmp_path, Evil(_codecs.encode, "x", "zlib_codec"))
+    path = save(tmp_path, {"x": Evil(_codecs.encode, "x", "zlib_codec")})
     with pytest.raises(UserError, match="encoding zlib_codec"):
         read_numpy_pickle(path)
 
@@ -98,7 +103,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, cut: int) -> None:
         read_numpy_pickle(path)
 
 
-@pytest.mark.parametrize("contents", [{"model": {"a": 1}}, [1, 2], {}, {"a": np.array(["x"])}])
+@pytest.mark.parametrize("contents", [{"model": {"a": 1}}, {}, {"a": np.array(["x"])}])
 def test_a_file_without_arrays_of_numbers_is_refused(tmp_path: Path, contents: Any) -> None:
-    with pytest.raises(UserError, match="no arrays in the file"):
-        read_numpy_pickle(save(tmp_path, contents))
+    with pytest.raises(UserError, match="no weights in the file"):
+        read_tensors(save(tmp_path, contents))
