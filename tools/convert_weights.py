@@ -30,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--timm-name", metavar="NAME", default="", help="SRC is this network of timm")
     made.add_argument("--key", help="where a checkpoint keeps the weights, dotted [the only dict]")
     made.add_argument("--prefix", help="what the network's names begin with [the only network]")
+    made.add_argument(
+        "--in-channels", type=int, metavar="N", default=3, help="of the images, by timm's rule [3]"
+    )
     made.add_argument("--to", choices=TARGETS, help="SRC is ours: write it for this library")
     made.add_argument("--force", action="store_true", help="replace existing files")
     args = made.parse_args(argv)
@@ -45,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _convert(args: argparse.Namespace) -> Converted:
     if args.to is None:
-        names = ("timm_name", "key", "prefix", "force")
+        names = ("timm_name", "key", "prefix", "in_channels", "force")
         chosen = {name: getattr(args, name) for name in names}
         return convert_weights(args.src, args.out, args.layout, **chosen)
     given = {"--layout": args.layout != "auto", "--timm-name": bool(args.timm_name)}
     given |= {f"--{name}": getattr(args, name) is not None for name in ("key", "prefix")}
+    given["--in-channels"] = args.in_channels != 3
     for flag, is_given in given.items():
         if is_given:
             raise UserError("--to converts a backbone file of ours", flag, "leave one of both out")

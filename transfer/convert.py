@@ -15,6 +15,11 @@ from transfer.card_writing import check_target, write_with_card
 from transfer.convert_timm import convert_timm
 from transfer.converted_card import OTHERS, build_network, card_fields, tell_images
 from transfer.feature_check import check_same_features
+from transfer.input_channels import (
+    adapt_first_convolution,
+    adapt_images,
+    check_in_channels,
+)
 from transfer.layouts import prefixes_of, recognise, shapes_of
 from transfer.libraries import build_like
 from transfer.mismatch import compare
@@ -51,6 +56,7 @@ def convert_weights(
     timm_name: str = "",
     key: str | None = None,
     prefix: str | None = None,
+    in_channels: int = 3,
     force: bool = False,
 ) -> Converted:
     """Write another library's ResNet, or another network of timm, as a backbone file with its card.
@@ -63,6 +69,7 @@ def convert_weights(
             that name is enough.
         key: Dotted key of the dict of weights in a checkpoint that holds several.
         prefix: What the names of the network begin with in a file that holds several networks.
+        in_channels: Of the images; other than three by timm's rule, see ``input_channels``.
         force: Replace ``out`` if it exists.
 
     Raises:
@@ -73,10 +80,11 @@ def convert_weights(
     """
     out = Path(out)
     check_target(out, force)
+    check_in_channels(in_channels)
     source = open_source(src, "timm" if timm_name and layout == "auto" else layout, key)
     if timm_name or (source.layout == "timm" and recognise(source.tensors) is None):
         name = _timm_name(source, layout, timm_name)
-        return Converted(*convert_timm(source, out, name, prefix))
+        return Converted(*convert_timm(source, out, name, prefix, in_channels))
     prefix = choose_prefix(prefixes_of(source.tensors), prefix, source.where)
     layout = _layout_of(source, layout, prefix)
     if layout == "gluon":
@@ -89,6 +97,10 @@ def convert_weights(
     read = f"read: {len(source.tensors)} tensors in the layout of {layout}, from {source.where}"
     lines = [read, *source.lines(prefix), *_account(inside, left_out, tensors)]
     lines.append(_check_features(source, layout, inside, fields, ours))
+    first = next(name for name in ("stem.0.weight", "conv1.weight") if name in tensors)
+    order = fields["channel_order"]
+    tensors[first] = adapt_first_convolution(tensors[first], in_channels, order)
+    fields = adapt_images(fields, in_channels)
     lines.append(tell_images(fields))
     return Converted(write_with_card(out, tensors, fields), lines)
 

@@ -32,7 +32,7 @@ MMPRETRAIN_DEPTHS = (18, 34, 50, 101, 152)
 HAS = {
     "timm": "timm has ResNet-B with stem 64, ResNet-C and ResNet-D",
     "mmpretrain": f"mmpretrain has the depths {', '.join(map(str, MMPRETRAIN_DEPTHS))}",
-    "torchvision": "torchvision has ResNet-B of its depths only, stem 64 and base 64",
+    "torchvision": "torchvision has ResNet-B of its depths only, 3 channels in, stem 64, base 64",
 }
 
 
@@ -93,7 +93,7 @@ def _check_expressible(to: str, fields: Mapping[str, Any], src: str | Path) -> N
     if can[to]:
         return  # only the package is missing
     network = f"{fields['type']}-{fields['depth']}"
-    widths = f"stem {fields['stem_channels']}, base {fields['base_channels']}"
+    widths = ", ".join(f"{n} {fields[f'{n}_channels']}" for n in ("in", "stem", "base"))
     raise UserError(
         f"{to} cannot express a {network} ({widths}); {HAS[to]}", src, "choose another --to"
     )
@@ -105,8 +105,11 @@ def _how_to_load(to: str, fields: Mapping[str, Any]) -> str:
         return f"torchvision.models.resnet{depth}() with fc = torch.nn.Identity(), strictly"
     if to == "timm":
         name = timm_name(fields)
-        called = f"timm.create_model('{name}', num_classes=0)" if name else "timm's class ResNet"
+        more = "" if fields["in_channels"] == 3 else f", in_chans={fields['in_channels']}"
+        network = f"timm.create_model('{name}', num_classes=0{more})"
+        called = network if name else "timm's class ResNet"
         return f"{called}, strictly"
     kind, more = MMPRETRAIN[VARIANTS[fields["type"]].letter]
-    widths = "".join(f", {name}={fields[name]}" for name in ("stem_channels", "base_channels"))
+    names = ("in_channels", "stem_channels", "base_channels")
+    widths = "".join(f", {n}={fields[n]}" for n in names if (n, fields[n]) != ("in_channels", 3))
     return f"mmpretrain.models.{kind}(depth={depth}{widths}{more}), strictly"

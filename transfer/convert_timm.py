@@ -12,8 +12,9 @@ from backbones import TimmNetwork
 from engine.errors import UserError
 from transfer.backbone_card import TIMM, Card
 from transfer.card_writing import write_with_card
-from transfer.converted_card import UNKNOWN
+from transfer.converted_card import UNKNOWN, tell_images
 from transfer.feature_check import fill, same_map
+from transfer.input_channels import adapt_first_convolution, adapt_images
 from transfer.sources import Source, choose_prefix
 from transfer.timm_networks import architecture_of, network_on_meta
 
@@ -26,7 +27,7 @@ AUXILIARY = "AuxLogits."
 
 
 def convert_timm(
-    source: Source, out: Path, name: str, prefix: str | None = None
+    source: Source, out: Path, name: str, prefix: str | None = None, in_channels: int = 3
 ) -> tuple[Card, list[str]]:
     """Write a network of timm, cut behind its last map, as a backbone file with its card.
 
@@ -35,6 +36,7 @@ def convert_timm(
         out: ``OUT.safetensors``.
         name: As in ``timm.list_models()``, with a tag or without.
         prefix: What the names begin with, where the file holds several networks.
+        in_channels: Of the images; other than three by timm's rule.
 
     Returns:
         The card, and lines that tell what became of every tensor.
@@ -59,6 +61,8 @@ def convert_timm(
     if broken:
         raise UserError(f"{broken[0]} holds NaN or infinity", where, "take another file")
     _check_maps(ours, theirs, names, file, where)
+    for key in _first_convolutions(theirs, in_channels):
+        tensors[key] = adapt_first_convolution(tensors[key], in_channels)
     left_out = sorted(file.keys() - set(names.values()))
     lines = [
         f"read: {len(file)} tensors of {name}, from {where}; used: {len(tensors)}",
@@ -67,7 +71,19 @@ def convert_timm(
         f"checked: the same maps as timm's {type(theirs).__name__} in {len(ours.strides)} stages, "
         "with these weights and random ones",
     ]
-    return write_with_card(out, tensors, _fields(source, theirs, architecture)), lines
+    fields = adapt_images(_fields(source, theirs, architecture), in_channels)
+    if in_channels != 3:
+        fields["options"] = {"in_chans": in_channels}
+    lines.append(tell_images(fields))
+    return write_with_card(out, tensors, fields), lines
+
+
+def _first_convolutions(theirs: Any, in_channels: int) -> list[str]:
+    if in_channels == 3:
+        return []
+    named = theirs.pretrained_cfg["first_conv"]
+    names = [named] if isinstance(named, str) else list(named)
+    return [f"network.{name}.weight" for name in names]
 
 
 def _create(name: str) -> nn.Module:

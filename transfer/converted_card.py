@@ -112,4 +112,6 @@ def build_network(fields: Mapping[str, Any]) -> nn.Module:
 def tell_images(fields: Mapping[str, Any]) -> str:
     """Say which images the network reads."""
     mean, std = ([round(value, 3) for value in fields[name]] for name in ("mean", "std"))
-    return f"images: {fields['channel_order']}, mean {mean}, std {std} on 0 to 255"
+    num = fields["in_channels"]
+    kind = fields["channel_order"] if num == 3 else f"{num} channels as stored"
+    return f"images: {kind}, mean {mean}, std {std} on 0 to 255"

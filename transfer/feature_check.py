@@ -76,7 +76,7 @@ def check_same_features(
         UserError: If a stage differs.
     """
     rng = torch.Generator().manual_seed(1)
-    images = torch.rand(1, 3, *IMAGE_PX, generator=rng) - 0.5
+    images = torch.rand(1, getattr(ours, "in_channels", 3), *IMAGE_PX, generator=rng) - 0.5
     for filled in (False, True):
         if filled:
             theirs.load_state_dict(fill(theirs.state_dict()))

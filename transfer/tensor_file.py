@@ -36,7 +36,7 @@ class TensorFile:
         path: The file.
         tensors: By their names in the file.
         container: The dotted key under which a checkpoint keeps them; empty if at the top.
-        line: Says where they lay and what was not read.
+        line: Says where they lay and what was not read; empty of a file of one table.
         contents: What else a checkpoint holds.
     """
 
@@ -64,7 +64,8 @@ def read_tensors(path: str | Path, key: str | None = None) -> TensorFile:
     _refuse_card(path)
     contents = _read(path, b"" if path.is_dir() else _begin(path))
     found = find_weights(contents, path, key, holds_resnet)
-    return TensorFile(path, found.tensors, found.container, str(found), contents)
+    line = str(found) if found.container or found.unread else ""
+    return TensorFile(path, found.tensors, found.container, line, contents)
 
 
 def _read(path: Path, begin: bytes) -> Mapping[str, Any]:

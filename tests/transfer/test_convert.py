@@ -93,8 +93,10 @@ def test_every_tensor_is_accounted_for(tmp_path: Path) -> None:
     tensors = {f"module.{name}": tensor for name, tensor in timm_small().state_dict().items()}
     tensors["neck.weight"] = torch.ones(1)
     done = convert_weights(str(save(tmp_path, {"state_dict": tensors})), tmp_path / "o.safetensors")
-    assert done.lines[:5] == [
+    assert done.lines[:7] == [
         f"read: 333 tensors in the layout of timm, from {tmp_path}/theirs.pth",
+        "weights: 'state_dict', 333 tensors",
+        "prefix: the names begin with 'module.'",
         "used: 275",
         "left out: 55 counters num_batches_tracked",
         "left out: 2 of the classifier: module.fc.weight, module.fc.bias",
