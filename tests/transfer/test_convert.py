@@ -136,7 +136,9 @@ def test_an_mmpretrain_checkpoint_with_its_config_as_text(tmp_path: Path, small:
     meta = {"config": "model = dict()", "epoch": 100, "CLASSES": ("a", "b")}
     path, out = save(tmp_path, {"meta": meta, "state_dict": theirs}), tmp_path / "o.safetensors"
     done = convert_weights(str(path), out)
-    assert done.lines[1:3] == [
+    assert done.lines[1:5] == [
+        "weights: 'state_dict', 277 tensors",
+        "prefix: the names begin with 'backbone.'",
         "used: 275",
         "left out: 2 of the classifier: head.fc.weight, head.fc.bias",
     ]
@@ -180,7 +182,8 @@ def test_detectron_blobs_of_scale_and_shift(tmp_path: Path, small: Build) -> Non
     path = save(tmp_path, {"blobs": {**arrays, **extra}}, "R-50.pkl")
     done = convert_weights(str(path), tmp_path / "o.safetensors")
     assert done.card.num_tensors == 265
-    assert done.lines[1:4] == [
+    assert done.lines[1:5] == [
+        "weights: 'blobs', 162 tensors",
         "used: 159; 106 running statistics added, the file has scale and shift only",
         "left out: 2 no part of detectron2's network: conv1_w_momentum, conv1_b",
         "left out: 1 of the classifier: fc1000_w",
