@@ -25,10 +25,10 @@ from detection.coco_fields import Id
 from detection.coco_files import Coco, load_coco, read_categories, read_coco
 from detection.coco_truth import truth_of_images
 from detection.voc_files import read_voc
-from engine.errors import UserError
+from engine.errors import NoTruthError, UserError
 from engine.name_list import read_class_names, refuse_variants, unique_or_refuse
 
-__all__ = ["BoxDataset", "CocoFormat", "VocFormat"]
+__all__ = ["BoxDataset", "CocoFormat", "VocFormat", "check"]
 
 CLASSES_FILE = "classes.txt"
 
@@ -80,6 +80,7 @@ class BoxDataset(BaseDetDataset):
             )
         self.hold_out, self.held_out = hold_out, held_out
         self.max_unreadable = max_unreadable
+        self._no_truth: NoTruthError | None = None
         self._read: dict[Path, Any] = {}  # a file that tells classes and boxes is read once
         super().__init__(
             ann_file=ann_file,
@@ -165,7 +166,7 @@ class BoxDataset(BaseDetDataset):
         """Apply ``filter_cfg`` to a training split; other splits keep every image.
 
         Raises:
-            UserError: If no image is left, or no box that counts.
+            UserError: If no image is left, or in a split to judge by no box that counts.
         """
         kept = self.data_list
         if not self.test_mode:
@@ -181,19 +182,40 @@ class BoxDataset(BaseDetDataset):
                 self.ann_file,
                 f"they need boxes and sizes that filter_cfg lets through ({self.filter_cfg})",
             )
-        self._check_a_box_counts(kept)
+        flags = [box["ignore_flag"] for info in kept for box in info["instances"]]
+        self._no_truth = (
+            None if False in map(bool, flags) else self._tell_no_truth(flags, len(kept))
+        )
+        if self._no_truth and self.test_mode:
+            raise self._no_truth
         return kept
 
-    def _check_a_box_counts(self, kept: Sequence[Mapping[str, Any]]) -> None:
-        flags = [box["ignore_flag"] for info in kept for box in info["instances"]]
-        if not flags or all(flags):
-            aim = "judge by" if self.test_mode else "learn from"
-            there = f"{len(flags)} boxes, all of them ignored" if flags else "no box"
-            raise UserError(
-                f"there is nothing to {aim}: {there} in {len(kept)} images",
-                self.ann_file,
-                "annotate; difficult, crowds, too small, left out (said above): they don't count",
-            )
+    def _tell_no_truth(self, flags: Sequence[int], num_images: int) -> NoTruthError:
+        aim = "judge by" if self.test_mode else "learn from"
+        there = f"{len(flags)} boxes, all of them ignored" if flags else "no box"
+        return NoTruthError(
+            f"there is nothing to {aim}: {there} in {num_images} images",
+            self.ann_file,
+            "annotate; difficult, crowds, too small, left out (said above): they don't count",
+        )
+
+    def check_a_box_counts(self) -> None:
+        """Stop where no box counts; not while it is built, for it may be joined with others.
+
+        Raises:
+            NoTruthError: If so.
+        """
+        if self._no_truth:
+            raise self._no_truth
+
+
+def check(dataset: BoxDataset) -> None:
+    """Look at a data set for :func:`engine.data_sets.look_at`.
+
+    Raises:
+        NoTruthError: If no box counts.
+    """
+    dataset.check_a_box_counts()
 
 
 @DATASETS.register_module()

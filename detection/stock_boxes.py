@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from detection.annotations import ALIKE, warn
-from engine.errors import UserError
+from engine.errors import NoTruthError, UserError
 from engine.name_list import nearest
 
 __all__ = ["check_boxes"]
@@ -18,8 +18,8 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
         in_files: The number of boxes of each class name in the files.
 
     Raises:
-        UserError: If no box counts, or a class without a box is a misspelling of one that is
-            dropped.
+        NoTruthError: If no box counts.
+        UserError: If a class without a box is a misspelling of one that is dropped.
     """
     classes, where = dataset.metainfo["classes"], dataset.ann_file
     dropped = {name: count for name, count in in_files.items() if name not in classes}
@@ -34,7 +34,7 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
             f"not among the {len(classes)} stated: {most}{more}"
         )
     if not boxes or all(box["ignore_flag"] for box in boxes):
-        raise UserError(
+        raise NoTruthError(
             f"there is nothing to {'judge by' if dataset.test_mode else 'learn from'}: of {total} "
             f"boxes {kind} keeps {len(boxes)}{', all of them ignored' if boxes else ''}",
             where,

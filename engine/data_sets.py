@@ -18,12 +18,13 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, HOOKS, init_default_scope
 from mmengine.runner import Runner
 
-from engine.errors import UserError, mistake_in
+from engine.errors import NoTruthError, UserError, mistake_in
 
 __all__ = ["LookAtSplits", "build_dataset", "classes_of", "data_mistakes", "look_at"]
 
 # A data set's class, or one it inherits from: the module of ours whose ``check`` looks at it.
-CHECKS = {
+CHECKS: dict[str, str] = {
+    "detection.datasets.BoxDataset": "detection.datasets",
     "mmdet.datasets.coco.CocoDataset": "detection.stock_coco",
     "mmdet.datasets.xml_style.XMLDataset": "detection.stock_voc",
     "mmseg.datasets.basesegdataset.BaseSegDataset": "segmentation.stock_masks",
@@ -68,13 +69,23 @@ def look_at(dataset: Any) -> None:
     """Check what a data set of mmdet or mmsegmentation has made of its files, wrapped or not.
 
     Raises:
-        UserError: If boxes or labels would be lost or mistaken.
+        UserError: If boxes or labels would be lost or mistaken, or nothing counts in any part.
     """
-    for part in _parts(dataset):
-        for kind in type(part).__mro__:
-            module = CHECKS.get(f"{kind.__module__}.{kind.__qualname__}")
-            if module:
-                import_module(module).check(part)
+    parts, empty = list(_parts(dataset)), []
+    for part in parts:
+        try:
+            _check(part)
+        except NoTruthError as error:
+            empty.append(error)
+    if len(empty) == len(parts):
+        raise empty[0]
+
+
+def _check(part: Any) -> None:
+    for kind in type(part).__mro__:
+        module = CHECKS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if module:
+            import_module(module).check(part)
 
 
 def _parts(dataset: Any) -> Iterator[Any]:

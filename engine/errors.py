@@ -6,7 +6,7 @@ existing state, 75 stopped cleanly (call again), 130/143 interrupted.
 
 from collections.abc import Iterator
 
-__all__ = ["RefusedError", "UserError", "chain", "mistake_in", "told_by_a_worker"]
+__all__ = ["NoTruthError", "RefusedError", "UserError", "chain", "mistake_in", "told_by_a_worker"]
 
 
 class UserError(ValueError):
@@ -28,6 +28,10 @@ class RefusedError(UserError):
     """Going on would overwrite or mix up work that exists already."""
 
     exit_code = 3
+
+
+class NoTruthError(UserError):
+    """In one part of a split nothing counts; where parts are joined, another may hold something."""
 
 
 class _FromWorkerError(UserError):

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
-from engine.errors import UserError
+from engine.errors import NoTruthError, UserError
 from segmentation.masks import mask_facts
 
 __all__ = ["check"]
@@ -57,7 +57,7 @@ def _check_labels(dataset: BaseSegDataset, paths: list[Path], num_classes: int, 
             )
         seen |= {_label(value, dataset) for value in each.values}
     if seen <= ignored:
-        raise UserError("every pixel of every mask is ignored", where, "give the pixels labels")
+        raise NoTruthError("every pixel of every mask is ignored", where, "give the pixels labels")
 
 
 def _label(value: int, dataset: BaseSegDataset) -> int:
