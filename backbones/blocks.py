@@ -8,7 +8,7 @@ Letters: B batch, C channels, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -244,19 +244,23 @@ def make_stage(
     dilation: int = 1,
     contract_dilation: bool = False,
     with_cp: bool = False,
+    multi_grid: Sequence[int] | None = None,
 ) -> nn.Sequential:
     """The blocks of stage 0, 1, 2 or 3; the first one has the stride and the projection.
 
     With ``contract_dilation`` the first block of a dilated stage has ``dilation // 2``, that of
-    the stage before it in a network dilated by 2 and 4 (GluonCV, mmsegmentation).
+    the stage before it in a network dilated by 2 and 4 (GluonCV, mmsegmentation).  ``multi_grid``
+    states the dilation of each block itself (arXiv:1706.05587; absolute, as in mmsegmentation).
     """
     block, num_blocks = DEPTHS[depth]
     channels = base_channels * 2**stage
-    first_dilation = dilation // 2 if contract_dilation and dilation > 1 else dilation
-    first = block(in_channels, channels, stride, first_dilation, variant, norm_cfg, with_cp)
+    first = dilation // 2 if contract_dilation and dilation > 1 else dilation
+    dilations = multi_grid or (first, *[dilation] * (num_blocks[stage] - 1))
     wide = channels * block.expansion
-    others = (
-        block(wide, channels, 1, dilation, variant, norm_cfg, with_cp)
-        for _ in range(1, num_blocks[stage])
+    return nn.Sequential(
+        block(in_channels, channels, stride, dilations[0], variant, norm_cfg, with_cp),
+        *(
+            block(wide, channels, 1, dilations[number], variant, norm_cfg, with_cp)
+            for number in range(1, num_blocks[stage])
+        ),
     )
-    return nn.Sequential(first, *others)

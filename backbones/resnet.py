@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from .blocks import VARIANTS, Variant, conv3x3, make_stage, stage_out_channels
+from .blocks import DEPTHS, VARIANTS, Variant, conv3x3, make_stage, stage_out_channels
 from .norm import NormsByName, build_norm, hold_batch_norms
 from .weight_init import InitCfg, SelfInitialised
 
@@ -54,6 +54,8 @@ class ResNet(SelfInitialised, NormsByName):
             statistics stand still; gamma and beta may still be trained.
         with_cp: Compute blocks again in the backward pass to save memory.
         contract_dilation: The first block of a dilated stage has half of its dilation.
+        multi_grid: Dilation of each block of the last stage, whatever ``dilations`` says of it;
+            numbers beyond its last block are left over, as in mm*.
         zero_init_residual: ``init_weights`` sets the last gamma of each block to 0
             (arXiv:1812.01187, sec. 3.1). Off here, on in mm*: a baseline must not have the trick.
         init: Rule by which ``init_weights`` draws: ``"msra"`` (GluonCV's) or ``"xavier"`` (the
@@ -81,6 +83,7 @@ class ResNet(SelfInitialised, NormsByName):
         norm_eval: bool = False,
         with_cp: bool = False,
         contract_dilation: bool = False,
+        multi_grid: Sequence[int] | None = None,
         zero_init_residual: bool = False,
         init: str = "msra",
         init_cfg: InitCfg = None,
@@ -100,6 +103,7 @@ class ResNet(SelfInitialised, NormsByName):
         self.frozen_stages, self.norm_eval = frozen_stages, norm_eval
         self.norm_cfg = dict(norm_cfg or {"type": "BN"})
         self.with_cp, self.contract_dilation = with_cp, contract_dilation
+        self.multi_grid = None if multi_grid is None else tuple(multi_grid)
         self._check_arguments()
         self._add_stem()
         self._add_stages()
@@ -112,6 +116,13 @@ class ResNet(SelfInitialised, NormsByName):
                 raise ValueError(
                     f"{name} must be {self.num_stages} numbers (num_stages) >= 1, got {given}"
                 )
+        num_blocks = DEPTHS[self.depth][1][self.num_stages - 1]
+        grid = self.multi_grid
+        if grid is not None and (len(grid) < num_blocks or min(grid) < 1):
+            raise ValueError(
+                f"multi_grid must be {num_blocks} numbers >= 1 (blocks of the last stage) or more, "
+                f"got {grid}"
+            )
         stages = range(self.num_stages)
         indices = self.out_indices
         if not indices or list(indices) != sorted(set(indices) & set(stages)):
@@ -152,6 +163,7 @@ class ResNet(SelfInitialised, NormsByName):
                 dilation,
                 self.contract_dilation,
                 self.with_cp,
+                self.multi_grid if stage == self.num_stages - 1 else None,
             )
             self.add_module(f"layer{stage + 1}", layer)
 

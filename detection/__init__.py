@@ -1,11 +1,13 @@
 """What mmdet lacks: operators without a compiler, our data formats, metrics in percent.
 
-Importing this package makes ``import mmdet.models`` work where mmcv has no compiled operators.
-The classes register when their modules are imported; configs name these in ``custom_imports``.
+Importing this package makes ``import mmdet.models`` work where mmcv has no compiled operators, and
+registers the shared head that ``--backbone`` puts into mmdet's own C4 configs.
+Other classes register when their modules are imported; configs name these in ``custom_imports``.
 """
 
 import warnings
 
+import detection.shared_head  # noqa: F401  registers ResNetStage4
 from detection.judges import JUDGES
 from detection.mmcv_ops import install
 from engine.environment import refuse_upstream_beside_forks

@@ -115,7 +115,8 @@ def replace_sync_bn(cfg: Config) -> str | None:
     """Turn SyncBN into BN where there is no GPU; SyncBN has no CPU kernel."""
     if torch.cuda.is_available():
         return None
-    count = _rename(cfg.model, "SyncBN", "BN")
+    # MMSyncBN: mmcv's own, of the heads of some stock configs.
+    count = sum(_rename(cfg.model, name, "BN") for name in ("SyncBN", "MMSyncBN"))
     return f"SyncBN became BN in {count} places: no GPU here" if count else None
 
 

@@ -13,6 +13,7 @@ from classification.audit import TrickAudit
 from engine import doors, training
 from engine.config_file import load_config
 from transfer.adapt import apply_backbone
+from transfer.fit_check import check_fit
 
 EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
     --backbone work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg, explicit = load_config(args, TASKS)
     lines = apply_backbone(cfg, args.backbone, explicit)
     lines += training.prepare_training(cfg, args.amp)
+    if args.backbone:
+        check_fit(cfg.model)
     training.add_hooks(cfg, TrickAudit.__name__)
     training.train(cfg, args, lines)
     return 0

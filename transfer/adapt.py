@@ -21,6 +21,7 @@ from transfer.backbone_file import Card, read_card
 from transfer.channels import derive_channels
 from transfer.layouts import equivalent_type
 from transfer.settings import Settings, nearly_equal
+from transfer.tensor_file import read_shapes
 from transfer.timm_config import TAKEN, put_timm_network, stated_timm_network
 
 __all__ = ["SCRATCH", "apply_backbone", "build_parts"]
@@ -163,7 +164,7 @@ def _unfreeze(settings: Settings, node: str, is_resnet: bool) -> None:
 
 def _start_from(settings: Settings, card: Card, path: Path) -> list[str]:
     before = _stated_stages(settings.get(BACKBONE))
-    stages = _replace_backbone(settings, card)
+    stages = _replace_backbone(settings, card, path)
     _fit_preprocessor(settings, card)
     network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
     has_head = _fit_shared_head(settings, network, replace=True)
@@ -177,7 +178,7 @@ def _start_from(settings: Settings, card: Card, path: Path) -> list[str]:
     return [told, *settings.lines]
 
 
-def _replace_backbone(settings: Settings, card: Card) -> Sequence[int]:
+def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[int]:
     """Write the card's network into the config; return C at the end of each of its stages."""
     old = settings.get(BACKBONE)
     stated = TIMM if _is_timm(old) else equivalent_type(old)
@@ -201,9 +202,21 @@ def _replace_backbone(settings: Settings, card: Card) -> Sequence[int]:
         return put_timm_network(settings, card).out_channels
     for name in FROM_CARD:
         settings.set(f"{BACKBONE}.{name}", getattr(card, name))
+    _refuse_other_norms(settings, path)
     assert card.depth is not None
     assert card.base_channels is not None  # what read_card checked
     return _stages(card.depth, card.base_channels)
+
+
+def _refuse_other_norms(settings: Settings, path: Path) -> None:
+    stated = (settings.get(f"{BACKBONE}.norm_cfg") or {}).get("type", "BN")
+    found = "GN" if any(".gn" in name for name in read_shapes(path)) else "BN"
+    if (stated == "GN") != (found == "GN"):
+        raise UserError(
+            f"the config's backbone normalises by {stated}, the file's by {found}",
+            f"{BACKBONE}.norm_cfg",
+            "take a config with the file's norms, or another file",
+        )
 
 
 def _is_timm(backbone: Mapping[str, Any]) -> bool:

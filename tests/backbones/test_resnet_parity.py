@@ -98,6 +98,25 @@ def test_deep_dilated_resnet_d_equals_mmseg(depth, filled):
     )
 
 
+@pytest.mark.parametrize("depth", [18, 50])
+def test_a_multi_grid_equals_mmsegs(depth, filled):
+    pytest.importorskip("mmseg.models")
+    from mmseg.registry import MODELS as MMSEG
+
+    grid = (1, 2, 4, 1, 3, 2)  # the last stage may have fewer blocks
+    same = dict(depth=depth, base_channels=8, stem_channels=8, multi_grid=grid, **DILATED)
+    assert_same_maps(
+        filled(MODELS.build, dict(type="ResNetD", **same)),
+        filled(MMSEG.build, dict(type="ResNetV1d", **same, _scope_="mmseg")),
+    )
+
+
+@pytest.mark.parametrize("grid", [(1, 2), (0, 1, 1), ()])
+def test_a_multi_grid_has_a_dilation_for_each_block(grid):
+    with pytest.raises(ValueError, match="multi_grid must be 3 numbers"):
+        MODELS.build(dict(type="ResNetD", depth=50, base_channels=8, multi_grid=grid))
+
+
 def test_group_norm_has_the_names_and_values_of_mmseg(filled):
     pytest.importorskip("mmseg.models")
     from mmseg.registry import MODELS as MMSEG

@@ -148,6 +148,18 @@ def test_deformable_convolutions_are_not_dropped_silently(backbone_file: Write) 
         apply_backbone(cfg, backbone_file(), set())
 
 
+def test_norms_of_another_kind_than_the_files_are_refused_before_any_loading(
+    backbone_file: Write,
+) -> None:
+    cfg = upstream("mmdet", FPN)
+    cfg.model.backbone.norm_cfg = dict(type="GN", num_groups=4, requires_grad=True)
+    with pytest.raises(UserError, match="normalises by GN, the file's by BN"):
+        apply_backbone(cfg, backbone_file(), set())
+    path = backbone_file(norm_cfg=dict(type="GN", num_groups=4), name="gn")
+    with pytest.raises(UserError, match="normalises by BN, the file's by GN"):
+        apply_backbone(upstream("mmdet", FPN), path, set())
+
+
 def test_mmdets_default_of_norm_eval_is_kept(backbone_file: Write) -> None:
     cfg = upstream("mmdet", FPN)
     del cfg.model.backbone["norm_eval"]
