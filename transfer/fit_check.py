@@ -54,7 +54,7 @@ def network_of_shapes(model: ConfigDict) -> nn.Module:
     return network
 
 
-def try_network(network: nn.Module, in_channels: int) -> None:
+def try_network(network: Any, in_channels: int) -> None:
     """Send the shape of an image of ``in_channels`` through backbone, neck and heads.
 
     Raises:
@@ -69,7 +69,7 @@ def try_network(network: nn.Module, in_channels: int) -> None:
 
 
 def _try_head(head: nn.Module, maps: Sequence[Tensor]) -> None:
-    stages = list(head) if isinstance(head, nn.ModuleList) else [head]
+    stages: list[Any] = list(head) if isinstance(head, nn.ModuleList) else [head]
     before: Any = _samples()
     for stage in stages:
         with _unknown_ignored():
