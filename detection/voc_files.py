@@ -11,6 +11,7 @@ from pathlib import Path
 
 from detection.annotations import AnnotatedImage, refuse_missing
 from detection.voc_xml import read_xml
+from engine.image_files import SUFFIXES, has_image_suffix, warn_of_passed_over
 from engine.name_list import read_names
 
 __all__ = ["find_images", "read_voc"]
@@ -19,7 +20,6 @@ NO_LIST = (
     "check --data-root (or DATA_ROOT), data_root and ann_file; "
     "tools/prepare_data.py puts data in place"
 )
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[AnnotatedImage]:
@@ -42,15 +42,16 @@ def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[An
 
 
 def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:
-    """Find each name's file, whatever its suffix; names without a file are left out.
+    """Find each name's file; names without a file are left out.
 
     Where two files differ in the suffix only, the first of ``SUFFIXES`` wins.
     """
     folders = {(image_dir / name).parent for name in names}
     by_stem: dict[Path, Path] = {}
     for folder in folders:
-        files = [path for path in folder.iterdir()] if folder.is_dir() else []
-        images = [path for path in files if path.suffix.lower() in SUFFIXES]
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        warn_of_passed_over(files, folder)
+        images = [path for path in files if has_image_suffix(path.name)]
         for path in sorted(images, key=lambda path: -SUFFIXES.index(path.suffix.lower())):
             by_stem[folder / path.stem] = path
     return {name: by_stem[image_dir / name] for name in names if image_dir / name in by_stem}

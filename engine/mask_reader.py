@@ -3,6 +3,7 @@
 mmseg's ``LoadAnnotations`` makes bytes of them: label 290 would be 34.
 """
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,9 @@ def decode_mask(path: str | Path) -> np.ndarray:
         UserError: If the file holds colours or fractions.
         Exception: Whatever the system or Pillow's decoders raise if it can't be read.
     """
-    with truncated_is_an_error(), Image.open(path, formats=FORMATS) as image:
+    # Not by its path: Pillow forgets to turn a TIFF that it maps into memory.
+    data = io.BytesIO(Path(path).read_bytes())
+    with truncated_is_an_error(), Image.open(data, formats=FORMATS) as image:
         image.load()
         labels = np.asarray(image)
         if labels.ndim != 2:

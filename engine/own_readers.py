@@ -65,12 +65,14 @@ def read_with_ours(cfg: Config) -> list[str]:
     lines: dict[str, None] = {}
     scope = cfg.get("default_scope", "mmengine")
     steps = [step for part in PARTS for step in _transforms(cfg.get(part))]
+    blocked = {"LoadAnnotations": _takes_bytes_only([step for step, _ in steps])}
     for step, is_remote in steps:
         name = _name_of(step["type"])
         ours = OURS.get(name)
         if ours is None or _library_of(step, scope) not in ours.libraries:
             continue
         reason = "its files are elsewhere" if is_remote else _other_arguments(step, ours)
+        reason = reason or blocked.get(name)
         if reason:
             lines[f"reader: {name} stays as it is: {reason}"] = None
             continue
@@ -90,6 +92,16 @@ def _transforms(node: Any, is_remote: bool = False) -> Iterator[tuple[ConfigDict
     if isinstance(node, dict | list | tuple):
         for child in children:
             yield from _transforms(child, is_remote)
+
+
+def _takes_bytes_only(steps: list[ConfigDict]) -> str | None:
+    """Name a transform that fails on masks of more than 8 bits, if there is one."""
+    for step in steps:
+        if _name_of(step["type"]) == "RandomRotFlip":  # it blends labels of neighbours
+            return "RandomRotFlip takes masks of 8 bits only"
+        if step.get("backend") == "pillow":
+            return "backend='pillow' takes masks of 8 bits only (PillowResize takes all)"
+    return None
 
 
 def _name_of(kind: Any) -> str:

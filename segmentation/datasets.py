@@ -15,7 +15,14 @@ from engine.image_files import has_image_suffix, warn_of_passed_over
 from engine.image_scan import image_facts, leave_out
 from engine.mask_reader import IGNORED
 from engine.name_list import read_class_names, read_names
-from segmentation.masks import check_sizes, check_values, mask_facts, names_from_values
+from segmentation.masks import (
+    check_classes,
+    check_labelled,
+    check_sizes,
+    check_values,
+    mask_facts,
+    names_from_values,
+)
 
 __all__ = ["IGNORED", "MaskFolder"]
 
@@ -40,7 +47,7 @@ class MaskFolder(BaseSegDataset):
         classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None
             reads ``classes.txt`` in ``data_root`` (one a line), else the values of all masks below
             the first folder of ``mask_dir``, so that all splits agree.
-        ignore_index: Mask value for "don't know", in [0, 255]; it reaches the loss as 255.
+        ignore_index: Mask value for "don't know"; it reaches the loss as 255.
         reduce_zero_label: Whether 0 means "don't know", too, and the classes start at 1 (ADE20K).
         max_unreadable: So many files may be left out.
         mask_suffix: End of a mask's name.
@@ -53,7 +60,8 @@ class MaskFolder(BaseSegDataset):
 
     Raises:
         UserError: If a folder, a mask or an image is missing, a mask has another size than its
-            image, a label is outside the classes, or too many files can't be read.
+            image, a label is outside the classes, there are fewer than two classes, every pixel
+            of the split is ignored, or too many files can't be read.
     """
 
     def __init__(
@@ -81,7 +89,9 @@ class MaskFolder(BaseSegDataset):
         self._ignored_value = ignore_index
         self._first = int(reduce_zero_label)
         names, palette = self._name_classes(root, mask_dir, mask_suffix, classes)
-        self._pairs = self._check(pairs, names, max_unreadable, root / mask_dir, not test_mode)
+        check_classes(names, root)
+        where = root / (split or mask_dir)
+        self._pairs = self._check(pairs, names, max_unreadable, where, not test_mode)
         super().__init__(
             metainfo={"classes": names, **palette},
             data_root=None,
@@ -144,6 +154,7 @@ class MaskFolder(BaseSegDataset):
         not_labelled = {0} if self._first else set()
         used = {mask: masks[mask] for _, mask in pairs}
         seen = check_values(used, {*labels, *not_labelled}, self._ignored_value)
+        check_labelled(used, labels, self._ignored_value, where)
         unseen = [name for label, name in zip(labels, names, strict=True) if label not in seen]
         if warn and unseen:
             _warn_unseen(unseen, len(pairs), where)

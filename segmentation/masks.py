@@ -12,9 +12,17 @@ import numpy as np
 from engine.errors import UserError
 from engine.image_reader import read_error
 from engine.image_scan import ImageFacts, scan_files
-from engine.mask_reader import decode_mask
+from engine.mask_reader import IGNORED, decode_mask
 
-__all__ = ["MaskFacts", "check_sizes", "check_values", "mask_facts", "names_from_values"]
+__all__ = [
+    "MaskFacts",
+    "check_classes",
+    "check_labelled",
+    "check_sizes",
+    "check_values",
+    "mask_facts",
+    "names_from_values",
+]
 
 NUM_SHOWN = 10
 
@@ -78,6 +86,52 @@ def check_values(
             "mend the masks, or name every class in classes.txt or the argument classes",
         )
     return labels & set().union(*(one.values for one in masks.values()))
+
+
+def check_classes(names: Sequence[str], where: object) -> None:
+    """Refuse a single class: every pixel would be right.
+
+    Raises:
+        UserError: If there are fewer than two classes.
+    """
+    if len(names) < 2:
+        raise UserError(
+            f"masks need two classes or more, here is {', '.join(names) or 'none'}",
+            where,
+            "name every label that the masks hold, the background as well",
+        )
+
+
+def check_labelled(
+    masks: Mapping[Path, MaskFacts], labels: range, ignored: int, where: object
+) -> None:
+    """Check that something is left to learn or to judge, and that no class is taken for ignored.
+
+    Args:
+        masks: Those of one split, with values that have passed :func:`check_values`.
+        labels: The numbers of the classes in the files.
+        ignored: The value of pixels without a label.
+        where: The split, for the message.
+
+    Raises:
+        UserError: If every pixel is ignored, or a class has a number that means "ignored" later.
+    """
+    if all(set(labels).isdisjoint(set(one.values) - {ignored}) for one in masks.values()):
+        raise UserError(
+            f"every pixel of the {len(masks)} masks is ignored (0 or {ignored})"
+            if labels.start
+            else f"every pixel of the {len(masks)} masks is ignored ({ignored})",
+            where,
+            "label some pixels, or leave this split out",
+        )
+    taken = {IGNORED, IGNORED + labels.start} & set(labels)
+    for path, one in masks.items():
+        if clash := taken & set(one.values):
+            raise UserError(
+                f"label {min(clash)} is that of a class, and means 'ignored' in training",
+                path,
+                f"give the class another number: mmseg leaves {IGNORED} out",
+            )
 
 
 def names_from_values(

@@ -103,3 +103,12 @@ def test_every_place_of_a_config_is_looked_at_and_told_of_once() -> None:
     assert read_with_ours(cfg) == [IMAGES]
     assert "LoadImageFromFile" not in str(cfg.to_dict())
     assert str(cfg.to_dict()).count("ReadImage") == 5
+
+
+@pytest.mark.parametrize(
+    "step", [dict(type="RandomRotFlip"), dict(type="RandomResize", scale=(9, 9), backend="pillow")]
+)
+def test_masks_stay_bytes_where_a_transform_takes_nothing_else(step: dict[str, Any]) -> None:
+    cfg = read(dict(type="LoadAnnotations"), step, scope="mmseg")
+    assert cfg.steps[0].type == "LoadAnnotations"
+    assert "takes masks of 8 bits only" in cfg.lines[0]

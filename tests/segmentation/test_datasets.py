@@ -8,7 +8,7 @@ import pytest
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 
-from engine import image_scan
+from engine import image_files, image_scan
 from engine.errors import UserError
 from segmentation import MaskFolder, datasets
 from segmentation.datasets import IGNORED
@@ -298,3 +298,69 @@ def test_a_second_start_decodes_nothing(voc: Path, monkeypatch: pytest.MonkeyPat
     train_set(voc)
     monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("decoded again"))
     assert len(train_set(voc)) == 9
+
+
+def test_one_class_is_no_segmentation(voc: Path) -> None:
+    (voc / "classes.txt").write_text("thing\n")
+    for path in (voc / "SegmentationClass").iterdir():
+        Image.fromarray(np.zeros((101, 113), np.uint8)).save(path)
+    with pytest.raises(UserError, match="two classes or more, here is thing"):
+        train_set(voc)
+
+
+@pytest.mark.parametrize(("value", "reduced"), [(255, False), (255, True), (0, True)])
+def test_a_split_whose_pixels_are_all_ignored_is_refused(
+    voc: Path, value: int, reduced: bool
+) -> None:
+    for number in range(4):
+        Image.fromarray(np.full((101, 113), value, np.uint8)).save(mask(voc, f"val_{number}"))
+    (voc / LISTS / "val.txt").write_text("".join(f"val_{number}\n" for number in range(4)))
+    with pytest.raises(UserError, match=r"every pixel of the 4 masks is ignored.*val\.txt"):
+        MaskFolder(
+            str(voc),
+            split=f"{LISTS}/val.txt",
+            classes=list("abcd"),
+            test_mode=True,
+            reduce_zero_label=reduced,
+        )
+
+
+def widen(path: Path, value: int) -> None:
+    wide = np.array(Image.open(path)).astype(np.uint16)
+    wide[0, 0] = value
+    Image.fromarray(wide).save(path)
+
+
+def test_a_label_beyond_a_byte_is_trained_on_as_it_was_checked(voc: Path) -> None:
+    widen(mask(voc), 290)
+    labels = loaded_mask(train_set(voc, classes=[f"c{i}" for i in range(300)], pipeline=LOAD))
+    assert labels[0, 0] == 290
+    assert labels.dtype == np.int32
+
+
+@pytest.mark.parametrize(("value", "reduced"), [(255, False), (255, True), (256, True)])
+def test_a_class_with_the_number_of_ignored_pixels_is_refused(
+    voc: Path, value: int, reduced: bool
+) -> None:
+    widen(mask(voc), value)
+    names = [f"c{i}" for i in range(300)]
+    with pytest.raises(UserError, match=f"label {value} is that of a class, and means 'ignored'"):
+        train_set(voc, classes=names, reduce_zero_label=reduced)
+
+
+def test_another_ignored_value_may_be_beyond_a_byte(voc: Path) -> None:
+    widen(mask(voc), 65535)
+    dataset = train_set(voc, classes=list("abcd"), ignore_index=65535, pipeline=LOAD)
+    assert loaded_mask(dataset)[0, 0] == IGNORED
+
+
+def test_pictures_passed_over_for_their_suffix_are_counted(
+    voc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(image_files, "print_log", lambda text, **_: said.append(text))
+    for name in ("a.heic", "b.HEIC", "Thumbs.db", "notes.txt", ".hidden.heic"):
+        (voc / "JPEGImages" / name).write_bytes(b"anything")
+    train_set(voc)
+    (line,) = said
+    assert "passed over 2 pictures for their suffix (2 .heic)" in line
