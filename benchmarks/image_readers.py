@@ -2,7 +2,7 @@
 
 Command:   python benchmarks/image_readers.py FOLDER [COUNT]
 Reads up to COUNT (100) JPEGs spread over FOLDER, and copies of them as PNG and WebP, in one thread.
-Prints microseconds per image, the fastest of ROUNDS rounds, which other processes disturb least, and
+Prints microseconds per image, the fastest of ROUNDS rounds (other processes disturb it least), and
 by how many levels the pixels differ from Pillow's at most.
 """
 
