@@ -72,7 +72,7 @@ def read_with_ours(cfg: Config) -> list[str]:
         if ours is None or _library_of(step, scope) not in ours.libraries:
             continue
         reason = "its files are elsewhere" if is_remote else _other_arguments(step, ours)
-        reason = reason or blocked.get(name)
+        reason = reason or blocked.get(name, "")
         if reason:
             lines[f"reader: {name} stays as it is: {reason}"] = None
             continue
@@ -94,14 +94,14 @@ def _transforms(node: Any, is_remote: bool = False) -> Iterator[tuple[ConfigDict
             yield from _transforms(child, is_remote)
 
 
-def _takes_bytes_only(steps: list[ConfigDict]) -> str | None:
-    """Name a transform that fails on masks of more than 8 bits, if there is one."""
+def _takes_bytes_only(steps: list[ConfigDict]) -> str:
+    """Name a transform that fails on masks of more than 8 bits; "" if there is none."""
     for step in steps:
         if _name_of(step["type"]) == "RandomRotFlip":  # it blends labels of neighbours
             return "RandomRotFlip takes masks of 8 bits only"
         if step.get("backend") == "pillow":
             return "backend='pillow' takes masks of 8 bits only (PillowResize takes all)"
-    return None
+    return ""
 
 
 def _name_of(kind: Any) -> str:
