@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.registry import DATASETS
+from PIL import Image
 from torch.utils.data import Dataset
 
 from classification.transforms import Transform, build_pipeline
 from engine.errors import UserError
 from engine.file_names import refuse_undecodable
 from engine.image_files import has_image_suffix, warn_of_passed_over
-from engine.image_reader import read_image
+from engine.image_reader import read_image, read_pixels
 from engine.image_scan import leave_out_unreadable
 from engine.name_list import nearest, refuse_variants
 
-__all__ = ["ImageFolder", "class_folders"]
+__all__ = ["ImageFolder", "class_folders", "read_input"]
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -35,6 +37,19 @@ def class_folders(root: Path) -> tuple[str, ...]:
     if not classes:
         raise UserError("the data folder has no class folders", root, layout)
     return classes
+
+
+def read_input(path: str | Path, channels: int) -> Image.Image | torch.Tensor:
+    """Read an image for the transforms; of four channels as a tensor C H W.
+
+    Pillow would multiply the colours of RGBA by their alpha and back whenever it resizes.
+
+    Raises:
+        UserError: If the file can't be read.
+    """
+    if channels == 4:
+        return torch.from_numpy(read_pixels(path, channels)).permute(2, 0, 1).contiguous()
+    return read_image(path, channels)
 
 
 @DATASETS.register_module()
@@ -92,7 +107,7 @@ class ImageFolder(Dataset):
         Raises:
             UserError: If the file went bad since the check.
         """
-        image = read_image(os.fsdecode(self._files[index].item()), self.channels)
+        image = read_input(os.fsdecode(self._files[index].item()), self.channels)
         return {"inputs": self.transform(image), "labels": int(self.labels[index])}
 
     def path(self, index: int) -> Path:

@@ -14,6 +14,7 @@ from engine.atomic import write_json
 from engine.console import build_runner
 from engine.described import admit, read_description
 from engine.errors import UserError
+from engine.input_channels import follow_in_channels, know_any_channels
 from engine.recipe import class_difference
 from engine.sized_build import sized_by
 
@@ -53,6 +54,7 @@ def evaluate(
     percent.judge_in_percent(cfg)
     own_readers.read_with_ours(cfg)
     cfg.model = described_model(checkpoint, checkpoint_path, cfg)
+    follow_in_channels(cfg)
     launch.share_cores(cfg)
     cfg.test_evaluator.update(evaluator_options or {})
     if tta:
@@ -125,6 +127,7 @@ def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> Conf
             path,
             "give the config that it was trained with",
         )
+    know_any_channels(cfg)
     return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
 
 

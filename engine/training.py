@@ -31,6 +31,7 @@ from engine.console import build_runner
 from engine.dry_run import DryRun, DryRunDone
 from engine.errors import UserError
 from engine.first_step import FirstStep, nothing_left_behind
+from engine.input_channels import follow_in_channels
 from engine.mistakes import building
 from engine.num_classes import fill_num_classes
 from engine.resuming import ConfiguredSchedule, resume
@@ -65,6 +66,7 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
     lines += percent.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
+    lines += follow_in_channels(cfg)
     with building("train_dataloader.dataset", cfg):
         dataset = data_sets.build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
     cfg.num_train_images = len(dataset)

@@ -8,9 +8,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
+from classification.image_folder import read_input
 from classification.transforms import build_pipeline
 from engine.errors import UserError
-from engine.image_reader import ReadImage, read_image, read_pixels
+from engine.image_reader import ReadImage, read_pixels
+from engine.input_channels import follow_in_channels, in_channels_of
 from engine.mask_reader import ReadMask
 from engine.own_readers import read_with_ours
 
@@ -69,17 +71,22 @@ def ignores_orientation(pipeline: list[dict[str, Any]]) -> bool:
 def build_load(cfg: Config, task: str) -> Load:
     """Make the function that reads one image as training did; the config gets our readers."""
     read_with_ours(cfg)
+    follow_in_channels(cfg)
     steps = without_truth(pipeline_of(cfg))
     if task == "cls":
-        return _load_with(build_pipeline(steps))
+        return _load_with(build_pipeline(steps), in_channels_of(cfg.model))
     is_ours = any(step.get("type") == ReadImage.__name__ for step in steps)
     return _load_located_with(Compose(steps), is_checked=is_ours)
 
 
-def _load_with(transform: Callable[[Any], torch.Tensor]) -> Load:
+def _load_with(transform: Callable[[Any], torch.Tensor], channels: int) -> Load:
     def load(path: Path) -> Item:
-        image = read_image(path)
-        return Item(path, image.size, transform(image), None)
+        image = read_input(path, channels)
+        if isinstance(image, torch.Tensor):
+            size = (image.shape[2], image.shape[1])
+        else:
+            size = image.size
+        return Item(path, size, transform(image), None)
 
     return load
 

@@ -263,7 +263,8 @@ def _fit_preprocessor(settings: Settings, card: Card) -> None:
     settings.set(f"{node}.mean", list(card.mean), nearly_equal)
     settings.set(f"{node}.std", list(card.std), nearly_equal)
     # mm*'s loaders read BGR.
-    settings.set(f"{node}.bgr_to_rgb", card.channel_order == "RGB")
+    turns = card.channel_order == "RGB" and card.in_channels == 3  # others are read as stored
+    settings.set(f"{node}.bgr_to_rgb", turns)
     if settings.get(f"{node}.rgb_to_bgr"):
         settings.set(f"{node}.rgb_to_bgr", False)
 
