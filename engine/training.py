@@ -18,6 +18,7 @@ from engine import (
     checkpoints,
     data_sets,
     launch,
+    layer_decay,
     lr,
     own_readers,
     percent,
@@ -48,6 +49,7 @@ HOOKS = (
     records.RunRecorder,
 )
 WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
+CONSTRUCTOR = layer_decay.ResNetLayerDecay
 
 
 def prepare_training(cfg: Config, amp: str) -> list[str]:

@@ -1,0 +1,76 @@
+"""Learning rates by a layer's distance from the head."""
+
+import pytest
+from mmengine.optim import build_optim_wrapper
+from torch import nn
+
+import engine.layer_decay  # noqa: F401  registers the constructor
+from backbones import ResNetD
+from engine.errors import UserError
+
+
+def network() -> nn.Module:
+    net = nn.Module()
+    net.backbone = ResNetD(depth=18, stem_channels=8, base_channels=8, frozen_stages=-1)
+    net.head = nn.Linear(64, 3)
+    return net
+
+
+def groups(net: nn.Module, **paramwise: object) -> dict[str, dict]:
+    wrapper = build_optim_wrapper(
+        net,
+        dict(
+            constructor="ResNetLayerDecay",
+            optimizer=dict(type="SGD", lr=1.0, weight_decay=0.1),
+            paramwise_cfg=paramwise,
+        ),
+    )
+    by_tensor = {id(one["params"][0]): one for one in wrapper.optimizer.param_groups}
+    return {name: by_tensor[id(tensor)] for name, tensor in net.named_parameters()}
+
+
+# ResNet-18 has 8 blocks, two a stage: the head is layer 9.
+BY_BLOCK = {
+    "backbone.stem.0.weight": 0.5**9,
+    "backbone.layer1.0.conv1.weight": 0.5**8,
+    "backbone.layer2.1.conv2.weight": 0.5**5,
+    "backbone.layer4.1.conv2.weight": 0.5**1,
+    "head.weight": 1.0,
+}
+BY_STAGE = {
+    "backbone.stem.0.weight": 0.5**5,
+    "backbone.layer1.0.conv1.weight": 0.5**4,
+    "backbone.layer1.1.conv1.weight": 0.5**4,
+    "backbone.layer4.0.conv1.weight": 0.5**1,
+    "head.bias": 1.0,
+}
+
+
+@pytest.mark.parametrize(("kind", "lrs"), [("layer_wise", BY_BLOCK), ("stage_wise", BY_STAGE)])
+def test_the_rate_falls_with_the_distance_from_the_head(kind: str, lrs: dict) -> None:
+    found = groups(network(), decay_rate=0.5, decay_type=kind)
+    assert {name: found[name]["lr"] for name in lrs} == pytest.approx(lrs)
+
+
+def test_biases_and_norms_are_not_decayed_and_custom_keys_work() -> None:
+    found = groups(network(), decay_rate=0.5, custom_keys={"head": dict(lr_mult=10)})
+    assert found["backbone.stem.1.weight"]["weight_decay"] == 0  # a norm
+    assert found["backbone.stem.0.weight"]["weight_decay"] == 0.1
+    assert found["head.weight"]["lr"] == 10
+
+
+@pytest.mark.parametrize(
+    ("paramwise", "said"),
+    [({}, "None is no valid rate"), ({"decay_rate": 2}, "2 is no valid rate"),
+     ({"decay_rate": 0.5, "decay_type": "layer_wise_vit"}, "'layer_wise_vit' is unknown")],
+)  # fmt: skip
+def test_a_wrong_setting_is_refused(paramwise: dict, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        groups(network(), **paramwise)
+
+
+def test_another_backbone_is_refused() -> None:
+    net = nn.Module()
+    net.backbone = nn.Linear(1, 1)
+    with pytest.raises(UserError, match="layer decay needs a ResNet"):
+        groups(net, decay_rate=0.5)
