@@ -10,12 +10,20 @@ import warnings
 import detection.shared_head  # noqa: F401  registers ResNetStage4
 from detection.judges import JUDGES
 from detection.mmcv_ops import install
+from engine.data_sets import register_checks
 from engine.environment import refuse_upstream_beside_forks
 from engine.percent import register_judges
 
 __all__ = ["install"]
 
 register_judges(JUDGES)
+register_checks(
+    {
+        "detection.datasets.BoxDataset": "detection.datasets",
+        "mmdet.datasets.coco.CocoDataset": "detection.stock_coco",
+        "mmdet.datasets.xml_style.XMLDataset": "detection.stock_voc",
+    }
+)
 refuse_upstream_beside_forks()
 install()
 # mmdet says this to everybody who imports it, on the stream whose first line is the error's.

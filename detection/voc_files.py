@@ -11,7 +11,8 @@ from pathlib import Path
 
 from detection.annotations import AnnotatedImage, refuse_missing
 from detection.voc_xml import read_xml
-from engine.image_files import SUFFIXES, has_image_suffix, warn_of_passed_over
+from engine.errors import UserError
+from engine.image_files import has_image_suffix, warn_of_passed_over
 from engine.name_list import read_names
 
 __all__ = ["find_images", "read_voc"]
@@ -44,14 +45,19 @@ def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[An
 def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:
     """Find each name's file; names without a file are left out.
 
-    Where two files differ in the suffix only, the first of ``SUFFIXES`` wins.
+    Raises:
+        UserError: If a name has two files, which differ in the suffix only.
     """
     folders = {(image_dir / name).parent for name in names}
-    by_stem: dict[Path, Path] = {}
+    by_stem: dict[Path, list[Path]] = {}
     for folder in folders:
         files = sorted(folder.iterdir()) if folder.is_dir() else []
         warn_of_passed_over(files, folder)
-        images = [path for path in files if has_image_suffix(path.name)]
-        for path in sorted(images, key=lambda path: -SUFFIXES.index(path.suffix.lower())):
-            by_stem[folder / path.stem] = path
-    return {name: by_stem[image_dir / name] for name in names if image_dir / name in by_stem}
+        for path in (path for path in files if has_image_suffix(path.name)):
+            by_stem.setdefault(folder / path.stem, []).append(path)
+    found = {name: by_stem[image_dir / name] for name in names if image_dir / name in by_stem}
+    for paths in found.values():
+        if len(paths) > 1:
+            where = f"{paths[0]}, {paths[1]}"
+            raise UserError("two images share one annotation", where, "remove one")
+    return {name: paths[0] for name, paths in found.items()}

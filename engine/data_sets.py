@@ -20,20 +20,32 @@ from mmengine.runner import Runner
 
 from engine.errors import NoTruthError, UserError, mistake_in
 
-__all__ = ["LookAtSplits", "build_dataset", "classes_of", "data_mistakes", "look_at"]
+__all__ = [
+    "LookAtSplits",
+    "build_dataset",
+    "classes_of",
+    "data_mistakes",
+    "look_at",
+    "register_checks",
+]
 
-# A data set's class, or one it inherits from: the module of ours whose ``check`` looks at it.
-CHECKS: dict[str, str] = {
-    "detection.datasets.BoxDataset": "detection.datasets",
-    "mmdet.datasets.coco.CocoDataset": "detection.stock_coco",
-    "mmdet.datasets.xml_style.XMLDataset": "detection.stock_voc",
-    "mmseg.datasets.basesegdataset.BaseSegDataset": "segmentation.stock_masks",
-}
 # What the libraries' data sets raise when a file is not as they expect.
 DATA_ERRORS = (
     *(FileNotFoundError, NotADirectoryError, IsADirectoryError, LookupError, ValueError, TypeError),
     *(AttributeError, AssertionError, SyntaxError, RecursionError),
 )
+
+_checks: dict[str, str] = {}
+
+
+def register_checks(modules: Mapping[str, str]) -> None:
+    """Let a task look at data sets after they are built; tasks do so when imported.
+
+    Args:
+        modules: By the dotted name of a data set's class, which may be a parent: the module whose
+            ``check`` takes the data set.  It is imported when there is such a data set.
+    """
+    _checks.update(modules)
 
 
 def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
@@ -83,7 +95,7 @@ def look_at(dataset: Any) -> None:
 
 def _check(part: Any) -> None:
     for kind in type(part).__mro__:
-        module = CHECKS.get(f"{kind.__module__}.{kind.__qualname__}")
+        module = _checks.get(f"{kind.__module__}.{kind.__qualname__}")
         if module:
             import_module(module).check(part)
 

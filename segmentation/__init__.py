@@ -10,6 +10,7 @@ import warnings
 from mmengine.config.utils import MODULE2PACKAGE
 
 with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints that OneDL is absent, twice
+    from engine.data_sets import register_checks
     from engine.percent import register_judges
     from segmentation.datasets import MaskFolder
     from segmentation.judges import JUDGES
@@ -19,6 +20,7 @@ with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints that OneDL is ab
 __all__ = ["MaskFolder", "PadToWindows", "PillowResize", "RandomGaussianBlur", "SegMetric"]
 
 register_judges(JUDGES)
+register_checks({"mmseg.datasets.basesegdataset.BaseSegDataset": "segmentation.stock_masks"})
 # mmseg's published runs average the loss over all pixels, ignored ones too; ours after its recipes
 # do the same, and need not be told at every start.
 warnings.filterwarnings("ignore", message="Default ``avg_non_ignore`` is False")

@@ -86,6 +86,13 @@ def test_images_are_found_whatever_their_suffix(folder: Path) -> None:
     assert suffixes == {".png", ".jpg"}
 
 
+def test_two_images_of_one_name_are_refused(folder: Path) -> None:
+    name = folder / "JPEGImages" / Path(train_split(folder).get_data_info(0)["img_path"]).stem
+    Image.open(f"{name}.png").save(f"{name}.webp")
+    with pytest.raises(UserError, match=rf"share one annotation: {name}.png, {name}.webp: remove"):
+        train_split(folder)
+
+
 def test_an_unknown_class_is_refused_with_the_nearest_spelling(folder: Path) -> None:
     name = edit(folder, 1001, "<name>leaf</name>", "<name>leave</name>")
     with pytest.raises(UserError, match=rf"unknown class 'leave'.*{name}.*did you mean 'leaf'\?"):

@@ -8,6 +8,7 @@ import pytest
 from mmseg.datasets import ADE20KDataset
 from PIL import Image
 
+import segmentation  # noqa: F401  registers the check
 from engine.data_sets import build_dataset
 from engine.errors import UserError
 
