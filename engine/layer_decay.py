@@ -1,7 +1,7 @@
 """Learning rates that fall with a layer's distance from the head, for ResNets.
 
 mmdet's and mmsegmentation's constructors know ConvNeXt, BEiT and MAE by name and raise
-NotImplementedError for others.  In a config::
+NotImplementedError for others, so that ours stands in for them elsewhere.  In a config::
 
     optim_wrapper = dict(
         constructor="ResNetLayerDecay", paramwise_cfg=dict(decay_rate=0.9), optimizer=...
@@ -11,16 +11,44 @@ NotImplementedError for others.  In a config::
 import re
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 from engine.errors import UserError
 
-__all__ = ["ResNetLayerDecay"]
+__all__ = ["ResNetLayerDecay", "serve_resnets"]
 
+STOCK = ("LearningRateDecayOptimizerConstructor", "LayerDecayOptimizerConstructor")
+STOCK_SERVE = ("ConvNeXt", "BEiT", "MAE")
 TYPES = ("layer_wise", "stage_wise")
 PLACE = re.compile(r"(?:^|\.)(backbone|shared_head)\..*?layer(\d+)\.(\d+)\.")
+
+
+def serve_resnets(cfg: Config) -> list[str]:
+    """Put ``ResNetLayerDecay`` in place of mm*'s layer decay where theirs does not serve.
+
+    Args:
+        cfg: Any config; changed.  Of ``paramwise_cfg``, ``num_layers`` is dropped (it follows from
+            the network), ``layer_decay_rate`` becomes ``decay_rate``.
+
+    Returns:
+        The line that says so, if it was.
+    """
+    wrapper = cfg.optim_wrapper
+    stated = str(wrapper.get("constructor"))
+    backbone = str((cfg.model.get("backbone") or {}).get("type"))
+    if stated.rpartition(".")[2] not in STOCK or any(name in backbone for name in STOCK_SERVE):
+        return []
+    paramwise = dict(wrapper.get("paramwise_cfg") or {})
+    paramwise.pop("num_layers", None)
+    if "layer_decay_rate" in paramwise:
+        paramwise["decay_rate"] = paramwise.pop("layer_decay_rate")
+    if paramwise.get("decay_type", "").startswith(TYPES[0]):  # layer_wise_vit: of another network
+        paramwise["decay_type"] = TYPES[0]
+    wrapper.constructor, wrapper.paramwise_cfg = ResNetLayerDecay.__name__, paramwise
+    return [f"optim_wrapper.constructor: {stated} -> ResNetLayerDecay, which knows {backbone}"]
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

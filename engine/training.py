@@ -68,7 +68,7 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
     lines += percent.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
-    lines += follow_in_channels(cfg)
+    lines += follow_in_channels(cfg) + layer_decay.serve_resnets(cfg)
     with building("train_dataloader.dataset", cfg):
         dataset = data_sets.build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
     cfg.num_train_images = len(dataset)

@@ -1,12 +1,13 @@
 """Learning rates by a layer's distance from the head."""
 
 import pytest
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-import engine.layer_decay  # noqa: F401  registers the constructor
 from backbones import ResNetD
 from engine.errors import UserError
+from engine.layer_decay import serve_resnets
 
 
 def network() -> nn.Module:
@@ -74,3 +75,31 @@ def test_another_backbone_is_refused() -> None:
     net.backbone = nn.Linear(1, 1)
     with pytest.raises(UserError, match="layer decay needs a ResNet"):
         groups(net, decay_rate=0.5)
+
+
+def config(constructor: str, backbone: str, **paramwise: object) -> Config:
+    wrapper = dict(constructor=constructor, paramwise_cfg=paramwise)
+    return Config(dict(optim_wrapper=wrapper, model=dict(backbone=dict(type=backbone))))
+
+
+@pytest.mark.parametrize(
+    ("constructor", "stated"),
+    [
+        ("LearningRateDecayOptimizerConstructor", dict(decay_rate=0.5, num_layers=12)),
+        ("mmdet.LearningRateDecayOptimizerConstructor", dict(decay_rate=0.5)),
+        ("LearningRateDecayOptimizerConstructor", dict(decay_rate=0.5, decay_type="layer_wise")),
+        ("LayerDecayOptimizerConstructor", dict(layer_decay_rate=0.5, num_layers=12)),
+    ],
+)
+def test_ours_stands_in_for_the_libraries_layer_decay(constructor: str, stated: dict) -> None:
+    cfg = config(constructor, "ResNetD", **stated)
+    assert len(serve_resnets(cfg)) == 1
+    assert cfg.optim_wrapper.constructor == "ResNetLayerDecay"
+    found = groups(network(), **cfg.optim_wrapper.paramwise_cfg)
+    assert {name: found[name]["lr"] for name in BY_BLOCK} == pytest.approx(BY_BLOCK)
+
+
+def test_backbones_that_the_libraries_know_keep_their_constructor() -> None:
+    for backbone in ("mmpretrain.ConvNeXt", "BEiT", "MAE"):
+        cfg = config("LearningRateDecayOptimizerConstructor", backbone, decay_rate=0.5)
+        assert serve_resnets(cfg) == []
