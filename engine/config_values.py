@@ -48,6 +48,10 @@ COUNTS = _Rule(
     lambda v: isinstance(v, list | tuple) and all(_is_whole(n) and n >= 0 for n in v),
     "a list of whole numbers, 0 or more",
 )
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LEVEL = _Rule(lambda v: _is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
+STARTS = ("fork", "spawn", "forkserver")
+START = _Rule(lambda v: v in STARTS, f"one of {', '.join(STARTS)}")
 SWITCH = _Rule(lambda v: isinstance(v, bool), "True or False")
 MEANS = _Rule(lambda v: v is None or _are_numbers(v), "a list of finite numbers")
 STDS = _Rule(
@@ -97,6 +101,8 @@ RULES: dict[str, _Rule] = {
     "param_scheduler.*eta_min_ratio": NOT_NEGATIVE,
     "default_hooks.*interval": COUNT_OR_NEVER,
     "default_hooks.checkpoint.max_keep_ckpts": WHOLE,
+    "log_level": LEVEL,
+    "env_cfg.mp_cfg.mp_start_method": START,
     "*data_preprocessor.mean": MEANS,
     "*data_preprocessor.std": STDS,
 }
@@ -135,6 +141,10 @@ def check_sections(cfg: Mapping[str, Any], where: object) -> None:
         if value is not None and not isinstance(value, kinds):
             words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS)
             raise UserError(f"the config's {name} is {_shown(value)}, not {words}", where, STOCK)
+    for index, hook in enumerate(cfg.get("custom_hooks") or ()):
+        if not isinstance(hook, Mapping) or "type" not in hook:
+            what = f"custom_hooks.{index} is {_shown(hook)}, no dict with a type"
+            raise UserError(what, where, STOCK)
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(name)
         if loader is not None and not isinstance(loader.get("dataset"), Mapping):

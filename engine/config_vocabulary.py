@@ -200,7 +200,8 @@ def _registries(scope: str) -> Iterator[Registry]:
 def _look_up(registry: Registry, name: str) -> Callable[..., Any] | None:
     try:
         target: Callable[..., Any] | None = registry.get(name)
-    except RuntimeError:  # mmengine's answer where the name is unknown
+    # Where the name is unknown, and where the library that `mmdet.` names cannot be imported.
+    except (RuntimeError, ImportError):
         return None
     return target
 

@@ -117,6 +117,7 @@ def build_runner(cfg: Config) -> Runner:
     with building("the config", cfg):
         runner = _Runner.from_cfg(cfg)
     cfg.log_level = runner.cfg.log_level = wanted
+    runner.dump_config()  # again: a run of the file in the work dir tells what this one tells
     if is_main_process():  # of the others mmengine shows errors only
         runner.logger.setLevel(wanted)
         for handler in runner.logger.handlers:

@@ -8,12 +8,13 @@ NotImplementedError for others, so that ours stands in for them elsewhere.  In a
     )
 """
 
+import inspect
 import re
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.optim import DefaultOptimWrapperConstructor
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 from torch import nn
 
 from engine.errors import UserError
@@ -76,7 +77,8 @@ class ResNetLayerDecay(DefaultOptimWrapperConstructor):
         if self.decay_type not in TYPES:
             where, mend = "optim_wrapper.paramwise_cfg.decay_type", f"one of {', '.join(TYPES)}"
             raise UserError(f"{self.decay_type!r} is unknown", where, mend)
-        super().__init__(optim_wrapper_cfg, stated)
+        optimizer = _with_weight_decay(optim_wrapper_cfg["optimizer"])
+        super().__init__({**optim_wrapper_cfg, "optimizer": optimizer}, stated)
 
     def add_params(
         self, params: list[dict], module: nn.Module, prefix: str = "", **more: Any
@@ -109,6 +111,15 @@ class ResNetLayerDecay(DefaultOptimWrapperConstructor):
             else:
                 found[name] = 0 if name.startswith("backbone.") else len(steps) + 1
         return found
+
+
+def _with_weight_decay(optimizer: dict[str, Any]) -> dict[str, Any]:
+    """State the default of the class (0.01 of AdamW): mmengine multiplies only what is stated."""
+    kind = optimizer["type"]
+    kind = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
+    taken = inspect.signature(kind).parameters if kind else {}
+    default = {"weight_decay": taken["weight_decay"].default} if "weight_decay" in taken else {}
+    return {**default, **optimizer}
 
 
 def _place(name: str) -> tuple[int, int] | None:

@@ -8,10 +8,11 @@ import math
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 
 from engine.errors import UserError
 
-__all__ = ["apply_lr_rule", "scaled_lr"]
+__all__ = ["apply_lr_rule", "current_lr", "scaled_lr"]
 
 
 def scaled_lr(
@@ -74,6 +75,12 @@ def apply_lr_rule(cfg: Config, world_size: int) -> str:
     }
     batch = per_device * world_size * accumulation
     return f"lr {lr:g} = {rule['lr']:g} x {batch} / {rule['base_batch_size']}"
+
+
+def current_lr(wrapper: OptimWrapper) -> float:
+    """Return the scheduled lr before the groups' multipliers: with layer decay, the head's."""
+    rates = wrapper.get_lr()
+    return float(rates.get("base_lr", rates["lr"])[0])
 
 
 def _optimizer(cfg: Config) -> dict[str, Any]:

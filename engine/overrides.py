@@ -84,9 +84,9 @@ def _import(stated: Any) -> None:
     """Import what the command line names; a config's own were imported as it was read."""
     try:
         import_modules_from_strings(**stated)
-    except (ImportError, TypeError) as error:
-        told = str(error).split("\n")[0].replace(": ", ", ")
-        mend = "name modules that Python finds, `custom_imports.imports=[a.b]`"
+    except Exception as error:  # a module is code, and may fail in any way
+        told = f"{type(error).__name__}, {error}".partition("\n")[0].replace(": ", ", ")
+        mend = "name modules that Python finds and can import, `custom_imports.imports=[a.b]`"
         raise UserError(f"custom_imports fails ({told})", _WHERE, mend) from error
 
 

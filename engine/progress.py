@@ -21,6 +21,7 @@ from mmengine.runner import Runner
 
 from engine.bars import Step, console_handlers, duration, on_terminal, stop_bars, track
 from engine.interruption import raise_if_swallowed
+from engine.lr import current_lr
 from engine.processes import mean_over_processes
 
 __all__ = [
@@ -194,7 +195,8 @@ class ProgressHook(Hook):
         return mean_over_processes(loss) if isinstance(loss, torch.Tensor) else loss
 
     def _train_note(self, runner: Runner, loss: Any) -> str:
-        parts = [f"lr {_lr(runner):.3g}", f"{self._train_rate.recent:.3g} img/s"]
+        lr = current_lr(runner.optim_wrapper)
+        parts = [f"lr {lr:.3g}", f"{self._train_rate.recent:.3g} img/s"]
         if loss is not None:
             parts.insert(0, f"loss {_number(loss):.4g}")
         return " | ".join([*parts, f"left {duration(self.time_left(runner))}"])
@@ -275,11 +277,6 @@ def num_images_of(data_batch: Any) -> int:
 def _number(value: Any) -> float:
     value = value.detach() if isinstance(value, torch.Tensor) else value
     return float(value)  # the only wait for the device
-
-
-def _lr(runner: Runner) -> float:
-    # With per-group multipliers the first group speaks for all, as in mmengine's log.
-    return next(iter(runner.optim_wrapper.get_lr().values()))[0]
 
 
 def _metric_notes(metrics: dict[str, float] | None) -> list[str]:

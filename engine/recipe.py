@@ -48,6 +48,7 @@ def recipe_of(cfg: Config) -> dict[str, Any]:
         "randomness": {"seed": (cfg.get("randomness") or {}).get("seed")},
         "classes": list(cfg.get("classes") or ()),
         "number of training images": cfg.get("num_train_images"),
+        "custom_hooks": _averages(cfg.get("custom_hooks")),
         **dict(_from_the_end({"model": cfg.get("model"), "custom_hooks": cfg.get("custom_hooks")})),
     }
     return json.loads(json.dumps(stated, default=str))
@@ -74,6 +75,11 @@ def class_difference(trained: Sequence[str], found: Sequence[str]) -> tuple[str,
 
 def _as_list(stated: Any) -> list[Any]:
     return list(stated) if isinstance(stated, list | tuple) else [stated] if stated else []
+
+
+def _averages(hooks: Any) -> list[Any] | None:
+    """The hooks whose average of the weights a checkpoint holds in place of the weights."""
+    return [one for one in hooks or () if str(one["type"]).endswith("EMAHook")] or None
 
 
 def _from_the_end(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

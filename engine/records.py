@@ -22,6 +22,7 @@ from engine.checkpoints import newest_checkpoint
 from engine.cores import available_cores
 from engine.errors import UserError
 from engine.json_file import read_json_lines
+from engine.lr import current_lr
 from engine.processes import mean_over_processes
 from engine.progress import counts_epochs, num_images_of
 
@@ -156,7 +157,7 @@ class RunRecorder(Hook):
         if self._losses and _a_line_is_due(runner):
             self.after_train_epoch(runner)
             self._begin_line()
-        self._lr = runner.optim_wrapper.optimizer.param_groups[0]["lr"]
+        self._lr = current_lr(runner.optim_wrapper)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None

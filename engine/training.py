@@ -84,7 +84,8 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     # The first metric of ours is the one of the papers, and more is better in all of them.
     stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
     best = {"save_best": "auto", "rule": "greater"}
-    cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
+    if stated is not None:  # None is mmengine's way to leave a hook out
+        cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
     percent.check_save_best(cfg)
     return [line for line in lines if line]
 
@@ -106,9 +107,10 @@ def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
     """
     lines = lines + resume(cfg, args)
     if args.tensorboard:
-        visualizer = cfg.setdefault("visualizer", dict(type="Visualizer"))
+        visualizer = cfg.get("visualizer") or dict(type="Visualizer")
         shown = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
-        visualizer.vis_backends = [*shown, dict(type="TensorboardVisBackend")]
+        both = [*shown, dict(type="TensorboardVisBackend")]
+        cfg.visualizer = dict(visualizer, vis_backends=both)
     if args.dry_run:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)

@@ -76,6 +76,8 @@ def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
 
 
 def _stated_weights(cfg: Config) -> str:
+    if cfg.get("load_from"):  # of the whole network; what fits of it is told later
+        return f"backbone: as load_from={cfg.load_from} has it"
     for node, name in ((cfg.model.backbone, BACKBONE), (cfg.model, "model")):
         if node.get("pretrained"):  # a path; True: timm fetches its own
             source = node.get("name") if node.pretrained is True else node.pretrained
@@ -85,7 +87,7 @@ def _stated_weights(cfg: Config) -> str:
                 told = f"{init_cfg.type} {init_cfg.get('checkpoint')}"
                 return f"backbone: {told} ({name}.init_cfg)"
     raise UserError(
-        "nothing to start from, neither --backbone nor weights in init_cfg",
+        "nothing to start from, neither --backbone nor weights in init_cfg or load_from",
         BACKBONE,
         "add --backbone FILE, or --backbone scratch for a random start",
     )

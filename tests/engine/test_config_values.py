@@ -138,3 +138,9 @@ def test_a_loader_without_a_dataset_is_named(dataset: Any) -> None:
 def test_a_ladders_config_is_called_one() -> None:
     with pytest.raises(UserError, match=r"a ladder's config.*give it to tools/ladder\.py"):
         check_sections({"rungs": {}}, "c.py")
+
+
+@pytest.mark.parametrize("hook", ["EMAHook", {"typ": "EMAHook"}, None])
+def test_a_hook_without_a_type_is_named(hook: Any) -> None:
+    with pytest.raises(UserError, match=r"custom_hooks\.1 is .*, no dict with a type: c\.py"):
+        check_sections({**CFG, "custom_hooks": [{"type": "A"}, hook]}, "c.py")

@@ -2,12 +2,13 @@
 
 import pytest
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import LinearLR, OptimWrapper, build_optim_wrapper
 from torch import nn
 
 from backbones import ResNetD
 from engine.errors import UserError
 from engine.layer_decay import serve_resnets
+from engine.lr import current_lr
 
 
 def network() -> nn.Module:
@@ -17,15 +18,13 @@ def network() -> nn.Module:
     return net
 
 
+def wrapper_of(net: nn.Module, optimizer: dict, **paramwise: object) -> OptimWrapper:
+    stated = dict(optimizer=optimizer, paramwise_cfg=paramwise)
+    return build_optim_wrapper(net, dict(constructor="ResNetLayerDecay", **stated))
+
+
 def groups(net: nn.Module, **paramwise: object) -> dict[str, dict]:
-    wrapper = build_optim_wrapper(
-        net,
-        dict(
-            constructor="ResNetLayerDecay",
-            optimizer=dict(type="SGD", lr=1.0, weight_decay=0.1),
-            paramwise_cfg=paramwise,
-        ),
-    )
+    wrapper = wrapper_of(net, dict(type="SGD", lr=1.0, weight_decay=0.1), **paramwise)
     by_tensor = {id(one["params"][0]): one for one in wrapper.optimizer.param_groups}
     return {name: by_tensor[id(tensor)] for name, tensor in net.named_parameters()}
 
@@ -58,6 +57,17 @@ def test_biases_and_norms_are_not_decayed_and_custom_keys_work() -> None:
     assert found["backbone.stem.1.weight"]["weight_decay"] == 0  # a norm
     assert found["backbone.stem.0.weight"]["weight_decay"] == 0.1
     assert found["head.weight"]["lr"] == 10
+
+
+def test_an_optimizers_own_weight_decay_holds_where_none_is_stated() -> None:
+    wrapper = wrapper_of(network(), dict(type="AdamW", lr=1.0), decay_rate=0.5)
+    assert {group["weight_decay"] for group in wrapper.param_groups} == {0, 0.01}
+
+
+def test_the_lr_that_is_shown_is_the_heads_and_not_the_stems() -> None:
+    wrapper = wrapper_of(network(), dict(type="SGD", lr=1.0), decay_rate=0.5)
+    LinearLR(wrapper, start_factor=0.1)
+    assert current_lr(wrapper) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every override must have a place where it can take effect."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModule
 from mmengine.registry import HOOKS, MODELS, TRANSFORMS
 
+from engine.config_vocabulary import find_callables
 from engine.errors import UserError
 from engine.overrides import apply_overrides
 
@@ -342,3 +344,22 @@ def test_a_list_of_dicts_given_as_a_whole_is_checked_to_its_leaves(cfg: Config) 
 def test_a_module_that_cannot_be_imported_is_refused(cfg: Config) -> None:
     with pytest.raises(UserError, match=r"^custom_imports fails \(.*no_such_module"):
         apply_overrides(cfg, ["custom_imports.imports=[no_such_module]"])
+
+
+def test_a_module_that_fails_while_it_is_imported_is_told(
+    cfg: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fails_at_import.py").write_text("raise RuntimeError('no license')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"^custom_imports fails \(RuntimeError, no license\)"):
+        apply_overrides(cfg, ["custom_imports.imports=[fails_at_import]"])
+
+
+def test_a_name_of_a_library_that_cannot_be_imported_is_registered_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lacks(_: object, name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("mmengine.registry.Registry.get", lacks)
+    assert find_callables("mmdet.RPNHead", "mmengine") == []

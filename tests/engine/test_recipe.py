@@ -73,6 +73,7 @@ OTHERS = [
     ("num_train_images", 10),
     ("classes", ("a", "c")),
     ("model.mixup.off_epochs", 4),
+    ("custom_hooks", [dict(type="mmengine.EMAHook")]),
 ]
 
 
@@ -99,3 +100,7 @@ def test_classes_differ_by_name_by_order_or_by_number() -> None:
     assert class_difference(("a", "b"), ("a", "c")) == ("b", "c")
     assert class_difference(("a", "b"), ("b", "a")) == ("a", "b")
     assert class_difference(("a", "b"), ("a",)) == ("2 classes", "1")
+
+
+def test_other_hooks_come_and_go() -> None:
+    assert keys(custom_hooks=[dict(type="MemoryHook")]) == []

@@ -14,14 +14,13 @@ from engine.errors import UserError
 
 
 def fake_runner(folder: Path, **more: Any) -> SimpleNamespace:
-    group = {"lr": 0.1}
     given: dict[str, Any] = dict(
         iter=3,
         epoch=0,
         work_dir=str(folder),
         train_loop=SimpleNamespace(run_epoch=None),
         train_dataloader=[None] * 3,
-        optim_wrapper=SimpleNamespace(optimizer=SimpleNamespace(param_groups=[group])),
+        optim_wrapper=SimpleNamespace(get_lr=lambda: {"lr": [0.1]}),
     )
     return SimpleNamespace(**{**given, **more})
 

@@ -84,8 +84,9 @@ def test_a_folder_that_holds_a_run_is_refused(tool, pretrained, capsys):
     assert (pretrained / "curve.jsonl").read_bytes() == before
 
 
-def test_tensorboard_gets_its_events(tool, tmp_path):
-    flags = ("--tensorboard", "--cfg-options", "default_hooks.logger.interval=1")
+@pytest.mark.parametrize("stated", [[], ["visualizer=None"]])
+def test_tensorboard_gets_its_events(tool, tmp_path, stated):
+    flags = ("--tensorboard", "--cfg-options", "default_hooks.logger.interval=1", *stated)
     assert tool("train_cls", CLS, "--work-dir", tmp_path, *flags) == 0
     events = list(tmp_path.rglob("events.out.tfevents*"))
     assert len(events) == 1
@@ -107,10 +108,23 @@ def test_dry_run_tells_and_trains_nothing(tool, tmp_path, capfd):
     assert not list(tmp_path.rglob("metrics.json"))
 
 
+def test_a_run_without_checkpoints_trains(tool, tmp_path):
+    flags = ("--cfg-options", "default_hooks.checkpoint=None")
+    assert tool("train_cls", CLS, "--work-dir", tmp_path, *flags) == 0
+    assert not list(tmp_path.rglob("*.pth"))
+    assert json.loads((tmp_path / "metrics.json").read_text())["metrics"]
+
+
+def test_the_config_in_a_work_dir_tells_as_much_as_its_origin(pretrained):
+    assert "log_level='INFO'" in (pretrained / CLS.name).read_text().replace(" ", "")
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
         (["--cfg-options", "optmi.lr=1"], "optmi.lr"),
+        (["--cfg-options", "log_level=INFOO"], "'INFOO' is no valid value: log_level"),
+        (["--cfg-options", "env_cfg.mp_cfg.mp_start_method=no"], "mp_start_method: give one of"),
         (["--amp", "fp16"], "bf16"),
         (["--data-root", "nowhere"], "nowhere"),
         (["--resume", "nowhere.pth"], "nowhere.pth"),

@@ -355,6 +355,12 @@ def test_without_backbone_and_weights_the_word_scratch_must_be_said() -> None:
         assert caught.value.exit_code == 2
 
 
+def test_a_whole_networks_weights_are_something_to_start_from() -> None:
+    cfg = upstream("mmdet", FPN)
+    cfg.model.backbone.init_cfg, cfg.load_from = None, "epoch_12.pth"
+    assert apply_backbone(cfg, None, set()) == ["backbone: as load_from=epoch_12.pth has it"]
+
+
 @pytest.mark.parametrize(
     ("library", "name", "told"),
     [
