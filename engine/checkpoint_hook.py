@@ -17,7 +17,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from engine.atomic import write_bytes, write_text
-from engine.recipe import recipe_of
+from engine.recipe import RECIPE_PARTS, recipe_of
 
 __all__ = ["AtomicLocalBackend", "SafeCheckpointHook"]
 
@@ -144,9 +144,10 @@ def _origin(runner: Runner) -> dict[str, Any]:
         "dataset": " ".join(str(dataset[key]) for key in ("type", "data_root") if dataset.get(key)),
         "backbone_sha256": (runner.cfg.get("backbone_file") or {}).get("sha256"),
     }
-    if isinstance(loader, dict):  # a Runner may be given a built loader
+    # A Runner may be given built parts.
+    if all(isinstance(runner.cfg.get(part), dict) for part in RECIPE_PARTS):
         origin["recipe"] = recipe_of(runner.cfg)
-    if isinstance(runner.cfg.get("model"), dict):  # or a built network
+    if isinstance(runner.cfg.get("model"), dict):
         origin["model_json"] = json.dumps(_plain(runner.cfg.model), default=str)
     return origin
 

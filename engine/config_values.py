@@ -44,9 +44,9 @@ BELOW_1 = _Rule(lambda v: _is_number(v) and 0 <= v < 1, "a number from 0 to belo
 ALL_BELOW_1 = _Rule(
     lambda v: _are_numbers(v) and all(0 <= n < 1 for n in v), "numbers from 0 to below 1"
 )
-COUNTS = _Rule(
-    lambda v: isinstance(v, list | tuple) and all(_is_whole(n) and n >= 0 for n in v),
-    "a list of whole numbers, 0 or more",
+TIMES = _Rule(
+    lambda v: isinstance(v, list | tuple) and all(_is_number(n) and n >= 0 for n in v),
+    "a list of finite numbers, 0 or more",
 )
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LEVEL = _Rule(lambda v: _is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
@@ -89,9 +89,9 @@ RULES: dict[str, _Rule] = {
     "optim_wrapper.optimizer.nesterov": SWITCH,
     "optim_wrapper.paramwise_cfg.*_mult": NOT_NEGATIVE,
     "optim_wrapper.paramwise_cfg.custom_keys.*_mult": NOT_NEGATIVE,
-    "param_scheduler.*begin": COUNT_OR_0,
-    "param_scheduler.*end": COUNT,
-    "param_scheduler.*milestones": COUNTS,
+    "param_scheduler.*begin": NOT_NEGATIVE,  # mmengine takes half an epoch, too
+    "param_scheduler.*end": POSITIVE,
+    "param_scheduler.*milestones": TIMES,
     "param_scheduler.*T_max": COUNT,
     "param_scheduler.*step_size": COUNT,
     "param_scheduler.*gamma": NOT_NEGATIVE,

@@ -95,7 +95,11 @@ class ResNetLayerDecay(DefaultOptimWrapperConstructor):
             group["lr"] = group.get("lr", self.base_lr) * scale
 
     def layers_of(self, network: nn.Module) -> dict[str, int]:
-        """Number the layer of each tensor, from the stem's 0 to the heads'."""
+        """Number the layer of each tensor, from the stem's 0 to the heads'.
+
+        Raises:
+            UserError: If the backbone has no stages ``layer1`` to ``layer4``.
+        """
         names = [name for name, _ in network.named_parameters()]
         places = {name: _place(name) for name in names}
         blocks = sorted({place for place in places.values() if place})

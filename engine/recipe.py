@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-__all__ = ["Difference", "class_difference", "differences", "recipe_of"]
+__all__ = ["RECIPE_PARTS", "Difference", "class_difference", "differences", "recipe_of"]
 
+RECIPE_PARTS = ("train_dataloader", "train_cfg", "optim_wrapper")  # without them there is none
 BATCH = "train_dataloader.batch_size x processes"
 ORDER = ("sampler", "batch_sampler", "drop_last")  # of a loader: which images make up a step
 LENGTH = ("max_epochs", "max_iters")

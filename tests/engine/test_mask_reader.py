@@ -59,7 +59,7 @@ def test_transforms_do_to_int32_what_they_do_to_bytes(path: Path, step: dict[str
     found = []
     for read in (ReadMask(), theirs.LoadAnnotations()):
         np.random.seed(0)  # noqa: NPY002  all transforms draw from it
-        changed = TRANSFORMS.build(dict(step))(read(results(path)))
+        changed = TRANSFORMS.build(dict(step, _scope_="mmseg"))(read(results(path)))
         found.append(theirs.PackSegInputs()(changed)["data_samples"].gt_sem_seg.data)
     assert found[0].dtype == found[1].dtype
     np.testing.assert_array_equal(*found)
