@@ -1,12 +1,14 @@
 """Images in one folder per class: ``root/<class>/<image>``."""
 
+import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from PIL import Image
 from torch.utils.data import Dataset
@@ -14,7 +16,7 @@ from torch.utils.data import Dataset
 from classification.transforms import Transform, build_pipeline
 from engine.errors import UserError
 from engine.file_names import refuse_undecodable
-from engine.image_files import has_image_suffix, warn_of_passed_over
+from engine.image_files import files_below, has_image_suffix, warn_of_passed_over
 from engine.image_reader import read_image, read_pixels
 from engine.image_scan import leave_out_unreadable
 from engine.name_list import nearest, refuse_variants
@@ -117,8 +119,9 @@ class ImageFolder(Dataset):
     def _readable(
         self, names: tuple[str, ...], max_unreadable: int
     ) -> tuple[list[Path], list[int]]:
-        files = [sorted(_files_below(self.root / name)) for name in names]
+        files = [sorted(files_below(self.root / name)) for name in names]
         warn_of_passed_over((path for paths in files for path in paths), self.root)
+        _warn_of_loose(self.root)
         per_class = [[path for path in paths if has_image_suffix(path.name)] for paths in files]
         _check_not_empty(self.root, names, per_class, "no image")
         every = [path for paths in per_class for path in paths]
@@ -136,9 +139,12 @@ def _read_classes(folder: str) -> tuple[str, ...]:
     return names
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    for here, _, names in os.walk(folder, followlinks=True):
-        yield from (Path(here, name) for name in names)
+def _warn_of_loose(root: Path) -> None:
+    loose = [path.name for path in root.iterdir() if has_image_suffix(path.name)]
+    loose = sorted(name for name in loose if not (root / name).is_dir())
+    if loose:
+        message = f"{root}: {len(loose)} images are in no class folder, not used: {_few(loose)}"
+        print_log(message, logger="current", level=logging.WARNING)
 
 
 def _check_not_empty(

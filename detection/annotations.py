@@ -5,7 +5,8 @@ that a mistake in the data is told in the same words for both.
 """
 
 import difflib
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 
 from engine.errors import UserError
-from engine.image_scan import image_facts, leave_out_unreadable
+from engine.image_scan import image_facts, leave_out
 from engine.name_list import nearest, refuse_variants
 
 __all__ = [
@@ -109,8 +110,12 @@ def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
     refuse_variants(files)
     counts = Counter(box.class_name for image in images for box in image.boxes)
     by_count = [name for name, _ in counts.most_common()]
-    for index, name in enumerate(by_count):
-        alike = difflib.get_close_matches(name, by_count[:index], n=1, cutoff=ALIKE)
+    # By the numbers in a name: "limit 30" is no misspelling of "limit 80".
+    more_frequent: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in by_count:
+        others = more_frequent[tuple(re.findall(r"\d+", name))]
+        alike = difflib.get_close_matches(name, others, n=1, cutoff=ALIKE)
+        others.append(name)
         if not alike:
             continue
         pair = f"classes {alike[0]!r} ({counts[alike[0]]} boxes) and {name!r} ({counts[name]})"
@@ -127,9 +132,9 @@ def readable_images(
     Raises:
         UserError: If more than ``max_unreadable`` images cannot be decoded.
     """
-    paths = [image.path for image in images]
-    bad = leave_out_unreadable(paths, max_unreadable, where)
-    facts = image_facts([path for path in paths if path not in bad])
+    facts = image_facts([image.path for image in images])
+    unreadable = {path: each.error for path, each in facts.items() if each.error}
+    bad = leave_out(unreadable, len(images), max_unreadable, where)
     sized = [
         image._replace(width=facts[image.path].width, height=facts[image.path].height)
         for image in images

@@ -9,7 +9,6 @@ annotations are not read, for they mean nothing.
 
 import contextlib
 import gc
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from detection.annotations import AnnotatedImage, Box, refuse_missing, warn
 from detection.coco_fields import Entry, Id, id_order
 from engine.errors import UserError
+from engine.file_names import FileFinder
 from engine.json_file import read_json
 from engine.name_list import unique_or_refuse
 
@@ -48,12 +48,12 @@ def load_coco(path: Path) -> Coco:
         coco: Coco = read_json(path, "write it again", finite=False)
     for name, keys in NEEDED.items():
         items = coco.get(name)
-        if not isinstance(items, list) or not all(_has(item, keys) for item in items):
-            raise UserError(
-                f"{name!r} is missing, or an entry lacks one of {sorted(keys)}",
-                path,
-                "see https://cocodataset.org/#format-data",
-            )
+        mend = "see https://cocodataset.org/#format-data"
+        if not isinstance(items, list):
+            raise UserError(f"{name!r} is missing, or no list", path, mend)
+        place = next((place for place, item in enumerate(items) if not _has(item, keys)), None)
+        if place is not None:
+            raise UserError(f"{name}[{place}] lacks one of {sorted(keys)}", path, mend)
     return coco
 
 
@@ -85,9 +85,22 @@ def read_categories(coco: Coco, path: Path) -> dict[Id, str]:
     """
     entries = _entries(coco, "categories", path)
     pairs = [(entry.identity("id"), entry.text("name")) for entry in entries]
+    pairs = _without_unused_twins(pairs, coco)
     unique_or_refuse([number for number, _ in pairs], "categories.id", path)
     unique_or_refuse([name for _, name in pairs], "categories.name", path)
     return dict(sorted(pairs, key=lambda pair: id_order(pair[0])))
+
+
+def _without_unused_twins(pairs: list[tuple[Id, str]], coco: Coco) -> list[tuple[Id, str]]:
+    """Leave out a category that no box uses if another has its name.
+
+    Roboflow lists the project's name before the classes, and it may be one of theirs.
+    """
+    counts = Counter(name for _, name in pairs)
+    if max(counts.values(), default=0) < 2:
+        return pairs
+    used = {repr(item["category_id"]) for item in coco["annotations"]}
+    return [pair for pair in pairs if counts[pair[1]] < 2 or repr(pair[0]) in used]
 
 
 def read_coco(coco: Coco, path: Path, image_dir: Path | None) -> list[AnnotatedImage]:
@@ -110,8 +123,11 @@ def read_coco(coco: Coco, path: Path, image_dir: Path | None) -> list[AnnotatedI
         ((entry.identity("id"), entry) for entry in entries), key=lambda pair: id_order(pair[0])
     )
     unique_or_refuse([number for number, _ in images], "images.id", path)
-    files = {number: Path(image_dir or "", entry.file_name()) for number, entry in images}
-    _check_files(list(files.values()), path, image_dir)
+    names = {number: entry.file_name() for number, entry in images}
+    files = _find_files(names, path, image_dir)
+    twice = [file.name for file, count in Counter(files.values()).items() if count > 1]
+    if twice:
+        warn(f"{path}: {len(twice)} image files are listed under several ids, first {twice[0]}")
     with _no_collection():
         boxes = _boxes_by_image(coco, path, set(files))
     return [
@@ -127,20 +143,16 @@ def read_coco(coco: Coco, path: Path, image_dir: Path | None) -> list[AnnotatedI
     ]
 
 
-def _check_files(files: Sequence[Path], path: Path, image_dir: Path | None) -> None:
-    twice = [file.name for file, count in Counter(files).items() if count > 1]
-    if twice:
-        warn(f"{path}: {len(twice)} image files are listed under several ids, first {twice[0]}")
-    if image_dir is not None:
-        missing = [os.path.relpath(file, image_dir) for file in files if not _is_file(file)]
-        refuse_missing(missing, "images are", path, f"put them into {image_dir}")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name longer than a file system takes
-        return False
+def _find_files(names: dict[Id, str], path: Path, image_dir: Path | None) -> dict[Id, Path]:
+    if image_dir is None:
+        return {number: Path(name) for number, name in names.items()}
+    finder = FileFinder()
+    found = {number: finder.find(image_dir, name) for number, name in names.items()}
+    missing = [names[number] for number, file in found.items() if file is None]
+    near = finder.nearly(image_dir, missing[0]) if missing else None
+    mend = f"write {near}, as the file is called" if near else f"put them into {image_dir}"
+    refuse_missing(missing, "images are", path, mend)
+    return {number: file for number, file in found.items() if file is not None}
 
 
 def _boxes_by_image(coco: Coco, path: Path, image_ids: set[Id]) -> dict[Id, list[Box]]:

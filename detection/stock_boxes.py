@@ -24,7 +24,11 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
     classes, where = dataset.metainfo["classes"], dataset.ann_file
     dropped = {name: count for name, count in in_files.items() if name not in classes}
     _check_spelling([name for name in classes if not in_files[name]], dropped, where)
-    boxes = [box for i in range(len(dataset)) for box in dataset.get_data_info(i)["instances"]]
+    flags = [  # not the boxes: with their masks they would fill gigabytes
+        bool(box["ignore_flag"])
+        for index in range(len(dataset))
+        for box in dataset.get_data_info(index)["instances"]
+    ]
     kind, total = type(dataset).__name__, sum(in_files.values())
     if dropped:
         most = ", ".join(f"{name} ({count})" for name, count in Counter(dropped).most_common(10))
@@ -33,14 +37,14 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
             f"{where}: {kind} drops {sum(dropped.values())} of {total} boxes, whose classes are "
             f"not among the {len(classes)} stated: {most}{more}"
         )
-    if not boxes or all(box["ignore_flag"] for box in boxes):
+    if all(flags):
         raise NoTruthError(
             f"there is nothing to {'judge by' if dataset.test_mode else 'learn from'}: of {total} "
-            f"boxes {kind} keeps {len(boxes)}{', all of them ignored' if boxes else ''}",
+            f"boxes {kind} keeps {len(flags)}{', all of them ignored' if flags else ''}",
             where,
             f"the classes are {', '.join(map(repr, classes[:10]))}; are these the data's names?",
         )
-    lost = total - sum(dropped.values()) - len(boxes)
+    lost = total - sum(dropped.values()) - len(flags)
     if lost > 0:
         warn(
             f"{where}: {kind} drops {lost} more boxes: without area, marked ignore, or in images "

@@ -12,6 +12,7 @@ from pathlib import Path
 from detection.annotations import AnnotatedImage, refuse_missing
 from detection.voc_xml import read_xml
 from engine.errors import UserError
+from engine.file_names import FileFinder, composed
 from engine.image_files import has_image_suffix, warn_of_passed_over
 from engine.name_list import read_names
 
@@ -35,8 +36,10 @@ def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[An
     missing = [name for name in names if name not in paths]
     mend = f"put them into {image_dir}; a line of the list is a file name without its suffix"
     refuse_missing(missing, "images are", image_list, mend)
-    annotations = {name: annotation_dir / f"{name}.xml" for name in names}
-    missing = [path.name for path in annotations.values() if not path.is_file()]
+    finder = FileFinder()
+    found = {name: finder.find(annotation_dir, f"{name}.xml") for name in names}
+    annotations = {name: path for name, path in found.items() if path is not None}
+    missing = [f"{name}.xml" for name in names if name not in annotations]
     mend = f"put them into {annotation_dir}, or take their names out of the list"
     refuse_missing(missing, "annotations are", image_list, mend)
     return [read_xml(annotations[name], name, paths[name]) for name in names]
@@ -49,13 +52,14 @@ def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:
         UserError: If a name has two files, which differ in the suffix only.
     """
     folders = {(image_dir / name).parent for name in names}
-    by_stem: dict[Path, list[Path]] = {}
+    by_stem: dict[str, list[Path]] = {}
     for folder in folders:
         files = sorted(folder.iterdir()) if folder.is_dir() else []
         warn_of_passed_over(files, folder)
         for path in (path for path in files if has_image_suffix(path.name)):
-            by_stem.setdefault(folder / path.stem, []).append(path)
-    found = {name: by_stem[image_dir / name] for name in names if image_dir / name in by_stem}
+            by_stem.setdefault(composed(str(folder / path.stem)), []).append(path)
+    stems = {name: composed(str(image_dir / name)) for name in names}
+    found = {name: by_stem[stem] for name, stem in stems.items() if stem in by_stem}
     for paths in found.values():
         if len(paths) > 1:
             where = f"{paths[0]}, {paths[1]}"

@@ -2,14 +2,17 @@
 
 import logging
 import mimetypes
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mmengine.logging import print_log
 from PIL import Image
 
-__all__ = ["SUFFIXES", "has_image_suffix", "warn_of_passed_over"]
+from engine.errors import UserError
+
+__all__ = ["SUFFIXES", "files_below", "has_image_suffix", "warn_of_passed_over"]
 
 # In either case.  Formats that the reader knows (engine/image_reader.py) and people keep
 # photographs in: an .ico is read where an annotation names it, but not looked for.
@@ -19,6 +22,35 @@ SUFFIXES = (
 )  # fmt: skip
 # Asked of files whose suffix says nothing; their headers are cheap to read and run nothing.
 SNIFFED = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
+
+
+def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Find all files of a folder and its sub-folders; hidden files and folders do not count.
+
+    Notebooks keep copies of pictures in hidden folders.  Links to folders are followed, but not to
+    one that is being read: its pictures would come again and again.
+
+    Args:
+        folder: Where to start.
+        without: Real paths of folders that are passed over.
+
+    Raises:
+        UserError: If a folder cannot be read.
+    """
+    real = os.path.realpath(folder)
+    if real in without:
+        return
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((each for each in found if each.name[0] != "."), key=lambda e: e.name)
+    except OSError as error:
+        what = f"the folder cannot be read ({error.strerror})"
+        raise UserError(what, folder, "let it be read, or take it out") from error
+    for entry in entries:
+        if entry.is_dir():
+            yield from files_below(Path(entry.path), without | {real})
+        else:
+            yield Path(entry.path)
 
 
 def has_image_suffix(name: str) -> bool:

@@ -149,7 +149,7 @@ def _with_pillow(data: bytes, mode: str) -> np.ndarray:
 def _of_8_bits(image: Image.Image, mode: str) -> Image.Image:
     if image.mode == mode:
         return image
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         # Pillow would clip at 255, which makes nearly every 16-bit picture white.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):

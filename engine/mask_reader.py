@@ -56,13 +56,29 @@ def decode_mask(path: str | Path) -> np.ndarray:
     # Not by its path: Pillow forgets to turn a TIFF that it maps into memory.
     data = io.BytesIO(Path(path).read_bytes())
     with truncated_is_an_error(), Image.open(data, formats=FORMATS) as image:
+        white = _white_of(image)
         image.load()
-        labels = np.asarray(image)
+        labels = _unscaled(np.asarray(image), white)
         if labels.ndim != 2:
             raise UserError(COLOURS.format(image.mode), path, MEND_COLOURS)
         if image.mode == "F" and not np.all(np.isfinite(labels) & (labels == np.rint(labels))):
             raise UserError("the mask holds fractions, not label numbers", path, MEND_COLOURS)
         return turned(labels, orientation_of(image))
+
+
+def _white_of(image: Image.Image) -> int:
+    """Return what a PGM file states as white, to which Pillow scales its numbers; 0: as stored."""
+    tile = next(iter(getattr(image, "tile", [])), None)
+    if tile is None or not tile.codec_name.startswith("ppm") or isinstance(tile.args, str):
+        return 0
+    return int(tile.args[1])
+
+
+def _unscaled(labels: np.ndarray, white: int) -> np.ndarray:
+    if not white or labels.ndim != 2 or labels.dtype == bool:
+        return labels
+    top = 255 if labels.dtype == np.uint8 else 65535
+    return np.rint(labels.astype(np.float64) * white / top).astype(np.int32)
 
 
 @TRANSFORMS.register_module()

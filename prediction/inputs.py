@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from engine.errors import UserError
 from engine.file_names import refuse_undecodable
-from engine.image_files import has_image_suffix, warn_of_passed_over
+from engine.image_files import files_below, has_image_suffix, warn_of_passed_over
 from engine.image_reader import read_pixels
 
 __all__ = ["MASKS", "Source", "check_named", "find_images", "name_pictures"]
@@ -95,7 +95,7 @@ def _file(path: Path) -> Source:
 
 def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
     top = PurePosixPath(folder.resolve().name) if several else PurePosixPath()
-    files = sorted(_walk(folder, out_dir))
+    files = sorted(files_below(folder, frozenset({os.path.realpath(out_dir)})))
     warn_of_passed_over(files, folder)
     found = [
         Source(path, top / path.relative_to(folder).as_posix(), named=False)
@@ -105,13 +105,3 @@ def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
     if not found:
         raise UserError("no image in the folder", folder, "put .jpg, .png, ... files there")
     return found
-
-
-def _walk(folder: Path, out_dir: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [
-            one
-            for one in folders
-            if not one.startswith(".") and Path(here, one).resolve() != out_dir.resolve()
-        ]
-        yield from (Path(here, name) for name in names)

@@ -11,7 +11,8 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.utils import get_classes, get_palette
 
 from engine.errors import UserError
-from engine.image_files import has_image_suffix, warn_of_passed_over
+from engine.file_names import composed
+from engine.image_files import files_below, has_image_suffix, warn_of_passed_over
 from engine.image_scan import image_facts, leave_out
 from engine.mask_reader import IGNORED
 from engine.name_list import read_class_names, read_names
@@ -134,7 +135,7 @@ class MaskFolder(BaseSegDataset):
         if listed.is_file():
             return tuple(read_class_names(listed, ONE_A_LINE)), {}
         top = root / Path(mask_dir).parts[0]
-        facts = mask_facts([path for path in _files(top) if path.name.endswith(suffix)])
+        facts = mask_facts(_masks(top, suffix))
         readable = [one for one in facts.values() if not one.error]
         ignored = {self._ignored_value} | ({0} if self._first else set())
         return names_from_values(readable, ignored, self._first, top), {}
@@ -167,16 +168,35 @@ def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) 
     Raises:
         UserError: If a folder is missing or empty, or a file has no partner.
     """
-    images = _images(img_dir)
-    masks = {
-        path.relative_to(mask_dir).as_posix()[: -len(suffix)]: path
-        for path in _files(mask_dir)
-        if path.name.endswith(suffix)
-    }
+    found = _masks(mask_dir, suffix)
+    masks = _by_name(found, mask_dir, lambda _: len(suffix), "two masks have one image's name")
+    images = _images(img_dir, set(masks.values()))
     names = list(images) if split is None else read_names(split, "images", ONE_A_LINE)
+    names = [composed(name) for name in names]
     _all_there(names, images, "image", split or img_dir, img_dir)
     _all_there(names, masks, "mask", split or img_dir, mask_dir)
+    unused = [path.name for name, path in masks.items() if name not in images]
+    if split is None and unused:
+        message = f"{mask_dir}: {len(unused)} masks have no image, first {unused[0]}"
+        print_log(message, logger="current", level=logging.WARNING)
     return [(images[name], masks[name]) for name in names]
+
+
+def _by_name(
+    files: Sequence[Path], folder: Path, end: Callable[[Path], int], twins: str
+) -> dict[str, Path]:
+    """Name files by their place in the folder, without so many letters at the end."""
+    result: dict[str, Path] = {}
+    for path in files:
+        name = composed(path.relative_to(folder).as_posix()[: -end(path)])
+        twin = result.setdefault(name, path)
+        if twin != path:
+            raise UserError(twins, f"{twin}, {path}", "remove one")
+    return result
+
+
+def _masks(folder: Path, suffix: str) -> list[Path]:
+    return [path for path in _files(folder) if path.name.lower().endswith(suffix.lower())]
 
 
 def _all_there(
@@ -191,16 +211,11 @@ def _all_there(
         )
 
 
-def _images(folder: Path) -> dict[str, Path]:
-    images: dict[str, Path] = {}
-    files = _files(folder)
+def _images(folder: Path, masks: set[Path]) -> dict[str, Path]:
+    files = [path for path in _files(folder) if path not in masks]  # they may share a folder
     warn_of_passed_over(files, folder)
-    for path in files:
-        if has_image_suffix(path.name):
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            twin = images.setdefault(name, path)
-            if twin != path:
-                raise UserError("two images share one mask", f"{twin}, {path}", "remove one")
+    found = [path for path in files if has_image_suffix(path.name)]
+    images = _by_name(found, folder, lambda path: len(path.suffix), "two images share one mask")
     if not images:
         raise UserError("no images", folder, "put .jpg, .png, ... files there")
     return images
@@ -211,7 +226,7 @@ def _files(folder: Path) -> list[Path]:
         raise UserError(
             "no such folder", folder, "check data_root, or say where the data is with --data-root"
         )
-    return sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
+    return sorted(files_below(folder))
 
 
 def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:

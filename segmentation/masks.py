@@ -42,7 +42,7 @@ def mask_facts(paths: Sequence[Path]) -> dict[Path, MaskFacts]:
     Raises:
         UserError: If one holds colours or fractions.
     """
-    found = scan_files(paths, _inspect, "masks-2")
+    found = scan_files(paths, _inspect, "masks-3")
     return {path: MaskFacts(*finding) for path, finding in found.items()}
 
 

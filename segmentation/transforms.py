@@ -88,12 +88,13 @@ class PadToWindows(BaseTransform):
         self.stride_px = stride_px
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Pad ``img`` (H x W x C); note left, right, top and bottom in ``padding_size``."""
+        """Pad ``img`` (H W or H W C); note left, right, top and bottom in ``padding_size``."""
         height, width = results["img"].shape[:2]
         below = windows_px(height, self.crop_px, self.stride_px) - height
         beside = windows_px(width, self.crop_px, self.stride_px) - width
         left, right = (beside, 0) if results.get("flip") else (0, beside)
-        results["img"] = np.pad(results["img"], ((0, below), (left, right), (0, 0)))
+        margins = ((0, below), (left, right), (0, 0))
+        results["img"] = np.pad(results["img"], margins[: results["img"].ndim])
         results["padding_size"] = (left, right, 0, below)
         results["img_shape"] = results["pad_shape"] = results["img"].shape[:2]
         return results

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from classification import ImageFolder
+from classification import ImageFolder, image_folder
 from engine.errors import UserError
 
 Draw = Callable[..., Path]
@@ -157,3 +157,14 @@ def test_folders_that_differ_in_case_or_width_only_are_refused(
     shutil.rmtree(root / variant)
     with pytest.raises(UserError, match=r"unknown class .*: did you mean cat\?"):
         ImageFolder(str(val), TO_TENSOR, classes_from=str(root))
+
+
+def test_images_beside_the_class_folders_are_counted(
+    draw_folder: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(image_folder, "print_log", lambda text, **_: said.append(text))
+    root = draw_folder("train", ["owl", "cat"], count=1, px=(20, 30))
+    shutil.copy(root / "owl" / "000.png", root / "loose.png")
+    assert len(ImageFolder(str(root), TO_TENSOR)) == 2
+    assert said == [f"{root}: 1 images are in no class folder, not used: loose.png"]

@@ -132,10 +132,10 @@ DEEP = 100_000
         ([], "the file holds a list"),
         (7, "the file holds a single value"),
         (dict(SOUND, images={"1": {}}), "'images' is missing"),
-        (dict(SOUND, images=[[1, "a.png"]]), "'images' is missing"),
+        (dict(SOUND, images=[[1, "a.png"]]), r"images\[0\] lacks one of"),
         (dict(SOUND, annotations=None), "'annotations' is missing"),
-        (dict(SOUND, annotations=["x"]), "'annotations' is missing"),
-        (dict(SOUND, categories=["cat"]), "'categories' is missing"),
+        (dict(SOUND, annotations=["x"]), r"annotations\[0\] lacks one of"),
+        (dict(SOUND, categories=["cat"]), r"categories\[0\] lacks one of"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, content: Any, message: str) -> None:
@@ -149,3 +149,19 @@ def test_a_name_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
         path.write_text(json.dumps(changed("images", "file_name", name)))
         with pytest.raises(UserError, match=r"1 images are missing"):
             read_coco(load_coco(path), path, tmp_path)
+
+
+def test_an_unused_category_of_the_same_name_is_no_class(tmp_path: Path) -> None:
+    twin = dict(id=0, name="cat", supercategory="none")  # Roboflow's entry for the project
+    coco = copy.deepcopy(SOUND)
+    coco["categories"].insert(0, twin)
+    assert read_categories(coco, tmp_path) == {3: "cat"}
+    coco["annotations"].append(dict(coco["annotations"][0], category_id=0))
+    with pytest.raises(UserError, match=r"categories\.name stand there twice"):
+        read_categories(coco, tmp_path)
+
+
+def test_a_missing_image_of_another_case_is_named(tmp_path: Path) -> None:
+    (tmp_path / "A.PNG").touch()
+    with pytest.raises(UserError, match=r"first: a\.png\): .*: write A\.PNG, as the file"):
+        read_coco(copy.deepcopy(SOUND), tmp_path / "val.json", tmp_path)

@@ -1,6 +1,7 @@
 """VOC folders: what is read, and what is said when something is wrong with them."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mmdet.datasets import XMLDataset
 from mmengine.dataset import ConcatDataset
 from PIL import Image
 
+from detection.annotations import AnnotatedImage, Box, check_twins
 from detection.datasets import VocFormat
 from engine.data_sets import look_at
 from engine.errors import UserError
@@ -112,6 +114,21 @@ def test_names_that_look_alike_are_warned_of(folder: Path, warnings_of: Callable
     edit(folder, 2, "<name>brick</name>", "<name>bricks</name>")
     assert train_split(folder).metainfo["classes"] == ("brick", "bricks", "leaf")
     assert "'brick' (5 boxes) and 'bricks' (1) look alike" in warnings_of()
+
+
+def test_names_that_differ_in_a_number_are_two_classes(tmp_path: Path) -> None:
+    names = ["limit 30"] * 40 + ["limit 80"]
+    boxes = tuple(Box(name, (0, 0, 9, 9), ignore=False) for name in names)
+    check_twins([AnnotatedImage("a", tmp_path / "a.png", tmp_path, 9, 9, boxes)], "mend")
+
+
+def test_accents_of_another_system_are_the_same_name(folder: Path) -> None:
+    split, joined = (unicodedata.normalize(form, "na\u00efve") for form in ("NFD", "NFC"))
+    for part, suffix in (("JPEGImages", ".png"), ("Annotations", ".xml")):
+        first = min((folder / part).glob("*" + suffix))
+        first.rename(folder / part / f"{split}{suffix}")
+    (folder / "ImageSets/Main/train.txt").write_text(joined, encoding="utf-8")
+    assert train_split(folder)[0]["img_path"].endswith(f"{split}.png")
 
 
 def test_a_rare_name_beside_its_lookalike_is_an_error(folder: Path, draw_voc: Draw) -> None:

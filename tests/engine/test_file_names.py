@@ -1,6 +1,7 @@
 """Names that are not UTF-8: told with escapes, before anything is written under them."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from classification.image_folder import ImageFolder, class_folders
 from engine.errors import UserError
+from engine.file_names import FileFinder
 from prediction.inputs import find_images
 
 ODD = "na\udcefve"  # how Python shows the byte EF of a Latin-1 name
@@ -37,3 +39,15 @@ def test_an_image_of_such_a_name_is_not_predicted(tmp_path: Path, name: str) -> 
     picture(tmp_path / "photos" / name)
     with pytest.raises(UserError, match=r"name of an image is not UTF-8: .*udcef.*: rename it"):
         find_images([tmp_path / "photos"], tmp_path / "out")
+
+
+def test_files_are_found_by_names_that_other_systems_write(tmp_path: Path) -> None:
+    split, joined = (unicodedata.normalize(form, "na\u00efve") for form in ("NFD", "NFC"))
+    there = picture(tmp_path / split / f"{split} 1.png")
+    finder = FileFinder()
+    assert finder.find(tmp_path, f"{joined}/{joined} 1.png") == there
+    assert finder.find(tmp_path, f"{split}\\{split} 1.png") == there
+    assert finder.find(tmp_path / split, f"..\\{joined}\\{joined} 1.png").samefile(there)
+    for name in (f"{joined} 1.png", "C:\\a.png", "x" * 300, joined, f"{joined}/{joined} 1.PNG"):
+        assert finder.find(tmp_path, name) is None
+    assert finder.nearly(tmp_path, f"{split}\\{split} 1.PNG") == there.name

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from engine import image_files
-from engine.image_files import SUFFIXES, has_image_suffix, warn_of_passed_over
+from engine.image_files import SUFFIXES, files_below, has_image_suffix, warn_of_passed_over
 
 
 @pytest.fixture
@@ -51,3 +51,13 @@ def test_without_such_pictures_nothing_is_said(tmp_path: Path, said: list[str]) 
     (tmp_path / "a.xml").write_bytes(b"<annotation/>")
     warn_of_passed_over(sorted(tmp_path.iterdir()), "data")
     assert said == []
+
+
+def test_hidden_folders_do_not_count_and_links_are_followed_once(tmp_path: Path) -> None:
+    root, other = tmp_path / "root", tmp_path / "other"
+    for path in ("root/sub/1.jpg", "root/.ipynb_checkpoints/1-checkpoint.jpg", "other/2.jpg"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    (root / "sub/up").symlink_to(root)  # without end
+    (root / "link").symlink_to(other)
+    assert list(files_below(root)) == [root / "link/2.jpg", root / "sub/1.jpg"]

@@ -315,3 +315,10 @@ def test_the_transform_gives_other_numbers_of_channels(
 def test_another_number_of_channels_is_refused() -> None:
     with pytest.raises(ValueError, match="channels must be one of"):
         ReadImage(channels=2)
+
+
+@pytest.mark.parametrize("white", [4095, 65535])
+def test_a_dark_pgm_file_of_16_bits_stays_dark(tmp_path: Path, white: int) -> None:
+    data = np.array([[0, white // 256, white]], ">u2").tobytes()
+    path = written(tmp_path / "a.pgm", f"P5\n3 1\n{white}\n".encode() + data)
+    assert read_pixels(path, channels=1).tolist() == [[0, white // 256 * 255 // white, 255]]

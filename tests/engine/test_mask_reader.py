@@ -112,3 +112,13 @@ def test_colours_fractions_and_broken_files_are_refused(tmp_path: Path, path: Pa
     }.items():
         with pytest.raises(UserError, match=why):
             read_mask(tmp_path / name)
+
+
+@pytest.mark.parametrize("white", [3, 255, 300, 65535])
+def test_labels_of_a_pgm_file_are_not_scaled_to_its_white(tmp_path: Path, white: int) -> None:
+    labels = [0, 1, 2, white - 1, white]
+    (tmp_path / "plain.pgm").write_text(f"P2\n5 1\n{white}\n{' '.join(map(str, labels))}\n")
+    data = np.array(labels, np.uint8 if white < 256 else ">u2").tobytes()
+    (tmp_path / "raw.pgm").write_bytes(f"P5\n5 1\n{white}\n".encode() + data)
+    for name in ("plain.pgm", "raw.pgm"):
+        assert read_mask(tmp_path / name).tolist() == [labels]

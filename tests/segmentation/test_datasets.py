@@ -364,3 +364,22 @@ def test_pictures_passed_over_for_their_suffix_are_counted(
     train_set(voc)
     (line,) = said
     assert "passed over 2 pictures for their suffix (2 .heic)" in line
+
+
+def test_masks_with_capitals_in_their_suffix_or_beside_their_images_are_found(
+    voc: Path,
+) -> None:
+    for path in (voc / "SegmentationClass").iterdir():
+        path.rename(voc / "JPEGImages" / path.with_suffix(".PNG").name)
+    pairs = train_set(voc, mask_dir="JPEGImages")
+    assert pairs[0]["seg_map_path"].endswith("train_0.PNG")
+
+
+def test_masks_without_an_image_are_counted_where_no_list_says_which(
+    voc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(datasets, "print_log", lambda text, **_: said.append(text))
+    image(voc).unlink()
+    MaskFolder(str(voc))
+    assert [line for line in said if "1 masks have no image, first train_0.png" in line]

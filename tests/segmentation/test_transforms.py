@@ -93,6 +93,8 @@ def test_pads_black_at_the_end_or_for_flipped_ones_at_the_start(picture, flip: b
     assert made["padding_size"] == ((15, 0, 0, 15) if flip else (0, 15, 0, 15))
     expected = np.zeros((80, 112, 3), np.uint8)
     expected[:65, :97] = picture[:, ::-1] if flip else picture
+    grey = pad.transform({"img": picture[..., 0], "flip": flip})["img"]
+    np.testing.assert_array_equal(grey, made["img"][..., 0])
     # A flipped picture is what the padded one is when it is flipped.
     np.testing.assert_array_equal(made["img"], expected[:, ::-1] if flip else expected)
 
