@@ -3,8 +3,8 @@
 Source: arXiv:1812.01187, sec. 5.2 to 5.4, and its code (GluonCV).
 """
 
-import math
 import random
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -85,6 +85,6 @@ def distillation_settings(
 def _number(value: Any, name: str) -> float:
     """Take a finite number, and neither a text nor a switch, for a setting."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    if not is_number or not abs(value) <= sys.float_info.max:  # nor an int beyond it
         raise ValueError(f"{name} must be a finite number, got {value!r}")
     return float(value)

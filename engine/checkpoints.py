@@ -23,7 +23,7 @@ from engine.pickle_outline import read_outline, refusal
 from engine.plain_records import STAND_INS
 from engine.stand_ins import resolve
 from engine.weight_containers import find_weights
-from engine.weight_files import is_safetensors, kind_of, refuse_shard
+from engine.weight_files import is_safetensors, kind_of, refuse_shard, refuse_swollen
 
 __all__ = [
     "SafeCheckpointHook",
@@ -203,10 +203,13 @@ def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
     refuse_shard(path)
     allowed: list[Any] = [(stand_in, name) for name, stand_in in STAND_INS.items()]
     try:
+        refuse_swollen(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
             warnings.simplefilter("ignore")  # about protocols and archives: said in the error
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
         checkpoint = resolve(checkpoint)
+    except UserError:
+        raise
     except Exception as error:  # broken bytes make torch raise nearly anything
         raise _unreadable(path, error) from error
     if not isinstance(checkpoint, dict):

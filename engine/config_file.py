@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
-from engine.config_values import check_sections, check_values
+from engine.config_values import check_sections, check_values, settle_whole_numbers
 from engine.console import hush
 from engine.doors import set_data_root
 from engine.environment import check_environment
@@ -51,6 +51,7 @@ def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config
     object.__setattr__(cfg, "_format_python_code", False)
     explicit |= apply_overrides(cfg, args.cfg_options)
     check_sections(cfg, args.config)
+    settle_whole_numbers(cfg)
     check_values(cfg)
     cfg.task, cfg.default_scope = tasks[scope], scope
     cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs", args.config.stem))

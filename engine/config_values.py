@@ -5,13 +5,14 @@ torch.  Sections and keys are mmengine's; other keys keep any value.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from engine.errors import UserError
 
-__all__ = ["check_sections", "check_training_sections", "check_values"]
+__all__ = ["check_sections", "check_training_sections", "check_values", "settle_whole_numbers"]
 
 
 class _Rule(NamedTuple):
@@ -26,7 +27,9 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max  # isfinite fails at an int beyond the largest float
 
 
 def _are_numbers(value: Any) -> bool:
@@ -40,6 +43,10 @@ WHOLE = _Rule(_is_whole, "a whole number")
 NUMBER = _Rule(_is_number, "a finite number")
 NOT_NEGATIVE = _Rule(lambda v: _is_number(v) and v >= 0, "a finite number, 0 or more")
 POSITIVE = _Rule(lambda v: _is_number(v) and v > 0, "a finite number above 0")
+# An infinite norm clips nothing, but the norm is logged.
+POSITIVE_OR_INF = _Rule(
+    lambda v: POSITIVE.holds(v) or (isinstance(v, float) and v == math.inf), "a number above 0"
+)
 BELOW_1 = _Rule(lambda v: _is_number(v) and 0 <= v < 1, "a number from 0 to below 1")
 ALL_BELOW_1 = _Rule(
     lambda v: _are_numbers(v) and all(0 <= n < 1 for n in v), "numbers from 0 to below 1"
@@ -52,12 +59,21 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LEVEL = _Rule(lambda v: _is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
 STARTS = ("fork", "spawn", "forkserver")
 START = _Rule(lambda v: v in STARTS, f"one of {', '.join(STARTS)}")
+WHOLES = (COUNT, COUNT_OR_0, COUNT_OR_NEVER, WHOLE)
 SWITCH = _Rule(lambda v: isinstance(v, bool), "True or False")
 MEANS = _Rule(lambda v: v is None or _are_numbers(v), "a list of finite numbers")
 STDS = _Rule(
     lambda v: v is None or (_are_numbers(v) and all(n > 0 for n in v)),
     "a list of finite numbers above 0",
 )
+
+
+def _or_each(rule: _Rule) -> _Rule:
+    """Allow a list too: Adafactor has two eps."""
+    return _Rule(
+        lambda v: all(map(rule.holds, v)) if isinstance(v, list | tuple) and v else rule.holds(v),
+        rule.words,
+    )
 
 
 def _or_none(rule: _Rule) -> _Rule:
@@ -78,11 +94,11 @@ RULES: dict[str, _Rule] = {
     "auto_scale_lr.base_batch_size": COUNT,
     "auto_scale_lr.enable": SWITCH,
     "optim_wrapper.accumulative_counts": COUNT,
-    "optim_wrapper.clip_grad.max_norm": POSITIVE,
+    "optim_wrapper.clip_grad.max_norm": POSITIVE_OR_INF,
     "optim_wrapper.optimizer.lr": POSITIVE,
     "optim_wrapper.optimizer.momentum": BELOW_1,
     "optim_wrapper.optimizer.weight_decay": NOT_NEGATIVE,
-    "optim_wrapper.optimizer.eps": NOT_NEGATIVE,
+    "optim_wrapper.optimizer.eps": _or_each(_or_none(NOT_NEGATIVE)),
     "optim_wrapper.optimizer.dampening": NUMBER,
     "optim_wrapper.optimizer.alpha": BELOW_1,
     "optim_wrapper.optimizer.betas": ALL_BELOW_1,
@@ -171,6 +187,30 @@ def check_training_sections(cfg: Mapping[str, Any], where: object) -> None:
         raise UserError("optim_wrapper has no optimizer, or no dict", where, STOCK)
     if not {"batch_size", "batch_sampler"} & cfg["train_dataloader"].keys():
         raise UserError("train_dataloader has no batch_size", where, "state it")
+
+
+def settle_whole_numbers(cfg: Any) -> None:
+    """Write ``max_iters=1e5``, which mmengine takes, as the whole number that it is, in place.
+
+    Args:
+        cfg: The whole config.
+    """
+    for key, value in list(cfg.items()):
+        if isinstance(value, Mapping | list):
+            _settle(value, key)
+
+
+def _settle(node: Any, dotted: str) -> None:
+    for key, value in list(node.items() if isinstance(node, Mapping) else enumerate(node)):
+        inner = f"{dotted}.{key}"
+        if isinstance(value, float) and value.is_integer() and _is_count(inner):
+            node[key] = int(value)
+        elif isinstance(value, Mapping | list):
+            _settle(value, inner)
+
+
+def _is_count(key: str) -> bool:
+    return any(rule in WHOLES and fnmatchcase(key, pattern) for pattern, rule in RULES.items())
 
 
 def check_values(cfg: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ __all__ = ["TORCH_LEGACY", "Named", "full_name", "named_in", "read_outline", "re
 
 TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save's magic before 1.6
 MAX_BYTES = 2**28  # of a pickle without its tensors; a checkpoint's has less than a mebibyte
-MAX_DEPTH = 50
+TABLES = ("collections.OrderedDict", "collections.defaultdict", "collections.Counter")
 
 
 class Named:
@@ -56,6 +56,17 @@ class Named:
         self.parts.extend(items)
 
 
+class Table(dict):
+    """A dict of any kind in the standard library: takes what dicts hold, and nothing else."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        """Keep the items of a dict; a factory of default values is none."""
+        super().__init__(*(argument for argument in arguments if isinstance(argument, dict)))
+
+    def __setstate__(self, state: Any) -> None:
+        """Leave attributes out."""
+
+
 def full_name(module: str, name: str) -> str:
     """Join the two as Python 3 calls them: ``copy_reg`` is ``copyreg``."""
     mapped = _compat_pickle.NAME_MAPPING.get((module, name))
@@ -64,7 +75,8 @@ def full_name(module: str, name: str) -> str:
 
 class _Outliner(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        return type("Named", (Named,), {"name": full_name(module, name)})
+        full = full_name(module, name)
+        return Table if full in TABLES else type("Named", (Named,), {"name": full})
 
     def persistent_load(self, pid: Any) -> None:
         return None  # a storage; tensors are not wanted

@@ -17,7 +17,7 @@ import numpy as np
 from mmengine.logging import HistoryBuffer
 
 from engine.numpy_stand_ins import Array, DType, from_bytes
-from engine.stand_ins import DataOf, History, Record, StandIn, Uuid, resolve
+from engine.stand_ins import DataOf, History, Range, Record, StandIn, Uuid, resolve
 
 __all__ = ["STAND_INS"]
 
@@ -115,6 +115,7 @@ STAND_INS: dict[str, type[StandIn]] = {
     **{name: type(name, (DataOf,), {}) for name in DATA_OF},
     **{f"builtins.{name}": type(f"builtins.{name}", (StandIn,), {}) for name in BUILTINS},
     **{f"numpy.{name}": type(f"numpy.{name}", (StandIn,), {}) for name in NUMPY_TYPES},
+    "builtins.range": type("builtins.range", (Range,), {}),
     "uuid.UUID": type("uuid.UUID", (Uuid,), {}),
     "numpy.dtype": type("numpy.dtype", (DType,), {}),
     "numpy.ndarray": type("numpy.ndarray", (Array,), {}),
@@ -139,7 +140,6 @@ STAND_INS: dict[str, type[StandIn]] = {
             "builtins.complex": complex,
             "builtins.frozenset": frozenset,
             "builtins.getattr": _method,
-            "builtins.range": range,
             "builtins.set": set,
             "builtins.slice": slice,
             "collections.Counter": _ordered,

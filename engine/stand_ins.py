@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import HistoryBuffer
 
-__all__ = ["DataOf", "History", "Record", "StandIn", "Uuid", "resolve"]
+__all__ = ["DataOf", "History", "Range", "Record", "StandIn", "Uuid", "resolve"]
 
 MAX_DEPTH = 100  # of dicts and lists inside each other; our own checkpoints have 6
 
@@ -140,6 +140,14 @@ class DataOf(StandIn):
     def value(self, plain: Callable[[Any], Any]) -> Any:
         """Return what it is around."""
         return plain(self.state["data"])
+
+
+class Range(StandIn):
+    """A ``range``, which nothing can be filled from while reading: ``set(range(10**12))``."""
+
+    def value(self, plain: Callable[[Any], Any]) -> range:
+        """Build it of its numbers."""
+        return range(*self.arguments)
 
 
 class Uuid(StandIn):

@@ -18,6 +18,7 @@ from engine.errors import UserError
 __all__ = ["TOP", "Weights", "find_weights"]
 
 MAX_LEVELS = 2
+MAX_EXPANDED = 1 << 24  # values
 TOP = "."  # the name of the whole file as a container
 AVERAGE = re.compile(r"(?i)(^|[._])(ema|swa|avg|averaged?|shadow)(?=[._]|$)")
 # Names of modules and their weights, unlike class_weights or prototypes beside them.
@@ -67,11 +68,12 @@ def find_weights(
             about if there is one.
 
     Raises:
-        UserError: If there are none, several, or none under ``key``.
+        UserError: If there are none, several, or none under ``key``; if two have one name, or a
+            tensor of theirs holds no plain values.
     """
-    every = _named_tensors(contents)
+    every = _named_tensors(contents, where)
     if key is not None:
-        return _weights_of(_key_of(key, every, where), every)
+        return _weights_of(_key_of(key, every, where), every, where)
     networks = [name for name, tensors in every.items() if _is_network(tensors)]
     usable = [name for name in networks if wanted(every[name])] or networks
     usable = usable or [name for name in CONVENTIONAL if name in every][:1] or list(every)
@@ -84,10 +86,16 @@ def find_weights(
             f"{_shown(name)} with {len(every[name])} tensors" for name in sorted(taken)
         )
         raise UserError(f"weights of several networks ({told})", where, CHOOSE)
-    return _weights_of(taken[0], {name: every[name] for name in networks or taken})
+    return _weights_of(taken[0], {name: every[name] for name in networks or taken}, where)
 
 
-def _weights_of(taken: str, every: Mapping[str, dict[str, Tensor]]) -> Weights:
+def _weights_of(taken: str, every: Mapping[str, dict[str, Tensor]], where: object) -> Weights:
+    for name, tensor in every[taken].items():
+        what = _without_values(tensor)
+        if what:
+            raise UserError(
+                f"{name} {what}", where, "write the file again, with plain dense tensors"
+            )
     unread = {name: len(tensors) for name, tensors in every.items() if name != taken}
     return Weights(every[taken], "" if taken == TOP else taken, unread)
 
@@ -122,14 +130,19 @@ def _is_network(tensors: Mapping[str, Tensor]) -> bool:
 # ---- walking ----
 
 
-def _named_tensors(contents: Any) -> dict[str, dict[str, Tensor]]:
+def _named_tensors(contents: Any, where: object) -> dict[str, dict[str, Tensor]]:
     found: dict[str, dict[str, Tensor]] = {}
     seen: set[int] = set()
-    for path, mapping in _mappings(contents, "", MAX_LEVELS):
+    mappings = _mappings(contents, "", MAX_LEVELS)
+    for path, mapping in sorted(mappings, key=lambda pair: bool(AVERAGE.search(pair[0]))):
         tensors = {} if id(mapping) in seen else _tensors_in(mapping)
-        seen.add(id(mapping))  # one dict under two keys is no second network
+        seen.add(id(mapping))  # one dict under two keys is no second network, and no average
+        name = path or TOP
+        if tensors and name in found:  # keys with dots inside
+            told = f"two dicts of tensors are called {_shown(name)}"
+            raise UserError(told, where, "write the file again, with keys without dots")
         if tensors:
-            found[path or TOP] = tensors
+            found[name] = tensors
     return found
 
 
@@ -153,5 +166,22 @@ def _tensor(value: Any) -> Tensor | None:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-        return torch.from_numpy(value.astype(value.dtype.newbyteorder("=")))
+        # torch knows no longdouble
+        dtype = value.dtype.newbyteorder("=") if value.itemsize <= 8 else np.float64
+        return torch.from_numpy(value.astype(dtype))
     return None
+
+
+def _without_values(tensor: Tensor) -> str:
+    """Say why a tensor cannot be computed with as it is stored; empty if it can."""
+    if tensor.is_meta:
+        return "has no values (device meta)"
+    if tensor.is_quantized:
+        return f"is quantised ({tensor.dtype})"
+    if tensor.layout != torch.strided:
+        return f"is no dense tensor ({tensor.layout})"
+    stored = tensor.untyped_storage().nbytes() // tensor.element_size()
+    # A file of a kilobyte may state a tensor of a terabyte; small ones are expanded in earnest.
+    if tensor.numel() > max(stored, MAX_EXPANDED):
+        return f"states {tensor.numel()} values and stores {stored}"
+    return ""

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from engine.errors import UserError
 from engine.pickle_outline import TORCH_LEGACY, Named, named_in, read_outline
 
-__all__ = ["Kind", "is_safetensors", "kind_of", "refuse_shard"]
+__all__ = ["Kind", "is_safetensors", "kind_of", "refuse_shard", "refuse_swollen"]
 
 HEAD_BYTES = 1024
+MAX_SWOLLEN = 2**28  # bytes
 
 
 class Kind(NamedTuple):
@@ -149,6 +150,20 @@ def refuse_shard(path: Path) -> None:
         raise UserError(kind.name, path, kind.mend)
 
 
+def refuse_swollen(path: Path) -> None:
+    """Refuse an archive that unpacks to far more than its size: torch.save packs nothing.
+
+    Raises:
+        UserError: If so.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        stated = sum(entry.file_size for entry in archive.infolist())
+    if stated > 4 * path.stat().st_size + MAX_SWOLLEN:
+        raise UserError(f"a packed archive of {stated} bytes", path, "unpack it, and pack it plain")
+
+
 def is_text(head: bytes) -> bool:
     """Tell by the first bytes; the last letter may be cut off."""
     # A pickle begins with 0x80, which no text does; a zip holds zeros.
@@ -213,7 +228,8 @@ def _pickle(path: Path) -> Kind | None:
         return PADDLE
     if any(name.endswith(("._reconstruct", "._frombuffer")) for name in names):
         return ARRAYS
-    return Kind(f"a pickle of a {type(contents).__name__}, written without torch", AS_TENSORS)
+    what = "dict" if isinstance(contents, dict) else type(contents).__name__
+    return Kind(f"a pickle of a {what}, written without torch", AS_TENSORS)
 
 
 def _object(contents: Named) -> Kind:

@@ -1,7 +1,7 @@
 """What each field of a backbone's card may be; one wrong field makes a wrong network."""
 
-import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,7 +48,9 @@ def _is_number_of_channels(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max  # isfinite fails at an int beyond the largest float
 
 
 def _are_numbers(value: Any) -> bool:

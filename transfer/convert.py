@@ -197,14 +197,15 @@ def _converted(inside: Mapping[str, Tensor], layout: str, where: str) -> dict[st
         renamed = TO_OURS[layout](inside)
     except ValueError as error:
         raise UserError(f"{error} in the layout of {layout}", where, OTHERS) from error
+    converted = {}
     for name, tensor in renamed.items():
-        if not tensor.is_floating_point() or not tensor.isfinite().all():
-            told = "NaN or infinity" if tensor.is_floating_point() else str(tensor.dtype)
+        # first to float32: isfinite does not know floats of 8 bits
+        values = tensor.detach().to(torch.float32) if tensor.is_floating_point() else None
+        if values is None or not values.isfinite().all():
+            told = str(tensor.dtype) if values is None else "NaN or infinity"
             raise UserError(f"{name} holds {told}", where, "take another file of weights")
-    return {
-        name: tensor.detach().to(torch.float32).contiguous().clone()
-        for name, tensor in renamed.items()
-    }
+        converted[name] = values.contiguous().clone()
+    return converted
 
 
 def _check_complete(ours: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:

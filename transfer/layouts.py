@@ -59,7 +59,7 @@ LAYOUTS = (
 )
 
 # Where a network is found inside a larger one, whatever the prefix says.
-FIRST_BLOCK = re.compile(r"(^|.*?\.)(layer1\.0\.conv1\.weight|res2\.0\.conv1\.weight)$")
+FIRST_BLOCK = re.compile(r"(?s)(^|.*?\.)(layer1\.0\.conv1\.weight|res2\.0\.conv1\.weight)$")
 
 # Blocks per stage; three stages suffice to tell the depths apart.
 DEPTHS = {

@@ -104,7 +104,9 @@ def open_source(src: str, layout: str, key: str | None = None) -> Source:
 
 def _from_file(path: Path, key: str | None) -> Source:
     file = read_tensors(path, key)
-    fields: dict[str, Any] = {"source": f"{path.name} sha256 {sha256_of(path)}"}
+    # a card holds printable text; names of files may hold no-break spaces and worse
+    name = "".join(letter if letter.isprintable() else "?" for letter in path.name)
+    fields: dict[str, Any] = {"source": f"{name} sha256 {sha256_of(path)}"}
     meta = file.contents.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     if "model_json" in meta:

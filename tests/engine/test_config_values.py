@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from engine.config_values import check_sections, check_training_sections, check_values
+from engine.config_values import (
+    check_sections,
+    check_training_sections,
+    check_values,
+    settle_whole_numbers,
+)
 from engine.errors import UserError
 from engine.overrides import apply_overrides
 
@@ -37,7 +42,7 @@ CFG: dict[str, Any] = {
     "default_hooks": {"logger": {"interval": 10}, "checkpoint": {"interval": -1}},
 }
 COUNT: list[Any] = [0, -1, 2.5, "8", None, True, NAN, INF, [1], {"a": 1}]
-NUMBER: list[Any] = [NAN, INF, -0.1, "0.1", None, True, [0.1], {}]
+NUMBER: list[Any] = [NAN, INF, 10**400, -0.1, "0.1", None, True, [0.1], {}]
 WRONG: dict[str, list[Any]] = {
     "train_dataloader.batch_size": COUNT,
     "val_dataloader.batch_size": COUNT,
@@ -50,7 +55,7 @@ WRONG: dict[str, list[Any]] = {
     "auto_scale_lr.base_batch_size": COUNT,
     "auto_scale_lr.enable": ["yes", 1, None],
     "optim_wrapper.accumulative_counts": COUNT,
-    "optim_wrapper.clip_grad.max_norm": [*NUMBER, 0],
+    "optim_wrapper.clip_grad.max_norm": [NAN, -0.1, "0.1", None, True, [0.1], 0, -INF],
     "optim_wrapper.optimizer.lr": [*NUMBER, 0],
     "optim_wrapper.optimizer.momentum": [*NUMBER, 1, 2],
     "optim_wrapper.optimizer.weight_decay": NUMBER,
@@ -91,6 +96,31 @@ def test_a_value_that_no_run_can_use_is_named_with_its_key(key: str, value: Any)
     with pytest.raises(UserError, match=rf": {key}(\.0)?: give ") as caught:
         check_values(with_value(key, value))
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("optim_wrapper.clip_grad.max_norm", INF),  # clips nothing, logs the norm
+        ("optim_wrapper.optimizer.eps", (1e-30, 1e-3)),  # Adafactor's two
+        ("optim_wrapper.optimizer.eps", (None, 1e-3)),
+        ("optim_wrapper.paramwise_cfg.custom_keys", {"backbone": {"lr_mult": 0}}),
+        ("default_hooks.checkpoint.max_keep_ckpts", -1),
+    ],
+)
+def test_values_that_libraries_take_pass(key: str, value: Any) -> None:
+    check_values(with_value(key, value))
+
+
+def test_a_float_that_is_whole_counts_as_mmengine_counts_it() -> None:
+    cfg = with_value("train_cfg.max_iters", 1e3)
+    cfg.train_cfg.val_interval = 82512.0
+    cfg.default_hooks.logger.interval = 5e1
+    settle_whole_numbers(cfg)
+    check_values(cfg)
+    found = [cfg.train_cfg.max_iters, cfg.train_cfg.val_interval, cfg.default_hooks.logger.interval]
+    assert (found, {type(n) for n in found}) == ([1000, 82512, 50], {int})
+    assert type(cfg.optim_wrapper.optimizer.lr) is float
 
 
 def overridden(option: str) -> Config:

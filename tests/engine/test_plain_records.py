@@ -174,6 +174,7 @@ EVIL = [
     Calls(np._core.multiarray._reconstruct, np.ndarray, (10**12,), b"b"),
     Calls(np.dtype, "f4,f4"),
     Calls(fractions.Fraction, "1e999999999"),
+    *(Calls(kind, range(10**12)) for kind in (set, frozenset, collections.deque)),
 ]
 
 

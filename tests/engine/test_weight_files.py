@@ -89,11 +89,34 @@ def test_several_are_refused_in_any_order_and_named_by_key(keys: tuple[str, ...]
 def test_one_dict_under_two_keys_is_no_second_network(tmp_path: Path) -> None:
     torch.save({"state_dict": NET, "model": NET}, tmp_path / "a.pth")
     assert state_dict_of(load_checkpoint(tmp_path / "a.pth")).keys() == NET.keys()
+    assert find_weights({"model_ema": NET, "model": NET}, "file").container == "model"
+
+
+def test_two_dicts_of_one_dotted_name_are_no_silent_choice() -> None:
+    for contents in ({"a.b": NET, "a": {"b": OTHER}}, {".": NET, "w": torch.ones(2, 2)}):
+        with pytest.raises(UserError, match="two dicts of tensors are called"):
+            find_weights(contents, "file", "a.b")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "told"),
+    [
+        (torch.ones(2, 2, device="meta"), "has no values"),
+        (torch.ones(2, 2).to_sparse(), "no dense tensor"),
+        (torch.ones(1).expand(10**6, 10**6), "states 1000000000000 values and stores 1"),
+    ],
+)
+def test_a_tensor_without_plain_values_is_named(tensor: torch.Tensor, told: str) -> None:
+    with pytest.raises(UserError, match=rf"^a\.weight .*{told}.*: file: write the file again"):
+        find_weights({"state_dict": {"a.weight": tensor, "b.weight": torch.ones(2, 2)}}, "file")
+    found = find_weights({"model": NET, "beside": {"a": tensor}}, "file")
+    assert found.container == "model"
 
 
 def test_arrays_of_numpy_are_weights_too_in_any_byte_order() -> None:
     arrays = {"w.weight": np.arange(6.0).reshape(2, 3).astype(">f4"), "note": np.array(["x"])}
-    found = find_weights({"model": arrays}, "file")
+    beside = {"loss": np.ones(2, np.longdouble)}
+    found = find_weights({"model": arrays, "beside": beside}, "file")
     assert found.tensors.keys() == {"w.weight"}
     assert found.tensors["w.weight"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
@@ -178,9 +201,21 @@ def test_a_folder_is_called_by_its_kind(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
-def test_another_pickle_protocol_is_no_damage(tmp_path: Path) -> None:
-    torch.save({"state_dict": NET}, tmp_path / "a.pth", pickle_protocol=4)
+@pytest.mark.parametrize("contents", [{"state_dict": NET}, NET])
+@pytest.mark.parametrize("protocol", [0, 1, 4, 5])
+def test_another_pickle_protocol_is_no_damage(tmp_path: Path, contents: Any, protocol: int) -> None:
+    torch.save(contents, tmp_path / "a.pth", pickle_protocol=protocol)
     with pytest.raises(UserError, match="pickle protocol"):
+        load_checkpoint(tmp_path / "a.pth")
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02}.")
+        with archive.open("a/data/0", "w") as entry:
+            for _ in range(300):
+                entry.write(bytes(1 << 20))
+    with pytest.raises(UserError, match="a packed archive of 3145728"):
         load_checkpoint(tmp_path / "a.pth")
 
 

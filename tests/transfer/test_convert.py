@@ -212,6 +212,16 @@ def test_a_detectors_backbone_is_taken_out(tmp_path: Path, small: Build) -> None
 # ---- bad input ----
 
 
+def test_small_floats_and_a_name_that_no_card_can_hold_are_no_hindrance(tmp_path: Path) -> None:
+    tensors = {
+        name: tensor.to(torch.float8_e5m2) if tensor.is_floating_point() else tensor
+        for name, tensor in timm_small().state_dict().items()
+    }
+    path = save(tmp_path, tensors, "no\u00a0break.pth")
+    card = convert_weights(str(path), tmp_path / "ours.safetensors").card
+    assert card.source.startswith("no?break.pth sha256 ")
+
+
 def drop(name: str) -> Callable[[dict[str, Tensor]], None]:
     return lambda tensors: tensors.__delitem__(name)
 

@@ -69,6 +69,7 @@ NO_TEXTS: list[Any] = [None, 5, ["a"], {}, "a\nb", "\x1b[31m"]
 NO_COUNTS: list[Any] = [-1, 1.5, "8", True, [8], {}]
 NO_CHANNELS: list[Any] = [*NO_COUNTS, None, 0, 10**9]
 NO_MEANS: list[Any] = [None, "RGB", 5, ["1", 2, 3], [None, 2, 3], [True, 2, 3], [1e999, 2, 3], [1]]
+NO_MEANS.append([10**400, 2, 3])  # an int beyond the largest float
 WRONG: dict[str, list[Any]] = {
     "schema": [None, 2, "1", True, [1]],
     "type": [None, 5, ["ResNetD"], {}, "ResNet", "subprocess.Popen"],
