@@ -1,9 +1,10 @@
 """Boxes that a data set of mmdet has kept, compared with those that its files hold."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
-from detection.annotations import ALIKE, warn
+from detection.annotations import ALIKE, refuse_missing, warn
 from engine.errors import NoTruthError, UserError
 from engine.name_list import nearest
 
@@ -19,16 +20,19 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
 
     Raises:
         NoTruthError: If no box counts.
-        UserError: If a class without a box is a misspelling of one that is dropped.
+        UserError: If a class without a box is a misspelling of one that is dropped, or an image
+            is missing.
     """
     classes, where = dataset.metainfo["classes"], dataset.ann_file
     dropped = {name: count for name, count in in_files.items() if name not in classes}
     _check_spelling([name for name in classes if not in_files[name]], dropped, where)
-    flags = [  # not the boxes: with their masks they would fill gigabytes
-        bool(box["ignore_flag"])
-        for index in range(len(dataset))
-        for box in dataset.get_data_info(index)["instances"]
-    ]
+    flags: list[bool] = []  # not the boxes: with their masks they would fill gigabytes
+    missing: list[str] = []
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        flags += [bool(box["ignore_flag"]) for box in info["instances"]]
+        missing += [] if _is_there(info["img_path"], dataset) else [info["img_path"]]
+    refuse_missing(missing, "images are", where, "put them there, or mend data_prefix")
     kind, total = type(dataset).__name__, sum(in_files.values())
     if dropped:
         most = ", ".join(f"{name} ({count})" for name, count in Counter(dropped).most_common(10))
@@ -50,6 +54,11 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
             f"{where}: {kind} drops {lost} more boxes: without area, marked ignore, or in images "
             "that filter_cfg leaves out"
         )
+
+
+def _is_there(image: str, dataset: Any) -> bool:
+    elsewhere = dataset.backend_args not in (None, {"backend": "local"}) or "://" in image
+    return elsewhere or Path(image).is_file()
 
 
 def _check_spelling(empty: list[str], dropped: dict[str, int], where: str) -> None:

@@ -234,3 +234,12 @@ def test_all_xml_difficult_is_refused(voc: Path) -> None:
         path.write_text(re.sub("<difficult>0", "<difficult>1", path.read_text()))
     with pytest.raises(UserError, match="of 8 boxes XMLDataset keeps 8, all of them ignored"):
         build(voc_cfg(voc))
+
+
+def test_a_missing_image_is_told_before_training(folder: Path) -> None:
+    path = min((folder / "images").iterdir())
+    path.unlink()
+    with pytest.raises(
+        UserError, match=rf"1 images are missing \(first: .*{path.name}\): .*prefix"
+    ):
+        build(coco_cfg(folder))
