@@ -118,6 +118,7 @@ RULES: dict[str, _Rule] = {
     "default_hooks.*interval": COUNT_OR_NEVER,
     "default_hooks.checkpoint.max_keep_ckpts": WHOLE,
     "log_level": LEVEL,
+    "resume": _or_none(SWITCH),  # a path is said by load_from beside it, or by --resume
     "env_cfg.mp_cfg.mp_start_method": START,
     "*data_preprocessor.mean": MEANS,
     "*data_preprocessor.std": STDS,
@@ -157,10 +158,12 @@ def check_sections(cfg: Mapping[str, Any], where: object) -> None:
         if value is not None and not isinstance(value, kinds):
             words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS)
             raise UserError(f"the config's {name} is {_shown(value)}, not {words}", where, STOCK)
-    for index, hook in enumerate(cfg.get("custom_hooks") or ()):
-        if not isinstance(hook, Mapping) or "type" not in hook:
-            what = f"custom_hooks.{index} is {_shown(hook)}, no dict with a type"
-            raise UserError(what, where, STOCK)
+    for name in ("custom_hooks", "val_evaluator", "test_evaluator"):
+        stated = cfg.get(name) or ()
+        for index, part in enumerate(() if isinstance(stated, Mapping) else stated):
+            if not isinstance(part, Mapping) or "type" not in part:
+                what = f"{name}.{index} is {_shown(part)}, no dict with a type"
+                raise UserError(what, where, STOCK)
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(name)
         if loader is not None and not isinstance(loader.get("dataset"), Mapping):

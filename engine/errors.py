@@ -56,6 +56,8 @@ def told_by_a_worker(error: BaseException) -> str | None:
         ``"ValueError: bad box"``; None of an error that was raised here.
     """
     lines = str(error).strip().splitlines()
+    if lines and lines[-1].startswith(" in <"):  # mmengine's, of a TypeError in a hook
+        lines.pop()
     return lines[-1] if len(lines) > 1 and lines[0].startswith("Caught ") else None
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
 from engine.compiling import compiling_mistake
 from engine.errors import UserError, mistake_in, told_by_a_worker
-from engine.mistakes import computing_mistake, out_of_memory
+from engine.mistakes import computing_mistake, late_building_mistake, out_of_memory
 
 __all__ = ["FirstStep", "nothing_left_behind"]
 
@@ -31,10 +32,11 @@ class FirstStep(Hook):
     def __init__(self) -> None:
         self.done = False
         self._network: nn.Module | None = None
+        self._cfg: Config | None = None
 
     def before_run(self, runner: Runner) -> None:
         """Note the network whose modules an error may name."""
-        self._network = getattr(runner.model, "module", runner.model)
+        self._network, self._cfg = getattr(runner.model, "module", runner.model), runner.cfg
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -68,6 +70,8 @@ class FirstStep(Hook):
         if self.done:
             return None
         told = compiling_mistake(error)
+        if told is None and self._cfg is not None:
+            told = late_building_mistake(error, self._cfg)
         if told is None and self._network is not None:
             told = computing_mistake(error, self._network)
         return told or (_mistake(error) if isinstance(error, ValueError) else None)

@@ -7,6 +7,7 @@ and end with exit code 1: a bug of ours, or of a module that the user wrote.
 
 import contextlib
 import re
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmengine.registry import build_functions
 from torch import nn
 
@@ -22,7 +24,7 @@ from engine.config_vocabulary import find_callables, known_names, parameter_name
 from engine.errors import UserError, mistake_in, told_by_a_worker
 from engine.write_errors import as_user_error
 
-__all__ = ["building", "computing_mistake", "out_of_memory"]
+__all__ = ["building", "computing_mistake", "late_building_mistake", "out_of_memory"]
 
 LIBRARIES = frozenset(
     ("torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmseg", "timm", "numpy", "cv2", "PIL")
@@ -53,6 +55,17 @@ def building(key: str, cfg: Config) -> Iterator[None]:
         raise mistake from error
 
 
+def late_building_mistake(error: Exception, cfg: Config) -> UserError | None:
+    """Tell what could not be built after the Runner was: a part of a hook, an init_cfg.
+
+    Returns:
+        None if it was not a builder that raised.
+    """
+    if not any(map(_builds, _frames(error))):
+        return None
+    return _building_mistake(error, "the config", dict(cfg.items()))
+
+
 def computing_mistake(error: BaseException, network: nn.Module) -> UserError | None:
     """Name the module of ``network``, or the transform, whose library call failed.
 
@@ -64,7 +77,7 @@ def computing_mistake(error: BaseException, network: nn.Module) -> UserError | N
         from_library = _is_library_file(_last_file(str(error)))
         return _pipeline_mistake(worker, "") if from_library else None
     frames = _frames(error)
-    if not frames or not _is_library(frames[-1]):
+    if not _raised_by_library(frames):
         return None
     told = _told(error)
     names = {id(module): name for name, module in network.named_modules() if name}
@@ -74,6 +87,9 @@ def computing_mistake(error: BaseException, network: nn.Module) -> UserError | N
             where = f"model.{names[id(owner)]} ({type(owner).__name__})"
             mend = f"its arguments (in_channels, say) must fit what it is given; {DEBUG}"
             return UserError(told, where, mend)
+    wrapper = next((one for one in owners if isinstance(one, OptimWrapper)), None)
+    if wrapper:
+        return UserError(told, f"optim_wrapper ({type(wrapper).__name__})", f"mend it; {DEBUG}")
     transform = next((one for one in owners if "transform" in type(one).__module__), None)
     return _pipeline_mistake(told, f" ({type(transform).__name__})") if transform else None
 
@@ -105,7 +121,7 @@ def _building_mistake(error: Exception, key: str, cfg: Mapping[str, Any]) -> Use
         unknown = _unknown_type(cfg, key)
         if unknown:
             return unknown
-        return _other(error, key) if _is_library(frames[-1]) else None
+        return _other(error, key) if _raised_by_library(frames) else None
     node = site.f_locals.get("cfg") or {}
     target = site.f_locals.get("obj_cls") or site.f_locals.get("scheduler_cls")
     where = _path_of(node, cfg) or key
@@ -179,8 +195,10 @@ def _frames(error: BaseException) -> list[FrameType]:
     return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
-def _is_library(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).split(".")[0] in LIBRARIES
+def _raised_by_library(frames: list[FrameType]) -> bool:
+    """Whether a library raised it, perhaps in a call of Python's own modules."""
+    packages = [str(frame.f_globals.get("__name__")).split(".")[0] for frame in reversed(frames)]
+    return next((one for one in packages if one not in sys.stdlib_module_names), "") in LIBRARIES
 
 
 def _is_library_file(file: str) -> bool:

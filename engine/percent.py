@@ -77,7 +77,9 @@ def check_save_best(cfg: Config) -> None:
     """
     stated = (cfg.get("default_hooks", {}).get("checkpoint") or {}).get("save_best")
     given = [
-        getattr(METRICS.get(one["type"]), "names", None) for one in _metrics(cfg, "val_evaluator")
+        getattr(METRICS.get(one["type"]), "names", None)
+        for one in _metrics(cfg, "val_evaluator")
+        if "type" in one
     ]
     if not stated or not given or None in given:
         return
@@ -93,6 +95,8 @@ def check_save_best(cfg: Config) -> None:
 
 def _metrics(cfg: Config, name: str) -> list[ConfigDict]:
     stated = cfg.get(name) or []
+    if isinstance(stated, Mapping) and "metrics" in stated:  # an Evaluator of several
+        stated = stated["metrics"]
     return list(stated) if isinstance(stated, list | tuple) else [stated]
 
 

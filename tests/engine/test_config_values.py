@@ -170,7 +170,13 @@ def test_a_ladders_config_is_called_one() -> None:
         check_sections({"rungs": {}}, "c.py")
 
 
-@pytest.mark.parametrize("hook", ["EMAHook", {"typ": "EMAHook"}, None])
-def test_a_hook_without_a_type_is_named(hook: Any) -> None:
-    with pytest.raises(UserError, match=r"custom_hooks\.1 is .*, no dict with a type: c\.py"):
-        check_sections({**CFG, "custom_hooks": [{"type": "A"}, hook]}, "c.py")
+@pytest.mark.parametrize("part", ["EMAHook", {"typ": "EMAHook"}, None])
+@pytest.mark.parametrize("name", ["custom_hooks", "val_evaluator", "test_evaluator"])
+def test_a_hook_or_metric_without_a_type_is_named(name: str, part: Any) -> None:
+    with pytest.raises(UserError, match=rf"{name}\.1 is .*, no dict with a type: c\.py"):
+        check_sections({**CFG, name: [{"type": "A"}, part]}, "c.py")
+
+
+def test_a_path_is_no_way_to_say_resume() -> None:
+    with pytest.raises(UserError, match="resume: give True or False"):
+        check_values({**CFG, "resume": "epoch_1.pth"})

@@ -7,11 +7,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModule
+from mmengine.optim import OptimWrapper
 from mmengine.registry import DATA_SAMPLERS, HOOKS, MODELS, OPTIMIZERS, PARAM_SCHEDULERS
 from torch import nn
 
 from engine.errors import UserError
-from engine.mistakes import building, computing_mistake, out_of_memory
+from engine.mistakes import building, computing_mistake, late_building_mistake, out_of_memory
 
 
 class ProbeNeck(BaseModule):
@@ -183,3 +184,31 @@ def test_full_memory_has_its_own_message(error: Exception) -> None:
     assert str(found).startswith("out of memory")
     assert "train_dataloader.batch_size: make batch_size smaller" in str(found)
     assert out_of_memory(RuntimeError("broken")) is None
+
+
+def test_a_librarys_call_of_pythons_own_modules_is_the_librarys() -> None:
+    from mmengine.runner import get_priority
+
+    cfg = dict(custom_hooks=[dict(type="EMAHook", priority="FOO")])
+    said = told(cfg, lambda cfg: get_priority(cfg.custom_hooks[0].priority), "custom_hooks")
+    assert said.startswith("KeyError, 'FOO': custom_hooks: mend")
+
+
+def test_a_part_that_is_built_late_is_told_with_its_key() -> None:
+    cfg = Config(dict(custom_hooks=[dict(type="EMAHook", ema_type="EMAs")]))
+    with pytest.raises(KeyError) as caught:
+        MODELS.build(dict(type="EMAs"))
+    told = late_building_mistake(caught.value, cfg)
+    assert told is not None
+    assert str(told).startswith("no class is registered as `EMAs`")
+    assert late_building_mistake(KeyError("x"), cfg) is None
+
+
+def test_an_argument_that_only_the_step_finds_is_told_with_the_optimizer() -> None:
+    net = Net()
+    wrapper = OptimWrapper(torch.optim.SGD(net.parameters(), lr=0.1), clip_grad=dict(max_nrm=1))
+    with pytest.raises(TypeError) as caught:
+        wrapper.update_params(net(torch.ones(1, 2), "head").sum())
+    found = computing_mistake(caught.value, net)
+    assert found is not None
+    assert ": optim_wrapper (OptimWrapper): " in str(found)

@@ -3,6 +3,7 @@
 import pytest
 from mmengine.config import Config
 
+import classification.metrics  # noqa: F401  TopK
 import detection  # noqa: F401
 import segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
 from engine.errors import UserError
@@ -32,10 +33,11 @@ def judged(metric: dict | list, **more: object) -> Config:
     ],
 )
 def test_a_metric_that_ours_can_stand_for_is_replaced(theirs: dict, ours: dict) -> None:
-    for metric in (theirs, [theirs]):
+    for metric in (theirs, [theirs], dict(metrics=[theirs])):
         cfg = judged(metric)
         for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-            assert (evaluator[0] if isinstance(evaluator, list) else evaluator) == ours
+            inner = evaluator.metrics if "metrics" in evaluator else evaluator
+            assert (inner[0] if isinstance(inner, list) else inner) == ours
         assert cfg.lines == [f"metric: {theirs['type']} -> {ours['type']}, percent"]
 
 
