@@ -73,6 +73,8 @@ def _read(path: Path, begin: bytes) -> Mapping[str, Any]:
     if begin.startswith(LIST_MAGIC) or path.suffix == ".params":
         return read_params(path)
     is_torch = begin == TORCH_LEGACY or begin.startswith(ZIP)
+    if is_torch and path.suffix == ".safetensors":  # torch goes by the name
+        raise UserError("a checkpoint of torch.save, named .safetensors", path, "name it .pth")
     if not is_torch and (begin.startswith(b"\x80") or path.suffix == ".pkl"):
         return read_numpy_pickle(path)
     if begin and is_safetensors(path):
@@ -128,7 +130,8 @@ def summarise(file: TensorFile) -> list[str]:
     lines = [f"{'part':>14}  {'tensors':>7}  {'values':>11}  {'largest':>9}"]
     for part, tensors in parts.items():
         values = sum(tensor.numel() for tensor in tensors)
-        largest = max(float(tensor.abs().max()) for tensor in tensors)
+        filled = [tensor.double().abs() for tensor in tensors if tensor.numel()]
+        largest = max((float(tensor.max()) for tensor in filled), default=0.0)
         lines.append(f"{part:>14}  {len(tensors):>7}  {values:>11,}  {largest:>9.4g}")
     total = sum(tensor.numel() for tensor in file.tensors.values())
     return [*lines, f"{'all':>14}  {len(file.tensors):>7}  {total:>11,}"]
