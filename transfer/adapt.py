@@ -51,7 +51,10 @@ def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -
             the user set disagree (all are named), or random layers would be frozen.
     """
     if not isinstance(cfg.get("model", {}).get("backbone"), Mapping):
-        raise UserError("the config's model has no backbone", BACKBONE, "give a detector's config")
+        inner = "backbone" in (cfg.get("model", {}).get("detector") or {})  # trackers, Soft Teacher
+        where = ", it is in model.detector.backbone" if inner else ""
+        told = f"the config's model has no backbone{where}"
+        raise UserError(told, BACKBONE, "give the config of a detector or segmenter itself")
     if choice is None:
         return [_stated_weights(cfg)]
     is_scratch = str(choice) == SCRATCH

@@ -380,3 +380,9 @@ def test_weights_that_the_config_names_are_left_and_told(
 def test_a_config_without_a_backbone_is_refused() -> None:
     with pytest.raises(UserError, match="no backbone"):
         apply_backbone(Config(dict(model=dict(type="X"))), "scratch", set())
+
+
+def test_a_backbone_inside_of_a_tracker_is_told_with_its_place() -> None:
+    cfg = Config(dict(model=dict(type="QDTrack", detector=dict(backbone=dict(type="ResNet")))))
+    with pytest.raises(UserError, match=r"no backbone, it is in model\.detector\.backbone"):
+        apply_backbone(cfg, "scratch", set())
