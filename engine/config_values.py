@@ -6,10 +6,11 @@ torch.  Sections and keys are mmengine's; other keys keep any value.
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from engine.config_nodes import nodes
 from engine.errors import UserError
 
 __all__ = ["check_sections", "check_training_sections", "check_values", "settle_whole_numbers"]
@@ -222,26 +223,12 @@ def check_values(cfg: Mapping[str, Any]) -> None:
     Raises:
         UserError: If one is of a wrong type, out of its range, or not a number (nan).
     """
-    for key, value in _nodes(dict(cfg.items()), ""):
+    for key, value in nodes(dict(cfg.items())):
         for pattern, rule in RULES.items():
             if fnmatchcase(key, pattern) and not rule.holds(value):
                 raise UserError(f"{_shown(value)} is no valid value", key, f"give {rule.words}")
         if isinstance(value, float) and math.isnan(value):
             raise UserError("nan is no number", key, "give a number")
-
-
-def _nodes(node: Any, dotted: str) -> Iterator[tuple[str, Any]]:
-    """Yield every key and its value, whatever it is."""
-    if dotted:
-        yield dotted, node
-    if isinstance(node, Mapping):
-        children = [(str(key), child) for key, child in node.items()]
-    elif isinstance(node, list | tuple):
-        children = [(str(index), child) for index, child in enumerate(node)]
-    else:
-        return
-    for key, child in children:
-        yield from _nodes(child, f"{dotted}.{key}" if dotted else key)
 
 
 def _shown(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from engine.config_nodes import dicts_with
 from engine.errors import UserError
 from engine.image_reader import CHANNELS, ReadImage
 from engine.percent import add_import
@@ -106,7 +107,7 @@ def know_any_channels(cfg: Config) -> None:
 
 
 def _refuse_colours(cfg: Config, num: int) -> None:
-    for key, node in _nodes(cfg):
+    for key, node in _typed(cfg):
         kind = node["type"]
         name = kind.__name__ if isinstance(kind, type) else str(kind)
         if COLOURS.search(name.rpartition(".")[2]):
@@ -118,19 +119,12 @@ def _refuse_colours(cfg: Config, num: int) -> None:
 
 
 def _readers(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
-    for key, node in _nodes(cfg):
+    for key, node in _typed(cfg):
         if node["type"] in (ReadImage, ReadImage.__name__, "ImageFolder"):
             yield key, node
 
 
-def _nodes(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
+def _typed(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
     """Find whatever has a type in the parts that read images, with its dotted key."""
-    waiting: list[tuple[str, Any]] = [(part, cfg.get(part)) for part in reversed(PARTS)]
-    while waiting:
-        key, node = waiting.pop()
-        if isinstance(node, dict):
-            if "type" in node:
-                yield key, node
-            waiting.extend((f"{key}.{name}", child) for name, child in node.items())
-        elif isinstance(node, list | tuple):
-            waiting.extend((f"{key}.{number}", child) for number, child in enumerate(node))
+    for part in PARTS:
+        yield from dicts_with("type", cfg.get(part), part)

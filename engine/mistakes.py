@@ -20,6 +20,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import build_functions
 from torch import nn
 
+from engine.config_nodes import dicts_with
 from engine.config_vocabulary import find_callables, known_names, parameter_names
 from engine.errors import UserError, mistake_in, told_by_a_worker
 from engine.write_errors import as_user_error
@@ -156,7 +157,7 @@ def _unregistered(kind: str, where: str, cfg: Mapping[str, Any]) -> UserError:
 def _unknown_type(cfg: Mapping[str, Any], key: str) -> UserError | None:
     """Some builders look a class up by themselves, and fail on None."""
     scope = cfg.get("default_scope") or "mmengine"
-    for where, node in _nodes(cfg.get(key), key):
+    for where, node in dicts_with("type", cfg.get(key), key):
         if isinstance(node.get("type"), str) and not find_callables(node["type"], scope):
             return _unregistered(node["type"], where, cfg)
     return None
@@ -166,26 +167,14 @@ def _path_of(node: Any, cfg: Mapping[str, Any]) -> str | None:
     """Find a node of which a builder got a copy, perhaps with entries more or less."""
     if not isinstance(node, Mapping):
         return None
-    alike = [(path, one) for path, one in _nodes(cfg, "") if one.get("type") == node.get("type")]
+    typed = dicts_with("type", cfg)
+    alike = [(path, one) for path, one in typed if one["type"] == node.get("type")]
     return max(alike, key=lambda found: _in_common(found[1], node), default=(None, None))[0]
 
 
 def _in_common(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
     shared = sum(key in other and repr(other[key]) == repr(value) for key, value in one.items())
     return shared - len(one.keys() ^ other.keys())
-
-
-def _nodes(node: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(node, Mapping):
-        if "type" in node:
-            yield path, node
-        children = [(str(key), child) for key, child in node.items()]
-    elif isinstance(node, list | tuple):
-        children = [(str(index), child) for index, child in enumerate(node)]
-    else:
-        return
-    for key, child in children:
-        yield from _nodes(child, f"{path}.{key}" if path else key)
 
 
 # ---- what an error tells ----
