@@ -17,6 +17,7 @@ from engine.image_scan import image_facts, leave_out
 from engine.mask_reader import IGNORED
 from engine.name_list import read_class_names, read_names
 from segmentation.masks import (
+    MEND_ONE_CLASS,
     check_classes,
     check_labelled,
     check_sizes,
@@ -157,6 +158,9 @@ class MaskFolder(BaseSegDataset):
         seen = check_values(used, {*labels, *not_labelled}, self._ignored_value)
         check_labelled(used, labels, self._ignored_value, where)
         unseen = [name for label, name in zip(labels, names, strict=True) if label not in seen]
+        if warn and len(names) - len(unseen) < 2:  # of a mask of 0 and 255, say
+            what = f"the masks show one class of {len(names)} ({self._ignored_value} is ignored)"
+            raise UserError(what, where, MEND_ONE_CLASS)
         if warn and unseen:
             _warn_unseen(unseen, len(pairs), where)
         return pairs

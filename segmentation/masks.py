@@ -15,6 +15,7 @@ from engine.image_scan import ImageFacts, scan_files
 from engine.mask_reader import IGNORED, decode_mask
 
 __all__ = [
+    "MEND_ONE_CLASS",
     "MaskFacts",
     "check_classes",
     "check_labelled",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 NUM_SHOWN = 10
+MEND_ONE_CLASS = "give each class its own number from 0, or set ignore_index if 255 is a class"
 
 
 class MaskFacts(NamedTuple):
@@ -155,7 +157,7 @@ def names_from_values(
         raise UserError(
             f"the masks hold fewer than two classes ({shown or 'none'}; {values} is ignored)",
             where,
-            "give each class its own number from 0, or set ignore_index if 255 is a class",
+            MEND_ONE_CLASS,
         )
     if found != list(range(first, first + len(found))):
         raise UserError(

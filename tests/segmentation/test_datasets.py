@@ -308,6 +308,15 @@ def test_one_class_is_no_segmentation(voc: Path) -> None:
         train_set(voc)
 
 
+def test_masks_of_0_and_255_show_no_second_class(voc: Path) -> None:
+    binary = np.zeros((101, 113), np.uint8)
+    binary[10:20] = 255  # as many tools save "here it is": the value that is ignored
+    for path in (voc / "SegmentationClass").iterdir():
+        Image.fromarray(binary).save(path)
+    with pytest.raises(UserError, match=r"show one class of 2 \(255 is ignored\).*ignore_index if"):
+        train_set(voc, classes=("ground", "thing"))
+
+
 @pytest.mark.parametrize(("value", "reduced"), [(255, False), (255, True), (0, True)])
 def test_a_split_whose_pixels_are_all_ignored_is_refused(
     voc: Path, value: int, reduced: bool
