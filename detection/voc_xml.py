@@ -47,7 +47,7 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
             several, or a number is none.
     """
     try:
-        root = ET.parse(annotation).getroot()
+        root = _plain_tags(ET.parse(annotation).getroot())
         boxes = tuple(_read_object(item) for item in _objects(root))
         size = _only(root, "size")
         width, height = (_side(size, side) for side in ("width", "height"))
@@ -60,42 +60,41 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
     return AnnotatedImage(name, image, annotation, width, height, boxes)
 
 
-def _tag(item: ET.Element) -> str:
-    return item.tag.rpartition("}")[2].lower()
-
-
-def _children(item: ET.Element, tag: str) -> list[ET.Element]:
-    return [child for child in item if _tag(child) == tag]
+def _plain_tags(root: ET.Element) -> ET.Element:
+    """Take name spaces and capital letters off all tags, once, so that they are found fast."""
+    for item in root.iter():
+        item.tag = item.tag.rpartition("}")[2].lower()
+    return root
 
 
 def _only(item: ET.Element, tag: str) -> ET.Element | None:
-    found = _children(item, tag)
+    found = item.findall(tag)
     if len(found) > 1:
         mend = "write one <object> for each box" if tag == "bndbox" else "leave one of them"
-        raise _MistakeError(f"{len(found)} <{tag}> in one <{_tag(item)}>", mend)
+        raise _MistakeError(f"{len(found)} <{tag}> in one <{item.tag}>", mend)
     return found[0] if found else None
 
 
 def _objects(root: ET.Element) -> list[ET.Element]:
     """Find the objects; none and no box may be where nobody looks."""
-    if _tag(root) != "annotation":
-        what = f"the root is <{_tag(root)}>, not <annotation>"
+    if root.tag != "annotation":
+        what = f"the root is <{root.tag}>, not <annotation>"
         raise _MistakeError(
             what, "export the annotations in Pascal VOC's format, one file an image"
         )
-    objects = _children(root, "object")
-    read = [item for item in objects for item in (item, *_children(item, "part"))]
-    inside = {id(box) for item in read for box in _children(item, "bndbox")} | set(map(id, objects))
+    objects = root.findall("object")
+    read = [item for item in objects for item in (item, *item.findall("part"))]
+    inside = {id(box) for item in read for box in item.findall("bndbox")} | set(map(id, objects))
     for item in root.iter():
-        if _tag(item) in ("object", "bndbox") and id(item) not in inside:
-            raise _MistakeError(f"a <{_tag(item)}> at a place where none is read")
+        if item.tag in ("object", "bndbox") and id(item) not in inside:
+            raise _MistakeError(f"a <{item.tag}> at a place where none is read")
     return objects
 
 
 def _read_object(item: ET.Element) -> Box:
     box = _only(item, "bndbox")
     if box is None:
-        there = ", ".join(f"<{_tag(child)}>" for child in item) or "nothing"
+        there = ", ".join(f"<{child.tag}>" for child in item) or "nothing"
         raise _MistakeError(f"no <bndbox> in an <object>, which has {there}")
     # VOC2011 has a few fractions; mmdet cuts them off.
     x1, y1, x2, y2 = (int(_number(box, corner)) - 1 for corner in CORNERS)
