@@ -4,12 +4,12 @@ JSON gives any type for any field, and a wrong one would be met by the evaluator
 Null counts as missing where a field may be missing.
 """
 
-import math
 import reprlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import UserError
+from engine.numbers import is_finite_number
 
 __all__ = ["Entry", "Id", "id_order"]
 
@@ -85,7 +85,7 @@ class Entry(NamedTuple):
         value = self.item.get(key)
         if value is None:
             return 0
-        if _is_number(value) and value >= 0 and value == int(value):
+        if is_finite_number(value) and value >= 0 and value == int(value):
             return int(value)
         raise self.wrong(key, "a whole number from 0")
 
@@ -98,7 +98,7 @@ class Entry(NamedTuple):
         value = self.item.get("area")
         if value is None:
             return None
-        if _is_number(value) and value >= 0:
+        if is_finite_number(value) and value >= 0:
             return float(value)
         raise self.wrong("area", "a number from 0")
 
@@ -109,7 +109,7 @@ class Entry(NamedTuple):
             UserError: If they are not four finite numbers.
         """
         value = self.item["bbox"]
-        if isinstance(value, list) and len(value) == 4 and all(map(_is_number, value)):
+        if isinstance(value, list) and len(value) == 4 and all(map(is_finite_number, value)):
             x, y, width, height = map(float, value)
             return x, y, width, height
         raise self.wrong("bbox", "four numbers", "write x, y, width, height in pixels")
@@ -131,13 +131,6 @@ class Entry(NamedTuple):
         return UserError(
             f"{self}: {key} is not {wanted}: {value} ({self.part}[{self.place}])", self.path, mend
         )
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return type(value) in (int, float) and math.isfinite(value)
-    except OverflowError:  # an int beyond the largest float
-        return False
 
 
 def id_order(number: Id) -> tuple[bool, Id]:

@@ -18,7 +18,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from engine.checkpoint_hook import SafeCheckpointHook
-from engine.errors import RefusedError, UserError
+from engine.errors import RefusedError, UserError, without_colons
 from engine.pickle_outline import read_outline, refusal
 from engine.plain_records import STAND_INS
 from engine.stand_ins import resolve
@@ -238,7 +238,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
         )
     # torch's first line on unpickling is about its own versions.
     told = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip().split("\n")[0]
-    told = told.replace(":", "")  # a colon separates the parts of an error's line
+    told = without_colons(told)
     told = f" ({told[:100]})" if told else ""
     return UserError(
         f"damaged, truncated or no checkpoint{told}", path, "copy it again or use another"

@@ -5,13 +5,13 @@ torch.  Sections and keys are mmengine's; other keys keep any value.
 """
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from engine.config_nodes import nodes
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
+from engine.numbers import is_finite_number, is_whole
 
 __all__ = ["check_sections", "check_training_sections", "check_values", "settle_whole_numbers"]
 
@@ -23,41 +23,31 @@ class _Rule(NamedTuple):
     words: str
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    return abs(value) <= sys.float_info.max  # isfinite fails at an int beyond the largest float
-
-
 def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(map(_is_number, value))
+    return isinstance(value, list | tuple) and bool(value) and all(map(is_finite_number, value))
 
 
-COUNT = _Rule(lambda v: _is_whole(v) and v >= 1, "a whole number, 1 or more")
-COUNT_OR_0 = _Rule(lambda v: _is_whole(v) and v >= 0, "a whole number, 0 or more")
-COUNT_OR_NEVER = _Rule(lambda v: _is_whole(v) and (v >= 1 or v == -1), "1 or more, or -1: never")
-WHOLE = _Rule(_is_whole, "a whole number")
-NUMBER = _Rule(_is_number, "a finite number")
-NOT_NEGATIVE = _Rule(lambda v: _is_number(v) and v >= 0, "a finite number, 0 or more")
-POSITIVE = _Rule(lambda v: _is_number(v) and v > 0, "a finite number above 0")
+COUNT = _Rule(lambda v: is_whole(v) and v >= 1, "a whole number, 1 or more")
+COUNT_OR_0 = _Rule(lambda v: is_whole(v) and v >= 0, "a whole number, 0 or more")
+COUNT_OR_NEVER = _Rule(lambda v: is_whole(v) and (v >= 1 or v == -1), "1 or more, or -1: never")
+WHOLE = _Rule(is_whole, "a whole number")
+NUMBER = _Rule(is_finite_number, "a finite number")
+NOT_NEGATIVE = _Rule(lambda v: is_finite_number(v) and v >= 0, "a finite number, 0 or more")
+POSITIVE = _Rule(lambda v: is_finite_number(v) and v > 0, "a finite number above 0")
 # An infinite norm clips nothing, but the norm is logged.
 POSITIVE_OR_INF = _Rule(
     lambda v: POSITIVE.holds(v) or (isinstance(v, float) and v == math.inf), "a number above 0"
 )
-BELOW_1 = _Rule(lambda v: _is_number(v) and 0 <= v < 1, "a number from 0 to below 1")
+BELOW_1 = _Rule(lambda v: is_finite_number(v) and 0 <= v < 1, "a number from 0 to below 1")
 ALL_BELOW_1 = _Rule(
     lambda v: _are_numbers(v) and all(0 <= n < 1 for n in v), "numbers from 0 to below 1"
 )
 TIMES = _Rule(
-    lambda v: isinstance(v, list | tuple) and all(_is_number(n) and n >= 0 for n in v),
+    lambda v: isinstance(v, list | tuple) and all(is_finite_number(n) and n >= 0 for n in v),
     "a list of finite numbers, 0 or more",
 )
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LEVEL = _Rule(lambda v: _is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
+LEVEL = _Rule(lambda v: is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
 STARTS = ("fork", "spawn", "forkserver")
 START = _Rule(lambda v: v in STARTS, f"one of {', '.join(STARTS)}")
 WHOLES = (COUNT, COUNT_OR_0, COUNT_OR_NEVER, WHOLE)
@@ -232,4 +222,4 @@ def check_values(cfg: Mapping[str, Any]) -> None:
 
 
 def _shown(value: Any) -> str:
-    return repr(value)[:60].replace(":", "")
+    return without_colons(repr(value)[:60])

@@ -19,6 +19,7 @@ from mmengine.registry import DATASETS, HOOKS, init_default_scope
 from mmengine.runner import Runner
 
 from engine.errors import NoTruthError, UserError, mistake_in
+from engine.recipe import class_difference
 
 __all__ = [
     "LookAtSplits",
@@ -181,13 +182,11 @@ def _only_formats(evaluator: Any) -> bool:
 
 
 def _check_classes(trained: Sequence[str], dataset: Any, split: str) -> None:
-    found = classes_of(dataset)
-    if tuple(trained) != found:
-        pairs = zip(trained, found, strict=False)
-        counts = (f"{len(trained)} classes", f"{len(found)}")
-        ours, theirs = next((pair for pair in pairs if pair[0] != pair[1]), counts)
+    pair = class_difference(trained, classes_of(dataset))
+    if pair:
+        told = f"{pair[0]} against {pair[1]}"
         raise UserError(
-            f"the {split} split has other classes than the training data: {ours} against {theirs}",
+            f"the {split} split has other classes than the training data: {told}",
             f"{split}_dataloader.dataset",
             "take the classes of the training data (classes_from), or state the same for both",
         )

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS, TASK_UTILS, Registry
 
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
 from engine.json_file import parse_json
 
-__all__ = ["admit", "names_a_place", "read_description"]
+__all__ = ["MEND", "admit", "names_a_place", "read_description"]
 
 SCOPES = ("mmengine", "mmdet", "mmseg")
 # Types that mmcv and mmdet look up elsewhere than in a registry, by the key of their dict.
@@ -188,7 +188,7 @@ class _Walk:
             raise self._error(f"{name[:60]!r} is no network of a library in use", place)
 
     def _error(self, what: str, place: _Place) -> UserError:
-        told = what.replace(":", "")  # a colon separates the parts of an error's line
+        told = without_colons(what)
         return UserError(
             f"refused a described network ({told})", f"{self._where} ({place.dotted})", MEND
         )

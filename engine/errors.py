@@ -6,7 +6,15 @@ existing state, 75 stopped cleanly (call again), 130/143 interrupted.
 
 from collections.abc import Iterator
 
-__all__ = ["NoTruthError", "RefusedError", "UserError", "chain", "mistake_in", "told_by_a_worker"]
+__all__ = [
+    "NoTruthError",
+    "RefusedError",
+    "UserError",
+    "chain",
+    "mistake_in",
+    "told_by_a_worker",
+    "without_colons",
+]
 
 
 class UserError(ValueError):
@@ -40,6 +48,11 @@ class _FromWorkerError(UserError):
     def __init__(self, line: str) -> None:
         ValueError.__init__(self, line)
         self.what, self.where, self.mend = line, "", ""
+
+
+def without_colons(text: object) -> str:
+    """Return a text that may stand in an error's line, whose parts a colon separates."""
+    return str(text).replace(":", "")
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -13,7 +13,7 @@ from engine import checkpoints, data_sets, launch, own_readers, percent, progres
 from engine.atomic import write_json
 from engine.console import build_runner
 from engine.described import admit, read_description
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
 from engine.input_channels import follow_in_channels, know_any_channels
 from engine.recipe import class_difference
 from engine.sized_build import sized_by
@@ -123,7 +123,7 @@ def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> Conf
     kind, stated = described.get("type"), cfg.model.get("type")
     if kind != stated:
         raise UserError(
-            f"the checkpoint's model is {str(kind)[:60].replace(':', '')}, the config's {stated}",
+            f"the checkpoint's model is {without_colons(str(kind)[:60])}, the config's {stated}",
             path,
             "give the config that it was trained with",
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
 
 __all__ = ["parse_json", "read_json", "read_json_lines", "read_json_or_none"]
 
@@ -25,12 +25,7 @@ def read_json(path: Path, mend: str, kind: type = dict, finite: bool = True) -> 
         UserError: If the file cannot be read, is no UTF-8, no JSON, of another kind, names a key
             twice, or is nested deeper than 100 levels.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        told = f"the file cannot be read ({error.strerror or error})"
-        raise UserError(told, path, mend) from error
-    return parse_json(data, path, mend, kind, finite)
+    return parse_json(_read_bytes(path, mend), path, mend, kind, finite)
 
 
 def read_json_or_none(path: Path, kind: type = dict) -> Any:
@@ -52,11 +47,7 @@ def read_json_lines(path: Path, mend: str, cut_short: bool = False) -> list[dict
     Raises:
         UserError: As :func:`read_json`, with the line's number.
     """
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        told = f"the file cannot be read ({error.strerror or error})"
-        raise UserError(told, path, mend) from error
+    lines = _read_bytes(path, mend).splitlines()
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     found = []
     for number, line in numbered:
@@ -95,7 +86,7 @@ def parse_json(
     except RecursionError as error:
         raise UserError(_DEEP, where, mend) from error
     except ValueError as error:
-        told = str(error).replace(":", "")  # a colon separates the parts of an error's line
+        told = without_colons(error)
         raise UserError(f"the file is not JSON ({told})", where, mend) from error
     if not isinstance(value, kind):
         told = f"the file holds {_name(type(value))}, not {_name(kind)}"
@@ -105,6 +96,14 @@ def parse_json(
     if _HALF in text.lower():
         _refuse_half_letters(value, where, mend)
     return value
+
+
+def _read_bytes(path: Path, mend: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        told = f"the file cannot be read ({error.strerror or error})"
+        raise UserError(told, path, mend) from error
 
 
 _DEEP = f"the JSON is nested deeper than {MAX_DEPTH} levels"

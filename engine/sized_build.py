@@ -9,14 +9,14 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from engine.errors import UserError
+from engine.described import MEND
+from engine.errors import UserError, without_colons
 
 __all__ = ["build_described", "sized_by"]
 
 # Beside its weights a network makes tensors that it does not store: grids, anchors, copies.
 SPARE_ELEMENTS, SPARE_TENSORS = 1 << 26, 2_000
 TIMES = 8  # drawn, moved and converted, a weight is made a few times over
-MEND = "use a checkpoint that the training tools wrote, of the config that you give"
 
 
 def build_described(model: Mapping[str, Any], state: Mapping[str, Tensor], where: object) -> Any:
@@ -36,7 +36,7 @@ def build_described(model: Mapping[str, Any], state: Mapping[str, Tensor], where
         except UserError:
             raise
         except Exception as error:  # arguments of a stranger's make a class raise anything
-            told = f"{type(error).__name__} {error}".split("\n")[0].replace(":", "")
+            told = without_colons(f"{type(error).__name__} {error}".split("\n")[0])
             what = f"the network that the file describes cannot be built ({told[:200]})"
             raise UserError(what, where, MEND) from error
     return network

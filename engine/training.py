@@ -49,7 +49,6 @@ HOOKS = (
     records.RunRecorder,
 )
 WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
-CONSTRUCTOR = layer_decay.ResNetLayerDecay
 
 
 def prepare_training(cfg: Config, amp: str) -> list[str]:

@@ -10,7 +10,7 @@ from mmengine.dataset import Compose
 
 from classification.image_folder import read_input
 from classification.transforms import build_pipeline
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
 from engine.image_reader import ReadImage, read_pixels
 from engine.input_channels import follow_in_channels, in_channels_of
 from engine.mask_reader import ReadMask
@@ -100,7 +100,7 @@ def _load_located_with(transform: Callable[[Any], Any], is_checked: bool) -> Loa
         except UserError:
             raise
         except Exception as error:  # transforms raise nearly anything
-            told = str(error).strip().split("\n")[0].replace(":", "")[:100]
+            told = without_colons(str(error).strip().split("\n")[0])[:100]
             mend = "save it as PNG or JPEG, or mend the config's test pipeline"
             why = f"the test pipeline fails on the image ({told or type(error).__name__})"
             raise UserError(why, path, mend) from error

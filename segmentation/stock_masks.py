@@ -6,11 +6,10 @@ from typing import Any
 from mmseg.datasets import BaseSegDataset
 
 from engine.errors import NoTruthError, UserError
+from engine.mask_reader import IGNORED
 from segmentation.masks import mask_facts
 
 __all__ = ["check"]
-
-IGNORED = 255
 
 
 def check(dataset: BaseSegDataset) -> None:

@@ -1,13 +1,13 @@
 """What each field of a backbone's card may be; one wrong field makes a wrong network."""
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from backbones.blocks import DEPTHS, VARIANTS
 from engine.described import names_a_place
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
+from engine.numbers import is_finite_number, is_whole
 
 __all__ = ["MAX_CHANNELS", "TIMM", "check_fields"]
 
@@ -29,32 +29,22 @@ def check_fields(fields: Mapping[str, Any], where: object, mend: str) -> None:
     """
     for name, valid in (CHECKS | (TIMM_CHECKS if fields["type"] == TIMM else {})).items():
         if not valid(fields[name]):
-            shown = repr(fields[name])[:MAX_SHOWN].replace(":", "")
+            shown = without_colons(repr(fields[name])[:MAX_SHOWN])
             raise UserError(f"the card's {name} is {shown}", where, mend)
     if not len(fields["mean"]) == len(fields["std"]) == fields["in_channels"]:
         raise UserError("the card's mean, std and in_channels disagree", where, mend)
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_count(value: Any) -> bool:
-    return _is_whole(value) and value >= 0
+    return is_whole(value) and value >= 0
 
 
 def _is_number_of_channels(value: Any) -> bool:
-    return _is_whole(value) and 0 < value <= MAX_CHANNELS
-
-
-def _is_number(value: Any) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    return abs(value) <= sys.float_info.max  # isfinite fails at an int beyond the largest float
+    return is_whole(value) and 0 < value <= MAX_CHANNELS
 
 
 def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(map(_is_number, value))
+    return isinstance(value, list | tuple) and all(map(is_finite_number, value))
 
 
 def _is_text(value: Any) -> bool:
@@ -74,7 +64,7 @@ def _are_tricks(value: Any) -> bool:
 
 
 def _are_metrics(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_number, value.values()))
+    return isinstance(value, dict) and all(map(is_finite_number, value.values()))
 
 
 def _is_range(value: Any) -> bool:
@@ -90,7 +80,7 @@ def _are_options(value: Any) -> bool:
 
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "type": lambda value: value in [*VARIANTS, TIMM],
-    "depth": lambda value: _is_whole(value) and value in list(DEPTHS),
+    "depth": lambda value: is_whole(value) and value in list(DEPTHS),
     "variant": lambda value: value in [variant.letter for variant in VARIANTS.values()],
     "in_channels": _is_number_of_channels,
     "stem_channels": _is_number_of_channels,

@@ -16,7 +16,7 @@ import torchvision
 from torch import nn
 
 from backbones import blocks
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
 
 __all__ = ["Fetched", "build_like", "check_model_name", "fetch", "timm_name"]
 
@@ -162,7 +162,7 @@ def _fetching(library: str, name: str, address: str) -> Iterator[None]:
         with contextlib.redirect_stderr(sys.stdout):  # stderr begins with our error, if any
             yield
     except Exception as error:  # downloads fail in many ways
-        told = (str(error).strip().splitlines() or [""])[0].replace(":", "")[:120].rstrip(". ")
+        told = without_colons((str(error).strip().splitlines() or [""])[0])[:120].rstrip(". ")
         raise UserError(
             f"{library} cannot fetch the weights ({type(error).__name__} {told})",
             name,

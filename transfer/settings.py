@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
 
 __all__ = ["Settings", "nearly_equal"]
 
@@ -105,7 +105,7 @@ class Settings:
             each = (f"{key}={old!r}, wanted {new!r}{why}" for key, (old, new, why) in found.items())
             told = f"{self.source} disagrees with {len(found)} values that are set"
             raise UserError(
-                f"{told} ({'; '.join(each)})".replace(":", ""),
+                without_colons(f"{told} ({'; '.join(each)})"),
                 "the config's own lines and --cfg-options",
                 MEND,
             )

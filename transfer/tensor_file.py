@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from engine.checkpoints import follow_pointer, load_from_local_weights_only
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
 from engine.pickle_outline import TORCH_LEGACY
 from engine.weight_containers import find_weights
 from engine.weight_files import is_safetensors, kind_of, refuse_shard
@@ -110,7 +110,7 @@ def _in_our_words(path: Path) -> Iterator[None]:
     try:
         yield
     except SafetensorError as error:
-        told = str(error).replace(":", "")  # a colon separates the parts of an error's line
+        told = without_colons(error)
         raise UserError(
             f"damaged, truncated or no safetensors file ({told})", path, AGAIN
         ) from error

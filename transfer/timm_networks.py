@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from backbones import TimmNetwork
-from engine.errors import UserError
+from engine.errors import UserError, without_colons
 from transfer.backbone_card import Card
 
 __all__ = ["architecture_of", "is_network_of", "network_on_meta"]
@@ -40,7 +40,7 @@ def network_on_meta(
         with torch.device("meta"):
             return TimmNetwork(name, options=options, **arguments)
     except ValueError as error:
-        told = str(error).replace(":", "")  # a colon separates the parts of an error's line
+        told = without_colons(error)
         raise UserError(told, where, "give a name and options that timm can make") from error
 
 
