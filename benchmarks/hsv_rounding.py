@@ -16,7 +16,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from classification.transforms import scale_hsv
+from bag_of_transfer.classification.transforms import scale_hsv
 
 LOW, HIGH = 0.6, 1.4
 NUM_TRIED, NUM_WORST = 20_000, 200

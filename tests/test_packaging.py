@@ -173,7 +173,7 @@ def test_wheel_holds_our_packages_and_nothing_else(tmp_path: Path) -> None:
     top = {name.partition("/")[0] for name in names if ".dist-info" not in name}
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "tools"}
     assert top == packages
-    assert "ladder/templates/page.html.j2" in names
+    assert "bag_of_transfer/ladder/report/templates/page.html.j2" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ladder.findings import find, find_top1
-from ladder.footnotes import footnotes, undone_notes
-from ladder.results import read_results
-from ladder.tables import NUMBERS, long_form, table_file
+from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.footnotes import footnotes, undone_notes
+from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.report.tables import NUMBERS, long_form, table_file
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = sorted(path.parent for path in (ROOT / "docs/results").glob("*/ladder.json"))

@@ -11,11 +11,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import doors
-from engine.errors import UserError
-from transfer.backbone_file import card_path
-from transfer.convert import LAYOUTS, Converted, convert_weights
-from transfer.convert_back import TARGETS, convert_back
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_file import card_path
+from bag_of_transfer.transfer.convert.into_ours import LAYOUTS, Converted, convert_weights
+from bag_of_transfer.transfer.convert.out_of_ours import TARGETS, convert_back
 
 EXAMPLE = """python tools/convert_weights.py resnet50d.gluon_in1k weights/d50-mixup.safetensors
 python tools/convert_weights.py resnet50_v1d-00319ddc.params weights/d50-smooth.safetensors"""
@@ -23,7 +23,7 @@ python tools/convert_weights.py resnet50_v1d-00319ddc.params weights/d50-smooth.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert, and tell what became of every tensor."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     made.add_argument("src", help="file (.pth .safetensors .params .pkl), or a model's name")
     made.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
     made.add_argument("--layout", choices=LAYOUTS, default="auto", help="whose names [auto]")
@@ -61,4 +61,4 @@ def _convert(args: argparse.Namespace) -> Converted:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

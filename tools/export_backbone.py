@@ -6,8 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import doors
-from transfer.backbone_file import card_path, export_backbone
+from bag_of_transfer.engine import cli
+from bag_of_transfer.transfer.backbone_file import card_path, export_backbone
 
 EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1_epoch_7.pth \\
     work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -15,7 +15,7 @@ EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Export, and say what was written."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of a classifier")
     made.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
     made.add_argument("--ema", action="store_true", help="insist on averaged weights")
@@ -29,4 +29,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

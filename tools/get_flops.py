@@ -13,9 +13,9 @@ from mmengine.registry import MODELS
 from torch.utils.flop_counter import FlopCounterMode
 
 import backbones  # noqa: F401  registers the networks
-from engine import doors
-from engine.config_file import load_config
-from engine.errors import UserError
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine.errors import UserError
 
 EXAMPLE = "python tools/get_flops.py configs/classification/resnet50-d_efficient_8xb128_in1k.py"
 TASKS = {"mmengine": "cls"}
@@ -23,7 +23,7 @@ TASKS = {"mmengine": "cls"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print operations and parameters of backbone and head, at the size of the validation."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     made.add_argument("config", type=Path, help="classification config")
     made.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="[validation's crop]")
     made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
@@ -62,4 +62,4 @@ def _validation_px(cfg: Config) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import doors
-from engine.stock_configs import config_path
-from transfer.backbone_file import card_path, load_backbone, read_card
-from transfer.tensor_file import read_tensors, summarise
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.stock_configs import config_path
+from bag_of_transfer.transfer.backbone_file import card_path, load_backbone, read_card
+from bag_of_transfer.transfer.tensor_file import read_tensors, summarise
 
 EXAMPLE = """python tools/inspect_backbone.py work_dirs/resnet18-d_demo/backbone.safetensors \\
     --against configs/detection/faster-rcnn_fpn_demo.py"""
@@ -20,7 +20,7 @@ TASKS = {"mmdet": "det", "mmseg": "seg"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print card and tensors, then the outcome of the dry run."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     made.add_argument("file", type=Path, help="backbone file (.safetensors)")
     made.add_argument("--against", type=config_path, metavar="CONFIG", help="try its model")
     args = made.parse_args(argv)
@@ -50,9 +50,9 @@ def _try_against(path: Path, config: Path) -> list[str]:
     # An error must be the first line on stderr, and mm* warns while it is imported.
     warnings.simplefilter("ignore")
     # Here, not above: mm* takes seconds to import, and showing a file needs none of it.
-    import detection.shared_head  # noqa: F401  before mmdet
-    from engine.config_file import load_config
-    from transfer.adapt import apply_backbone, build_parts
+    import bag_of_transfer.detection.shared_head  # noqa: F401  before mmdet
+    from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
 
     flags = dict.fromkeys(("data_root", "work_dir", "seed"))
     args = argparse.Namespace(config=config, cfg_options=[], launcher="none", **flags)
@@ -63,4 +63,4 @@ def _try_against(path: Path, config: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import doors
-from ladder import call, state, travel
+from bag_of_transfer.engine import cli
+from bag_of_transfer.ladder.run import command, export_import, status
 
 EXAMPLE = """python tools/ladder.py configs/ladder/demo.py
 python tools/ladder.py configs/ladder/demo.py --dry-run"""
@@ -17,21 +17,21 @@ python tools/ladder.py configs/ladder/demo.py --dry-run"""
 def main(argv: Sequence[str] | None = None) -> int:
     """Plan, say what will be done, run what is missing, summarise."""
     args = _parser().parse_args(argv)
-    doors.set_data_root(args.data_root)
+    cli.set_data_root(args.data_root)
     root = args.work_dir or Path("work_dirs", args.config.stem)
     if args.export:
-        print(f"{len(travel.export_cells(root, args.export))} cells in {args.export}")
+        print(f"{len(export_import.export_cells(root, args.export))} cells in {args.export}")
         return 0
     if args.import_:
-        with state.locked(root / ".lock"):
-            came, stayed = travel.import_cells(root, args.import_)
+        with status.locked(root / ".lock"):
+            came, stayed = export_import.import_cells(root, args.import_)
         print(f"{len(came)} cells came in, {len(stayed)} were here already")
         return 0
-    return call.climb(args, root)
+    return command.climb(args, root)
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = doors.parser(__doc__ or "", EXAMPLE)
+    made = cli.parser(__doc__ or "", EXAMPLE)
     made.add_argument("config", type=Path, help="ladder config: rungs, tasks, seeds")
     made.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
     made.add_argument("--seeds", type=int, nargs="+", help="seeds [the config's]")
@@ -79,4 +79,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -8,8 +8,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import doors
-from engine.paper_rows import TABLES, paper_rows
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.paper_rows import TABLES, paper_rows
 
 EXAMPLE = "python tools/list_configs.py --table 6"
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -17,7 +17,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the rows, as lines to read or as JSON."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     numbers = [table.removeprefix("T") for table in TABLES]
     made.add_argument("--table", metavar="N", choices=numbers, help="of table N (1 to 9) only")
     made.add_argument("--json", action="store_true", help="all there is to know, as JSON")
@@ -42,4 +42,4 @@ def _said(figures: Mapping[str, Any] | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -7,10 +7,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import backbones  # noqa: F401  registers ResNetA..D
-from classification import finished_run, trick_plots
-from engine import doors
-from engine.checkpoints import newest_checkpoint
-from engine.errors import UserError
+from bag_of_transfer.classification import finished_run, trick_plots
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.checkpoints import newest_checkpoint
+from bag_of_transfer.engine.errors import UserError
 
 EXAMPLE = """python tools/plot_tricks.py work_dirs/resnet50-d_step work_dirs/resnet50-d_cosine \\
     --out work_dirs/plots"""
@@ -18,7 +18,7 @@ EXAMPLE = """python tools/plot_tricks.py work_dirs/resnet50-d_step work_dirs/res
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw figure 3 from the curves, figure 4 from the checkpoints that there are."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     made.add_argument("work_dirs", type=Path, nargs="+", metavar="WORK_DIR")
     made.add_argument("--out", type=Path, help="folder of the figures [plots/ in the first run]")
     args = made.parse_args(argv)
@@ -48,4 +48,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import doors
-from engine.checkpoints import follow_pointer
-from engine.records import sha256_of
-from engine.stock_configs import config_path
-from prediction import Predictor
-from prediction.files import RECORD, check_request, write_predictions
-from prediction.inputs import check_named, find_images
-from prediction.results import MIN_SCORE
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.checkpoints import follow_pointer
+from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.engine.stock_configs import config_path
+from bag_of_transfer.prediction import Predictor
+from bag_of_transfer.prediction.files import RECORD, check_request, write_predictions
+from bag_of_transfer.prediction.inputs import check_named, find_images
+from bag_of_transfer.prediction.results import MIN_SCORE
 
 EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \\
     work_dirs/faster-rcnn_fpn_demo/last_checkpoint photos/ --out-dir work_dirs/photos"""
@@ -21,7 +21,7 @@ EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Find the images, load the network, write pictures and record."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     made.add_argument(
         "config", type=config_path, help="config that the checkpoint was trained with"
     )
@@ -52,4 +52,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

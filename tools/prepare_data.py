@@ -12,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from archives.catalogue import DATA_SETS
-from archives.prepare import prepare
-from demo_world.prepare import prepare_demo
-from engine import doors
+from bag_of_transfer.archives.catalogue import DATA_SETS
+from bag_of_transfer.archives.prepare import prepare
+from bag_of_transfer.demo_world.prepare import prepare_demo
+from bag_of_transfer.engine import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = "python tools/prepare_data.py voc --archives ~/Downloads"
@@ -24,7 +24,7 @@ GOLDEN = ROOT / "tests/golden/demo_manifest.json"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare the named data, unless it is there already."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     made.add_argument("name", choices=["demo", *DATA_SETS], help="which data")
     made.add_argument("--archives", type=Path, metavar="DIR", help="folder of official archives")
     made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
@@ -44,4 +44,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import doors
-from ladder.publish import publish
-from ladder.report import write_report
+from bag_of_transfer.engine import cli
+from bag_of_transfer.ladder.report.publish import publish
+from bag_of_transfer.ladder.report.write import write_report
 
 EXAMPLE = """python tools/report.py work_dirs/demo
 python tools/report.py work_dirs/demo --publish docs/results/demo"""
@@ -16,7 +16,7 @@ python tools/report.py work_dirs/demo --publish docs/results/demo"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write table8.md, table9.md, results.csv, plots/ and report.html into the folder."""
-    made = doors.parser(__doc__, EXAMPLE)
+    made = cli.parser(__doc__, EXAMPLE)
     made.add_argument("folder", type=Path, metavar="LADDER_DIR", help="work_dirs/NAME of a ladder")
     made.add_argument(
         "--publish",
@@ -39,4 +39,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -7,10 +7,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import backbones  # noqa: F401  registers ResNetA..D
-import detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
-import segmentation  # noqa: F401
-from engine import doors, evaluation
-from engine.config_file import load_config
+import bag_of_transfer.detection
+import bag_of_transfer.segmentation  # noqa: F401
+from bag_of_transfer.engine import cli, evaluation
+from bag_of_transfer.engine.config_file import load_config
 
 EXAMPLE = """python tools/test.py configs/detection/faster-rcnn_fpn_demo.py \\
     work_dirs/faster-rcnn_fpn_demo/epoch_12.pth --out metrics.json"""
@@ -21,7 +21,7 @@ DUMP = {"det": "results_file", "seg": "output_dir"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, evaluate the checkpoint, write and print the metrics."""
-    made = doors.evaluation_parser(__doc__, EXAMPLE)
+    made = cli.evaluation_parser(__doc__, EXAMPLE)
     made.add_argument(
         "--dump-predictions",
         type=Path,
@@ -46,4 +46,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -7,9 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import backbones  # noqa: F401  registers ResNetA..D
-import classification  # noqa: F401
-from engine import doors, evaluation
-from engine.config_file import load_config
+import bag_of_transfer.classification  # noqa: F401
+from bag_of_transfer.engine import cli, evaluation
+from bag_of_transfer.engine.config_file import load_config
 
 EXAMPLE = """python tools/test_cls.py configs/classification/resnet18-d_demo.py \\
     work_dirs/resnet18-d_demo/epoch_7.pth --out metrics.json"""
@@ -18,11 +18,11 @@ TASKS = {"mmengine": "cls"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, evaluate the checkpoint, write and print the metrics."""
-    args = doors.evaluation_parser(__doc__, EXAMPLE).parse_args(argv)
+    args = cli.evaluation_parser(__doc__, EXAMPLE).parse_args(argv)
     cfg, _ = load_config(args, TASKS)
     evaluation.report(evaluation.evaluate(cfg, args.checkpoint), args.out)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

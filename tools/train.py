@@ -7,13 +7,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import backbones  # noqa: F401  registers ResNetA..D
-import detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
-import segmentation  # noqa: F401
-from classification.audit import TrickAudit
-from engine import doors, training
-from engine.config_file import load_config
-from transfer.adapt import apply_backbone
-from transfer.fit_check import check_fit
+import bag_of_transfer.detection
+import bag_of_transfer.segmentation  # noqa: F401
+from bag_of_transfer.audit.audit import TrickAudit
+from bag_of_transfer.engine import cli, training
+from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.transfer.config.apply import apply_backbone
+from bag_of_transfer.transfer.config.fit_check import check_fit
 
 EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
     --backbone work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -22,7 +22,7 @@ TASKS = {"mmdet": "det", "mmseg": "seg"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, put the backbone in, add what every run has, train."""
-    made = doors.training_parser(__doc__, EXAMPLE)
+    made = cli.training_parser(__doc__, EXAMPLE)
     made.add_argument("--backbone", metavar="FILE|scratch", help="backbone file, or a random start")
     args = made.parse_args(argv)
     cfg, explicit = load_config(args, TASKS)
@@ -36,4 +36,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -7,9 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import backbones  # noqa: F401  registers ResNetA..D
-from classification.audit import TrickAudit
-from engine import doors, training
-from engine.config_file import load_config
+from bag_of_transfer.audit.audit import TrickAudit
+from bag_of_transfer.engine import cli, training
+from bag_of_transfer.engine.config_file import load_config
 
 EXAMPLE = "python tools/train_cls.py configs/classification/resnet18-d_demo.py --seed 1"
 TASKS = {"mmengine": "cls"}
@@ -17,7 +17,7 @@ TASKS = {"mmengine": "cls"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, add what every run has, train."""
-    args = doors.training_parser(__doc__, EXAMPLE).parse_args(argv)
+    args = cli.training_parser(__doc__, EXAMPLE).parse_args(argv)
     cfg, _ = load_config(args, TASKS)
     lines = training.prepare_training(cfg, args.amp)
     training.add_hooks(cfg, TrickAudit.__name__)
@@ -26,4 +26,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(doors.run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from archives.records import DataSet
+from bag_of_transfer.archives.records import DataSet
 from tests.archives.small_archives import write_archives
 
 

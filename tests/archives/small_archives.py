@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from archives.catalogue import DATA_SETS
-from archives.records import DataSet
+from bag_of_transfer.archives.catalogue import DATA_SETS
+from bag_of_transfer.archives.records import DataSet
 
 Contents = Mapping[str, bytes]
 

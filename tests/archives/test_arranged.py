@@ -10,9 +10,9 @@ from torchvision.datasets.oxford_iiit_pet import OxfordIIITPet
 from torchvision.datasets.places365 import Places365
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from archives.catalogue import DATA_SETS
-from archives.prepare import prepare
-from engine.errors import UserError
+from bag_of_transfer.archives.catalogue import DATA_SETS
+from bag_of_transfer.archives.prepare import prepare
+from bag_of_transfer.engine.errors import UserError
 from tests.archives import small_archives as small
 from tests.archives.small_archives import COUNTS, MAKERS, files_below, write_archives
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from archives import check, unpack
-from archives import prepare as module
-from archives.catalogue import DATA_SETS
-from archives.prepare import prepare
-from archives.records import DataSet
-from engine.errors import UserError
+from bag_of_transfer.archives import check, unpack
+from bag_of_transfer.archives import prepare as module
+from bag_of_transfer.archives.catalogue import DATA_SETS
+from bag_of_transfer.archives.prepare import prepare
+from bag_of_transfer.archives.records import DataSet
+from bag_of_transfer.engine.errors import UserError
 from tests.archives.small_archives import described, tar, write_archives
 
 TRAINVAL12 = "VOCtrainval_11-May-2012.tar"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from archives import download as module
-from archives.catalogue import DATA_SETS
-from archives.download import bytes_missing, download
-from archives.prepare import prepare
-from archives.records import DataSet
-from engine.errors import UserError
+from bag_of_transfer.archives import download as module
+from bag_of_transfer.archives.catalogue import DATA_SETS
+from bag_of_transfer.archives.download import bytes_missing, download
+from bag_of_transfer.archives.prepare import prepare
+from bag_of_transfer.archives.records import DataSet
+from bag_of_transfer.engine.errors import UserError
 from tests.archives.file_server import Behaviour, serve
 from tests.archives.small_archives import write_archives
 

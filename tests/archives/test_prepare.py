@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from archives import unpack
-from archives.catalogue import DATA_SETS
-from archives.prepare import prepare
-from archives.records import DataSet
-from engine.doors import run_tool
-from engine.errors import RefusedError
+from bag_of_transfer.archives import unpack
+from bag_of_transfer.archives.catalogue import DATA_SETS
+from bag_of_transfer.archives.prepare import prepare
+from bag_of_transfer.archives.records import DataSet
+from bag_of_transfer.engine.cli import run_tool
+from bag_of_transfer.engine.errors import RefusedError
 from tests.archives.small_archives import COUNTS, files_below, write_archives
 
 ROOT = Path(__file__).resolve().parents[2]

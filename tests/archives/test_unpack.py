@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from archives import unpack as module
-from archives.hashed_file import HashedFile
-from archives.records import Archive
-from archives.unpack import unpack
-from engine.errors import UserError
+from bag_of_transfer.archives import unpack as module
+from bag_of_transfer.archives.hashed_file import HashedFile
+from bag_of_transfer.archives.records import Archive
+from bag_of_transfer.archives.unpack import unpack
+from bag_of_transfer.engine.errors import UserError
 from tests.archives.small_archives import files_below, packed_as, tar, zipped
 
 FILES = {"set/a.txt": b"a" * 3000, "set/deep/b.txt": b"b" * 70_000, "set/c.txt": b""}

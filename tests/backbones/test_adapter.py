@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 import backbones.adapter
-import detection  # noqa: F401  before mmseg or mmdet: stands in for mmcv's compiled operators
+import bag_of_transfer.detection  # noqa: F401  before mmseg or mmdet: stands in for mmcv's compiled operators
 from backbones import ResNetD, TimmNetwork
 
 # The modules behind which the maps of stride 4, 8, 16, 32 are taken, and their channels.

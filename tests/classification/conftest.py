@@ -12,7 +12,7 @@ from mmengine.registry import MODELS
 from PIL import Image
 from torch import Tensor, nn
 
-from classification import ImageClassifier
+from bag_of_transfer.classification import ImageClassifier
 
 MEAN, STD = [120.0, 115.0, 105.0], [60.0, 57.0, 58.0]
 

@@ -15,8 +15,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 import backbones
-from classification.audit import TrickAudit
-from engine.precision import AutocastOptimWrapper
+from bag_of_transfer.audit.audit import TrickAudit
+from bag_of_transfer.engine.precision import AutocastOptimWrapper
 from tests.classification.tricky_runs import (
     BATCH,
     EPOCHS,

@@ -15,8 +15,8 @@ from PIL import Image
 from torch import nn
 
 import backbones  # noqa: F401  registers the networks
-from classification.transforms import build_pipeline
-from engine.schedules import lr_curve
+from bag_of_transfer.classification.transforms import build_pipeline
+from bag_of_transfer.engine.schedules import lr_curve
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs" / "classification"

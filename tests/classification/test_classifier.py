@@ -13,8 +13,8 @@ from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 
 import backbones  # noqa: F401  registers the networks
-from classification import ClassificationPreprocessor, ImageClassifier
-from engine.errors import UserError
+from bag_of_transfer.classification import ClassificationPreprocessor, ImageClassifier
+from bag_of_transfer.engine.errors import UserError
 
 Make = Callable[..., ImageClassifier]
 
@@ -72,7 +72,9 @@ def test_label_smoothing_alone(make_classifier: Make, batch: tuple[torch.Tensor,
 def test_mixup_alone_is_the_weighted_sum_of_two_losses(
     make_classifier: Make, batch: tuple[torch.Tensor, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classification.classifier.draw_lambda", lambda alpha, rng: 0.7)
+    monkeypatch.setattr(
+        "bag_of_transfer.classification.classifier.draw_lambda", lambda alpha, rng: 0.7
+    )
     model = make_classifier(mixup=dict(alpha=0.2))
     logits = model(0.7 * batch[0] + 0.3 * batch[0].flip(0))
     expected = 0.7 * F.cross_entropy(logits, batch[1]) + 0.3 * F.cross_entropy(
@@ -126,7 +128,9 @@ def test_the_teacher_sees_the_mixed_image(
     teacher_file: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("classification.classifier.draw_lambda", lambda alpha, rng: 0.25)
+    monkeypatch.setattr(
+        "bag_of_transfer.classification.classifier.draw_lambda", lambda alpha, rng: 0.25
+    )
     setting = dict(teacher=dict(checkpoint=teacher_file))
     model = make_classifier(mixup=dict(alpha=0.2), distillation=setting)
     assert model.teacher is not None

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from classification.distillation import Teacher, distillation_loss
+from bag_of_transfer.classification.distillation import Teacher, distillation_loss
 
 
 def test_is_zero_when_both_agree_up_to_a_constant() -> None:

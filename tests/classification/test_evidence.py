@@ -4,10 +4,10 @@ import pytest
 from torch import nn
 
 import backbones
-from classification.classifier import ImageClassifier
-from classification.network_evidence import label_smoothing, model_tweak, zero_gamma
-from classification.optimizer_evidence import lr_decay, warmup
-from engine.schedules import lr_curve
+from bag_of_transfer.audit.network_evidence import label_smoothing, model_tweak, zero_gamma
+from bag_of_transfer.audit.optimizer_evidence import lr_decay, warmup
+from bag_of_transfer.classification.classifier import ImageClassifier
+from bag_of_transfer.engine.schedules import lr_curve
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from classification import ImageFolder, image_folder
-from engine.errors import UserError
+from bag_of_transfer.classification import ImageFolder, image_folder
+from bag_of_transfer.engine.errors import UserError
 
 Draw = Callable[..., Path]
 TO_TENSOR = [dict(type="torchvision/PILToTensor")]

@@ -9,8 +9,8 @@ import torch
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 
-from classification.transforms import HSVScale, PCANoise, build_pipeline, scale_hsv
-from engine.errors import UserError
+from bag_of_transfer.classification.transforms import HSVScale, PCANoise, build_pipeline, scale_hsv
+from bag_of_transfer.engine.errors import UserError
 
 COLOURS = [(200, 40, 90), (30, 160, 220), (128, 128, 128), (255, 255, 0), (0, 0, 0), (10, 90, 20)]
 

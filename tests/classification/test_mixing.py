@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from classification.mixing import draw_lambda, epochs_left, mixup, reversed_order
+from bag_of_transfer.classification.mixing import draw_lambda, epochs_left, mixup, reversed_order
 
 
 def test_mixes_images_and_targets_by_hand() -> None:

@@ -9,9 +9,9 @@ import pytest
 from mmengine.config import Config
 
 import backbones  # noqa: F401
-import engine.schedules  # noqa: F401  registers the warm-up
-from engine.lr import apply_lr_rule
-from engine.schedules import lr_curve
+import bag_of_transfer.engine.schedules  # noqa: F401  registers the warm-up
+from bag_of_transfer.engine.lr import apply_lr_rule
+from bag_of_transfer.engine.schedules import lr_curve
 
 CONFIGS = Path(__file__).parents[2] / "configs/classification"
 LEAVES = sorted(path.stem for path in CONFIGS.glob("*_8xb*.py"))

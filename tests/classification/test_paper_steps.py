@@ -14,12 +14,12 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
 import backbones  # noqa: F401  registers the networks
-from engine.config_file import load_config
-from engine.data_sets import build_dataset
-from engine.errors import UserError
-from engine.num_classes import fill_num_classes
-from engine.overrides import apply_overrides
-from engine.precision import apply_precision
+from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine.data_sets import build_dataset
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.precision import apply_precision
 
 CONFIGS = Path(__file__).parents[2] / "configs/classification"
 LEAVES = sorted(path.stem for path in CONFIGS.glob("*_8xb*.py"))

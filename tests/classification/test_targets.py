@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from classification.targets import FORMS, smooth_one_hot, soft_cross_entropy
+from bag_of_transfer.classification.targets import FORMS, smooth_one_hot, soft_cross_entropy
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import torch
 from mmengine.registry import MODELS
 from safetensors.torch import save_file
 
-from classification import ImageClassifier
-from classification.teachers import load_teacher
-from engine.errors import UserError
+from bag_of_transfer.classification import ImageClassifier
+from bag_of_transfer.classification.teachers import load_teacher
+from bag_of_transfer.engine.errors import UserError
 
 MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]
 

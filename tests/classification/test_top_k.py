@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from classification import TopK
-from classification.metrics import ranks_of_true_class
+from bag_of_transfer.classification import TopK
+from bag_of_transfer.classification.metrics import ranks_of_true_class
 
 
 def evaluate(logits: torch.Tensor, labels: torch.Tensor, classes: tuple[str, ...]) -> tuple:

@@ -14,9 +14,9 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 import backbones  # noqa: F401  registers ResNetA..D
-from classification.audit import audit
-from engine import checkpoints, precision  # noqa: F401  register their types
-from engine.lr import apply_lr_rule
+from bag_of_transfer.audit.audit import audit
+from bag_of_transfer.engine import checkpoints, precision  # noqa: F401  register their types
+from bag_of_transfer.engine.lr import apply_lr_rule
 
 EPOCHS, BATCH, K = 4, 8, 10
 DATA = [{"inputs": torch.zeros(3, 32, 32, dtype=torch.uint8), "labels": i % K} for i in range(32)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo_world import draw, manifest, sets
+from bag_of_transfer.demo_world import draw, manifest, sets
 
 SEED = 3
 

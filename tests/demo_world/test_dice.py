@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from demo_world.dice import Dice
+from bag_of_transfer.demo_world.dice import Dice
 
 
 def test_bits_are_those_of_splitmix64() -> None:

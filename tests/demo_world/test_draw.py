@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo_world import draw, manifest
-from demo_world.sets import Split
-from engine.errors import RefusedError, UserError
+from bag_of_transfer.demo_world import draw, manifest
+from bag_of_transfer.demo_world.sets import Split
+from bag_of_transfer.engine.errors import RefusedError, UserError
 
 pytestmark = pytest.mark.usefixtures("few_pictures")
 

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from demo_world.dice import Dice
-from demo_world.geometry import SUB, UNIT, Pose, Window, cos_sin, plane
-from demo_world.shapes import CLUTTER_SHAPES, OBJECT_SHAPES
+from bag_of_transfer.demo_world.dice import Dice
+from bag_of_transfer.demo_world.geometry import SUB, UNIT, Pose, Window, cos_sin, plane
+from bag_of_transfer.demo_world.shapes import CLUTTER_SHAPES, OBJECT_SHAPES
 
 SHAPES = {**OBJECT_SHAPES, **CLUTTER_SHAPES}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from demo_world.draw import draw_world
-from demo_world.files import write_picture
-from demo_world.manifest import RUN, first_difference, read_manifest, run_hashes
-from demo_world.sets import SPLITS, Split
+from bag_of_transfer.demo_world.draw import draw_world
+from bag_of_transfer.demo_world.files import write_picture
+from bag_of_transfer.demo_world.manifest import RUN, first_difference, read_manifest, run_hashes
+from bag_of_transfer.demo_world.sets import SPLITS, Split
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden/demo_manifest.json"

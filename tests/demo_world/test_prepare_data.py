@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from demo_world.manifest import read_manifest
-from engine.doors import run_tool
+from bag_of_transfer.demo_world.manifest import read_manifest
+from bag_of_transfer.engine.cli import run_tool
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("few_pictures")

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo_world import scene
-from demo_world.canvas import Canvas
-from demo_world.dice import Dice
-from demo_world.geometry import Window
-from demo_world.sets import SPLITS
+from bag_of_transfer.demo_world import scene
+from bag_of_transfer.demo_world.canvas import Canvas
+from bag_of_transfer.demo_world.dice import Dice
+from bag_of_transfer.demo_world.geometry import Window
+from bag_of_transfer.demo_world.sets import SPLITS
 
 TRAIN = SPLITS[0].recipe
 SOME = SPLITS[2].recipe

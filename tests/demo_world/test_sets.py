@@ -1,10 +1,10 @@
 from collections import Counter
 from itertools import product
 
-from demo_world.classes import CLASS_NAMES, CLASSES, LOOK_ALIKES
-from demo_world.sets import SPLITS, text_files
-from demo_world.shapes import OBJECT_SHAPES
-from demo_world.textures import TEXTURES
+from bag_of_transfer.demo_world.classes import CLASS_NAMES, CLASSES, LOOK_ALIKES
+from bag_of_transfer.demo_world.sets import SPLITS, text_files
+from bag_of_transfer.demo_world.shapes import OBJECT_SHAPES
+from bag_of_transfer.demo_world.textures import TEXTURES
 
 
 def test_no_single_cue_tells_the_class() -> None:

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from demo_world.geometry import UNIT
-from demo_world.shapes import CLUTTER_SHAPES, OBJECT_SHAPES, Mask
+from bag_of_transfer.demo_world.geometry import UNIT
+from bag_of_transfer.demo_world.shapes import CLUTTER_SHAPES, OBJECT_SHAPES, Mask
 
 V, U = np.indices((301, 301), np.int32) * 10 - 1500
 CELL = 10 * 10 / UNIT**2  # area of one sample, in squared radii

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from demo_world.dice import Dice
-from demo_world.geometry import SUB, Window
-from demo_world.textures import TEXTURES, smooth_noise
+from bag_of_transfer.demo_world.dice import Dice
+from bag_of_transfer.demo_world.geometry import SUB, Window
+from bag_of_transfer.demo_world.textures import TEXTURES, smooth_noise
 
 WINDOW = Window(-3, 5, 125, 133)
 

@@ -3,10 +3,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from demo_world.classes import CLASS_NAMES
-from demo_world.scene import Picture, Seen
-from demo_world.sets import SPLITS
-from demo_world.truth import boxes_xml, label_mask, tight_box
+from bag_of_transfer.demo_world.classes import CLASS_NAMES
+from bag_of_transfer.demo_world.scene import Picture, Seen
+from bag_of_transfer.demo_world.sets import SPLITS
+from bag_of_transfer.demo_world.truth import boxes_xml, label_mask, tight_box
 
 
 def seen(label: int, rows: slice, columns: slice, area: int) -> Seen:

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-import detection  # noqa: F401  before any test imports mmdet: it provides the operators
+import bag_of_transfer.detection  # noqa: F401  before any test imports mmdet: it provides the operators
 
 COLOURS = {"brick": (200, 60, 40), "leaf": (40, 160, 60)}
 WIDTH, HEIGHT = 96, 65  # not square
@@ -21,7 +21,7 @@ Drawn = tuple[np.ndarray, list[tuple[str, int, int, int, int]]]
 
 @pytest.fixture(autouse=True)
 def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.image_scan.SCAN_DIR", tmp_path / ".scans")
+    monkeypatch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", tmp_path / ".scans")
 
 
 @pytest.fixture(autouse=True)

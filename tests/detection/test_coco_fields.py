@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from detection.coco_files import load_coco, read_categories, read_coco
-from engine.errors import UserError
+from bag_of_transfer.detection.coco_files import load_coco, read_categories, read_coco
+from bag_of_transfer.engine.errors import UserError
 
 SOUND = dict(
     images=[dict(id=1, file_name="a.png", width=40, height=30)],

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from mmdet.datasets import CocoDataset
 
-from detection.datasets import CocoFormat
-from engine.data_sets import look_at
-from engine.errors import UserError
+from bag_of_transfer.detection.datasets import CocoFormat
+from bag_of_transfer.engine.data_sets import look_at
+from bag_of_transfer.engine.errors import UserError
 
 
 @pytest.fixture

@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from detection.datasets import CocoFormat
-from detection.metrics import CocoBoxMetric
-from ladder.resampled_boxes import HIT, MISS, NEITHER, BoxMatches, detection_metric
+from bag_of_transfer.detection.datasets import CocoFormat
+from bag_of_transfer.detection.metrics import CocoBoxMetric
+from bag_of_transfer.ladder.statistics.resampled_boxes import (
+    HIT,
+    MISS,
+    NEITHER,
+    BoxMatches,
+    detection_metric,
+)
 
 
 def test_the_file_gives_the_metric_again(tmp_path: Path, draw_coco: Callable[..., Path]) -> None:

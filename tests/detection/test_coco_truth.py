@@ -15,9 +15,9 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from detection.datasets import CocoFormat
-from detection.metrics import CocoBoxMetric
-from engine.errors import UserError
+from bag_of_transfer.detection.datasets import CocoFormat
+from bag_of_transfer.detection.metrics import CocoBoxMetric
+from bag_of_transfer.engine.errors import UserError
 
 NAMES = ("brick", "leaf", "pond", "roof", "tree")
 SIX = ("AP", "AP50", "AP75", "APs", "APm", "APl")

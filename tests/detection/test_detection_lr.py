@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-import engine.schedules  # noqa: F401  registers the warm-up of other leaves
-from engine.lr import apply_lr_rule
-from engine.schedules import lr_curve
+import bag_of_transfer.engine.schedules  # noqa: F401  registers the warm-up of other leaves
+from bag_of_transfer.engine.lr import apply_lr_rule
+from bag_of_transfer.engine.schedules import lr_curve
 
 CONFIGS = Path(__file__).parents[2] / "configs/detection"
 SHORT = ("demo", "tiny", "photographs", "own-voc", "own-coco")  # not full-length

@@ -14,9 +14,9 @@ from mmdet.evaluation.metrics import CocoMetric
 from pycocotools.coco import COCO
 from torch import Tensor
 
-from detection.datasets import CocoFormat
-from detection.metrics import BoxMetric, CocoBoxMetric, VocMetric
-from engine.errors import UserError
+from bag_of_transfer.detection.datasets import CocoFormat
+from bag_of_transfer.detection.metrics import BoxMetric, CocoBoxMetric, VocMetric
+from bag_of_transfer.engine.errors import UserError
 
 Boxes = list[list[float]]
 

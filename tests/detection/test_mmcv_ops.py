@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from detection import mmcv_ops
-from engine.errors import UserError
+from bag_of_transfer.detection import mmcv_ops
+from bag_of_transfer.engine.errors import UserError
 
 if not isinstance(sys.modules["mmcv._ext"], mmcv_ops.StandIn):
     pytest.skip("mmcv has its compiled operators here", allow_module_level=True)

@@ -2,7 +2,7 @@
 
 import torch
 
-from detection.roi_extractor import ExactRoIExtractor
+from bag_of_transfer.detection.roi_extractor import ExactRoIExtractor
 
 
 def extractor() -> ExactRoIExtractor:

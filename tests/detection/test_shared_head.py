@@ -5,11 +5,8 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-import detection  # mmdet becomes importable without compiled operators
 from backbones import ResNetD
-from detection.shared_head import ResNetStage4
-
-assert detection
+from bag_of_transfer.detection.shared_head import ResNetStage4
 
 VARIANTS = ["ResNetA", "ResNetB", "ResNetC", "ResNetD"]
 

@@ -11,8 +11,8 @@ from mmdet.datasets import CocoDataset, VOCDataset, XMLDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
-from engine.data_sets import build_dataset, look_at
-from engine.errors import UserError
+from bag_of_transfer.engine.data_sets import build_dataset, look_at
+from bag_of_transfer.engine.errors import UserError
 
 NAMES = ("brick", "leaf")  # in the order of the file
 

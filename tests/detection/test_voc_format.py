@@ -12,10 +12,10 @@ from mmdet.datasets import XMLDataset
 from mmengine.dataset import ConcatDataset
 from PIL import Image
 
-from detection.annotations import AnnotatedImage, Box, check_twins
-from detection.datasets import VocFormat
-from engine.data_sets import look_at
-from engine.errors import UserError
+from bag_of_transfer.detection.annotations import AnnotatedImage, Box, check_twins
+from bag_of_transfer.detection.datasets import VocFormat
+from bag_of_transfer.engine.data_sets import look_at
+from bag_of_transfer.engine.errors import UserError
 
 Draw = Callable[..., Path]
 

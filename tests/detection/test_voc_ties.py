@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from detection.metrics import VocMetric
-from detection.per_image import Detections, per_image_arrays
-from ladder.resampled_boxes import HIT, MISS, NEITHER, BoxMatches, detection_metric
+from bag_of_transfer.detection.metrics import VocMetric
+from bag_of_transfer.detection.per_image import Detections, per_image_arrays
+from bag_of_transfer.ladder.statistics.resampled_boxes import (
+    HIT,
+    MISS,
+    NEITHER,
+    BoxMatches,
+    detection_metric,
+)
 
 NUM_CLASSES, NUM_IMAGES = 3, 12
 

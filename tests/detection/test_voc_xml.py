@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from detection.annotations import AnnotatedImage, Box
-from detection.voc_xml import read_xml
-from engine.errors import UserError
+from bag_of_transfer.detection.annotations import AnnotatedImage, Box
+from bag_of_transfer.detection.voc_xml import read_xml
+from bag_of_transfer.engine.errors import UserError
 
 SOUND = (
     "<annotation><size><width>128</width><height>96</height><depth>3</depth></size><object>"

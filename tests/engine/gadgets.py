@@ -25,7 +25,7 @@ GADGETS: dict[str, Any] = {
     "a_method": {"type": "pathlib.Path.mkdir", "self": MADE},
     "through_mmengine": {"type": "mmengine.utils.mkdir_or_exist", "dir_name": MADE},
     "through_a_module_of_mmdet": {"type": "mmdet.utils.misc.os.mkdir", "path": MADE},
-    "through_a_module_of_ours": {"type": "engine.atomic.os.mkdir", "path": MADE},
+    "through_a_module_of_ours": {"type": "bag_of_transfer.engine.atomic.os.mkdir", "path": MADE},
     "a_builtin": {"type": "builtins.eval", "source": EVAL},
     "in_another_scope": {"type": "mkdir", "_scope_": "os", "path": MADE},
     "a_scope_that_is_imported": {"type": "ResNetD", "_scope_": "antigravity", "depth": 18},

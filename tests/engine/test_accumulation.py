@@ -15,7 +15,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-import engine.schedules  # noqa: F401  registers the warm-up
+import bag_of_transfer.engine.schedules  # noqa: F401  registers the warm-up
 
 LR, EPOCHS, BATCHES, COUNT = 0.4, 3, 6, 4
 SCHEDULERS = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.atomic import write_bytes, write_json, write_text
+from bag_of_transfer.engine.atomic import write_bytes, write_json, write_text
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:

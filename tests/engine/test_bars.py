@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from mmengine.logging import MMLogger
 
-from engine import bars
-from engine.bars import Step, duration, on_terminal, stop_bars, track
+from bag_of_transfer.engine import bars
+from bag_of_transfer.engine.bars import Step, duration, on_terminal, stop_bars, track
 
 
 class Clock:

@@ -14,7 +14,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from engine.checkpoints import find_resumable
+from bag_of_transfer.engine.checkpoints import find_resumable
 
 COUNTER = itertools.count()
 

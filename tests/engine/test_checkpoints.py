@@ -10,15 +10,15 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import CheckpointLoader
 
-from engine import atomic
-from engine.checkpoints import (
+from bag_of_transfer.engine import atomic
+from bag_of_transfer.engine.checkpoints import (
     find_resumable,
     follow_pointer,
     load_checkpoint,
     newest_checkpoint,
     state_dict_of,
 )
-from engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.errors import RefusedError, UserError
 
 
 class RunsCode:
@@ -164,7 +164,8 @@ def test_the_next_older_one_is_taken_with_a_warning(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(
-        "engine.checkpoints.print_log", lambda text, logger=None, level=0: said.append(text)
+        "bag_of_transfer.engine.checkpoints.print_log",
+        lambda text, logger=None, level=0: said.append(text),
     )
     three_epochs(tmp_path)
     newest = tmp_path / "epoch_10.pth"

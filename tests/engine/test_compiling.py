@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.compiling import compile_backbone, compiling_mistake
-from engine.errors import UserError
+from bag_of_transfer.engine.compiling import compile_backbone, compiling_mistake
+from bag_of_transfer.engine.errors import UserError
 
 
 def network() -> nn.Module:

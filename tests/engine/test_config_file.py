@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.config_file import load_config
-from engine.doors import training_parser
-from engine.errors import UserError
+from bag_of_transfer.engine.cli import training_parser
+from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine.errors import UserError
 
 BASE = 'default_scope = "mmengine"\nmodel = dict(a=1, b=2)\nrandomness = dict(seed=7)\n'
 

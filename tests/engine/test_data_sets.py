@@ -8,8 +8,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from engine.data_sets import LookAtSplits, build_dataset, classes_of
-from engine.errors import UserError
+from bag_of_transfer.engine.data_sets import LookAtSplits, build_dataset, classes_of
+from bag_of_transfer.engine.errors import UserError
 
 
 @DATASETS.register_module(force=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader
 
-from engine.doors import run_tool, training_parser
-from engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.cli import run_tool, training_parser
+from bag_of_transfer.engine.errors import RefusedError, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,7 +88,7 @@ def test_help_ends_in_an_example(capsys):
 
 HEAD = """
 import sys
-from engine.doors import run_tool
+from bag_of_transfer.engine.cli import run_tool
 sys.exit(run_tool(lambda argv: [print("line", i) for i in range(100_000)] and 0, []))
 """
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.environment import check_environment, refuse_upstream_beside_forks
-from engine.errors import UserError
+from bag_of_transfer.engine.environment import check_environment, refuse_upstream_beside_forks
+from bag_of_transfer.engine.errors import UserError
 
 
 def install(site: Path, *names: str) -> None:

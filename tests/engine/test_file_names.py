@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from classification.image_folder import ImageFolder, class_folders
-from engine.errors import UserError
-from engine.file_names import FileFinder
-from prediction.inputs import find_images
+from bag_of_transfer.classification.image_folder import ImageFolder, class_folders
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.file_names import FileFinder
+from bag_of_transfer.prediction.inputs import find_images
 
 ODD = "na\udcefve"  # how Python shows the byte EF of a Latin-1 name
 

@@ -13,9 +13,9 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from engine import training
-from engine.dry_run import DryRunDone
-from engine.errors import UserError
+from bag_of_transfer.engine import training
+from bag_of_transfer.engine.dry_run import DryRunDone
+from bag_of_transfer.engine.errors import UserError
 
 
 class Line(BaseModel):

@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine import image_files
-from engine.image_files import SUFFIXES, files_below, has_image_suffix, warn_of_passed_over
+from bag_of_transfer.engine import image_files
+from bag_of_transfer.engine.image_files import (
+    SUFFIXES,
+    files_below,
+    has_image_suffix,
+    warn_of_passed_over,
+)
 
 
 @pytest.fixture

@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from engine import image_scan
-from engine.errors import UserError
-from engine.image_scan import find_unreadable, image_facts, leave_out_unreadable, scan_files
+from bag_of_transfer.engine import image_scan
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.image_scan import (
+    find_unreadable,
+    image_facts,
+    leave_out_unreadable,
+    scan_files,
+)
 
 
 @pytest.fixture(autouse=True)

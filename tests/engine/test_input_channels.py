@@ -10,12 +10,12 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 
-import prediction  # noqa: F401  registers all networks
-from engine.config_file import read_config
-from engine.errors import UserError
-from engine.input_channels import follow_in_channels
-from engine.num_classes import fill_num_classes
-from prediction.pipeline import build_load
+import bag_of_transfer.prediction  # noqa: F401  registers all networks
+from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.input_channels import follow_in_channels
+from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.prediction.pipeline import build_load
 from tests.prediction.tiny_networks import CLASSES, CONFIGS
 
 PER_CHANNEL = [10.0, 20.0, 30.0, 40.0]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.doors import run_tool
-from engine.interruption import TerminatedError, listen, raise_if_swallowed
-from engine.progress import ProgressHook
+from bag_of_transfer.engine.cli import run_tool
+from bag_of_transfer.engine.interruption import TerminatedError, listen, raise_if_swallowed
+from bag_of_transfer.engine.progress import ProgressHook
 
 
 @pytest.fixture(autouse=True)

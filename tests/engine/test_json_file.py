@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import UserError
-from engine.json_file import parse_json, read_json, read_json_lines, read_json_or_none
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import (
+    parse_json,
+    read_json,
+    read_json_lines,
+    read_json_or_none,
+)
 
 DAMAGED = {
     "cut": (b'{"a": 1', "not JSON"),

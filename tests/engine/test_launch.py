@@ -9,8 +9,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from engine import launch
-from engine.errors import UserError
+from bag_of_transfer.engine import launch
+from bag_of_transfer.engine.errors import UserError
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from mmengine.optim import LinearLR, OptimWrapper, build_optim_wrapper
 from torch import nn
 
 from backbones import ResNetD
-from engine.errors import UserError
-from engine.layer_decay import serve_resnets
-from engine.lr import current_lr
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.layer_decay import serve_resnets
+from bag_of_transfer.engine.lr import current_lr
 
 
 def network() -> nn.Module:

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from engine.errors import UserError
-from engine.lr import apply_lr_rule, scaled_lr
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.lr import apply_lr_rule, scaled_lr
 
 
 def config(per_device: int = 256, accumulation: int | None = None, **auto: Any) -> Config:

@@ -10,9 +10,9 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModule
 from mmengine.registry import HOOKS, MODELS, TRANSFORMS
 
-from engine.config_vocabulary import find_callables
-from engine.errors import UserError
-from engine.overrides import apply_overrides
+from bag_of_transfer.engine.config_vocabulary import find_callables
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.overrides import apply_overrides
 
 
 class ProbeBase(BaseModule):
@@ -312,7 +312,9 @@ def test_arguments_of_the_old_type_are_left_out_and_named(
     cfg: Config, monkeypatch: pytest.MonkeyPatch, option: str, lost: str, left: dict
 ) -> None:
     lines: list[str] = []
-    monkeypatch.setattr("engine.overrides.print_log", lambda line, logger: lines.append(line))
+    monkeypatch.setattr(
+        "bag_of_transfer.engine.overrides.print_log", lambda line, logger: lines.append(line)
+    )
     apply_overrides(cfg, [option])
     node: Any = cfg
     for name in option.partition(".type=")[0].split("."):

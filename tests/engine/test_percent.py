@@ -3,11 +3,11 @@
 import pytest
 from mmengine.config import Config
 
-import classification.metrics  # noqa: F401  TopK
-import detection  # noqa: F401
-import segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
-from engine.errors import UserError
-from engine.percent import check_save_best, judge_in_percent
+import bag_of_transfer.classification.metrics
+import bag_of_transfer.detection
+import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.own_metrics import check_save_best, judge_in_percent
 
 
 def judged(metric: dict | list, **more: object) -> Config:

@@ -5,8 +5,12 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from engine.errors import UserError
-from engine.precision import AutocastOptimWrapper, apply_precision, resolve_precision
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.precision import (
+    AutocastOptimWrapper,
+    apply_precision,
+    resolve_precision,
+)
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="tells what happens without a GPU")
 

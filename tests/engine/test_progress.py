@@ -13,8 +13,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from engine import bars, progress
-from engine.progress import ProgressHook, Rate
+from bag_of_transfer.engine import bars, progress
+from bag_of_transfer.engine.progress import ProgressHook, Rate
 
 
 class Line(BaseModel):

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from torch.optim import SGD
 
-from engine.recipe import class_difference, differences, recipe_of
+from bag_of_transfer.engine.recipe import class_difference, differences, recipe_of
 
 
 def config(**more: Any) -> Config:

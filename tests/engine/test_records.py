@@ -9,8 +9,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from engine import records
-from engine.errors import UserError
+from bag_of_transfer.engine import records
+from bag_of_transfer.engine.errors import UserError
 
 
 def fake_runner(folder: Path, **more: Any) -> SimpleNamespace:

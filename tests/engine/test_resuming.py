@@ -13,9 +13,14 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from engine.errors import RefusedError
-from engine.recipe import recipe_of
-from engine.resuming import ConfiguredSchedule, _refuse_others, _refuse_shorter, resume
+from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.engine.recipe import recipe_of
+from bag_of_transfer.engine.resuming import (
+    ConfiguredSchedule,
+    _refuse_others,
+    _refuse_shorter,
+    resume,
+)
 
 PATH = Path("epoch_2.pth")
 STEP = [dict(type="MultiStepLR", milestones=[1, 3], gamma=0.1)]

@@ -5,10 +5,10 @@ import signal
 import pytest
 import torch
 
-from engine import shared_exit
-from engine.doors import run_tool
-from engine.errors import UserError
-from engine.shared_exit import join_failure
+from bag_of_transfer.engine import shared_exit
+from bag_of_transfer.engine.cli import run_tool
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.shared_exit import join_failure
 
 
 class Group:

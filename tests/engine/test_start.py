@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import UserError
-from engine.training import _check_start
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.training import _check_start
 
 
 class Network(nn.Module):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.config_file import leaf_keys, load_config
-from engine.doors import training_parser
-from engine.errors import UserError
-from engine.stock_configs import config_path, is_stock
+from bag_of_transfer.engine.cli import training_parser
+from bag_of_transfer.engine.config_file import leaf_keys, load_config
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.stock_configs import config_path, is_stock
 
 ATSS = "mmdet::atss/atss_r50_fpn_1x_coco.py"
 PSPNET = "mmseg::pspnet/pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py"

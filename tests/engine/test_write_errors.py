@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine import atomic
-from engine.doors import run_tool
+from bag_of_transfer.engine import atomic
+from bag_of_transfer.engine.cli import run_tool
 
 
 def told(capsys: pytest.CaptureFixture[str], do: Any) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ladder.report import write_report
+from bag_of_transfer.ladder.report.write import write_report
 from tests.ladder.drawn_ladder import draw_ladder
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.doors import run_tool
-from ladder import cell_process, estimate, run, tool_process
+from bag_of_transfer.engine.cli import run_tool
+from bag_of_transfer.ladder.run import cell_process, estimate, on_this_machine, tool_process
 from tests.ladder.fake_tools import write_fake_tools
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ def use_fake_tools(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_fake_tools(folder)
     monkeypatch.setattr(tool_process, "ROOT", folder)
     monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
-    for module in (run, estimate):
+    for module in (on_this_machine, estimate):
         monkeypatch.setattr(module, "import_once", lambda: None)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ladder.correlation import rank_correlation
+from bag_of_transfer.ladder.statistics.correlation import rank_correlation
 
 
 def named(values: list[float]) -> dict[str, float | None]:

@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
-from ladder.resampled_boxes import HIT, MISS, BoxMatches, detection_metric
-from ladder.resampling import PerImage, bootstrap, difference
+from bag_of_transfer.ladder.statistics.over_images import PerImage, bootstrap, difference
+from bag_of_transfer.ladder.statistics.resampled_boxes import (
+    HIT,
+    MISS,
+    BoxMatches,
+    detection_metric,
+)
 
 NUM_CLASSES = 3
 REPEATS = 120  # a standard error of 2 %

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ladder.describe import describe, identity, read_plan, with_seeds, write_plan
-from ladder.results import read_results
-from ladder.spec import Ladder, Rung, Task
+from bag_of_transfer.ladder.plan.plan_file import (
+    describe,
+    identity,
+    read_plan,
+    with_seeds,
+    write_plan,
+)
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
+from bag_of_transfer.ladder.report.results import read_results
 
 TEACHER = Rung("t", "config", "t.py", label="t", teaches_only=True)
 B = Rung("b", "config", "configs/b.py", label="b", teacher="t", seeds="shared")

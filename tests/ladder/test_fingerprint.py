@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ladder import fingerprint as prints
-from ladder.plan import plan
-from ladder.spec import Ladder, Rung, Task
+from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
+from bag_of_transfer.ladder.run import fingerprint as prints
 
 ROOT = Path(__file__).resolve().parents[2]
+DET_METRICS = "bag_of_transfer/detection/metrics.py"
+SEG_METRICS = "bag_of_transfer/segmentation/metrics.py"
 CONFIG = ROOT / "configs/detection/faster-rcnn_fpn_tiny.py"
 STUDENT = ROOT / "configs/classification/resnet18-d-all_demo.py"
 TEACHER = Rung("b", "config", str(ROOT / "configs/classification/resnet18-b_demo.py"))
@@ -165,11 +167,15 @@ def test_code_is_what_the_tools_import_and_no_docs_or_tests():
     }
     assert {
         "tools/train.py",
-        "engine/training.py",
-        "engine/atomic.py",
+        "bag_of_transfer/engine/training.py",
+        "bag_of_transfer/engine/atomic.py",
         "backbones/resnet.py",
     } <= names
-    assert {"engine/__init__.py", "detection/mmcv_ops.py", "transfer/adapt.py"} <= names
+    assert {
+        "engine/__init__.py",
+        "bag_of_transfer/detection/mmcv_ops.py",
+        "bag_of_transfer/transfer/config/apply.py",
+    } <= names
     assert not {name for name in names if name.startswith(("tests/", "ladder/", "demo_world/"))}
     assert "tools/test.py" not in names
 
@@ -202,11 +208,11 @@ def test_changed_code_changes_the_digest(tmp_path, monkeypatch):
 
 
 STOCK = {
-    "mmdet::pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py": "detection/metrics.py",
-    "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py": "detection/metrics.py",
-    "mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py": "segmentation/metrics.py",
-    str(CONFIG): "detection/metrics.py",
-    str(ROOT / "configs/segmentation/fcn_d8_tiny.py"): "segmentation/metrics.py",
+    "mmdet::pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py": DET_METRICS,
+    "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py": DET_METRICS,
+    "mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py": SEG_METRICS,
+    str(CONFIG): DET_METRICS,
+    str(ROOT / "configs/segmentation/fcn_d8_tiny.py"): SEG_METRICS,
 }
 
 
@@ -227,6 +233,8 @@ def test_the_metric_that_judges_a_task_is_in_its_fingerprint(tmp_path, monkeypat
 
 def test_a_config_may_name_one_module_as_a_text(tmp_path):
     config = tmp_path / "task.py"
-    config.write_text(f'_base_ = "{CONFIG}"\ncustom_imports = dict(imports="detection.metrics")\n')
+    config.write_text(
+        f'_base_ = "{CONFIG}"\ncustom_imports = dict(imports="bag_of_transfer.detection.metrics")\n'
+    )
     cfg = prints.resolved(cell_of(tmp_path, replace(TASK, config=config)))
-    assert prints.named_modules(cfg) == ["detection.metrics"]
+    assert prints.named_modules(cfg) == ["bag_of_transfer.detection.metrics"]

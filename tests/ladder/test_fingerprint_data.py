@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from ladder.fingerprint import data_digest, data_places
+from bag_of_transfer.ladder.run.fingerprint import data_digest, data_places
 
 
 def digest(place: Path) -> str:

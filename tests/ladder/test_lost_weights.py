@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ladder import state
-from ladder.fingerprint import fingerprint
+from bag_of_transfer.ladder.run import status
+from bag_of_transfer.ladder.run.fingerprint import fingerprint
 from tests.ladder.fake_ladder import DET, ladder, use_fake_tools, write_ladder
 
 OUT = Path("out")
@@ -37,7 +37,7 @@ def record(key):
 
 def test_weights_made_again_leave_finished_results_with_a_footnote(call, capfd, monkeypatch):
     first = record(B)
-    monkeypatch.setattr(state, "fingerprint", other_weights)
+    monkeypatch.setattr(status, "fingerprint", other_weights)
     capfd.readouterr()
     assert call() == 0
     told = capfd.readouterr().out
@@ -60,7 +60,7 @@ def other_weights(cell, selection):
 
 
 def test_a_kept_cell_stays_kept_when_its_backbone_is_made_again(call, monkeypatch):
-    monkeypatch.setattr(state, "fingerprint", other_weights)
+    monkeypatch.setattr(status, "fingerprint", other_weights)
     (call.folder / "det.py").write_text(DET + "more = 1\n")
     changed = dict(tasks="detection='{0}/changed.py'")
     (call.folder / "changed.py").write_text(DET + "more = 1\n")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ladder.findings import find, find_top1
-from ladder.footnotes import footnotes
-from ladder.machines import environment, machine_notes
-from ladder.results import read_results
+from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.footnotes import footnotes
+from bag_of_transfer.ladder.report.machines import environment, machine_notes
+from bag_of_transfer.ladder.report.results import read_results
 from tests.ladder import drawn_ladder as drawn
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ladder.costs import pretraining_minutes
-from ladder.findings import find, find_top1
-from ladder.footnotes import footnotes
-from ladder.page import render
-from ladder.page_parts import (
+from bag_of_transfer.ladder.report.costs import pretraining_minutes
+from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.footnotes import footnotes
+from bag_of_transfer.ladder.report.page import render
+from bag_of_transfer.ladder.report.page_data import (
     MAX_PICTURES,
     PICTURE_PX,
     config_changes,
@@ -27,9 +27,9 @@ from ladder.page_parts import (
     galleries,
     tricks,
 )
-from ladder.plots import class_changes
-from ladder.repeat import commands
-from ladder.results import Ladder, read_results
+from bag_of_transfer.ladder.report.plots import class_changes
+from bag_of_transfer.ladder.report.repeat import commands
+from bag_of_transfer.ladder.report.results import Ladder, read_results
 from tests.ladder import drawn_ladder as drawn
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
@@ -280,7 +280,9 @@ FUZZED = (
 def test_no_odd_entry_of_a_cell_stops_the_report(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ladder.page_parts.data_uri", lambda path: None)  # slow, and not odd
+    monkeypatch.setattr(
+        "bag_of_transfer.ladder.report.page_data.data_uri", lambda path: None
+    )  # slow, and not odd
     folder = drawn.draw_ladder(tmp_path / "drawn", seeds=1, whole=True)
     path = folder / name
     whole = json.loads(path.read_text())

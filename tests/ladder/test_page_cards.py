@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from ladder.page_parts import cards
-from ladder.results import read_results
+from bag_of_transfer.ladder.report.page_data import cards
+from bag_of_transfer.ladder.report.results import read_results
 from tests.ladder import drawn_ladder as drawn
 
 

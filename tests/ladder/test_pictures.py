@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection.coco_truth import CocoTruth
-from ladder import pictures
-from ladder.plan import plan
-from ladder.spec import Ladder, Rung, Task
+from bag_of_transfer.detection.coco_truth import CocoTruth
+from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
+from bag_of_transfer.ladder.run import pictures
 
 CONFIG = """
 default_scope = "mm{kind}"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ladder.plan import commands, plan
-from ladder.spec import Ladder, Rung, Task
+from bag_of_transfer.ladder.plan.cells import commands, plan
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 
 OUT = Path("out")
 SHORT = "train_cfg.max_epochs=1"

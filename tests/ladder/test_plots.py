@@ -12,12 +12,12 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from engine.figures import save_figure
-from ladder.costs import pretraining_minutes
-from ladder.drawing import COLOURS, DARK, Plot, inline_svg, style_of
-from ladder.findings import find, find_top1
-from ladder.plots import class_changes, draw_plots
-from ladder.results import Ladder, read_results
+from bag_of_transfer.engine.figures import save_figure
+from bag_of_transfer.ladder.report.costs import pretraining_minutes
+from bag_of_transfer.ladder.report.drawing import COLOURS, DARK, Plot, inline_svg, style_of
+from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.plots import class_changes, draw_plots
+from bag_of_transfer.ladder.report.results import Ladder, read_results
 from tests.ladder import drawn_ladder as drawn
 
 
@@ -240,7 +240,12 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize(("colours", "panel"), [(COLOURS, "#f5f6f8"), (DARK, "#1d2127")])
 def test_rungs_colours_stand_out_from_the_page(colours: tuple[str, ...], panel: str) -> None:
-    css = Path(__file__).parents[2].joinpath("ladder/templates/page.css").read_text()
+    css = (
+        Path(__file__)
+        .parents[2]
+        .joinpath("bag_of_transfer/ladder/report/templates/page.css")
+        .read_text()
+    )
     assert f"--panel: {panel}" in css
     assert len(set(colours)) == 8
     assert min(contrast(colour, panel) for colour in colours) >= 3

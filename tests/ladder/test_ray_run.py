@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from engine.errors import UserError
-from ladder import call, state
-from ladder.ray_run import Share, share_of_a_cell
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.run import command, status
+from bag_of_transfer.ladder.run.on_ray import Share, share_of_a_cell
 from tests.ladder.fake_ladder import gone, ladder, until, use_fake_tools, write_ladder
 
 # What `tools/ladder.py ... --cell KEY` is to a driver: records, exit codes, errors on stderr.
@@ -142,8 +142,8 @@ def drive(*argv):
 def folder(tmp_path, monkeypatch):
     """Where a ladder stands whose cells are run by CELL."""
     (tmp_path / "cell.py").write_text(CELL)
-    monkeypatch.setattr(call, "TOOL", tmp_path / "cell.py")
-    monkeypatch.setattr(call, "_summarise", lambda *args: None)
+    monkeypatch.setattr(command, "TOOL", tmp_path / "cell.py")
+    monkeypatch.setattr(command, "_summarise", lambda *args: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_ROOT", "my data")
     use_fake_tools(tmp_path, monkeypatch)
@@ -209,7 +209,7 @@ def test_time_over_ends_the_cells_wherever_they_run(cluster, folder):
     until(lambda: gone(pid_of(slow)))
     assert slow.with_name("stopped").exists()  # it was asked to, not killed
     assert (folder / "out/seed0/scratch/detection/cell.json").exists()
-    with state.locked(folder / "out/.lock"):
+    with status.locked(folder / "out/.lock"):
         pass  # nobody holds it any more
 
 
@@ -220,7 +220,7 @@ def test_an_interrupted_ladder_leaves_no_cell_running(cluster, folder, how):
     slow = folder / "out/seed0/slow/pretraining/begun"
     until(slow.exists)
     assert ladder(*argv[:3]) == 3
-    with state.locked(folder / "out/.lock", shared=True):
+    with status.locked(folder / "out/.lock", shared=True):
         pass  # a second ladder is refused, its cells are not
     os.kill(driver.pid, how)
     driver.join()
@@ -229,7 +229,7 @@ def test_an_interrupted_ladder_leaves_no_cell_running(cluster, folder, how):
 
 
 def test_a_node_that_does_not_see_the_folder_is_named(cluster, folder, monkeypatch, capfd):
-    monkeypatch.setattr(call, "TOOL", folder / "nowhere/ladder.py")
+    monkeypatch.setattr(command, "TOOL", folder / "nowhere/ladder.py")
     assert drive(write_ladder(folder), "--work-dir", "out", "--ray", cluster) == 2
     error = capfd.readouterr().err.splitlines()[0]
     assert re.match(rf"error: node \S+ \(\w+\) does not see it: {folder}/nowhere/ladder\.py", error)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ladder import ray_task
+from bag_of_transfer.ladder.run import ray_task
 from tests.ladder.fake_ladder import gone, until
 
 

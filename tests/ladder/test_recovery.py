@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ladder import cell_process, state
-from ladder.results import read_results
+from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.run import cell_process, status
 from tests.ladder.fake_ladder import DET, ladder, use_fake_tools, write_ladder
 
 OUT = Path("out")
@@ -122,7 +122,7 @@ def test_what_is_removed_goes_at_once(tmp_path, monkeypatch):
 
     (Cell.folder / "deep").mkdir(parents=True)
     monkeypatch.setattr(shutil, "rmtree", lambda *args, **more: None)  # killed before it ended
-    state.clear(Cell)
+    status.clear(Cell)
     assert not Cell.folder.exists()
 
 

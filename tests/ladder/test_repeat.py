@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ladder.repeat import commands, ladder_again
-from ladder.results import Ladder, read_results
+from bag_of_transfer.ladder.report.repeat import commands, ladder_again
+from bag_of_transfer.ladder.report.results import Ladder, read_results
 from tests.ladder import drawn_ladder as drawn
 
 

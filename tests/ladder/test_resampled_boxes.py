@@ -9,11 +9,11 @@ import pytest
 from mmdet.datasets.api_wrappers import COCO, COCOeval
 from numpy import ndarray
 
-from detection.coco_per_image import coco_arrays
-from detection.metrics import VocMetric
-from detection.per_image import Detections, per_image_arrays
-from engine.errors import UserError
-from ladder.resampled_boxes import (
+from bag_of_transfer.detection.coco_per_image import coco_arrays
+from bag_of_transfer.detection.metrics import VocMetric
+from bag_of_transfer.detection.per_image import Detections, per_image_arrays
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.statistics.resampled_boxes import (
     HIT,
     MISS,
     NEITHER,

@@ -7,9 +7,9 @@ import pytest
 import torch
 from numpy import ndarray
 
-from engine.errors import UserError
-from ladder.resampled_masks import count_confusions, segmentation_metric
-from segmentation.metrics import count_pixels, scores
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.statistics.resampled_masks import count_confusions, segmentation_metric
+from bag_of_transfer.segmentation.metrics import count_pixels, scores
 
 
 def names(num_images: int) -> list[str]:

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
-from engine.errors import UserError
-from ladder import resampling
-from ladder.resampled_masks import count_confusions, segmentation_metric
-from ladder.resampling import (
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.statistics import over_images
+from bag_of_transfer.ladder.statistics.over_images import (
     PerImage,
     bootstrap,
     difference,
     from_function,
 )
+from bag_of_transfer.ladder.statistics.resampled_masks import count_confusions, segmentation_metric
 
 
 def names(num_images: int) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ def test_seed_decides_and_chunks_do_not(monkeypatch: pytest.MonkeyPatch) -> None
     metric = mean_of(np.arange(30.0) ** 2)  # whole numbers: their sums are exact in any order
     first = bootstrap(metric, num_resamples=101, seed=1)
     assert bootstrap(metric, num_resamples=101, seed=2) != first
-    monkeypatch.setattr(resampling, "CHUNK", 7 * 30)
+    monkeypatch.setattr(over_images, "CHUNK", 7 * 30)
     assert bootstrap(metric, num_resamples=101, seed=1) == first
 
 

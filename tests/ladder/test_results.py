@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import UserError
-from ladder.cell_files import (
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.report.cell_files import (
     changed_settings,
     damaged_files,
     read_card,
@@ -17,7 +17,7 @@ from ladder.cell_files import (
     read_settings,
     read_tricks,
 )
-from ladder.results import PRETRAINING, Ladder, read_results
+from bag_of_transfer.ladder.report.results import PRETRAINING, Ladder, read_results
 from tests.ladder import drawn_ladder as drawn
 
 

@@ -10,10 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import RefusedError
-from ladder import cell_process, fingerprint, run, state, tool_process
-from ladder.plan import plan
-from ladder.spec import Ladder, Rung, Task
+from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
+from bag_of_transfer.ladder.run import (
+    cell_process,
+    fingerprint,
+    on_this_machine,
+    status,
+    tool_process,
+)
 from tests.ladder.fake_ladder import until
 from tests.ladder.fake_tools import write_fake_tools
 
@@ -33,21 +39,21 @@ def climb(tmp_path, monkeypatch):
     """Run a ladder of fake tools in ``tmp_path/out``; returns what became of it."""
     write_fake_tools(tmp_path)
     monkeypatch.setattr(tool_process, "ROOT", tmp_path)
-    monkeypatch.setattr(run, "import_once", lambda: None)
+    monkeypatch.setattr(on_this_machine, "import_once", lambda: None)
     monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
     prints = dict(config="1", data="1", backbone="1", code="1")
-    monkeypatch.setattr(state, "fingerprint", lambda cell, selection: dict(prints))
+    monkeypatch.setattr(status, "fingerprint", lambda cell, selection: dict(prints))
 
     def again(*rungs, tasks=(DET,), seeds=(0,), now=None, selection="last", **flags):
         prints.update(now or {})
         ladder = Ladder("mine", Path("mine.py"), rungs, tasks, seeds, 0, rungs[0].name, selection)
         cells = plan(ladder, tmp_path / "out")
-        before = state.with_weights(cells, state.survey(cells, "last"))
-        return run.run_cells(cells, before, ladder, **flags)
+        before = status.with_weights(cells, status.survey(cells, "last"))
+        return on_this_machine.run_cells(cells, before, ladder, **flags)
 
     again.root = tmp_path / "out"
     again.words = lambda *rungs, now=None: {
-        key: status.word for key, status in _survey(prints, again.root, rungs, now).items()
+        key: now.word for key, now in _survey(prints, again.root, rungs, now).items()
     }
     return again
 
@@ -55,7 +61,7 @@ def climb(tmp_path, monkeypatch):
 def _survey(prints, root, rungs, now):
     prints.update(now or {})
     ladder = Ladder("mine", Path("mine.py"), rungs, (DET,), (0,), 0, rungs[0].name)
-    return state.survey(plan(ladder, root), "last")
+    return status.survey(plan(ladder, root), "last")
 
 
 def record(climb, key):
@@ -130,7 +136,7 @@ def test_a_kept_cell_stays_done_until_the_next_change(climb):
     climb.words(SCRATCH, now=dict(data="2"))
     ladder = Ladder("mine", Path("mine.py"), (SCRATCH,), (DET,), (0,), 0, "scratch")
     (cell,) = plan(ladder, climb.root)
-    state.keep(cell, "last", "data changed")
+    status.keep(cell, "last", "data changed")
     assert climb.words(SCRATCH) == {cell.key: "done"}
     assert "data changed" in record(climb, cell.key)["notes"][0]
     assert climb.words(SCRATCH, now=dict(data="3")) == {cell.key: "changed"}
@@ -157,7 +163,7 @@ def test_weights_that_did_not_travel_are_made_again_only_for_who_needs_them(clim
     climb(rung("b"))
     (climb.root / "seed0/b/pretraining/backbone.safetensors").unlink()
     assert climb(rung("b")).done == []
-    state.put_aside(plan(_ladder(rung("b")), climb.root)[1])
+    status.put_aside(plan(_ladder(rung("b")), climb.root)[1])
     assert climb(rung("b")).done == ["seed0/b/pretraining", "seed0/b/detection"]
 
 
@@ -209,13 +215,13 @@ def test_a_file_is_copied_into_the_ladder(climb, tmp_path):
 
 def test_two_ladders_in_one_folder_are_refused(tmp_path):
     lock = tmp_path / "out/.lock"
-    with state.locked(lock):
+    with status.locked(lock):
         with pytest.raises(RefusedError, match=f"process number {os.getpid()}"):
-            with state.locked(lock):
+            with status.locked(lock):
                 pass
-        with pytest.raises(RefusedError), state.locked(lock, shared=True):
+        with pytest.raises(RefusedError), status.locked(lock, shared=True):
             pass
-    with state.locked(lock, shared=True), state.locked(lock, shared=True):
+    with status.locked(lock, shared=True), status.locked(lock, shared=True):
         pass
 
 
@@ -224,16 +230,17 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from ladder import cell_process, run, state, tool_process
+from bag_of_transfer.ladder.run import cell_process, status, tool_process
+from bag_of_transfer.ladder.run import on_this_machine as run
 from tests.ladder.test_run import DET, _ladder, rung
-from ladder.plan import plan
+from bag_of_transfer.ladder.plan.cells import plan
 tool_process.ROOT = Path({tools!r})
 run.import_once = cell_process.draw_cell = lambda *args: None
-state.fingerprint = lambda cell, selection: dict(config="1", data="1", backbone="1", code="1")
+status.fingerprint = lambda cell, selection: dict(config="1", data="1", backbone="1", code="1")
 ladder = _ladder(rung("b", "slow.py"))
 cells = plan(ladder, Path({tools!r}, "out"))
-with state.locked(cells[0].root / ".lock"):
-    run.run_cells(cells, state.survey(cells, "last"), ladder)
+with status.locked(cells[0].root / ".lock"):
+    run.run_cells(cells, status.survey(cells, "last"), ladder)
 """
 
 
@@ -261,7 +268,7 @@ def test_a_killed_ladder_leaves_no_process_and_a_state_to_go_on_from(climb, tmp_
 
 def _unlocked(path):
     try:
-        with state.locked(path):
+        with status.locked(path):
             return True
     except RefusedError:
         return False
@@ -276,4 +283,4 @@ def test_the_best_checkpoint_on_val_is_found_when_it_is_there(tmp_path):
 
 
 def test_the_fingerprint_is_what_the_state_reads():
-    assert state.fingerprint is fingerprint.fingerprint
+    assert status.fingerprint is fingerprint.fingerprint

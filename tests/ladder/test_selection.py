@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ladder.plan import Cell, commands
-from ladder.spec import Rung, Task
+from bag_of_transfer.ladder.plan.cells import Cell, commands
+from bag_of_transfer.ladder.plan.spec import Rung, Task
 
 
 @pytest.mark.parametrize(

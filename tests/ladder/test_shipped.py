@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.lr import apply_lr_rule
-from ladder.fingerprint import resolved
-from ladder.plan import plan
-from ladder.spec import read_ladder
+from bag_of_transfer.engine.lr import apply_lr_rule
+from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.spec import read_ladder
+from bag_of_transfer.ladder.run.fingerprint import resolved
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "configs/ladder").glob("*.py"))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.atomic import written_aside
-from engine.errors import RefusedError
-from ladder import slurm, state
-from ladder.plan import plan
-from ladder.spec import read_ladder
+from bag_of_transfer.engine.atomic import written_aside
+from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.spec import read_ladder
+from bag_of_transfer.ladder.run import on_slurm, status
 from tests.ladder.fake_ladder import ladder, until, use_fake_tools, write_ladder
 
 # Both write their words, a line each, into a file of their own; sbatch answers as --parsable does.
@@ -89,7 +89,7 @@ def cluster(tmp_path, monkeypatch):
 
 def words(config, root):
     cells = plan(read_ladder(config), root)
-    return {key: one.word for key, one in state.survey(cells, "last").items()}
+    return {key: one.word for key, one in status.survey(cells, "last").items()}
 
 
 def test_the_arrays_run_a_whole_ladder(folder, cluster):
@@ -166,7 +166,7 @@ def test_a_script_that_is_there_stays(folder, capsys):
     assert Path("mine.sbatch").read_text() == "mine"
     assert not Path("out").exists()
     with pytest.raises(RefusedError):
-        slurm.write_script(Path("mine.sbatch"), Path("out"), [["a"]], ["python"])
+        on_slurm.write_script(Path("mine.sbatch"), Path("out"), [["a"]], ["python"])
 
 
 # ---- several --cell at once ----

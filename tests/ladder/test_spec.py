@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import UserError
-from ladder.spec import read_ladder, selection_of
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.plan.spec import read_ladder, selection_of
 
 ROOT = Path(__file__).resolve().parents[2]
 B = ROOT / "configs/classification/resnet18-b_demo.py"

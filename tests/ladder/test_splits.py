@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from mmengine.registry import DATASETS, DefaultScope
 
-from engine.errors import UserError
-from ladder.spec import Task
-from ladder.splits import check_splits
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.plan.spec import Task
+from bag_of_transfer.ladder.plan.splits import check_splits
 
 CONFIG = """
 default_scope = "mmdet"

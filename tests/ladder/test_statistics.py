@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from engine.errors import UserError
-from ladder.statistics import Comparison, compare, holm, spreads, verdict
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.statistics.over_seeds import Comparison, compare, holm, spreads, verdict
 
 
 def by_seed(*values: float) -> dict[int, float]:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from ladder.findings import find, find_top1
-from ladder.footnotes import footnotes
-from ladder.results import Ladder, read_results
-from ladder.summary import overview, summarise
-from ladder.tables import markdown, tables_of
+from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.footnotes import footnotes
+from bag_of_transfer.ladder.report.results import Ladder, read_results
+from bag_of_transfer.ladder.report.summary import overview, summarise
+from bag_of_transfer.ladder.report.tables import markdown, tables_of
 from tests.ladder import drawn_ladder as drawn
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ladder.findings import find, find_top1
-from ladder.footnotes import footnotes, undone_notes
-from ladder.results import Ladder, read_results
-from ladder.tables import (
+from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.footnotes import footnotes, undone_notes
+from bag_of_transfer.ladder.report.results import Ladder, read_results
+from bag_of_transfer.ladder.report.tables import (
     Table,
     difference_table,
     long_form,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ladder import tool_process
+from bag_of_transfer.ladder.run import tool_process
 from tests.ladder.fake_ladder import gone, until
 
 TOOL = """
@@ -65,7 +65,7 @@ CALLER = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from ladder import tool_process
+from bag_of_transfer.ladder.run import tool_process
 tool_process.ROOT, tool_process.starts_anew = Path({tools!r}), lambda: {anew}
 tool_process.run_tool(("tool.py", "waits"))
 """

@@ -6,8 +6,8 @@ import tarfile
 
 import pytest
 
-from engine.errors import RefusedError, UserError
-from ladder.travel import export_cells, import_cells
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.ladder.run.export_import import export_cells, import_cells
 
 
 def plan(**changed):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from prediction import Predictor
+from bag_of_transfer.prediction import Predictor
 from tests.prediction.tiny_networks import CONFIGS, SIZES, random_network
 
 

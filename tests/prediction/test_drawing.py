@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from prediction import drawing
-from prediction.colours import class_colours, readable_on
+from bag_of_transfer.prediction import drawing
+from bag_of_transfer.prediction.colours import class_colours, readable_on
 
 CLASSES = ("background", "cat", "dog", "a class whose name is longer than a small picture is wide")
 GREY = (120, 120, 120)

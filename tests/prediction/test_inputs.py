@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.errors import UserError
-from prediction.inputs import check_named, find_images, name_pictures
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.prediction.inputs import check_named, find_images, name_pictures
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from mmengine.registry import DefaultScope
 from mmseg.structures import SegDataSample
 from PIL import Image
 
-from engine.errors import UserError
-from prediction import Boxes, Classes, Mask, Predictor
-from prediction.pipeline import ignores_orientation, without_truth
-from prediction.predictor import WINDOW
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.prediction import Boxes, Classes, Mask, Predictor
+from bag_of_transfer.prediction.pipeline import ignores_orientation, without_truth
+from bag_of_transfer.prediction.predictor import WINDOW
 from tests.prediction.tiny_networks import CLASSES, CONFIGS, SIZES, random_network
 
 

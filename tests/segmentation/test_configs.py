@@ -16,9 +16,9 @@ from mmengine.registry import DATASETS, METRICS, MODELS, DefaultScope
 from mmengine.runner import Runner, set_random_seed
 
 import backbones  # noqa: F401
-import segmentation  # noqa: F401
-from engine.launch import replace_sync_bn
-from engine.num_classes import fill_num_classes
+import bag_of_transfer.segmentation  # noqa: F401
+from bag_of_transfer.engine.launch import replace_sync_bn
+from bag_of_transfer.engine.num_classes import fill_num_classes
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs/segmentation"

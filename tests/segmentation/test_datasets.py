@@ -8,11 +8,11 @@ import pytest
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 
-from engine import image_files, image_scan
-from engine.errors import UserError
-from segmentation import MaskFolder, datasets
-from segmentation.datasets import IGNORED
-from segmentation.metrics import name_of
+from bag_of_transfer.engine import image_files, image_scan
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.segmentation import MaskFolder, datasets
+from bag_of_transfer.segmentation.datasets import IGNORED
+from bag_of_transfer.segmentation.metrics import name_of
 
 LISTS = "ImageSets/Segmentation"
 LOAD = [{"type": "ReadMask"}]

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.segmentation.fcn import FCNHead as TorchvisionHead
 
-from engine.launch import replace_sync_bn
-from segmentation.heads import GluonFCNHead
+from bag_of_transfer.engine.launch import replace_sync_bn
+from bag_of_transfer.segmentation.heads import GluonFCNHead
 
 LEAF = Path(__file__).resolve().parents[2] / "configs/segmentation/fcn_d8_paper_ade20k.py"
 NUM_CLASSES = 5

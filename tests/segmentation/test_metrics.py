@@ -8,9 +8,9 @@ import torch
 from mmengine.registry import METRICS
 from PIL import Image
 
-from engine.errors import UserError
-from segmentation import SegMetric
-from segmentation.metrics import count_pixels, scores
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.segmentation import SegMetric
+from bag_of_transfer.segmentation.metrics import count_pixels, scores
 
 NAMES = ("sky", "road", "car")
 

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 
-import segmentation  # noqa: F401
+import bag_of_transfer.segmentation  # noqa: F401
 
 LEAF = Path(__file__).resolve().parents[2] / "configs/segmentation/fcn_d8_paper_ade20k.py"
 IMAGE = "images/training/ADE_training_00000000.jpg"

@@ -11,11 +11,11 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 
 import backbones  # noqa: F401
-import engine.schedules  # noqa: F401
-from engine.launch import replace_sync_bn
-from engine.lr import apply_lr_rule
-from engine.num_classes import fill_num_classes
-from engine.schedules import lr_curve
+import bag_of_transfer.engine.schedules  # noqa: F401
+from bag_of_transfer.engine.launch import replace_sync_bn
+from bag_of_transfer.engine.lr import apply_lr_rule
+from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.schedules import lr_curve
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/segmentation"
 PER_EPOCH = 1263  # ADE20K's 20,210 images in full batches of 16: 20210 // 16

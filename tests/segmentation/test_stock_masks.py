@@ -8,16 +8,16 @@ import pytest
 from mmseg.datasets import ADE20KDataset
 from PIL import Image
 
-import segmentation  # noqa: F401  registers the check
-from engine.data_sets import build_dataset
-from engine.errors import UserError
+import bag_of_transfer.segmentation  # noqa: F401  registers the check
+from bag_of_transfer.engine.data_sets import build_dataset
+from bag_of_transfer.engine.errors import UserError
 
 THREE = ("ground", "ball", "box")
 
 
 @pytest.fixture(autouse=True)
 def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.image_scan.SCAN_DIR", tmp_path / ".scans")
+    monkeypatch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", tmp_path / ".scans")
 
 
 def build(folder: Path, values: list[int], classes: Any = THREE, **kwargs: Any) -> Any:

@@ -5,7 +5,7 @@ import pytest
 from mmengine.registry import TRANSFORMS, DefaultScope
 from PIL import Image, ImageFilter
 
-from segmentation.transforms import PadToWindows, RandomGaussianBlur, windows_px
+from bag_of_transfer.segmentation.transforms import PadToWindows, RandomGaussianBlur, windows_px
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def picture() -> np.ndarray:
 def test_mmsegs_configs_build_ours(stated: dict) -> None:
     with DefaultScope.overwrite_default_scope("mmseg"):
         built = TRANSFORMS.build(stated)
-    assert type(built).__module__ == "segmentation.transforms"
+    assert type(built).__module__ == "bag_of_transfer.segmentation.transforms"
 
 
 def test_blurs_as_pillow_does_with_the_drawn_radius(picture, monkeypatch) -> None:

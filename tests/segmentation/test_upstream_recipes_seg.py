@@ -9,8 +9,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-import segmentation  # noqa: F401  lets "mmseg::" find the fork
-from engine.own_readers import read_with_ours
+import bag_of_transfer.segmentation  # noqa: F401  lets "mmseg::" find the fork
+from bag_of_transfer.engine.own_readers import read_with_ours
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/segmentation"
 ABSENT = "absent"

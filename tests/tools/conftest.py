@@ -90,7 +90,7 @@ def tool() -> Callable[..., int]:
     """Call a tool as its command line would, in this process; returns the exit code."""
 
     def call(name: str, *argv: str | Path) -> int:
-        from engine.doors import run_tool
+        from bag_of_transfer.engine.cli import run_tool
 
         return run_tool(_main_of(name), [str(word) for word in argv])
 

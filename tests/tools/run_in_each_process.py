@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(plan: Path) -> int:
-    from engine.doors import run_tool
+    from bag_of_transfer.engine.cli import run_tool
 
     rank, codes = os.environ["RANK"], []
     for tool, flags in json.loads(plan.read_text()):

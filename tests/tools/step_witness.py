@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError
 
 
 @HOOKS.register_module()

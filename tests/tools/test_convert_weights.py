@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from backbones import ResNetD
-from transfer.backbone_file import load_backbone, read_card
-from transfer.feature_check import fill
-from transfer.tensor_file import read_tensors
+from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
+from bag_of_transfer.transfer.convert.feature_check import fill
+from bag_of_transfer.transfer.tensor_file import read_tensors
 
 Tool = Callable[..., int]
 

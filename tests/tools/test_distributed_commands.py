@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from torch.distributed.run import get_args_parser
 
-from classification.metrics import TopK  # registered: overrides are checked against it
-from engine.config_file import load_config
-from engine.doors import training_parser
-from engine.lr import apply_lr_rule
+from bag_of_transfer.classification.metrics import (
+    TopK,  # registered: overrides are checked against it
+)
+from bag_of_transfer.engine.cli import training_parser
+from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine.lr import apply_lr_rule
 
 ROOT = Path(__file__).resolve().parents[2]
 DOC = (ROOT / "docs/distributed.md").read_text()

@@ -171,7 +171,7 @@ def test_debug_lets_the_traceback_through(tool: Tool, tmp_path: Path) -> None:
 
 
 def test_the_hand_over_prints_a_config_that_can_be_read_again(tool: Tool, checkpoint: Path) -> None:
-    from transfer.adapt import apply_backbone
+    from bag_of_transfer.transfer.config.apply import apply_backbone
 
     cfg: Any = Config.fromfile(FPN)
     apply_backbone(cfg, export(tool, checkpoint), set())

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from torch import nn
 
-import detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
+import bag_of_transfer.detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
 from backbones import TimmNetwork
-from classification.network_evidence import model_tweak, zero_gamma
+from bag_of_transfer.audit.network_evidence import model_tweak, zero_gamma
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {

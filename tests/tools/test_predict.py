@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-import prediction
-from prediction.colours import class_colours
+from bag_of_transfer import Predictor
+from bag_of_transfer.prediction.colours import class_colours
 from tests.prediction.tiny_networks import CLASSES, CONFIGS, random_network
 
 MIN_SCORE = 0.54  # no random box of these images has a score within 0.01 of it
@@ -67,7 +67,7 @@ def test_a_folder_is_predicted_and_what_is_broken_is_named(
     assert there == {"predictions.json", *pictures, *masks}
 
     # the API says the same, one image at a time
-    predictor = prediction.Predictor(CONFIGS[task], checkpoints[task], "cpu")
+    predictor = Predictor(CONFIGS[task], checkpoints[task], "cpu")
     for row in record["images"]:
         (result,) = predictor(row["file"], batch_size=1)
         assert row["size"] == list(result.size)

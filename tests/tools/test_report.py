@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ladder.publish import EVERY, FIRST, without_places
+from bag_of_transfer.ladder.report.publish import EVERY, FIRST, without_places
 from tests.ladder.drawn_ladder import draw_ladder
 
 Tool = Callable[..., int]
@@ -50,7 +50,9 @@ def test_again_gives_the_same_bytes_and_touches_no_cell(folder: Path, tool: Tool
 def test_figures_can_be_published_and_give_the_same_tables(
     tmp_path: Path, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ladder.report.draw_plots", lambda *args: [])  # as made from the same
+    monkeypatch.setattr(
+        "bag_of_transfer.ladder.report.write.draw_plots", lambda *args: []
+    )  # as made from the same
     folder, out = draw_ladder(tmp_path / "drawn", whole=True), tmp_path / "docs/results"
     (folder / "seed0/d_all/pretraining/backbone.safetensors").write_bytes(b"weights")
     with (folder / "seed0/d_all/pretraining/resolved_config.py").open("a") as config:

@@ -32,7 +32,12 @@ CLS_LEAF = (
     f"""
 _base_ = "{CLS}"
 custom_imports = dict(
-    imports=["backbones", "classification", "engine.schedules", "step_witness"],
+    imports=[
+        "backbones",
+        "bag_of_transfer.classification",
+        "bag_of_transfer.engine.schedules",
+        "step_witness",
+    ],
     allow_failed_imports=False,
 )
 plain = [
@@ -51,7 +56,12 @@ SEG_LEAF = (
     f"""
 _base_ = "{SEG}"
 custom_imports = dict(
-    imports=["backbones", "segmentation", "engine.schedules", "step_witness"],
+    imports=[
+        "backbones",
+        "bag_of_transfer.segmentation",
+        "bag_of_transfer.engine.schedules",
+        "step_witness",
+    ],
     allow_failed_imports=False,
 )
 plain = [

@@ -10,10 +10,10 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from bag_of_transfer.transfer.convert.feature_check import fill
+from bag_of_transfer.transfer.convert.into_ours import convert_weights
+from bag_of_transfer.transfer.export import export_backbone
 from tests.transfer.foreign_names import detectron2_name, state
-from transfer.convert import convert_weights
-from transfer.export import export_backbone
-from transfer.feature_check import fill
 
 VARIANTS = ("ResNetA", "ResNetB", "ResNetC", "ResNetD")
 RESNETS = tuple(f"{kind}-{depth}" for kind in VARIANTS for depth in (18, 34, 50, 101, 152))

@@ -11,9 +11,9 @@ from mmengine.registry import MODELS
 from torch import nn
 
 import backbones  # noqa: F401  registers ResNetA..D
-import detection  # noqa: F401  before anything imports mmdet
+import bag_of_transfer.detection  # noqa: F401  before anything imports mmdet
+from bag_of_transfer.transfer.backbone_file import export_backbone
 from tests.transfer.any_backbone_files import pretrained
-from transfer.backbone_file import export_backbone
 
 MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]
 

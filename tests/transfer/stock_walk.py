@@ -9,17 +9,17 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-import detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
-from engine.config_file import read_config
-from engine.errors import UserError
-from engine.launch import replace_sync_bn
-from engine.stock_configs import config_path
-from transfer.adapt import apply_backbone
-from transfer.backbone_file import parts_of
-from transfer.fit_check import network_of_shapes, try_network
-from transfer.layouts import equivalent_type, shapes_of
-from transfer.mismatch import compare
-from transfer.tensor_file import read_shapes
+import bag_of_transfer.detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
+from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.launch import replace_sync_bn
+from bag_of_transfer.engine.stock_configs import config_path
+from bag_of_transfer.transfer.backbone_file import parts_of
+from bag_of_transfer.transfer.config.apply import apply_backbone
+from bag_of_transfer.transfer.config.fit_check import network_of_shapes, try_network
+from bag_of_transfer.transfer.layouts.recognise import equivalent_type, shapes_of
+from bag_of_transfer.transfer.mismatch import compare
+from bag_of_transfer.transfer.tensor_file import read_shapes
 
 BUILT, NEVER = "built", "lacks something else"
 # What a refusal is counted by: the words that name an argument, an operator, other tensors.

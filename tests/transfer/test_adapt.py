@@ -6,10 +6,10 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from detection.shared_head import ResNetStage4
-from engine.errors import UserError
-from transfer.adapt import apply_backbone, build_parts
-from transfer.backbone_file import load_backbone
+from bag_of_transfer.detection.shared_head import ResNetStage4
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_file import load_backbone
+from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
 
 Write = Callable[..., Path]
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -11,13 +11,13 @@ from mmengine.structures import InstanceData, PixelData
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-import detection.roi_extractor
-import detection.shared_head  # noqa: F401
-import segmentation  # noqa: F401
-from engine.config_file import leaf_keys
-from engine.errors import UserError
+import bag_of_transfer.detection.roi_extractor
+import bag_of_transfer.detection.shared_head
+import bag_of_transfer.segmentation  # noqa: F401
+from bag_of_transfer.engine.config_file import leaf_keys
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.config.apply import apply_backbone
 from tests.transfer.any_backbone_files import CAFFE, FILES, RESNETS, TIMM, Pretrained, pretrained
-from transfer.adapt import apply_backbone
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FPN = "detection/faster-rcnn_fpn_own-voc.py"

@@ -8,8 +8,8 @@ from mmengine.model import BaseModule
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from engine.errors import UserError
-from transfer.backbone_file import BackboneMismatchError, load_backbone
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_file import BackboneMismatchError, load_backbone
 
 Build, Write = Callable[..., nn.Module], Callable[..., Path]
 
@@ -194,7 +194,7 @@ def test_changed_bytes_are_found_before_anything_is_loaded(
 def test_three_stages_and_the_shared_head_take_the_whole_file(
     small: Build, backbone_file: Write
 ) -> None:
-    from detection.shared_head import ResNetStage4
+    from bag_of_transfer.detection.shared_head import ResNetStage4
 
     source = small()
     backbone = small(seed=1, num_stages=3, out_indices=(2,))
@@ -244,7 +244,7 @@ def test_init_cfg_wins_over_every_other_initialisation(small: Build, backbone_fi
 def test_mm_backbones_are_filled_too(
     library: str, small: Build, backbone_file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import detection  # noqa: F401  stands in for mmcv's operators
+    import bag_of_transfer.detection  # noqa: F401  stands in for mmcv's operators
 
     backbones = pytest.importorskip(f"{library}.models.backbones")
     init_cfg = dict(type="BackboneFile", checkpoint=str(backbone_file()))
@@ -280,11 +280,12 @@ def test_children_do_not_undo_the_loading(small: Build, backbone_file: Write) ->
 def test_in_a_whole_model_both_parts_are_counted_together(
     small: Build, backbone_file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detection.shared_head import ResNetStage4
+    from bag_of_transfer.detection.shared_head import ResNetStage4
 
     said: list[str] = []
     monkeypatch.setattr(
-        "transfer.backbone_file.print_log", lambda text, logger=None: said.append(text)
+        "bag_of_transfer.transfer.backbone_file.print_log",
+        lambda text, logger=None: said.append(text),
     )
     backbone = small(seed=1, num_stages=3, out_indices=(2,))
     head = ResNetStage4("ResNetD", 50, base_channels=8)

@@ -6,10 +6,10 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-import detection  # noqa: F401  before mmdet
-from engine.errors import UserError
-from transfer.channels import derive_channels
-from transfer.settings import Settings
+import bag_of_transfer.detection  # noqa: F401  before mmdet
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.config.channels import derive_channels
+from bag_of_transfer.transfer.config.config_writer import Settings
 
 OLD, NEW = (256, 512, 1024, 2048), (32, 64, 128, 256)
 

@@ -11,12 +11,12 @@ import torchvision
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
+from bag_of_transfer.transfer.convert.feature_check import fill
+from bag_of_transfer.transfer.convert.into_ours import convert_weights
 from tests.transfer.foreign_names import blob_name, detectron2_name, gluon_name, mmpretrain_d, state
 from tests.transfer.mxnet_writer import written
-from transfer.backbone_file import load_backbone, read_card
-from transfer.convert import convert_weights
-from transfer.feature_check import fill
 
 timm_resnet = pytest.importorskip("timm.models.resnet")
 Build = Callable[..., nn.Module]

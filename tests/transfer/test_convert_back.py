@@ -12,14 +12,14 @@ import torchvision
 from safetensors.torch import load_file
 from torch import nn
 
-from engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.transfer.backbone_card import Card
+from bag_of_transfer.transfer.card_writing import write_with_card
+from bag_of_transfer.transfer.convert.feature_check import stage_maps
+from bag_of_transfer.transfer.convert.into_ours import convert_weights
+from bag_of_transfer.transfer.convert.model_zoos import timm_name
+from bag_of_transfer.transfer.convert.out_of_ours import convert_back
 from tests.transfer.foreign_names import mmpretrain_d, state
-from transfer.backbone_card import Card
-from transfer.card_writing import write_with_card
-from transfer.convert import convert_weights
-from transfer.convert_back import convert_back
-from transfer.feature_check import stage_maps
-from transfer.libraries import timm_name
 
 Build = Callable[..., nn.Module]
 IMAGES = torch.rand(1, 3, 65, 97, generator=torch.Generator().manual_seed(4))
@@ -213,7 +213,9 @@ def test_a_library_that_computes_something_else_is_found(
     theirs = torchvision.models.resnet18()
     theirs.fc = nn.Identity()
     theirs.layer3[1].relu = nn.SiLU()
-    monkeypatch.setattr("transfer.convert_back.build_like", lambda to, fields: theirs)
+    monkeypatch.setattr(
+        "bag_of_transfer.transfer.convert.out_of_ours.build_like", lambda to, fields: theirs
+    )
     with pytest.raises(UserError, match="stage 3 computes other features"):
         back(tmp_path, "torchvision")
     assert not (tmp_path / "torchvision.safetensors").exists()
@@ -246,7 +248,7 @@ def test_a_card_that_cannot_be_written_takes_its_file_along(
         raise OSError("No space left on device")
 
     ours("ResNetD")
-    monkeypatch.setattr("transfer.card_writing.write_json", full)
+    monkeypatch.setattr("bag_of_transfer.transfer.card_writing.write_json", full)
     with pytest.raises(OSError, match="No space left"):
         back(tmp_path, "timm")
     assert {path.name for path in tmp_path.iterdir()} == {"ours.safetensors", "ours.json"}

@@ -10,10 +10,10 @@ import torchvision
 from torch import nn
 
 from backbones.blocks import DEPTHS
-from engine.errors import UserError
-from transfer import libraries
-from transfer.convert import convert_weights
-from transfer.feature_check import fill
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.convert import model_zoos
+from bag_of_transfer.transfer.convert.feature_check import fill
+from bag_of_transfer.transfer.convert.into_ours import convert_weights
 
 timm = pytest.importorskip("timm")
 TIMM_D = [f"resnet{depth}d" for depth in DEPTHS]
@@ -44,7 +44,7 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(timm, "create_model", create_model)
     monkeypatch.setattr(torchvision.models, "get_model", get_model)
-    monkeypatch.setattr(libraries, "_hub_in_reach", lambda: True)
+    monkeypatch.setattr(model_zoos, "_hub_in_reach", lambda: True)
     return asked
 
 
@@ -227,4 +227,4 @@ def test_the_hub_is_not_asked_again_and_again_without_network(
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     for found, reach in ((nowhere, False), (lambda *args: [], True)):
         monkeypatch.setattr("socket.getaddrinfo", found)
-        assert libraries._hub_in_reach() is reach
+        assert model_zoos._hub_in_reach() is reach

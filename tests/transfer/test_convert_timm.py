@@ -9,11 +9,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from backbones import TimmNetwork
-from engine.errors import UserError
-from transfer import libraries
-from transfer.backbone_file import load_backbone, read_card
-from transfer.convert import convert_weights
-from transfer.feature_check import fill
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
+from bag_of_transfer.transfer.convert import model_zoos
+from bag_of_transfer.transfer.convert.feature_check import fill
+from bag_of_transfer.transfer.convert.into_ours import convert_weights
 
 timm = pytest.importorskip("timm")
 # convnext's stages bear other names once cut; resnet10t is a relative of ours.
@@ -85,7 +85,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         return network
 
     monkeypatch.setattr(timm, "create_model", create_model)
-    monkeypatch.setattr(libraries, "_hub_in_reach", lambda: True)
+    monkeypatch.setattr(model_zoos, "_hub_in_reach", lambda: True)
 
 
 @pytest.mark.usefixtures("fetched")

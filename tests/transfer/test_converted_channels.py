@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from backbones import ResNetD
-from engine.errors import UserError
-from transfer.backbone_file import load_backbone, read_card
-from transfer.convert import convert_weights
-from transfer.convert_back import convert_back
-from transfer.feature_check import fill
-from transfer.input_channels import adapt_first_convolution, adapt_images
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
+from bag_of_transfer.transfer.convert.feature_check import fill
+from bag_of_transfer.transfer.convert.input_channels import adapt_first_convolution, adapt_images
+from bag_of_transfer.transfer.convert.into_ours import convert_weights
+from bag_of_transfer.transfer.convert.out_of_ours import convert_back
 
 manipulate = pytest.importorskip("timm.models._manipulate")
 timm_resnet = pytest.importorskip("timm.models.resnet")

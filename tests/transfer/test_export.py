@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from engine.errors import RefusedError, UserError
-from transfer.backbone_file import export_backbone, read_card
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.transfer.backbone_file import export_backbone, read_card
 
 Build, Write = Callable[..., nn.Module], Callable[..., Path]
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import UserError
-from transfer.feature_check import check_same_features, fill, stage_maps
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.convert.feature_check import check_same_features, fill, stage_maps
 
 Build = Callable[..., nn.Module]
 

@@ -7,9 +7,9 @@ import pytest
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
-import detection.shared_head  # noqa: F401  before mmdet
-from engine.errors import UserError
-from transfer.fit_check import check_fit, network_of_shapes
+import bag_of_transfer.detection.shared_head  # noqa: F401  before mmdet
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.config.fit_check import check_fit, network_of_shapes
 
 BACKBONE = dict(type="ResNetD", depth=18, stem_channels=8, base_channels=8)  # 8, 16, 32, 64
 NECK = dict(type="FPN", in_channels=[8, 16, 32, 64], out_channels=16, num_outs=5)

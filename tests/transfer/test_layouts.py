@@ -4,7 +4,12 @@ import torchvision
 from torch import nn
 
 from backbones import ResNet
-from transfer.layouts import describe, equivalent_type, recognise, shapes_of
+from bag_of_transfer.transfer.layouts.recognise import (
+    describe,
+    equivalent_type,
+    recognise,
+    shapes_of,
+)
 
 NAMES = {
     "gluon": ["conv1.0.weight", "conv1.1.gamma", "layer1.0.conv1.weight", "layer1.0.bn1.beta"],

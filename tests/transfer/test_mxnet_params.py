@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.convert.mxnet_params import read_params
 from tests.transfer.mxnet_writer import FLAGS, written, written_array
-from transfer.mxnet_params import read_params
 
 ARRAYS = {
     "conv1.0.weight": np.arange(54, dtype="float32").reshape(2, 3, 3, 3) - 7.5,

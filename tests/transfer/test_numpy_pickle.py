@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import UserError
-from engine.weight_containers import find_weights
-from transfer.numpy_pickle import read_numpy_pickle
-from transfer.tensor_file import read_tensors
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.weight_containers import find_weights
+from bag_of_transfer.transfer.convert.numpy_pickle import read_numpy_pickle
+from bag_of_transfer.transfer.tensor_file import read_tensors
 
 ARRAYS = {
     "conv1_w": np.arange(12, dtype=np.float32).reshape(2, 6),

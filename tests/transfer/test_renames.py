@@ -6,6 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bag_of_transfer.transfer.layouts.recognise import describe, recognise, shapes_of
+from bag_of_transfer.transfer.layouts.renaming import FROM_OURS, TO_OURS, rename_all
+from bag_of_transfer.transfer.mismatch import compare
 from tests.transfer.foreign_names import (
     blob_name,
     detectron2_name,
@@ -14,9 +17,6 @@ from tests.transfer.foreign_names import (
     state,
     with_stem,
 )
-from transfer.layouts import describe, recognise, shapes_of
-from transfer.mismatch import compare
-from transfer.renames import FROM_OURS, TO_OURS, rename_all
 
 Build = Callable[..., nn.Module]
 
@@ -121,7 +121,7 @@ def test_two_tensors_never_become_one() -> None:
 
 def test_every_depth_that_the_backbones_have_is_described() -> None:
     from backbones.blocks import DEPTHS
-    from transfer import layouts
+    from bag_of_transfer.transfer.layouts import recognise
 
-    assert sorted(layouts.DEPTHS.values()) == sorted(DEPTHS)
+    assert sorted(recognise.DEPTHS.values()) == sorted(DEPTHS)
     assert describe({}) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError
 from tests.transfer.stock_walk import BUILT, NEVER, has_resnet, outcome, read_stock, stock_names
 
 Files = Callable[[str], Path]

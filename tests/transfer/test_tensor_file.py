@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.errors import UserError
-from transfer.tensor_file import TensorFile, read_tensors, summarise
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.tensor_file import TensorFile, read_tensors, summarise
 
 
 def test_a_checkpoint_named_safetensors_is_no_damage(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from engine.config_file import leaf_keys
-from engine.errors import UserError
+from bag_of_transfer.engine.config_file import leaf_keys
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_card import read_card
+from bag_of_transfer.transfer.backbone_file import load_backbone
+from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
 from tests.transfer.any_backbone_files import TIMM
-from transfer.adapt import apply_backbone, build_parts
-from transfer.backbone_card import read_card
-from transfer.backbone_file import load_backbone
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FPN = CONFIGS / "detection/faster-rcnn_fpn_own-voc.py"

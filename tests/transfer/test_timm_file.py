@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from backbones import ResNetB, TimmNetwork
-from engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_card import card_path, read_card
+from bag_of_transfer.transfer.backbone_file import BackboneMismatchError, load_backbone
+from bag_of_transfer.transfer.convert.out_of_ours import convert_back
+from bag_of_transfer.transfer.export import export_backbone
 from tests.transfer.any_backbone_files import TIMM
-from transfer.backbone_card import card_path, read_card
-from transfer.backbone_file import BackboneMismatchError, load_backbone
-from transfer.convert_back import convert_back
-from transfer.export import export_backbone
 
 MOBILENET, INCEPTION = TIMM
 NUM_TENSORS = {MOBILENET: 5 * 27, INCEPTION: 5 * 94}  # convolutions, each with its norm's four

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_card import make_card
+from bag_of_transfer.transfer.backbone_file import export_backbone, read_card
 from tests.transfer.any_backbone_files import pretrained
-from transfer.backbone_card import make_card
-from transfer.backbone_file import export_backbone, read_card
 
 Write = Callable[..., Path]
 

@@ -7,7 +7,8 @@ which the paper says nothing: none here.
 
 default_scope = "mmengine"
 custom_imports = dict(
-    imports=["backbones", "classification", "engine.schedules"], allow_failed_imports=False
+    imports=["backbones", "bag_of_transfer.classification", "bag_of_transfer.engine.schedules"],
+    allow_failed_imports=False,
 )
 
 model = dict(

@@ -5,7 +5,8 @@ A leaf turns them on: label_smoothing, mixup, distillation, see ImageClassifier.
 
 default_scope = "mmengine"
 custom_imports = dict(
-    imports=["backbones", "classification", "engine.schedules"], allow_failed_imports=False
+    imports=["backbones", "bag_of_transfer.classification", "bag_of_transfer.engine.schedules"],
+    allow_failed_imports=False,
 )
 
 model = dict(

@@ -5,7 +5,8 @@ arXiv:1812.01187, sec. 2.1 (initialisation) and fig. 1.  A leaf turns the tricks
 
 default_scope = "mmengine"
 custom_imports = dict(
-    imports=["backbones", "classification", "engine.schedules"], allow_failed_imports=False
+    imports=["backbones", "bag_of_transfer.classification", "bag_of_transfer.engine.schedules"],
+    allow_failed_imports=False,
 )
 
 model = dict(

@@ -9,10 +9,10 @@ default_scope = "mmdet"
 custom_imports = dict(
     imports=[
         "backbones",
-        "detection.datasets",
-        "detection.metrics",
-        "detection.roi_extractor",
-        "engine.schedules",
+        "bag_of_transfer.detection.datasets",
+        "bag_of_transfer.detection.metrics",
+        "bag_of_transfer.detection.roi_extractor",
+        "bag_of_transfer.engine.schedules",
     ],
     allow_failed_imports=False,
 )

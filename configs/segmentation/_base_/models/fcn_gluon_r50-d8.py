@@ -9,7 +9,8 @@ the backbone's card.
 
 default_scope = "mmseg"
 custom_imports = dict(
-    imports=["backbones", "segmentation", "segmentation.heads"], allow_failed_imports=False
+    imports=["backbones", "bag_of_transfer.segmentation", "bag_of_transfer.segmentation.heads"],
+    allow_failed_imports=False,
 )
 
 # Becomes BN where one process trains, or a CPU.

@@ -5,7 +5,9 @@ in_channels from the backbone's card; with ``scratch`` they stay as they are her
 """
 
 default_scope = "mmseg"
-custom_imports = dict(imports=["backbones", "segmentation"], allow_failed_imports=False)
+custom_imports = dict(
+    imports=["backbones", "bag_of_transfer.segmentation"], allow_failed_imports=False
+)
 
 norm_cfg = dict(type="BN", requires_grad=True)
 model = dict(

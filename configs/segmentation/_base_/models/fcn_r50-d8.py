@@ -7,7 +7,9 @@ card.
 """
 
 default_scope = "mmseg"
-custom_imports = dict(imports=["backbones", "segmentation"], allow_failed_imports=False)
+custom_imports = dict(
+    imports=["backbones", "bag_of_transfer.segmentation"], allow_failed_imports=False
+)
 
 # Becomes BN where one process trains, or a CPU.
 norm_cfg = dict(type="SyncBN", requires_grad=True)

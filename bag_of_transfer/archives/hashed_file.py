@@ -1,0 +1,101 @@
+"""A file that is hashed and counted while others read it, so that nobody reads it twice."""
+
+import hashlib
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.engine.bars import Step, duration
+
+__all__ = ["CHUNK", "MB", "HashedFile"]
+
+CHUNK = 1 << 20  # bytes
+MB = 1_000_000
+
+
+class HashedFile(io.RawIOBase):
+    """A file that hashes and counts what others read from it, each byte once, in order.
+
+    Args:
+        path: The file.
+        algorithm: ``"md5"``, ``"sha256"``; None only counts.
+        step: A bar in megabytes.
+    """
+
+    def __init__(self, path: Path, algorithm: str | None, step: Step | None = None) -> None:
+        self._file = path.open("rb", buffering=0)
+        # Against damage, not against forgers: systems that forbid MD5 for those allow it.
+        self._hash = hashlib.new(algorithm, usedforsecurity=False) if algorithm else None
+        self._step, self._started = step, time.perf_counter()
+        self.num_seen = 0  # bytes hashed: all before this place
+        self.hashing = True
+        self.buffered = io.BufferedReader(self, CHUNK)  # for those who read little at a time
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say yes: zip archives need it."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place in the file, in bytes."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move; what is skipped is hashed when something behind it is read."""
+        return self._file.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to ``size`` bytes; fewer only at the end."""
+        start = self._file.tell()
+        data = self._file.read(size)
+        if self.hashing:
+            if start > self.num_seen:
+                self._see_up_to(start)
+                self._file.seek(start + len(data))
+            self._see(data[self.num_seen - start :] if start < self.num_seen else data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` as far as there are bytes: what ``io.BufferedReader`` calls."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def finish(self) -> str | None:
+        """Hash what nobody read and return the digest of the whole file."""
+        self._file.seek(self.num_seen)
+        while data := self._file.read(CHUNK):
+            self._see(data)
+        return self._hash.hexdigest() if self._hash else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+    def _see_up_to(self, end: int) -> None:
+        self._file.seek(self.num_seen)
+        while self.num_seen < end:
+            data = self._file.read(min(CHUNK, end - self.num_seen))
+            if not data:  # the reader was led behind the end
+                break
+            self._see(data)
+
+    def _see(self, data: bytes) -> None:
+        if self._hash:
+            self._hash.update(data)
+        self.num_seen += len(data)
+        if self._step:
+            self._step.advance_to(self.num_seen // MB)
+            if self._step.due:
+                self._step.show(self._speed())
+
+    def _speed(self) -> str:
+        seconds = time.perf_counter() - self._started
+        rate = self.num_seen / MB / max(seconds, 1e-9)
+        left = ((self._step.total or 0) if self._step else 0) - self.num_seen / MB
+        return f"{rate:.0f} MB/s | left {duration(max(left, 0) / max(rate, 1e-9))}"

@@ -1,0 +1,189 @@
+"""Unpack one archive in one pass: hashed while it is read, nothing written outside the folder.
+
+An archive is read once, from front to back. A zip's table of contents lies at its end and is read
+first; then its files are read in the order in which they lie.
+"""
+
+import gzip
+import posixpath
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from bag_of_transfer.archives.hashed_file import CHUNK, MB, HashedFile
+from bag_of_transfer.archives.records import Archive
+from bag_of_transfer.engine.bars import Step
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["first_file", "unpack"]
+
+_FOREIGN = 100  # so many files of another release, and none of ours, settle it
+Files = Iterator[tuple[str, IO[bytes]]]  # path and content of each regular file
+
+
+def unpack(archive: Archive, path: Path, root: Path) -> str | None:
+    """Unpack what ``archive`` holds below ``root`` and return the digest of the whole file.
+
+    Args:
+        archive: What it should be.
+        path: The file on disk.
+        root: Folder for its files, by ``archive.becomes``.
+
+    Raises:
+        UserError: If the file is damaged or cut off, holds none of what it should, a path or a
+            link leads outside, or its digest is not the official one.
+    """
+    algorithm, _, official = (archive.digest or "").partition(":")
+    step = Step(f"unpacking {path.name}, MB", path.stat().st_size // MB)
+    step.show("")
+    file = HashedFile(path, algorithm or None, step)
+    try:
+        with damage_told(archive, path):
+            _write_files(archive, path, file, root)
+            digest = file.finish()
+        if official and digest != official:
+            raise UserError(
+                f"the {algorithm} checksum is {digest}, not the official {official}",
+                path,
+                f"damaged or of another release: get it again from {archive.url or 'its page'}",
+            )
+        step.end("checksum right" if official else "no official checksum is known: not compared")
+    finally:
+        step.close()
+        file.close()
+    return digest
+
+
+def first_file(archive: Archive, path: Path) -> str | None:
+    """Return the path of the first file in an archive; None if it cannot be read."""
+    file = HashedFile(path, None)
+    try:
+        with damage_told(archive, path):
+            return next((name for name, _ in _files(path.name, file, archive.nested)), None)
+    except UserError:
+        return None
+    finally:
+        file.close()
+
+
+@contextmanager
+def damage_told(archive: Archive, path: Path) -> Iterator[None]:
+    """Turn what the libraries raise about a bad archive into our error.
+
+    Raises:
+        UserError: Instead of theirs.
+    """
+    try:
+        yield
+    except (
+        *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error),
+        NotImplementedError,  # a packing that zipfile does not know
+    ) as error:
+        raise UserError(
+            f"the archive is damaged or cut off ({error})",
+            path,
+            f"get it again from {archive.url or 'its page'}",
+        ) from error
+
+
+def _write_files(archive: Archive, path: Path, file: HashedFile, root: Path) -> None:
+    folders: set[Path] = set()
+    num_foreign, foreign = 0, ""
+    for name, content in _files(path.name, file, archive.nested):
+        if posixpath.basename(name).startswith("._"):
+            continue  # macOS's notes on a file: in some official archives, too
+        if not name.startswith(archive.holds):
+            num_foreign, foreign = num_foreign + 1, foreign or name
+            if not folders and num_foreign >= _FOREIGN:
+                break
+            continue
+        target = root / (archive.becomes + name[len(archive.holds) :])
+        if target.parent not in folders:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folders.add(target.parent)
+        _write(target, content)
+    if not folders:
+        raise UserError(
+            f"of another release: it holds {foreign or 'nothing'}, not {archive.holds or 'files'}",
+            path,
+            f"get {archive.name} from {archive.url or 'its page'}",
+        )
+
+
+def _write(target: Path, content: IO[bytes]) -> None:
+    with target.open("wb") as file:
+        shutil.copyfileobj(content, file, CHUNK)
+
+
+def _files(name: str, file: HashedFile, nested: bool) -> Files:
+    stream: IO[bytes] = file.buffered
+    if name.endswith(".zip"):
+        return _zip_files(stream, file)
+    if name.endswith(".gz"):  # tarfile's own unzipping does not compare gzip's checksum
+        stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+    return _tar_files(stream, nested)
+
+
+def _tar_files(stream: IO[bytes], nested: bool) -> Files:
+    # Not tarfile's "r|": it copies its whole buffer at each read.  This seeks forward only, too.
+    with tarfile.open(fileobj=stream, mode="r:") as tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps a million of them
+            _check_inside(member.name)
+            if member.issym() or member.islnk():
+                start = posixpath.dirname(member.name) if member.issym() else ""
+                _check_inside(member.linkname, start)
+            elif member.isfile():
+                content = tar.extractfile(member)
+                assert content is not None  # it is a file
+                if nested and member.name.endswith(".tar"):
+                    stem = _plain(member.name)[: -len(".tar")]
+                    for inner, data in _tar_files(content, nested=False):
+                        yield f"{stem}/{inner}", data
+                else:
+                    yield _plain(member.name), content
+    _read_to_the_end(stream)
+
+
+def _read_to_the_end(stream: IO[bytes]) -> None:
+    while stream.read(CHUNK):  # gzip compares its checksum there
+        pass
+
+
+def _zip_files(stream: IO[bytes], file: HashedFile) -> Files:
+    file.hashing = False
+    with zipfile.ZipFile(stream) as archive:
+        file.hashing = True
+        for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
+            _check_inside(member.filename)
+            if member.is_dir():
+                continue
+            if member.flag_bits & 1:
+                raise zipfile.BadZipFile("it is encrypted")
+            with archive.open(member) as content:
+                if stat.S_ISLNK(member.external_attr >> 16):
+                    link = content.read(CHUNK).decode(errors="replace")
+                    _check_inside(link, posixpath.dirname(member.filename))
+                else:
+                    yield _plain(member.filename), content
+
+
+def _plain(name: str) -> str:
+    return posixpath.normpath(name)
+
+
+def _check_inside(name: str, start: str = "") -> None:
+    """Refuse what leads outside; harmless links need no care: no official archive has any."""
+    path = posixpath.normpath(posixpath.join(start, name))
+    if path.startswith("/") or path.split("/")[0] == ".." or "\0" in path:
+        raise UserError(
+            "a path in the archive leads outside",
+            name,
+            "this is no official archive: do not use it",
+        )

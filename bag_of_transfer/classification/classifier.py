@@ -1,0 +1,183 @@
+"""Backbone, pool, linear: the network that pretraining trains, and its loss with all tricks.
+
+Source: arXiv:1812.01187, sec. 5 (training refinements).
+Letters: B batch, C channels, H W pixels, K classes.
+"""
+
+import random
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from mmengine.model import BaseModel, BaseModule
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from bag_of_transfer.classification.distillation import Teacher, distillation_loss
+from bag_of_transfer.classification.mixing import draw_lambda, epochs_left, mixup, reversed_order
+from bag_of_transfer.classification.settings import (
+    checked,
+    distillation_settings,
+    label_smoothing_settings,
+    mixup_settings,
+)
+from bag_of_transfer.classification.targets import smooth_one_hot, soft_cross_entropy
+from bag_of_transfer.classification.teachers import load_teacher
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["ImageClassifier", "LinearHead"]
+
+
+@MODELS.register_module()
+class LinearHead(BaseModule):
+    """Average over the map, then one linear layer."""
+
+    def __init__(
+        self, num_classes: int, in_channels: int, init_cfg: dict[str, Any] | None = None
+    ) -> None:
+        """Draw the weights as the paper does: Xavier, bias 0 (arXiv:1812.01187, sec. 2.1)."""
+        super().__init__(init_cfg)
+        self.fc = nn.Linear(in_channels, num_classes)
+        nn.init.xavier_uniform_(self.fc.weight)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, feature: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Turn the last stage's map into logits."""
+        return self.fc(feature.mean((2, 3)))
+
+
+@MODELS.register_module()
+class ImageClassifier(BaseModel):
+    """A classifier whose tricks are settings, each off when None.
+
+    Args:
+        backbone: Config of the network; needs ``out_channels`` and ``out_indices``.
+        head: Config with ``num_classes``; ``in_channels`` follows from the backbone.
+        data_preprocessor: Config with ``mean`` and ``std``.
+        label_smoothing: ``dict(eps=0.1, form="paper")``, see :func:`smooth_one_hot`.
+        mixup: ``dict(alpha=0.2, off_epochs=0)``: Beta(alpha, alpha); none of it in the last
+            ``off_epochs`` epochs, see :func:`epochs_left`.
+        distillation: ``dict(teacher=..., temperature=20, hard_weight=0.5, soft_weight=0.5)``,
+            see :func:`load_teacher` and :func:`distillation_loss`; the weights are those of the
+            loss against the labels and of the loss against the teacher.
+        init_cfg: As in mmengine.
+
+    Attributes:
+        label_smoothing, mixup, distillation: The settings with the defaults filled in, or None.
+
+    Raises:
+        UserError: If nobody has said how many classes there are, or the backbone or a trick has
+            an unknown setting or one out of its range.
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        head: dict[str, Any],
+        data_preprocessor: dict[str, Any],
+        label_smoothing: Mapping[str, Any] | None = None,
+        mixup: Mapping[str, Any] | None = None,
+        distillation: Mapping[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        if head.get("num_classes") is None:
+            mend = "state it; only the tools, which know the data, can do without"
+            raise UserError("the number of classes is not known", "model.head.num_classes", mend)
+        self.num_classes = int(head["num_classes"])
+        self.backbone = _backbone(backbone)
+        in_channels = self.backbone.out_channels[self.backbone.out_indices[-1]]
+        self.head = MODELS.build({"in_channels": in_channels, **head})
+        self.label_smoothing = checked(label_smoothing_settings, label_smoothing)
+        self.mixup = checked(mixup_settings, mixup)
+        self.distillation = checked(distillation_settings, distillation)
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "B C H W"],
+        labels: Int[Tensor, " B"] | None = None,
+        mode: str = "tensor",
+    ) -> Any:
+        """Return logits (``tensor``), losses (``loss``) or one dict per image (``predict``).
+
+        Raises:
+            ValueError: If ``mode`` is none of these, or ``loss`` is asked for without labels.
+        """
+        if mode == "tensor":
+            return self.logits(inputs)
+        if mode == "predict":
+            return self.predict(inputs)
+        if mode != "loss" or labels is None:
+            raise ValueError(f"mode must be tensor, predict, or loss with labels, got {mode!r}")
+        return self.loss(inputs, labels)
+
+    def logits(self, inputs: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Run the network on normalised images."""
+        return self.head(self.backbone(inputs)[-1])
+
+    def loss(
+        self, inputs: Float[Tensor, "B C H W"], labels: Int[Tensor, " B"]
+    ) -> dict[str, Tensor]:
+        """Apply each trick that is on; a trick that is off hands its arguments through."""
+        targets = self._soften(labels)
+        inputs, targets = self._mix(inputs, targets)
+        logits = self.logits(inputs)
+        losses = {"loss": soft_cross_entropy(logits, targets)}
+        return self._distil(losses, logits, inputs)
+
+    def predict(self, inputs: Float[Tensor, "B C H W"]) -> list[dict[str, Tensor]]:
+        """Return per image its ``logits`` and ``scores`` (softmax), each of length K."""
+        logits = self.logits(inputs).float()
+        rows = zip(logits, logits.softmax(1), strict=True)
+        return [{"logits": row, "scores": scores} for row, scores in rows]
+
+    def init_weights(self) -> None:
+        """Draw the weights and fetch the teacher.
+
+        The Runner calls this before training and never before testing: a wrong teacher stops
+        the run before its first step, and a trained student needs none.
+        """
+        super().init_weights()
+        _ = self.teacher
+
+    @cached_property
+    def teacher(self) -> Teacher | None:
+        """The teacher, loaded when first asked for; None without distillation."""
+        if self.distillation is None:
+            return None
+        own = self.data_preprocessor
+        mean, std = own.mean.flatten().tolist(), own.std.flatten().tolist()
+        return load_teacher(self.distillation["teacher"], self.num_classes, mean, std)
+
+    def _soften(self, labels: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
+        return smooth_one_hot(labels, self.num_classes, **(self.label_smoothing or {"eps": 0.0}))
+
+    def _mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        if self.mixup is None or epochs_left() <= self.mixup["off_epochs"]:
+            return inputs, targets
+        # Seeded from torch's CPU generator: one seed to keep, and no wait for the GPU.
+        rng = random.Random(int(torch.randint(2**62, ())))
+        lam = draw_lambda(self.mixup["alpha"], rng)
+        return mixup(inputs, targets, lam, reversed_order(len(inputs), inputs.device))
+
+    def _distil(
+        self, losses: dict[str, Tensor], logits: Tensor, inputs: Tensor
+    ) -> dict[str, Tensor]:
+        if self.distillation is None or self.teacher is None:
+            return losses
+        soft = distillation_loss(logits, self.teacher(inputs), self.distillation["temperature"])
+        # mmengine trains on the sum of all that is called loss.
+        return {
+            "loss_hard": self.distillation["hard_weight"] * losses["loss"],
+            "loss_soft": self.distillation["soft_weight"] * soft,
+        }
+
+
+def _backbone(backbone: Mapping[str, Any]) -> Any:
+    try:
+        return MODELS.build(backbone)
+    except (KeyError, TypeError, ValueError) as error:  # an unknown type, argument or value
+        mend = "see the docstring of backbones.resnet.ResNet"
+        raise UserError(f"the backbone can't be made: {error}", "model.backbone", mend) from error

@@ -1,0 +1,95 @@
+"""A finished pretraining run, read back from its work dir: curve, tricks, network, images."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from bag_of_transfer.classification.classifier import ImageClassifier
+from bag_of_transfer.engine.checkpoints import load_checkpoint, state_dict_of
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import read_json, read_json_lines
+
+__all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
+
+# Settings that only training needs; a teacher may be gone by now.
+TRAINING_ONLY = ("label_smoothing", "mixup", "distillation")
+MEND = "give the work dir of a train_cls.py run"
+
+
+def labels_of(work_dirs: list[Path]) -> list[str]:
+    """Name each run by what its path has behind the folders that all share."""
+    paths = [path.resolve() for path in work_dirs]
+    if len(paths) == 1:
+        return [paths[0].name]
+    shared = Path(os.path.commonpath(paths))
+    return [str(path.relative_to(shared)) for path in paths]
+
+
+def read_curve(work_dir: Path) -> list[dict[str, Any]]:
+    """Read ``curve.jsonl``, a line per epoch; a last line cut short by a crash is left out.
+
+    Raises:
+        UserError: If the file is missing, holds no epoch, or is broken before its last line.
+    """
+    path = work_dir / "curve.jsonl"
+    if not path.is_file():
+        raise UserError("no curve.jsonl", work_dir, MEND)
+    curve = read_json_lines(path, "train again", cut_short=True)
+    points = [point for point in curve if "epoch" in point]
+    if not points:
+        raise UserError("no epoch was finished", path, "train for an epoch at least")
+    return points
+
+
+def paper_eps(work_dir: Path, num_classes: int) -> float:
+    """Read from ``tricks.json`` with which eps the labels were smoothed, in the paper's form.
+
+    The uniform form's eps counts the true class's share as well: (K - 1) / K of it is the
+    paper's.  0 without smoothing, or where there is no such file.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    path = work_dir / "tricks.json"
+    tricks = read_json(path, MEND) if path.is_file() else {}
+    try:
+        value = tricks["label_smoothing"]["value"] if tricks else None
+        eps, form = (0.0, "") if value is None else (float(value["eps"]), value["form"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError("label_smoothing is no entry of ours", path, MEND) from error
+    return eps * (num_classes - 1) / num_classes if form == "uniform" else eps
+
+
+def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, DataLoader]:
+    """Rebuild the classifier with its trained weights, and the loader of its validation set.
+
+    Raises:
+        UserError: If the run's config or a tensor is missing, or the run is no classifier's or
+            had no validation split.
+    """
+    path = work_dir / "resolved_config.py"
+    if not path.is_file():
+        raise UserError(
+            "no resolved_config.py", work_dir, "give the work dir of a train_cls.py run"
+        )
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.get("default_scope", "mmengine"))
+    if cfg.model.get("type") != "ImageClassifier":
+        raise UserError("no classifier", path, MEND)
+    if cfg.get("val_dataloader") is None:
+        mend = "give one that had: the logits are those of its images"
+        raise UserError("the run had no validation split", path, mend)
+    cfg.model.update(dict.fromkeys(TRAINING_ONLY))
+    model = MODELS.build(cfg.model)
+    try:
+        model.load_state_dict(state_dict_of(load_checkpoint(checkpoint), checkpoint))
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise UserError(f"the weights do not fit: {first}", checkpoint, "train again") from error
+    return model.to(get_device()), Runner.build_dataloader(cfg.val_dataloader, seed=0)

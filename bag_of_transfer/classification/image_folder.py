@@ -1,0 +1,172 @@
+"""Images in one folder per class: ``root/<class>/<image>``."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+from PIL import Image
+from torch.utils.data import Dataset
+
+from bag_of_transfer.classification.transforms import Transform, build_pipeline
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.file_names import refuse_undecodable
+from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
+from bag_of_transfer.engine.image_reader import read_image, read_pixels
+from bag_of_transfer.engine.image_scan import leave_out_unreadable
+from bag_of_transfer.engine.name_list import nearest, refuse_variants
+
+__all__ = ["ImageFolder", "class_folders", "read_input"]
+
+
+def class_folders(root: Path) -> tuple[str, ...]:
+    """Name the classes: the folders in ``root``, sorted, hidden ones aside.
+
+    Raises:
+        UserError: If ``root`` is missing or has no such folder, or a name is not UTF-8.
+    """
+    layout = "images belong into ROOT/<class name>/"
+    if not root.is_dir():
+        raise UserError("the data folder is missing", root, f"check --data-root; {layout}")
+    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    refuse_undecodable(folders, "a class")
+    classes = tuple(sorted(p.name for p in folders))
+    if not classes:
+        raise UserError("the data folder has no class folders", root, layout)
+    return classes
+
+
+def read_input(path: str | Path, channels: int) -> Image.Image | torch.Tensor:
+    """Read an image for the transforms; of four channels as a tensor C H W.
+
+    Pillow would multiply the colours of RGBA by their alpha and back whenever it resizes.
+
+    Raises:
+        UserError: If the file can't be read.
+    """
+    if channels == 4:
+        return torch.from_numpy(read_pixels(path, channels)).permute(2, 0, 1).contiguous()
+    return read_image(path, channels)
+
+
+@DATASETS.register_module()
+class ImageFolder(Dataset):
+    """Yields ``dict(inputs=uint8 tensor C H W, labels=int)``; checks all files when made.
+
+    Args:
+        root: Folder with one folder per class.  Deeper folders count as well; hidden files don't;
+            for suffixes see ``bag_of_transfer/engine/image_files.py``.
+        pipeline: Transforms, see :mod:`bag_of_transfer.classification.transforms`.
+        classes: Names in the order of the labels; read from the folders when None.
+        classes_from: Take the classes from this folder (the training set's), not from ``root``.
+        max_unreadable: So many images that can't be decoded are left out; more are an error.
+        channels: 1: the transforms get grey images; 3: RGB; 4: RGBA as stored.
+
+    Attributes:
+        metainfo: ``dict(classes=(...))``.
+
+    Raises:
+        UserError: If a folder is missing or empty, has other classes than it should or two that
+            differ in case only, a class has no image, or too many images can't be read.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        pipeline: Sequence[Mapping[str, Any] | Transform],
+        classes: Sequence[str] | None = None,
+        classes_from: str | None = None,
+        max_unreadable: int = 10,
+        channels: int = 3,
+    ) -> None:
+        self.channels = channels
+        self.root = Path(root).expanduser()
+        found = class_folders(self.root)
+        names = tuple(classes) if classes is not None else _read_classes(classes_from or root)
+        _check_same(self.root, found, names)
+        self.metainfo = {"classes": names}
+        self.transform = build_pipeline(pipeline)
+        files, labels = self._readable(names, max_unreadable)
+        # Arrays, not lists: loader workers would copy a million objects when counting references.
+        self._files = np.array([os.fsencode(path) for path in files])
+        self.labels = np.array(labels)
+
+    def full_init(self) -> None:
+        """Do nothing: mmengine's Runner calls it, all is done already."""
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Read, augment and label one image.
+
+        Raises:
+            UserError: If the file went bad since the check.
+        """
+        image = read_input(os.fsdecode(self._files[index].item()), self.channels)
+        return {"inputs": self.transform(image), "labels": int(self.labels[index])}
+
+    def path(self, index: int) -> Path:
+        """Tell which file image ``index`` is."""
+        return Path(os.fsdecode(self._files[index].item()))
+
+    def _readable(
+        self, names: tuple[str, ...], max_unreadable: int
+    ) -> tuple[list[Path], list[int]]:
+        files = [sorted(files_below(self.root / name)) for name in names]
+        warn_of_passed_over((path for paths in files for path in paths), self.root)
+        _warn_of_loose(self.root)
+        per_class = [[path for path in paths if has_image_suffix(path.name)] for paths in files]
+        _check_not_empty(self.root, names, per_class, "no image")
+        every = [path for paths in per_class for path in paths]
+        bad = leave_out_unreadable(every, max_unreadable, self.root)
+        good = [[path for path in paths if path not in bad] for paths in per_class]
+        _check_not_empty(self.root, names, good, "no readable image")
+        labels = [label for label, paths in enumerate(good) for _ in paths]
+        return [path for paths in good for path in paths], labels
+
+
+def _read_classes(folder: str) -> tuple[str, ...]:
+    source = Path(folder).expanduser()
+    names = class_folders(source)
+    refuse_variants({name: source / name for name in names})
+    return names
+
+
+def _warn_of_loose(root: Path) -> None:
+    loose = [path.name for path in root.iterdir() if has_image_suffix(path.name)]
+    loose = sorted(name for name in loose if not (root / name).is_dir())
+    if loose:
+        message = f"{root}: {len(loose)} images are in no class folder, not used: {_few(loose)}"
+        print_log(message, logger="current", level=logging.WARNING)
+
+
+def _check_not_empty(
+    root: Path, names: Sequence[str], per_class: Sequence[Sequence[Path]], what: str
+) -> None:
+    empty = [name for name, paths in zip(names, per_class, strict=True) if not paths]
+    if empty:
+        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+        mend = "put images there (.jpg, .png, ...) or remove the folder"
+        raise UserError(f"{what} in class {', '.join(empty[:5])}{more}", root, mend)
+
+
+def _check_same(root: Path, found: Sequence[str], names: Sequence[str]) -> None:
+    for name in sorted(set(found) - set(names)):
+        close = nearest(name, names)
+        mend = f"did you mean {close}?" if close else f"the classes are {_few(names)}"
+        raise UserError(f"unknown class {name}", root, mend)
+    missing = sorted(set(names) - set(found))
+    if missing:
+        mend = f"both sets need the same class folders; here are {_few(found)}"
+        raise UserError(f"no folder for class {_few(missing)}", root, mend)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,90 @@
+"""The classifier's settings: defaults with their sources, and a try before any training.
+
+Source: arXiv:1812.01187, sec. 5.2 to 5.4, and its code (GluonCV).
+"""
+
+import random
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from bag_of_transfer.classification.distillation import distillation_loss
+from bag_of_transfer.classification.mixing import draw_lambda
+from bag_of_transfer.classification.targets import smooth_one_hot
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["checked", "distillation_settings", "label_smoothing_settings", "mixup_settings"]
+
+
+def checked(
+    complete: Callable[..., dict[str, Any]], setting: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Fill in what ``setting`` leaves out by one of the functions below; None stays None.
+
+    Raises:
+        UserError: If a key is unknown or a value is out of its range.
+    """
+    if setting is None:
+        return None
+    try:
+        return complete(**setting)
+    except (TypeError, ValueError) as error:
+        where = f"model.{complete.__name__.removesuffix('_settings')}"
+        where += f"={dict(setting) if isinstance(setting, Mapping) else setting!r}"
+        what = str(error).removeprefix(f"{complete.__name__}() ")
+        raise UserError(what, where, "see ImageClassifier in classification/") from error
+
+
+def label_smoothing_settings(eps: float | int = 0.1, form: str = "paper") -> dict[str, Any]:
+    """Take the paper's eps (sec. 5.2) and form unless told otherwise."""
+    eps = _number(eps, "label smoothing's eps")
+    smooth_one_hot(torch.zeros(1, dtype=torch.long), 2, eps, form)
+    return {"eps": eps, "form": form}
+
+
+def mixup_settings(alpha: float | int = 0.2, off_epochs: int = 0) -> dict[str, Any]:
+    """Take the paper's alpha (sec. 5.4), and mix until the end, unless told otherwise.
+
+    Raises:
+        ValueError: If ``off_epochs`` is below 0 or no whole number.
+    """
+    alpha = _number(alpha, "mixup's alpha")
+    draw_lambda(alpha, random.Random(0))
+    if not isinstance(off_epochs, int) or isinstance(off_epochs, bool) or off_epochs < 0:
+        raise ValueError(f"mixup's off_epochs must be 0 or more, and whole, got {off_epochs!r}")
+    return {"alpha": alpha, "off_epochs": off_epochs}
+
+
+def distillation_settings(
+    teacher: Mapping[str, Any],
+    temperature: float | int = 20,  # arXiv:1812.01187, sec. 5.3
+    hard_weight: float | int = 0.5,  # GluonCV train_imagenet.py, --hard-weight; the paper's is 1
+    soft_weight: float | int = 0.5,  # GluonCV loss.py: 1 - hard_weight; the paper's is 1
+) -> dict[str, Any]:
+    """Take the paper's temperature and its code's weights unless told otherwise.
+
+    Raises:
+        ValueError: If a weight is below 0, or the teacher no dict.
+    """
+    temperature = _number(temperature, "distillation's temperature")
+    hard_weight = _number(hard_weight, "distillation's hard_weight")
+    soft_weight = _number(soft_weight, "distillation's soft_weight")
+    distillation_loss(torch.zeros(1, 2), torch.zeros(1, 2), temperature)
+    if hard_weight < 0 or soft_weight < 0:
+        raise ValueError(
+            f"distillation's weights must be 0 or more, got {hard_weight} and {soft_weight}"
+        )
+    if not isinstance(teacher, Mapping):
+        raise ValueError(f"distillation's teacher must be a dict, got {teacher!r}")
+    weights = {"hard_weight": hard_weight, "soft_weight": soft_weight}
+    return {"teacher": dict(teacher), "temperature": temperature, **weights}
+
+
+def _number(value: Any, name: str) -> float:
+    """Take a finite number, and neither a text nor a switch, for a setting."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= sys.float_info.max:  # nor an int beyond it
+        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    return float(value)

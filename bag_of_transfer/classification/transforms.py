@@ -1,0 +1,111 @@
+"""The paper's input pipeline, one class per line of it; the rest is torchvision's.
+
+Source: arXiv:1812.01187, sec. 2.1.  A transform takes a PIL image in RGB and returns one; the
+last, ``torchvision/PILToTensor``, makes it a uint8 tensor C H W.  Normalising is the
+preprocessor's, on the device.  Every ``torchvision.transforms.v2`` class can be named in a
+pipeline as ``torchvision/NAME``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import TRANSFORMS
+from PIL import Image
+from torchvision.transforms import Compose, v2
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["HSVScale", "PCANoise", "build_pipeline", "scale_hsv"]
+
+Transform = Callable[[Any], Any]
+
+for _name, _class in vars(v2).items():
+    if isinstance(_class, type) and issubclass(_class, v2.Transform):
+        TRANSFORMS.register_module(name=f"torchvision/{_name}", module=_class, force=True)
+
+
+def build_pipeline(pipeline: Sequence[Mapping[str, Any] | Transform]) -> Transform:
+    """Build the transforms that the list names and chain them.
+
+    Raises:
+        UserError: If one is unknown or does not take its arguments.
+    """
+    return Compose([_build(step) if isinstance(step, Mapping) else step for step in pipeline])
+
+
+def _build(step: Mapping[str, Any]) -> Transform:
+    try:
+        return TRANSFORMS.build(dict(step))
+    except Exception as error:  # a transform may refuse its arguments with any of them
+        mend = "see bag_of_transfer/classification/transforms.py for names and arguments"
+        raise UserError(f"a transform can't be made: {error}", dict(step), mend) from error
+
+
+@TRANSFORMS.register_module()
+class HSVScale:
+    """Scale hue, saturation and brightness (V of HSV), each by its own random factor.
+
+    The paper's words, taken literally; its code jitters brightness, contrast and saturation by
+    0.4 instead and leaves the hue alone (GluonCV train_imagenet.py): for that, name
+    ``torchvision/ColorJitter``.  A hue is an angle and wraps around; the other two are clipped.
+    Pillow's HSV has 8 bits, and is rounded again: a channel ends at most 12.6 of its 255 levels
+    beside the exact value, 0.7 on average (benchmarks/hsv_rounding.py measures it over all
+    colours), far less than the jitter itself.
+
+    Args:
+        low: Smallest factor; the paper's is 0.6.
+        high: Largest factor; the paper's is 1.4.
+    """
+
+    def __init__(self, low: float = 0.6, high: float = 1.4) -> None:
+        if not 0 <= low <= high:
+            raise ValueError(f"factors must have 0 <= low <= high, got {low} and {high}")
+        self.low, self.high = low, high
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Scale an RGB image."""
+        return scale_hsv(image, torch.empty(3).uniform_(self.low, self.high).numpy())
+
+
+def scale_hsv(image: Image.Image, factors: np.ndarray) -> Image.Image:
+    """Scale hue, saturation and value of an RGB image by three factors."""
+    levels = np.rint(np.arange(256) * factors[:, None])
+    levels[0] %= 255  # Pillow's hue 255 is hue 0 again
+    return _look_up(image.convert("HSV"), levels).convert("RGB")
+
+
+@TRANSFORMS.register_module()
+class PCANoise:
+    """Shift the colour of the whole image along the principal components of ImageNet's colours.
+
+    Source: Krizhevsky et al., "ImageNet Classification with Deep CNNs" (2012), sec. 4.1.  The
+    shift is the same for every pixel, so a table of 256 entries per channel does it; it is
+    rounded to whole levels and clipped to 0 to 255.
+
+    Args:
+        std: Of the normal factor per component; the paper's is 0.1.
+    """
+
+    # RGB, 0 to 255; MXNet's image.CreateAugmenter, which the paper's code uses (its raw-image
+    # loader has the same numbers divided by 255).
+    eigenvalues = torch.tensor([55.46, 4.794, 1.148])
+    eigenvectors = torch.tensor(
+        [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
+    )
+
+    def __init__(self, std: float = 0.1) -> None:
+        if std < 0:
+            raise ValueError(f"std must be 0 or more, got {std}")
+        self.std = std
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Shift an RGB image."""
+        shift = self.eigenvectors @ (self.eigenvalues * torch.randn(3) * self.std)
+        return _look_up(image, np.rint(np.arange(256) + shift.numpy()[:, None]))
+
+
+def _look_up(image: Image.Image, levels: np.ndarray) -> Image.Image:
+    """Replace level i of channel c by ``levels[c, i]``, clipped to what a byte holds."""
+    return image.point(levels.clip(0, 255).astype(np.uint8).ravel().tolist())

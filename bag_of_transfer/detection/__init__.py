@@ -1,0 +1,39 @@
+"""What mmdet lacks: operators without a compiler, our data formats, metrics in percent.
+
+Importing this package makes ``import mmdet.models`` work where mmcv has no compiled operators, and
+registers the shared head that ``--backbone`` puts into mmdet's own C4 configs.
+Other classes register when their modules are imported; configs name these in ``custom_imports``.
+"""
+
+import warnings
+
+import bag_of_transfer.detection.shared_head  # noqa: F401  registers ResNetStage4
+from bag_of_transfer.detection.judges import JUDGES
+from bag_of_transfer.detection.mmcv_ops import install
+from bag_of_transfer.engine.data_sets import register_checks
+from bag_of_transfer.engine.environment import refuse_upstream_beside_forks
+from bag_of_transfer.engine.input_channels import Preprocessor, register_preprocessor
+from bag_of_transfer.engine.own_metrics import register_judges
+
+__all__ = ["install"]
+
+register_judges(JUDGES)
+register_preprocessor(
+    "mmdet",
+    Preprocessor(
+        "AnyChannelsDetPreprocessor",
+        "bag_of_transfer.detection.preprocessor",
+        stands_for="DetDataPreprocessor",
+    ),
+)
+register_checks(
+    {
+        "bag_of_transfer.detection.datasets.BoxDataset": "bag_of_transfer.detection.datasets",
+        "mmdet.datasets.coco.CocoDataset": "bag_of_transfer.detection.stock_coco",
+        "mmdet.datasets.xml_style.XMLDataset": "bag_of_transfer.detection.stock_voc",
+    }
+)
+refuse_upstream_beside_forks()
+install()
+# mmdet says this to everybody who imports it, on the stream whose first line is the error's.
+warnings.filterwarnings("ignore", message="faster_coco_eval is not installed")

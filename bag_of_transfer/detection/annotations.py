@@ -1,0 +1,230 @@
+"""What an annotated image is, and the checks that its boxes and class names go through.
+
+Both formats (VOC's XML files, COCO's JSON) are read into ``AnnotatedImage``, so
+that a mistake in the data is told in the same words for both.
+"""
+
+import difflib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.logging import print_log
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.image_scan import image_facts, leave_out
+from bag_of_transfer.engine.name_list import nearest, refuse_variants
+
+__all__ = [
+    "AnnotatedImage",
+    "Box",
+    "check_class_names",
+    "check_twins",
+    "keep_usable_boxes",
+    "readable_images",
+    "refuse_missing",
+    "warn",
+]
+
+# VOC's files count pixels from 1 and some tools write them from 0: not worth a warning.
+TOLERANCE_PX = 1
+# A box below one pixel has no logarithm of its width: the loss would be infinite.
+MIN_SIDE_PX = 1
+# difflib's ratio from which two spellings are taken for one ("aeroplan": 0.94).
+ALIKE = 0.85
+# So many times rarer, such a spelling is a mistake.
+RARE = 20
+
+
+class Box(NamedTuple):
+    """One annotated object; pixels counted from 0, x to the right, y downwards."""
+
+    class_name: str
+    xyxy: tuple[float, float, float, float]
+    ignore: bool  # VOC's difficult, COCO's iscrowd: not learned as an object, not counted
+    mask: Any = None  # COCO's segmentation, for Mask R-CNN
+    area: float | None = None  # the object's, where COCO's file states it; None: the box's
+
+
+class AnnotatedImage(NamedTuple):
+    """One image with its boxes; ``width`` and ``height`` are 0 where the file tells none."""
+
+    image_id: int | str
+    path: Path
+    annotation: Path  # the file to name when something is wrong
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+
+
+def warn(message: str) -> None:
+    """Say something that the user should know and that does not stop the run."""
+    print_log(message, logger="current", level=30)
+
+
+def check_class_names(
+    images: Sequence[AnnotatedImage], classes: Sequence[str], where: object
+) -> None:
+    """Compare the names in the annotations with the classes to learn, in both directions.
+
+    A class without any box is only worth a warning.
+
+    Raises:
+        UserError: If an annotation names a class that is not in ``classes``.
+    """
+    known = set(classes)
+    found: set[str] = set()
+    for image in images:
+        for box in image.boxes:
+            if box.class_name not in known:
+                raise _unknown_class(box.class_name, image.annotation, classes)
+            found.add(box.class_name)
+    without = [name for name in classes if name not in found]
+    if without:
+        warn(f"{where}: no box of {len(without)} of {len(classes)} classes: {_first(without)}")
+
+
+def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
+    meant = nearest(name, classes, cutoff=0)
+    hint = f"did you mean {meant!r}? " if meant else ""
+    return UserError(
+        f"unknown class {name!r} in an annotation",
+        where,
+        f"{hint}the classes are {_first(list(classes))}",
+    )
+
+
+def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
+    """Look for names that differ by a letter or two: where classes are read, typos become some.
+
+    Raises:
+        UserError: If two differ in case or width only, or one is so rare beside the other that it
+            must be a typing mistake; where it need not be, there is a warning.
+    """
+    files: dict[str, object] = {}
+    for image in images:
+        for box in image.boxes:
+            files.setdefault(box.class_name, image.annotation)
+    refuse_variants(files)
+    counts = Counter(box.class_name for image in images for box in image.boxes)
+    by_count = [name for name, _ in counts.most_common()]
+    # By the numbers in a name: "limit 30" is no misspelling of "limit 80".
+    more_frequent: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in by_count:
+        others = more_frequent[tuple(re.findall(r"\d+", name))]
+        alike = difflib.get_close_matches(name, others, n=1, cutoff=ALIKE)
+        others.append(name)
+        if not alike:
+            continue
+        pair = f"classes {alike[0]!r} ({counts[alike[0]]} boxes) and {name!r} ({counts[name]})"
+        if counts[name] * RARE <= counts[alike[0]]:
+            raise UserError(f"{pair} look like one, misspelt", files[name], mend)
+        warn(f"{pair} look alike: is one a typing mistake?")
+
+
+def readable_images(
+    images: Sequence[AnnotatedImage], max_unreadable: int, where: object
+) -> list[AnnotatedImage]:
+    """Leave out what cannot be decoded and put in the sizes that the images really have.
+
+    Raises:
+        UserError: If more than ``max_unreadable`` images cannot be decoded.
+    """
+    facts = image_facts([image.path for image in images])
+    unreadable = {path: each.error for path, each in facts.items() if each.error}
+    bad = leave_out(unreadable, len(images), max_unreadable, where)
+    sized = [
+        image._replace(width=facts[image.path].width, height=facts[image.path].height)
+        for image in images
+        if image.path not in bad
+    ]
+    stated = {image.path: (image.width, image.height) for image in images}
+    wrong = [
+        image.path.name
+        for image in sized
+        if stated[image.path] not in ((image.width, image.height), (0, 0))
+    ]
+    if wrong:
+        warn(
+            f"{where}: {len(wrong)} images have another size than their annotation says: "
+            f"{_first(wrong)}; were the boxes drawn on a resized or turned copy?"
+        )
+    return sized
+
+
+def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[AnnotatedImage]:
+    """Clip boxes to their image and leave out those without area, each kind with a warning.
+
+    What remains is learned from, judged by and drawn: there is no other list of boxes.  A side of
+    an image that is 0 is not known, and nothing is clipped there.
+    """
+    clipped: list[str] = []
+    swapped: list[str] = []
+    lost: list[str] = []
+    result = []
+    for image in images:
+        kept = tuple(box for box in (_clip(box, image) for box in image.boxes) if _has_area(box))
+        result.append(image._replace(boxes=kept))
+        num_swapped = sum(_is_swapped(box) for box in image.boxes)
+        num_lost = len(image.boxes) - len(kept) - num_swapped
+        if any(_reaches_out(box, image) for box in image.boxes if not _is_swapped(box)):
+            clipped.append(image.path.name)
+        if num_swapped:
+            swapped.append(f"{image.path.name} ({num_swapped})")
+        if num_lost:
+            lost.append(f"{image.path.name} ({num_lost})")
+    _say(where, "boxes reach out of {} images, clipped", clipped)
+    _say(where, "boxes with swapped corners (a negative side) in {} images, left out", swapped)
+    _say(where, "boxes without area in {} images, left out", lost)
+    if empty := sum(not image.boxes for image in result):
+        warn(f"{where}: {empty} of {len(result)} images have no box")
+    return result
+
+
+def _say(where: object, what: str, images: Sequence[str]) -> None:
+    if images:
+        warn(f"{where}: {what.format(len(images))}: {_first(images)}")
+
+
+def _clip(box: Box, image: AnnotatedImage) -> Box:
+    x1, y1, x2, y2 = box.xyxy
+    width, height = image.width or x2, image.height or y2
+    inside = (max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
+    if inside == box.xyxy or box.area is None:
+        return box._replace(xyxy=inside)
+    # What was drawn of the object beyond the image is not there.
+    area = (inside[2] - inside[0]) * (inside[3] - inside[1])
+    return box._replace(xyxy=inside, area=min(box.area, max(area, 0)))
+
+
+def _reaches_out(box: Box, image: AnnotatedImage) -> bool:
+    x1, y1, x2, y2 = box.xyxy
+    width, height = image.width or x2, image.height or y2
+    return min(x1, y1) < -TOLERANCE_PX or x2 > width + TOLERANCE_PX or y2 > height + TOLERANCE_PX
+
+
+def _is_swapped(box: Box) -> bool:
+    x1, y1, x2, y2 = box.xyxy
+    return x2 < x1 or y2 < y1
+
+
+def _has_area(box: Box) -> bool:
+    x1, y1, x2, y2 = box.xyxy
+    return x2 - x1 >= MIN_SIDE_PX and y2 - y1 >= MIN_SIDE_PX
+
+
+def _first(names: Sequence[str], limit: int = 10) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def refuse_missing(missing: Sequence[object], what: str, where: object, mend: str) -> None:
+    """Stop when files are missing, with their number and the first of them.
+
+    Raises:
+        UserError: If ``missing`` is not empty.
+    """
+    if missing:
+        raise UserError(f"{len(missing)} {what} missing (first: {missing[0]})", where, mend)

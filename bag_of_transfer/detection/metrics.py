@@ -1,0 +1,282 @@
+"""Average precision in percent, of all classes and of each.
+
+VOC: precision over recall at IoU 0.5, once by the 11-point rule of VOC 2007 and once by the
+area of VOC 2010 and later, both from the same matches.  COCO: the mean over IoU 0.50 to 0.95,
+computed by pycocotools.  mmdet's own metrics round to three digits and give fractions.
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmdet.datasets.api_wrappers import COCO, COCOeval
+from mmdet.evaluation.functional.mean_ap import average_precision
+from mmdet.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from numpy import ndarray
+
+from bag_of_transfer.detection.coco_fields import Id
+from bag_of_transfer.detection.coco_per_image import coco_arrays
+from bag_of_transfer.detection.coco_truth import CocoTruth, truth_of_file
+from bag_of_transfer.detection.per_image import Detections, per_image_arrays, voc_outcomes
+from bag_of_transfer.engine.atomic import write_arrays, write_text
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results", "voc_outcomes"]
+
+
+def coco_results(found: Sequence[Detections], category_ids: Sequence[Id]) -> list[dict[str, Any]]:
+    """Turn detections into COCO's results format.
+
+    Args:
+        found: One entry per image.
+        category_ids: The id of each label's category.
+
+    Returns:
+        One ``dict(image_id, category_id, bbox, score)`` per box; ``bbox`` is x, y, width and
+        height in pixels of the original image, counted from 0.
+    """
+    return [
+        {
+            "image_id": item.image_id,
+            "category_id": category_ids[int(label)],
+            "bbox": [float(x1), float(y1), float(x2 - x1), float(y2 - y1)],
+            "score": float(score),
+        }
+        for item in found
+        for (x1, y1, x2, y2), score, label in zip(
+            item.boxes_xyxy, item.scores, item.labels, strict=True
+        )
+    ]
+
+
+class BoxMetric(BaseMetric):
+    """What both metrics share.
+
+    After ``evaluate``, ``per_class`` holds the average precision in percent of every class of
+    which the split has a box.
+
+    Args:
+        results_file: Where to write the detections in COCO's results format; None: nowhere.
+        per_image_file: Where to write what became of them, see ``per_image.py``.
+        collect_device: ``"cpu"`` or ``"gpu"``, where several processes join their results.
+    """
+
+    default_prefix = ""  # the names stand alone; None would warn
+
+    def __init__(
+        self,
+        results_file: str | None = None,
+        per_image_file: str | None = None,
+        collect_device: str = "cpu",
+    ) -> None:
+        super().__init__(collect_device=collect_device)
+        self.results_file = results_file
+        self.per_image_file = per_image_file
+        self.per_class: dict[str, float] = {}
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep one batch's detections and true boxes."""
+        for sample in data_samples:
+            found, true = sample["pred_instances"], sample["gt_instances"]
+            ignored = sample["ignored_instances"]
+            arrays = (
+                *(found["bboxes"], found["scores"], found["labels"]),
+                *(true["bboxes"], true["labels"], ignored["bboxes"], ignored["labels"]),
+            )
+            self.results.append(Detections(sample["img_id"], *map(_to_numpy, arrays)))
+
+    def compute_metrics(self, results: list[Detections]) -> dict[str, float]:
+        """Compute the metrics over all images, fill ``per_class``, write ``results_file``."""
+        if self.results_file:
+            # One box a line: indented, COCO's would fill hundreds of megabytes.
+            boxes = map(json.dumps, coco_results(results, self.category_ids()))
+            write_text(self.results_file, "[\n" + ",\n".join(boxes) + "\n]\n")
+        metrics = self.average_precisions(results)
+        if self.per_image_file:
+            write_arrays(self.per_image_file, self.per_image(results))
+        return metrics
+
+    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
+        """What became of the detections, from which the metrics can be computed again."""
+        return per_image_arrays(results, self.classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names in the order of their labels."""
+        return tuple(self.dataset_meta["classes"])
+
+    @abstractmethod
+    def category_ids(self) -> Sequence[Id]:
+        """Return the id that stands for each label in ``results_file``."""
+
+    @abstractmethod
+    def average_precisions(self, results: list[Detections]) -> dict[str, float]:
+        """Compute the metrics in percent and fill ``per_class``."""
+
+
+def _to_numpy(tensor: Any) -> ndarray:
+    # Boxes of the ground truth may be mmdet's HorizontalBoxes, which wrap a tensor.
+    return getattr(tensor, "tensor", tensor).float().cpu().numpy()
+
+
+@METRICS.register_module()
+class VocMetric(BoxMetric):
+    """``mAP_voc07`` (11 points) and ``mAP_area`` at IoU 0.5; ``per_class`` by the area.
+
+    As in VOC's development kit: the last pixel belongs to the box, a second detection of an
+    object is a mistake, and difficult objects do not count, found or not.  In ``results_file``
+    the categories are 1 to K in the order of the classes and ``image_id`` is the image's name
+    without suffix.
+    """
+
+    names = ("mAP_voc07", "mAP_area")
+
+    def category_ids(self) -> list[int]:
+        """Count the classes from 1."""
+        return list(range(1, len(self.classes) + 1))
+
+    def average_precisions(self, results: list[Detections]) -> dict[str, float]:
+        """Compute both means over the classes that have a box."""
+        by_class = {name: _voc_ap(results, label) for label, name in enumerate(self.classes)}
+        counted = {name: both for name, both in by_class.items() if both is not None}
+        self.per_class = {name: area for name, (_, area) in counted.items()}
+        voc07, area = np.mean(list(counted.values()), axis=0) if counted else (0.0, 0.0)
+        return {"mAP_voc07": float(voc07), "mAP_area": float(area)}
+
+
+def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | None:
+    """AP in percent of one class, by 11 points and by area; None if no box of it is there."""
+    num_true = sum(int((item.true_labels == label).sum()) for item in results)
+    if not num_true:
+        return None
+    scores, hits, misses = [], [], []
+    for item in results:
+        mine = item.labels == label
+        if not mine.any():
+            continue
+        hit, miss = voc_outcomes(item, label)
+        scores.append(item.scores[mine])
+        hits.append(hit)
+        misses.append(miss)
+    if not scores:
+        return 0.0, 0.0
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    # In 64 bits: rounded to 32, a recall of 9 in 10 would miss the point 0.9.
+    hit = np.concatenate(hits)[order].cumsum(dtype=np.float64)
+    miss = np.concatenate(misses)[order].cumsum(dtype=np.float64)
+    recall, precision = hit / num_true, hit / np.maximum(hit + miss, 1)
+    voc07, area = (average_precision(recall, precision, mode) for mode in ("11points", "area"))
+    return 100 * float(voc07), 100 * float(area)
+
+
+@METRICS.register_module()
+class CocoBoxMetric(BoxMetric):
+    """``AP AP50 AP75 APs APm APl`` of pycocotools, at most 100 boxes per image.
+
+    The truth is what the data set ``CocoFormat`` has read and cleaned, or, for another data set,
+    the same reader's view of ``ann_file``.  A size of which the split has no box gives -1, COCO's
+    sign for it.  ``image_id`` and ``category_id`` in ``results_file`` are those of the file.
+
+    Args:
+        ann_file: The split's JSON file; None: the one that ``CocoFormat`` has read.
+        **kwargs: See :class:`BoxMetric`.
+    """
+
+    names = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six of COCOeval.stats
+
+    def __init__(self, ann_file: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ann_file = ann_file
+        self._truth: CocoTruth | None = None
+        self._judge: COCOeval | None = None
+        self._image_ids: list[Id] = []  # those that were seen, as the judge has them
+
+    def truth(self) -> CocoTruth:
+        """Look what is judged by up once.
+
+        Raises:
+            UserError: If nothing says where it is.
+        """
+        if self._truth is None:
+            self._truth = self._find_truth()
+        return self._truth
+
+    def _find_truth(self) -> CocoTruth:
+        read: CocoTruth | None = self.dataset_meta.get("coco_truth")
+        if read and self.ann_file in (None, str(read.path)):
+            return read
+        if self.ann_file is None:
+            raise UserError(
+                "no annotation file to judge by",
+                "val_evaluator.ann_file",
+                "state it, or use the data set CocoFormat",
+            )
+        return truth_of_file(Path(self.ann_file))
+
+    def category_ids(self) -> list[Id]:
+        """Look the classes' ids up by name."""
+        return self.truth().ids_of(self.classes)
+
+    def average_precisions(self, results: list[Detections]) -> dict[str, float]:
+        """Let pycocotools judge the images that were seen (some may have been unreadable)."""
+        truth = self.truth()
+        numbers = truth.numbers([item.image_id for item in results])
+        counted = [replace(item, image_id=n) for item, n in zip(results, numbers, strict=True)]
+        labels = range(1, len(self.classes) + 1)
+        found = coco_results(counted, labels)
+        judge = COCOeval(
+            _index(numbers, labels, truth.annotations(self.classes)),
+            _index(numbers, labels, [_measured(box, n) for n, box in enumerate(found, start=1)]),
+            "bbox",
+        )
+        with redirect_stdout(StringIO()):  # it prints a page
+            judge.evaluate()
+            judge.accumulate()
+            judge.summarize()
+        self._judge = judge
+        self._image_ids = [truth.images[number - 1].image_id for number in judge.params.imgIds]
+        # precision: [10 IoUs, 101 recalls, K classes, 4 sizes, 3 limits]; sizes and limits
+        # start with "all" and end with 100 boxes.  -1 where the class has no box.
+        precision = judge.eval["precision"][:, :, :, 0, -1].mean(axis=(0, 1))
+        self.per_class = {
+            name: 100 * float(ap)
+            for name, ap in zip(self.classes, precision, strict=True)
+            if ap >= 0
+        }
+        return {name: _percent(ap) for name, ap in zip(self.names, judge.stats, strict=False)}
+
+    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
+        """Take over what pycocotools made of the detections, at each of its ten IoUs."""
+        arrays = coco_arrays(self._judge, self.classes, self._image_ids)
+        self._judge = None  # it holds every image's matches
+        return arrays
+
+
+def _percent(ap: float) -> float:
+    return 100 * float(ap) if ap >= 0 else -1.0
+
+
+def _measured(box: dict[str, Any], number: int) -> dict[str, Any]:
+    # As pycocotools' loadRes does.
+    return {**box, "id": number, "iscrowd": 0, "area": box["bbox"][2] * box["bbox"][3]}
+
+
+def _index(
+    images: Sequence[int], categories: Sequence[int], annotations: list[dict[str, Any]]
+) -> COCO:
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": number} for number in images],
+        "categories": [{"id": number} for number in categories],
+        "annotations": annotations,
+    }
+    with redirect_stdout(StringIO()):
+        coco.createIndex()
+    return coco

@@ -1,0 +1,72 @@
+"""Boxes that a data set of mmdet has kept, compared with those that its files hold."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.detection.annotations import ALIKE, refuse_missing, warn
+from bag_of_transfer.engine.errors import NoTruthError, UserError
+from bag_of_transfer.engine.name_list import nearest
+
+__all__ = ["check_boxes"]
+
+
+def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
+    """Tell which boxes were dropped, by class.
+
+    Args:
+        dataset: Of mmdet's ``BaseDetDataset``.
+        in_files: The number of boxes of each class name in the files.
+
+    Raises:
+        NoTruthError: If no box counts.
+        UserError: If a class without a box is a misspelling of one that is dropped, or an image
+            is missing.
+    """
+    classes, where = dataset.metainfo["classes"], dataset.ann_file
+    dropped = {name: count for name, count in in_files.items() if name not in classes}
+    _check_spelling([name for name in classes if not in_files[name]], dropped, where)
+    flags: list[bool] = []  # not the boxes: with their masks they would fill gigabytes
+    missing: list[str] = []
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        flags += [bool(box["ignore_flag"]) for box in info["instances"]]
+        missing += [] if _is_there(info["img_path"], dataset) else [info["img_path"]]
+    refuse_missing(missing, "images are", where, "put them there, or mend data_prefix")
+    kind, total = type(dataset).__name__, sum(in_files.values())
+    if dropped:
+        most = ", ".join(f"{name} ({count})" for name, count in Counter(dropped).most_common(10))
+        more = f" and {len(dropped) - 10} more classes" if len(dropped) > 10 else ""
+        warn(
+            f"{where}: {kind} drops {sum(dropped.values())} of {total} boxes, whose classes are "
+            f"not among the {len(classes)} stated: {most}{more}"
+        )
+    if all(flags):
+        raise NoTruthError(
+            f"there is nothing to {'judge by' if dataset.test_mode else 'learn from'}: of {total} "
+            f"boxes {kind} keeps {len(flags)}{', all of them ignored' if flags else ''}",
+            where,
+            f"the classes are {', '.join(map(repr, classes[:10]))}; are these the data's names?",
+        )
+    lost = total - sum(dropped.values()) - len(flags)
+    if lost > 0:
+        warn(
+            f"{where}: {kind} drops {lost} more boxes: without area, marked ignore, or in images "
+            "that filter_cfg leaves out"
+        )
+
+
+def _is_there(image: str, dataset: Any) -> bool:
+    elsewhere = dataset.backend_args not in (None, {"backend": "local"}) or "://" in image
+    return elsewhere or Path(image).is_file()
+
+
+def _check_spelling(empty: list[str], dropped: dict[str, int], where: str) -> None:
+    for name in empty:
+        meant = nearest(name, list(dropped), cutoff=ALIKE)
+        if meant:
+            raise UserError(
+                f"no box of class {name!r}, but {dropped[meant]} of {meant!r}",
+                where,
+                f"did you mean {meant!r}? mend metainfo.classes or the annotations",
+            )

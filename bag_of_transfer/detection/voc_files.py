@@ -1,0 +1,67 @@
+"""Read a folder in Pascal VOC's layout.
+
+``ImageSets/Main/<split>.txt`` names images without suffix, one a line;
+``Annotations/<name>.xml`` holds the boxes, ``JPEGImages/<name>.{jpg,png,...}``
+the image.  Boxes there are counted from 1 and include their last pixel; one is
+subtracted from all four numbers, as mmdet's ``XMLDataset`` does.  What is read of an XML file is
+in ``bag_of_transfer.detection.voc_xml``.
+"""
+
+from pathlib import Path
+
+from bag_of_transfer.detection.annotations import AnnotatedImage, refuse_missing
+from bag_of_transfer.detection.voc_xml import read_xml
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.file_names import FileFinder, composed
+from bag_of_transfer.engine.image_files import has_image_suffix, warn_of_passed_over
+from bag_of_transfer.engine.name_list import read_names
+
+__all__ = ["find_images", "read_voc"]
+
+NO_LIST = (
+    "check --data-root (or DATA_ROOT), data_root and ann_file; "
+    "tools/prepare_data.py puts data in place"
+)
+
+
+def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[AnnotatedImage]:
+    """Read the images that ``image_list`` names, with their boxes, in its order.
+
+    Raises:
+        UserError: If the list is missing, empty or names an image twice, an image or annotation
+            it names is missing, or an annotation cannot be understood.
+    """
+    names = read_names(image_list, "images", NO_LIST)
+    paths = find_images(image_dir, names)
+    missing = [name for name in names if name not in paths]
+    mend = f"put them into {image_dir}; a line of the list is a file name without its suffix"
+    refuse_missing(missing, "images are", image_list, mend)
+    finder = FileFinder()
+    found = {name: finder.find(annotation_dir, f"{name}.xml") for name in names}
+    annotations = {name: path for name, path in found.items() if path is not None}
+    missing = [f"{name}.xml" for name in names if name not in annotations]
+    mend = f"put them into {annotation_dir}, or take their names out of the list"
+    refuse_missing(missing, "annotations are", image_list, mend)
+    return [read_xml(annotations[name], name, paths[name]) for name in names]
+
+
+def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:
+    """Find each name's file; names without a file are left out.
+
+    Raises:
+        UserError: If a name has two files, which differ in the suffix only.
+    """
+    folders = {(image_dir / name).parent for name in names}
+    by_stem: dict[str, list[Path]] = {}
+    for folder in folders:
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        warn_of_passed_over(files, folder)
+        for path in (path for path in files if has_image_suffix(path.name)):
+            by_stem.setdefault(composed(str(folder / path.stem)), []).append(path)
+    stems = {name: composed(str(image_dir / name)) for name in names}
+    found = {name: by_stem[stem] for name, stem in stems.items() if stem in by_stem}
+    for paths in found.values():
+        if len(paths) > 1:
+            where = f"{paths[0]}, {paths[1]}"
+            raise UserError("two images share one annotation", where, "remove one")
+    return {name: paths[0] for name, paths in found.items()}

@@ -1,0 +1,138 @@
+"""Read one annotation file in Pascal VOC's XML.
+
+Read: ``annotation`` > ``object`` > ``name``, ``bndbox`` (``xmin ymin xmax ymax``), ``difficult``;
+``annotation`` > ``size`` > ``width``, ``height``.  Name spaces and capital letters in tags do not
+count.  A ``part`` of an object has a box of its own, which is no object; everything else is passed
+over, but a box or an object where none is read stops the run.
+"""
+
+import math
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from bag_of_transfer.detection.annotations import AnnotatedImage, Box
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["read_xml"]
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+NEEDS = "an <object> needs <name> and <bndbox> with <xmin> <ymin> <xmax> <ymax>"
+DIFFICULT = {
+    "": False,
+    "0": False,
+    "false": False,
+    "no": False,
+    "1": True,
+    "true": True,
+    "yes": True,
+}
+
+
+class _MistakeError(ValueError):
+    def __init__(self, what: str, mend: str = NEEDS) -> None:
+        super().__init__(what)
+        self.mend = mend
+
+
+def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
+    """Read one annotation.
+
+    Args:
+        annotation: The file.
+        name: The image's, as its list has it.
+        image: The image's file.
+
+    Raises:
+        UserError: If it is no XML, not VOC's, or an object lacks its name or a corner, or has
+            several, or a number is none.
+    """
+    try:
+        root = _plain_tags(ET.parse(annotation).getroot())
+        boxes = tuple(_read_object(item) for item in _objects(root))
+        size = _only(root, "size")
+        width, height = (_side(size, side) for side in ("width", "height"))
+    except _MistakeError as error:
+        what = f"the annotation cannot be understood ({error})"
+        raise UserError(what, annotation, error.mend) from error
+    except (ET.ParseError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
+        what = f"the annotation cannot be understood ({error})"
+        raise UserError(what, annotation, "write it again, as XML in UTF-8") from error
+    return AnnotatedImage(name, image, annotation, width, height, boxes)
+
+
+def _plain_tags(root: ET.Element) -> ET.Element:
+    """Take name spaces and capital letters off all tags, once, so that they are found fast."""
+    for item in root.iter():
+        item.tag = item.tag.rpartition("}")[2].lower()
+    return root
+
+
+def _only(item: ET.Element, tag: str) -> ET.Element | None:
+    found = item.findall(tag)
+    if len(found) > 1:
+        mend = "write one <object> for each box" if tag == "bndbox" else "leave one of them"
+        raise _MistakeError(f"{len(found)} <{tag}> in one <{item.tag}>", mend)
+    return found[0] if found else None
+
+
+def _objects(root: ET.Element) -> list[ET.Element]:
+    """Find the objects; none and no box may be where nobody looks."""
+    if root.tag != "annotation":
+        what = f"the root is <{root.tag}>, not <annotation>"
+        raise _MistakeError(
+            what, "export the annotations in Pascal VOC's format, one file an image"
+        )
+    objects = root.findall("object")
+    read = [item for item in objects for item in (item, *item.findall("part"))]
+    inside = {id(box) for item in read for box in item.findall("bndbox")} | set(map(id, objects))
+    for item in root.iter():
+        if item.tag in ("object", "bndbox") and id(item) not in inside:
+            raise _MistakeError(f"a <{item.tag}> at a place where none is read")
+    return objects
+
+
+def _read_object(item: ET.Element) -> Box:
+    box = _only(item, "bndbox")
+    if box is None:
+        there = ", ".join(f"<{child.tag}>" for child in item) or "nothing"
+        raise _MistakeError(f"no <bndbox> in an <object>, which has {there}")
+    # VOC2011 has a few fractions; mmdet cuts them off.
+    x1, y1, x2, y2 = (int(_number(box, corner)) - 1 for corner in CORNERS)
+    return Box(_text(item, "name"), (x1, y1, x2, y2), _difficult(item))
+
+
+def _text(item: ET.Element, tag: str) -> str:
+    found = _only(item, tag)
+    text = "" if found is None else (found.text or "").strip()
+    if not text:
+        prefix = "bndbox/" if tag in CORNERS else ""
+        raise _MistakeError(f"no <{prefix}{tag}>")
+    return text
+
+
+def _number(item: ET.Element, tag: str) -> float:
+    text = _text(item, tag)
+    try:
+        number = float(text.replace("_", "no digit"))  # Python's float reads 1_0 as 10
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise _MistakeError(f"<{tag}> is {text[:40]!r}, not a number", "write a number of pixels")
+    return number
+
+
+def _side(size: ET.Element | None, tag: str) -> int:
+    """Read a side of the image; 0 where the file tells none."""
+    found = None if size is None else _only(size, tag)
+    if size is None or found is None or not (found.text or "").strip():
+        return 0
+    return int(_number(size, tag))
+
+
+def _difficult(item: ET.Element) -> bool:
+    found = _only(item, "difficult")
+    text = "" if found is None else (found.text or "").strip()
+    word = text.lower().removesuffix(".0")
+    if word not in DIFFICULT:
+        raise _MistakeError(f"<difficult> is {text[:40]!r}, not 0 or 1", "write 0 or 1 there")
+    return DIFFICULT[word]

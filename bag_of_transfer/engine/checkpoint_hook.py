@@ -1,0 +1,163 @@
+"""Checkpoints written whole, plain, and before older ones are deleted.
+
+mmengine 0.10.12 writes in place, deletes the old file first, and stores the log's history of
+every step.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from bag_of_transfer.engine.atomic import write_bytes, write_text
+from bag_of_transfer.engine.recipe import RECIPE_PARTS, recipe_of
+
+__all__ = ["AtomicLocalBackend", "SafeCheckpointHook"]
+
+
+class AtomicLocalBackend(LocalBackend):
+    """Local files that are whole or not there; for mmengine's ``backend_args``."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write ``obj``; a crash or a full disk leaves the old file as it was."""
+        write_bytes(filepath, obj)
+
+    def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
+        """Write ``obj``, as :meth:`put` does."""
+        write_bytes(filepath, obj.encode(encoding))
+
+
+# By name, for checkpoints only: a picture need not wait for the disk.
+register_backend("atomic_local", AtomicLocalBackend, force=True)
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's hook, with files that are whole, plain, and deleted last.
+
+    The log's history of every step stays out of the file (the files grow by it, and it is the
+    one part that plain weights-only loading refuses); best scores stay in.  The file's meta
+    gets ``model_json`` (the model's config), ``classes`` and ``dataset``, from which
+    ``tools/export_backbone.py`` makes the backbone's card, ``backbone_sha256`` of the file that
+    the run began from (None without one), and ``recipe``, which resuming compares.
+    """
+
+    backend_args: dict[str, Any] | None
+
+    def before_train(self, runner: Runner) -> None:
+        """Choose the atomic backend for local folders; sweep up after a killed run."""
+        super().before_train(runner)
+        if isinstance(self.file_backend, LocalBackend) and self.backend_args is None:
+            self.backend_args = {"backend": "atomic_local"}
+            if is_main_process():
+                for leftover in Path(self.out_dir).glob(".*.pth.*.tmp"):
+                    leftover.unlink(missing_ok=True)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Make the checkpoint plain and add its origin; runs after all other hooks."""
+        hub = checkpoint["message_hub"]
+        hub["log_scalars"] = {}
+        # A key without its value would be warned about on resuming.
+        kept = hub["runtime_info"]
+        hub["resumed_keys"] = {key: on for key, on in hub["resumed_keys"].items() if key in kept}
+        checkpoint["meta"].update(_origin(runner))
+        for part in ("meta", "message_hub"):
+            checkpoint[part] = _plain(checkpoint[part])
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        outdated = self._note_step(runner, step)
+        filename = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
+        runner.message_hub.update_info("last_ckpt", self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            filename,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            write_text(Path(runner.work_dir, "last_checkpoint"), str(self.last_ckpt))
+        for old in outdated:
+            self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
+
+    def _note_step(self, runner: Runner, step: int) -> list[int]:
+        """Add ``step`` to the kept ones and return those that it pushes out."""
+        if self.max_keep_ckpts <= 0 or (self.keep_ckpt_ids and self.keep_ckpt_ids[-1] == step):
+            return []
+        full = len(self.keep_ckpt_ids) == self.max_keep_ckpts
+        outdated = [self.keep_ckpt_ids[0]] if full else []
+        self.keep_ckpt_ids.append(step)  # a deque of that length drops the oldest
+        runner.message_hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
+        return outdated
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
+        if not self.save_best:
+            return
+        # The parent deletes the best file that it knows before it writes: let it know none.
+        before = self._best_paths()
+        self._set_best_paths(dict.fromkeys(before))
+        super()._save_best_checkpoint(runner, metrics)
+        after = self._best_paths()
+        self._set_best_paths({key: path or before.get(key) for key, path in after.items()})
+        for key, old in before.items():
+            if old and after.get(key) and old not in after.values():
+                self._remove(old)
+
+    def _best_paths(self) -> dict[str, str | None]:
+        if len(self.key_indicators) == 1:
+            return {"": self.best_ckpt_path}
+        return dict(self.best_ckpt_path_dict)
+
+    def _set_best_paths(self, paths: dict[str, str | None]) -> None:
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = paths[""]
+        else:
+            self.best_ckpt_path_dict = paths
+
+    def _remove(self, path: str) -> None:
+        if not is_main_process():
+            return
+        if self.file_backend.isfile(path):
+            self.file_backend.remove(path)
+        elif self.file_backend.isdir(path):  # deepspeed's checkpoints are folders
+            self.file_backend.rmtree(path)
+
+
+def _origin(runner: Runner) -> dict[str, Any]:
+    loader = runner.cfg.get("train_dataloader")
+    dataset = (loader.get("dataset") or {}) if isinstance(loader, dict) else {}
+    metainfo = getattr(runner.train_dataloader.dataset, "metainfo", None) or {}
+    origin: dict[str, Any] = {
+        "classes": [str(name) for name in metainfo.get("classes") or ()],
+        "dataset": " ".join(str(dataset[key]) for key in ("type", "data_root") if dataset.get(key)),
+        "backbone_sha256": (runner.cfg.get("backbone_file") or {}).get("sha256"),
+    }
+    # A Runner may be given built parts.
+    if all(isinstance(runner.cfg.get(part), dict) for part in RECIPE_PARTS):
+        origin["recipe"] = recipe_of(runner.cfg)
+    if isinstance(runner.cfg.get("model"), dict):
+        origin["model_json"] = json.dumps(_plain(runner.cfg.model), default=str)
+    return origin
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's numbers, paths and special dicts into what weights-only loading knows."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return str(value) if isinstance(value, Path) else value

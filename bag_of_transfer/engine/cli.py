@@ -1,0 +1,175 @@
+"""What all tools share at the door: flags, exit codes, one clear line for a mistake."""
+
+import argparse
+import io
+import os
+import select
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from bag_of_transfer.engine.bars import stop_bars
+from bag_of_transfer.engine.errors import UserError, mistake_in
+from bag_of_transfer.engine.interruption import TerminatedError, listen
+from bag_of_transfer.engine.shared_exit import join_failure
+from bag_of_transfer.engine.stock_configs import config_path
+from bag_of_transfer.engine.write_errors import as_user_error
+
+__all__ = [
+    "add_config_flags",
+    "evaluation_parser",
+    "parser",
+    "run_tool",
+    "set_data_root",
+    "training_parser",
+]
+
+INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
+
+
+def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
+    """Call ``main`` and turn what happens into an exit code of the contract.
+
+    A :class:`UserError` and an output that cannot be written become one line on stderr;
+    ``--debug`` lets every traceback through.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    listen()
+    _print_any_name()
+    try:
+        code = main(argv)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        stop_bars()
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except TerminatedError:
+        speaks, code = join_failure(TERMINATED, everyones=False)
+        stop_bars()
+        if speaks:
+            print("terminated", file=sys.stderr)
+        return code
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            stop_bars()
+            return PIPE_CLOSED
+        if "--debug" in argv:
+            raise
+        return _say(error)
+
+
+def _print_any_name() -> None:
+    """Print a file's name that is not UTF-8 with escapes, instead of failing over it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _nobody_reads() -> bool:
+    """Tell whether ``| head`` or the like has closed the screen's pipe; forget what is left."""
+    screen = select.poll()
+    screen.register(sys.stdout, select.POLLOUT)
+    closed = any(event & select.POLLERR for _, event in screen.poll(0))
+    if closed:  # Python would write the rest at its end, and fail with a message
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed
+
+
+def _say(error: Exception) -> int:
+    mistake = mistake_in(error)
+    user_error = mistake or as_user_error(error)
+    own_code = user_error.exit_code if user_error else 1
+    # A disk may be full on one machine of several, or for the one process that writes.
+    speaks, code = join_failure(own_code, everyones=mistake is not None)
+    stop_bars()
+    if not speaks:
+        return code
+    told = user_error or (
+        f"internal failure: {type(error).__name__}: {error}".strip()
+        + ": run again with --debug for details"
+    )
+    print(f"error: {told}", file=sys.stderr)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse would print the usage first; the contract wants the error on the first line.
+        print(f"error: {message}: {self.prog}: see {self.prog} -h", file=sys.stderr)
+        sys.exit(UserError.exit_code)
+
+
+def parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Make a parser whose help ends in one example; knows ``--debug``."""
+    made = _Parser(
+        description=description,
+        epilog="example:\n" + textwrap.indent(example, "  "),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    return made
+
+
+def add_config_flags(made: argparse.ArgumentParser) -> None:
+    """Add what every tool that reads a config understands."""
+    made.add_argument(
+        "config",
+        type=config_path,
+        help="config file (text style, _base_), or mmdet::PATH, mmseg::PATH",
+    )
+    made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
+    made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    made.add_argument("--seed", type=int, help="random seed [the config's, else 0]")
+    made.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
+    made.add_argument(
+        "--launcher",
+        choices=["none", "pytorch", "slurm", "mpi"],
+        default="none",
+        help="job launcher",
+    )
+    made.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+    made.add_argument(
+        "--amp",
+        choices=["auto", "off", "fp16", "bf16"],
+        default="auto",
+        help="mixed precision; auto: the config's, else bf16 where the hardware computes it",
+    )
+
+
+def set_data_root(folder: Path | None) -> None:
+    """Let configs find ``--data-root``; they say ``{{$DATA_ROOT:data}}``."""
+    if folder:
+        os.environ["DATA_ROOT"] = str(folder)
+
+
+def training_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Make the parser of ``train_cls.py`` and ``train.py``."""
+    made = parser(description, example)
+    add_config_flags(made)
+    made.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="auto|PATH",
+        help="go on from the newest complete checkpoint in the work dir, or from PATH",
+    )
+    made.add_argument(
+        "--tensorboard", action="store_true", help="write events for TensorBoard, too"
+    )
+    made.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what would be trained, and how long; train nothing",
+    )
+    return made
+
+
+def evaluation_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Make the parser of ``test_cls.py`` and ``test.py``."""
+    made = parser(description, example)
+    add_config_flags(made)
+    made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of that config")
+    made.add_argument("--out", type=Path, metavar="F.json", help="write the metrics here")
+    return made

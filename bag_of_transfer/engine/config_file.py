@@ -1,0 +1,166 @@
+"""Read a config file, apply the flags, and know which keys the user set."""
+
+import argparse
+import ast
+import contextlib
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+
+from bag_of_transfer.engine.cli import set_data_root
+from bag_of_transfer.engine.config_values import check_sections, check_values, settle_whole_numbers
+from bag_of_transfer.engine.environment import check_environment
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.runner import hush
+from bag_of_transfer.engine.stock_configs import is_stock, nearest_stock_config
+
+__all__ = ["leaf_keys", "load_config", "read_config"]
+
+NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
+
+
+def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config, set[str]]:
+    """Read the config, apply the flags, and say which keys the user set in leaf or flags.
+
+    What a config of an installed package says is a default, even where it is named itself.
+
+    Args:
+        args: The flags of :mod:`bag_of_transfer.engine.cli`.
+        tasks: The tool's tasks (``cls``, ``det``, ``seg``) by the config's ``default_scope``.
+
+    Raises:
+        UserError: For a missing or broken file, an override that exists nowhere, a config
+            of another tool, or a seed that NumPy does not take.
+    """
+    check_environment()
+    set_data_root(args.data_root)
+    explicit = set() if is_stock(args.config) else leaf_keys(args.config)
+    cfg = read_config(args.config)
+    if "default_scope" not in cfg:  # rather no config of a run than one of another tool
+        check_sections(cfg, args.config)
+    scope = cfg.get("default_scope", "mmengine")
+    if scope not in tasks:
+        raise _of_another_tool(cfg.get("default_scope"), tasks, args.config)
+    init_default_scope(scope)
+    # yapf would take seconds, several times a run, to beautify the text of the config.
+    object.__setattr__(cfg, "_format_python_code", False)
+    explicit |= apply_overrides(cfg, args.cfg_options)
+    check_sections(cfg, args.config)
+    settle_whole_numbers(cfg)
+    check_values(cfg)
+    cfg.task, cfg.default_scope = tasks[scope], scope
+    cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs", args.config.stem))
+    stated_seed = cfg.get("randomness", {}).get("seed")
+    seed = args.seed if args.seed is not None else stated_seed
+    seed = 0 if seed is None else seed
+    _check_seed(seed, "randomness.seed" if args.seed is None else "--seed")
+    cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
+    cfg.launcher = args.launcher
+    return cfg, explicit
+
+
+def _of_another_tool(scope: object, tasks: Mapping[str, str], path: Path) -> UserError:
+    own = " or ".join(repr(name) for name in tasks)
+    if scope == "mmengine" or (scope is None and "mmengine" not in tasks):
+        mend = f"a classifier's goes to train_cls.py and test_cls.py; others state {own}"
+    elif scope in ("mmdet", "mmseg"):
+        mend = "detection and segmentation configs go to train.py and test.py"
+    else:
+        mend = f"state {own}"
+    said = "there is no default_scope" if scope is None else f"default_scope is {scope!r}"
+    return UserError(f"{said}, this tool takes {own}", path, mend)
+
+
+def read_config(path: Path, import_named: bool = True) -> Config:
+    """Read a config, without the libraries' talk.
+
+    Args:
+        path: The file.
+        import_named: Import the modules that it names, too.
+
+    Raises:
+        UserError: If it or one of its bases is missing, no Python, or fails when it is read.
+    """
+    _refuse_missing(path)
+    hush(MMLogger.get_current_instance())
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
+            return Config.fromfile(path, import_custom_modules=import_named)
+    except FileNotFoundError as error:
+        raise UserError("a base of the config is missing", path, str(error)) from error
+    except UserError:
+        raise
+    except Exception as error:  # a config is code, and may fail in any way
+        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        mend = "mend it or the base that says so; --debug shows where"
+        raise UserError(f"the config cannot be read ({told})", path, mend) from error
+
+
+def _check_seed(seed: object, where: str) -> None:
+    if not isinstance(seed, int) or not 0 <= seed < NUM_SEEDS:
+        raise UserError(f"{seed!r} is no seed", where, f"use a whole number, 0 to {NUM_SEEDS - 1}")
+
+
+def _refuse_missing(path: Path) -> None:
+    """Say so in our words.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    if not path.is_file():
+        nearest = nearest_stock_config(path)
+        own = "see configs/ for those that come with this tool"
+        raise UserError("no such config", path, f"did you mean {nearest}?" if nearest else own)
+
+
+def leaf_keys(path: Path) -> set[str]:
+    """Find the dotted keys that the config file itself sets, its bases left aside.
+
+    Raises:
+        UserError: If the file is missing or no Python.
+    """
+    _refuse_missing(path)
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise UserError(
+            "the config is not valid Python", f"{path}:{error.lineno}", error.msg
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:  # zeros, or nested without end
+        told = f"the config is not valid Python ({type(error).__name__})"
+        raise UserError(told, path, "see the configs in configs/") from error
+    keys: dict[str, set[str]] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            name = statement.targets[0].id
+            keys[name] = set(_dotted(statement.value, keys))
+    return {f"{name}{inner}" for name, inside in keys.items() for inner in inside}
+
+
+def _dotted(value: ast.expr, known: Mapping[str, set[str]]) -> Iterator[str]:
+    """Yield the keys of a value, each behind a dot, and "" for the value itself.
+
+    Args:
+        value: What is assigned.
+        known: The same of the variables above: ``model = dict(backbone=backbone)``.
+    """
+    if isinstance(value, ast.Name):
+        yield from known.get(value.id, {""})
+        return
+    yield ""
+    for name, child in _items(value):
+        yield from (f".{name}{inner}" for inner in _dotted(child, known))
+
+
+def _items(value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(value, ast.Call):
+        yield from ((keyword.arg, keyword.value) for keyword in value.keywords if keyword.arg)
+    if isinstance(value, ast.Dict):
+        for key, child in zip(value.keys, value.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, child

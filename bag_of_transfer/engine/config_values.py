@@ -1,0 +1,225 @@
+"""Values of a config that a run counts or computes with, checked before anything is built.
+
+A learning rate of nan trains to the end and says nothing; a batch of "8" fails deep inside of
+torch.  Sections and keys are mmengine's; other keys keep any value.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from bag_of_transfer.engine.config_nodes import nodes
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.numbers import is_finite_number, is_whole
+
+__all__ = ["check_sections", "check_training_sections", "check_values", "settle_whole_numbers"]
+
+
+class _Rule(NamedTuple):
+    """What a value must be, as a test and as words."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(map(is_finite_number, value))
+
+
+COUNT = _Rule(lambda v: is_whole(v) and v >= 1, "a whole number, 1 or more")
+COUNT_OR_0 = _Rule(lambda v: is_whole(v) and v >= 0, "a whole number, 0 or more")
+COUNT_OR_NEVER = _Rule(lambda v: is_whole(v) and (v >= 1 or v == -1), "1 or more, or -1: never")
+WHOLE = _Rule(is_whole, "a whole number")
+NUMBER = _Rule(is_finite_number, "a finite number")
+NOT_NEGATIVE = _Rule(lambda v: is_finite_number(v) and v >= 0, "a finite number, 0 or more")
+POSITIVE = _Rule(lambda v: is_finite_number(v) and v > 0, "a finite number above 0")
+# An infinite norm clips nothing, but the norm is logged.
+POSITIVE_OR_INF = _Rule(
+    lambda v: POSITIVE.holds(v) or (isinstance(v, float) and v == math.inf), "a number above 0"
+)
+BELOW_1 = _Rule(lambda v: is_finite_number(v) and 0 <= v < 1, "a number from 0 to below 1")
+ALL_BELOW_1 = _Rule(
+    lambda v: _are_numbers(v) and all(0 <= n < 1 for n in v), "numbers from 0 to below 1"
+)
+TIMES = _Rule(
+    lambda v: isinstance(v, list | tuple) and all(is_finite_number(n) and n >= 0 for n in v),
+    "a list of finite numbers, 0 or more",
+)
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LEVEL = _Rule(lambda v: is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
+STARTS = ("fork", "spawn", "forkserver")
+START = _Rule(lambda v: v in STARTS, f"one of {', '.join(STARTS)}")
+WHOLES = (COUNT, COUNT_OR_0, COUNT_OR_NEVER, WHOLE)
+SWITCH = _Rule(lambda v: isinstance(v, bool), "True or False")
+MEANS = _Rule(lambda v: v is None or _are_numbers(v), "a list of finite numbers")
+STDS = _Rule(
+    lambda v: v is None or (_are_numbers(v) and all(n > 0 for n in v)),
+    "a list of finite numbers above 0",
+)
+
+
+def _or_each(rule: _Rule) -> _Rule:
+    """Allow a list too: Adafactor has two eps."""
+    return _Rule(
+        lambda v: all(map(rule.holds, v)) if isinstance(v, list | tuple) and v else rule.holds(v),
+        rule.words,
+    )
+
+
+def _or_none(rule: _Rule) -> _Rule:
+    return _Rule(lambda v: v is None or rule.holds(v), f"{rule.words}, or None")
+
+
+RULES: dict[str, _Rule] = {
+    "*_dataloader.batch_size": COUNT,
+    "*_dataloader.num_workers": COUNT_OR_0,
+    "*_dataloader.prefetch_factor": _or_none(COUNT),
+    "*_dataloader.drop_last": SWITCH,
+    "*_dataloader.persistent_workers": SWITCH,
+    "*_dataloader.pin_memory": SWITCH,
+    "train_cfg.max_epochs": COUNT,
+    "train_cfg.max_iters": COUNT,
+    "train_cfg.val_interval": COUNT,
+    "train_cfg.val_begin": COUNT_OR_0,
+    "auto_scale_lr.base_batch_size": COUNT,
+    "auto_scale_lr.enable": SWITCH,
+    "optim_wrapper.accumulative_counts": COUNT,
+    "optim_wrapper.clip_grad.max_norm": POSITIVE_OR_INF,
+    "optim_wrapper.optimizer.lr": POSITIVE,
+    "optim_wrapper.optimizer.momentum": BELOW_1,
+    "optim_wrapper.optimizer.weight_decay": NOT_NEGATIVE,
+    "optim_wrapper.optimizer.eps": _or_each(_or_none(NOT_NEGATIVE)),
+    "optim_wrapper.optimizer.dampening": NUMBER,
+    "optim_wrapper.optimizer.alpha": BELOW_1,
+    "optim_wrapper.optimizer.betas": ALL_BELOW_1,
+    "optim_wrapper.optimizer.nesterov": SWITCH,
+    "optim_wrapper.paramwise_cfg.*_mult": NOT_NEGATIVE,
+    "optim_wrapper.paramwise_cfg.custom_keys.*_mult": NOT_NEGATIVE,
+    "param_scheduler.*begin": NOT_NEGATIVE,  # mmengine takes half an epoch, too
+    "param_scheduler.*end": POSITIVE,
+    "param_scheduler.*milestones": TIMES,
+    "param_scheduler.*T_max": COUNT,
+    "param_scheduler.*step_size": COUNT,
+    "param_scheduler.*gamma": NOT_NEGATIVE,
+    "param_scheduler.*factor": NOT_NEGATIVE,
+    "param_scheduler.*power": NOT_NEGATIVE,
+    "param_scheduler.*eta_min": NOT_NEGATIVE,
+    "param_scheduler.*eta_min_ratio": NOT_NEGATIVE,
+    "default_hooks.*interval": COUNT_OR_NEVER,
+    "default_hooks.checkpoint.max_keep_ckpts": WHOLE,
+    "log_level": LEVEL,
+    "resume": _or_none(SWITCH),  # a path is said by load_from beside it, or by --resume
+    "env_cfg.mp_cfg.mp_start_method": START,
+    "*data_preprocessor.mean": MEANS,
+    "*data_preprocessor.std": STDS,
+}
+OPTIONAL = {
+    **dict.fromkeys(("train_cfg", "val_cfg", "test_cfg"), (dict,)),
+    **dict.fromkeys(("train_dataloader", "val_dataloader", "test_dataloader"), (dict,)),
+    **dict.fromkeys(("val_evaluator", "test_evaluator"), (dict, list, tuple)),
+    **dict.fromkeys(("optim_wrapper", "auto_scale_lr", "env_cfg", "default_hooks"), (dict,)),
+    **dict.fromkeys(("randomness", "visualizer", "log_processor", "custom_imports"), (dict,)),
+    "param_scheduler": (dict, list, tuple),
+    "custom_hooks": (list, tuple),
+}
+KINDS = {dict: "a dict", list: "a list"}
+STOCK = "see the configs in configs/"
+
+
+def check_sections(cfg: Mapping[str, Any], where: object) -> None:
+    """Check that the config describes a model, and that its sections are dicts or lists.
+
+    Args:
+        cfg: The whole config.
+        where: Its file, for the error.
+
+    Raises:
+        UserError: If a section is of another kind, or there is no model with a type.
+    """
+    if "rungs" in cfg and "model" not in cfg:
+        mend = "give it to tools/ladder.py"
+        raise UserError("a ladder's config, which trains no model itself", where, mend)
+    model = cfg.get("model")
+    if not isinstance(model, Mapping) or not model:
+        found = "is missing" if "model" not in cfg else f"is {_shown(model)}, no dict with a type"
+        raise UserError(f"the config's model {found}", where, STOCK)
+    for name, kinds in OPTIONAL.items():
+        value = cfg.get(name)
+        if value is not None and not isinstance(value, kinds):
+            words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS)
+            raise UserError(f"the config's {name} is {_shown(value)}, not {words}", where, STOCK)
+    for name in ("custom_hooks", "val_evaluator", "test_evaluator"):
+        stated = cfg.get(name) or ()
+        for index, part in enumerate(() if isinstance(stated, Mapping) else stated):
+            if not isinstance(part, Mapping) or "type" not in part:
+                what = f"{name}.{index} is {_shown(part)}, no dict with a type"
+                raise UserError(what, where, STOCK)
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        loader = cfg.get(name)
+        if loader is not None and not isinstance(loader.get("dataset"), Mapping):
+            what = f"the config's {name} has no dataset, or one that is no dict"
+            raise UserError(what, where, STOCK)
+
+
+def check_training_sections(cfg: Mapping[str, Any], where: object) -> None:
+    """Check that what only training needs is there.
+
+    Args:
+        cfg: The whole config.
+        where: What to call it in the error.
+
+    Raises:
+        UserError: If a section is missing.
+    """
+    if not cfg["model"].get("type"):
+        raise UserError("the config's model has no type", where, STOCK)
+    for name in ("train_dataloader", "train_cfg", "optim_wrapper"):
+        if not cfg.get(name):
+            raise UserError(f"the config has no {name}", where, f"training needs it; {STOCK}")
+    if not isinstance(cfg["optim_wrapper"].get("optimizer"), Mapping):
+        raise UserError("optim_wrapper has no optimizer, or no dict", where, STOCK)
+    if not {"batch_size", "batch_sampler"} & cfg["train_dataloader"].keys():
+        raise UserError("train_dataloader has no batch_size", where, "state it")
+
+
+def settle_whole_numbers(cfg: Any) -> None:
+    """Write ``max_iters=1e5``, which mmengine takes, as the whole number that it is, in place.
+
+    Args:
+        cfg: The whole config.
+    """
+    for key, value in list(cfg.items()):
+        if isinstance(value, Mapping | list):
+            _settle(value, key)
+
+
+def _settle(node: Any, dotted: str) -> None:
+    for key, value in list(node.items() if isinstance(node, Mapping) else enumerate(node)):
+        inner = f"{dotted}.{key}"
+        if isinstance(value, float) and value.is_integer() and _is_count(inner):
+            node[key] = int(value)
+        elif isinstance(value, Mapping | list):
+            _settle(value, inner)
+
+
+def _is_count(key: str) -> bool:
+    return any(rule in WHOLES and fnmatchcase(key, pattern) for pattern, rule in RULES.items())
+
+
+def check_values(cfg: Mapping[str, Any]) -> None:
+    """Check the numbers of a config, wherever they were set.
+
+    Raises:
+        UserError: If one is of a wrong type, out of its range, or not a number (nan).
+    """
+    for key, value in nodes(dict(cfg.items())):
+        for pattern, rule in RULES.items():
+            if fnmatchcase(key, pattern) and not rule.holds(value):
+                raise UserError(f"{_shown(value)} is no valid value", key, f"give {rule.words}")
+        if isinstance(value, float) and math.isnan(value):
+            raise UserError("nan is no number", key, "give a number")
+
+
+def _shown(value: Any) -> str:
+    return without_colons(repr(value)[:60])

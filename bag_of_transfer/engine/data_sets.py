@@ -1,0 +1,192 @@
+"""Look at the data of every split before the first step: what training and judging need.
+
+Our own data sets check themselves while they are built.  Those of mmdet and mmsegmentation drop
+what they do not understand, so that what they have made of the files is looked at afterwards.
+
+Training needs no test split: it is looked at where its list or folder is there, and otherwise one
+line says that it is not.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, HOOKS, init_default_scope
+from mmengine.runner import Runner
+
+from bag_of_transfer.engine.errors import NoTruthError, UserError, mistake_in
+from bag_of_transfer.engine.recipe import class_difference
+
+__all__ = [
+    "LookAtSplits",
+    "build_dataset",
+    "classes_of",
+    "data_mistakes",
+    "look_at",
+    "register_checks",
+]
+
+# What the libraries' data sets raise when a file is not as they expect.
+DATA_ERRORS = (
+    *(FileNotFoundError, NotADirectoryError, IsADirectoryError, LookupError, ValueError, TypeError),
+    *(AttributeError, AssertionError, SyntaxError, RecursionError),
+)
+
+_checks: dict[str, str] = {}
+
+
+def register_checks(modules: Mapping[str, str]) -> None:
+    """Let a task look at data sets after they are built; tasks do so when imported.
+
+    Args:
+        modules: By the dotted name of a data set's class, which may be a parent: the module whose
+            ``check`` takes the data set.  It is imported when there is such a data set.
+    """
+    _checks.update(modules)
+
+
+def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
+    """Build a data set and look at it.
+
+    Raises:
+        UserError: If its data is missing or contradicts itself.
+    """
+    init_default_scope(scope)
+    with data_mistakes(dataset_cfg):
+        dataset = DATASETS.build(dataset_cfg)
+        if hasattr(dataset, "full_init"):
+            dataset.full_init()
+        look_at(dataset)
+    return dataset
+
+
+def classes_of(dataset: Any) -> tuple[str, ...]:
+    """Return the class names in the order of their labels.
+
+    Raises:
+        UserError: If the data set names none.
+    """
+    classes = getattr(dataset, "metainfo", {}).get("classes")
+    if not classes or isinstance(classes, str):
+        what = f"the data set {type(dataset).__name__} names no classes"
+        mend = "state them, metainfo=dict(classes=(...)), in the order of the labels"
+        raise UserError(what, "train_dataloader.dataset", mend)
+    return tuple(classes)
+
+
+def look_at(dataset: Any) -> None:
+    """Check what a data set of mmdet or mmsegmentation has made of its files, wrapped or not.
+
+    Raises:
+        UserError: If boxes or labels would be lost or mistaken, or nothing counts in any part.
+    """
+    parts, empty = list(_parts(dataset)), []
+    for part in parts:
+        try:
+            _check(part)
+        except NoTruthError as error:
+            empty.append(error)
+    if len(empty) == len(parts):
+        raise empty[0]
+
+
+def _check(part: Any) -> None:
+    for kind in type(part).__mro__:
+        module = _checks.get(f"{kind.__module__}.{kind.__qualname__}")
+        if module:
+            import_module(module).check(part)
+
+
+def _parts(dataset: Any) -> Iterator[Any]:
+    """Yield the data sets inside of wrappers (repeated, joined, mixed)."""
+    inner = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
+    if inner == [None]:
+        yield dataset
+    else:
+        for part in inner:
+            yield from _parts(part)
+
+
+@contextlib.contextmanager
+def data_mistakes(dataset_cfg: Any) -> Iterator[None]:
+    """Take what a library's data set raises while it is built for a mistake in the data.
+
+    Raises:
+        UserError: In its place.
+    """
+    try:
+        yield
+    except DATA_ERRORS as error:
+        mistake = mistake_in(error)
+        if mistake:
+            raise mistake from error
+        lines = str(error).strip().splitlines() or [""]
+        what = f"the data set cannot be built ({type(error).__name__}: {lines[0][:200]})"
+        mend = "mend the file or the data set's arguments; --debug shows where"
+        raise UserError(what, _place(dataset_cfg), mend) from error
+
+
+def _place(dataset_cfg: Any) -> object:
+    if isinstance(dataset_cfg, Mapping):
+        return next((path for path, _ in _places(dataset_cfg)), dataset_cfg.get("type", "dataset"))
+    return "dataset"
+
+
+def _places(dataset_cfg: Mapping[str, Any]) -> Iterator[tuple[Path, bool]]:
+    """Yield the list, file or folder of each part of a split, and whether it is there."""
+    inner = dataset_cfg.get("datasets") or dataset_cfg.get("dataset")
+    if inner:
+        for part in inner if isinstance(inner, list | tuple) else [inner]:
+            yield from _places(part)
+        return
+    root = dataset_cfg.get("data_root") or dataset_cfg.get("root") or ""
+    path = Path(root, dataset_cfg.get("ann_file") or dataset_cfg.get("split") or "").expanduser()
+    yield path, path.exists()
+
+
+@HOOKS.register_module()
+class LookAtSplits(Hook):
+    """Look at the data sets of validation and test once all is built, before the first step."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Check both splits.
+
+        Raises:
+            UserError: If one cannot be judged by, or has other classes than the training data.
+        """
+        cfg = runner.cfg
+        if runner.val_loop is not None:
+            dataset = runner.val_loop.dataloader.dataset
+            look_at(dataset)
+            _check_classes(cfg.classes, dataset, "val")
+        test = (cfg.get("test_dataloader") or {}).get("dataset")
+        if test is None or test == (cfg.get("val_dataloader") or {}).get("dataset"):
+            return
+        if _only_formats(cfg.get("test_evaluator")):
+            return  # a server judges, so that no truth need be there
+        missing = [path for path, there in _places(test) if not there]
+        if missing:
+            message = f"the test split is not there, so it is not looked at: {missing[0]}"
+            print_log(message, logger="current")
+            return
+        _check_classes(cfg.classes, build_dataset(test, cfg.default_scope), "test")
+
+
+def _only_formats(evaluator: Any) -> bool:
+    metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator or {}]
+    return any(metric.get("format_only") for metric in metrics)
+
+
+def _check_classes(trained: Sequence[str], dataset: Any, split: str) -> None:
+    pair = class_difference(trained, classes_of(dataset))
+    if pair:
+        told = f"{pair[0]} against {pair[1]}"
+        raise UserError(
+            f"the {split} split has other classes than the training data: {told}",
+            f"{split}_dataloader.dataset",
+            "take the classes of the training data (classes_from), or state the same for both",
+        )

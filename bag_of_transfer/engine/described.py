@@ -1,0 +1,226 @@
+"""Networks that a file describes (a checkpoint's ``meta['model_json']``), built from data alone.
+
+mmengine imports whatever a ``type`` names and calls it, so that ``{"type": "subprocess.Popen"}``
+would start a program; some networks fetch or execute what one of their arguments names.  Here a
+description passes only if every type is registered by a library that this process has imported,
+and without anything that points to another place.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS, TASK_UTILS, Registry
+
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.json_file import parse_json
+
+__all__ = ["MEND", "admit", "names_a_place", "read_description"]
+
+SCOPES = ("mmengine", "mmdet", "mmseg")
+# Types that mmcv and mmdet look up elsewhere than in a registry, by the key of their dict.
+UNREGISTERED = {
+    "nms": frozenset({"nms", "soft_nms", "nms_match", "nms_quadri", "nms_rotated"}),
+    "roi_layer": frozenset(
+        {
+            *("RoIAlign", "RoIAlignRotated", "RoIPool", "SimpleRoIAlign"),
+            *("DeformRoIPoolPack", "ModulatedDeformRoIPoolPack"),
+        }
+    ),
+}
+# They fetch or execute a file by themselves, of a name that looks like any other word.
+FETCHING = frozenset(
+    {
+        *("BertModel", "ATSSVLFusionHead"),  # transformers' from_pretrained
+        *("TIMMBackbone", "Detectron2Wrapper"),  # timm's and detectron2's loaders
+        *("KnowledgeDistillationSingleStageDetector", "LAD"),  # Config.fromfile of a teacher
+        "VPD",  # diffusion models by name
+    }
+)
+WEIGHTS = frozenset({"init_cfg", "pretrained", "checkpoint"})
+POINTERS = frozenset({"pretrained", "checkpoint", "ckpt", "url", "uri"})
+POINTING_ENDS = frozenset({"file", "path", "dir", "folder", "cache"})
+# A path, an address, or a file's name; "a.b" is none (timm's names have tags, options dots).
+PLACE = re.compile(
+    r"[/\\:~]|^\.|\.(?:bin|ckpt|gz|h5|json|npy|npz|onnx|params|pickle|pkl|pth?|py|safetensors|tar|"
+    r"txt|xml|ya?ml|zip)$",
+    re.IGNORECASE,
+)
+WORD = re.compile(r"[\w .,+\-|<>=]*")  # neither brackets nor quotes: mmdet evaluates a text or two
+MAX_BYTES, MAX_NODES, MAX_COUNT = 4_000_000, 100_000, 10_000_000
+MEND = "use a checkpoint that the training tools wrote, of the config that you give"
+
+
+def read_description(meta: Mapping[str, Any], where: object) -> dict[str, Any] | None:
+    """Read what a checkpoint says of its network; None if it says nothing.
+
+    Args:
+        meta: Of the checkpoint.
+        where: The checkpoint, for the error.
+
+    Raises:
+        UserError: If it is no JSON object, or a very long one.
+    """
+    text = meta.get("model_json")
+    if not text:
+        return None
+    if not isinstance(text, str) or len(text) > MAX_BYTES:
+        what = "the checkpoint's meta['model_json'] is no text of JSON, or a very long one"
+        raise UserError(what, where, MEND)
+    return dict(parse_json(text, f"{where} (meta['model_json'])", MEND, finite=False))
+
+
+def admit(
+    model: Mapping[str, Any],
+    where: object,
+    own: Mapping[str, Any] | None = None,
+    scope: str = "mmengine",
+) -> ConfigDict:
+    """Check that a described network can be built without running or fetching anything.
+
+    What the user's own config says at the same place is the user's word, and stays.  Weights
+    (``init_cfg``, ``pretrained``) are dropped in any case: they lie in the checkpoint.
+
+    Args:
+        model: The description, as read from a file.
+        where: The file, for the error.
+        own: The model of the config that the user gave, if there is one.
+        scope: The ``default_scope``, where types are looked up.
+
+    Returns:
+        The description without what names a path or an address.
+
+    Raises:
+        UserError: If a type is registered nowhere, or the description is no plain data, or too
+            large.
+    """
+    cleaned = _Walk(where).dict(model, _Place("model", own, scope))
+    return ConfigDict(cleaned)
+
+
+def names_a_place(key: str, value: Any) -> bool:
+    """Tell whether an argument points to weights, a file or an address, by its name or value."""
+    words = key.lower().split("_")
+    if POINTERS & set(words) or words[-1] in POINTING_ENDS:
+        return True
+    values = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and _is_place(text) for text in values)
+
+
+def _is_place(text: str) -> bool:
+    return bool(PLACE.search(text)) or not WORD.fullmatch(text)
+
+
+class _Place(NamedTuple):
+    """Where in the description the walk is, and what the user's config says there."""
+
+    dotted: str
+    own: Any
+    scope: str
+
+    @property
+    def key(self) -> str:
+        return next(name for name in reversed(self.dotted.split(".")) if not name.isdecimal())
+
+    def child(self, key: str | int, scope: str) -> "_Place":
+        own = self.own
+        if isinstance(key, str):
+            inner = own.get(key) if isinstance(own, Mapping) else None
+        else:
+            inner = own[key] if isinstance(own, list | tuple) and key < len(own) else None
+        return _Place(f"{self.dotted}.{key}", inner, scope)
+
+
+class _Walk:
+    """Goes through a description, which is JSON: no deeper than ``parse_json`` lets it be."""
+
+    def __init__(self, where: object) -> None:
+        self._where, self._num_nodes = where, 0
+
+    def dict(self, node: Mapping[str, Any], place: _Place) -> dict[str, Any]:
+        scope = self._scope(node, place)
+        if "type" in node:
+            self._check_type(node, place._replace(scope=scope))
+        kept: dict[str, Any] = {}
+        for key, value in node.items():
+            inner = place.child(key, scope)
+            if key.startswith("_") and key != "_scope_":
+                raise self._error(f"the key {key!r} is none of a network", place)
+            if key in WEIGHTS or (key != "type" and self._points_elsewhere(key, value, inner)):
+                continue
+            kept[key] = self._value(value, inner)
+        return kept
+
+    def _value(self, value: Any, place: _Place) -> Any:
+        self._num_nodes += 1
+        if self._num_nodes > MAX_NODES:
+            raise self._error(f"more than {MAX_NODES} values", place)
+        if isinstance(value, Mapping):
+            return self.dict(value, place)
+        if isinstance(value, list | tuple):
+            items = (place.child(index, place.scope) for index in range(len(value)))
+            return [self._value(item, inner) for item, inner in zip(value, items, strict=True)]
+        if isinstance(value, int) and abs(value) > MAX_COUNT and value != place.own:
+            raise self._error(f"{value} is larger than any number of a network", place)
+        return value
+
+    def _points_elsewhere(self, key: str, value: Any, place: _Place) -> bool:
+        return names_a_place(key, value) and not _is_same(value, place.own)
+
+    def _scope(self, node: Mapping[str, Any], place: _Place) -> str:
+        scope = node.get("_scope_", place.scope)
+        stated = place.own.get("_scope_") if isinstance(place.own, Mapping) else None
+        if scope not in SCOPES and scope not in (place.scope, stated):
+            raise self._error(f"the library {scope!r} is not known", place)
+        return str(scope)
+
+    def _check_type(self, node: Mapping[str, Any], place: _Place) -> None:
+        stated = place.own if isinstance(place.own, Mapping) else {}
+        name = node["type"]
+        if not isinstance(name, str):
+            raise self._error(f"a type is {type(name).__name__}, not a name", place)
+        if name in FETCHING and not _is_same(_without_weights(node), _without_weights(stated)):
+            raise self._error(f"{name} may fetch files, and the config says otherwise", place)
+        known = name in UNREGISTERED.get(place.key, ()) or _is_registered(name, place.scope)
+        if not known and name != stated.get("type"):
+            raise self._error(f"{name[:60]!r} is no network of a library in use", place)
+
+    def _error(self, what: str, place: _Place) -> UserError:
+        told = without_colons(what)
+        return UserError(
+            f"refused a described network ({told})", f"{self._where} ({place.dotted})", MEND
+        )
+
+
+def _is_same(value: Any, own: Any) -> bool:
+    """Compare with the user's config, whose tuples JSON has as lists."""
+    if isinstance(value, Mapping) and isinstance(own, Mapping):
+        return value.keys() == own.keys() and all(_is_same(value[k], own[k]) for k in value)
+    if isinstance(value, list | tuple) and isinstance(own, list | tuple):
+        return len(value) == len(own) and all(map(_is_same, value, own))
+    return type(value) is type(own) and bool(value == own)
+
+
+def _without_weights(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key not in WEIGHTS}
+
+
+def _is_registered(name: str, scope: str) -> bool:
+    prefix, dot, last = name.rpartition(".")
+    if dot and prefix not in SCOPES:
+        return False
+    places = (one for root in (MODELS, TASK_UTILS) for one in _registries(root, prefix or scope))
+    return last.isidentifier() and any(last in one.module_dict for one in places)
+
+
+def _registries(root: Registry, scope: str) -> Iterator[Registry]:
+    """Yield the registry of a scope, filled, and those above it."""
+    if scope in SCOPES[1:]:
+        import_module(f"{scope}.registry")  # joins the tree
+    registry: Registry | None = root.children.get(scope, root)
+    while registry is not None:
+        registry.import_from_location()
+        yield registry
+        registry = registry.parent

@@ -1,0 +1,77 @@
+"""Is the machine's set of packages one that can work?  Asked once, before anything heavy.
+
+OpenMMLab's packages stopped at torch 2.1; this toolkit runs on VBTI's forks, whose packages
+have the prefix ``onedl-`` and which install into the same folders (``mmcv/``, ``mmdet/``, ...).
+With both installed, files of one lie among files of the other.
+"""
+
+import importlib
+from importlib import metadata
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["check_environment", "refuse_upstream_beside_forks"]
+
+# Packages that write into a fork's folders; names as on PyPI.
+UPSTREAM = {
+    "onedl-mmengine": ("mmengine", "mmengine-lite"),
+    "onedl-mmcv": ("mmcv", "mmcv-full", "mmcv-lite"),
+    "onedl-mmdetection": ("mmdet",),
+    "onedl-mmsegmentation": ("mmsegmentation",),
+}
+
+
+def check_environment() -> None:
+    """Stop where upstream packages lie beside the forks, a fork is missing, or cv2 is.
+
+    Raises:
+        UserError: With the commands that mend it.
+    """
+    refuse_upstream_beside_forks()
+    missing = [name for name in UPSTREAM if not _is_installed(name)]
+    if missing:
+        raise UserError(
+            f"packages are missing: {' '.join(missing)}",
+            "this Python environment",
+            f"make setup, or pip install {' '.join(missing)}",
+        )
+    _check_cv2()
+
+
+def refuse_upstream_beside_forks() -> None:
+    """Stop where a fork and an upstream package are installed together.
+
+    Raises:
+        UserError: With the command that leaves the forks alone there.
+    """
+    forks = [name for name in UPSTREAM if _is_installed(name)]
+    upstream = [name for names in UPSTREAM.values() for name in names if _is_installed(name)]
+    if forks and upstream:
+        both = " ".join(upstream)
+        raise UserError(
+            f"upstream packages are installed beside their forks: {both}",
+            f"{' '.join(forks)} install into the same folders",
+            # Uninstalling one removes files of the other: both go, then the forks come back.
+            f"pip uninstall -y {both} {' '.join(forks)} && pip install {' '.join(UPSTREAM)}",
+        )
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _check_cv2() -> None:
+    try:
+        importlib.import_module("cv2")
+    except ImportError as error:
+        # opencv-python links libGL, which servers lack; the headless build does not.
+        raise UserError(
+            f"cv2 cannot be imported ({error})",
+            "OpenCV in this Python environment",
+            "pip uninstall -y opencv-python opencv-python-headless; "
+            "pip install opencv-python-headless",
+        ) from error

@@ -1,0 +1,179 @@
+"""From a checkpoint to its metrics, the same way for the three tasks."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+
+from bag_of_transfer.engine import (
+    checkpoints,
+    data_sets,
+    launch,
+    own_metrics,
+    own_readers,
+    progress,
+    records,
+)
+from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.described import admit, read_description
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.input_channels import follow_in_channels, know_any_channels
+from bag_of_transfer.engine.recipe import class_difference
+from bag_of_transfer.engine.runner import build_runner
+from bag_of_transfer.engine.sized_build import sized_by
+
+__all__ = ["described_model", "evaluate", "report"]
+
+
+def evaluate(
+    cfg: Config,
+    checkpoint_path: Path,
+    evaluator_options: dict[str, Any] | None = None,
+    tta: bool = False,
+) -> dict[str, Any]:
+    """Evaluate a checkpoint on the test split (the val split where a config has no other).
+
+    The network is rebuilt from what the checkpoint says of itself, so that a detector
+    fine-tuned with ``--backbone`` needs no flag again.
+
+    Args:
+        cfg: From :func:`load_config`; changed.
+        checkpoint_path: A checkpoint that this toolkit wrote.
+        evaluator_options: More arguments for the metric (where to write predictions, say).
+        tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``; what its
+            ``tta_test_cfg`` says (sliding windows, say) goes into the network's ``test_cfg``.
+
+    Returns:
+        The record for ``metrics.json``.
+
+    Raises:
+        UserError: If the checkpoint lacks its description, its tensors do not fit, its
+            classes are not those of the data, or the config has neither a test nor a validation
+            split or no test-time augmentation.
+    """
+    checkpoint_path = checkpoints.follow_pointer(checkpoint_path)
+    checkpoint = checkpoints.load_checkpoint(checkpoint_path)
+    launch.init_processes(cfg)
+    split = _only_test(cfg)
+    own_metrics.judge_in_percent(cfg)
+    own_readers.read_with_ours(cfg)
+    cfg.model = described_model(checkpoint, checkpoint_path, cfg)
+    follow_in_channels(cfg)
+    launch.share_cores(cfg)
+    cfg.test_evaluator.update(evaluator_options or {})
+    if tta:
+        _augment_at_test_time(cfg)
+    state = checkpoints.state_dict_of(checkpoint, checkpoint_path)
+    with sized_by(state, checkpoint_path):
+        runner = build_runner(cfg)
+    dataset = runner.test_loop.dataloader.dataset
+    data_sets.look_at(dataset)
+    _check_classes(
+        tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
+    )
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    network = network.module if tta else network
+    checkpoints.refuse_misfits(network, state, checkpoint_path)
+    network.load_state_dict(state)
+    started = time.perf_counter()
+    metrics = runner.test()
+    seconds = time.perf_counter() - started
+    record = records.describe_run(
+        runner,
+        split=split,
+        num_images=len(dataset),
+        metrics=metrics,
+        evaluator=runner.test_loop.evaluator,
+        checkpoint=checkpoint_path,
+        seconds=seconds,
+        img_per_s=len(dataset) / seconds,
+        minutes_per_epoch=None,
+    )
+    # The config does not know it: training was told by --backbone.
+    return record | {"backbone_sha256": checkpoint["meta"].get("backbone_sha256")}
+
+
+def report(record: dict[str, Any], out: Path | None) -> None:
+    """Print the metrics, and write the whole record to ``out`` if given; on rank 0 only."""
+    if not is_main_process():
+        return
+    said = "  ".join(f"{name} {value:.2f}" for name, value in record["metrics"].items())
+    print(f"{record['split']} ({record['num_images']} images): {said}")
+    if out:
+        write_json(out, record)
+
+
+def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> ConfigDict:
+    """Read the config of the network that a checkpoint holds; it can be built without danger.
+
+    Args:
+        checkpoint: What the file holds.
+        path: The file, for the error.
+        cfg: The config that the user gave; a type of its own model may stand there, too.
+
+    Raises:
+        UserError: If the checkpoint describes no network or names no classes, one of another
+            type than the config's, or one that ``described.admit`` refuses.
+    """
+    meta = checkpoints.meta_of(checkpoint)
+    described, classes = read_description(meta, path), meta.get("classes")
+    if described is None or not classes:
+        raise UserError(
+            "the checkpoint does not describe its network", path, "use one that this toolkit wrote"
+        )
+    if not isinstance(classes, list | tuple) or not all(isinstance(n, str) for n in classes):
+        mend = "use one that this toolkit wrote"
+        raise UserError("the checkpoint's classes are no list of names", path, mend)
+    kind, stated = described.get("type"), cfg.model.get("type")
+    if kind != stated:
+        raise UserError(
+            f"the checkpoint's model is {without_colons(str(kind)[:60])}, the config's {stated}",
+            path,
+            "give the config that it was trained with",
+        )
+    know_any_channels(cfg)
+    return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
+
+
+def _only_test(cfg: Config) -> str:
+    """Drop what only training needs; return the name of the split that is left."""
+    if cfg.get("test_dataloader") is None:
+        if cfg.get("val_dataloader") is None:
+            what = "the config has neither a test nor a validation split"
+            raise UserError(what, cfg.filename, "state test_dataloader and test_evaluator")
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+        cfg.test_cfg = {}
+    split = "val" if cfg.test_dataloader == cfg.get("val_dataloader") else "test"
+    dropped = ("dataloader", "cfg", "evaluator")
+    for key in (f"{part}_{what}" for part in ("train", "val") for what in dropped):
+        cfg.pop(key, None)
+    for key in ("optim_wrapper", "param_scheduler", "auto_scale_lr"):
+        cfg.pop(key, None)
+    cfg.setdefault("default_hooks", {}).checkpoint = None  # it would ask about ``save_best``
+    cfg.custom_hooks = [dict(type=progress.ProgressHook.__name__)]
+    return split
+
+
+def _augment_at_test_time(cfg: Config) -> None:
+    if not {"tta_model", "tta_pipeline"} <= cfg.keys():
+        raise UserError(
+            "the config has no test-time augmentation", "--tta", "state tta_model and tta_pipeline"
+        )
+    if "tta_test_cfg" in cfg:
+        cfg.merge_from_dict({"model": {"test_cfg": cfg.tta_test_cfg}})
+    cfg.model = ConfigDict(cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def _check_classes(trained: Sequence[str], found: Sequence[str], path: Path) -> None:
+    pair = class_difference(trained, found)
+    if pair:
+        raise UserError(
+            f"the checkpoint's classes are not the data's: {pair[0]} against {pair[1]}",
+            path,
+            "evaluate on data with the classes it was trained on, in that order",
+        )

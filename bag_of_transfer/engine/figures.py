@@ -1,0 +1,28 @@
+"""Figures as files: the same figure gives the same bytes."""
+
+import io
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from bag_of_transfer.engine.atomic import write_bytes
+
+__all__ = ["save_figure"]
+
+DPI = 150
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem`` + .png and .svg, whole or not at all; the same figure gives equal bytes."""
+    written = []
+    for kind in ("png", "svg"):
+        data = io.BytesIO()
+        # Without a salt an SVG's ids are random, without None it holds the time.
+        with rc_context({"svg.hashsalt": stem.name}):
+            metadata = {"Date": None} if kind == "svg" else None
+            figure.savefig(data, format=kind, dpi=DPI, metadata=metadata)
+        path = stem.with_name(f"{stem.name}.{kind}")
+        write_bytes(path, data.getvalue())
+        written.append(path)
+    return written

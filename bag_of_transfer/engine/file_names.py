@@ -1,0 +1,79 @@
+"""Names of files and folders: those that nobody can write down, and those written otherwise."""
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path, PurePath, PurePosixPath
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["FileFinder", "composed", "refuse_undecodable"]
+
+
+def refuse_undecodable(paths: Iterable[PurePath], what: str) -> None:
+    """Refuse names that are not UTF-8: records and tables that hold them could not be read.
+
+    Args:
+        paths: Files or folders.
+        what: What they are, for the error.
+
+    Raises:
+        UserError: If there is such a name, which is shown with escapes.
+    """
+    for path in paths:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError as error:
+            shown = str(path).encode("utf-8", "backslashreplace").decode()
+            raise UserError(f"the name of {what} is not UTF-8", shown, "rename it") from error
+
+
+def composed(name: str) -> str:
+    """Return a name with its accents joined to their letters (NFC); macOS splits them off."""
+    return unicodedata.normalize("NFC", name)
+
+
+class FileFinder:
+    """Finds files whose names a list from another system writes otherwise: accents, backslashes."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, str]] = {}  # composed name -> name; read once
+
+    def find(self, folder: Path, name: str) -> Path | None:
+        """Return the file that ``name`` stands for; None if there is none.
+
+        Args:
+            folder: Where the name starts.
+            name: May have folders in it, and may lead out of ``folder``.
+        """
+        path = Path(folder, name)
+        if _exists(path):
+            return path if path.is_file() else None
+        path = folder
+        for part in PurePosixPath(name.replace("\\", "/")).parts:
+            path = self._entry(path, part)
+        return path if _exists(path) and path.is_file() else None
+
+    def nearly(self, folder: Path, name: str) -> str | None:
+        """Return the name of a file that differs from the missing ``name`` in case only."""
+        path = Path(folder, name.replace("\\", "/"))
+        wanted, there = composed(path.name).casefold(), self._names(path.parent).items()
+        return next((name for each, name in there if each.casefold() == wanted), None)
+
+    def _entry(self, folder: Path, name: str) -> Path:
+        if _exists(folder / name):
+            return folder / name
+        return folder / self._names(folder).get(composed(name), name)
+
+    def _names(self, folder: Path) -> dict[str, str]:
+        if folder not in self._folders:
+            there = os.listdir(folder) if _exists(folder) and folder.is_dir() else []
+            self._folders[folder] = {composed(each): each for each in there}
+        return self._folders[folder]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than a file system takes
+        return False

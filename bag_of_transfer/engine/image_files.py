@@ -1,0 +1,91 @@
+"""Which files of a folder are images, and a word about the pictures that are passed over."""
+
+import logging
+import mimetypes
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mmengine.logging import print_log
+from PIL import Image
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["SUFFIXES", "files_below", "has_image_suffix", "warn_of_passed_over"]
+
+# In either case.  Formats that the reader knows (image_reader.py) and people keep
+# photographs in: an .ico is read where an annotation names it, but not looked for.
+SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jpe", ".jfif", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif",
+)  # fmt: skip
+# Asked of files whose suffix says nothing; their headers are cheap to read and run nothing.
+SNIFFED = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
+
+
+def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Find all files of a folder and its sub-folders; hidden files and folders do not count.
+
+    Notebooks keep copies of pictures in hidden folders.  Links to folders are followed, but not to
+    one that is being read: its pictures would come again and again.
+
+    Args:
+        folder: Where to start.
+        without: Real paths of folders that are passed over.
+
+    Raises:
+        UserError: If a folder cannot be read.
+    """
+    real = os.path.realpath(folder)
+    if real in without:
+        return
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((each for each in found if each.name[0] != "."), key=lambda e: e.name)
+    except OSError as error:
+        what = f"the folder cannot be read ({error.strerror})"
+        raise UserError(what, folder, "let it be read, or take it out") from error
+    for entry in entries:
+        if entry.is_dir():
+            yield from files_below(Path(entry.path), without | {real})
+        else:
+            yield Path(entry.path)
+
+
+def has_image_suffix(name: str) -> bool:
+    """Return whether the name ends like an image's; hidden files do not count.
+
+    macOS puts a ``._photo.jpg``, which is no picture, beside each photo.jpg.
+    """
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def warn_of_passed_over(files: Iterable[Path], where: object) -> None:
+    """Count the pictures whose suffix is none of ``SUFFIXES`` in one line; none, no line.
+
+    Args:
+        files: Everything that was found; what does not look like a picture is no loss.
+        where: The folder, for the line.
+    """
+    pictures = [path for path in files if not has_image_suffix(path.name) and _is_picture(path)]
+    if pictures:
+        counts = Counter(path.suffix.lower() or "no suffix" for path in pictures)
+        named = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
+        message = f"{where}: passed over {len(pictures)} pictures for their suffix ({named})"
+        read = f"; read are {' '.join(SUFFIXES)}"
+        print_log(message + read, logger="current", level=logging.WARNING)
+
+
+def _is_picture(path: Path) -> bool:
+    """Return whether a file is a picture by its suffix, or by its content if that is unknown."""
+    if path.name.startswith("."):
+        return False
+    kind, _ = mimetypes.guess_type(path.name)
+    if kind:
+        return kind.startswith("image/")
+    try:
+        with Image.open(path, formats=SNIFFED):
+            return True
+    except Exception:  # what Pillow raises, or the system (a folder, no permission)
+        return False

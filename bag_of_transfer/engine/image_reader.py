@@ -1,0 +1,196 @@
+"""Read images: the one way for the three tasks, for the scan, training, testing and predicting.
+
+What is read, and how, is in ``docs/images.md``.  OpenCV decodes the plain files, because it is
+the fastest (benchmarks/image_readers.py), Pillow all others; on the plain ones both agree.
+"""
+
+import contextlib
+import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from mmengine.registry import TRANSFORMS
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.plain_images import is_plain, may_be_turned
+
+__all__ = ["ReadImage", "decode_file", "orientation_of", "read_error", "read_image",
+           "read_pixels", "truncated_is_an_error", "turned"]  # fmt: skip
+
+# Pillow's names.  It would start another program for an EPS, whatever the file is called.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "ICO", "JPEG2000", "AVIF")
+CHANNELS = (1, 3, 4)
+EXIF_ORIENTATION = 0x0112  # Exif 2.32, table 4
+TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda pixels: cv2.flip(pixels, 1),
+    3: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_180),
+    4: lambda pixels: cv2.flip(pixels, 0),
+    5: cv2.transpose,
+    6: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda pixels: cv2.rotate(cv2.transpose(pixels), cv2.ROTATE_180),
+    8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+_lock = threading.Lock()
+_decoding: list[bool] = []  # per decode under way: Pillow's switch before the first of them
+
+Pixels = UInt8[np.ndarray, "H W *C"]
+
+
+def read_image(path: str | Path, channels: int = 3) -> Image.Image:
+    """Read an image for Pillow, upright and of 8 bits: L, RGB or RGBA, see :func:`read_pixels`.
+
+    Raises:
+        UserError: If the file can't be read.
+    """
+    return Image.fromarray(read_pixels(path, channels))
+
+
+def read_pixels(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixels:
+    """Read an image upright, as Exif says, and of 8 bits.
+
+    Args:
+        path: A file of any format in ``FORMATS``, whatever its suffix.
+        channels: 1: grey, H x W; 3: RGB, H x W x 3; 4: RGBA as stored, H x W x 4, opaque where the
+            file has no alpha.  Otherwise alpha is dropped.
+        bgr: The order of three channels.
+
+    Raises:
+        UserError: If the file can't be read: cut off, no image, 32-bit pixels beyond 0 to 255, or
+            so many pixels that Pillow takes it for an attack (179 million).
+    """
+    try:
+        return decode_file(path, channels, bgr)
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
+        why = read_error(Path(path), error)
+        raise UserError(f"the image can't be read ({why})", path, "mend or remove it") from error
+
+
+def decode_file(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixels:
+    """Decode an image file, see :func:`read_pixels`.
+
+    Raises:
+        Exception: Whatever the system or Pillow's decoders raise if the file can't be read.
+    """
+    with open(path, "rb", buffering=0) as file:  # Path.read_bytes takes three times as long
+        data = file.read()
+    if channels == 4:
+        return _with_pillow(data, "RGBA")
+    pixels, is_bgr = (_with_opencv(data) if is_plain(data) else None), True
+    if pixels is None:
+        pixels, is_bgr = _with_pillow(data, "RGB"), False
+    if channels == 1:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY if is_bgr else cv2.COLOR_RGB2GRAY)
+    return pixels if is_bgr == bgr else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def read_error(path: Path, error: Exception) -> str:
+    """Return the reason why ``path`` can't be read, in a few words and without its name."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, UnidentifiedImageError):
+        return "empty file" if path.stat().st_size == 0 else "not an image"
+    return str(error) or type(error).__name__
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return Exif's number for how the picture is to be turned; 1 where no note can be read."""
+    try:
+        return image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:  # a broken note is none; struct.error, SyntaxError, ValueError...
+        return 1
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn pixels (H W or H W C) upright."""
+    return TURNS[orientation](pixels) if orientation in TURNS else pixels
+
+
+@contextlib.contextmanager
+def truncated_is_an_error() -> Iterator[None]:
+    """Let Pillow refuse a cut file, even if another library told it not to.
+
+    Its switch is global: threads that decode at the same time share one change.
+    """
+    with _lock:
+        _decoding.append(_decoding[0] if _decoding else ImageFile.LOAD_TRUNCATED_IMAGES)
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        with _lock:
+            before = _decoding.pop()
+            if not _decoding:
+                ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _with_opencv(data: bytes) -> np.ndarray | None:
+    """Decode a plain file as BGR; None if OpenCV can't."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is None or not may_be_turned(data):
+        return pixels
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:  # reads the header only
+        return turned(pixels, orientation_of(image))
+
+
+def _with_pillow(data: bytes, mode: str) -> np.ndarray:
+    with truncated_is_an_error(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        image.load()
+        pixels = np.asarray(_of_8_bits(image, mode))
+        return turned(pixels, orientation_of(image))
+
+
+def _of_8_bits(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == mode:
+        return image
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        # Pillow would clip at 255, which makes nearly every 16-bit picture white.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        _refuse_unclear(np.asarray(image))
+    if "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow warns about the direct way
+    return image.convert(mode)
+
+
+def _refuse_unclear(pixels: np.ndarray) -> None:
+    """Refuse 32-bit pixels of which nobody can tell what white is."""
+    if not np.all((pixels >= 0) & (pixels <= 255)):
+        raise ValueError("32-bit pixels beyond 0 to 255")
+    if pixels.max() <= 1 and not np.array_equal(pixels, np.rint(pixels)):
+        raise ValueError("32-bit pixels from 0 to 1, not to 255")
+
+
+@TRANSFORMS.register_module()
+class ReadImage:
+    """Read ``img_path`` in place of mmcv's ``LoadImageFromFile``: the same keys, BGR, uint8.
+
+    Args:
+        channels: 1 (H x W), 3 (H x W x 3, BGR) or 4 (H x W x 4, RGBA as stored).
+        to_float32: Give float32 of the same values.
+
+    Raises:
+        ValueError: If ``channels`` is another number.
+    """
+
+    def __init__(self, channels: int = 3, to_float32: bool = False) -> None:
+        if channels not in CHANNELS:
+            raise ValueError(f"channels must be one of {CHANNELS}, got {channels}")
+        self.channels, self.to_float32 = channels, to_float32
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add ``img``, ``img_shape`` and ``ori_shape`` (height, width).
+
+        Raises:
+            UserError: If the file can't be read.
+        """
+        pixels = read_pixels(results["img_path"], self.channels, bgr=True)
+        results["img"] = pixels.astype(np.float32) if self.to_float32 else pixels
+        results["img_shape"] = results["ori_shape"] = pixels.shape[:2]
+        return results

@@ -1,0 +1,199 @@
+"""Find images that can't be decoded, before a training meets them in its third hour.
+
+Every file is decoded in full once; what came out is kept in ``work_dirs/.scans`` under the file's
+size and time of change, so that the second start of a run takes no more than a look at the folder.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.logging import print_log
+
+from bag_of_transfer.engine.cores import share_of_cores
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.image_reader import decode_file, read_error
+from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.engine.progress import track
+
+__all__ = [
+    "ImageFacts",
+    "find_unreadable",
+    "image_facts",
+    "leave_out",
+    "leave_out_unreadable",
+    "scan_files",
+]
+
+SCAN_DIR = Path("work_dirs/.scans")
+QUIET_BELOW = 2000  # images; about 3 s on one core (shared/perf_reliability.md 1.7: 722 img/s)
+NUM_NAMED = 20  # more names in one warning than fit on a screen help nobody
+CHUNK = 32  # one future per image would cost gigabytes for ImageNet
+
+Finding = list[Any]  # what JSON can hold; the first item is the error, "" if all is well
+Cache = dict[str, dict[str, list[Any]]]  # folder -> file name -> [size, mtime in ns, finding]
+
+
+class ImageFacts(NamedTuple):
+    """What one full decode tells: sizes in pixels as training sees them, after Exif rotation."""
+
+    error: str
+    width: int
+    height: int
+
+
+def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
+    """Decode each image in full; the ones that fail, each with the reason in a few words."""
+    return {path: facts.error for path, facts in image_facts(paths).items() if facts.error}
+
+
+def leave_out_unreadable(paths: Sequence[Path], max_unreadable: int, where: object) -> set[Path]:
+    """Decode each image in full and say which to leave out, see :func:`leave_out`.
+
+    Raises:
+        UserError: If more than ``max_unreadable`` images can't be read.
+    """
+    return leave_out(find_unreadable(paths), len(paths), max_unreadable, where)
+
+
+def leave_out(
+    bad: Mapping[Path, str], num_images: int, max_unreadable: int, where: object
+) -> set[Path]:
+    """Say which images to leave out because they can't be read, in one counted warning.
+
+    Args:
+        bad: The images that can't be read, each with the reason.
+        num_images: Of so many images of the data set.
+        max_unreadable: So many may be left out; 0 allows none.
+        where: The folder or file list, for the message.
+
+    Raises:
+        UserError: If more than ``max_unreadable`` images can't be read.
+    """
+    if not bad:
+        return set()
+    if len(bad) > max_unreadable:
+        first, why = next(iter(bad.items()))
+        raise UserError(
+            f"{len(bad)} of {num_images} images can't be read (first: {first.name}: {why})",
+            where,
+            f"mend them or raise max_unreadable (now {max_unreadable})",
+        )
+    named = ", ".join(f"{path.name} ({why})" for path, why in list(bad.items())[:NUM_NAMED])
+    more = f" and {len(bad) - NUM_NAMED} more" if len(bad) > NUM_NAMED else ""
+    message = f"{where}: left out {len(bad)} of {num_images} images that can't be read: {named}"
+    print_log(message + more, logger="current", level=logging.WARNING)
+    return set(bad)
+
+
+def image_facts(paths: Sequence[Path]) -> dict[Path, ImageFacts]:
+    """Decode each image in full (or remember it), in the order of ``paths``."""
+    found = scan_files(paths, _inspect, "images-2")
+    return {path: ImageFacts(*finding) for path, finding in found.items()}
+
+
+def scan_files(
+    paths: Sequence[Path], inspect: Callable[[Path], Finding], kind: str
+) -> dict[Path, Finding]:
+    """Call ``inspect`` on each file that is new or changed, on all cores, and remember the rest.
+
+    Args:
+        paths: Any number of files; a missing one is passed to ``inspect`` like every other.
+        inspect: Thread-safe; answers a list for JSON whose first item is the error, "" for none.
+            Findings with an error are not remembered: a disk may have hiccuped.
+        kind: Name and version of what ``inspect`` finds; another kind is another cache.
+
+    Returns:
+        Path to finding, in the order of ``paths``.
+    """
+    store = _store_of(paths, kind)
+    cache = _read_cache(store)
+    stamps = {path: _stamp(path) for path in paths}
+    findings = {path: _remembered(cache, path, stamp) for path, stamp in stamps.items()}
+    to_do = [path for path, finding in findings.items() if finding is None]
+    done: dict[Path, Finding] = {}
+    try:
+        for path, finding in _inspect_all(to_do, inspect):
+            done[path] = finding
+    finally:  # an interrupted scan goes on where it stopped
+        if done:
+            _write_cache(store, _merge(cache, done, stamps))
+    return {path: done[path] if old is None else old for path, old in findings.items()}
+
+
+def _inspect(path: Path) -> Finding:
+    """Decode as training does, so that scan and training agree about every file."""
+    try:
+        height, width = decode_file(path).shape[:2]
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
+        return [read_error(path, error), 0, 0]
+    return ["", width, height]
+
+
+def _inspect_all(
+    paths: Sequence[Path], inspect: Callable[[Path], Finding]
+) -> Iterator[tuple[Path, Finding]]:
+    if not paths:
+        return
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    pool = ThreadPoolExecutor(min(share_of_cores(), len(chunks)))
+    results = pool.map(lambda chunk: [(path, inspect(path)) for path in chunk], chunks)
+    pairs: Iterable[tuple[Path, Finding]] = (pair for chunk in results for pair in chunk)
+    if len(paths) > QUIET_BELOW:
+        pairs = track(pairs, "reading every image once", total=len(paths))
+    try:
+        yield from pairs
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _stamp(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _store_of(paths: Iterable[Path], kind: str) -> Path:
+    folders = sorted({os.path.abspath(path.parent) for path in paths})
+    digest = hashlib.sha256(os.fsencode("\n".join([kind, *folders]))).hexdigest()
+    return SCAN_DIR / f"{digest[:16]}.json"
+
+
+def _remembered(cache: Cache, path: Path, stamp: list[int]) -> Finding | None:
+    entry = cache.get(os.path.abspath(path.parent), {}).get(path.name)
+    if not isinstance(entry, list) or len(entry) != 3 or entry[:2] != stamp:
+        return None
+    return entry[2] if isinstance(entry[2], list) else None
+
+
+def _merge(cache: Cache, done: dict[Path, Finding], stamps: dict[Path, list[int]]) -> Cache:
+    for path, finding in done.items():
+        if not finding[0]:
+            folder = cache.setdefault(os.path.abspath(path.parent), {})
+            folder[path.name] = [*stamps[path], finding]
+    return cache
+
+
+def _read_cache(store: Path) -> Cache:
+    cache = read_json_or_none(store) or {}  # none yet, or cut short by somebody else
+    return {folder: entries for folder, entries in cache.items() if isinstance(entries, dict)}
+
+
+def _write_cache(store: Path, cache: Cache) -> None:
+    # Whole or not at all: two ranks or two runs may write at the same time.
+    part = store.with_suffix(f".{os.getpid()}.part")
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(cache), encoding="utf-8")
+        part.replace(store)
+    except OSError:  # a cache that can't be written costs time, nothing else
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,151 @@
+"""Read JSON files: one that is damaged, of whatever sort, is told in one line."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bag_of_transfer.engine.errors import UserError, without_colons
+
+__all__ = ["parse_json", "read_json", "read_json_lines", "read_json_or_none"]
+
+MAX_DEPTH = 100  # our deepest file, a checkpoint's model, has about 12 levels
+
+
+def read_json(path: Path, mend: str, kind: type = dict, finite: bool = True) -> Any:
+    """Read a file of UTF-8 text, with or without a byte order mark.
+
+    Args:
+        path: The file.
+        mend: How to mend a damaged file, for the error.
+        kind: What the file holds at the top: dict or list.
+        finite: Refuse ``NaN`` and ``Infinity``, which JSON does not have.
+
+    Raises:
+        UserError: If the file cannot be read, is no UTF-8, no JSON, of another kind, names a key
+            twice, or is nested deeper than 100 levels.
+    """
+    return parse_json(_read_bytes(path, mend), path, mend, kind, finite)
+
+
+def read_json_or_none(path: Path, kind: type = dict) -> Any:
+    """Read a file that may as well be missing (a cache, a record); None if it is damaged."""
+    try:
+        return read_json(path, "", kind)
+    except UserError:
+        return None
+
+
+def read_json_lines(path: Path, mend: str, cut_short: bool = False) -> list[dict[str, Any]]:
+    """Read a file with one JSON object per line; empty lines do not count.
+
+    Args:
+        path: The file.
+        mend: How to mend a damaged file, for the error.
+        cut_short: Leave out a last line that is damaged: a crash may have cut it.
+
+    Raises:
+        UserError: As :func:`read_json`, with the line's number.
+    """
+    lines = _read_bytes(path, mend).splitlines()
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    found = []
+    for number, line in numbered:
+        try:
+            found.append(parse_json(line, f"{path}:{number}", mend, finite=False))
+        except UserError:
+            if not cut_short or number < numbered[-1][0]:
+                raise
+    return found
+
+
+def parse_json(
+    data: bytes | str, where: object, mend: str, kind: type = dict, finite: bool = True
+) -> Any:
+    """Parse JSON that stands in a file, or inside of another one.
+
+    Args:
+        data: The text.
+        where: The file, for the error.
+        mend: As in :func:`read_json`, and so are ``kind`` and ``finite``.
+        kind: See there.
+        finite: See there.
+
+    Raises:
+        UserError: As :func:`read_json`.
+    """
+    try:
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant if finite else float,
+        )
+    except UnicodeDecodeError as error:
+        raise UserError("the file is not UTF-8 text", where, mend) from error
+    except RecursionError as error:
+        raise UserError(_DEEP, where, mend) from error
+    except ValueError as error:
+        told = without_colons(error)
+        raise UserError(f"the file is not JSON ({told})", where, mend) from error
+    if not isinstance(value, kind):
+        told = f"the file holds {_name(type(value))}, not {_name(kind)}"
+        raise UserError(told, where, mend)
+    if _is_deep(value):
+        raise UserError(_DEEP, where, mend)
+    if _HALF in text.lower():
+        _refuse_half_letters(value, where, mend)
+    return value
+
+
+def _read_bytes(path: Path, mend: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        told = f"the file cannot be read ({error.strerror or error})"
+        raise UserError(told, path, mend) from error
+
+
+_DEEP = f"the JSON is nested deeper than {MAX_DEPTH} levels"
+
+
+_HALF = "\\ud"  # "\\ud800" alone is half a letter, which no file or screen takes
+
+
+def _refuse_half_letters(value: Any, where: object, mend: str) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UserError("a text holds half a letter (a lone surrogate)", where, mend) from error
+
+
+def _name(kind: type) -> str:
+    return "an object" if kind is dict else "a list" if kind is list else "a single value"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} is given twice")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _is_deep(value: Any) -> bool:
+    """Go down level by level: a function that calls itself would end at Python's own limit."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in _containers(node)]
+        if not level:
+            return False
+    return True
+
+
+def _containers(node: Any) -> Iterable[Any]:
+    children = node.values() if isinstance(node, dict) else node
+    return [child for child in children if isinstance(child, dict | list)]

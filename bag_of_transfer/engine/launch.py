@@ -1,0 +1,195 @@
+"""Where a run runs: processes, threads, seeds."""
+
+import os
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import all_reduce, get_rank, get_world_size, init_dist, is_distributed
+from mmengine.hooks import Hook
+from mmengine.registry import FUNCTIONS, HOOKS
+from mmengine.runner import Runner
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from bag_of_transfer.engine.cores import share_of_cores
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.progress import counts_epochs
+
+__all__ = [
+    "EpochSeed",
+    "SyncRunningStats",
+    "init_processes",
+    "replace_sync_bn",
+    "seed_worker",
+    "share_cores",
+]
+
+# What each launcher sets for the processes that it starts.
+LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def init_processes(cfg: Config) -> None:
+    """Join the process group, if there is to be one, before anything asks how large it is.
+
+    The Runner would join it later than the lr rule needs it.  Without a GPU it is made with gloo:
+    mmengine's own launcher calls ``torch.cuda.set_device`` and fails there; it leaves a group
+    that exists already alone.  Its DDP wrapper is told to put the network on no GPU.
+
+    Raises:
+        UserError: If the launcher has not started this process, or needs a GPU and finds none, or
+            torchrun has started several and no launcher is named.
+    """
+    if cfg.launcher == "none":
+        _refuse_several_alone()
+        return
+    _check_launcher(cfg.launcher)
+    if torch.cuda.is_available():
+        _init_on_gpus(cfg)
+        return
+    if not is_distributed():
+        torch.distributed.init_process_group("gloo")
+    cfg.model_wrapper_cfg = dict(
+        type="MMDistributedDataParallel",
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get("find_unused_parameters", False),
+    )
+
+
+def _refuse_several_alone() -> None:
+    count = os.environ.get("WORLD_SIZE", "1")
+    if "TORCHELASTIC_RUN_ID" in os.environ and count != "1":
+        raise UserError(
+            f"torchrun started {count} processes, and each would work alone, in one folder",
+            "--launcher none",
+            "add --launcher pytorch",
+        )
+
+
+def _check_launcher(launcher: str) -> None:
+    where = f"--launcher {launcher}"
+    if LAUNCHERS[launcher] not in os.environ:
+        start = {"pytorch": "torchrun", "slurm": "srun", "mpi": "mpirun"}[launcher]
+        told = f"the environment variable {LAUNCHERS[launcher]} is not set"
+        raise UserError(told, where, f"start the tool with {start}, or leave --launcher out")
+    if launcher != "pytorch" and not torch.cuda.is_available():
+        raise UserError("there is no GPU here", where, "use torchrun and --launcher pytorch")
+
+
+def _init_on_gpus(cfg: Config) -> None:
+    if is_distributed():
+        return
+    env = cfg.get("env_cfg") or {}
+    # Where nothing has been chosen, init_dist would choose spawn for the loaders' workers, too.
+    method = (env.get("mp_cfg") or {}).get("mp_start_method", "fork")
+    torch.multiprocessing.set_start_method(method, force=True)
+    init_dist(cfg.launcher, **(env.get("dist_cfg") or {}))
+
+
+def share_cores(cfg: Config) -> str:
+    """Give loader workers and compute threads no more than this process's share of the cores.
+
+    On few cores threads that outnumber them wait for each other (up to ten times slower).
+    ``OMP_NUM_THREADS`` lowers the threads further.
+    """
+    cores = share_of_cores()
+    most_workers = 0
+    for name in LOADERS:
+        loader = cfg.get(name)
+        if loader is not None and "num_workers" in loader:
+            loader.num_workers = min(loader.num_workers, cores - 1)
+            if not loader.num_workers:
+                loader.pop("persistent_workers", None)
+                loader.pop("prefetch_factor", None)
+            most_workers = max(most_workers, loader.num_workers)
+    threads = min(cores - most_workers, int(os.environ.get("OMP_NUM_THREADS", cores)))
+    torch.set_num_threads(threads)
+    return f"cores: {cores} = {threads} compute threads + {most_workers} loader workers"
+
+
+def replace_sync_bn(cfg: Config) -> str | None:
+    """Turn SyncBN into BN where there is no GPU; SyncBN has no CPU kernel."""
+    if torch.cuda.is_available():
+        return None
+    # MMSyncBN: mmcv's own, of the heads of some stock configs.
+    count = sum(_rename(cfg.model, name, "BN") for name in ("SyncBN", "MMSyncBN"))
+    return f"SyncBN became BN in {count} places: no GPU here" if count else None
+
+
+def _rename(node: Any, old: str, new: str) -> int:
+    if isinstance(node, ConfigDict):
+        count = int(node.get("type") == old)
+        if count:
+            node.type = new
+        return count + sum(_rename(child, old, new) for child in node.values())
+    if isinstance(node, list | tuple):
+        return sum(_rename(child, old, new) for child in node)
+    return 0
+
+
+@HOOKS.register_module()
+class EpochSeed(Hook):
+    """Seed all generators from (seed, epoch, rank) at each epoch's start.
+
+    An epoch is then a function of these three and the weights, so that a run resumed at an
+    epoch's end goes on exactly as if it had never stopped.  Loader workers follow, see
+    :func:`seed_worker`.
+    """
+
+    priority = "VERY_HIGH"
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed python, numpy and torch."""
+        # SeedSequence mixes the three, so that neighbouring epochs share no stream.
+        words = np.random.SeedSequence([runner.seed or 0, runner.epoch, get_rank()])
+        seed = int(words.generate_state(1)[0])
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  mmcv's transforms draw from it
+        torch.manual_seed(seed)
+
+
+@HOOKS.register_module()
+class SyncRunningStats(Hook):
+    """Average batch norm's running statistics over the processes before they are used.
+
+    Each process updates its own from its share of the images.  Without this, every process
+    would validate with a network of its own, and the checkpoint would hold that of rank 0.
+    Norms in evaluation mode (frozen ones) are left as they are, bit for bit.
+    """
+
+    # Before the checkpoint hook.
+    priority = "NORMAL"
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Average at the epoch's end."""
+        _average_running_stats(runner.model)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Average where a loop that counts iterations is about to validate."""
+        if not counts_epochs(runner) and self.every_n_train_iters(
+            runner, runner.train_loop.val_interval
+        ):
+            _average_running_stats(runner.model)
+
+
+def _average_running_stats(network: nn.Module) -> None:
+    if get_world_size() == 1:
+        return
+    for norm in network.modules():
+        if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats:
+            for statistic in (norm.running_mean, norm.running_var):
+                all_reduce(statistic, "mean")
+
+
+@FUNCTIONS.register_module()
+def seed_worker(worker_id: int) -> None:
+    """Seed a loader worker from torch's seed, which differs per epoch and worker."""
+    seed = torch.initial_seed() % 2**32
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  mmcv's transforms draw from it

@@ -1,0 +1,120 @@
+"""Linear scaling of the learning rate with the batch size, applied once.
+
+Paper: arXiv:1812.01187, sec. 3.1 (linear scaling: lr 0.1 at batch size 256 becomes
+0.1 x b / 256 at b).  Configs state ``lr`` for ``auto_scale_lr.base_batch_size``.
+"""
+
+import math
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["apply_lr_rule", "current_lr", "scaled_lr"]
+
+
+def scaled_lr(
+    lr: float, base_batch_size: int, per_device: int, world_size: int, accumulation: int
+) -> float:
+    """Give the learning rate for the batch size that one update really sees.
+
+    Args:
+        lr: Learning rate stated for ``base_batch_size``.
+        base_batch_size: Images per update that ``lr`` is meant for.
+        per_device: Images per device and forward pass.
+        world_size: Number of devices.
+        accumulation: Forward passes whose gradients are added up before an update.
+
+    Raises:
+        ValueError: If one of the counts is below 1.
+    """
+    counts = {
+        "base_batch_size": base_batch_size,
+        "per_device": per_device,
+        "world_size": world_size,
+        "accumulation": accumulation,
+    }
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, got {count}")
+    return lr * (per_device * world_size * accumulation) / base_batch_size
+
+
+def apply_lr_rule(cfg: Config, world_size: int) -> str:
+    """Scale ``cfg.optim_wrapper.optimizer.lr`` in place and return the line that says so.
+
+    What was done is kept in ``cfg.lr_rule`` (``lr`` as stated, ``base_batch_size``,
+    ``per_device``, ``world``, ``accumulation``, ``effective`` = the scaled lr), from which a
+    second call, or a run of the saved config, starts again: nothing is ever scaled twice.
+    mmengine's own scaling, which ignores accumulation, is switched off.
+
+    Raises:
+        UserError: If scaling is asked for without ``base_batch_size`` or ``optimizer.lr``, if a
+            count is below 1, or if ``optimizer.lr`` was changed after it had been scaled.
+    """
+    rule = _stated_rule(cfg)
+    if rule is None:
+        why = "auto_scale_lr.enable=False" if "auto_scale_lr" in cfg else "no auto_scale_lr"
+        return f"lr {_optimizer(cfg).get('lr', 'unset')} (not scaled: {why})"
+    per_device = cfg.train_dataloader.batch_size
+    accumulation = cfg.optim_wrapper.get("accumulative_counts", 1)
+    try:
+        lr = scaled_lr(rule["lr"], rule["base_batch_size"], per_device, world_size, accumulation)
+    except ValueError as error:
+        raise UserError(str(error), "the lr rule", "give a batch size of 1 or more") from error
+    cfg.optim_wrapper.optimizer.lr = lr
+    cfg.auto_scale_lr.enable = False
+    cfg.lr_rule = {
+        **rule,
+        "per_device": per_device,
+        "world": world_size,
+        "accumulation": accumulation,
+        "effective": lr,
+    }
+    batch = per_device * world_size * accumulation
+    return f"lr {lr:g} = {rule['lr']:g} x {batch} / {rule['base_batch_size']}"
+
+
+def current_lr(wrapper: OptimWrapper) -> float:
+    """Return the scheduled lr before the groups' multipliers: with layer decay, the head's."""
+    rates = wrapper.get_lr()
+    return float(rates.get("base_lr", rates["lr"])[0])
+
+
+def _optimizer(cfg: Config) -> dict[str, Any]:
+    return (cfg.get("optim_wrapper") or {}).get("optimizer") or {}
+
+
+def _stated_rule(cfg: Config) -> dict[str, Any] | None:
+    done = cfg.get("lr_rule")
+    if done:
+        return _rule_before_scaling(cfg, done)
+    asked = cfg.get("auto_scale_lr") or {}
+    if not asked.get("enable", False):
+        return None
+    if asked.get("base_batch_size") is None:
+        raise UserError(
+            "auto_scale_lr has no base_batch_size",
+            "auto_scale_lr",
+            "state the batch size that optimizer.lr is meant for, or auto_scale_lr.enable=False",
+        )
+    if "lr" not in _optimizer(cfg):
+        raise UserError(
+            "there is no learning rate to scale",
+            "optim_wrapper.optimizer.lr",
+            "state lr, or set auto_scale_lr.enable=False",
+        )
+    return {"lr": _optimizer(cfg)["lr"], "base_batch_size": asked["base_batch_size"]}
+
+
+def _rule_before_scaling(cfg: Config, done: dict[str, Any]) -> dict[str, Any]:
+    lr = _optimizer(cfg).get("lr")
+    if lr is None or not math.isclose(lr, done["effective"], rel_tol=1e-9):
+        raise UserError(
+            f"lr {lr} was set in a config whose lr is scaled already (to {done['effective']:g})",
+            "optim_wrapper.optimizer.lr",
+            "change lr_rule.lr and optimizer.lr together, or start from the config as written",
+        )
+    return {"lr": done["lr"], "base_batch_size": done["base_batch_size"]}

@@ -1,0 +1,124 @@
+"""Read masks, whose pixels are label numbers: the one way for the scan, training and testing.
+
+mmseg's ``LoadAnnotations`` makes bytes of them: label 290 would be 34.
+"""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int32
+from mmengine.registry import TRANSFORMS
+from PIL import Image
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.image_reader import (
+    FORMATS,
+    orientation_of,
+    read_error,
+    truncated_is_an_error,
+    turned,
+)
+
+__all__ = ["IGNORED", "ReadMask", "decode_mask", "read_mask"]
+
+IGNORED = 255  # what mmseg's padding, losses and our metric leave out
+COLOURS = "the mask is a picture with colours ({}), not label numbers"
+MEND_COLOURS = "save masks as grey or palette PNG whose pixel values are the labels 0, 1, 2, ..."
+
+
+def read_mask(path: str | Path) -> Int32[np.ndarray, "H W"]:
+    """Read the labels of a mask, upright, see :func:`decode_mask`.
+
+    Raises:
+        UserError: If the file can't be read or holds something else than labels.
+    """
+    try:
+        return decode_mask(path).astype(np.int32)
+    except UserError:
+        raise
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
+        why = read_error(Path(path), error)
+        raise UserError(f"the mask can't be read ({why})", path, "mend or remove it") from error
+
+
+def decode_mask(path: str | Path) -> np.ndarray:
+    """Read the labels of a mask, upright, in the type of number that the file has.
+
+    A palette's colours are not looked at.  32-bit fractions are labels if they are whole numbers.
+
+    Raises:
+        UserError: If the file holds colours or fractions.
+        Exception: Whatever the system or Pillow's decoders raise if it can't be read.
+    """
+    # Not by its path: Pillow forgets to turn a TIFF that it maps into memory.
+    data = io.BytesIO(Path(path).read_bytes())
+    with truncated_is_an_error(), Image.open(data, formats=FORMATS) as image:
+        white = _white_of(image)
+        image.load()
+        labels = _unscaled(np.asarray(image), white)
+        if labels.ndim != 2:
+            raise UserError(COLOURS.format(image.mode), path, MEND_COLOURS)
+        if image.mode == "F" and not np.all(np.isfinite(labels) & (labels == np.rint(labels))):
+            raise UserError("the mask holds fractions, not label numbers", path, MEND_COLOURS)
+        return turned(labels, orientation_of(image))
+
+
+def _white_of(image: Image.Image) -> int:
+    """Return what a PGM file states as white, to which Pillow scales its numbers; 0: as stored."""
+    tile = next(iter(getattr(image, "tile", [])), None)
+    if tile is None or not tile.codec_name.startswith("ppm") or isinstance(tile.args, str):
+        return 0
+    return int(tile.args[1])
+
+
+def _unscaled(labels: np.ndarray, white: int) -> np.ndarray:
+    if not white or labels.ndim != 2 or labels.dtype == bool:
+        return labels
+    top = 255 if labels.dtype == np.uint8 else 65535
+    return np.rint(labels.astype(np.float64) * white / top).astype(np.int32)
+
+
+@TRANSFORMS.register_module()
+class ReadMask:
+    """Read ``seg_map_path`` in place of mmseg's ``LoadAnnotations``: the same labels, as int32.
+
+    Args:
+        reduce_zero_label: As of mmseg's: what the data set says, or None.
+    """
+
+    def __init__(self, reduce_zero_label: bool | None = None) -> None:
+        self.reduce_zero_label = reduce_zero_label
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add ``gt_seg_map``, H x W.
+
+        Raises:
+            UserError: If the file can't be read, or the data set says otherwise about zero.
+        """
+        reduced = results.get("reduce_zero_label", False)
+        if self.reduce_zero_label not in (None, reduced):
+            raise UserError(
+                f"reduce_zero_label is {self.reduce_zero_label}, the data set's is {reduced}",
+                "LoadAnnotations",
+                "leave it out here, and state it for the data set",
+            )
+        labels = read_mask(results["seg_map_path"])
+        labels = _without_zero(labels) if reduced else labels
+        results["gt_seg_map"] = _renumbered(labels, results.get("label_map") or {})
+        results["seg_fields"].append("gt_seg_map")
+        return results
+
+
+def _without_zero(labels: np.ndarray) -> np.ndarray:
+    """Count the classes from 0 where the file counts from 1 and 0 is no class."""
+    return np.where((labels == 0) | (labels == IGNORED), np.int32(IGNORED), labels - 1)
+
+
+def _renumbered(labels: np.ndarray, label_map: Mapping[int, int]) -> np.ndarray:
+    result = labels.copy()
+    for old, new in label_map.items():
+        result[labels == old] = new
+    return result

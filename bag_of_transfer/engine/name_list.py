@@ -1,0 +1,113 @@
+"""Names of images and classes: lists with one a line, and spellings that are taken for one."""
+
+import difflib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = [
+    "fold",
+    "nearest",
+    "read_class_names",
+    "read_names",
+    "refuse_variants",
+    "unique_or_refuse",
+]
+
+STATE_BOTH = (
+    "write one spelling everywhere; if they are two classes, state the classes in the config"
+)
+
+
+def read_names(path: Path, what: str, if_missing: str) -> list[str]:
+    """Read a file with one name a line; empty lines and a byte order mark do not count.
+
+    Args:
+        path: UTF-8 text.
+        what: What the names stand for, for errors: ``images``.
+        if_missing: How to mend that there is no such file.
+
+    Raises:
+        UserError: If the file is missing, empty or no text, or names something twice.
+    """
+    if not path.is_file():
+        raise UserError(f"no such list of {what}", path, if_missing)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"the list of {what} is no UTF-8 text", path, "write it again") from error
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise UserError(f"the list names no {what}", path, "write one name a line")
+    unique_or_refuse(names, "names", path)
+    return names
+
+
+def unique_or_refuse(values: Iterable[object], what: str, where: object) -> None:
+    """Stop when a value stands there twice.
+
+    Raises:
+        UserError: If so, with the number of such values and the first.
+    """
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"{len(twice)} {what} stand there twice (first: {twice[0]})", where, "leave one of them"
+        )
+
+
+def read_class_names(path: Path, if_missing: str) -> list[str]:
+    """Read a file with one class name a line.
+
+    Raises:
+        UserError: As :func:`read_names` and :func:`refuse_variants`.
+    """
+    names = read_names(path, "class names", if_missing)
+    refuse_variants(dict.fromkeys(names, path))
+    return names
+
+
+def fold(name: str) -> str:
+    """Return a name without what the eye passes over: case, width, hidden characters, blanks."""
+    plain = unicodedata.normalize("NFKC", name)
+    # Cf: zero-width blanks and joiners, soft hyphens, marks of direction.
+    seen = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", seen.casefold()).split())
+
+
+def refuse_variants(places: Mapping[str, object]) -> None:
+    """Stop when two class names differ only in what the eye passes over, see :func:`fold`.
+
+    Args:
+        places: Each name, with the file or folder where it stands.
+
+    Raises:
+        UserError: If so, with both names and places.
+    """
+    first: dict[str, str] = {}
+    for name, place in places.items():
+        other = first.setdefault(fold(name), name)
+        if other != name:
+            both = dict.fromkeys((str(places[other]), str(place)))
+            what = "differ only in case, width, blanks or hidden characters"
+            raise UserError(
+                f"class names {other!r} and {name!r} {what}", ", ".join(both), STATE_BOTH
+            )
+
+
+def nearest(name: str, names: Sequence[str], cutoff: float = 0.6) -> str | None:
+    """Return the likeliest intended spelling among ``names``; None if none is alike.
+
+    Args:
+        name: What was written.
+        names: What may be meant.
+        cutoff: In [0, 1], how alike it must be (difflib's ratio); 0 takes any.
+    """
+    folded = {fold(each): each for each in reversed(names)}
+    if fold(name) in folded:
+        return folded[fold(name)]
+    alike = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
+    return alike[0] if alike else None

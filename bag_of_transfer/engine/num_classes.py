@@ -1,0 +1,31 @@
+"""Fill in the number of classes that the training data has."""
+
+from mmengine.config import Config
+
+from bag_of_transfer.engine.config_nodes import dicts_with
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["fill_num_classes"]
+
+
+def fill_num_classes(cfg: Config, classes: tuple[str, ...]) -> None:
+    """Set every ``num_classes`` of the model that is None, and one that a classifier's head lacks.
+
+    Heads for the things of a panoptic data set count those alone (``num_things_classes``).
+
+    Raises:
+        UserError: If one is a number already, and another than the data's.
+    """
+    head = cfg.model.get("head")
+    if cfg.get("default_scope", "mmengine") == "mmengine" and isinstance(head, dict):
+        head.setdefault("num_classes", None)  # a classifier's: no other head of ours does without
+    things = {node.num_things_classes for _, node in dicts_with("num_things_classes", cfg.model)}
+    for dotted, node in dicts_with("num_classes", cfg.model, "model"):
+        if node.num_classes is None:
+            node.num_classes = len(classes)
+        elif node.num_classes not in {len(classes), *things}:
+            raise UserError(
+                f"the head has {node.num_classes} classes, the training data {len(classes)}",
+                f"{dotted}.num_classes ({', '.join(classes[:5])}...)",
+                "leave num_classes out (None), it is read from the data",
+            )

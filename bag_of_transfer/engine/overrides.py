@@ -1,0 +1,276 @@
+"""Overrides from the command line, each one checked for a place where it can take effect.
+
+mmengine merges any key and the reader of the config ignores those it doesn't know:
+``--cfg-options optmi.lr=1`` changes nothing and says nothing.  Here a key must exist in
+the config, be an argument of the Runner, or be a parameter of the class that its dict's
+``type`` names.
+"""
+
+import copy
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any, NamedTuple
+
+from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
+from mmengine.utils import import_modules_from_strings
+
+from bag_of_transfer.engine.config_vocabulary import FREE_FORM, known_children
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.leftovers import changes_type, drop_leftovers
+
+__all__ = ["apply_overrides"]
+
+_WHERE = "--cfg-options"
+_FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools, see bag_of_transfer.engine.cli
+_ABSENT = object()
+_DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction takes one for a string
+_MM_KEYS = frozenset({"_delete_", "_scope_"})  # mmengine understands them in any dict
+
+
+class _Unknown(NamedTuple):
+    """Where a key leaves what is known: its depth, the value there, the names known there."""
+
+    depth: int
+    parent: Any
+    known: frozenset[str]
+
+
+def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> set[str]:
+    """Merge ``options`` into ``cfg``: all of them or, on an error, none.
+
+    Packages whose classes the config names (mmdet, mmseg, ours) must be imported before.
+
+    Args:
+        cfg: Changed in place.
+        options: ``["train_cfg.max_epochs=3", ...]`` as typed, or already parsed as
+            ``{"train_cfg.max_epochs": 3, ...}``.  ``param_scheduler.0.end`` reaches into
+            a list; ``_delete_`` in a dict replaces the old dict instead of adding to it.
+
+    Returns:
+        The dotted keys that were set.
+
+    Arguments that a type from the command line does not take, and its predecessor had, are left
+    out, with a line that says so.
+
+    Raises:
+        UserError: If a value cannot be read or is a word where a number was, two options
+            contradict each other, or a key or a type exists nowhere; the nearest known spelling
+            is offered.
+    """
+    parsed = dict(options) if isinstance(options, Mapping) else _parse(options)
+    tree = _nest(parsed)
+    old = dict(cfg.items())
+    new = _merge(old, tree)
+    if "custom_imports" in tree:
+        _import(new["custom_imports"])
+    dropped = list(drop_leftovers(old, new, tree))
+    for key, value in parsed.items():
+        for parts in _paths(tuple(key.split(".")), value):
+            unknown = _first_unknown(parts, key.count(".") + 1, old, new, tree)
+            if unknown:
+                raise _error(parts, unknown, old, new)
+            _check_number(parts, old, new)
+    for name in tree:
+        cfg[name] = new[name]
+    for line in dropped:
+        print_log(line, logger="current")
+    return set(parsed)
+
+
+def _import(stated: Any) -> None:
+    """Import what the command line names; a config's own were imported as it was read."""
+    try:
+        import_modules_from_strings(**stated)
+    except Exception as error:  # a module is code, and may fail in any way
+        told = f"{type(error).__name__}, {error}".partition("\n")[0].replace(": ", ", ")
+        mend = "name modules that Python finds and can import, `custom_imports.imports=[a.b]`"
+        raise UserError(f"custom_imports fails ({told})", _WHERE, mend) from error
+
+
+def _parse(options: Sequence[str]) -> dict[str, Any]:
+    parsed: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals or not all(key.split(".")):
+            raise UserError(f"override `{option}` is not KEY=VALUE", _WHERE, "write `a.b.c=1`")
+        parsed[key] = _parse_value(key, text)
+    return parsed
+
+
+def _parse_value(key: str, text: str) -> Any:
+    """Read a value as mmengine does, minus what it misreads without a word."""
+    unclosed = text[:1] in {"'", '"'} and (len(text) == 1 or text[-1] != text[0])
+    try:
+        if not text or unclosed or _DICT.search(text) or not _balanced(text):
+            raise ValueError(text)
+        namespace = Namespace()
+        DictAction([], "parsed")(ArgumentParser(), namespace, [f"{key}={text}"])
+    except (AssertionError, ValueError):
+        raise UserError(
+            f"override `{key}` has the unreadable value `{text}`",
+            _WHERE,
+            "quote lists for the shell, `'a.b=[1,2]'`, and set dicts key by key, `a.b.c=1`",
+        ) from None
+    return namespace.parsed[key]
+
+
+def _balanced(text: str) -> bool:
+    """DictAction takes ``[1`` for a string and ``[(1])`` for a list."""
+    closes = {")": "(", "]": "["}
+    opened: list[str] = []
+    for char in text:
+        if char in closes.values():
+            opened.append(char)
+        elif char in closes and (not opened or opened.pop() != closes[char]):
+            return False
+    return not opened
+
+
+def _nest(parsed: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn ``{"a.b": 1, "a.c": 2}`` into ``{"a": {"b": 1, "c": 2}}``."""
+    tree: dict[str, Any] = {}
+    for key in sorted(parsed):  # `a` comes before `a.b`
+        *parents, last = key.split(".")
+        node = tree
+        for name in parents:
+            node = node.setdefault(name, {})
+            if not isinstance(node, dict):
+                raise UserError(
+                    f"override `{key}` contradicts the one that sets `{name}` as a whole",
+                    _WHERE,
+                    "keep one of the two",
+                )
+        node[last] = copy.deepcopy(parsed[key])
+    return tree
+
+
+def _merge(old: Any, new: Any) -> Any:
+    """What ``old`` becomes; nothing is changed in place.
+
+    Config.merge_from_dict refuses a dict where None was and an item of a list that is no
+    dict, so the merging is done here.
+    """
+    if not isinstance(new, Mapping):
+        return new
+    if isinstance(old, list) and all(_is_index(name, old) for name in new):
+        items = {int(name): value for name, value in new.items()}
+        return [_merge(item, items[i]) if i in items else item for i, item in enumerate(old)]
+    keep = isinstance(old, Mapping) and not new.get("_delete_")
+    merged = dict(old.items()) if keep else {}
+    for name, value in new.items():
+        if name != "_delete_":
+            merged[name] = _merge(merged.get(name), value)
+    return merged
+
+
+def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
+    """Refuse a word where a number is: it would fail deep inside, or never be read as one."""
+    for name in parts:
+        old, new = _child(old, name), _child(new, name)
+    if isinstance(new, str) and isinstance(old, int | float) and not isinstance(old, bool):
+        key = ".".join(parts)
+        raise UserError(f"override `{key}` wants a number, not `{new}`", _WHERE, f"now {old}")
+
+
+def _is_index(name: str, items: Sequence[Any]) -> bool:
+    return name.isdecimal() and int(name) < len(items)
+
+
+def _child(node: Any, name: str) -> Any:
+    if isinstance(node, list | tuple):
+        return node[int(name)] if _is_index(name, node) else _ABSENT
+    return node.get(name, _ABSENT) if isinstance(node, Mapping) else _ABSENT
+
+
+def _paths(parts: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
+    """Follow a dict or a list of dicts given as a value to its leaves: names are checked, too."""
+    if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        value = {str(index): item for index, item in enumerate(value)}
+    if not isinstance(value, Mapping) or not value:
+        yield parts
+        return
+    for name, inner in value.items():
+        yield from _paths((*parts, name), inner)
+
+
+def _first_unknown(
+    parts: tuple[str, ...], num_dotted: int, old: Any, new: Any, tree: Any
+) -> _Unknown | None:
+    """Walk down ``parts``, of which the first ``num_dotted`` were joined by dots.
+
+    ``old`` and ``new`` are the config before and after the merge, ``tree`` the overrides.
+    """
+    scope = new.get("default_scope") or "mmengine"
+    for depth, name in enumerate(parts):
+        if isinstance(new, Mapping):
+            scope = new.get("_scope_") or scope
+        if isinstance(tree, Mapping) and tree.get("_delete_"):
+            old = _ABSENT  # the old keys are gone, those of the new type count
+        is_scalar = not isinstance(old, (Mapping, list)) and old is not None and old is not _ABSENT
+        if is_scalar and depth < num_dotted:
+            return _Unknown(depth, old, frozenset())
+        elif changes_type(old, tree, scope):
+            old = {key: value for key, value in old.items() if key not in tree}
+        whole = isinstance(new, list | tuple) and depth >= num_dotted  # its items are all given
+        if _child(old, name) is _ABSENT and name not in _MM_KEYS and not whole:
+            known = _names_at(parts[:depth], old, new, scope)
+            # A number counts items of a list, and there is none here.
+            if name.isdecimal() or (known is not None and name not in known):
+                return _Unknown(depth, old, known or frozenset())
+        old = _ABSENT if whole else _child(old, name)
+        new, tree = _child(new, name), _child(tree, name)
+    return None
+
+
+def _names_at(path: tuple[str, ...], old: Any, new: Any, scope: str) -> frozenset[str] | None:
+    """Keys that may be added at ``path``; None: any."""
+    if isinstance(old, list):
+        return frozenset()
+    if FREE_FORM.intersection(path):
+        return None
+    known = known_children(".".join(path), new if isinstance(new, Mapping) else {}, scope)
+    if known is None and isinstance(old, Mapping):
+        return frozenset()  # a dict of the config's that says no type: it keeps its keys
+    return known  # None: a new dict under a known parameter, whose reader we don't know
+
+
+def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> UserError:
+    before, after = parts[: unknown.depth], parts[unknown.depth + 1 :]
+    if isinstance(unknown.parent, list):
+        mend = f"`{'.'.join(before)}` has {len(unknown.parent)} entries, counted from 0"
+    elif parts[0] in _FLAGS and not before:
+        mend = f"it is a flag of the training tools, `{_FLAGS[parts[0]]}`"
+    else:
+        corrected = [(*before, name, *after) for name in unknown.known]
+        legal = [c for c in corrected if not _first_unknown(c, len(c), config, new, None)]
+        best = _nearest(".".join(parts), {*_dotted(config), *map(".".join, legal)})
+        mend = f"did you mean `{best}`?" if best else "look the key up in the config"
+    return UserError(f"override `{'.'.join(parts)}` exists nowhere", _WHERE, mend)
+
+
+def _nearest(key: str, candidates: Iterable[str]) -> str | None:
+    """Best spelling; the last name counts as much as the whole, or ``optmi.lr`` finds no lr."""
+    last = key.rpartition(".")[2]
+
+    def likeness(candidate: str) -> float:
+        whole = SequenceMatcher(None, key, candidate).ratio()
+        return whole + SequenceMatcher(None, last, candidate.rpartition(".")[2]).ratio()
+
+    best = max(candidates, key=likeness)
+    return best if likeness(best) > 1.0 else None  # of 2; below, it is somebody else's key
+
+
+def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
+    """Every key of a config, as one would type it."""
+    if isinstance(node, Mapping):
+        children = node.items()
+    elif isinstance(node, list):
+        children = {str(i): item for i, item in enumerate(node)}.items()
+    else:
+        return
+    for name, child in children:
+        yield f"{prefix}{name}"
+        yield from _dotted(child, f"{prefix}{name}.")

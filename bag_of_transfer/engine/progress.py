@@ -1,0 +1,291 @@
+"""Progress of a run: epoch, iteration, loss, lr, images per second and the time left.
+
+In a config, beside mmengine's LoggerHook, which goes on writing the log file and TensorBoard
+(its console lines are held back, so nothing is said twice):
+
+    custom_hooks = [dict(type="ProgressHook")]
+"""
+
+import logging
+import numbers
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from bag_of_transfer.engine.bars import (
+    Step,
+    console_handlers,
+    duration,
+    on_terminal,
+    stop_bars,
+    track,
+)
+from bag_of_transfer.engine.interruption import raise_if_swallowed
+from bag_of_transfer.engine.lr import current_lr
+from bag_of_transfer.engine.processes import mean_over_processes
+
+__all__ = [
+    "ProgressHook",
+    "Rate",
+    "counts_epochs",
+    "duration",
+    "num_images_of",
+    "on_terminal",
+    "stop_bars",
+    "track",
+]
+
+SKIPPED_ITERS = 5  # start of the workers, memory and kernels being chosen
+WINDOW_ITERS = 100
+SHORT_EPOCH_S = 1.0  # an epoch shorter than this leaves no line of its own
+NUM_METRICS_SHOWN = 8
+
+
+class Rate:
+    """Images per second, without the first iterations of a run."""
+
+    def __init__(self) -> None:
+        self.num_iters = 0
+        self._recent: deque[tuple[int, float]] = deque(maxlen=WINDOW_ITERS)
+
+    def add(self, num_images: int, seconds: float) -> None:
+        """Count one iteration."""
+        self.num_iters += 1
+        if self.num_iters == SKIPPED_ITERS + 1:  # until then the slow ones are all there is
+            self._recent.clear()
+        self._recent.append((num_images, seconds))
+
+    @property
+    def recent(self) -> float:
+        """Images per second of the last 100 iterations; 0 before the first."""
+        seconds = sum(seconds for _, seconds in self._recent)
+        return sum(images for images, _ in self._recent) / seconds if seconds else 0.0
+
+    @property
+    def iter_seconds(self) -> float:
+        """Mean seconds of the last 100 iterations; 0 before the first."""
+        return sum(s for _, s in self._recent) / len(self._recent) if self._recent else 0.0
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Shows training, validation and test on rank 0: a bar, or plain lines.
+
+    The loss is the mean over the processes.  It is read from the device only when a line is due,
+    and at most every ``interval`` iterations.
+
+    Args:
+        interval: Iterations between two readings of the loss, at least.
+
+    Raises:
+        ValueError: If ``interval`` is less than 1.
+    """
+
+    # After the model's step, before the schedule sets the lr of the next iteration.
+    priority = "BELOW_NORMAL"
+
+    def __init__(self, interval: int = 10) -> None:
+        if interval < 1:
+            raise ValueError(f"interval must be at least 1, got {interval}")
+        self.interval = interval
+        self._train_rate = Rate()
+        self._step: Step | None = None
+        self._stage_rate = Rate()
+        self._tick = self._stage_start = 0.0
+        self._val_seconds: float | None = None
+        self._training = False
+
+    def before_run(self, runner: Runner) -> None:
+        """Hold LoggerHook's lines back from the screen; the log file keeps them."""
+        for handler in console_handlers(runner.logger):
+            if not any(isinstance(one, _NoLoggerHook) for one in handler.filters):
+                handler.addFilter(_NoLoggerHook())
+
+    def after_run(self, runner: Runner) -> None:
+        """Give the screen back."""
+        self._close()
+        self._training = False
+        for handler in console_handlers(runner.logger):
+            for one in [one for one in handler.filters if isinstance(one, _NoLoggerHook)]:
+                handler.removeFilter(one)
+
+    def before_train(self, runner: Runner) -> None:
+        """Note that a validation is one within a training."""
+        self._training = True
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Open the bar of one epoch, or of the whole run where the loop counts iterations."""
+        self._tick = time.perf_counter()
+        if not is_main_process():
+            return
+        self._close()
+        if counts_epochs(runner):
+            name = f"epoch {runner.epoch + 1}/{runner.max_epochs}"
+            self._step = Step(name, len(runner.train_dataloader))
+        else:
+            self._step = Step("train", runner.max_iters, done=runner.iter)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Move the bar; now and then read the loss; end the run after a signal."""
+        raise_if_swallowed()
+        now = time.perf_counter()
+        self._train_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
+        self._tick = now
+        loss = self._loss(runner, batch_idx + 1, outputs)
+        step = self._step
+        if step is None:
+            return
+        step.advance_to(batch_idx + 1)
+        last = step.total is not None and step.done >= step.total
+        if last:
+            self._end_epoch(runner, loss)
+        elif step.done % self.interval == 0 and step.due:
+            step.show(self._train_note(runner, loss))
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Open the bar of a validation."""
+        self._begin_stage("val", len(runner.val_dataloader))
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Move the bar."""
+        self._stage_iter(batch_idx, data_batch)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Leave a line with the metrics."""
+        self._val_seconds = time.perf_counter() - self._stage_start
+        self._end_stage(metrics)
+        self._resume_train_bar(runner)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Open the bar of a test."""
+        self._begin_stage("test", len(runner.test_dataloader))
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Move the bar."""
+        self._stage_iter(batch_idx, data_batch)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Leave a line with the metrics."""
+        self._end_stage(metrics)
+
+    def time_left(self, runner: Runner) -> float:
+        """Seconds until the run ends: the iterations and the validations still to come."""
+        seconds = (runner.max_iters - (runner.iter + 1)) * self._train_rate.iter_seconds
+        vals = _vals_left(runner)
+        return seconds + vals * self._one_val(runner) if vals else seconds
+
+    def _one_val(self, runner: Runner) -> float:
+        if self._val_seconds is not None or not self._train_rate.recent:
+            return self._val_seconds or 0.0
+        # Not seen yet: backward costs twice a forward, so validation is three times as fast.
+        return len(runner.val_dataloader.dataset) / (3 * self._train_rate.recent)
+
+    def _loss(self, runner: Runner, done: int, outputs: dict | None) -> Any:
+        """Average where a line may be due; only rank 0 knows if it is, and all must take part."""
+        total = len(runner.train_dataloader) if counts_epochs(runner) else runner.max_iters
+        if done % self.interval and done != total:
+            return None
+        loss = (outputs or {}).get("loss")
+        return mean_over_processes(loss) if isinstance(loss, torch.Tensor) else loss
+
+    def _train_note(self, runner: Runner, loss: Any) -> str:
+        lr = current_lr(runner.optim_wrapper)
+        parts = [f"lr {lr:.3g}", f"{self._train_rate.recent:.3g} img/s"]
+        if loss is not None:
+            parts.insert(0, f"loss {_number(loss):.4g}")
+        return " | ".join([*parts, f"left {duration(self.time_left(runner))}"])
+
+    def _end_epoch(self, runner: Runner, loss: Any) -> None:
+        step, self._step = self._step, None
+        is_last = runner.iter + 1 >= runner.max_iters
+        if step is not None and (is_last or step.silent_s >= SHORT_EPOCH_S):
+            step.end(self._train_note(runner, loss))
+        elif step is not None:
+            step.close()
+
+    def _begin_stage(self, name: str, total: int) -> None:
+        self._tick = self._stage_start = time.perf_counter()
+        self._stage_rate = Rate()
+        if is_main_process():
+            self._close()
+            self._step = Step(name, total)
+
+    def _stage_iter(self, batch_idx: int, data_batch: Any) -> None:
+        raise_if_swallowed()
+        now = time.perf_counter()
+        self._stage_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
+        self._tick = now
+        step = self._step
+        if step is None:
+            return
+        step.advance_to(batch_idx + 1)
+        if step.due:
+            left = (step.total - step.done) * self._stage_rate.iter_seconds if step.total else 0.0
+            step.show(f"{self._stage_rate.recent:.3g} img/s | left {duration(left)}")
+
+    def _end_stage(self, metrics: dict[str, float] | None) -> None:
+        step, self._step = self._step, None
+        if step is not None:
+            rate = f"{self._stage_rate.recent:.3g} img/s"
+            took = f"took {duration(time.perf_counter() - self._stage_start)}"
+            step.end(" | ".join([*_metric_notes(metrics), rate, took]))
+
+    def _resume_train_bar(self, runner: Runner) -> None:
+        # A loop that counts iterations validates in the middle of its one "epoch".
+        if self._training and not counts_epochs(runner) and runner.iter < runner.max_iters:
+            self.before_train_epoch(runner)
+
+    def _close(self) -> None:
+        if self._step is not None:
+            self._step.close()
+            self._step = None
+
+
+class _NoLoggerHook(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.module != "logger_hook" or record.levelno > logging.INFO
+
+
+def counts_epochs(runner: Runner) -> bool:
+    """Tell an epoch-based training loop from one that counts iterations."""
+    return hasattr(runner.train_loop, "run_epoch")
+
+
+def _vals_left(runner: Runner) -> int:
+    loop = runner.train_loop
+    if runner.val_loop is None:
+        return 0
+    if not counts_epochs(runner):
+        return loop.max_iters // loop.val_interval - (runner.iter + 1) // loop.val_interval
+    epochs = range(max(runner.epoch + 1, loop.val_begin), runner.max_epochs + 1)
+    return sum(one % loop.val_interval == 0 or one == runner.max_epochs for one in epochs)
+
+
+def num_images_of(data_batch: Any) -> int:
+    """Count the images of a batch as the loaders of the three tasks give it."""
+    if isinstance(data_batch, dict):
+        return len(data_batch.get("inputs", ()))
+    return len(data_batch[0]) if isinstance(data_batch, Sequence) and len(data_batch) else 0
+
+
+def _number(value: Any) -> float:
+    value = value.detach() if isinstance(value, torch.Tensor) else value
+    return float(value)  # the only wait for the device
+
+
+def _metric_notes(metrics: dict[str, float] | None) -> list[str]:
+    shown = [(key, one) for key, one in (metrics or {}).items() if isinstance(one, numbers.Real)]
+    return [f"{key} {float(one):.2f}" for key, one in shown[:NUM_METRICS_SHOWN]]

@@ -1,0 +1,113 @@
+"""What a run trains with, as plain data: stored in its checkpoints, compared when it is resumed."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+
+__all__ = ["RECIPE_PARTS", "Difference", "class_difference", "differences", "recipe_of"]
+
+RECIPE_PARTS = ("train_dataloader", "train_cfg", "optim_wrapper")  # without them there is none
+BATCH = "train_dataloader.batch_size x processes"
+ORDER = ("sampler", "batch_sampler", "drop_last")  # of a loader: which images make up a step
+LENGTH = ("max_epochs", "max_iters")
+# Lengths in epochs before the end of training (our classifier, mmdet's YOLOX).
+FROM_THE_END = ("off_epochs", "num_last_epochs")
+
+
+class Difference(NamedTuple):
+    """A value of a run that the config states otherwise; None: not stated."""
+
+    key: str
+    was: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.key} was {_short(self.was)}, now {_short(self.now)}"
+
+
+def recipe_of(cfg: Config) -> dict[str, Any]:
+    """Extract what decides the weights from a config as it is trained; paths are left out.
+
+    Args:
+        cfg: Prepared for training: the lr is scaled, the precision chosen, the images counted.
+
+    Returns:
+        Plain values by the config's keys: optimizer, schedule, length, images per step and their
+        order, precision, seed, classes, number of images and processes.
+    """
+    loader = cfg.train_dataloader
+    stated = {
+        "optim_wrapper": {"accumulative_counts": 1, **cfg.optim_wrapper},
+        "param_scheduler": _as_list(cfg.get("param_scheduler")),
+        "train_cfg": {key: cfg.train_cfg.get(key) for key in LENGTH},
+        "train_dataloader": {key: loader.get(key) for key in ORDER},
+        BATCH: loader.get("batch_size", 1) * get_world_size(),
+        "processes": get_world_size(),
+        "randomness": {"seed": (cfg.get("randomness") or {}).get("seed")},
+        "classes": list(cfg.get("classes") or ()),
+        "number of training images": cfg.get("num_train_images"),
+        "custom_hooks": _averages(cfg.get("custom_hooks")),
+        **dict(_from_the_end({"model": cfg.get("model"), "custom_hooks": cfg.get("custom_hooks")})),
+    }
+    return json.loads(json.dumps(stated, default=str))
+
+
+def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    """Compare two recipes value by value; what is None counts as not stated."""
+    old, new = dict(_leaves(was)), dict(_leaves(now))
+    return [
+        Difference(key, old.get(key), new.get(key))
+        for key in [*old, *(key for key in new if key not in old)]
+        if old.get(key) != new.get(key)
+    ]
+
+
+def class_difference(trained: Sequence[str], found: Sequence[str]) -> tuple[str, str] | None:
+    """Give the first class that differs in name or place, or both counts; None if none does."""
+    if tuple(trained) == tuple(found):
+        return None
+    pairs = zip(trained, found, strict=False)
+    counts = (f"{len(trained)} classes", f"{len(found)}")
+    return next((pair for pair in pairs if pair[0] != pair[1]), counts)
+
+
+def _as_list(stated: Any) -> list[Any]:
+    return list(stated) if isinstance(stated, list | tuple) else [stated] if stated else []
+
+
+def _averages(hooks: Any) -> list[Any] | None:
+    """The hooks whose average of the weights a checkpoint holds in place of the weights."""
+    return [one for one in hooks or () if str(one["type"]).endswith("EMAHook")] or None
+
+
+def _from_the_end(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, child in _children(node):
+        if key in FROM_THE_END:
+            yield f"{prefix}{key}", child
+        else:
+            yield from _from_the_end(child, f"{prefix}{key}.")
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, child in _children(node):
+        if _children(child):
+            yield from _leaves(child, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", child
+
+
+def _children(node: Any) -> list[tuple[str, Any]]:
+    """The entries of a dict, or of a list that holds dicts."""
+    if isinstance(node, Mapping):
+        return list(node.items())
+    if isinstance(node, list | tuple) and any(isinstance(child, Mapping) for child in node):
+        return [(str(index), child) for index, child in enumerate(node)]
+    return []
+
+
+def _short(value: Any) -> str:
+    text = "not stated" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,287 @@
+"""What a run leaves behind: ``curve.jsonl`` per epoch and ``metrics.json`` at the end."""
+
+import hashlib
+import json
+import math
+import platform
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from bag_of_transfer.engine.atomic import write_json, write_text
+from bag_of_transfer.engine.checkpoints import newest_checkpoint
+from bag_of_transfer.engine.cores import available_cores
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import read_json_lines
+from bag_of_transfer.engine.lr import current_lr
+from bag_of_transfer.engine.processes import mean_over_processes
+from bag_of_transfer.engine.progress import counts_epochs, num_images_of
+
+__all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
+
+SCHEMA = 1
+NUMBERS = ("epoch", "iter", "seconds", "img_per_s")  # of each line of curve.jsonl
+DISTRIBUTIONS = (
+    *("torch", "torchvision", "numpy"),
+    *("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection", "onedl-mmsegmentation"),
+)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file without reading it whole into memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def hardware() -> str:
+    """Name the processor that did the work, and how many."""
+    if torch.cuda.is_available():
+        return f"{get_world_size()} x {torch.cuda.get_device_name()}"
+    return f"{available_cores()} cores {_cpu_name()}"
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Tell python's version and those of the libraries that compute."""
+    found = {"python": platform.python_version()}
+    for name in DISTRIBUTIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def per_class(evaluator: Evaluator | None) -> dict[str, float]:
+    """Collect what the metrics say per class, in percent; nothing without an evaluator."""
+    found: dict[str, float] = {}
+    for metric in evaluator.metrics if evaluator else ():
+        found.update(getattr(metric, "per_class", {}))
+    return {name: round(float(value), 4) for name, value in found.items()}
+
+
+def describe_run(
+    runner: Runner,
+    *,
+    split: str | None,
+    num_images: int,
+    metrics: dict[str, float],
+    evaluator: Evaluator | None,
+    checkpoint: Path | None,
+    seconds: float,
+    img_per_s: float,
+    minutes_per_epoch: float | None,
+) -> dict[str, Any]:
+    """Put together ``metrics.json`` (see the contract in docs/files.md); metrics in percent.
+
+    ``split`` is None, and there is no evaluator, where nothing was judged.
+    """
+    backbone = runner.cfg.get("backbone_file") or {}
+    return {
+        "schema": SCHEMA,
+        "task": runner.cfg.get("task"),
+        "split": split,
+        "num_images": num_images,
+        "metrics": {key: round(float(value), 4) for key, value in metrics.items()},
+        "per_class": per_class(evaluator),
+        "config_sha256": hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
+        "checkpoint_sha256": sha256_of(checkpoint) if checkpoint else None,
+        "backbone_sha256": backbone.get("sha256"),
+        "seed": runner.seed,
+        "seconds": round(seconds, 2),
+        "img_per_s": round(img_per_s, 2),
+        "minutes_per_epoch": None if minutes_per_epoch is None else round(minutes_per_epoch, 4),
+        "hardware": hardware(),
+        "versions": versions(),
+    }
+
+
+@HOOKS.register_module()
+class RunRecorder(Hook):
+    """Write ``curve.jsonl`` and ``metrics.json`` (after training).
+
+    The curve has a line per epoch, or per validation where the loop counts iterations (every
+    ``val_interval`` iterations where there is none); then ``epoch`` is a fraction.  A resumed
+    run keeps the lines of what it does not repeat.  Loss and img/s are those of all processes;
+    img/s counts training alone, without validation and without a line's first batch (workers
+    start in it).  ``seconds`` of ``metrics.json`` counts the kept lines of a resumed run, too.
+    A run whose newest loss is nan or infinite where a line or a checkpoint is due ends with a
+    UserError.
+    """
+
+    # Behind the checkpoint hook, whose file is hashed.
+    priority = "LOWEST"
+
+    def __init__(self) -> None:
+        self._lines: list[dict[str, Any]] = []
+        self._last_metrics: dict[str, float] | None = None
+        self._losses: list[torch.Tensor] = []
+        self._kept_seconds = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        """Keep the lines of what is done and save the config as it came to be."""
+        self._started = time.perf_counter()
+        path = Path(runner.work_dir, "curve.jsonl")
+        if runner.iter and path.exists():
+            lines = _curve(path)
+            self._lines = [line for line in lines if line["iter"] <= runner.iter]
+            self._kept_seconds = sum(line["seconds"] for line in self._lines)
+        if is_main_process():
+            write_text(Path(runner.work_dir, "resolved_config.py"), runner.cfg.pretty_text)
+            self._write_curve(runner)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Begin a line."""
+        self._begin_line()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note the lr that this step uses; schedulers move it on after the step."""
+        if self._losses and _a_line_is_due(runner):
+            self.after_train_epoch(runner)
+            self._begin_line()
+        self._lr = current_lr(runner.optim_wrapper)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Keep the loss on its device: reading it here would wait for the GPU each step."""
+        if self._losses:
+            self._num_images += num_images_of(data_batch)
+        else:
+            self._second_batch = time.perf_counter()
+        self._losses.append(outputs["loss"].detach())
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Add the epoch's line; validation adds its metrics to it later."""
+        if self._losses:
+            passes = runner.iter / len(runner.train_dataloader)
+            self._end_line(runner, runner.epoch + 1 if counts_epochs(runner) else round(passes, 4))
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Add a line where the loop counts iterations: it has but one long epoch."""
+        if not counts_epochs(runner):
+            self.after_train_epoch(runner)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Add the validation's metrics to the newest line."""
+        self._last_metrics = dict(metrics or {})
+        if self._lines:
+            self._lines[-1].update(self._last_metrics)
+        self._write_curve(runner)
+        self._begin_line()
+
+    def after_train(self, runner: Runner) -> None:
+        """Write ``metrics.json`` from the last validation, made now if a resume skipped it.
+
+        Without a validation split its ``split`` is null and its metrics are empty.
+        """
+        val_loop = runner.val_loop
+        if self._last_metrics is None and val_loop is not None:
+            val_loop.run()
+        rates = [line["img_per_s"] for line in self._lines]
+        minutes = sum(line["seconds"] for line in self._lines) / 60
+        if is_main_process():
+            record = describe_run(
+                runner,
+                split="val" if val_loop else None,
+                num_images=len(val_loop.dataloader.dataset) if val_loop else 0,
+                metrics=self._last_metrics or {},
+                evaluator=runner.val_evaluator if val_loop else None,
+                checkpoint=newest_checkpoint(Path(runner.work_dir)),
+                seconds=self._kept_seconds + time.perf_counter() - self._started,
+                img_per_s=_mean(rates),
+                minutes_per_epoch=minutes / self._lines[-1]["epoch"] if self._lines else 0.0,
+            )
+            write_json(Path(runner.work_dir, "metrics.json"), record)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Let no checkpoint of a lost network push out an earlier one.
+
+        Raises:
+            UserError: If this process's loss is nan or infinite.
+        """
+        if self._losses:  # no averaging: mmengine calls this on rank 0 alone
+            self._refuse_lost(runner, self._losses[-1])
+
+    def _refuse_lost(self, runner: Runner, loss: torch.Tensor) -> None:
+        newest = float(loss)
+        if not math.isfinite(newest):
+            batches = len(runner.train_dataloader)
+            raise UserError(
+                f"the loss is {newest}",
+                f"epoch {math.ceil(max(runner.iter, 1) / batches)}",
+                "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
+                "an earlier checkpoint, if there was one, is in the work dir",
+            )
+
+    def _begin_line(self) -> None:
+        self._losses, self._num_images = [], 0
+        self._line_begun = time.perf_counter()
+
+    def _end_line(self, runner: Runner, epoch: float) -> None:
+        now = time.perf_counter()
+        # The newest only: with fp16 a step may overflow, and is left out then.
+        self._refuse_lost(runner, mean_over_processes(self._losses[-1]))
+        counted = max(now - self._second_batch, 1e-9)
+        loss = mean_over_processes(_mean_of_finite(torch.stack(self._losses)))
+        self._lines.append(
+            {
+                "epoch": epoch,
+                "iter": runner.iter,
+                "lr": self._lr,
+                "loss": round(float(loss), 6),
+                "img_per_s": round(self._num_images * get_world_size() / counted, 2),
+                "seconds": round(now - self._line_begun, 3),
+            }
+        )
+        self._losses = []
+        self._write_curve(runner)
+
+    def _write_curve(self, runner: Runner) -> None:
+        if is_main_process():
+            text = "".join(json.dumps(line) + "\n" for line in self._lines)
+            write_text(Path(runner.work_dir, "curve.jsonl"), text)
+
+
+def _a_line_is_due(runner: Runner) -> bool:
+    """Whether a loop that counts iterations would validate now, had it a validation split."""
+    if counts_epochs(runner) or runner.val_loop is not None:
+        return False
+    return runner.iter % runner.train_loop.val_interval == 0
+
+
+def _curve(path: Path) -> list[dict[str, Any]]:
+    """Read the lines of a run that goes on."""
+    mend = "put the run's own file back, or remove it"
+    lines = read_json_lines(path, mend, cut_short=True)
+    for line in lines:
+        wrong = [key for key in NUMBERS if not isinstance(line.get(key), int | float)]
+        if wrong:
+            raise UserError(f"a line has no number as {wrong[0]}", path, mend)
+    return lines
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _mean_of_finite(losses: torch.Tensor) -> torch.Tensor:
+    return losses[torch.isfinite(losses)].mean()

@@ -1,0 +1,285 @@
+"""Going on with a run: only as the run that the config would have given from the start.
+
+mmengine takes the optimizer's values, the schedule and the seed from the checkpoint, the batch
+size, the accumulation and the precision from the config, and says nothing where they disagree.
+Here what is stored in the checkpoint (``recipe.py``) is compared with the config first.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper, _ParamScheduler
+from mmengine.runner import Runner
+
+from bag_of_transfer.engine import checkpoints
+from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.engine.progress import counts_epochs
+from bag_of_transfer.engine.recipe import (
+    FROM_THE_END,
+    LENGTH,
+    Difference,
+    class_difference,
+    differences,
+    recipe_of,
+)
+from bag_of_transfer.engine.schedules import lr_curve
+
+__all__ = ["ConfiguredSchedule", "resume"]
+
+# Where a scheduler stands, as opposed to what it is told to do (mmengine's _ParamScheduler).
+POSITION = ("last_step", "_global_step", "_last_value", "base_values")
+AUTO = "auto"
+LENGTH_OF = "train_cfg."
+SHOWN = 8
+
+
+def resume(cfg: Config, args: argparse.Namespace) -> list[str]:
+    """Let the config go on from a checkpoint if ``--resume`` asks for it.
+
+    Args:
+        cfg: Prepared for training; ``resume`` and ``load_from`` are set.  A config's own
+            ``resume=True`` counts as the flag.
+        args: The training tools' flags.
+
+    Returns:
+        Lines that say which changed values are in force.
+
+    Raises:
+        RefusedError: If the work dir holds a run and ``--resume`` is not given, or the run was
+            trained with other values than the config's.
+    """
+    wanted = args.resume
+    if wanted is None and cfg.get("resume"):  # mmengine's own way to say it
+        wanted = cfg.get("load_from") or AUTO
+    if wanted is None:
+        _refuse_a_second_run(Path(cfg.work_dir), args.dry_run)
+        return []
+    found = (
+        checkpoints.find_resumable(Path(cfg.work_dir))
+        if wanted == AUTO
+        else checkpoints.follow_pointer(wanted)
+    )
+    if found is None:
+        print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")
+        cfg.resume = False
+        return []
+    meta = checkpoints.check_resumable(found)
+    _refuse_shorter(cfg.train_cfg, meta, found)
+    accepted = _refuse_others(recipe_of(cfg), meta, found)
+    cfg.resume, cfg.load_from = True, str(found)
+    if not accepted:
+        return []
+    return [f"resumed with the config's values, the rates until here agree: {_listed(accepted)}"]
+
+
+def _refuse_a_second_run(work_dir: Path, dry_run: bool) -> None:
+    if (work_dir / checkpoints.POINTER).exists() and not dry_run:
+        raise RefusedError(
+            "this folder holds a run already", work_dir, "add --resume, or name another --work-dir"
+        )
+
+
+def _refuse_shorter(train_cfg: Config, meta: Mapping[str, Any], path: Path) -> None:
+    """Refuse to call a run that has more steps than the config says a run of that config."""
+    for done, key in (("epoch", "max_epochs"), ("iter", "max_iters")):
+        limit = train_cfg.get(key)
+        if limit is not None and meta.get(done, 0) > limit:
+            raise RefusedError(
+                f"it was trained for {meta[done]} {done}s, the config says {limit}",
+                path,
+                f"raise train_cfg.{key}, or name another --work-dir",
+            )
+
+
+def _refuse_others(now: Mapping[str, Any], meta: Mapping[str, Any], path: Path) -> list[Difference]:
+    """Refuse a run of other values; return the differences that it may be continued with.
+
+    Files from before recipes were stored tell their classes and seed; see ConfiguredSchedule.
+    """
+    stored = meta.get("recipe")
+    was = stored if isinstance(stored, Mapping) else _told_without_recipe(now, meta)
+    changed = differences(was, now)
+    accepted = [one for one in changed if one.key == "processes"]
+    schedule = [one for one in changed if one.key.startswith(("param_scheduler.", LENGTH_OF))]
+    longer = any(one.key.startswith(LENGTH_OF) for one in schedule)
+    if schedule and _same_rates_so_far(was, now, meta) and not (longer and _counts_back(was, now)):
+        accepted += schedule
+    refused = [one for one in changed if one not in accepted]
+    if refused:
+        raise _refusal(refused, path)
+    return accepted
+
+
+def _refusal(refused: list[Difference], path: Path) -> RefusedError:
+    told = [_told_classes(one) if one.key == "classes" else one for one in refused]
+    return RefusedError(
+        f"the run was trained with other values, {_listed(told)}",
+        path,
+        "restore them to go on; to start from its weights, use load_from=PATH without --resume, "
+        "and another --work-dir",
+    )
+
+
+def _told_classes(one: Difference) -> Difference:
+    pair = class_difference(one.was or (), one.now or ())
+    return Difference("classes", *pair) if pair else one
+
+
+def _listed(changed: list[Difference]) -> str:
+    more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+    return "; ".join(map(str, changed[:SHOWN])) + more
+
+
+def _told_without_recipe(now: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+    was = dict(now)
+    classes = meta.get("classes") or (meta.get("dataset_meta") or {}).get("classes")
+    if classes:
+        was["classes"] = [str(name) for name in classes]
+    if meta.get("seed") is not None:
+        was["randomness"] = {"seed": meta["seed"]}
+    return was
+
+
+# ---- a changed schedule ----
+
+
+def _counts_back(*recipes: Mapping[str, Any]) -> bool:
+    """Whether something begins so long before the end of training that is now elsewhere."""
+    return any(
+        key.endswith(FROM_THE_END) and value for recipe in recipes for key, value in recipe.items()
+    )
+
+
+def _same_rates_so_far(
+    was: Mapping[str, Any], now: Mapping[str, Any], meta: Mapping[str, Any]
+) -> bool:
+    """Whether both schedules gave the same learning rates up to the checkpoint.
+
+    Then the rest may be the config's: it is the run that the config would have given.
+    """
+    try:
+        kinds = [one["type"] for one in now["param_scheduler"]]
+        # Nothing is built that only the file names.
+        if kinds != [one["type"] for one in was["param_scheduler"]]:
+            return False
+        return all(map(_changes_lr_by_step, kinds)) and _rates(was, meta) == _rates(now, meta)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return False  # the file's values draw no curve
+
+
+def _changes_lr_by_step(kind: str) -> bool:
+    """Not momentum, and not by a metric; mmengine names them so."""
+    return kind.endswith(("LR", "Warmup")) and not kind.startswith("ReduceOn")
+
+
+def _rates(recipe: Mapping[str, Any], meta: Mapping[str, Any]) -> list[float]:
+    schedulers = [{key: one[key] for key in one if key != "_scope_"} for one in
+                  recipe["param_scheduler"]]  # fmt: skip
+    lr = recipe["optim_wrapper"]["optimizer"].get("lr", 1.0)
+    epochs, iters = (recipe["train_cfg"].get(key) for key in LENGTH)
+    if iters:
+        return lr_curve(schedulers, lr, 1, iters, (1, meta["iter"]))
+    per_epoch = meta["iter"] // max(meta["epoch"], 1)
+    return lr_curve(schedulers, lr, epochs, per_epoch, (meta["epoch"], per_epoch))
+
+
+class ConfiguredSchedule(Hook):
+    """Keep the schedule as configured when a checkpoint is resumed; its position is the file's.
+
+    mmengine replaces the built schedulers' settings (end, milestones, gamma) by the file's.  A
+    file without a recipe is compared here, with what was built.
+    """
+
+    priority = "VERY_HIGH"  # before the audit and the dry run look at the schedule
+
+    def __init__(self) -> None:
+        self._settings: list[dict[str, Any]] = []
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Compare optimizer and schedule, and note the settings, before they are overwritten.
+
+        Raises:
+            RefusedError: If a file without a recipe has another optimizer or schedule.
+        """
+        if "recipe" not in checkpoint["meta"]:
+            changed = [
+                *_length_differences(runner, checkpoint["meta"]),
+                *_optimizer_differences(runner.optim_wrapper, checkpoint.get("optimizer") or {}),
+                *_schedule_differences(runner, checkpoint.get("param_schedulers") or []),
+            ]
+            if changed:
+                raise _refusal(changed, Path(str(runner.cfg.load_from)))
+        self._settings = [_settings(one.state_dict()) for one in _schedulers(runner)]
+
+    def before_train(self, runner: Runner) -> None:
+        """Put the config's settings back."""
+        for scheduler, settings in zip(_schedulers(runner), self._settings, strict=True):
+            _set(scheduler, settings)
+
+
+def _schedulers(runner: Runner) -> list[_ParamScheduler]:
+    built = runner.param_schedulers or []
+    kinds = built.values() if isinstance(built, dict) else [built]
+    # By a metric: settings and position are not kept apart, the file's are the config's.
+    return [one for some in kinds for one in some if not hasattr(one, "num_bad_epochs")]
+
+
+def _set(scheduler: _ParamScheduler, settings: Mapping[str, Any]) -> None:
+    step, had_ended = scheduler._global_step, scheduler.end <= scheduler._global_step
+    scheduler.load_state_dict(settings)
+    if had_ended and scheduler.begin < step < scheduler.end:
+        # It did not move at the old end, from which the config goes on.
+        scheduler._global_step = step - 1
+        scheduler.last_step = step - 1 - scheduler.begin
+        scheduler.step()
+
+
+def _settings(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in state.items() if key not in POSITION}
+
+
+def _length_differences(runner: Runner, meta: Mapping[str, Any]) -> list[Difference]:
+    """Compare the iterations per epoch: other images, or batches of another size."""
+    epochs, now = meta.get("epoch", 0), len(runner.train_dataloader)
+    if not (counts_epochs(runner) and epochs) or meta["iter"] == epochs * now:
+        return []
+    return [Difference("iterations per epoch", meta["iter"] // epochs, now)]
+
+
+def _optimizer_differences(wrapper: OptimWrapper, was: Mapping[str, Any]) -> list[Difference]:
+    """Compare the first parameter group's settings; a scheduled one by its initial value."""
+    groups = was.get("param_groups")
+    if not groups or not hasattr(wrapper, "optimizer"):  # several optimizers: not compared
+        return []
+    built = wrapper.optimizer.param_groups
+    if len(groups) != len(built):
+        return [Difference("number of parameter groups", len(groups), len(built))]
+    old, new = groups[0], built[0]
+    scheduled = {key.removeprefix("initial_") for key in (*old, *new) if key.startswith("initial_")}
+    return [
+        Difference(f"optimizer.{key.removeprefix('initial_')}", old.get(key), new.get(key))
+        for key in sorted({*old, *new} - {"params", "param_names"} - scheduled)
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _schedule_differences(runner: Runner, was: Any) -> list[Difference]:
+    """Compare settings; a longer schedule is told from its ``end``, see mmengine's default."""
+    built = _schedulers(runner)
+    if not isinstance(was, list) or len(was) != len(runner.param_schedulers or []):
+        return (
+            []
+            if isinstance(was, dict)
+            else [Difference("number of schedulers", len(was), len(runner.param_schedulers or []))]
+        )
+    return [
+        Difference(f"param_scheduler.{index}.{key}", old.get(key), value)
+        for index, (one, old) in enumerate(zip(built, was, strict=False))
+        for key, value in _settings(one.state_dict()).items()
+        if key in old and old[key] != value
+    ]

@@ -1,0 +1,174 @@
+"""From a config to a trained model, the same way for the three tasks."""
+
+import argparse
+import contextlib
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from bag_of_transfer.engine import (
+    checkpoints,
+    data_sets,
+    launch,
+    layer_decay,
+    lr,
+    own_metrics,
+    own_readers,
+    precision,
+    progress,
+    records,
+    schedules,
+)
+from bag_of_transfer.engine.config_values import check_training_sections
+from bag_of_transfer.engine.dry_run import DryRun, DryRunDone
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.first_step import FirstStep, nothing_left_behind
+from bag_of_transfer.engine.input_channels import follow_in_channels
+from bag_of_transfer.engine.mistakes import building
+from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.resuming import ConfiguredSchedule, resume
+from bag_of_transfer.engine.runner import build_runner
+from bag_of_transfer.engine.splits import check_splits
+
+__all__ = ["add_hooks", "prepare_training", "train"]
+
+# Every training run has them; the imports above register them, and the warm-ups.
+HOOKS = (
+    launch.EpochSeed,
+    launch.SyncRunningStats,
+    data_sets.LookAtSplits,
+    progress.ProgressHook,
+    records.RunRecorder,
+)
+WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
+
+
+def prepare_training(cfg: Config, amp: str) -> list[str]:
+    """Give the config what every training run of ours has; return the lines that say so.
+
+    Changed in place: processes, threads, SyncBN, precision, lr, metrics, readers, hooks and the
+    number of classes.
+
+    Raises:
+        UserError: If a split is stated in part, or the training data cannot fill a batch, teach a
+            classifier or be read.
+    """
+    check_training_sections(cfg, cfg.filename or "the config")
+    launch.init_processes(cfg)
+    lines = [check_splits(cfg)]
+    lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
+    lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
+    lines += own_metrics.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
+    lines += follow_in_channels(cfg) + layer_decay.serve_resnets(cfg)
+    with building("train_dataloader.dataset", cfg):
+        dataset = data_sets.build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
+    cfg.num_train_images = len(dataset)
+    _check_a_batch_is_there(cfg.train_dataloader, cfg.num_train_images)
+    cfg.classes = data_sets.classes_of(dataset)
+    if cfg.task == "cls":
+        _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
+    fill_num_classes(cfg, cfg.classes)
+    # Workers made anew each epoch take their seeds from it, see launch.EpochSeed.
+    cfg.train_dataloader.worker_init_fn = dict(type="seed_worker")
+    cfg.train_dataloader.persistent_workers = False
+    add_hooks(cfg, *(hook.__name__ for hook in HOOKS))
+    # The first metric of ours is the one of the papers, and more is better in all of them.
+    stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
+    best = {"save_best": "auto", "rule": "greater"}
+    if stated is not None:  # None is mmengine's way to leave a hook out
+        cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
+    own_metrics.check_save_best(cfg)
+    return [line for line in lines if line]
+
+
+def add_hooks(cfg: Config, *names: str) -> None:
+    """Append hooks that the config does not list itself."""
+    listed = list(cfg.get("custom_hooks") or [])
+    named = {hook["type"] for hook in listed}
+    cfg.custom_hooks = listed + [dict(type=name) for name in names if name not in named]
+
+
+def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
+    """Train as the config says, or with ``--dry-run`` only tell.
+
+    Raises:
+        RefusedError: If the work dir holds a run already and ``--resume`` is not given, or the
+            run to go on with was trained with other values.
+        UserError: If the run cannot come as far as its first step; the work dir is as before.
+    """
+    lines = lines + resume(cfg, args)
+    if args.tensorboard:
+        visualizer = cfg.get("visualizer") or dict(type="Visualizer")
+        shown = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
+        both = [*shown, dict(type="TensorboardVisBackend")]
+        cfg.visualizer = dict(visualizer, vis_backends=both)
+    if args.dry_run:
+        cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
+        add_hooks(cfg, DryRun.__name__)
+    first_step = FirstStep()
+    with nothing_left_behind(Path(cfg.work_dir), first_step):
+        runner = build_runner(cfg)
+        if cfg.get("load_from"):
+            lines = lines + _check_start(runner, str(cfg.load_from), whole=cfg.get("resume", False))
+        for line in lines:
+            print_log(line, logger="current")
+        runner.register_hook(first_step)
+        if cfg.get("resume"):
+            runner.register_hook(ConfiguredSchedule())
+        with contextlib.suppress(DryRunDone), first_step.mistakes_before_it():
+            runner.train()
+
+
+def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
+    """Refuse a batch that the images don't fill: no step, or a lr for images that aren't there.
+
+    A sampler without end fills every batch, by repeating images, unless the last is dropped.
+    """
+    per_process = math.ceil(num_images / get_world_size())
+    endless = (loader.get("sampler") or {}).get("type") in ("InfiniteSampler", InfiniteSampler)
+    if per_process < loader.batch_size and (loader.get("drop_last") or not endless):
+        raise UserError(
+            f"{num_images} training images are less than a batch",
+            "train_dataloader.batch_size",
+            "make the batch smaller, or give more images",
+        )
+
+
+def _check_several_classes(classes: Sequence[str], dataset: Config) -> None:
+    """Refuse what a classifier can't learn from; a detector may well have a single class."""
+    if len(classes) < 2:
+        raise UserError(
+            f"a classifier needs two classes or more, here is {', '.join(classes) or 'none'}",
+            dataset.get("root", "train_dataloader.dataset"),
+            "images belong into ROOT/<class name>/, one folder per class",
+        )
+
+
+def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:
+    """Refuse a file that does not fit before mmengine loads it in part; tell what it leaves out.
+
+    Of a file to start from, as opposed to resuming, the backbone has to fit: heads for other
+    classes begin anew.
+    """
+    if "://" in load_from:
+        return [f"load_from={load_from}: fetched by mmengine, not checked tensor by tensor"]
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    path = checkpoints.follow_pointer(load_from)
+    state = checkpoints.state_dict_of(checkpoints.load_checkpoint(path), path)
+    if whole or not hasattr(network, "backbone"):
+        checkpoints.refuse_misfits(network, state, path)
+        return []
+    prefix = "backbone."
+    inner = {key[len(prefix) :]: one for key, one in state.items() if key.startswith(prefix)}
+    checkpoints.refuse_misfits(network.backbone, inner, path)
+    left = checkpoints.misfits(network, state)
+    told = f", {len(left)} do not and begin anew, first {left[0]}" if left else ""
+    return [f"load_from={load_from}: the whole backbone fits{told}"]

@@ -1,0 +1,157 @@
+"""The rungs of a ladder config: what fine-tuning may start from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.paper_rows import paper_rows
+from bag_of_transfer.ladder.plan.checks import (
+    check_folder_name,
+    check_keys,
+    existing_config,
+    one_of,
+)
+from bag_of_transfer.transfer.backbone_card import read_card
+from bag_of_transfer.transfer.convert.model_zoos import check_model_name
+
+__all__ = ["SCRATCH", "SEEDS", "Rung", "read_rungs"]
+
+SCRATCH = "scratch"
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+CLASSIFICATION = "mmengine"  # the default_scope that tools/train_cls.py takes
+KINDS = ("config", "file", "model")
+KEYS = {*KINDS, "teacher", "teaches_only", "cfg_options", "seeds", "label", "row"}
+SEEDS = ("matched", "shared")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One starting point of fine-tuning.
+
+    Args:
+        name: Its key in the config, and the name of its folder.
+        kind: ``"scratch"``, ``"config"`` (pretrained first), ``"file"`` (a backbone file) or
+            ``"model"`` (of timm or torchvision, converted first).
+        source: Config, file or model name; "" for scratch.
+        label: What tables call it.
+        teacher: The rung that it is distilled from, an earlier one; "" for none.
+        teaches_only: It is pretrained for its students, and not fine-tuned.
+        cfg_options: Overrides of the pretraining config.
+        seeds: ``"matched"``: backbone k is pretrained with seed k; ``"shared"``: one backbone for
+            all fine-tuning seeds, always so for files and models.
+        row: The row of the paper's tables 8 and 9 whose figures stand beside it; "" for none.
+        published: Those figures, in percent.
+    """
+
+    name: str
+    kind: str
+    source: str = ""
+    label: str = ""
+    teacher: str = ""
+    teaches_only: bool = False
+    cfg_options: tuple[str, ...] = ()
+    seeds: str = "matched"
+    row: str = ""
+    published: Mapping[str, float] | None = None
+
+
+def read_rungs(stated: Mapping[str, Any], seeds: str, path: Path) -> tuple[Rung, ...]:
+    """Read and check what a ladder config states of its rungs.
+
+    Args:
+        stated: By name.
+        seeds: ``"matched"`` or ``"shared"``, of a rung that says neither.
+        path: The ladder config.
+
+    Raises:
+        UserError: If a key is unknown, a config, file or model does not exist, a config pretrains
+            nothing, a teacher is no earlier rung, two rungs have one label, or none is fine-tuned.
+    """
+    rungs: list[Rung] = []
+    for name, one in stated.items():
+        check_folder_name(name, f"{path}: rungs")
+        rung = _rung(name, one, seeds, f"{path}: rungs.{name}")
+        _check_teacher(rung, rungs, f"{path}: rungs.{name}.teacher")
+        rungs.append(rung)
+    _check_labels([rung for rung in rungs if not rung.teaches_only], f"{path}: rungs")
+    return tuple(rungs)
+
+
+def _check_teacher(rung: Rung, earlier: list[Rung], where: str) -> None:
+    trained = [one.name for one in earlier if one.kind == "config"]
+    if rung.teacher and rung.teacher not in trained:
+        raise UserError(
+            f"no earlier rung with a config is called {rung.teacher!r}",
+            where,
+            f"name a rung that stands above it ({', '.join(trained) or 'none does'})",
+        )
+
+
+def _check_labels(tuned: list[Rung], where: str) -> None:
+    if not tuned:
+        raise UserError("no rung is fine-tuned", where, "add one that is, scratch=None say")
+    names: dict[str, str] = {}
+    for rung in tuned:
+        other = names.setdefault(rung.label, rung.name)
+        if other != rung.name:
+            what = f"{other} and {rung.name} are both called {rung.label!r}"
+            raise UserError(what, where, "tables tell rungs by it: state label= of one of them")
+
+
+def _rung(name: str, stated: Any, seeds: str, where: str) -> Rung:
+    if stated in (None, SCRATCH):
+        return Rung(name, SCRATCH, label=name.replace("_", " "))
+    if not isinstance(stated, Mapping):
+        mend = "say None for a random start, or dict(config=...), dict(file=...), dict(model=...)"
+        raise UserError(f"a rung cannot be {stated!r}", where, mend)
+    check_keys(stated, KEYS, where)
+    kinds = [kind for kind in KINDS if stated.get(kind)]
+    if len(kinds) != 1:
+        said = " and ".join(kinds) or "nothing"
+        raise UserError(f"it names {said}", where, f"name one of {', '.join(KINDS)}")
+    kind = kinds[0]
+    source = str(stated[kind])
+    _check_source(kind, source, f"{where}.{kind}")
+    row = stated.get("row", "")
+    if row:
+        one_of(row, list(_published()), f"{where}.row")
+    said_seeds = one_of(stated.get("seeds", seeds), SEEDS, f"{where}.seeds")
+    return Rung(
+        name=name,
+        kind=kind,
+        source=source,
+        label=stated.get("label") or row or name.replace("_", " "),
+        teacher=stated.get("teacher") or "",
+        teaches_only=bool(stated.get("teaches_only", False)),
+        cfg_options=tuple(stated.get("cfg_options") or ()),
+        seeds=said_seeds if kind == "config" else "shared",
+        row=row,
+        published=_published()[row] if row else {},
+    )
+
+
+def _check_source(kind: str, source: str, where: str) -> None:
+    if kind == "file":
+        read_card(source)
+    elif kind == "model":
+        check_model_name(source)
+    else:
+        cfg = read_config(existing_config(source, where), import_named=False)
+        scope = cfg.get("default_scope", CLASSIFICATION)
+        if scope != CLASSIFICATION:
+            what = f"it trains no classifier, its default_scope is {scope}"
+            raise UserError(what, f"{where}: {source}", "give a config of configs/classification/")
+
+
+@cache  # it reads all configs
+def _published() -> dict[str, dict[str, float]]:
+    """Figures of tables 8 and 9 by row."""
+    found: dict[str, dict[str, float]] = {}
+    for row in paper_rows(CONFIGS):
+        if row["table"] in ("T8", "T9"):
+            found.setdefault(row["row"], {}).update(row["published"])
+    return found

@@ -1,0 +1,120 @@
+"""What a ladder config says: rungs, tasks, seeds; read once and checked before anything runs."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from bag_of_transfer.engine.config_file import leaf_keys, read_config
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.plan.checks import one_of
+from bag_of_transfer.ladder.plan.rungs import SCRATCH, SEEDS, Rung, read_rungs
+from bag_of_transfer.ladder.plan.tasks import (
+    PRETRAINING,
+    SELECTIONS,
+    Task,
+    read_tasks,
+    selection_of,
+)
+
+__all__ = ["PRETRAINING", "SCRATCH", "Ladder", "Rung", "Task", "read_ladder", "selection_of"]
+
+KEYS = {*("rungs", "tasks", "seeds", "reference", "pretrain_seeds", "selection", "num_pictures")}
+ALIKE = 0.75  # difflib's ratio from which a key is taken for a misspelt one ("referenze": 0.89)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Rungs x tasks x seeds.
+
+    Args:
+        name: Of the config file.
+        config: The config file.
+        rungs: In the order of the tables.
+        tasks: In the order of the tables.
+        seeds: Of the fine-tuning, and of the pretraining where seeds are matched.
+        shared_seed: Seed of a backbone that all fine-tuning seeds share.
+        reference: The rung that others are compared with, seed by seed.
+        selection: ``"last"``: the last checkpoint is tested; ``"val"``: the best on val, but for
+            tasks with ``published_split``.
+        num_pictures: So many test images per task are drawn with what was predicted.
+    """
+
+    name: str
+    config: Path
+    rungs: tuple[Rung, ...]
+    tasks: tuple[Task, ...]
+    seeds: tuple[int, ...]
+    shared_seed: int
+    reference: str
+    selection: str = "last"
+    num_pictures: int = 6
+
+
+def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
+    """Read and check a ladder config.
+
+    Args:
+        path: The config: ``rungs``, ``tasks``, ``seeds``, and what :class:`Ladder` knows.
+        seeds: In place of the config's.
+
+    Raises:
+        UserError: If a key is unknown, a value is out of its range, or as
+            ``rungs.read_rungs`` and ``tasks.read_tasks``.
+    """
+    leaf_keys(path)  # says where it is no Python
+    cfg = read_config(path)
+    _check_form(cfg, path)
+    stated_seeds = _seeds(cfg.seeds, path)
+    selection = one_of(cfg.get("selection", "last"), SELECTIONS, f"{path}: selection")
+    default = one_of(cfg.get("pretrain_seeds", "matched"), SEEDS, f"{path}: pretrain_seeds")
+    rungs = read_rungs(cfg.rungs, default, path)
+    names = [rung.name for rung in rungs if not rung.teaches_only]
+    reference = cfg.get("reference", SCRATCH if SCRATCH in names else names[0])
+    return Ladder(
+        name=path.stem,
+        config=path,
+        rungs=rungs,
+        tasks=read_tasks(cfg.tasks, selection, path),
+        seeds=_seeds(seeds, path) if seeds else stated_seeds,
+        shared_seed=min(stated_seeds),
+        reference=one_of(reference, names, f"{path}: reference"),
+        selection=selection,
+        num_pictures=_count(cfg.get("num_pictures", 6), f"{path}: num_pictures"),
+    )
+
+
+def _check_form(cfg: Config, path: Path) -> None:
+    # Others are the config's own, for writing long names once; not what looks like one of ours.
+    for key in cfg:
+        alike = difflib.get_close_matches(key, KEYS, n=1, cutoff=ALIKE)
+        if alike and key not in KEYS:
+            raise UserError(f"unknown key {key!r}", path, f"did you mean {alike[0]!r}?")
+    for needed in ("rungs", "tasks", "seeds"):
+        if not cfg.get(needed):
+            raise UserError("nothing is stated", f"{path}: {needed}", "see configs/ladder/demo.py")
+    for named in ("rungs", "tasks"):
+        if not isinstance(cfg[named], Mapping):
+            what = f"{named} are no dict, but {type(cfg[named]).__name__}"
+            raise UserError(what, f"{path}: {named}", "give each a name: dict(name=...)")
+
+
+def _seeds(stated: Any, path: Path) -> tuple[int, ...]:
+    seeds = tuple(stated) if isinstance(stated, list | tuple) else ()
+    if not seeds or len(set(map(str, seeds))) < len(seeds) or not all(map(_is_count, seeds)):
+        mend = "give a list of different whole numbers from 0 on"
+        raise UserError(f"seeds are {stated!r}", f"{path}: seeds", mend)
+    return seeds
+
+
+def _count(stated: Any, where: str) -> int:
+    if not _is_count(stated):
+        raise UserError(f"{stated!r} is no number of them", where, "give a whole number from 0 on")
+    return int(stated)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,125 @@
+"""The tasks of a ladder config: what every rung is fine-tuned for, and judged by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+import bag_of_transfer.detection
+import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
+from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.own_metrics import judge_in_percent
+from bag_of_transfer.ladder.plan.checks import check_folder_name, check_keys, existing_config
+
+__all__ = ["PRETRAINING", "SELECTIONS", "Task", "read_tasks", "selection_of"]
+
+PRETRAINING = "pretraining"  # the folder of a rung's pretraining, beside those of the tasks
+LAST, VAL = SELECTIONS = ("last", "val")
+KINDS = {"mmdet": "det", "mmseg": "seg"}
+METRICS = {"CocoBoxMetric": ("AP",), "VocMetric": ("mAP_voc07",), "SegMetric": ("pixAcc", "mIoU")}
+KEYS = {"config", "cfg_options", "published_split"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One detection or segmentation config that every rung is fine-tuned with.
+
+    Args:
+        name: Its key in the config, and the name of its folder.
+        kind: ``"det"`` or ``"seg"``.
+        config: The config file.
+        metrics: Those that tables show, first the one that counts.
+        cfg_options: Overrides.
+        published_split: val and test may share images, as in the published protocols of ADE20K,
+            COCO and VOC 2007; nothing is picked on val then.
+    """
+
+    name: str
+    kind: str
+    config: Path
+    metrics: tuple[str, ...]
+    cfg_options: tuple[str, ...] = ()
+    published_split: bool = False
+
+
+def selection_of(task: Task | None, selection: str) -> str:
+    """Say which checkpoint of a task is tested.
+
+    Args:
+        task: None for a pretraining, whose test split may be its val split.
+        selection: The ladder's.
+
+    Returns:
+        ``"val"``, the best on val, where the ladder picks and the task has a val split of its own;
+        else ``"last"``.
+    """
+    return LAST if task is None or task.published_split else selection
+
+
+def read_tasks(stated: Mapping[str, Any], selection: str, path: Path) -> tuple[Task, ...]:
+    """Read and check what a ladder config states of its tasks.
+
+    Args:
+        stated: By name.
+        selection: The ladder's.
+        path: The ladder config.
+
+    Raises:
+        UserError: If a key is unknown, a config does not exist or is of another kind, has no test
+            split or no metric of tables, or picks nothing on val though ``selection`` asks for it.
+    """
+    return tuple(_task(name, one, selection, path) for name, one in stated.items())
+
+
+def _task(name: str, stated: Any, selection: str, path: Path) -> Task:
+    where = f"{path}: tasks.{name}"
+    check_folder_name(name, f"{path}: tasks")
+    if name == PRETRAINING:
+        raise UserError("a task cannot be called so", where, "choose another name")
+    if not isinstance(stated, Mapping):
+        stated = dict(config=stated)
+    check_keys(stated, KEYS, where)
+    config = existing_config(str(stated.get("config")), f"{where}.config")
+    cfg_options = tuple(stated.get("cfg_options") or ())
+    cfg = read_config(config)
+    if cfg_options:
+        apply_overrides(cfg, cfg_options)
+    kind = KINDS.get(cfg.get("default_scope", ""))
+    if kind is None:
+        mend = "give a config of configs/detection/ or configs/segmentation/"
+        raise UserError("it is neither a detection nor a segmentation config", where, mend)
+    metrics = _metrics(cfg, f"{where} ({config})")
+    task = Task(name, kind, config, metrics, cfg_options, bool(stated.get("published_split")))
+    if selection_of(task, selection) == VAL:
+        _check_val(cfg, f"{where} ({config})")
+    return task
+
+
+def _metrics(cfg: Config, where: str) -> tuple[str, ...]:
+    """What tables show of the test split, judged as the training and test tools judge."""
+    if cfg.get("test_dataloader") is None:
+        raise UserError("the task has no test split", where, "state test_dataloader")
+    judge_in_percent(cfg)
+    evaluator = cfg.get("test_evaluator") or {}
+    kind = evaluator.get("type") if isinstance(evaluator, Mapping) else "a list"
+    if kind not in METRICS:
+        mend = (
+            "state one, VocMetric, CocoBoxMetric or SegMetric; mmdet's VOCMetric and CocoMetric of "
+            "boxes and mmseg's IoUMetric count as these"
+        )
+        raise UserError(f"its test_evaluator is {kind}", where, mend)
+    return METRICS[kind]
+
+
+def _check_val(cfg: Config, where: str) -> None:
+    mend = 'or leave selection at "last"'
+    if cfg.get("val_dataloader") is None:
+        raise UserError("nothing can be picked on val: no val split", where, f"state one, {mend}")
+    hook = cfg.get("default_hooks", {}).get("checkpoint") or {}
+    if not hook.get("save_best", "auto"):  # "auto": what bag_of_transfer.engine.training puts in
+        what = "nothing is picked on val: default_hooks.checkpoint.save_best is None"
+        raise UserError(what, where, f"name a metric, {mend}")

@@ -1,0 +1,110 @@
+"""``report.html``: one page that holds all of itself and opens from disk without network."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from bag_of_transfer.ladder.report import machines, page_data, repeat
+from bag_of_transfer.ladder.report.cell_files import damaged_files
+from bag_of_transfer.ladder.report.drawing import COLOURS, DARK, Plot, inline_svg
+from bag_of_transfer.ladder.report.findings import Finding, Top1
+from bag_of_transfer.ladder.report.footnotes import undone
+from bag_of_transfer.ladder.report.results import Ladder
+from bag_of_transfer.ladder.report.tables import METRIC_NAMES, tables_of
+from bag_of_transfer.ladder.statistics.over_seeds import verdict
+
+__all__ = ["render"]
+
+
+def render(
+    ladder: Ladder,
+    findings: Sequence[Finding],
+    top1: Top1,
+    plots: Sequence[Plot],
+    footnotes: Sequence[str],
+) -> str:
+    """Write the page; whatever comes from a folder is escaped.
+
+    The page's own policy forbids it to fetch anything and to run any script but its own.
+    """
+    script = _read("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            ladder=ladder,
+            script=Markup(script),
+            script_hash=digest,
+            style=Markup(_read("page.css")),
+            colours=list(enumerate(zip(COLOURS, DARK, strict=True))),
+            tables=tables_of(ladder, findings, top1),
+            highest=_highest(ladder, findings),
+            plots=_plots(plots),
+            footnotes=footnotes,
+            undone=undone(ladder),
+            damaged=damaged_files(ladder.cells_of()),
+            num_done=len(ladder.cells_of()),
+            **_parts(ladder),
+        )
+    )
+
+
+def _highest(ladder: Ladder, findings: Sequence[Finding]) -> list[tuple[Finding, str, str, str]]:
+    """Per metric: the rung with the highest mean, that mean, and what may be said of it."""
+    found = []
+    for finding in findings:
+        there = {r: s.mean for r, s in finding.spreads.items() if s.mean is not None}
+        if there:
+            best = max(there, key=lambda rung: there[rung])
+            compared = finding.comparisons.get(best)
+            said = "the reference itself" if compared is None else verdict(compared)
+            found.append((finding, ladder.rungs[best].label, f"{there[best]:.2f}", said))
+    return found
+
+
+def _plots(plots: Sequence[Plot]) -> dict[str, list[tuple[Plot, Markup]]]:
+    groups: dict[str, list[tuple[Plot, Markup]]] = {}
+    for plot in plots:
+        # Safe: matplotlib escapes the texts of a figure.
+        groups.setdefault(plot.group, []).append((plot, Markup(inline_svg(plot))))
+    return groups
+
+
+def _parts(ladder: Ladder) -> dict[str, Any]:
+    rungs, rows = page_data.tricks(ladder)
+    return {
+        "trick_rungs": rungs,
+        "trick_rows": rows,
+        "changes": page_data.config_changes(ladder),
+        "cards": page_data.cards(ladder),
+        "galleries": page_data.galleries(ladder),
+        "environment": machines.environment(ladder),
+        "again": repeat.ladder_again(ladder),
+        "fresh": repeat.fresh(ladder),
+        "commands": repeat.commands(ladder),
+        "picture_px": page_data.PICTURE_PX,
+        "max_pictures": page_data.MAX_PICTURES,
+    }
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["metric"] = lambda name: METRIC_NAMES.get(name, name)
+    made.filters["pretty"] = lambda text: str(text).replace("+-", "\N{PLUS-MINUS SIGN}")
+    return made
+
+
+def _read(name: str) -> str:
+    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,287 @@
+"""The ladder's plots: quality per rung, carry-over, curves, classes, cost.
+
+Metrics in percent, differences in percent points, time in minutes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bag_of_transfer.ladder.report.cell_files import read_curve
+from bag_of_transfer.ladder.report.costs import pretraining_minutes
+from bag_of_transfer.ladder.report.drawing import (
+    INK,
+    Plot,
+    axes_of,
+    file_name,
+    finish,
+    legend_above,
+    named_apart,
+    style_of,
+)
+from bag_of_transfer.ladder.report.findings import Finding, Top1
+from bag_of_transfer.ladder.report.results import PRETRAINING, TOP1, Cell, Ladder
+from bag_of_transfer.ladder.report.tables import METRIC_NAMES
+
+__all__ = ["class_changes", "draw_plots"]
+
+MAX_CLASSES = 20  # the largest changes; more rows cannot be read
+MAX_LABEL = 24  # characters
+# What per_class of metrics.json holds (detection/metrics.py, segmentation/metrics.py), by a task's
+# last metric.
+PER_CLASS = {"mAP_voc07": "AP (area)", "AP": "AP", "mIoU": "IoU"}
+
+
+def draw_plots(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
+    """Draw all there are figures for; a plot without any point is left out."""
+    drawn: list[Plot | None] = []
+    for task in ladder.tasks:
+        own = [finding for finding in findings if finding.task.name == task]
+        drawn += [_rungs(ladder, finding) for finding in own]
+        drawn += [_carry_over(ladder, finding, top1) for finding in own]
+        drawn += [_cost(ladder, finding) for finding in own]
+        drawn += [_classes(ladder, task), _curves(ladder, task)]
+    drawn.append(_curves(ladder, PRETRAINING))
+    return named_apart([plot for plot in drawn if plot is not None])
+
+
+def _plot(kind: str, finding: Finding, title: str, alt: str, figure: Figure) -> Plot:
+    task = finding.task.name
+    return Plot(task, file_name(kind, task, finding.metric), title, alt, figure)
+
+
+def _label(ladder: Ladder, rung: str) -> str:
+    return _short(ladder.rungs[rung].label)
+
+
+def _short(text: str) -> str:
+    # A dollar would begin a formula.
+    text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 3] + "..."
+    return text.replace("$", r"\$")
+
+
+def _metric(metric: str) -> str:
+    return METRIC_NAMES.get(metric, metric)
+
+
+# ---- quality per rung ----
+
+
+def _rungs(ladder: Ladder, finding: Finding) -> Plot | None:
+    there = {rung: each for rung, each in finding.spreads.items() if each.mean is not None}
+    if not there:
+        return None
+    figure, (axes,) = axes_of(height=1.3 + 0.42 * len(there))
+    bars: dict[str, None] = {}
+    for row, (rung, spread) in enumerate(there.items()):
+        style = style_of(ladder, rung)
+        bar = _bar(finding, rung)
+        if bar is not None:
+            x, look, means = bar
+            bars[means] = None
+            axes.plot(x, [row] * len(x), color=style["color"], linewidth=2.2, **look)
+        values = list(spread.by_seed.values())
+        axes.plot(values, [row] * len(values), "|", color=INK, markersize=9)
+        axes.plot(spread.mean, row, markersize=8, linestyle="", **style)
+    axes.set_yticks(range(len(there)), [_label(ladder, rung) for rung in there])
+    axes.set_ylim(len(there) - 0.5, -0.5)
+    finish(axes, "\n".join([f"{_metric(finding.metric)} in %", *bars]), "")
+    said = "; ".join(f"{ladder.rungs[r].label} {s.mean:.2f} (n {s.n})" for r, s in there.items())
+    alt = ", ".join([f"{_metric(finding.metric)} per rung: mean, a tick per seed", *bars])
+    alt = f"{alt}: {said}.".replace("\n", " ")
+    title = f"{_metric(finding.metric)} per rung"
+    return _plot("rungs", finding, title, alt, figure)
+
+
+def _bar(finding: Finding, rung: str) -> tuple[Sequence[float], dict[str, Any], str] | None:
+    """Give a rung's interval in percent, how its line looks, and what the line means."""
+    interval = finding.spreads[rung].interval
+    if interval is not None:
+        return interval, {}, "solid line: 95 % interval over seeds"
+    images = finding.images.get(rung)
+    if images is None:
+        return None
+    means = "dashed line: 95 % interval over test images"
+    if images.metric == finding.metric:
+        return (images.low, images.high), {"linestyle": "--"}, means
+    # Around its own figure, not this plot's.
+    ring = {"marker": "o", "markevery": [1], "fillstyle": "none", "linestyle": "--"}
+    x = (images.low, images.estimate, images.high)
+    return x, ring, f"{means},\nof {_metric(images.metric)} (ring)"
+
+
+# ---- does a better classifier carry over? ----
+
+
+def _carry_over(ladder: Ladder, finding: Finding, top1: Top1) -> Plot | None:
+    means = {rung: each.mean for rung, each in finding.spreads.items()}
+    points = {
+        rung: (value, means[rung])
+        for rung, value in top1.comparable.items()
+        if means.get(rung) is not None
+    }
+    if not points:
+        return None
+    figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
+    _scatter(axes, ladder, points)
+    finish(axes, "top-1 in %", f"{_metric(finding.metric)} in %")
+    found = finding.correlation
+    said = "rank correlation needs three rungs"
+    if found is not None:
+        said = f"Spearman's rho {found.rho:+.2f}, p = {found.p:.2g}, {found.n} rungs"
+    axes.set_title(said, fontsize=10, color=INK, loc="left")
+    alt = f"Top-1 against {_metric(finding.metric)}, a point per rung: {said}."
+    title = f"Does a better classifier carry over to {_metric(finding.metric)}?"
+    return _plot("carry-over", finding, title, alt, figure)
+
+
+def _scatter(axes: Axes, ladder: Ladder, points: Mapping[str, tuple[float, Any]]) -> None:
+    for rung, (x, y) in points.items():
+        label = _label(ladder, rung)
+        axes.plot(x, y, markersize=9, linestyle="", label=label, **style_of(ladder, rung))
+    axes.margins(0.12)
+    legend_above(axes)
+
+
+# ---- what does it cost? ----
+
+
+def _cost(ladder: Ladder, finding: Finding) -> Plot | None:
+    means = {rung: each.mean for rung, each in finding.spreads.items()}
+    minutes = pretraining_minutes(ladder)
+    points = {rung: (each, means[rung]) for rung, each in minutes.items() if means.get(rung)}
+    if not any(x for x, _ in points.values()):
+        return None
+    figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
+    _scatter(axes, ladder, points)
+    taught = any(ladder.rungs[rung].teacher for rung in points)
+    minutes_of = "pretraining in minutes" + (", teacher's included" if taught else "")
+    finish(axes, minutes_of, f"{_metric(finding.metric)} in %")
+    said = "; ".join(
+        f"{ladder.rungs[r].label} {x:.1f} minutes, {y:.2f}" for r, (x, y) in points.items()
+    )
+    alt = f"{minutes_of.capitalize()}, against {_metric(finding.metric)}: {said}."
+    title = f"What pretraining costs, and the {_metric(finding.metric)}"
+    return _plot("cost", finding, title, alt, figure)
+
+
+# ---- which classes gain? ----
+
+
+def class_changes(ladder: Ladder, task: str) -> dict[str, dict[str, float]]:
+    """Give class -> rung -> mean change against the reference over the seeds both have, points.
+
+    The classes that change most come first (mean over the rungs).
+    """
+    cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task)}
+    changes: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (rung, seed), cell in cells.items():
+        reference = cells.get((ladder.reference, seed))
+        if rung == ladder.reference or reference is None:
+            continue
+        theirs = reference.per_class
+        for name, value in cell.per_class.items():
+            if name in theirs:
+                changes[name][rung].append(value - theirs[name])
+    means = {name: {r: mean(v) for r, v in rungs.items()} for name, rungs in changes.items()}
+    return dict(sorted(means.items(), key=lambda item: -mean(item[1].values())))
+
+
+def _classes(ladder: Ladder, task: str) -> Plot | None:
+    changes = class_changes(ladder, task)
+    if not changes:
+        return None
+    names = list(changes)
+    if len(names) > MAX_CLASSES:  # the ends of the list
+        names = [*names[: MAX_CLASSES // 2], *names[-MAX_CLASSES // 2 :]]
+    figure, (axes,) = axes_of(height=1.6 + 0.3 * len(names))
+    axes.axvline(0, color=INK, linewidth=1)
+    others = [rung for rung in ladder.rungs if rung != ladder.reference]
+    for number, rung in enumerate(others):
+        # Side by side, so that equal changes do not cover each other.
+        beside = (number - (len(others) - 1) / 2) * 0.5 / len(others)
+        rows = [(row, name) for row, name in enumerate(names) if rung in changes[name]]
+        points = [(changes[name][rung], row + beside) for row, name in rows]
+        if points:
+            label, style = _label(ladder, rung), style_of(ladder, rung)
+            axes.plot(*zip(*points, strict=True), linestyle="", markersize=6, label=label, **style)
+    axes.set_yticks(range(len(names)), [_short(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    what = PER_CLASS.get(ladder.tasks[task].metrics[-1], "the metric of each class")
+    finish(axes, f"{what}: points against {_label(ladder, ladder.reference)}", "")
+    legend_above(axes)
+    shown = "" if len(names) == len(changes) else f" ({len(names)} of {len(changes)}: both ends)"
+    alt = f"{what}, change against the reference{shown}, from most gain: {', '.join(names)}."
+    title = f"Change per class: {what}{shown}"
+    return Plot(task, file_name("classes", task), title, alt, figure)
+
+
+# ---- how did they learn? ----
+
+
+def _curves(ladder: Ladder, task: str) -> Plot | None:
+    metric = TOP1 if task == PRETRAINING else ladder.tasks[task].metrics[-1]
+    curves = [(cell, read_curve(cell)) for cell in ladder.cells_of(task=task)]
+    curves = [(cell, curve) for cell, curve in curves if curve]
+    if not curves:
+        return None
+    panels = {"loss": "training loss", "lr": "learning rate"}
+    # Val may be read at the end alone, which is no curve.
+    if any(len(points) > 1 for points in _points([curve for _, curve in curves], metric)):
+        panels = {metric: f"val {_metric(metric)} in %", **panels}
+    figure, rows = axes_of(len(panels), height=0.6 + 1.8 * len(panels) + 0.11 * len(ladder.rungs))
+    for axes, (key, named) in zip(rows, panels.items(), strict=True):
+        for rung, each in _by_rung(curves).items():
+            _draw_curves(axes, ladder, rung, list(_points(each, key)), key != "lr")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        finish(axes, "epoch" if axes is rows[-1] else "", named)
+    legend_above(rows[0])
+    alt = f"From above {', '.join(panels.values())}, per epoch, a line per seed."
+    return Plot(task, file_name("curves", task), "Learning curves", alt, figure)
+
+
+def _by_rung(
+    curves: Sequence[tuple[Cell, list[dict[str, Any]]]],
+) -> dict[str, list[list[dict[str, Any]]]]:
+    found: dict[str, list[list[dict[str, Any]]]] = {}
+    for cell, curve in curves:
+        found.setdefault(cell.rung, []).append(curve)
+    return found
+
+
+def _points(
+    curves: Sequence[Sequence[Mapping[str, Any]]], key: str
+) -> Iterator[list[tuple[float, float]]]:
+    for curve in curves:
+        points = [
+            (line["epoch"], line[key]) for line in curve if isinstance(line.get(key), int | float)
+        ]
+        if points:
+            yield points
+
+
+def _draw_curves(
+    axes: Axes, ladder: Ladder, rung: str, lines: Sequence[list[tuple[float, float]]], all_: bool
+) -> None:
+    style = style_of(ladder, rung)
+    # Every seed has the same learning rate: one line says it.
+    for number, points in enumerate(lines if all_ else lines[:1]):
+        label = _label(ladder, rung) if number == 0 else None
+        marker = style["marker"] if number == 0 else ""
+        x, y = zip(*points, strict=True)
+        step = max(1, len(x) // 8)
+        axes.plot(
+            *(x, y),
+            color=style["color"],
+            marker=marker,
+            markevery=step,
+            markersize=5,
+            linewidth=1.6 if number == 0 else 0.9,
+            alpha=1 if number == 0 else 0.6,
+            label=label,
+        )

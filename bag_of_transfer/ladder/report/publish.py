@@ -1,0 +1,81 @@
+"""A ladder's figures without weights and pictures: small enough to lie in a repository."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path, PurePosixPath
+
+from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.ladder.report.cell_files import read_settings
+from bag_of_transfer.ladder.report.results import read_results
+
+__all__ = ["publish", "without_places"]
+
+SETTINGS = "resolved_config.json"  # flat, as a repository's tools would take a config for code
+# Of every cell, and of the first finished one of a rung and a task: other seeds repeat them.
+EVERY = ("cell.json", "metrics.json", "curve.jsonl", "tricks.json")
+FIRST = ("backbone.json", SETTINGS)
+ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
+
+
+def publish(folder: Path, out: Path) -> int:
+    """Copy what tables and plots are made from; pictures and per-image files stay behind.
+
+    Absolute paths begin with ``...`` in the copy, where data and folders of this machine stood.
+    With a single seed the copy's report lacks the intervals over images, which need the latter;
+    of the backbones' cards it has the first seed's alone.
+
+    Args:
+        folder: The ladder's.
+        out: An empty folder, or none yet.
+
+    Returns:
+        Bytes in ``out``.
+
+    Raises:
+        UserError: As :func:`bag_of_transfer.ladder.report.results.read_results`.
+        RefusedError: If ``out`` holds something.
+    """
+    done = {cell.folder for cell in read_results(folder).cells_of()}
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RefusedError("there is something already", out, "remove it, or name another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "ladder.json", out / "ladder.json")
+    seen: set[tuple[str, ...]] = set()
+    for record in sorted(folder.glob("seed*/*/*/cell.json")):
+        cell = record.parent
+        is_first = cell in done and cell.parts[-2:] not in seen
+        _copy(cell, out / cell.relative_to(folder), EVERY + FIRST * is_first)
+        if is_first:
+            seen.add(cell.parts[-2:])
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
+    target.mkdir(parents=True)
+    texts = {name: _text(cell / name) for name in names}
+    if SETTINGS in names:
+        settings = read_settings(cell)
+        texts[SETTINGS] = json.dumps(settings, indent=0) if settings else ""
+    for name, text in texts.items():
+        if text:
+            write_text(target / name, without_places(text).rstrip("\n") + "\n")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def without_places(text: str) -> str:
+    """Put ``...`` for what all absolute paths among a text's quoted strings have in common.
+
+    ``'/home/me/data/voc'`` and ``'/home/me/data/coco/val'`` become ``'.../voc'`` and
+    ``'.../coco/val'``.
+    """
+    folders = {PurePosixPath(path).parent for _, path in ABSOLUTE.findall(text)}
+    if not folders:
+        return text
+    place = os.path.commonpath(folders).rstrip("/")
+    return ABSOLUTE.sub(lambda found: f"{found[1]}...{found[2][len(place) :]}{found[1]}", text)

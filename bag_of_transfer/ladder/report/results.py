@@ -1,0 +1,275 @@
+"""A ladder's folder read back: what was planned, and what became of every cell.
+
+``ladder.json`` holds the plan, ``seed<S>/<rung>/<task>/`` a cell (docs/files.md).  Data, configs
+and weights are not needed, so that a folder can be reported on any machine.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeGuard
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import read_json
+
+__all__ = ["PRETRAINING", "TOP1", "Cell", "Ladder", "Rung", "Task", "read_results"]
+
+PRETRAINING = "pretraining"
+SCHEMA = 1
+# A pretraining cell's figure in the tables.
+TOP1 = "top1"
+MEND = "give the work dir of a tools/ladder.py run (work_dirs/NAME)"
+
+RUNG_KINDS, TASK_KINDS = ("scratch", "config", "file", "model"), ("det", "seg")
+Status = Literal["done", "failed", "damaged", "unfinished", "missing"]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A way to start fine-tuning: scratch, a pretraining config, a file or a public model."""
+
+    name: str
+    kind: str
+    label: str
+    seeds: str  # matched: a backbone of its own for every seed; shared: one for all
+    published: Mapping[str, float] = field(default_factory=dict)  # percent
+    teacher: str | None = None
+    origin: str | None = None  # the config, file or model it stands for
+
+
+@dataclass(frozen=True)
+class Task:
+    """A detection or segmentation config, and the metrics to be shown (percent)."""
+
+    name: str
+    kind: str  # det or seg
+    config: str
+    metrics: tuple[str, ...]
+    published_split: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One rung, pretrained or fine-tuned for one task, with one seed."""
+
+    rung: str
+    task: str
+    seed: int
+    folder: Path
+    status: Status
+    reason: str | None = None  # why it is not done
+    record: Mapping[str, Any] = field(default_factory=dict)  # cell.json
+    result: Mapping[str, Any] = field(default_factory=dict)  # metrics.json
+
+    @property
+    def name(self) -> str:
+        """Short name for lists."""
+        return f"{self.rung} / {self.task} / seed {self.seed}"
+
+    def metric(self, name: str) -> float | None:
+        """Give a metric in percent; None where the cell is not done or has no such figure."""
+        value = self.result.get("metrics", {}).get(name) if self.status == "done" else None
+        return float(value) if _is_number(value) else None
+
+    @property
+    def per_class(self) -> dict[str, float]:
+        """The task's metric by class, in percent; classes without objects have none."""
+        found = self.result.get("per_class") or {}
+        return {name: float(value) for name, value in found.items() if _is_number(value)}
+
+    @property
+    def training_seconds(self) -> float | None:
+        """How long training took, without evaluation; None where it was not recorded."""
+        value = (self.record.get("train") or {}).get("seconds")
+        return float(value) if _is_number(value) else None
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The plan and its cells; dicts are in the order of the tables."""
+
+    folder: Path
+    name: str
+    config: str
+    reference: str
+    seeds: tuple[int, ...]
+    selection: str
+    rungs: Mapping[str, Rung]
+    tasks: Mapping[str, Task]
+    notes: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+    def cells_of(self, rung: str | None = None, task: str | None = None) -> list[Cell]:
+        """Choose finished cells; None stands for any."""
+        return [
+            cell
+            for cell in self.cells
+            if cell.status == "done" and rung in (None, cell.rung) and task in (None, cell.task)
+        ]
+
+    def values(self, task: str, metric: str) -> dict[str, dict[int, float]]:
+        """Give each rung's values by seed, in percent; a rung without any has an empty dict."""
+        found: dict[str, dict[int, float]] = {rung: {} for rung in self.rungs}
+        for cell in self.cells_of(task=task):
+            value = cell.metric(metric)
+            if value is not None:
+                found[cell.rung][cell.seed] = value
+        return found
+
+    def num_planned(self, rung: str, task: str) -> int:
+        """Count the cells that a rung should have for a task (or for its pretraining)."""
+        return sum(cell.rung == rung and cell.task == task for cell in self.cells)
+
+
+def read_results(folder: Path) -> Ladder:
+    """Read a ladder's folder; a cell that cannot be read is marked, the rest goes on.
+
+    Raises:
+        UserError: If there is no ``ladder.json``, or if it is damaged or of another schema.
+    """
+    path = folder / "ladder.json"
+    if not path.is_file():
+        raise UserError("no ladder.json here", folder, MEND)
+    try:
+        plan = read_json(path, MEND)
+        if plan["schema"] != SCHEMA:
+            raise UserError(f"schema {plan['schema']} instead of {SCHEMA}", path, MEND)
+        return _ladder(folder, plan)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        if isinstance(error, UserError):
+            raise
+        told = f"{type(error).__name__}: {error}"
+        raise UserError(f"damaged plan ({told})", path, "run tools/ladder.py again") from error
+
+
+def _ladder(folder: Path, plan: Mapping[str, Any]) -> Ladder:
+    rungs = {name: _rung(name, stated) for name, stated in plan["rungs"].items()}
+    tasks = {name: _task(name, stated) for name, stated in plan["tasks"].items()}
+    if plan["reference"] not in rungs:
+        raise KeyError(f"reference {plan['reference']!r} is no rung")
+    seeds = tuple(int(seed) for seed in plan["seeds"])
+    return Ladder(
+        folder=folder,
+        name=str(plan["name"]),
+        config=str(plan.get("config")),
+        reference=plan["reference"],
+        seeds=seeds,
+        selection=str(plan.get("selection", "last")),
+        rungs=rungs,
+        tasks=tasks,
+        notes=tuple(map(str, plan.get("notes") or ())),
+        cells=tuple(_cells(folder, rungs, tasks, seeds, plan.get("shared_seed"))),
+    )
+
+
+def _rung(name: str, stated: Mapping[str, Any]) -> Rung:
+    return Rung(
+        name=name,
+        kind=_one_of(stated["kind"], RUNG_KINDS, name),
+        label=str(stated.get("label") or name),
+        seeds=_one_of(stated["seeds"], ("matched", "shared"), name),
+        published={k: float(v) for k, v in (stated.get("published") or {}).items()},
+        teacher=stated.get("teacher"),
+        origin=next((stated[k] for k in ("config", "file", "model") if stated.get(k)), None),
+    )
+
+
+def _task(name: str, stated: Mapping[str, Any]) -> Task:
+    metrics = tuple(stated["metrics"])
+    if not metrics or not all(isinstance(metric, str) for metric in metrics):
+        raise ValueError(f"{name}: metrics are {stated['metrics']!r}")
+    kind = _one_of(stated["kind"], TASK_KINDS, name)
+    return Task(name, kind, str(stated.get("config")), metrics, bool(stated.get("published_split")))
+
+
+def _one_of(value: Any, known: tuple[str, ...], where: str) -> str:
+    if value not in known:
+        raise ValueError(f"{where}: {value!r} is none of {', '.join(known)}")
+    return str(value)
+
+
+def _cells(
+    folder: Path,
+    rungs: Mapping[str, Rung],
+    tasks: Mapping[str, Task],
+    seeds: tuple[int, ...],
+    shared_seed: int | None,
+) -> Iterator[Cell]:
+    for rung in rungs.values():
+        # Public weights are copied or converted: such a cell has no figures of its own.
+        pretrained = (TOP1,) if rung.kind == "config" else ()
+        shared = seeds if shared_seed is None else (shared_seed,)
+        for seed in _pretrained_seeds(folder, rung, seeds, shared):
+            yield _cell(folder, rung.name, PRETRAINING, seed, pretrained)
+        for task in tasks.values():
+            for seed in seeds:
+                yield _cell(folder, rung.name, task.name, seed, task.metrics)
+
+
+def _pretrained_seeds(
+    folder: Path, rung: Rung, seeds: tuple[int, ...], shared: tuple[int, ...]
+) -> tuple[int, ...]:
+    """A shared backbone is made once; ``shared``: in which seed's folder it may lie."""
+    if rung.kind == "config" and rung.seeds == "matched":
+        return seeds
+    there = tuple(s for s in shared if _folder(folder, rung.name, PRETRAINING, s).is_dir())
+    return there or (shared[:1] if rung.kind == "config" else ())
+
+
+def _folder(folder: Path, rung: str, task: str, seed: int) -> Path:
+    return folder / f"seed{seed}" / rung / task
+
+
+def _cell(folder: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...]) -> Cell:
+    own = _folder(folder, rung, task, seed)
+    if not (own / "cell.json").is_file():
+        if not own.is_dir():
+            return Cell(rung, task, seed, own, "missing", "not begun")
+        return Cell(rung, task, seed, own, "unfinished", "running, or cut off")
+    try:
+        record = _object(own / "cell.json")
+        _check_record(record)
+        if record.get("status") == "failed":
+            reason = str(record.get("reason") or "no reason recorded")
+            return Cell(rung, task, seed, own, "failed", reason, record)
+        if record.get("status") != "done":
+            raise ValueError(f"cell.json: no such status: {record.get('status')!r}")
+        result = _object(own / "metrics.json") if metrics else {}
+        _check_figures(result, metrics)
+    except (OSError, ValueError) as error:
+        return Cell(rung, task, seed, own, "damaged", str(error))
+    return Cell(rung, task, seed, own, "done", None, record, result)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        return dict(read_json(path, MEND))
+    except UserError as error:
+        raise ValueError(f"{path.name}: {error.what}") from error
+
+
+def _check_record(record: Mapping[str, Any]) -> None:
+    """Look at the entries that the report goes into; it shows the others as they are."""
+    if not isinstance(record.get("train") or {}, dict):
+        raise ValueError("cell.json: train is no object")
+    for name in ("commands", "notes"):
+        if not isinstance(record.get(name) or [], list):
+            raise ValueError(f"cell.json: {name} is no list")
+    if not all(isinstance(words, list) for words in record.get("commands") or []):
+        raise ValueError("cell.json: a command is no list of words")
+
+
+def _check_figures(result: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
+    found = result.get("metrics") if wanted else {}
+    if not isinstance(found, dict):
+        raise ValueError("metrics.json: no metrics")
+    for name in wanted:
+        if not _is_number(found.get(name)):
+            raise ValueError(f"metrics.json: {name} is {found.get(name)!r}, no number")
+    if not isinstance(result.get("per_class") or {}, dict):
+        raise ValueError("metrics.json: per_class is no object")
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,257 @@
+"""The ladder's tables in the layout of the paper's tables 8 and 9, as data and as Markdown.
+
+A row per rung: top-1, then the task's metrics as mean +- standard deviation with number and
+kind of seeds, the published figure beside the measured one; then the paired differences.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bag_of_transfer.ladder.report.findings import Finding, Top1
+from bag_of_transfer.ladder.report.results import PRETRAINING, TOP1, Ladder, Rung
+from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
+from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, verdict
+
+__all__ = [
+    "METRIC_NAMES",
+    "NUMBERS",
+    "Entry",
+    "Table",
+    "difference_table",
+    "document",
+    "long_form",
+    "main_table",
+    "markdown",
+    "plain",
+    "table_file",
+    "tables_of",
+]
+
+METRIC_NAMES = {"top1": "top-1", "mAP_voc07": "mAP (VOC07)", "mAP_area": "mAP (area)"}
+# The paper's tables: 8 is Faster R-CNN, 9 is FCN.
+NUMBERS = {"det": 8, "seg": 9}
+WORK = {"det": "detection", "seg": "segmentation"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A table's cell: what it says, what it is sorted by, and a remark in smaller print."""
+
+    text: str
+    sort: float | str | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows; the first column names the rung, the others hold figures."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+
+
+def main_table(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> Table:
+    """One task's figures, measured and published; ``findings`` are those of the task."""
+    task = findings[0].task
+    published = [key for key in (TOP1, *task.metrics) if _any_published(ladder, key)]
+    columns = ["rung"]
+    for key in (TOP1, *task.metrics):
+        columns.append(METRIC_NAMES.get(key, key))
+        if key in published:
+            columns.append(f"{METRIC_NAMES.get(key, key)}, published")
+    rows = []
+    for number, rung in enumerate(ladder.rungs.values()):
+        row = [Entry(rung.label, number, remark=_kind_of(rung))]
+        for key in (TOP1, *task.metrics):
+            row.append(_top1(ladder, rung, top1) if key == TOP1 else _of(findings, key, rung))
+            if key in published:
+                row.append(_published(rung, key))
+        rows.append(tuple(row))
+    what = "measured and published" if published else "measured"
+    return Table(f"{task.name}: {what}", tuple(columns), tuple(rows))
+
+
+def _any_published(ladder: Ladder, key: str) -> bool:
+    return any(key in rung.published for rung in ladder.rungs.values())
+
+
+def _published(rung: Rung, key: str) -> Entry:
+    value = rung.published.get(key)
+    return Entry("") if value is None else Entry(f"{value:.2f}", value)
+
+
+def _kind_of(rung: Rung) -> str:
+    return {"file": "backbone file", "model": "public weights"}.get(rung.kind, "")
+
+
+def _top1(ladder: Ladder, rung: Rung, top1: Top1) -> Entry:
+    if rung.name in top1.stated:
+        value = top1.stated[rung.name]
+        return Entry(f"{value:.2f}", value, "as its card says")
+    if rung.kind != "config":
+        return Entry("")
+    planned = ladder.num_planned(rung.name, PRETRAINING)
+    return _spread_entry(top1.measured[rung.name], planned)
+
+
+def _of(findings: Sequence[Finding], metric: str, rung: Rung) -> Entry:
+    (finding,) = (each for each in findings if each.metric == metric)
+    interval = finding.images.get(rung.name)
+    over = f"; {_named(interval, metric)}{_limits(interval)} over images" if interval else ""
+    return _spread_entry(finding.spreads[rung.name], finding.num_planned, over)
+
+
+def _named(images: BootstrapInterval, metric: str, sign: str = "") -> str:
+    """Name an interval's metric and give its figure where it is not the table's."""
+    if images.metric == metric:
+        return ""
+    return f"{METRIC_NAMES.get(images.metric, images.metric)} {images.estimate:{sign}.2f}, "
+
+
+def _limits(images: BootstrapInterval, sign: str = "") -> str:
+    return f"{images.low:{sign}.2f} to {images.high:{sign}.2f}"
+
+
+def _spread_entry(spread: Spread, num_planned: int, over_images: str = "") -> Entry:
+    seeds = f"n {spread.n} of {num_planned}, {spread.kind}"
+    if spread.mean is None:
+        return Entry("unmeasured", None, seeds)
+    text = f"{spread.mean:.2f}"
+    if spread.sd is not None:
+        text += f" +- {spread.sd:.2f}"
+    return Entry(text, spread.mean, seeds + over_images)
+
+
+def difference_table(ladder: Ladder, findings: Sequence[Finding]) -> Table:
+    """One task's paired differences to the reference rung, in percent points."""
+    reference = ladder.rungs[ladder.reference].label
+    columns = ("rung", "metric", "difference", "95 % interval", "p (Holm)", "n", "verdict")
+    rows = tuple(
+        _difference(ladder, finding, comparison, number)
+        for finding in findings
+        for number, comparison in enumerate(finding.comparisons.values())
+    )
+    return Table(f"{findings[0].task.name}: difference to {reference}, paired", columns, rows)
+
+
+def _difference(
+    ladder: Ladder, finding: Finding, comparison: Comparison, number: int
+) -> tuple[Entry, ...]:
+    name = Entry(ladder.rungs[comparison.rung].label, number)
+    metric = METRIC_NAMES.get(finding.metric, finding.metric)
+    seeds = Entry(f"{comparison.n} of {finding.num_planned}", comparison.n, comparison.kind)
+    if comparison.mean is None:
+        blank = Entry("unmeasured"), Entry(""), Entry("")
+        return name, Entry(metric, metric), *blank, seeds, _verdict(comparison)
+    return (
+        name,
+        Entry(metric, metric),
+        Entry(f"{comparison.mean:+.2f}", comparison.mean),
+        _interval(finding, comparison),
+        _p(comparison),
+        seeds,
+        _verdict(comparison),
+    )
+
+
+def _verdict(comparison: Comparison) -> Entry:
+    said = verdict(comparison)
+    return Entry(said, said)
+
+
+def _interval(finding: Finding, comparison: Comparison) -> Entry:
+    if comparison.interval is not None:
+        low, high = comparison.interval
+        return Entry(f"{low:+.2f} to {high:+.2f}", low)
+    images = finding.image_differences.get(comparison.rung)
+    if images is None:
+        return Entry("")
+    named = _named(images, finding.metric, "+")
+    return Entry(
+        _limits(images, "+"), images.low, f"{named}over {images.num_images} test images, not seeds"
+    )
+
+
+def _p(comparison: Comparison) -> Entry:
+    if comparison.p_holm is None:
+        return Entry("")
+    p = comparison.p_holm
+    remark = f"of {comparison.num_compared}" + ("" if comparison.interval else ", sign test")
+    return Entry("< 0.001" if p < 0.001 else f"{p:.3f}", p, remark)
+
+
+def markdown(table: Table) -> str:
+    """Write a table as Markdown; remarks stand in brackets."""
+    lines = [_line(table.columns), _line(["---"] * len(table.columns))]
+    return "\n".join([*lines, *(_line([_said(each) for each in row]) for row in table.rows)])
+
+
+def _said(entry: Entry) -> str:
+    return f"{entry.text} ({entry.remark})" if entry.remark else entry.text
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(plain(cell) for cell in cells) + " |"
+
+
+def plain(text: str) -> str:
+    """Keep Markdown from reading a name as a tag, a column or a new line."""
+    for mark, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
+        text = text.replace(mark, instead)
+    return " ".join(text.split())
+
+
+def tables_of(
+    ladder: Ladder, findings: Sequence[Finding], top1: Top1, kinds: Sequence[str] = tuple(WORK)
+) -> list[Table]:
+    """Make two tables per task of these kinds: the figures, then the differences if any."""
+    made = []
+    for task in (task for task in ladder.tasks.values() if task.kind in kinds):
+        own = [finding for finding in findings if finding.task.name == task.name]
+        made.append(main_table(ladder, own, top1))
+        if any(finding.comparisons for finding in own):
+            made.append(difference_table(ladder, own))
+    return made
+
+
+def table_file(
+    ladder: Ladder, findings: Sequence[Finding], top1: Top1, kind: str, footnotes: Sequence[str]
+) -> str:
+    """Write ``table8.md`` (kind det) or ``table9.md`` (kind seg)."""
+    title = f"{ladder.name}: {WORK[kind]} (the paper's table {NUMBERS[kind]})"
+    tables = tables_of(ladder, findings, top1, (kind,))
+    none = f"This ladder has no {WORK[kind]} task."
+    return document(title, tables, footnotes if tables else [none, *footnotes])
+
+
+def document(title: str, tables: Sequence[Table], footnotes: Sequence[str]) -> str:
+    """Write tables as a Markdown file, the footnotes below."""
+    parts = [f"# {plain(title)}"]
+    for table in tables:
+        parts += [f"## {plain(table.caption)}", markdown(table)]
+    parts.append("\n".join(f"- {plain(note)}" for note in footnotes))
+    return "\n\n".join(parts) + "\n"
+
+
+def long_form(ladder: Ladder) -> str:
+    """Write ``results.csv``: a line for every value of every finished cell."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = ("rung", "label", "task", "kind", "metric", "seed", "backbone_seed", "seeds", "value")
+    writer.writerow(columns)
+    writer.writerows(_values(ladder))
+    return out.getvalue()
+
+
+def _values(ladder: Ladder) -> Iterator[tuple[object, ...]]:
+    for cell in ladder.cells_of():
+        rung, task = ladder.rungs[cell.rung], ladder.tasks.get(cell.task)
+        kind = task.kind if task else "cls"
+        for metric in cell.result.get("metrics", {}):
+            value = cell.metric(metric)
+            if value is not None:
+                place = (rung.name, rung.label, cell.task, kind, metric, cell.seed)
+                yield (*place, cell.record.get("backbone_seed"), rung.seeds, value)

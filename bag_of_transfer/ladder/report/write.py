@@ -1,0 +1,57 @@
+"""All that can be said about a ladder, written beside its cells; again at will."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.bars import track
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.figures import save_figure
+from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.footnotes import footnotes, undone_notes
+from bag_of_transfer.ladder.report.page import render
+from bag_of_transfer.ladder.report.plots import draw_plots
+from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.report.tables import NUMBERS, long_form, table_file
+
+__all__ = ["write_report"]
+
+
+def write_report(folder: Path, reference: str | None = None) -> list[Path]:
+    """Write tables, ``results.csv``, plots and ``report.html`` into a ladder's folder.
+
+    Needs the cells' small files only, no data, weights or GPU.
+
+    Args:
+        folder: The ladder's.
+        reference: The rung that others are compared with; None: the ladder's own.
+
+    Returns:
+        What was written, the page last.
+
+    Raises:
+        UserError: If the folder is no ladder's, its plan is damaged, or the rung is unknown.
+    """
+    ladder = read_results(folder)
+    if reference:
+        if reference not in ladder.rungs:
+            mend = f"give one of {', '.join(ladder.rungs)}"
+            raise UserError(f"the ladder has no rung {reference}", "--reference", mend)
+        ladder = replace(ladder, reference=reference)
+    findings, top1 = find(ladder), find_top1(ladder)
+    notes = footnotes(ladder, findings, top1)
+    below = [*notes, *undone_notes(ladder)]
+    texts = {
+        f"table{number}.md": table_file(ladder, findings, top1, kind, below)
+        for kind, number in NUMBERS.items()
+    }
+    texts["results.csv"] = long_form(ladder)
+    plots = draw_plots(ladder, findings, top1)
+    written = []
+    for plot in track(plots, "plots", total=len(plots)):
+        written += save_figure(plot.figure, folder / "plots" / plot.name)
+    texts["report.html"] = render(ladder, findings, top1, plots, notes)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+        written.append(folder / name)
+    return written

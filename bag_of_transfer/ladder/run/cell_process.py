@@ -1,0 +1,163 @@
+"""What happens in the process of one cell: its commands, one after another."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.engine.errors import UserError, mistake_in
+from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.write_errors import as_user_error
+from bag_of_transfer.ladder.plan.cells import BACKBONE, Cell, Command, commands
+from bag_of_transfer.ladder.run import status
+from bag_of_transfer.ladder.run.fingerprint import forget_code
+from bag_of_transfer.ladder.run.pictures import draw_cell
+from bag_of_transfer.ladder.run.tool_process import (
+    ERROR,
+    die_with_parent,
+    run_tool,
+    starts_anew,
+    stream,
+)
+
+__all__ = ["run_cell"]
+
+TRAINED = ("img_per_s", "minutes_per_epoch", "seconds")
+STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # cut off, which is no failure
+
+
+class _FailedError(Exception):
+    """A command ended with an exit code other than 0."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        signal_name = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        super().__init__(reason or signal_name)
+        self.code = code
+
+
+def run_cell(
+    cell: Cell,
+    selection: str,
+    resume: bool,
+    num_pictures: int,
+    *,
+    cores: Sequence[int],
+    gpu: str | None,
+    to_file: bool,
+) -> None:
+    """Run a cell's commands and write its record; ends the process with the exit code.
+
+    Each command runs the same tool as a user would, in a process of its own: nothing that it
+    leaves behind reaches the next.
+
+    Args:
+        cell: The cell.
+        selection: The ladder's.
+        resume: Go on where the cell was cut off.
+        num_pictures: So many test images are drawn with what was predicted.
+        cores: The cores that it may use.
+        gpu: The only GPU that it sees; None: all.
+        to_file: Write what the commands say to ``log.txt`` in the cell's folder.
+    """
+    die_with_parent()
+    # Ctrl-C reaches the command, too, which then ends with 130.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.sched_setaffinity(0, cores)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    if not resume:
+        status.clear(cell)
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    if to_file:
+        _say_to(cell.folder / "log.txt")
+    started = time.perf_counter()
+    code, reason, train = _make(cell, selection, resume, num_pictures)
+    seconds = time.perf_counter() - started
+    if code not in STOPPED:
+        made = commands(cell, selection)
+        made = made if code else [with_best(command) for command in made]
+        status.end(cell, made, seconds, train=train, failed=reason)
+    if code == 0:
+        print(f"{cell.key}: {seconds:.0f} s", flush=True)
+    sys.exit(code if code >= 0 else 1)
+
+
+def _make(
+    cell: Cell, selection: str, resume: bool, num_pictures: int
+) -> tuple[int, str, dict[str, Any]]:
+    """Do what a cell consists of; return exit code, the reason of a failure, speeds."""
+    train: dict[str, Any] = {}
+    try:
+        if starts_anew():  # the tools read the code as it lies there now
+            forget_code()
+        status.begin(cell, selection, resume)
+        for number, command in enumerate(commands(cell, selection, resume)):
+            before = _written(cell)
+            code, reason = run_tool(with_best(command))
+            if code:
+                raise _FailedError(code, reason)
+            if number == 0 and _written(cell) != before:
+                train = _rates(cell)
+        if cell.rung.kind == "file" and cell.task is None:
+            _adopt(Path(cell.rung.source), cell.folder / BACKBONE)
+        if cell.task:
+            draw_cell(cell, num_pictures)
+    except _FailedError as error:
+        return error.code, str(error), train
+    except Exception as error:
+        known = mistake_in(error) or as_user_error(error)
+        if known is None:
+            traceback.print_exc()
+        told = str(known or f"{type(error).__name__}: {error}")
+        print(f"{ERROR}{told}", file=sys.stderr, flush=True)
+        return known.exit_code if known else 1, told, train
+    return 0, "", train
+
+
+def _say_to(path: Path) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    sys.stdout, sys.stderr = stream(log, 1), stream(log, 2)
+
+
+def _written(cell: Cell) -> int | None:
+    """When the metrics were written, in ns; None where there are none."""
+    path = cell.folder / "metrics.json"
+    return path.stat().st_mtime_ns if path.is_file() else None
+
+
+def _rates(cell: Cell) -> dict[str, Any]:
+    """What the first command, the training, says of its speed; the test overwrites the file."""
+    record = read_json(cell.folder / "metrics.json", "run the cell again")
+    return {name: record.get(name) for name in TRAINED}
+
+
+def _adopt(source: Path, target: Path) -> None:
+    """Put a backbone file and its card into the ladder, so that it stays as it was."""
+    shutil.copyfile(source, target)
+    shutil.copyfile(source.with_suffix(".json"), target.with_suffix(".json"))
+
+
+def with_best(command: Command) -> Command:
+    """Name the checkpoint that was best on val; its name is known only after training."""
+    return tuple(str(_best(Path(word).parent)) if _is_best(word) else word for word in command)
+
+
+def _is_best(word: str) -> bool:
+    return Path(word).name == "best" and Path(word).parent.is_dir()
+
+
+def _best(folder: Path) -> Path:
+    found = sorted(folder.glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UserError(
+            "no checkpoint was picked on val",
+            folder,
+            "set save_best in the task's config, or selection=\"last\" in the ladder's",
+        )
+    return found[-1]

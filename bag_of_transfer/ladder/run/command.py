@@ -1,0 +1,288 @@
+"""One call of ``tools/ladder.py``: look, say what will be done, do it, summarise."""
+
+import argparse
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.engine.atomic import write_json, write_text
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.ladder.plan.cells import Cell, plan
+from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
+from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
+from bag_of_transfer.ladder.plan.splits import check_splits
+from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.report.summary import overview, summarise
+from bag_of_transfer.ladder.run import status
+from bag_of_transfer.ladder.run.estimate import Estimate, describe_estimates, estimate_cells
+from bag_of_transfer.ladder.run.on_ray import connected, resources, run_on_ray, share_of_a_cell
+from bag_of_transfer.ladder.run.on_slurm import levels, refuse_existing, write_script
+from bag_of_transfer.ladder.run.on_this_machine import run_cells, visible_gpus
+from bag_of_transfer.ladder.run.pictures import draw_sheets
+from bag_of_transfer.ladder.run.schedule import Outcome
+
+__all__ = ["climb"]
+
+STOPPED = 75  # stopped cleanly: call again to go on
+TOOL = Path(__file__).resolve().parents[3] / "tools/ladder.py"
+
+
+def climb(args: argparse.Namespace, root: Path) -> int:
+    """Do what the flags of ``tools/ladder.py`` say; return the exit code.
+
+    Args:
+        args: The flags.
+        root: The ladder's folder.
+
+    Raises:
+        UserError: If the ladder config, the data or a flag is wrong.
+        RefusedError: If another ladder is at work there, somebody edited a finished cell, or
+            cells changed and no flag says what to do with them.
+    """
+    began = time.monotonic()
+    _check_flags(args)
+    ladder = read_ladder(args.config, args.seeds)
+    cells = plan(ladder, root)
+    if args.cell:
+        cells = _with_needs(cells, args.cell)
+    file = _script(args, root)
+    others = [] if args.cell else _of_other_seeds(ladder, cells, root)
+    if args.dry_run:
+        before = status.with_weights(cells, _survey(cells, others, ladder.selection))
+        _say(cells, before, args.jobs or 1)
+        return 0
+    with ExitStack() as entered:
+        shared = args.cell is not None
+        let_cells_in = entered.enter_context(status.locked(root / ".lock", shared=shared))
+        if args.cell:
+            entered.enter_context(status.locked(root / ".locks" / args.cell / "lock"))
+        else:
+            shutil.rmtree(root / ".removed", ignore_errors=True)  # of a call that was killed
+        ray = entered.enter_context(connected(args.ray)) if args.ray else None
+        before = _survey(cells, others, ladder.selection)
+        if args.cell:
+            cells = _alone(cells, before)
+        before = _decide(args, ladder, cells, others, before)
+        write_plan(ladder, root)
+        if file:
+            return _write_script(file, args, cells, before, root)
+        if ray:
+            let_cells_in()
+        outcome = _run(ray, args, ladder, cells, before, began)
+        if args.cell is None:
+            _summarise(cells, root)
+    return _exit_code(outcome, root)
+
+
+def _check_flags(args: argparse.Namespace) -> None:
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f"--jobs {args.jobs}", "--jobs", "give 1 or more")
+    if args.max_minutes is not None and args.max_minutes < 0:
+        raise UserError(f"--max-minutes {args.max_minutes}", "--max-minutes", "give 0 or more")
+    if args.max_minutes is not None and args.slurm is not None:
+        mend = "give the script sbatch's --time; the next --slurm goes on with what was cut off"
+        raise UserError("SLURM itself ends its jobs", "--max-minutes", mend)
+    if args.ray and args.gpus:
+        raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
+    unknown = {gpu for gpu in args.gpus if gpu.isdecimal()} - set(visible_gpus())
+    if unknown:
+        mend = f"there are {', '.join(visible_gpus()) or 'none'}; nvidia-smi names them"
+        raise UserError(f"no GPU {min(unknown)}", "--gpus", mend)
+
+
+def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[Cell]:
+    """List the cells of seeds that stay in the tables though this call does not run them."""
+    seeds, known = tuple(other_seeds(ladder, root)), {cell.key for cell in cells}
+    return [cell for cell in plan(replace(ladder, seeds=seeds), root) if cell.key not in known]
+
+
+def _survey(
+    cells: Sequence[Cell], others: Sequence[Cell], selection: str
+) -> dict[str, status.Status]:
+    """Tell how far every cell is; look at the splits of the tasks that are still to be run."""
+    before = status.survey([*cells, *others], selection)
+    to_run = [cell for cell in cells if before[cell.key].word != status.DONE]
+    check_splits(dict.fromkeys(cell.task for cell in to_run if cell.task))
+    return before
+
+
+def _with_needs(cells: Sequence[Cell], key: str) -> list[Cell]:
+    """Keep a cell and, before it, what it was made from: other cells may be at work meanwhile."""
+    by_key = {cell.key: cell for cell in cells}
+    if key not in by_key:
+        keys = ", ".join(by_key)
+        raise UserError("the ladder has no such cell", f"--cell {key}", f"it has {keys}")
+    kept = [key]
+    for one in kept:  # grows
+        kept += [need for need in by_key[one].needs if need not in kept]
+    return [cell for cell in cells if cell.key in kept]
+
+
+def _alone(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[Cell]:
+    *_, cell = cells
+    open_ones = [need for need in cell.needs if before[need].word != status.DONE]
+    if open_ones and before[cell.key].word != status.DONE:
+        raise UserError(f"it needs {open_ones[0]}", f"--cell {cell.key}", "run that one first")
+    return [cell]
+
+
+def _script(args: argparse.Namespace, root: Path) -> Path | None:
+    if args.slurm is None:
+        return None
+    file = root / "ladder.sbatch" if args.slurm == "" else Path(args.slurm)
+    refuse_existing(file)
+    return file
+
+
+def _write_script(
+    file: Path,
+    args: argparse.Namespace,
+    cells: Sequence[Cell],
+    before: Mapping[str, status.Status],
+    root: Path,
+) -> int:
+    made = levels(cells, before)
+    if not made:
+        print("all cells are done: no script is needed")
+        return 0
+    write_script(file, root, made, (sys.executable, *_of_a_cell(args, root)))
+    print(f"{sum(map(len, made))} cells in {len(made)} levels in {file}: bash {file}")
+    return 0
+
+
+def _of_a_cell(args: argparse.Namespace, root: Path) -> list[str]:
+    """Words for Python that run a cell elsewhere, up to ``--cell``."""
+    seeds = ["--seeds", *map(str, args.seeds)] if args.seeds else []
+    return [str(TOOL), str(args.config), "--work-dir", str(root), *seeds]
+
+
+def _run(
+    ray: Any,
+    args: argparse.Namespace,
+    ladder: Ladder,
+    cells: Sequence[Cell],
+    before: Mapping[str, status.Status],
+    began: float,
+) -> Outcome:
+    until: dict[str, Any] = dict(max_minutes=args.max_minutes, since=began)
+    if not ray:
+        return run_cells(cells, before, ladder, jobs=args.jobs or 1, gpus=args.gpus, **until)
+    return run_on_ray(
+        ray,
+        cells,
+        before,
+        _of_a_cell(args, cells[0].root),
+        share=share_of_a_cell(resources(ray), args.cpus_per_cell, args.gpus_per_cell),
+        jobs=args.jobs,
+        **until,
+    )
+
+
+def _decide(
+    args: argparse.Namespace,
+    ladder: Ladder,
+    cells: Sequence[Cell],
+    others: Sequence[Cell],
+    before: Mapping[str, status.Status],
+) -> dict[str, status.Status]:
+    """Say what will be done; put changed cells aside or keep them, as the flags say.
+
+    Returns:
+        How far ``cells`` are now, and what they need.
+    """
+    decided = {key: before[key] for key in before.keys() - {cell.key for cell in others}}
+    in_tables = [*cells, *(cell for cell in others if status.is_done(cell.folder))]
+    changed = [cell for cell in in_tables if before[cell.key].word == status.CHANGED]
+    for cell in changed:
+        print(f"changed: {cell.key}: {before[cell.key].why}", flush=True)
+    if changed and not (args.rerun_changed or args.keep_changed):
+        raise RefusedError(
+            f"{len(changed)} cells were made from something else than is here now",
+            changed[0].root,
+            "add --rerun-changed (the old ones go to replaced/), or --keep-changed (footnoted)",
+        )
+    for cell in changed:
+        if args.keep_changed and status.is_done(cell.folder):  # what was cut off has no result
+            status.keep(cell, ladder.selection, before[cell.key].why)
+            now = status.Status(status.DONE)
+        else:
+            status.put_aside(cell)
+            now = status.Status(status.MISSING)
+        if cell.key in decided:
+            decided[cell.key] = now
+    decided = status.with_weights(cells, decided)
+    for cell in cells:
+        if decided[cell.key] == status.Status(status.MISSING, status.NO_WEIGHTS):
+            _make_again(cell, [one for one in cells if decided[one.key].word == status.DONE])
+    _say_first({cell.key: decided[cell.key] for cell in cells})
+    return decided
+
+
+def _make_again(cell: Cell, done: Sequence[Cell]) -> None:
+    users = [one for one in done if cell.key in one.needs]
+    for one in users:
+        status.part(one, cell.key)
+    status.put_aside(cell)
+    kept = f"; with a footnote stay {', '.join(one.key for one in users)}" if users else ""
+    print(f"{cell.key} is made again, its weights are not here{kept}", flush=True)
+
+
+def _say_first(before: Mapping[str, status.Status]) -> None:
+    """Say how far the cells are and what becomes of those that were begun."""
+    for key, now in before.items():
+        if now.word in (status.FAILED, status.CUT_OFF):
+            how = "goes on from its last checkpoint" if now.goes_on else "begins anew"
+            why = f" ({now.why})" if now.why else ""
+            print(f"{now.word}: {key}: {how}{why}")
+    print(f"{len(before)} cells: {_counts(before)}", flush=True)
+
+
+def _counts(before: Mapping[str, status.Status]) -> str:
+    counts = Counter(now.word for now in before.values())
+    return ", ".join(f"{count} {word}" for word, count in counts.items())
+
+
+def _say(cells: Sequence[Cell], before: Mapping[str, status.Status], jobs: int) -> None:
+    estimates = estimate_cells(cells, before)
+    for cell in cells:
+        now = before[cell.key]
+        why = f" ({now.why})" if now.why else ""
+        estimate = estimates.get(cell.key)
+        time = f"  {estimate.seconds / 60:.1f} min" if isinstance(estimate, Estimate) else ""
+        why = f" (cannot be timed: {estimate})" if isinstance(estimate, str) else why
+        print(f"{now.word:8} {cell.key}{time}{why}")
+    print(_counts(before))
+    if estimates:
+        print(describe_estimates(estimates, jobs))
+
+
+def _summarise(cells: Sequence[Cell], root: Path) -> None:
+    found = read_results(root)
+    write_json(root / "summary.json", summarise(found))
+    document, on_screen = overview(found)
+    write_text(root / "summary.md", document)
+    sheets = draw_sheets(cells, root / "pictures")
+    print(f"\n{on_screen}\n\n{root}/summary.json, {len(sheets)} pictures in {root}/pictures")
+
+
+def _exit_code(outcome: Outcome, root: Path) -> int:
+    if outcome.out_of_time:
+        print("out of time: call again to go on")
+        return STOPPED
+    if outcome.failed:
+        first = next(iter(outcome.failed))
+        skipped = (
+            f", {len(outcome.skipped)} that need them were left out" if outcome.skipped else ""
+        )
+        reason = status.reason_of(root / first)
+        if set(outcome.failed.values()) <= {UserError.exit_code, RefusedError.exit_code}:
+            mend = f"{reason}; mend it and call again: finished cells are kept"
+            raise UserError(f"{len(outcome.failed)} cells failed{skipped}", first, mend)
+        raise RuntimeError(f"{len(outcome.failed)} cells failed{skipped}: {first}: {reason}")
+    return 0

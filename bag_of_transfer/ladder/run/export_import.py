@@ -1,0 +1,142 @@
+"""Finished cells travel without weights, so that several machines can share one ladder."""
+
+import shutil
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bag_of_transfer.engine.atomic import write_json, written_aside
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.ladder.plan.plan_file import PLAN, identity, read_plan, with_seeds
+from bag_of_transfer.ladder.plan.spec import PRETRAINING
+from bag_of_transfer.ladder.run.status import RECORD, is_done
+
+__all__ = ["export_cells", "import_cells"]
+
+WEIGHTS = {".pth", ".safetensors"}
+LEFT_OUT = {".dry_run", "predictions"}
+# Python 3.10 knows it from 3.10.12 on; members are checked anyway.
+SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+
+
+def export_cells(root: Path, out: Path) -> list[str]:
+    """Pack all finished cells of a ladder, and its plan.
+
+    Args:
+        root: The ladder's folder.
+        out: A ``.tar.gz`` file; it is whole or not there.
+
+    Returns:
+        Keys of the cells.
+
+    Raises:
+        UserError: If there is no finished cell.
+        RefusedError: If ``out`` exists.
+    """
+    if out.exists():
+        raise RefusedError("the file exists", out, "name another one, or remove it")
+    keys = [
+        record.parent.relative_to(root).as_posix()
+        for record in sorted(root.glob(f"seed*/*/*/{RECORD}"))
+        if is_done(record.parent)
+    ]
+    if not keys:
+        raise UserError("no finished cell", root, "run the ladder first")
+    with written_aside(out) as aside, tarfile.open(aside, "w:gz") as archive:
+        for path in _files(root, keys):
+            archive.add(path, path.relative_to(root).as_posix(), recursive=False)
+    return keys
+
+
+def _files(root: Path, keys: list[str]) -> list[Path]:
+    folders = [root / key for key in keys] + [root / "truth"]
+    found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    plan = root / PLAN
+    return [plan] * plan.is_file() + [
+        path
+        for path in found
+        if path.suffix not in WEIGHTS and not LEFT_OUT & set(path.relative_to(root).parts)
+    ]
+
+
+def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
+    """Unpack what another machine finished; a cell that is finished here stays as it is.
+
+    The plan comes along where there is none yet; where there is one, it gets the other's seeds.
+
+    Args:
+        root: The ladder's folder.
+        file: Of :func:`export_cells`.
+
+    Returns:
+        Keys of the cells that came in, and of those that were here.
+
+    Raises:
+        UserError: If the file is missing, damaged, holds anything but a ladder's cells, or cells
+            of other rungs or tasks than this ladder's; nothing comes in then.
+    """
+    aside = root / ".import"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        _unpack(file, aside)
+        records = sorted(aside.glob(f"seed*/*/*/{RECORD}"))
+        keys = [record.parent.relative_to(aside).as_posix() for record in records]
+        plan = _united_plan(root, aside, keys, file)
+        came = [key for key in keys if not is_done(root / key)]
+        for key in came:
+            shutil.rmtree(root / key, ignore_errors=True)
+            (root / key).parent.mkdir(parents=True, exist_ok=True)
+            (aside / key).replace(root / key)
+        if (aside / "truth").is_dir():
+            shutil.copytree(aside / "truth", root / "truth", dirs_exist_ok=True)
+        write_json(root / PLAN, plan)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return came, [key for key in keys if key not in came]
+
+
+def _unpack(file: Path, aside: Path) -> None:
+    try:
+        with tarfile.open(file) as archive:
+            _refuse_foreign(archive, file)
+            archive.extractall(aside, **SAFELY)
+    except (OSError, tarfile.TarError, EOFError) as error:
+        mend = "export it again: python tools/ladder.py CONFIG --export FILE"
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"no archive of cells ({reason})", file, mend) from error
+
+
+def _united_plan(root: Path, aside: Path, keys: list[str], file: Path) -> dict[str, Any]:
+    """This ladder's plan with the other's seeds; the other's where there is none here."""
+    theirs = read_plan(aside)
+    if theirs is None:
+        raise UserError(f"no archive of cells (no {PLAN} in it)", file, "give a ladder's export")
+    ours = read_plan(root) or theirs
+    for key in keys:
+        _, rung, task = key.split("/")
+        for what, name in (("rung", rung), ("task", task)):
+            known, other = _described(ours, what), _described(theirs, what)
+            if name not in known or known[name] != other.get(name, known[name]):
+                kinds = "is another one there" if name in known else "is none of this ladder's"
+                mend = "import into a folder of the same ladder config, --work-dir DIR"
+                raise UserError(f"{what} {name!r} {kinds}", f"{file}: {key}", mend)
+    return with_seeds(ours, theirs["seeds"])
+
+
+def _described(plan: Mapping[str, Any], what: str) -> dict[str, tuple[str, ...]]:
+    if what == "task":
+        return {PRETRAINING: (), **{name: identity(one) for name, one in plan["tasks"].items()}}
+    every = {**plan.get("teachers", {}), **plan["rungs"]}
+    return {name: identity(one) for name, one in every.items()}
+
+
+def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:
+    for member in archive:
+        parts = PurePosixPath(member.name).parts
+        first = parts[0] if parts else ""
+        own = parts == (PLAN,) or first == "truth" or first.startswith("seed")
+        inside = not PurePosixPath(member.name).is_absolute() and ".." not in parts
+        if not (member.isfile() and own and inside) or Path(member.name).suffix in WEIGHTS:
+            mend = "give a ladder's export"
+            raise UserError(f"{member.name!r} does not belong there", file, mend)

@@ -1,0 +1,151 @@
+"""What every cell predicts for the same few test images, and the ground truth beside it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from mmengine.registry import DATASETS, DefaultScope
+from PIL import Image, ImageDraw
+
+from bag_of_transfer.engine.atomic import written_aside
+from bag_of_transfer.engine.image_reader import read_image
+from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.mask_reader import read_mask
+from bag_of_transfer.ladder.plan.cells import Cell
+from bag_of_transfer.ladder.run.fingerprint import resolved
+from bag_of_transfer.ladder.run.status import is_done
+from bag_of_transfer.prediction import drawing
+from bag_of_transfer.prediction.inputs import Source, name_pictures
+from bag_of_transfer.segmentation.metrics import name_of
+
+__all__ = ["draw_cell", "draw_sheets"]
+
+# Small images are enlarged until their shorter side has this length.
+HEIGHT_PX = 240
+CAPTION_PX, CAPTION_FONT_PX = 20, 14
+# Boxes below it would cover the picture; mAP counts them all the same.
+MIN_SCORE = 0.3
+
+Panel = Image.Image
+
+
+def draw_cell(cell: Cell, count: int) -> None:
+    """Draw what a fine-tuned cell predicts for ``count`` test images, and their ground truth.
+
+    The images are spread evenly over the test split, the same for every rung.  Pictures go to
+    ``pictures/<image>.png`` in the cell's folder and ``truth/<task>/<image>.png`` in the ladder's.
+    """
+    cfg = resolved(cell)
+    if cfg is None or cell.task is None:
+        return
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    draw = _draw_boxes if cell.kind == "det" else _draw_mask
+    predictions = _read_boxes(cell, dataset) if cell.kind == "det" else {}
+    indices = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int))
+    infos = [dataset.get_data_info(int(index)) for index in indices]
+    for info, name in zip(infos, _names([info["img_path"] for info in infos]), strict=True):
+        _save(draw(cell, dataset, info, predictions), cell.folder / "pictures" / name)
+        # Each time: the labels may have been mended since another cell drew them.
+        _save(draw(None, dataset, info, {}), cell.root / "truth" / cell.task.name / name)
+
+
+def _names(images: Sequence[str]) -> list[str]:
+    """Name pictures after their images, with the folders in which these differ; no two alike."""
+    shared = os.path.commonpath([Path(image).parent for image in images]) if images else ""
+    below = ["_".join(Path(image).relative_to(shared).parts) for image in images]
+    sources = [Source(Path(i), PurePosixPath(b), False) for i, b in zip(images, below, strict=True)]
+    return [f"{name}.png" for name in name_pictures(sources)]
+
+
+def _save(picture: Panel, path: Path) -> None:
+    with written_aside(path) as aside:
+        picture.save(aside, format="PNG")
+
+
+def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
+    """Put the ground truth and every rung of the first seed side by side, a sheet per image."""
+    first = min(cell.seed for cell in cells)
+    tuned = [cell for cell in cells if cell.task and cell.seed == first and is_done(cell.folder)]
+    drawn = []
+    for task in dict.fromkeys(cell.task.name for cell in tuned if cell.task):
+        of_task = [cell for cell in tuned if cell.task and cell.task.name == task]
+        named = [("ground truth", of_task[0].root / "truth" / task)]
+        named += [(cell.rung.label, cell.folder / "pictures") for cell in of_task]
+        for name in sorted({path.name for _, own in named[1:] for path in own.glob("*.png")}):
+            there = [(label, own / name) for label, own in named if (own / name).is_file()]
+            path = folder / f"{task}_{name}"
+            _save(_side_by_side([(label, Image.open(file)) for label, file in there]), path)
+            drawn.append(path)
+    return drawn
+
+
+def _side_by_side(panels: Sequence[tuple[str, Panel]]) -> Panel:
+    width = sum(panel.width for _, panel in panels) + 4 * (len(panels) - 1)
+    height = max(panel.height for _, panel in panels) + CAPTION_PX
+    sheet = Image.new("RGB", (width, height), "white")
+    draw, left = ImageDraw.Draw(sheet), 0
+    for name, panel in panels:
+        text, font = drawing.fitted(name, CAPTION_FONT_PX, panel.width - 4)
+        draw.text((left + 2, CAPTION_PX / 2), text, "black", font, anchor="lm")
+        sheet.paste(panel, (left, CAPTION_PX))
+        left += panel.width + 4
+    return sheet
+
+
+# ---- detection ----
+
+
+def _read_boxes(cell: Cell, dataset: Any) -> dict[str, list[dict[str, Any]]]:
+    """Read what was found, by image, with labels in place of the file's category numbers."""
+    classes = dataset.metainfo["classes"]
+    numbers = {label + 1: label for label in range(len(classes))}
+    if truth := dataset.metainfo.get("coco_truth"):  # COCO's categories have ids of their own
+        numbers = {category_id: label for label, category_id in enumerate(truth.ids_of(classes))}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in read_json(cell.folder / "predictions", "run the cell again", list):
+        if row["score"] >= MIN_SCORE:
+            box = {**row, "label": numbers[row["category_id"]]}
+            found.setdefault(str(row["image_id"]), []).append(box)
+    return found
+
+
+def _draw_boxes(
+    cell: Cell | None,
+    dataset: Any,
+    info: Mapping[str, Any],
+    predictions: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> Panel:
+    if cell is None:
+        pairs = [(item["bbox"], item["bbox_label"]) for item in info["instances"]]
+        scores = None
+    else:
+        rows = predictions.get(str(info["img_id"]), [])
+        pairs = [(_xyxy(row["bbox"]), row["label"]) for row in rows]
+        scores = [row["score"] for row in rows]
+    boxes_xyxy = np.array([box for box, _ in pairs], dtype=float).reshape(-1, 4)
+    labels = [label for _, label in pairs]
+    image, classes = read_image(info["img_path"]), dataset.metainfo["classes"]
+    return drawing.with_boxes(image, boxes_xyxy, labels, classes, scores, HEIGHT_PX)
+
+
+def _xyxy(box_xywh: Sequence[float]) -> list[float]:
+    x, y, width, height = box_xywh
+    return [x, y, x + width, y + height]
+
+
+# ---- segmentation ----
+
+
+def _draw_mask(
+    cell: Cell | None, dataset: Any, info: Mapping[str, Any], predictions: Mapping[str, Any]
+) -> Panel:
+    image, file = info["img_path"], info["seg_map_path"]
+    if cell:
+        name = name_of(image, dataset.metainfo.get("img_dir"))
+        file = cell.folder / "predictions" / f"{name}.png"
+    # The files' numbers are those of the data's own masks, from 1 where 0 is no class.
+    mask = read_mask(file) - int(bool(info.get("reduce_zero_label")))
+    return drawing.with_mask(read_image(image), mask, dataset.metainfo["classes"], HEIGHT_PX)

@@ -1,0 +1,116 @@
+"""In which order cells run, whatever runs them; what is finished is never lost."""
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bag_of_transfer.ladder.plan.cells import Cell
+from bag_of_transfer.ladder.run import status
+
+__all__ = ["STOPPED_S", "Outcome", "Places", "run_in_order"]
+
+STOPPED_S = 60  # so long may a cell take to stop; then it is killed
+
+
+@dataclass
+class Outcome:
+    """What became of a call: names of cells, and exit codes of those that failed."""
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, int] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    out_of_time: bool = False
+
+
+class Places(Protocol):
+    """Where cells run: processes of this machine, or tasks of a cluster."""
+
+    def has_room(self) -> bool:
+        """Tell whether one more cell may be started."""
+
+    def start(self, cell: Cell, resume: bool) -> None:
+        """Start a cell; ``resume``: it goes on where it was cut off."""
+
+    def wait(self, seconds: float | None) -> dict[str, int]:
+        """Wait until cells ended; exit codes by key, none if ``seconds`` are over before."""
+
+    def stop(self) -> None:
+        """End what still runs, so that it can go on later."""
+
+
+def run_in_order(
+    cells: Sequence[Cell],
+    before: Mapping[str, status.Status],
+    places: Places,
+    max_minutes: float | None = None,
+    since: float | None = None,
+) -> Outcome:
+    """Run the cells that are not done, in order, as far as what they need is there.
+
+    A cell that fails is recorded with its reason and the rest goes on; what needs it is skipped.
+    What failed before comes last.  When the time is over the running cells are stopped; they go
+    on at the next call.
+
+    Args:
+        cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`.
+        before: Of :func:`bag_of_transfer.ladder.run.status.survey`.
+        places: Where they run.
+        max_minutes: Stop so long after ``since``.
+        since: When the call began, of ``time.monotonic``; None: now.
+    """
+    outcome = Outcome()
+    ready = {key for key, now in before.items() if now.word == status.DONE}
+    waiting = [cell for cell in cells if cell.key not in ready]
+    waiting.sort(key=lambda cell: before[cell.key].word == status.FAILED)
+    began = time.monotonic() if since is None else since
+    deadline = None if max_minutes is None else began + 60 * max_minutes
+    running: set[str] = set()
+    total = len(waiting)
+    try:
+        while waiting or running:
+            waiting = _without_hope(waiting, outcome)
+            while places.has_room():
+                cell = next((one for one in waiting if set(one.needs) <= ready), None)
+                if cell is None:
+                    break
+                waiting.remove(cell)
+                print(f"\n[{total - len(waiting)}/{total}] {cell.key}", flush=True)
+                places.start(cell, before[cell.key].goes_on)
+                running.add(cell.key)
+            if not running:
+                break
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ended = places.wait(left)
+            if not ended:
+                outcome.out_of_time = True
+                return outcome
+            for key, code in ended.items():
+                running.remove(key)
+                _note(key, code, ready, outcome)
+    finally:
+        places.stop()
+    return outcome
+
+
+def _without_hope(waiting: Sequence[Cell], outcome: Outcome) -> list[Cell]:
+    """Leave out what needs a cell that failed or was left out."""
+    lost = {*outcome.failed, *outcome.skipped}
+    kept = list(waiting)
+    while without := [cell for cell in kept if lost & set(cell.needs)]:
+        outcome.skipped += [cell.key for cell in without]
+        lost.update(outcome.skipped)
+        kept = [cell for cell in kept if cell not in without]
+    return kept
+
+
+def _note(key: str, code: int, ready: set[str], outcome: Outcome) -> None:
+    if code in (-signal.SIGINT, 130):
+        raise KeyboardInterrupt
+    if code:
+        outcome.failed[key] = code
+        print(f"{key} failed (exit code {code}); going on with the rest", flush=True)
+    else:
+        ready.add(key)
+        outcome.done.append(key)

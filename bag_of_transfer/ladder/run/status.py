@@ -1,0 +1,289 @@
+"""How far each cell is, read from its folder; and what is written when it begins and ends."""
+
+import fcntl
+import itertools
+import os
+import platform
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.checkpoints import follow_pointer
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.ladder.plan.cells import BACKBONE, LAST, Cell, Command
+from bag_of_transfer.ladder.plan.spec import PRETRAINING
+from bag_of_transfer.ladder.run.fingerprint import fingerprint
+
+__all__ = [
+    "Status",
+    "begin",
+    "clear",
+    "end",
+    "is_done",
+    "keep",
+    "locked",
+    "part",
+    "put_aside",
+    "reason_of",
+    "survey",
+    "with_weights",
+]
+
+SCHEMA = 1
+RECORD, BEGUN = "cell.json", "begun.json"
+DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
+# What the report reads: a cell in which one of them was edited is no result of a run.
+KEPT = (
+    *("metrics.json", "curve.jsonl", "per_image.npz", "resolved_config.py"),
+    *("tricks.json", "backbone.json"),
+)
+NO_WEIGHTS = "its weights are not here"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a cell is: done, changed, failed, cut off or missing, and why.
+
+    ``goes_on`` tells of one that is cut off or failed that its last checkpoint may be used.
+    """
+
+    word: str
+    why: str = ""
+    goes_on: bool = False
+
+
+def survey(cells: Sequence[Cell], selection: str) -> dict[str, Status]:
+    """Tell how far every cell is, by key.
+
+    A cell that was finished or cut off counts as changed if its backbone has to be made anew.
+
+    Raises:
+        RefusedError: If somebody edited a finished cell.
+    """
+    found: dict[str, Status] = {}
+    for cell in cells:
+        status = _alone(cell, fingerprint(cell, selection))
+        stale = [need for need in cell.needs if found[need].word == CHANGED]
+        if stale and status.word in (DONE, CUT_OFF):
+            status = Status(CHANGED, f"{stale[0]} changed")
+        found[cell.key] = replace(status, goes_on=status.goes_on and not stale)
+    return found
+
+
+def with_weights(cells: Sequence[Cell], found: Mapping[str, Status]) -> dict[str, Status]:
+    """Mark as missing what is done, but without the weights that a cell to be run needs.
+
+    Results travel without weights.  Weights that are made again may be others: nothing that was
+    begun with the old ones goes on.
+
+    Args:
+        cells: Of the plan, in its order.
+        found: Of :func:`survey`.
+    """
+    decided = dict(found)
+    for cell in reversed(cells):  # a student may have to be made again, then so its teacher
+        users = [one for one in cells if cell.key in one.needs]
+        open_ones = [one for one in users if decided[one.key].word not in (DONE, CHANGED)]
+        lacks = any(_lacks_weights(cell, one) for one in open_ones)
+        if lacks and decided[cell.key].word == DONE:
+            decided[cell.key] = Status(MISSING, NO_WEIGHTS)
+            for one in open_ones:
+                decided[one.key] = replace(decided[one.key], goes_on=False)
+    return decided
+
+
+def _lacks_weights(cell: Cell, user: Cell) -> bool:
+    """Tell whether ``user`` cannot begin: a student needs the checkpoint of its teacher."""
+    if user.task is None:
+        return not follow_pointer(cell.folder / LAST).is_file()
+    return not (cell.folder / BACKBONE).is_file()
+
+
+def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
+    record, begun = _read(cell.folder / RECORD), _read(cell.folder / BEGUN)
+    if record:
+        differing = _differing(record.get("fingerprint", {}), now)
+        if record.get("status") == FAILED:
+            goes_on = not differing and (cell.folder / LAST).exists()
+            return Status(FAILED, record.get("reason") or "", goes_on)
+        if record.get("kept_for"):
+            differing = differing and _differing(record["kept_for"], now)
+        if record.get("backbone_gone"):
+            differing = [name for name in differing if name != "backbone"]
+        if differing:
+            return Status(CHANGED, f"{' and '.join(differing)} changed")
+        _refuse_edited(cell, record)
+        return Status(DONE)
+    if begun and (cell.folder / LAST).exists():
+        differing = _differing(begun.get("fingerprint", {}), now)
+        if differing:
+            return Status(CHANGED, f"cut off, and {' and '.join(differing)} changed since")
+        return Status(CUT_OFF, goes_on=True)
+    return Status(MISSING)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a record of ours; a damaged one counts as none, as the run can be made again."""
+    return read_json_or_none(path) or {}
+
+
+def _differing(old: Mapping[str, str | None], new: Mapping[str, str | None]) -> list[str]:
+    return [name for name in new if old.get(name) != new[name]]
+
+
+def _refuse_edited(cell: Cell, record: Mapping[str, Any]) -> None:
+    for name, digest in record.get("files", {}).items():
+        path = cell.folder / name
+        if not path.is_file() or sha256_of(path) != digest:
+            raise RefusedError(
+                f"{name} is not what the run wrote" if path.is_file() else f"{name} is gone",
+                path,
+                "put it back, or remove the cell's folder: it is then run again",
+            )
+
+
+def begin(cell: Cell, selection: str, resume: bool) -> None:
+    """Note what a cell starts from, so that a later call knows whether it may go on with it."""
+    (cell.folder / RECORD).unlink(missing_ok=True)
+    if not resume:
+        started = _now()
+        write_json(
+            cell.folder / BEGUN,
+            {"fingerprint": fingerprint(cell, selection), "started": started},
+        )
+
+
+def end(
+    cell: Cell,
+    commands: Sequence[Command],
+    seconds: float,
+    *,
+    train: Mapping[str, Any] | None = None,
+    failed: str = "",
+) -> None:
+    """Write ``cell.json``, the last file of a cell: it is done, or failed for a reason."""
+    begun = _read(cell.folder / BEGUN)
+    kept = {name: cell.folder / name for name in KEPT}
+    files = {name: sha256_of(path) for name, path in kept.items() if path.is_file()}
+    record = {
+        "schema": SCHEMA,
+        "rung": cell.rung.name,
+        "task": cell.task.name if cell.task else PRETRAINING,
+        "kind": cell.kind,
+        "seed": cell.seed,
+        "backbone_seed": cell.backbone_seed,
+        "status": FAILED if failed else DONE,
+        "reason": failed or None,
+        "commands": [list(command) for command in commands],
+        "fingerprint": begun.get("fingerprint", {}),
+        "files": {} if failed else files,
+        "seconds": round(seconds, 2),
+        "train": dict(train or {}),
+        "started": begun.get("started"),
+        "finished": _now(),
+    }
+    write_json(cell.folder / RECORD, record)
+
+
+def is_done(folder: Path) -> bool:
+    """Tell whether a cell's folder has a result, be it of an older config that was kept."""
+    return _read(folder / RECORD).get("status") == DONE
+
+
+def keep(cell: Cell, selection: str, why: str) -> None:
+    """Let a changed cell count as done until something changes again; tables get a footnote."""
+    _note(cell, f"{cell.key} was kept although {why}", kept_for=fingerprint(cell, selection))
+
+
+def part(cell: Cell, backbone: str) -> None:
+    """Let a finished cell stay as it is while its backbone, whose weights are gone, is made again.
+
+    Training again elsewhere gives other weights; tables get a footnote.
+    """
+    if not _read(cell.folder / RECORD).get("backbone_gone"):
+        _note(cell, f"fine-tuned from an earlier making of {backbone}", backbone_gone=True)
+
+
+def _note(cell: Cell, note: str, **more: Any) -> None:
+    record = _read(cell.folder / RECORD)
+    notes = [*record.get("notes", []), note]
+    write_json(cell.folder / RECORD, {**record, "notes": notes, **more})
+
+
+def reason_of(folder: Path) -> str:
+    """Why a cell failed."""
+    return str(_read(folder / RECORD).get("reason") or "see above")
+
+
+def put_aside(cell: Cell) -> None:
+    """Move a cell that is to be run again to ``replaced/``, beside those moved there before."""
+    if cell.folder.exists():
+        first = cell.root / "replaced" / cell.key
+        later = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
+        aside = next(path for path in itertools.chain([first], later) if not path.exists())
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(cell.folder, aside)
+
+
+def clear(cell: Cell) -> None:
+    """Make room for a cell that begins anew; a finished one is put aside, never removed.
+
+    The folder goes away at once: a process killed in between leaves no part of a cell.
+    """
+    if is_done(cell.folder):
+        put_aside(cell)
+    elif cell.folder.exists():
+        removed = cell.root / ".removed" / uuid.uuid4().hex
+        removed.parent.mkdir(exist_ok=True)
+        os.replace(cell.folder, removed)
+        shutil.rmtree(removed, ignore_errors=True)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+@contextmanager
+def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
+    """Keep a second ladder out of a folder; processes made inside hold the lock, too.
+
+    Args:
+        path: The lock's file; it stays.
+        shared: Let others in that ask for a shared lock, as the tasks of a SLURM array do.
+
+    Yields:
+        A function that turns the lock into a shared one.
+
+    Raises:
+        RefusedError: If somebody else is at it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            who = file.read().strip() or "another process"
+            mend = "wait until it ends, or name another --work-dir"
+            raise RefusedError(f"{who} is at work here", path.parent, mend) from error
+        except OSError as error:
+            mend = "name a --work-dir on a file system that knows locks (flock)"
+            raise UserError(f"no lock can be had ({error.strerror})", path, mend) from error
+        if not shared:
+            file.truncate(0)
+            file.write(f"a ladder with process number {os.getpid()} on {platform.node()}")
+            file.flush()
+        try:
+            yield partial(fcntl.flock, file, fcntl.LOCK_SH)
+        finally:
+            if not shared:  # whoever holds it then has not this number
+                file.truncate(0)

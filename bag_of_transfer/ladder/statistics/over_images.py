@@ -1,0 +1,143 @@
+"""With one seed: how much a metric owes to the test images that happened to be drawn.
+
+The images are drawn anew with replacement, the metric is computed from each draw, and the
+middle 95 % of what comes out is the interval (Efron's percentile bootstrap).  It tells about
+other images from the same source, nothing about other seeds.
+Letters: N images, R resamples.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy import ndarray
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.statistics.over_seeds import CONFIDENCE
+
+__all__ = [
+    "BootstrapInterval",
+    "PerImage",
+    "bootstrap",
+    "difference",
+    "from_function",
+    "mean_over_classes",
+]
+
+CHUNK = 2**21  # counts at a time: 16 MiB of 64-bit integers
+# Below, the percentile would lie outside the resamples: 1 in 40 is 2.5 %.
+MIN_RESAMPLES = round(2 / (1 - CONFIDENCE))
+
+
+@dataclass(frozen=True)
+class PerImage:
+    """A metric that can be computed again when the test images count unequally often.
+
+    ``compute`` takes how often each image counts, integers [R N], and returns the metric in
+    percent, [R]; nan where it is undefined (no object, no labelled pixel).
+    """
+
+    name: str
+    images: tuple[str, ...]
+    compute: Callable[[ndarray], ndarray]
+
+
+@dataclass(frozen=True)
+class BootstrapInterval:
+    """A 95 % interval over test images; percent, or percent points for a difference.
+
+    ``estimate`` takes each image once.  ``num_resamples`` counts those where the metric was
+    defined; ``num_undefined`` the others, which the interval leaves out.
+    """
+
+    metric: str
+    estimate: float
+    low: float
+    high: float
+    num_images: int
+    num_resamples: int
+    num_undefined: int
+
+
+def from_function(name: str, images: Sequence[str], metric: Callable[[ndarray], float]) -> PerImage:
+    """Wrap any metric: ``metric(indices)`` in percent of a multiset of images.
+
+    ``indices`` are N sorted integers in [0, N), as often as each image counts.  One call per
+    resample: a metric that takes a second takes a quarter of an hour.
+    """
+
+    def compute(times: ndarray) -> ndarray:
+        each = np.arange(len(images))
+        return np.array([metric(np.repeat(each, row)) for row in times], dtype=np.float64)
+
+    return PerImage(name, tuple(images), compute)
+
+
+def mean_over_classes(by_class: ndarray) -> ndarray:
+    """Mean of [R K] over the classes that are not nan, [R]; nan where there is none."""
+    there = ~np.isnan(by_class)
+    summed, count = np.where(there, by_class, 0).sum(axis=1), there.sum(axis=1)
+    return np.divide(summed, count, out=np.full(len(by_class), np.nan), where=count > 0)
+
+
+def difference(rung: PerImage, reference: PerImage) -> PerImage:
+    """A rung minus the reference, both computed from the same resampled images.
+
+    Raises:
+        UserError: If the metrics or the images are not the same, in the same order.
+    """
+    what = f"{rung.name} against {reference.name}"
+    if rung.name != reference.name:
+        raise UserError("two metrics cannot be paired", what, "compare a metric with itself")
+    if rung.images != reference.images:
+        both = f"{len(rung.images)} and {len(reference.images)} images"
+        mend = "judge both on the same images in the same order"
+        raise UserError(f"not the same test images ({both})", what, mend)
+    return PerImage(
+        rung.name, rung.images, lambda times: rung.compute(times) - reference.compute(times)
+    )
+
+
+def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> BootstrapInterval:
+    """Draw the images ``num_resamples`` times and take the middle 95 % of the metric.
+
+    The same ``seed`` draws the same images for every metric over as many.
+
+    Raises:
+        UserError: If there are fewer than two images or 40 resamples, or the metric is undefined
+            on the images themselves.
+    """
+    num_images = len(metric.images)
+    if num_images < 2:
+        mend = "give at least 2"
+        raise UserError(f"{num_images} test images cannot be resampled", metric.name, mend)
+    if num_resamples < MIN_RESAMPLES:
+        mend = f"ask for at least {MIN_RESAMPLES}"
+        raise UserError(f"{num_resamples} resamples are too few", "num_resamples", mend)
+    estimate = float(metric.compute(np.ones((1, num_images), dtype=np.int64))[0])
+    if np.isnan(estimate):
+        mend = "give images with something to find"
+        raise UserError("undefined on these test images", metric.name, mend)
+    draws = _draws(num_images, num_resamples, np.random.default_rng(seed))
+    found = np.concatenate([metric.compute(times) for times in draws])
+    defined = found[~np.isnan(found)]
+    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return BootstrapInterval(
+        metric=metric.name,
+        estimate=estimate,
+        low=float(low),
+        high=float(high),
+        num_images=num_images,
+        num_resamples=len(defined),
+        num_undefined=len(found) - len(defined),
+    )
+
+
+def _draws(num_images: int, num_resamples: int, rng: np.random.Generator) -> Iterator[ndarray]:
+    """How often each image is drawn, [R N], a chunk of resamples at a time."""
+    rows = max(1, CHUNK // num_images)
+    for start in range(0, num_resamples, rows):
+        size = min(rows, num_resamples - start)
+        drawn = rng.integers(num_images, size=(size, num_images))
+        drawn += num_images * np.arange(size)[:, None]  # each resample counts in its own place
+        yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)

@@ -1,0 +1,192 @@
+"""Boxes, masks and captions on pictures; sizes of letters and lines follow the picture's.
+
+Every function leaves its arguments alone and returns a new picture in RGB whose upper left part
+is the image itself: captions and legends are added below and hide nothing.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from bag_of_transfer.prediction.colours import DARK, LIGHT, Colour, class_colours, readable_on
+
+__all__ = [
+    "MASK_WEIGHT",
+    "enlarged",
+    "fitted",
+    "font_px",
+    "line_px",
+    "with_boxes",
+    "with_legend",
+    "with_lines",
+    "with_mask",
+]
+
+# The sizes below were chosen by looking at pictures of 32 to 4000 pixels.
+MIN_SIDE_PX = 240  # letters on a smaller picture would cover what they name
+MIN_FONT_PX, SMALLEST_FONT_PX = 12, 9
+FONT_SHARE = 1 / 40  # of the geometric mean of the sides
+MASK_WEIGHT = 0.55  # of the class's colour; the rest is the image
+
+Font = ImageFont.FreeTypeFont
+LegendEntry = tuple[Colour | None, str]
+
+
+def enlarged(image: Image.Image, min_side_px: int = MIN_SIDE_PX) -> tuple[Image.Image, int]:
+    """Repeat the pixels of a small image until its shorter side has ``min_side_px``.
+
+    Returns:
+        The picture in RGB and the whole number that lengths were multiplied by.
+    """
+    factor = max(1, -(-min_side_px // min(image.size)))
+    size = (image.width * factor, image.height * factor)
+    return image.convert("RGB").resize(size, Image.Resampling.NEAREST), factor
+
+
+def font_px(size: tuple[int, int]) -> int:
+    """Height of letters for a picture of ``size`` (width, height), in pixels."""
+    return max(MIN_FONT_PX, round(FONT_SHARE * (size[0] * size[1]) ** 0.5))
+
+
+def line_px(size: tuple[int, int]) -> int:
+    """Width of a box's line for a picture of ``size`` (width, height), in pixels."""
+    return max(2, font_px(size) // 6)
+
+
+def with_boxes(
+    image: Image.Image,
+    boxes_xyxy: np.ndarray,
+    labels: Sequence[int],
+    classes: Sequence[str],
+    scores: Sequence[float] | None = None,
+    min_side_px: int = MIN_SIDE_PX,
+) -> Image.Image:
+    """Draw boxes with their class's name and, where given, the score.
+
+    A label stands above its box, or inside where there is no room; it never leaves the picture.
+    The surest boxes are drawn last, on top.
+
+    Args:
+        image: Any size; a small one is enlarged, see :func:`enlarged`.
+        boxes_xyxy: N x 4, in pixels of ``image``.
+        labels: N indices into ``classes``.
+        classes: Names in label order.
+        scores: N, in [0, 1]; None for a ground truth.
+        min_side_px: See :func:`enlarged`.
+    """
+    picture, factor = enlarged(image, min_side_px)
+    colours = class_colours(classes)
+    order = range(len(labels)) if scores is None else np.argsort(scores, kind="stable")
+    for index in order:
+        name = classes[labels[index]]
+        said = name if scores is None else f"{name} {scores[index]:.2f}"
+        box = [factor * float(side) for side in boxes_xyxy[index]]
+        _draw_box(picture, box, said, colours[labels[index]] or LIGHT)
+    return picture
+
+
+def with_mask(
+    image: Image.Image, mask: np.ndarray, classes: Sequence[str], min_side_px: int = MIN_SIDE_PX
+) -> Image.Image:
+    """Blend each class's colour over its pixels; background and unknown labels stay as they are.
+
+    Args:
+        image: Any size; the picture is enlarged like in :func:`with_boxes`.
+        mask: Labels, H x W like the image.
+        classes: Names in label order.
+        min_side_px: See :func:`enlarged`.
+    """
+    pixels = np.asarray(image.convert("RGB"))
+    painted = pixels.copy()
+    for label, colour in enumerate(class_colours(classes)):
+        if colour is not None:
+            chosen = mask == label
+            mixed = (1 - MASK_WEIGHT) * pixels[chosen] + MASK_WEIGHT * np.array(colour)
+            painted[chosen] = np.rint(mixed).astype(np.uint8)
+    return enlarged(Image.fromarray(painted), min_side_px)[0]
+
+
+def with_legend(picture: Image.Image, entries: Sequence[LegendEntry]) -> Image.Image:
+    """Add rows of coloured squares with their names below; a colour None gives an empty square."""
+    size = font_px(picture.size)
+    cell, gap = round(1.5 * size), size // 2
+    placed: list[tuple[int, int, Colour | None, str, Font]] = []
+    left, row = gap, 0
+    for colour, text in entries:
+        text, font = fitted(text, size, picture.width - cell - 2 * gap)
+        width = cell + round(font.getlength(text)) + 2 * gap
+        if left > gap and left + width - gap > picture.width:
+            left, row = gap, row + 1
+        placed.append((left, row, colour, text, font))
+        left += width
+    sheet = _extended(picture, (row + 1) * cell + gap if placed else 0)
+    draw = ImageDraw.Draw(sheet)
+    for left, row, colour, text, font in placed:
+        top = picture.height + gap // 2 + row * cell
+        draw.rectangle((left, top + gap // 2, left + size, top + gap // 2 + size), colour, DARK)
+        draw.text((left + cell, top + gap // 2 + size // 2), text, DARK, font, anchor="lm")
+    return sheet
+
+
+def with_lines(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
+    """Add lines of text below, the first one largest for being the answer."""
+    size = font_px(picture.size)
+    rows = [
+        fitted(line, round(1.3 * size) if index == 0 else size, picture.width - size)
+        for index, line in enumerate(lines)
+    ]
+    sheet = _extended(picture, sum(round(1.4 * font.size) for _, font in rows) + size // 2)
+    draw, top = ImageDraw.Draw(sheet), picture.height + size // 4
+    for text, font in rows:
+        draw.text((size // 2, top + 0.7 * font.size), text, DARK, font, anchor="lm")
+        top += round(1.4 * font.size)
+    return sheet
+
+
+def _draw_box(picture: Image.Image, box: Sequence[float], said: str, colour: Colour) -> None:
+    draw, size = ImageDraw.Draw(picture), font_px(picture.size)
+    left, right = sorted(_inside(x, picture.width) for x in (box[0], box[2]))
+    top, bottom = sorted(_inside(y, picture.height) for y in (box[1], box[3]))
+    draw.rectangle((left, top, right, bottom), outline=colour, width=line_px(picture.size))
+    pad = max(1, size // 6)
+    said, font = fitted(said, size, picture.width - 2 * pad)
+    width, height = round(font.getlength(said)) + 2 * pad, round(1.2 * font.size)
+    tag_left = max(0, min(left, picture.width - width))
+    tag_top = top - height if top >= height else min(top, max(0, picture.height - height))
+    draw.rectangle((tag_left, tag_top, tag_left + width - 1, tag_top + height - 1), fill=colour)
+    draw.text((tag_left + pad, tag_top + height / 2), said, readable_on(colour), font, anchor="lm")
+
+
+def _inside(position: float, length: int) -> int:
+    return min(max(round(position), 0), length - 1)
+
+
+def fitted(text: str, size: int, width: int) -> tuple[str, Font]:
+    """Make letters smaller, then leave some out, until the text is no wider than ``width``.
+
+    Returns:
+        The text and the font to write it with, of ``size`` pixels or less.
+    """
+    font = _font(size)
+    while font.getlength(text) > width and font.size > SMALLEST_FONT_PX:
+        font = _font(int(font.size) - 1)
+    while font.getlength(text) > width and len(text) > 1:
+        text = text.removesuffix("...")[:-1] + "..." if len(text) > 4 else text[:-1]
+    return text, font
+
+
+@lru_cache(maxsize=64)
+def _font(size: int) -> Font:
+    # Pillow's own font knows Latin letters only; matplotlib brings one with Greek and Cyrillic.
+    path = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
+    return ImageFont.truetype(str(path), size)
+
+
+def _extended(picture: Image.Image, height: int) -> Image.Image:
+    sheet = Image.new("RGB", (picture.width, picture.height + height), LIGHT)
+    sheet.paste(picture, (0, 0))
+    return sheet

@@ -1,0 +1,107 @@
+"""Which images a user means by files and folders, and what their pictures are called."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath, PurePosixPath
+from typing import NamedTuple
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.file_names import refuse_undecodable
+from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
+from bag_of_transfer.engine.image_reader import read_pixels
+
+__all__ = ["MASKS", "Source", "check_named", "find_images", "name_pictures"]
+
+MASKS = "masks"  # the folder of label masks among the pictures
+
+
+class Source(NamedTuple):
+    """An image, and its name below the input that it was found in."""
+
+    path: Path
+    below: PurePosixPath
+    named: bool  # by the user, not found in a folder
+
+
+def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
+    """List the images of files and folders, those in sub-folders as well, each one once.
+
+    In folders, what is hidden does not count, nor ``out_dir`` (an earlier call's pictures).
+    With several folders, a folder's own name comes before its images' names.
+
+    Raises:
+        UserError: If an input is missing, a folder holds no image, or a name is not UTF-8.
+    """
+    several = sum(path.is_dir() for path in inputs) > 1
+    found: dict[str, Source] = {}
+    for given in inputs:
+        if not given.exists():
+            raise UserError("no such file or folder", given, "check the path of the images")
+        for source in _below(given, out_dir, several) if given.is_dir() else [_file(given)]:
+            found.setdefault(os.path.realpath(source.path), source)
+    refuse_undecodable((folder for s in found.values() for folder in _names_of(s)), "an image")
+    return list(found.values())
+
+
+def _names_of(source: Source) -> Iterator[PurePath]:
+    """Yield the image and the folders below the input, all of which are in the record."""
+    yield source.path
+    yield from source.below.parents
+
+
+def check_named(sources: Sequence[Source]) -> None:
+    """Read the images that the user named, before anything slow; in folders some may be broken.
+
+    Raises:
+        UserError: If one cannot be read.
+    """
+    for source in sources:
+        if source.named:
+            read_pixels(source.path)
+
+
+def name_pictures(sources: Sequence[Source]) -> list[str]:
+    """Name each image's picture: its own name without suffix, sub-folders kept, no two alike.
+
+    Where ``a.jpg`` and ``a.png`` would share a name both keep their suffix (``a_jpg``,
+    ``a_png``); images of one name from two places are numbered.  File systems that take ``A``
+    for ``a`` are thought of, and so is the folder of masks.
+    """
+    stems = [source.below.with_suffix("") for source in sources]
+    counts = Counter(str(stem).lower() for stem in stems)
+    taken: set[str] = set()
+    names: list[str] = []
+    for source, stem in zip(sources, stems, strict=True):
+        wanted = str(stem)
+        if counts[wanted.lower()] > 1:
+            wanted += "_" + source.below.suffix[1:]
+        name, number = wanted, 1
+        while taken & _files_of(name):
+            number += 1
+            name = f"{wanted}_{number}"
+        taken |= _files_of(name)
+        names.append(name)
+    return names
+
+
+def _files_of(name: str) -> set[str]:
+    return {name.lower(), f"{MASKS}/{name.lower()}"}
+
+
+def _file(path: Path) -> Source:
+    return Source(path, PurePosixPath(path.name), named=True)
+
+
+def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
+    top = PurePosixPath(folder.resolve().name) if several else PurePosixPath()
+    files = sorted(files_below(folder, frozenset({os.path.realpath(out_dir)})))
+    warn_of_passed_over(files, folder)
+    found = [
+        Source(path, top / path.relative_to(folder).as_posix(), named=False)
+        for path in files
+        if has_image_suffix(path.name)
+    ]
+    if not found:
+        raise UserError("no image in the folder", folder, "put .jpg, .png, ... files there")
+    return found

@@ -1,0 +1,106 @@
+"""From config and checkpoint to the network that was trained."""
+
+import contextlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from bag_of_transfer.engine import checkpoints, evaluation
+from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.environment import check_environment
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.sized_build import build_described
+
+__all__ = ["TASKS", "Trained", "choose_device", "load_trained", "scope_of"]
+
+TASKS = {"mmengine": "cls", "mmdet": "det", "mmseg": "seg"}  # by default_scope
+
+
+class Trained(NamedTuple):
+    """A network with its weights, and what else its config and checkpoint say."""
+
+    network: nn.Module
+    classes: tuple[str, ...]
+    cfg: Config
+    scope: str
+
+
+def load_trained(
+    config: Path, checkpoint: Path, options: Sequence[str] | Mapping[str, Any] = ()
+) -> Trained:
+    """Rebuild the network from what the checkpoint says of itself and load all its weights.
+
+    A checkpoint that says nothing of its network (mmdet's and mmseg's own) gets the config's.
+
+    Args:
+        config: A text config.
+        checkpoint: A ``.pth`` or a run's ``last_checkpoint``; only weights are read, never code.
+        options: Overrides as of ``--cfg-options``; they reach the described network, too.
+
+    Raises:
+        UserError: If a file is missing or wrong, the two do not belong together, or not every
+            tensor fits.
+    """
+    check_environment()
+    cfg = read_config(config)
+    scope = cfg.get("default_scope", "mmengine")
+    model = cfg.get("model")
+    if scope not in TASKS or not isinstance(model, Mapping) or not model.get("type"):
+        mend = "give the config that the checkpoint was trained with"
+        raise UserError("not a classifier's, detector's or segmenter's config", config, mend)
+    path = checkpoints.follow_pointer(checkpoint)
+    contents = checkpoints.load_from_local_weights_only(str(path), "cpu")
+    state = checkpoints.state_dict_of(contents, path)
+    with scope_of(scope):
+        meta = checkpoints.meta_of(contents)
+        if "model_json" in meta:
+            cfg.model = evaluation.described_model(contents, path, cfg)
+        classes = _classes(meta, path)
+        fill_num_classes(cfg, classes)
+        apply_overrides(cfg, options)
+        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
+            network: nn.Module = build_described(cfg.model, state, path)
+    checkpoints.refuse_misfits(network, state, path)
+    network.load_state_dict(state)
+    return Trained(network.eval(), classes, cfg, scope)
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn ``auto``, ``cpu`` or ``cuda`` into a device.
+
+    Raises:
+        UserError: If it is none of these, or there is no GPU to use.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"device {name!r} is unknown", "device", "auto, cpu or cuda")
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise UserError("torch finds no GPU", "device cuda", "use cpu, or auto")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+@contextlib.contextmanager
+def scope_of(name: str) -> Iterator[None]:
+    """Let registries look into mmdet's or mmseg's classes first, and only in here."""
+    with DefaultScope.overwrite_default_scope(name):
+        yield
+
+
+def _classes(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """Find the names: ours under ``classes``, mmengine's in ``dataset_meta``, mm 2.x's CLASSES."""
+    stock = meta.get("dataset_meta")
+    stock = stock if isinstance(stock, Mapping) else {}
+    places = (meta.get("classes"), stock.get("classes"), stock.get("CLASSES"), meta.get("CLASSES"))
+    for names in places:
+        if names and isinstance(names, list | tuple):
+            return tuple(str(name) for name in names)
+    mend = "use one that this toolkit, mmdet or mmseg wrote"
+    raise UserError("the checkpoint does not name its classes", path, mend)

@@ -1,0 +1,161 @@
+"""Config and checkpoint in, predictions for image files out; images of like size in batches."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.prediction.network import TASKS, choose_device, load_trained, scope_of
+from bag_of_transfer.prediction.pipeline import Item, build_load, ignores_orientation, pipeline_of
+from bag_of_transfer.prediction.results import Boxes, Classes, Mask, Result
+
+__all__ = ["Predictor"]
+
+T = TypeVar("T")
+PathLike = str | Path
+Unreadable = Callable[[Path, UserError], None]
+
+WINDOW = 4  # so many batches are read ahead to find images of one size; more cost memory
+
+
+class Predictor:
+    """A trained classifier, detector or segmenter.
+
+    Args:
+        config: The config that it was trained with.
+        checkpoint: A ``.pth`` or a run's ``last_checkpoint``.
+        device: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
+        cfg_options: Overrides, ``{"model.test_cfg.rcnn.score_thr": 0.2}`` or ``["a.b=1"]``.
+
+    Attributes:
+        task: ``cls``, ``det`` or ``seg``.
+        classes: Names in label order.
+        device: Where the network is.
+
+    Raises:
+        UserError: If a file is missing or wrong, or the two do not belong together.
+    """
+
+    def __init__(
+        self,
+        config: PathLike,
+        checkpoint: PathLike,
+        device: str = "auto",
+        cfg_options: Sequence[str] | Mapping[str, Any] = (),
+    ) -> None:
+        self.device = choose_device(device)
+        trained = load_trained(Path(config), Path(checkpoint), cfg_options)
+        self.task, self.classes, self._scope = TASKS[trained.scope], trained.classes, trained.scope
+        # The layout in which convolutions are fastest, as in training; values do not change.
+        self.network: Any = trained.network.to(memory_format=torch.channels_last).to(self.device)
+        with scope_of(self._scope):
+            self._load = build_load(trained.cfg, self.task)
+        self._upright = not ignores_orientation(pipeline_of(trained.cfg))
+
+    def __call__(
+        self, paths: PathLike | Iterable[PathLike], batch_size: int = 8
+    ) -> list[Classes] | list[Boxes] | list[Mask]:
+        """Predict images, in the order of ``paths``.
+
+        Args:
+            paths: Image files (one will do).
+            batch_size: Images per forward pass, at most.
+
+        Raises:
+            UserError: If an image is missing or cannot be read.
+        """
+        paths = [paths] if isinstance(paths, str | Path) else paths
+        return list(self.stream(paths, batch_size))  # type: ignore[return-value]  # by the task
+
+    def stream(
+        self,
+        paths: Iterable[PathLike],
+        batch_size: int = 8,
+        on_unreadable: Unreadable | None = None,
+    ) -> Iterator[Result]:
+        """Predict any number of images, in order, with few of them in memory.
+
+        Args:
+            paths: Image files.
+            batch_size: Images per forward pass, at most.
+            on_unreadable: Called with an image that cannot be read and the reason; the image is
+                left out then.  None: it is an error.
+
+        Yields:
+            A result per image.
+
+        Raises:
+            UserError: If ``batch_size`` is less than 1, or as ``on_unreadable`` says.
+        """
+        if batch_size < 1:
+            raise UserError(f"a batch of {batch_size} images", "batch size", "1 or more")
+        for window in _chunks(map(Path, paths), WINDOW * batch_size):
+            items = [item for path in window for item in self._read(path, on_unreadable)]
+            results: dict[int, Result] = {}
+            for indices in _groups([self._batch_shape(item) for item in items], batch_size):
+                found = self._predict([items[index] for index in indices])
+                results.update(zip(indices, found, strict=True))
+            yield from (results[index] for index in range(len(items)))
+
+    def _read(self, path: Path, on_unreadable: Unreadable | None) -> list[Item]:
+        try:
+            return [self._load(path)]
+        except UserError as error:
+            if on_unreadable is None:
+                raise
+            on_unreadable(path, error)
+            return []
+
+    def _batch_shape(self, item: Item) -> tuple[int, ...]:
+        """Give the shape that the image has in a batch of its own.
+
+        Padding it further, to the size of a larger neighbour, would change what the network
+        sees at the borders, and the result with it.
+        """
+        divisor = getattr(self.network.data_preprocessor, "pad_size_divisor", 1)
+        channels, height, width = item.inputs.shape
+        return channels, -(-height // divisor), -(-width // divisor)
+
+    def _predict(self, items: Sequence[Item]) -> list[Result]:
+        inputs: Any = [item.inputs for item in items]
+        data = {"inputs": torch.stack(inputs) if self.task == "cls" else inputs}
+        if self.task != "cls":
+            data["data_samples"] = [item.sample for item in items]
+        with torch.no_grad(), scope_of(self._scope):
+            outputs = self.network.test_step(data)
+        return [self._result(item, out) for item, out in zip(items, outputs, strict=True)]
+
+    def _result(self, item: Item, output: Any) -> Result:
+        common = (item.path, item.size, self.classes, self._upright)
+        if self.task == "cls":
+            return Classes(*common, _array(output["scores"]))
+        if self.task == "det":
+            found = output.pred_instances
+            order = np.argsort(-_array(found.scores), kind="stable")
+            arrays = (found.bboxes, found.labels, found.scores)
+            return Boxes(*common, *(_array(one)[order] for one in arrays))
+        # As few bytes as the labels need: a mask has millions of them.
+        kind = np.uint8 if len(self.classes) <= 256 else np.uint16
+        return Mask(*common, _array(output.pred_sem_seg.data[0]).astype(kind))
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
+
+
+def _chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(things)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _groups(shapes: Sequence[tuple[int, ...]], most: int) -> list[list[int]]:
+    """Indices of like shape, at most so many in a group."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index, shape in enumerate(shapes):
+        by_shape.setdefault(shape, []).append(index)
+    return [group for same in by_shape.values() for group in _chunks(same, most)]

@@ -1,0 +1,138 @@
+"""What a network says of one image: its numbers, its picture, its record for JSON."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bag_of_transfer.engine.image_reader import read_image
+from bag_of_transfer.prediction import drawing
+from bag_of_transfer.prediction.colours import class_colours
+
+__all__ = ["MIN_SCORE", "NUM_TOP", "Boxes", "Classes", "Mask", "Result"]
+
+MIN_SCORE = 0.3  # less sure boxes would cover the picture
+NUM_TOP = 5
+
+
+# Compared by identity: arrays know no single "equal".
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What all three tasks share.
+
+    Attributes:
+        path: The image.
+        size: Its width and height in pixels, upright unless the config ignores Exif rotation.
+        classes: Names in label order.
+        upright: Whether the network saw the image turned as its Exif note asks.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    classes: tuple[str, ...]
+    upright: bool
+
+    def image(self) -> Image.Image:
+        """Read the image again, in RGB, as the network saw it before any resizing."""
+        if self.upright:
+            return read_image(self.path)
+        with Image.open(self.path) as image:
+            return image.convert("RGB")
+
+    @abstractmethod
+    def draw(self) -> Image.Image:
+        """Draw the prediction on the image."""
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Say the prediction in words and numbers of JSON."""
+
+
+@dataclass(frozen=True, eq=False)
+class Classes(Result):
+    """A classifier's answer: ``scores``, one probability per class (they sum to 1)."""
+
+    scores: np.ndarray
+
+    def top(self, num: int = NUM_TOP) -> list[tuple[str, float]]:
+        """Name the ``num`` likeliest classes with their probabilities, the likeliest first."""
+        order = np.argsort(-self.scores, kind="stable")[:num]
+        return [(self.classes[label], float(self.scores[label])) for label in order]
+
+    def draw(self, num: int = NUM_TOP) -> Image.Image:
+        """Write the likeliest classes below the image."""
+        lines = [f"{name} {probability:.2f}" for name, probability in self.top(num)]
+        return drawing.with_lines(drawing.enlarged(self.image())[0], lines)
+
+    def record(self) -> dict[str, Any]:
+        """Return ``top5``: up to five of ``{"name", "probability"}``."""
+        return {"top5": [{"name": name, "probability": p} for name, p in self.top()]}
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes(Result):
+    """A detector's answer, the surest box first.
+
+    Attributes:
+        boxes_xyxy: N x 4, in pixels of the image.
+        labels: N indices into ``classes``.
+        scores: N, in [0, 1].
+    """
+
+    boxes_xyxy: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def names(self) -> list[str]:
+        """The boxes' class names."""
+        return [self.classes[label] for label in self.labels]
+
+    def above(self, min_score: float) -> "Boxes":
+        """Keep the boxes with at least this score."""
+        kept = self.scores >= min_score
+        arrays = (self.boxes_xyxy[kept], self.labels[kept], self.scores[kept])
+        return Boxes(self.path, self.size, self.classes, self.upright, *arrays)
+
+    def draw(self, min_score: float = MIN_SCORE) -> Image.Image:
+        """Draw the boxes with at least ``min_score``."""
+        kept = self.above(min_score)
+        return drawing.with_boxes(
+            self.image(), kept.boxes_xyxy, kept.labels.tolist(), self.classes, kept.scores.tolist()
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return ``boxes_xyxy`` (pixels), ``names`` and ``scores``, one each per box."""
+        return {"boxes_xyxy": self.boxes_xyxy, "names": self.names, "scores": self.scores}
+
+
+@dataclass(frozen=True, eq=False)
+class Mask(Result):
+    """A segmenter's answer: ``mask``, H x W, a label per pixel of the image."""
+
+    mask: np.ndarray
+
+    def shares(self) -> dict[str, float]:
+        """Say which part of the image, in [0, 1], each class covers; the largest comes first.
+
+        Classes that are nowhere are left out.
+        """
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        order = np.argsort(-counts, kind="stable")
+        total = self.mask.size
+        return {self.classes[i]: float(counts[i] / total) for i in order if counts[i]}
+
+    def draw(self) -> Image.Image:
+        """Blend the classes' colours over the image, the legend of those present below."""
+        colours = dict(zip(self.classes, class_colours(self.classes), strict=True))
+        entries = [(colours[name], f"{name} {share:.0%}") for name, share in self.shares().items()]
+        return drawing.with_legend(
+            drawing.with_mask(self.image(), self.mask, self.classes), entries
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return ``pixel_share``: class name to part of the image, in [0, 1]."""
+        return {"pixel_share": self.shares()}

@@ -1,0 +1,45 @@
+"""What mmseg lacks: mask folders checked before training, metrics in percent, GluonCV's transforms.
+
+Importing this package registers them; mmseg's networks are imported when one is built.
+"""
+
+import contextlib
+import io
+import warnings
+
+from mmengine.config.utils import MODULE2PACKAGE
+
+with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints that OneDL is absent, twice
+    from bag_of_transfer.engine.data_sets import register_checks
+    from bag_of_transfer.engine.input_channels import Preprocessor, register_preprocessor
+    from bag_of_transfer.engine.own_metrics import register_judges
+    from bag_of_transfer.segmentation.datasets import MaskFolder
+    from bag_of_transfer.segmentation.judges import JUDGES
+    from bag_of_transfer.segmentation.metrics import SegMetric
+    from bag_of_transfer.segmentation.transforms import (
+        PadToWindows,
+        PillowResize,
+        RandomGaussianBlur,
+    )
+
+__all__ = ["MaskFolder", "PadToWindows", "PillowResize", "RandomGaussianBlur", "SegMetric"]
+
+register_judges(JUDGES)
+register_preprocessor(
+    "mmseg",
+    Preprocessor(
+        "AnyChannelsSegPreprocessor",
+        "bag_of_transfer.segmentation.preprocessor",
+        stands_for="SegDataPreProcessor",
+    ),
+)
+register_checks(
+    {"mmseg.datasets.basesegdataset.BaseSegDataset": "bag_of_transfer.segmentation.stock_masks"}
+)
+# mmseg's published runs average the loss over all pixels, ignored ones too; ours after its recipes
+# do the same, and need not be told at every start.
+warnings.filterwarnings("ignore", message="Default ``avg_non_ignore`` is False")
+
+# _base_ = "mmseg::..." asks for a distribution named mmsegmentation, which the fork
+# (onedl-mmsegmentation) is not; the module's own name is found in both.
+MODULE2PACKAGE["mmseg"] = "mmseg"

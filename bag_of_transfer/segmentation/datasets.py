@@ -1,0 +1,248 @@
+"""``MaskFolder``: images and label masks in two folders, as PASCAL VOC and ADE20K have them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+from mmseg.datasets import BaseSegDataset
+from mmseg.utils import get_classes, get_palette
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.file_names import composed
+from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
+from bag_of_transfer.engine.image_scan import image_facts, leave_out
+from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.engine.name_list import read_class_names, read_names
+from bag_of_transfer.segmentation.masks import (
+    MEND_ONE_CLASS,
+    check_classes,
+    check_labelled,
+    check_sizes,
+    check_values,
+    mask_facts,
+    names_from_values,
+)
+
+__all__ = ["IGNORED", "MaskFolder"]
+
+CLASSES_FILE = "classes.txt"
+NUM_NAMED = 10
+ONE_A_LINE = "check split, or make it: one name a line"
+Pairs = list[tuple[Path, Path]]
+
+
+@DATASETS.register_module()
+class MaskFolder(BaseSegDataset):
+    """Images and their masks, all checked before training starts.
+
+    A mask has its image's name with ``mask_suffix``; its pixel values are the labels.  What can't
+    be read is left out up to ``max_unreadable`` files and named in a warning.
+
+    Args:
+        data_root: The folder that all other names start from.
+        img_dir: Images, see ``engine/image_files.py`` for suffixes; sub-folders count.
+        mask_dir: Masks, in the same sub-folders.
+        split: File with one name a line, without suffix; "" takes every image of ``img_dir``.
+        classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None
+            reads ``classes.txt`` in ``data_root`` (one a line), else the values of all masks below
+            the first folder of ``mask_dir``, so that all splits agree.
+        ignore_index: Mask value for "don't know"; it reaches the loss as 255.
+        reduce_zero_label: Whether 0 means "don't know", too, and the classes start at 1 (ADE20K).
+        max_unreadable: So many files may be left out.
+        mask_suffix: End of a mask's name.
+        pipeline: Transforms, as in mmseg.
+        test_mode: Whether this is for evaluation; only training warns of unseen classes.
+        indices: Use only the first n, or these, as in mmengine.
+        serialize_data: Share one copy between the loader's workers, as in mmengine.
+        lazy_init: Leave the list of files for later, as in mmengine; the checks run at once.
+        max_refetch: Tries for another image when a transform answers None, as in mmengine.
+
+    Raises:
+        UserError: If a folder, a mask or an image is missing, a mask has another size than its
+            image, a label is outside the classes, there are fewer than two classes, every pixel
+            of the split is ignored, or too many files can't be read.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        img_dir: str = "JPEGImages",
+        mask_dir: str = "SegmentationClass",
+        split: str = "",
+        classes: Sequence[str] | str | None = None,
+        ignore_index: int = IGNORED,
+        reduce_zero_label: bool = False,
+        max_unreadable: int = 10,
+        mask_suffix: str = ".png",
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        indices: int | Sequence[int] | None = None,
+        serialize_data: bool = True,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        root = Path(data_root)
+        pairs = _find_pairs(
+            root / img_dir, root / mask_dir, root / split if split else None, mask_suffix
+        )
+        self._ignored_value = ignore_index
+        self._first = int(reduce_zero_label)
+        names, palette = self._name_classes(root, mask_dir, mask_suffix, classes)
+        check_classes(names, root)
+        where = root / (split or mask_dir)
+        self._pairs = self._check(pairs, names, max_unreadable, where, not test_mode)
+        super().__init__(
+            metainfo={"classes": names, **palette},
+            data_root=None,
+            ignore_index=IGNORED,
+            reduce_zero_label=reduce_zero_label,
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            indices=indices,
+            serialize_data=serialize_data,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+        self._metainfo["img_dir"] = str(root / img_dir)  # mmseg would read what it names as a list
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """List the pairs in the form that mmseg's transforms expect."""
+        # mmseg applies the map after it has taken 1 from every label.
+        label_map = None
+        if self._ignored_value != IGNORED:
+            label_map = {self._ignored_value - self._first: IGNORED}
+        return [
+            {
+                "img_path": str(image),
+                "seg_map_path": str(mask),
+                "label_map": label_map,
+                "reduce_zero_label": self.reduce_zero_label,
+                "seg_fields": [],
+            }
+            for image, mask in self._pairs
+        ]
+
+    def _name_classes(
+        self, root: Path, mask_dir: str, suffix: str, classes: Sequence[str] | str | None
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        if isinstance(classes, str):
+            return _known_classes(classes)
+        if classes is not None:
+            return tuple(classes), {}
+        listed = root / CLASSES_FILE
+        if listed.is_file():
+            return tuple(read_class_names(listed, ONE_A_LINE)), {}
+        top = root / Path(mask_dir).parts[0]
+        facts = mask_facts(_masks(top, suffix))
+        readable = [one for one in facts.values() if not one.error]
+        ignored = {self._ignored_value} | ({0} if self._first else set())
+        return names_from_values(readable, ignored, self._first, top), {}
+
+    def _check(
+        self, pairs: Pairs, names: tuple[str, ...], max_unreadable: int, where: Path, warn: bool
+    ) -> Pairs:
+        images = image_facts([image for image, _ in pairs])
+        masks = mask_facts([mask for _, mask in pairs])
+        bad = {path: one.error for path, one in (images | masks).items() if one.error}
+        left_out = leave_out(bad, len(pairs), max_unreadable, where)
+        pairs = [pair for pair in pairs if left_out.isdisjoint(pair)]
+        if not pairs:
+            raise UserError("no image is left to use", where, "mend the images and masks")
+        check_sizes(pairs, images, masks)
+        labels = range(self._first, self._first + len(names))
+        not_labelled = {0} if self._first else set()
+        used = {mask: masks[mask] for _, mask in pairs}
+        seen = check_values(used, {*labels, *not_labelled}, self._ignored_value)
+        check_labelled(used, labels, self._ignored_value, where)
+        unseen = [name for label, name in zip(labels, names, strict=True) if label not in seen]
+        if warn and len(names) - len(unseen) < 2:  # of a mask of 0 and 255, say
+            what = f"the masks show one class of {len(names)} ({self._ignored_value} is ignored)"
+            raise UserError(what, where, MEND_ONE_CLASS)
+        if warn and unseen:
+            _warn_unseen(unseen, len(pairs), where)
+        return pairs
+
+
+def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) -> Pairs:
+    """Pair the images with their masks, by name without suffix.
+
+    Raises:
+        UserError: If a folder is missing or empty, or a file has no partner.
+    """
+    found = _masks(mask_dir, suffix)
+    masks = _by_name(found, mask_dir, lambda _: len(suffix), "two masks have one image's name")
+    images = _images(img_dir, set(masks.values()))
+    names = list(images) if split is None else read_names(split, "images", ONE_A_LINE)
+    names = [composed(name) for name in names]
+    _all_there(names, images, "image", split or img_dir, img_dir)
+    _all_there(names, masks, "mask", split or img_dir, mask_dir)
+    unused = [path.name for name, path in masks.items() if name not in images]
+    if split is None and unused:
+        message = f"{mask_dir}: {len(unused)} masks have no image, first {unused[0]}"
+        print_log(message, logger="current", level=logging.WARNING)
+    return [(images[name], masks[name]) for name in names]
+
+
+def _by_name(
+    files: Sequence[Path], folder: Path, end: Callable[[Path], int], twins: str
+) -> dict[str, Path]:
+    """Name files by their place in the folder, without so many letters at the end."""
+    result: dict[str, Path] = {}
+    for path in files:
+        name = composed(path.relative_to(folder).as_posix()[: -end(path)])
+        twin = result.setdefault(name, path)
+        if twin != path:
+            raise UserError(twins, f"{twin}, {path}", "remove one")
+    return result
+
+
+def _masks(folder: Path, suffix: str) -> list[Path]:
+    return [path for path in _files(folder) if path.name.lower().endswith(suffix.lower())]
+
+
+def _all_there(
+    names: Sequence[str], found: dict[str, Path], what: str, origin: Path, folder: Path
+) -> None:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of {len(names)} {what}s are missing (first: {missing[0]})",
+            folder,
+            f"add them, or take the names out of {origin}",
+        )
+
+
+def _images(folder: Path, masks: set[Path]) -> dict[str, Path]:
+    files = [path for path in _files(folder) if path not in masks]  # they may share a folder
+    warn_of_passed_over(files, folder)
+    found = [path for path in files if has_image_suffix(path.name)]
+    images = _by_name(found, folder, lambda path: len(path.suffix), "two images share one mask")
+    if not images:
+        raise UserError("no images", folder, "put .jpg, .png, ... files there")
+    return images
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(
+            "no such folder", folder, "check data_root, or say where the data is with --data-root"
+        )
+    return sorted(files_below(folder))
+
+
+def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+    try:
+        return tuple(get_classes(name)), {"palette": get_palette(name)}
+    except ValueError as error:
+        raise UserError(
+            "mmseg knows no data set of this name", f"classes={name!r}", "list the class names"
+        ) from error
+
+
+def _warn_unseen(unseen: Sequence[str], num_images: int, where: Path) -> None:
+    named = ", ".join(unseen[:NUM_NAMED]) + (", ..." if len(unseen) > NUM_NAMED else "")
+    message = f"{where}: {len(unseen)} classes are in none of the {num_images} masks: {named}"
+    print_log(message, logger="current", level=logging.WARNING)

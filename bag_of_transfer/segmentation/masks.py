@@ -1,0 +1,185 @@
+"""Whether masks fit their images and the classes.
+
+A mask is a grey or palette PNG whose pixel values are label numbers, as in PASCAL VOC and ADE20K.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.image_reader import read_error
+from bag_of_transfer.engine.image_scan import ImageFacts, scan_files
+from bag_of_transfer.engine.mask_reader import IGNORED, decode_mask
+
+__all__ = [
+    "MEND_ONE_CLASS",
+    "MaskFacts",
+    "check_classes",
+    "check_labelled",
+    "check_sizes",
+    "check_values",
+    "mask_facts",
+    "names_from_values",
+]
+
+NUM_SHOWN = 10
+MEND_ONE_CLASS = "give each class its own number from 0, or set ignore_index if 255 is a class"
+
+
+class MaskFacts(NamedTuple):
+    """What one full decode of a mask tells; sizes in pixels."""
+
+    error: str
+    width: int
+    height: int
+    values: list[int]
+
+
+def mask_facts(paths: Sequence[Path]) -> dict[Path, MaskFacts]:
+    """Decode each mask (or remember it), in the order of ``paths``.
+
+    Raises:
+        UserError: If one holds colours or fractions.
+    """
+    found = scan_files(paths, _inspect, "masks-3")
+    return {path: MaskFacts(*finding) for path, finding in found.items()}
+
+
+def check_sizes(
+    pairs: Iterable[tuple[Path, Path]],
+    images: Mapping[Path, ImageFacts],
+    masks: Mapping[Path, MaskFacts],
+) -> None:
+    """Compare each mask's size with its image's (as shown, after Exif rotation).
+
+    Raises:
+        UserError: If a mask has another size.
+    """
+    for image, mask in pairs:
+        size, mask_size = images[image][1:3], masks[mask][1:3]
+        if size != mask_size:
+            raise UserError(
+                "the mask is {} x {} pixels, its image {} x {}".format(*mask_size, *size),
+                mask,
+                f"save mask and image ({image.name}) in one size, both upright",
+            )
+
+
+def check_values(
+    masks: Mapping[Path, MaskFacts], allowed: Iterable[int], ignore_index: int
+) -> set[int]:
+    """Find the labels that occur; each must be allowed or the ignored one.
+
+    Raises:
+        UserError: If a mask holds another value.
+    """
+    labels = set(allowed)
+    known = labels | {ignore_index}
+    wrong = {path: one for path, one in masks.items() if not known.issuperset(one.values)}
+    if wrong:
+        first, one = next(iter(wrong.items()))
+        raise UserError(
+            f"label {min(set(one.values) - known)} is outside {min(labels)}..{max(labels)} "
+            f"(and is not the ignored {ignore_index}) in {len(wrong)} of {len(masks)} masks",
+            first,
+            "mend the masks, or name every class in classes.txt or the argument classes",
+        )
+    return labels & set().union(*(one.values for one in masks.values()))
+
+
+def check_classes(names: Sequence[str], where: object) -> None:
+    """Refuse a single class: every pixel would be right.
+
+    Raises:
+        UserError: If there are fewer than two classes.
+    """
+    if len(names) < 2:
+        raise UserError(
+            f"masks need two classes or more, here is {', '.join(names) or 'none'}",
+            where,
+            "name every label that the masks hold, the background as well",
+        )
+
+
+def check_labelled(
+    masks: Mapping[Path, MaskFacts], labels: range, ignored: int, where: object
+) -> None:
+    """Check that something is left to learn or to judge, and that no class is taken for ignored.
+
+    Args:
+        masks: Those of one split, with values that have passed :func:`check_values`.
+        labels: The numbers of the classes in the files.
+        ignored: The value of pixels without a label.
+        where: The split, for the message.
+
+    Raises:
+        UserError: If every pixel is ignored, or a class has a number that means "ignored" later.
+    """
+    if all(set(labels).isdisjoint(set(one.values) - {ignored}) for one in masks.values()):
+        raise UserError(
+            f"every pixel of the {len(masks)} masks is ignored (0 or {ignored})"
+            if labels.start
+            else f"every pixel of the {len(masks)} masks is ignored ({ignored})",
+            where,
+            "label some pixels, or leave this split out",
+        )
+    taken = {IGNORED, IGNORED + labels.start} & set(labels)
+    for path, one in masks.items():
+        if clash := taken & set(one.values):
+            raise UserError(
+                f"label {min(clash)} is that of a class, and means 'ignored' in training",
+                path,
+                f"give the class another number: mmseg leaves {IGNORED} out",
+            )
+
+
+def names_from_values(
+    masks: Iterable[MaskFacts], ignored: set[int], first: int, where: object
+) -> tuple[str, ...]:
+    """Name the classes by the values of the masks: ``class_0``, ``class_1``, ...
+
+    Args:
+        masks: All masks of the data set, those of every split.
+        ignored: Values that are no class.
+        first: The smallest label: 0, or 1 where 0 stands for "not labelled".
+        where: Folder of the masks, for the message.
+
+    Raises:
+        UserError: If there are fewer than two classes, or a number is left out.
+    """
+    found = sorted(set().union(*(one.values for one in masks)) - ignored)
+    shown = ", ".join(map(str, found[:NUM_SHOWN])) + (", ..." if len(found) > NUM_SHOWN else "")
+    if len(found) < 2:
+        values = ", ".join(map(str, sorted(ignored)))
+        raise UserError(
+            f"the masks hold fewer than two classes ({shown or 'none'}; {values} is ignored)",
+            where,
+            MEND_ONE_CLASS,
+        )
+    if found != list(range(first, first + len(found))):
+        raise UserError(
+            f"the labels in the masks have gaps ({shown})",
+            where,
+            "mend the masks, or name every class in a classes.txt beside the folders",
+        )
+    return tuple(f"class_{value}" for value in found)
+
+
+def _inspect(path: Path) -> list:
+    try:
+        labels = decode_mask(path)
+    except UserError:
+        raise
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
+        return [read_error(path, error), 0, 0, []]
+    height, width = labels.shape
+    return ["", width, height, _values(labels)]
+
+
+def _values(labels: np.ndarray) -> list[int]:
+    if labels.dtype == np.uint8:  # one pass, no sorting
+        return np.flatnonzero(np.bincount(labels.ravel())).tolist()
+    return np.unique(labels.astype(np.int64)).tolist()

@@ -1,0 +1,188 @@
+"""pixAcc, mIoU and mAcc over a whole data set, in percent.
+
+As FCN's paper defines them (arXiv:1411.4038, sec. 5): counts are added over all images first, so
+that a small image weighs little; pixels without a label count nowhere.
+Letters: K classes, H W pixels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from mmengine.dist import is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS
+from PIL import Image
+from torch import Tensor
+
+from bag_of_transfer.engine.atomic import write_arrays
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["SegMetric", "count_confusion", "count_pixels", "name_of", "scores"]
+
+
+def count_pixels(
+    predicted: Int[Tensor, "H W"],
+    labels: Int[Tensor, "H W"],
+    num_classes: int,
+    ignore_index: int = 255,
+) -> Int[Tensor, "3 K"]:
+    """Count, per class, the pixels that are right, predicted and labelled.
+
+    Args:
+        predicted: Labels in [0, ``num_classes``).
+        labels: The truth, in the same range or ``ignore_index``.
+        num_classes: K.
+        ignore_index: Pixels with this label count nowhere.
+
+    Raises:
+        UserError: If a label is neither a class nor ``ignore_index``.
+    """
+    labelled = labels != ignore_index
+    predicted, labels = predicted[labelled].long(), labels[labelled].long()
+    areas = [
+        torch.bincount(one, minlength=num_classes)
+        for one in (labels[predicted == labels], predicted, labels)
+    ]
+    if len(areas[2]) > num_classes:
+        raise UserError(
+            f"label {len(areas[2]) - 1} in the ground truth, but there are {num_classes} classes",
+            "SegMetric",
+            f"mend the masks; {ignore_index} is for pixels without a label",
+        )
+    return torch.stack(areas).cpu()
+
+
+def count_confusion(
+    predicted: Int[Tensor, "H W"],
+    labels: Int[Tensor, "H W"],
+    num_classes: int,
+    ignore_index: int = 255,
+) -> Int[Tensor, "K K"]:
+    """Count, per class of the truth (rows) and of the prediction (columns), the pixels.
+
+    Args:
+        predicted: Labels in [0, ``num_classes``).
+        labels: The truth, in the same range or ``ignore_index``.
+        num_classes: K.
+        ignore_index: Pixels with this label count nowhere.
+    """
+    labelled = labels != ignore_index
+    pairs = labels[labelled].long() * num_classes + predicted[labelled].long()
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, -1).cpu()
+
+
+def scores(counts: Int[Tensor, "3 K"]) -> tuple[dict[str, float], list[float]]:
+    """Turn summed counts into percent: pixAcc, mIoU and mAcc, and the IoU of each class.
+
+    A class that is neither labelled nor predicted has no IoU (nan) and is left out of the mean,
+    as in mmseg; one that is not labelled has no accuracy.
+
+    Raises:
+        UserError: If no pixel has a label.
+    """
+    right, predicted, labelled = counts.double()
+    if not labelled.sum():
+        raise UserError("no pixel has a label", "SegMetric", "evaluate on images with masks")
+    iou = 100 * right / (predicted + labelled - right)
+    accuracy = 100 * right / labelled
+    means = {
+        "pixAcc": 100 * right.sum() / labelled.sum(),
+        "mIoU": iou.nanmean(),
+        "mAcc": accuracy.nanmean(),
+    }
+    return {name: float(value) for name, value in means.items()}, iou.tolist()
+
+
+def name_of(image: str | Path, img_dir: str | None) -> str:
+    """Name an image by its path below ``img_dir``, without suffix: ``berlin/000``.
+
+    Where the data set does not tell the folder (None), by its file's name alone.
+    """
+    path = Path(image)
+    return path.relative_to(img_dir).with_suffix("").as_posix() if img_dir else path.stem
+
+
+@METRICS.register_module()
+class SegMetric(BaseMetric):
+    """pixAcc, mIoU and mAcc in percent; ``per_class`` holds the IoU by name afterwards.
+
+    ``per_class`` lacks the classes that are neither labelled nor predicted anywhere.
+
+    Args:
+        ignore_index: Pixels with this label count nowhere.
+        output_dir: Folder for the predictions as grey PNG masks under the images' names, in the
+            same sub-folders, with the numbers of the data set's own masks (ADE20K: from 1).
+        per_image_file: Where to write the confusion of every image: an ``.npz`` with
+            ``image_ids`` [N], ``classes`` [K] and ``confusion`` [N K K], pixels by truth, then by
+            prediction.
+        collect_device: "cpu" or "gpu", as in mmengine.
+        prefix: Put before the names, as in mmengine.
+    """
+
+    names = ("pixAcc", "mIoU", "mAcc")
+    default_prefix = ""
+
+    def __init__(
+        self,
+        ignore_index: int = 255,
+        output_dir: str | None = None,
+        per_image_file: str | None = None,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.ignore_index = ignore_index
+        self.output_dir = Path(output_dir) if output_dir else None
+        self.per_image_file = per_image_file
+        self.per_class: dict[str, float] = {}
+        self._written: dict[Path, str] = {}
+        if self.output_dir and is_main_process():
+            self.output_dir.mkdir(parents=True, exist_ok=True)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of one batch, and write its masks if asked to."""
+        num_classes = len(self.dataset_meta["classes"])
+        for sample in data_samples:
+            predicted = sample["pred_sem_seg"]["data"].squeeze(0)
+            labels = sample["gt_sem_seg"]["data"].squeeze(0).to(predicted.device)
+            counts = count_pixels(predicted, labels, num_classes, self.ignore_index)
+            confusion = None
+            if self.per_image_file:
+                confusion = count_confusion(predicted, labels, num_classes, self.ignore_index)
+            name = name_of(sample["img_path"], self.dataset_meta.get("img_dir"))
+            self.results.append((name, counts, confusion))
+            if self.output_dir:
+                self._write(self.output_dir / f"{name}.png", predicted, sample)
+
+    def compute_metrics(self, results: list[tuple[str, Tensor, Tensor | None]]) -> dict[str, float]:
+        """Add up and score; the names are those of the contract."""
+        names, counts, confusions = zip(*results, strict=True)
+        if self.per_image_file:
+            classes = np.array(self.dataset_meta["classes"], dtype=str)
+            arrays = dict(
+                image_ids=np.array(names), classes=classes, confusion=np.stack(confusions)
+            )
+            write_arrays(self.per_image_file, arrays)
+        means, ious = scores(torch.stack(counts).sum(0))
+        pairs = zip(self.dataset_meta["classes"], ious, strict=True)
+        self.per_class = {name: iou for name, iou in pairs if not np.isnan(iou)}
+        self._written.clear()
+        return means
+
+    def _write(self, path: Path, predicted: Tensor, sample: dict) -> None:
+        before = self._written.setdefault(path, sample["img_path"])
+        if before != sample["img_path"]:
+            raise UserError(
+                "two images would give one mask file",
+                f"{before} and {sample['img_path']}",
+                "rename one of them",
+            )
+        first = int(bool(sample.get("reduce_zero_label", False)))
+        mask = predicted.cpu().numpy() + first
+        kind = np.uint8 if mask.max() < 256 else np.uint16
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask.astype(kind)).save(path)

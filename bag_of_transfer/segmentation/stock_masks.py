@@ -1,0 +1,66 @@
+"""What mmsegmentation's ``BaseSegDataset`` will read from its masks."""
+
+from pathlib import Path
+from typing import Any
+
+from mmseg.datasets import BaseSegDataset
+
+from bag_of_transfer.engine.errors import NoTruthError, UserError
+from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.segmentation.masks import mask_facts
+
+__all__ = ["check"]
+
+
+def check(dataset: BaseSegDataset) -> None:
+    """Compare the values of all masks with the labels of the classes.
+
+    Raises:
+        UserError: If the data set names no classes, masks cannot be read or hold another label, or
+            no pixel has a label.
+    """
+    if type(dataset).load_data_list is not BaseSegDataset.load_data_list:
+        return  # one that lists and checks its files itself
+    where = dataset.ann_file or dataset.data_prefix.get("seg_map_path") or dataset.data_root
+    classes = dataset.metainfo.get("classes")
+    if not classes:
+        mend = "state metainfo=dict(classes=(...)), in the order of the labels"
+        raise UserError(f"{type(dataset).__name__} names no classes", where, mend)
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    paths = [Path(info["seg_map_path"]) for info in infos if info.get("seg_map_path")]
+    if not any(path.is_file() for path in paths):
+        if dataset.test_mode or dataset.backend_args:
+            return  # a split that is only predicted on, or on another machine
+        raise UserError("there are no masks", where, "check data_prefix and seg_map_suffix")
+    _check_labels(dataset, paths, len(classes), where)
+
+
+def _check_labels(dataset: BaseSegDataset, paths: list[Path], num_classes: int, where: Any) -> None:
+    facts = mask_facts(paths)
+    bad = {path: each.error for path, each in facts.items() if each.error}
+    if bad:
+        first, why = next(iter(bad.items()))
+        what = f"{len(bad)} of {len(paths)} masks can't be read (first: {first.name}: {why})"
+        raise UserError(what, where, "mend them, or take their names out of the list")
+    ignored = {IGNORED, dataset.ignore_index}
+    allowed = ignored | set(range(num_classes))
+    seen: set[int] = set()
+    for path, each in facts.items():
+        wrong = [value for value in each.values if _label(value, dataset) not in allowed]
+        if wrong:
+            raise UserError(
+                f"mask value {min(wrong)} is no label of {num_classes} classes "
+                f"(reduce_zero_label={dataset.reduce_zero_label})",
+                path,
+                "name every class in metainfo.classes, or mend the masks",
+            )
+        seen |= {_label(value, dataset) for value in each.values}
+    if seen <= ignored:
+        raise NoTruthError("every pixel of every mask is ignored", where, "give the pixels labels")
+
+
+def _label(value: int, dataset: BaseSegDataset) -> int:
+    """Follow a mask's value to the label that the loss gets."""
+    if dataset.reduce_zero_label:
+        value = IGNORED if value in (0, IGNORED) else value - 1
+    return int((dataset.label_map or {}).get(value, value))

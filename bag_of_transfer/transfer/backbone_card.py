@@ -1,0 +1,176 @@
+"""The card beside a backbone file: what the network is and what its images look like.
+
+The fields are pinned in docs/files.md; more may be added, none changes its meaning.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backbones.blocks import VARIANTS
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.transfer.card_checks import TIMM, check_fields
+from bag_of_transfer.transfer.layouts.recognise import describe
+from bag_of_transfer.transfer.mismatch import mend_for
+from bag_of_transfer.transfer.tensor_file import read_shapes, read_tensors
+
+__all__ = ["SCHEMA", "SUFFIX", "TIMM", "Card", "card_path", "make_card", "read_card"]
+
+SCHEMA = 1
+AGAIN = "the card is damaged, export or convert the file again"
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What fine-tuning must know of a backbone.
+
+    Args:
+        type: Name in the registry, ``"ResNetA"`` to ``"ResNetD"`` or ``"TimmNetwork"``.
+        depth: 18, 26, 34, 50, 101 or 152; None for a TimmNetwork.
+        variant: A, B, C or D; timm's name, without a tag, for a TimmNetwork.
+        in_channels: C of the images.
+        stem_channels: C behind the stem; None for a TimmNetwork.
+        base_channels: C inside the blocks of stage 1; None for a TimmNetwork.
+        tricks: ``tricks.json`` of the pretraining; empty if unknown.
+        dataset: What it was pretrained on.
+        metrics: Its metrics there, in percent; empty if unknown.
+        mean: Per channel, in ``channel_order``, on the 0 to 255 scale.
+        std: As ``mean``.
+        channel_order: ``"RGB"`` or ``"BGR"``, what the first convolution reads.
+        value_range: Of the pixels before mean and std.
+        seed: Of the pretraining; None if unknown.
+        epochs: Pretrained for so many; None if unknown.
+        sha256: Of the ``.safetensors`` file, in hexadecimal.
+        num_tensors: In the file, ``num_batches_tracked`` not counted.
+        source: Which checkpoint it was made of.
+        schema: Of this card.
+        options: Of a TimmNetwork, arguments of ``timm.create_model``; None, and not in the card,
+            for a ResNet.
+    """
+
+    type: str
+    depth: int | None
+    variant: str
+    in_channels: int
+    stem_channels: int | None
+    base_channels: int | None
+    tricks: dict[str, Any]
+    dataset: str
+    metrics: dict[str, float]
+    mean: list[float]
+    std: list[float]
+    channel_order: str
+    value_range: list[float]
+    seed: int | None
+    epochs: int | None
+    sha256: str
+    num_tensors: int
+    source: str
+    schema: int = SCHEMA
+    options: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Put ``schema`` first, as in the contract."""
+        fields = {"schema": self.schema, **dataclasses.asdict(self)}
+        if self.options is None:
+            del fields["options"]
+        return fields
+
+    @property
+    def title(self) -> str:
+        """Name the network: ``ResNetD-50``, ``TimmNetwork mobilenetv1_100``."""
+        return f"{self.type} {self.variant}" if self.type == TIMM else f"{self.type}-{self.depth}"
+
+
+def card_path(path: str | Path) -> Path:
+    """Name the card of ``OUT.safetensors``: ``OUT.json``."""
+    return Path(path).with_suffix(".json")
+
+
+def read_card(path: str | Path) -> Card:
+    """Read the card of a backbone file and check that the two belong together.
+
+    Args:
+        path: The ``.safetensors`` file.
+
+    Raises:
+        UserError: If file or card is missing, damaged, of another schema, or if the file is
+            not the one that the card was written for, or its shapes contradict the card.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX or not path.is_file() or not card_path(path).is_file():
+        hint = mend_for({}, read_tensors(path))  # says so if the file is missing or damaged
+        raise UserError("no backbone file with a card", card_path(path), hint)
+    card = _parse(card_path(path))
+    found = sha256_of(path)
+    if found != card.sha256:
+        raise UserError(
+            f"damaged, or not the card's file (sha256 {found[:12]}, the card says "
+            f"{card.sha256[:12]})",
+            path,
+            "copy or export file and card again, together",
+        )
+    _check_tensors(card, path)
+    return card
+
+
+def _check_tensors(card: Card, path: Path) -> None:
+    """Compare the card's network with the shapes in the file.
+
+    Other names than ours (of timm's networks, of files for other libraries) are compared when
+    they are loaded into a network.
+    """
+    found = describe(read_shapes(path))
+    if found is None:
+        return
+    if card.type == TIMM:
+        raise _wrong(f"type {TIMM}", found, path)
+    facts = ("depth", "in_channels", "stem_channels", "base_channels")
+    differ = [name for name in facts if getattr(card, name) != getattr(found, name)]
+    if VARIANTS[card.type].letter not in found.variants:
+        differ.insert(0, "type")
+    if differ:
+        raise _wrong(", ".join(f"{name} {getattr(card, name)}" for name in differ), found, path)
+
+
+def _wrong(told: str, found: object, path: Path) -> UserError:
+    return UserError(
+        f"the card says {told}, the file's tensors are of {found}",
+        card_path(path),
+        "the card is wrong, export or convert the file again",
+    )
+
+
+def make_card(fields: Mapping[str, Any], where: Path, mend: str) -> Card:
+    """Make a card of its fields, each of them checked; more than a card has are left out.
+
+    Args:
+        fields: As in the file.
+        where: The card's file, for the error.
+        mend: How to get another, for the error.
+
+    Raises:
+        UserError: If a field is missing, of a wrong type, or out of its range.
+    """
+    known = {field.name for field in dataclasses.fields(Card)}
+    if fields.get("type") != TIMM:
+        known.remove("options")
+    missing = sorted(known - fields.keys())
+    if missing:
+        raise UserError(f"the card lacks {', '.join(missing)}", where, mend)
+    check_fields(fields, where, mend)
+    return Card(**{name: fields[name] for name in known})
+
+
+def _parse(path: Path) -> Card:
+    fields = read_json(path, AGAIN)
+    schema = fields.get("schema")
+    if schema != SCHEMA or isinstance(schema, bool):
+        shown = repr(schema)[:20]
+        raise UserError(f"the card's schema is {shown}, not {SCHEMA}", path, AGAIN)
+    return make_card(fields, path, AGAIN)

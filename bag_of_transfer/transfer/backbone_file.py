@@ -1,0 +1,149 @@
+"""Backbone files: written once, loaded whole or not at all.
+
+``OUT.safetensors`` holds the tensors under the names of mmdet's ResNetV1d without prefix, or of
+timm's network behind ``network.``; ``OUT.json`` is its card.
+"""
+
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from mmengine.model.weight_init import update_init_info
+from mmengine.registry import WEIGHT_INITIALIZERS
+from torch import Tensor, nn
+
+from bag_of_transfer.transfer.backbone_card import TIMM, Card, card_path, read_card
+from bag_of_transfer.transfer.export import export_backbone
+from bag_of_transfer.transfer.layouts.recognise import equivalent_type, shapes_of
+from bag_of_transfer.transfer.mismatch import BackboneMismatchError, compare, mend_for
+from bag_of_transfer.transfer.tensor_file import read_tensors
+from bag_of_transfer.transfer.timm_networks import is_network_of
+
+__all__ = [
+    "BackboneFile",
+    "BackboneMismatchError",
+    "Card",
+    "card_path",
+    "export_backbone",
+    "load_backbone",
+    "parts_of",
+    "read_card",
+]
+
+SAME = {"ResNetA", "ResNetB"}
+
+
+def load_backbone(
+    backbone: nn.Module, path: str | Path, shared_head: nn.Module | None = None
+) -> str:
+    """Fill ``backbone``, and the C4 shared head behind it, from a backbone file.
+
+    Args:
+        backbone: A ResNet of ours, or mmdet's or mmseg's, or a TimmNetwork.
+        path: The ``.safetensors`` file with its card beside it.
+        shared_head: The module whose tensors are ``layer4.*`` when the backbone ends before.
+
+    Returns:
+        The line to print: how many tensors of how many, from which file.
+
+    Raises:
+        BackboneMismatchError: If a tensor is missing, left over or of another shape, or if the
+            variants differ, or the names and options of networks of timm.  Nothing is loaded
+            then.
+        UserError: If the file or its card is missing or damaged.
+    """
+    parts = [part for part in (backbone, shared_head) if part is not None]
+    file = read_tensors(path)
+    wanted = shapes_of({name: tensor for part in parts for name, tensor in _named(part)})
+    found = shapes_of(file.tensors)
+    comparison = compare(wanted, found)
+    if not comparison.fits:
+        raise BackboneMismatchError(str(comparison), path, mend_for(wanted, file))
+    card = read_card(path)
+    for part in parts:
+        _check_variant(part, card, path)
+    for part in parts:
+        own = part.state_dict()
+        part.load_state_dict({k: v for k, v in file.tensors.items() if k in own}, strict=False)
+    named = "backbone and shared head" if shared_head is not None else "backbone"
+    return f"{named}: {len(wanted)} of {len(found)} tensors from {path} (sha256 {card.sha256[:12]})"
+
+
+def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
+    if card.type == TIMM:
+        _check_timm_network(part, card, path)
+        return
+    # A and B have the same tensors, so only the card tells them apart.
+    config = {name: getattr(part, name, None) for name in ("style", "deep_stem", "avg_down")}
+    kind = equivalent_type({"type": type(part).__name__, **config})
+    stated = getattr(part, "variant", None)
+    if isinstance(stated, str):  # ResNetStage4
+        kind = stated
+    # At depths 18 and 34 A and B are one network (arXiv:1812.01187, sec. 4).
+    is_shallow = card.depth is not None and card.depth < 50
+    if kind is None or kind == card.type or ({kind, card.type} <= SAME and is_shallow):
+        return
+    raise BackboneMismatchError(
+        f"all tensors fit, but the file is a {card.type} and the network a {kind}",
+        path,
+        "make the config agree, or give another file",
+    )
+
+
+def _check_timm_network(part: nn.Module, card: Card, path: str | Path) -> None:
+    # Other activations, say, have the same tensors.
+    if not is_network_of(card, part):
+        found = f"{getattr(part, 'name', '')} with {getattr(part, 'options', {})}".lstrip()
+        raise BackboneMismatchError(
+            f"all tensors fit, but the file is a {card.title} with {card.options} and the network "
+            f"a {type(part).__name__} {found}".replace(":", ""),
+            path,
+            "make the config agree, or give another file",
+        )
+
+
+def _named(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return list(module.state_dict().items())
+
+
+def parts_of(module: nn.Module) -> tuple[nn.Module, nn.Module | None]:
+    """Find the backbone and the shared head in a detector or segmenter, or a backbone alone."""
+    backbone = getattr(module, "backbone", module)
+    return backbone, getattr(getattr(module, "roi_head", None), "shared_head", None)
+
+
+@WEIGHT_INITIALIZERS.register_module()
+class BackboneFile:
+    """``init_cfg=dict(type="BackboneFile", checkpoint=FILE)``: strict, unlike ``Pretrained``.
+
+    It may stand in a backbone, in a shared head, or in the whole model; there it fills both,
+    and counts them together.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        """Keep the path of the ``.safetensors`` file."""
+        self.checkpoint = checkpoint
+
+    def __call__(self, module: nn.Module) -> None:
+        """Fill ``module`` and keep its children from initialising themselves again.
+
+        mmengine runs the initialisers of a module before those of its children, except
+        ``Pretrained``, which it knows by name: without the mark they would undo the loading.
+
+        Raises:
+            BackboneMismatchError: See :func:`load_backbone`.
+            UserError: See :func:`load_backbone`.
+        """
+        backbone, shared_head = parts_of(module)
+        line = load_backbone(backbone, self.checkpoint, shared_head)
+        for part in (backbone, shared_head):
+            if part is not None:
+                self._mark(part, module)
+        print_log(line, logger="current")
+
+    def _mark(self, part: nn.Module, called_on: nn.Module) -> None:
+        if hasattr(part, "_params_init_info"):
+            update_init_info(part, init_info=f"BackboneFile: loaded from {self.checkpoint}")
+        for child in part.modules():
+            if isinstance(child, BaseModule) and child is not called_on:
+                child.is_init = True

@@ -1,0 +1,62 @@
+"""A file of weights and the card beside it: both are written, or neither; older ones stay then."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from bag_of_transfer.engine.atomic import write_json, written_aside
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.transfer.backbone_card import (
+    SCHEMA,
+    SUFFIX,
+    Card,
+    card_path,
+    make_card,
+    read_card,
+)
+
+__all__ = ["check_target", "write_with_card"]
+
+
+def check_target(out: Path, force: bool) -> None:
+    """See, before any work, that ``out`` and its card can be written.
+
+    Raises:
+        UserError: If the name does not end in ``.safetensors``.
+        RefusedError: If one of both exists and ``force`` is not given.
+    """
+    if out.suffix != SUFFIX:
+        raise UserError("not the name of a backbone file", out, f"let it end in {SUFFIX}")
+    for path in (out, card_path(out)):
+        if path.exists() and not force:
+            raise RefusedError("the file exists", path, "add --force, or choose another name")
+
+
+def write_with_card(
+    out: Path, tensors: Mapping[str, Tensor], fields: Mapping[str, Any], **more: Any
+) -> Card:
+    """Write ``tensors`` to ``out`` and the card beside it.
+
+    Args:
+        out: ``OUT.safetensors``.
+        tensors: By their names in the file.
+        fields: Of the card, but ``sha256`` and ``num_tensors``.
+        more: What the card shall hold beside its own fields.
+
+    Raises:
+        UserError: If the source says something of itself that no card can hold.
+    """
+    data = safetensors.torch.save(
+        {name: tensor.contiguous() for name, tensor in tensors.items()}, metadata={"format": "pt"}
+    )
+    digest = hashlib.sha256(data).hexdigest()
+    whole = {"schema": SCHEMA, **fields, "sha256": digest, "num_tensors": len(tensors)}
+    card = make_card(whole, card_path(out), "mend what the source says of itself")
+    with written_aside(card_path(out)) as new_card, written_aside(out) as new_file:
+        write_json(new_card, {**card.to_dict(), **more})  # on the disk before the file moves
+        new_file.write_bytes(data)
+    return read_card(out)

@@ -1,0 +1,1 @@
+"""A config made to fit a backbone file."""

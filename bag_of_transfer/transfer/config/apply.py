@@ -1,0 +1,300 @@
+"""``--backbone FILE|scratch``: fit an mmdet or mmsegmentation config to a backbone.
+
+A value that the user set explicitly and that disagrees is an error; what stands in a base is
+changed, with a line that says so.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS
+from torch import nn
+
+from backbones import ResNet
+from backbones.blocks import DEPTHS, VARIANTS, stage_out_channels
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_card import TIMM
+from bag_of_transfer.transfer.backbone_file import Card, read_card
+from bag_of_transfer.transfer.config.channels import derive_channels
+from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
+from bag_of_transfer.transfer.config.timm_backbone import (
+    TAKEN,
+    put_timm_network,
+    stated_timm_network,
+)
+from bag_of_transfer.transfer.layouts.recognise import equivalent_type
+from bag_of_transfer.transfer.tensor_file import read_shapes
+
+__all__ = ["SCRATCH", "apply_backbone", "build_parts"]
+
+SCRATCH = "scratch"
+BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"
+FROM_CARD = ("depth", "in_channels", "stem_channels", "base_channels")
+# What mm*'s ResNets take, ours express by their type, and the file by its tensors.
+SPOKEN_FOR = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
+LOADING = ("Pretrained", "BackboneFile")
+
+
+def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -> list[str]:
+    """Make ``cfg`` start from a backbone file, or from random weights if that is asked for.
+
+    Args:
+        cfg: An mmdet or mmseg config, ours or theirs; changed.  ``cfg.backbone_file`` keeps
+            what was done, for ``metrics.json``.
+        choice: A backbone file, ``"scratch"``, or None: then the config must name weights.
+        explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``.
+
+    Returns:
+        Lines to print: what was changed.
+
+    Raises:
+        UserError: If there is nothing to start from, the file or its card is bad, values that
+            the user set disagree (all are named), or random layers would be frozen.
+    """
+    if not isinstance(cfg.get("model", {}).get("backbone"), Mapping):
+        inner = "backbone" in (cfg.get("model", {}).get("detector") or {})  # trackers, Soft Teacher
+        where = ", it is in model.detector.backbone" if inner else ""
+        told = f"the config's model has no backbone{where}"
+        raise UserError(told, BACKBONE, "give the config of a detector or segmenter itself")
+    if choice is None:
+        return [_stated_weights(cfg)]
+    is_scratch = str(choice) == SCRATCH
+    settings = Settings(cfg, explicit, "a random start" if is_scratch else "the backbone's card")
+    _forget_load_from(settings)
+    _forget_stated_weights(settings)
+    if is_scratch:
+        lines = _start_anew(settings)
+    else:
+        lines = _start_from(settings, read_card(choice), Path(choice))
+    settings.refuse_disagreements()
+    return lines
+
+
+def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
+    """Build a model's backbone, and its shared head if it has one, without the rest."""
+    head = (model.get("roi_head") or {}).get("shared_head")
+    return MODELS.build(model.backbone), MODELS.build(head) if head else None
+
+
+# ---- neither file nor scratch ----
+
+
+def _stated_weights(cfg: Config) -> str:
+    if cfg.get("load_from"):  # of the whole network; what fits of it is told later
+        return f"backbone: as load_from={cfg.load_from} has it"
+    for node, name in ((cfg.model.backbone, BACKBONE), (cfg.model, "model")):
+        if node.get("pretrained"):  # a path; True: timm fetches its own
+            source = node.get("name") if node.pretrained is True else node.pretrained
+            return f"backbone: {source} ({name}.pretrained; not checked tensor by tensor)"
+        for init_cfg in _as_list(node.get("init_cfg")):
+            if _loads(init_cfg):
+                told = f"{init_cfg.type} {init_cfg.get('checkpoint')}"
+                return f"backbone: {told} ({name}.init_cfg)"
+    raise UserError(
+        "nothing to start from, neither --backbone nor weights in init_cfg or load_from",
+        BACKBONE,
+        "add --backbone FILE, or --backbone scratch for a random start",
+    )
+
+
+def _loads(init_cfg: Mapping[str, Any]) -> bool:
+    return str(init_cfg.get("type")).split(".")[-1] in LOADING
+
+
+def _as_list(init_cfg: Any) -> list[Any]:
+    return init_cfg if isinstance(init_cfg, list) else [init_cfg] if init_cfg else []
+
+
+def _forget_load_from(settings: Settings) -> None:
+    """Drop a whole network's weights that a base or a stock config begins with.
+
+    Raises:
+        UserError: If the user named them beside the backbone.
+    """
+    stated = settings.cfg.get("load_from")
+    if stated and settings.is_explicit("load_from"):
+        raise UserError(
+            f"load_from={stated!r} would overwrite the backbone",
+            "load_from",
+            "leave out either load_from or --backbone",
+        )
+    if stated:
+        settings.cfg.load_from = None
+        settings.lines.append(f"load_from: {stated} -> dropped, it would overwrite the backbone")
+
+
+def _forget_stated_weights(settings: Settings) -> None:
+    # Left in, they would be loaded over the file, or instead of it.
+    for node in ("model", BACKBONE, HEAD):
+        settings.drop(f"{node}.pretrained")
+        if any(_loads(one) for one in _as_list(settings.get(f"{node}.init_cfg"))):
+            settings.drop(f"{node}.init_cfg")
+
+
+# ---- scratch ----
+
+
+def _start_anew(settings: Settings) -> list[str]:
+    backbone = settings.get(BACKBONE)
+    ours = equivalent_type(backbone)
+    if _is_timm(backbone):
+        derive_channels(settings, stated_timm_network(settings).out_channels)
+    for node in (BACKBONE, HEAD):
+        if settings.get(node) is not None:
+            _unfreeze(settings, node, is_resnet=ours is not None)
+    if ours is not None:
+        _fit_shared_head(settings, {"type": ours, **backbone}, replace=False)
+        derive_channels(settings, _stages(backbone.depth, backbone.get("base_channels", 64)))
+    lines = ["backbone: random weights (scratch); nothing frozen, BN trained", *settings.lines]
+    settings.cfg.backbone_file = dict(path=SCRATCH, sha256=None, changed=lines)
+    return lines
+
+
+def _unfreeze(settings: Settings, node: str, is_resnet: bool) -> None:
+    why = "(frozen layers would keep random weights)"
+    wanted: dict[str, Any] = {"norm_eval": False}
+    if node == BACKBONE:
+        wanted["frozen_stages"] = -1
+    for key, value in wanted.items():
+        if is_resnet or settings.get(f"{node}.{key}") is not None:  # others may not take it
+            settings.set(f"{node}.{key}", value, why=why)
+    norm_cfg = settings.get(f"{node}.norm_cfg") or {}
+    if norm_cfg.get("requires_grad") is not None:
+        settings.set(f"{node}.norm_cfg.requires_grad", True, why=why)
+    elif node == HEAD and not norm_cfg:  # ResNetStage4 freezes BN unless told
+        settings.set(f"{node}.norm_cfg", dict(type="BN", requires_grad=True), why=why)
+
+
+# ---- a file ----
+
+
+def _start_from(settings: Settings, card: Card, path: Path) -> list[str]:
+    before = _stated_stages(settings.get(BACKBONE))
+    stages = _replace_backbone(settings, card, path)
+    _fit_preprocessor(settings, card)
+    network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
+    has_head = _fit_shared_head(settings, network, replace=True)
+    derive_channels(settings, stages, before)
+    # On the whole model where a shared head takes stage 4: one load, counted together.
+    owner = settings.cfg.model if has_head else settings.cfg.model.backbone
+    owner.init_cfg = ConfigDict(type="BackboneFile", checkpoint=str(path))
+    settings.cfg.backbone_file = dict(path=str(path), sha256=card.sha256, changed=settings.lines)
+    widths = f" (stem {card.stem_channels}, base {card.base_channels})"
+    told = f"backbone: {card.title}{'' if card.type == TIMM else widths} of {path}"
+    return [told, *settings.lines]
+
+
+def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[int]:
+    """Write the card's network into the config; return C at the end of each of its stages."""
+    old = settings.get(BACKBONE)
+    stated = TIMM if _is_timm(old) else equivalent_type(old)
+    if stated is None:
+        raise UserError(
+            f"{old.type} is no ResNet, what the config says of it has no meaning in {card.type}",
+            f"{BACKBONE}.type",
+            "take a config with a ResNet, or train without --backbone",
+        )
+    if settings.is_explicit(f"{BACKBONE}.type") and stated != card.type:
+        settings.disagree(f"{BACKBONE}.type", card.type)
+    if stated != TIMM and old.type not in VARIANTS and settings.cfg.get("default_scope") == "mmdet":
+        old.setdefault("norm_eval", True)  # mmdet's default; ours is False
+    if old.type != card.type:
+        settings.lines.append(f"{BACKBONE}.type: {old.type} -> {card.type}")
+        old.type = card.type
+    _drop_foreign(settings, old, card.type)
+    if card.type == TIMM:
+        if stated != TIMM:  # of some networks timm knows more stages than four
+            old.setdefault("out_indices", tuple(range(old.get("num_stages", 4))))
+        return put_timm_network(settings, card).out_channels
+    for name in FROM_CARD:
+        settings.set(f"{BACKBONE}.{name}", getattr(card, name))
+    _refuse_other_norms(settings, path)
+    assert card.depth is not None
+    assert card.base_channels is not None  # what read_card checked
+    return _stages(card.depth, card.base_channels)
+
+
+def _refuse_other_norms(settings: Settings, path: Path) -> None:
+    stated = (settings.get(f"{BACKBONE}.norm_cfg") or {}).get("type", "BN")
+    found = "GN" if any(".gn" in name for name in read_shapes(path)) else "BN"
+    if (stated == "GN") != (found == "GN"):
+        raise UserError(
+            f"the config's backbone normalises by {stated}, the file's by {found}",
+            f"{BACKBONE}.norm_cfg",
+            "take a config with the file's norms, or another file",
+        )
+
+
+def _is_timm(backbone: Mapping[str, Any]) -> bool:
+    return str(backbone.get("type")).split(".")[-1] == TIMM
+
+
+def _stated_stages(backbone: Mapping[str, Any]) -> list[int] | None:
+    """Return C of the stages of the ResNet that a config states; None if it states none."""
+    if equivalent_type(backbone) is None or backbone.get("depth") not in DEPTHS:
+        return None
+    return _stages(backbone["depth"], backbone.get("base_channels", 64))
+
+
+def _stages(depth: int, base_channels: int) -> list[int]:
+    return [stage_out_channels(depth, base_channels, stage) for stage in range(4)]
+
+
+def _drop_foreign(settings: Settings, backbone: ConfigDict, kind: str) -> None:
+    # What a ResNet of ours takes, put_timm_network drops for a network of timm.
+    taken = {"type", "_scope_", *inspect.signature(ResNet.__init__).parameters}
+    if kind == TIMM:
+        taken.update(TAKEN)
+    foreign = [key for key in backbone if key not in taken]
+    lacking = [key for key in foreign if key not in SPOKEN_FOR and backbone[key] is not None]
+    if lacking:
+        raise UserError(
+            f"{kind} does not take {', '.join(f'{key}={backbone[key]!r}' for key in lacking)}",
+            ", ".join(f"{BACKBONE}.{key}" for key in lacking),
+            "use a config with a plain ResNet, or without --backbone",
+        )
+    for key in foreign:
+        settings.drop(f"{BACKBONE}.{key}")
+    backbone.pop("_scope_", None)
+
+
+def _fit_preprocessor(settings: Settings, card: Card) -> None:
+    node = "model.data_preprocessor"
+    if settings.get(node) is None:
+        raise UserError(
+            "the config has no data_preprocessor to normalise images",
+            node,
+            "state one: DetDataPreprocessor (mmdet) or SegDataPreProcessor (mmseg)",
+        )
+    settings.set(f"{node}.mean", list(card.mean), nearly_equal)
+    settings.set(f"{node}.std", list(card.std), nearly_equal)
+    # mm*'s loaders read BGR.
+    turns = card.channel_order == "RGB" and card.in_channels == 3  # others are read as stored
+    settings.set(f"{node}.bgr_to_rgb", turns)
+    if settings.get(f"{node}.rgb_to_bgr"):
+        settings.set(f"{node}.rgb_to_bgr", False)
+
+
+def _fit_shared_head(settings: Settings, network: Mapping[str, Any], replace: bool) -> bool:
+    """Let stage 4 be of the same network; tell whether there is a shared head.
+
+    mmdet's own ``ResLayer`` has no pooled shortcut and one width: a file's stage 4 goes into
+    ``ResNetStage4``.
+    """
+    head = settings.get(HEAD)
+    if head is None:
+        return False
+    if head.type != "ResNetStage4":
+        if not replace:
+            return True
+        kept = ("stride", "dilation", "norm_cfg", "norm_eval", "with_cp")
+        stated = {key: head[key] for key in kept if key in head}
+        settings.lines.append(f"{HEAD}.type: {head.type} -> ResNetStage4")
+        settings.get("model.roi_head").shared_head = ConfigDict(type="ResNetStage4", **stated)
+    settings.set(f"{HEAD}.variant", network["type"])
+    settings.set(f"{HEAD}.depth", network["depth"])
+    settings.set(f"{HEAD}.base_channels", network.get("base_channels", 64))
+    return True

@@ -1,0 +1,127 @@
+"""Set values in a config, except against the user's word."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from bag_of_transfer.engine.errors import UserError, without_colons
+
+__all__ = ["Settings", "nearly_equal"]
+
+MEND = (
+    "leave out what disagrees, move it to a file named in _base_ (a base's values are defaults), "
+    "or choose another backbone"
+)
+
+# On the 0 to 255 scale; 123.68 and 123.675 are the same mean (docs/files.md).
+TOLERANCE = 0.1
+
+
+def nearly_equal(stated: Any, wanted: Any) -> bool:
+    """Compare two means or stds, lists on the 0 to 255 scale."""
+    pairs = zip(stated, wanted, strict=False)
+    return len(stated) == len(wanted) and all(abs(a - b) <= TOLERANCE for a, b in pairs)
+
+
+def _equal(stated: Any, wanted: Any) -> bool:
+    return _plain(stated) == _plain(wanted)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    return [_plain(item) for item in value] if is_list else value
+
+
+class Settings:
+    """Writes into a config by dotted keys, and keeps a line for each change.
+
+    What the user set otherwise is collected, so that all of it can be told at once.
+
+    Args:
+        cfg: Changed in place.
+        explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``;
+            what stands in a base is a default and may be changed.
+        source: Who wants the values, for the error: ``"the backbone's card"``.
+    """
+
+    def __init__(self, cfg: Config, explicit: set[str], source: str) -> None:
+        self.cfg, self.explicit, self.source = cfg, explicit, source
+        self.lines: list[str] = []
+        self._disagreements: dict[str, tuple[Any, Any, str]] = {}
+
+    def get(self, dotted: str, default: Any = None) -> Any:
+        """Look up a value; numbers index lists."""
+        node: Any = self.cfg._cfg_dict  # Config itself is no mapping
+        for key in dotted.split("."):
+            if isinstance(node, Mapping):
+                node = node.get(key)
+            elif isinstance(node, list | tuple):
+                node = node[int(key)]
+            if node is None:
+                return default
+        return node
+
+    def set(
+        self,
+        dotted: str,
+        value: Any,
+        agrees: Callable[[Any, Any], bool] = _equal,
+        *,
+        why: str = "",
+    ) -> None:
+        """Set one value, or note that the user set another, one that does not agree.
+
+        None is no value; what was noted is raised by :meth:`refuse_disagreements`.
+        """
+        stated = self.get(dotted)
+        if stated is not None and self.is_explicit(dotted) and not agrees(stated, value):
+            self.disagree(dotted, value, why)
+            return
+        if not _equal(stated, value):
+            before = "" if stated is None else f"{stated} -> "
+            self.lines.append(f"{dotted}: {before}{value}")
+        path, key = dotted.rsplit(".", 1)
+        self.get(path)[key] = ConfigDict(value) if isinstance(value, dict) else value
+
+    def disagree(self, dotted: str, wanted: Any, why: str = "") -> None:
+        """Note that what the user set is not what is wanted."""
+        self._disagreements[dotted] = (self.get(dotted), wanted, why and f" {why}")
+
+    def refuse_disagreements(self) -> None:
+        """Tell all that was noted, in one error.
+
+        Raises:
+            UserError: If there is any.
+        """
+        found = self._disagreements
+        if len(found) == 1:
+            ((where, (stated, wanted, why)),) = found.items()
+            told = f"{stated!r} is set there, {self.source} wants {wanted!r}{why}"
+            raise UserError(told, where, MEND)
+        if found:
+            each = (f"{key}={old!r}, wanted {new!r}{why}" for key, (old, new, why) in found.items())
+            told = f"{self.source} disagrees with {len(found)} values that are set"
+            raise UserError(
+                without_colons(f"{told} ({'; '.join(each)})"),
+                "the config's own lines and --cfg-options",
+                MEND,
+            )
+
+    def drop(self, dotted: str) -> None:
+        """Remove a value, if there is one."""
+        path, key = dotted.rsplit(".", 1)
+        node = self.get(path) or {}
+        dropped = node.pop(key, None)
+        if dropped is not None:
+            self.lines.append(f"{dotted}: {dropped} -> dropped")
+
+    def is_explicit(self, dotted: str) -> bool:
+        """Tell whether the user set the value, or one inside of it."""
+        # mmseg's files state the preprocessor as a variable of its own.
+        names = [dotted]
+        if dotted.startswith("model.data_preprocessor."):
+            names.append(dotted.removeprefix("model."))
+        return any(f"{key}.".startswith(f"{name}.") for key in self.explicit for name in names)

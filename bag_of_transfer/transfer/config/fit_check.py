@@ -1,0 +1,148 @@
+"""Does a whole network fit together?  Tried before training, on the meta device.
+
+A network of shapes without numbers costs no memory and little time.  What cannot be computed
+without numbers (which boxes survive, say) ends the trial of that head, and says nothing.
+Letters: B batch, C channels, H W pixels.
+"""
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
+from torch.nn.modules.conv import _ConvNd as Conv
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["check_fit", "network_of_shapes", "try_network"]
+
+SIDE = 128  # H and W of the image: 4 pixels are left at stride 32
+BOX = (0.0, 8.0, 8.0, 64.0, 64.0)  # number of its image, then corners
+
+
+def check_fit(model: ConfigDict) -> None:
+    """Build a network from its config and send the shape of an image through it.
+
+    Args:
+        model: Config of a detector or segmenter; not changed, and no weights are read.
+
+    Raises:
+        UserError: See :func:`try_network`.
+    """
+    try:
+        network = network_of_shapes(model)
+    except Exception:  # a mistake elsewhere in the config; the Runner tells it
+        return
+    try_network(network, int(model.backbone.get("in_channels", 3)))
+
+
+def network_of_shapes(model: ConfigDict) -> nn.Module:
+    """Build a network without memory for its weights; a teacher's file is not read."""
+    MODELS.get(model.type)  # imported here: nothing else may be made without memory
+    bare = copy.deepcopy(model)
+    if "teacher_ckpt" in bare:
+        bare.teacher_ckpt = None
+    with torch.device("meta"):
+        network: nn.Module = MODELS.build(bare)
+    network.eval()  # gives None in some of mm*'s
+    return network
+
+
+def try_network(network: Any, in_channels: int) -> None:
+    """Send the shape of an image of ``in_channels`` through backbone, neck and heads.
+
+    Raises:
+        UserError: If a layer gets another number of channels than it takes, or an operator is
+            called that is missing here.
+    """
+    with torch.device("meta"), torch.no_grad(), _channels_checked(network), _unknown_ignored():
+        maps = network.extract_feat(torch.empty(2, in_channels, SIDE, SIDE))
+        for name, head in network.named_children():
+            if name not in ("backbone", "neck", "data_preprocessor", "teacher"):
+                _try_head(head, maps)
+
+
+def _try_head(head: nn.Module, maps: Sequence[Tensor]) -> None:
+    stages: list[Any] = list(head) if isinstance(head, nn.ModuleList) else [head]
+    before: Any = _samples()
+    for stage in stages:
+        with _unknown_ignored():
+            if hasattr(stage, "_bbox_forward"):
+                before = stage._bbox_forward(maps, torch.tensor([BOX]))
+            else:
+                before = _call(stage, maps, before)
+
+
+def _call(head: nn.Module, maps: Sequence[Tensor], before: Any) -> Any:
+    try:
+        return head(maps)
+    except TypeError:  # behind another head, or with a sample for each image
+        return head(maps, before)
+
+
+def _samples() -> list[BaseDataElement]:
+    size = (SIDE, SIDE)
+    facts = dict(img_shape=size, batch_input_shape=size, pad_shape=size, ori_shape=size)
+    return [BaseDataElement(metainfo=facts) for _ in range(2)]
+
+
+@contextlib.contextmanager
+def _unknown_ignored() -> Iterator[None]:
+    """Let through what is the user's; other errors may be due to the missing numbers."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception:
+        return
+
+
+@contextlib.contextmanager
+def _channels_checked(network: nn.Module) -> Iterator[None]:
+    """Compare C of what layers get with C of what they take, while inside."""
+    handles = [
+        layer.register_forward_pre_hook(_Gate(name, *taken), prepend=True)
+        for name, layer in network.named_modules()
+        if (taken := _taken(layer)) is not None
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _taken(layer: nn.Module) -> tuple[int, int] | None:
+    """Return how many channels a layer takes, and in which dimension they are."""
+    if isinstance(layer, Conv):
+        return layer.in_channels, -len(layer.kernel_size) - 1
+    if isinstance(layer, BatchNorm):
+        return layer.num_features, 1
+    if isinstance(layer, nn.GroupNorm):
+        return layer.num_channels, 1
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, -1
+    return None
+
+
+class _Gate:
+    """Refuses an input of another C."""
+
+    def __init__(self, name: str, taken: int, dimension: int) -> None:
+        self.name, self.taken, self.dimension = name, taken, dimension
+
+    def __call__(self, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        given = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
+        if given is None or not given.shape or given.shape[self.dimension] == self.taken:
+            return
+        raise UserError(
+            f"the layer takes {self.taken} channels and gets {given.shape[self.dimension]}",
+            f"model.{self.name}",
+            "make the in_channels of this part agree with what is before it",
+        )

@@ -1,0 +1,138 @@
+"""A config's backbone becomes a network of timm: what it takes stays, what it lacks is told."""
+
+from collections.abc import Mapping
+from itertools import accumulate
+from operator import mul
+from typing import Any
+
+from backbones import TimmNetwork
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_card import Card
+from bag_of_transfer.transfer.config.config_writer import Settings
+from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
+
+__all__ = ["TAKEN", "put_timm_network", "stated_timm_network"]
+
+BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"
+TAKEN = (
+    *("type", "name", "options", "out_indices", "frozen_stages", "norm_cfg", "norm_eval"),
+    *("init", "init_cfg"),
+)
+FPN_CONFIG = "configs/detection/faster-rcnn_fpn_own-voc.py"
+FIRST_STRIDE = 4  # of every ResNet's stage 1
+
+
+def stated_timm_network(settings: Settings) -> TimmNetwork:
+    """Build, to look at it, the network of timm that the config itself states.
+
+    Raises:
+        UserError: If timm cannot build it, or a head wants its last stage.
+    """
+    backbone = settings.get(BACKBONE)
+    _refuse_shared_head(settings)
+    name = str(backbone.get("name"))
+    return network_on_meta(name, backbone.get("options") or {}, BACKBONE, **_checked(backbone))
+
+
+def put_timm_network(settings: Settings, card: Card) -> TimmNetwork:
+    """Write the card's network into ``model.backbone``, whose type is set already.
+
+    ``out_indices``, ``frozen_stages``, ``norm_cfg`` and ``norm_eval`` stay; strides and dilations
+    that ask for larger maps become ``output_stride``, where the network can.
+
+    Returns:
+        The network, without memory, for its C and strides.
+
+    Raises:
+        UserError: If a head wants the network's last stage, the config asks for something that
+            only ResNets have, the user set a value that the network lacks, or a detector would
+            get maps of other strides than its anchors'.
+    """
+    _refuse_shared_head(settings)
+    backbone = settings.get(BACKBONE)
+    _compare_widths(settings, card)
+    asked = _asked_strides(backbone)
+    for key in [key for key in backbone if key not in TAKEN]:
+        settings.drop(f"{BACKBONE}.{key}")
+    network = _at_strides(settings, card, asked)
+    settings.set(f"{BACKBONE}.name", card.variant, _same_architecture)
+    if network.options or backbone.get("options"):
+        settings.set(f"{BACKBONE}.options", network.options)
+    return network
+
+
+def _checked(backbone: Mapping[str, Any]) -> dict[str, Any]:
+    """Choose the arguments that the network must be able to take."""
+    names = ("out_indices", "frozen_stages", "norm_cfg")
+    return {name: backbone[name] for name in names if name in backbone}
+
+
+def _refuse_shared_head(settings: Settings) -> None:
+    if settings.get(HEAD) is not None:
+        raise UserError(
+            "a network of timm is not cut in two, so that no stage is left for the regions",
+            HEAD,
+            f"take a config with a feature pyramid, as {FPN_CONFIG}, or a ResNet's backbone file",
+        )
+
+
+def _compare_widths(settings: Settings, card: Card) -> None:
+    for key in ("depth", "in_channels", "stem_channels", "base_channels"):
+        dotted = f"{BACKBONE}.{key}"
+        stated = settings.get(dotted)
+        if stated not in (None, getattr(card, key)) and settings.is_explicit(dotted):
+            settings.disagree(dotted, getattr(card, key), f"(it is a {card.title})")
+
+
+def _same_architecture(stated: str, wanted: str) -> bool:
+    return architecture_of(stated) == wanted
+
+
+# ---- strides ----
+
+
+def _asked_strides(backbone: Mapping[str, Any]) -> dict[int, int] | None:
+    """Give the stride of each map that the config wants; None where its network says so itself."""
+    if backbone.get("depth") is None:
+        return None
+    strides = backbone.get("strides") or (1, 2, 2, 2)[: backbone.get("num_stages", 4)]
+    totals = [FIRST_STRIDE * total for total in accumulate(strides, mul)]
+    # Other indices are an error of the network's, told when it is built.
+    wanted = backbone.get("out_indices", range(len(totals)))
+    return {index: totals[index] for index in wanted if index < len(totals)}
+
+
+def _at_strides(settings: Settings, card: Card, asked: Mapping[int, int] | None) -> TimmNetwork:
+    backbone, options = settings.get(BACKBONE), dict(card.options or {})
+    where = f"{BACKBONE}.options"
+    arguments = _checked(backbone)
+    if asked is None:  # a network of timm before: keeps the stride that the config gave it
+        own = backbone.get("options") or {}
+        kept = {"output_stride": own["output_stride"]} if "output_stride" in own else {}
+        return network_on_meta(card.variant, options | kept, where, **arguments)
+    network = network_on_meta(card.variant, options, where, **arguments)
+    if _strides(network, asked) == asked:
+        return network
+    try:
+        dilated = options | {"output_stride": max(asked.values())}
+        other = network_on_meta(card.variant, dilated, where, **arguments)
+        if _strides(other, asked) == asked:
+            return other
+    except UserError:
+        pass  # not every network can be dilated
+    _tell_strides(settings, card, _strides(network, asked), asked)
+    return network
+
+
+def _strides(network: TimmNetwork, asked: Mapping[int, int]) -> dict[int, int]:
+    return {index: network.strides[index] for index in asked}
+
+
+def _tell_strides(
+    settings: Settings, card: Card, found: Mapping[int, int], asked: Mapping[int, int]
+) -> None:
+    has, wanted = (", ".join(map(str, strides.values())) for strides in (found, asked))
+    told = f"the maps of {card.title} have strides {has}, the config asks for {wanted}"
+    if settings.get("model.decode_head") is None:  # anchors and regions count in strides
+        raise UserError(told, f"{BACKBONE}.strides", "take a config for these, or a ResNet's file")
+    settings.lines.append(f"{BACKBONE}: {told}; the heads take these, too")

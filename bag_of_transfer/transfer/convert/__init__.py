@@ -1,0 +1,1 @@
+"""Weights of other libraries into our files, and ours into theirs."""

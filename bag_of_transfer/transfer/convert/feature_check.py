@@ -1,0 +1,101 @@
+"""Do two networks compute the same? Compared stage by stage, with every tensor filled.
+
+Trained weights alone would hide mistakes where a gamma is near 0 or two tensors are alike.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["check_same_features", "fill", "same_map", "stage_maps"]
+
+# Odd and not square: ceil and floor, rows and columns differ.
+IMAGE_PX = (65, 97)
+# Of the largest value of a stage; the networks add in the same order but for the library's
+# choice of kernel.
+TOLERANCE = 1e-4
+
+
+def fill(state: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
+    """Give each tensor of a state dict its own random values, running statistics too.
+
+    Weights are divided by the root of their fan-in, so that deep networks neither die nor
+    overflow; vectors lie in 0.5 to 1.5; counters are 0.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    filled = {}
+    for name, tensor in state.items():
+        noise = torch.rand(tensor.shape, generator=rng)
+        if not tensor.is_floating_point():
+            filled[name] = torch.zeros_like(tensor)
+        elif tensor.ndim < 2:
+            filled[name] = noise + 0.5
+        else:
+            filled[name] = (noise - 0.5) * 3 / tensor[0].numel() ** 0.5
+    return filled
+
+
+def stage_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """Run a network, and keep what ``layer1`` to ``layer4`` return."""
+    maps: list[Tensor] = []
+    hooks = [
+        network.get_submodule(f"layer{number}").register_forward_hook(
+            lambda module, inputs, output: maps.append(output)
+        )
+        for number in (1, 2, 3, 4)
+    ]
+    try:
+        with torch.no_grad():
+            network.eval()(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return maps
+
+
+def check_same_features(
+    ours: nn.Module,
+    theirs: nn.Module,
+    convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
+    where: object,
+) -> None:
+    """Compare the maps of four stages, with the weights of ``theirs`` and with random ones.
+
+    Both networks are changed: they end with random weights.
+
+    Args:
+        ours: One of our ResNets.
+        theirs: The source implementation, with its weights.
+        convert: Turns a state dict of ``theirs`` into one of ``ours``; what is checked.
+        where: For the error.
+
+    Raises:
+        UserError: If a stage differs.
+    """
+    rng = torch.Generator().manual_seed(1)
+    images = torch.rand(1, getattr(ours, "in_channels", 3), *IMAGE_PX, generator=rng) - 0.5
+    for filled in (False, True):
+        if filled:
+            theirs.load_state_dict(fill(theirs.state_dict()))
+        # strict but for num_batches_tracked, which a plain dict may lack
+        ours.load_state_dict(dict(convert(theirs.state_dict())))
+        pairs = zip(stage_maps(ours, images), stage_maps(theirs, images), strict=True)
+        for number, (a, b) in enumerate(pairs, start=1):
+            _compare(a, b, number, where)
+
+
+def same_map(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two maps agree in shape, and in value within a tolerance of the largest."""
+    return a.shape == b.shape and bool(((a - b).abs().max() <= TOLERANCE * b.abs().max()).item())
+
+
+def _compare(a: Tensor, b: Tensor, number: int, where: object) -> None:
+    if not same_map(a, b):
+        raise UserError(
+            f"all tensors fit, but stage {number} computes other features than the source's",
+            where,
+            "the source is no plain ResNet-A, -B, -C or -D (pooling, activation): take another",
+        )

@@ -1,0 +1,66 @@
+"""Weights that read three channels, for images of another number of channels.
+
+Source of the rule: timm, ``timm.models._manipulate.adapt_input_conv`` and ``timm.data.config``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["adapt_first_convolution", "adapt_images", "check_in_channels"]
+
+
+def check_in_channels(num: int) -> None:
+    """Check the number of channels that a user asks for.
+
+    Raises:
+        UserError: If it is not 1 or more.
+    """
+    if num < 1:
+        raise UserError(f"{num} channels", "--in-channels", "give 1 or more")
+
+
+def adapt_first_convolution(weight: Tensor, num: int, channel_order: str = "RGB") -> Tensor:
+    """Make the first convolution read ``num`` channels, red first.
+
+    For one channel the three are summed; for more they are repeated in turn and scaled by 3 / num,
+    so that the sum over equal channels stays what it was.
+
+    Args:
+        weight: O 3 H W.
+        num: Of channels.
+        channel_order: Of ``weight``.
+
+    Returns:
+        O num H W.
+    """
+    if num == 3:
+        return weight
+    rgb = weight.flip(1) if channel_order == "BGR" else weight
+    if num == 1:
+        return rgb.sum(dim=1, keepdim=True)
+    return torch.cat([rgb] * -(-num // 3), dim=1)[:, :num].contiguous() * (3 / num)
+
+
+def adapt_images(fields: Mapping[str, Any], num: int) -> dict[str, Any]:
+    """Make a card's images have ``num`` channels.
+
+    Mean and std of one channel are the averages of the three; for more, each channel keeps those of
+    the channel that its weights are of.  Other than three channels are read as they are stored, so
+    the order is RGB.
+    """
+    if num == 3:
+        return dict(fields)
+    step = -1 if fields["channel_order"] == "BGR" else 1
+    rgb = {name: fields[name][::step] for name in ("mean", "std")}
+    images = {
+        name: [round(sum(values) / 3, 6)] if num == 1 else [values[i % 3] for i in range(num)]
+        for name, values in rgb.items()
+    }
+    note = f"first convolution from 3 to {num} channels by timm's rule"
+    source = f"{fields['source']}; {note}"
+    return {**fields, **images, "channel_order": "RGB", "in_channels": num, "source": source}

@@ -1,0 +1,59 @@
+"""Pickles of NumPy arrays without torch, such as detectron's ``.pkl``, read by an allow-list.
+
+A pickle names functions and calls them.  Those that build arrays and plain records have stand-ins
+(``engine/plain_records.py``); whatever else a file names is refused before anything is called.
+"""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.pickle_outline import Named, full_name, read_outline, refusal
+from bag_of_transfer.engine.plain_records import STAND_INS
+from bag_of_transfer.engine.stand_ins import resolve
+from bag_of_transfer.engine.weight_files import ARRAYS, PADDLE, kind_of
+
+__all__ = ["read_numpy_pickle"]
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        full = full_name(module, name)
+        if full not in STAND_INS:
+            raise pickle.UnpicklingError(f"GLOBAL {full}")
+        return STAND_INS[full]
+
+
+def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
+    """Read a pickled dict of arrays and plain values.
+
+    Raises:
+        UserError: If the file would run code when read, is damaged, of another kind, or no dict.
+    """
+    path = Path(path)
+    try:
+        # latin1: strings of Python 2 hold the arrays' bytes.
+        contents = resolve(_Reader(io.BytesIO(path.read_bytes()), encoding="latin1").load())
+    except Exception as error:  # broken bytes make pickle raise nearly anything
+        raise _unreadable(path, error) from error
+    kind = kind_of(path)
+    if kind == PADDLE or not isinstance(contents, dict):
+        raise _of_kind(path)
+    return contents
+
+
+def _of_kind(path: Path) -> UserError:
+    kind = kind_of(path)
+    if kind in (None, ARRAYS):
+        told = "damaged, truncated or no pickle of arrays"
+        return UserError(told, path, "copy or download it again")
+    return UserError(kind.name, path, kind.mend)
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    is_refused = isinstance(error, pickle.UnpicklingError) and str(error).startswith("GLOBAL ")
+    if is_refused and not isinstance(read_outline(path), Named):  # a whole network has its kind
+        return refusal(path, str(error).removeprefix("GLOBAL "))
+    return _of_kind(path)

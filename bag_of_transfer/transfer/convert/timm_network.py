@@ -1,0 +1,201 @@
+"""Weights of timm's other networks into a backbone file: MobileNet, Inception-V3 and others."""
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backbones import TimmNetwork
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_card import TIMM, Card
+from bag_of_transfer.transfer.card_writing import write_with_card
+from bag_of_transfer.transfer.convert.converted_card import UNKNOWN, tell_images
+from bag_of_transfer.transfer.convert.feature_check import fill, same_map
+from bag_of_transfer.transfer.convert.input_channels import adapt_first_convolution, adapt_images
+from bag_of_transfer.transfer.convert.sources import Source, choose_prefix
+from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
+
+__all__ = ["convert_timm"]
+
+# Odd and not square, and large enough for Inception-V3, which pads little.
+IMAGE_PX = (97, 131)
+# A second classifier that Inception-V3's files hold and timm's network leaves out.
+AUXILIARY = "AuxLogits."
+
+
+def convert_timm(
+    source: Source, out: Path, name: str, prefix: str | None = None, in_channels: int = 3
+) -> tuple[Card, list[str]]:
+    """Write a network of timm, cut behind its last map, as a backbone file with its card.
+
+    Args:
+        source: Its tensors bear timm's names.
+        out: ``OUT.safetensors``.
+        name: As in ``timm.list_models()``, with a tag or without.
+        prefix: What the names begin with, where the file holds several networks.
+        in_channels: Of the images; other than three by timm's rule.
+
+    Returns:
+        The card, and lines that tell what became of every tensor.
+
+    Raises:
+        UserError: If timm does not know the network, it has no maps, tensors are missing, of
+            another shape or foreign to it, or it computes other maps than timm's own.
+    """
+    architecture, where = architecture_of(name), source.where
+    network_on_meta(name, {}, where)  # says what is wrong with the name
+    ours, theirs = TimmNetwork(architecture), source.network or _create(name)
+    prefix = choose_prefix(_prefixes(source.tensors, theirs), prefix, where)
+    file = {
+        key.removeprefix(prefix): one
+        for key, one in source.tensors.items()
+        if _counts(key) and key.startswith(prefix)
+    }
+    names = _names(ours, file)
+    _check_names(ours, theirs, names, file, where)
+    tensors = {key: file[own].detach().to(torch.float32).clone() for key, own in names.items()}
+    broken = [names[key] for key, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise UserError(f"{broken[0]} holds NaN or infinity", where, "take another file")
+    _check_maps(ours, theirs, names, file, where)
+    for key in _first_convolutions(theirs, in_channels):
+        tensors[key] = adapt_first_convolution(tensors[key], in_channels)
+    left_out = sorted(file.keys() - set(names.values()))
+    lines = [
+        f"read: {len(file)} tensors of {name}, from {where}; used: {len(tensors)}",
+        *source.lines(prefix),
+        f"left out: {len(left_out)} behind the last map: {', '.join(left_out)}",
+        f"checked: the same maps as timm's {type(theirs).__name__} in {len(ours.strides)} stages, "
+        "with these weights and random ones",
+    ]
+    fields = adapt_images(_fields(source, theirs, architecture), in_channels)
+    if in_channels != 3:
+        fields["options"] = {"in_chans": in_channels}
+    lines.append(tell_images(fields))
+    return write_with_card(out, tensors, fields), lines
+
+
+def _first_convolutions(theirs: Any, in_channels: int) -> list[str]:
+    if in_channels == 3:
+        return []
+    named = theirs.pretrained_cfg["first_conv"]
+    names = [named] if isinstance(named, str) else list(named)
+    return [f"network.{name}.weight" for name in names]
+
+
+def _create(name: str) -> nn.Module:
+    network: nn.Module = import_module("timm").create_model(name)
+    return network.eval()
+
+
+def _counts(name: str) -> bool:
+    return not name.endswith("num_batches_tracked")
+
+
+def _prefixes(names: Iterable[str], theirs: nn.Module) -> list[str]:
+    first = next(filter(_counts, theirs.state_dict()))
+    return sorted(
+        name.removesuffix(first) for name in names if name == first or name.endswith(f".{first}")
+    )
+
+
+def _names(ours: nn.Module, file: Mapping[str, Tensor]) -> dict[str, str]:
+    """Pair our names with the file's: where timm cuts, it calls ``stages.0`` ``stages_0``."""
+    pairs = {}
+    for name in filter(_counts, ours.state_dict()):
+        inner = name.removeprefix("network.")
+        pairs[name] = inner if inner in file else inner.replace("_", ".", 1)
+    return pairs
+
+
+def _check_names(
+    ours: nn.Module,
+    theirs: nn.Module,
+    names: Mapping[str, str],
+    file: Mapping[str, Tensor],
+    where: str,
+) -> None:
+    state = ours.state_dict()
+    wrong = [
+        own
+        for name, own in names.items()
+        if own not in file or file[own].shape != state[name].shape
+    ]
+    foreign = [k for k in file if k not in theirs.state_dict() and not k.startswith(AUXILIARY)]
+    for kind, found in (("missing or of another shape", wrong), ("foreign to it", foreign)):
+        if found:
+            raise UserError(
+                f"{len(found)} tensors are {kind}, first {found[0]}",
+                where,
+                "give the whole file of this network, under timm's names",
+            )
+
+
+def _check_maps(
+    ours: TimmNetwork,
+    theirs: nn.Module,
+    names: Mapping[str, str],
+    file: Mapping[str, Tensor],
+    where: str,
+) -> None:
+    """Compare with timm's whole network; both end with random weights."""
+    images = torch.rand(1, 3, *IMAGE_PX, generator=torch.Generator().manual_seed(1)) - 0.5
+    for state in (file, fill(theirs.state_dict())):
+        # A classifier for other classes does not fit, and does not matter here.
+        own = {k: v for k, v in theirs.state_dict().items() if k in state}
+        theirs.load_state_dict(
+            {k: state[k] for k, v in own.items() if v.shape == state[k].shape}, strict=False
+        )
+        ours.load_state_dict({name: state[k] for name, k in names.items()}, strict=False)
+        if not _same_maps(ours, theirs, images):
+            raise UserError(
+                f"{ours.name}, cut into stages, does not compute the maps of timm's whole network "
+                "for an image of any size",
+                where,
+                "take another network, a plainly convolutional one",
+            )
+
+
+def _same_maps(ours: TimmNetwork, theirs: nn.Module, images: Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            found, expected = ours.eval()(images), _maps(theirs, ours, images)
+    except (RuntimeError, AssertionError):  # image sizes that a network is not made for
+        return False
+    pairs = zip(found, expected, ours.out_channels, strict=True)
+    return all(same_map(a, b) and a.shape[1] == channels for a, b, channels in pairs)
+
+
+def _maps(theirs: nn.Module, ours: TimmNetwork, images: Tensor) -> list[Tensor]:
+    modules = [level["module"] for level in ours.network.feature_info.get_dicts()]
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        return lambda module, inputs, output: found.update({name: output})
+
+    stages = modules[len(modules) - len(ours.strides) :]
+    hooks = [theirs.get_submodule(name).register_forward_hook(keep(name)) for name in stages]
+    theirs.eval()(images)
+    for hook in hooks:
+        hook.remove()
+    return [found[name] for name in stages]
+
+
+def _fields(source: Source, theirs: Any, architecture: str) -> dict[str, Any]:
+    config = theirs.pretrained_cfg
+    on_255 = {key: [round(255 * float(v), 6) for v in config[key]] for key in ("mean", "std")}
+    return {
+        "type": TIMM,
+        "variant": architecture,
+        "in_channels": 3,
+        **dict.fromkeys(("depth", "stem_channels", "base_channels")),
+        "options": {},
+        "value_range": [0, 255],
+        "channel_order": "RGB",
+        **on_255,
+        **UNKNOWN,
+        **source.fields,
+    }

@@ -1,0 +1,230 @@
+"""From a classifier's checkpoint to a backbone file and its card."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backbones.blocks import VARIANTS
+from bag_of_transfer.engine.checkpoints import (
+    follow_pointer,
+    load_checkpoint,
+    meta_of,
+    state_dict_of,
+)
+from bag_of_transfer.engine.described import admit, read_description
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import read_json, read_json_lines
+from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.transfer.backbone_card import TIMM, Card
+from bag_of_transfer.transfer.card_writing import check_target, write_with_card
+from bag_of_transfer.transfer.layouts.recognise import (
+    Description,
+    describe,
+    equivalent_type,
+    shapes_of,
+)
+from bag_of_transfer.transfer.mismatch import compare
+from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
+
+__all__ = ["export_backbone"]
+
+PREFIX = "backbone."
+# What a line of curve.jsonl holds beside metrics, see bag_of_transfer.engine.records.
+DAMAGED = "it is a record of the training: copy it again, or remove it"
+NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds")
+
+
+def export_backbone(
+    checkpoint_path: str | Path, out: str | Path, *, ema: bool = False, force: bool = False
+) -> Card:
+    """Write the backbone of a classifier's checkpoint to ``out``, and its card beside it.
+
+    Args:
+        checkpoint_path: Of ``tools/train_cls.py``, or its ``last_checkpoint``; what
+            ``tricks.json``, ``metrics.json`` and ``curve.jsonl`` beside it say goes into the card.
+        out: ``OUT.safetensors``; the card becomes ``OUT.json``.
+        ema: Insist on averaged weights.  mmengine's EMAHook stores them under ``state_dict``,
+            from where they are taken anyway; this refuses a checkpoint without any.
+        force: Replace ``out`` if it exists.
+
+    Raises:
+        UserError: If the checkpoint cannot be read, holds neither a ResNet of ours nor a
+            TimmNetwork under ``backbone.``, or doesn't say how its images are normalised.
+        RefusedError: If ``out`` or its card exists and ``force`` is not given.
+    """
+    checkpoint_path, out = follow_pointer(checkpoint_path), Path(out)
+    check_target(out, force)
+    checkpoint = load_checkpoint(checkpoint_path)
+    tensors = _backbone_tensors(_branch(checkpoint, checkpoint_path, ema), checkpoint_path)
+    model = _described_model(checkpoint, checkpoint_path)
+    network = _check_network(tensors, model["backbone"], checkpoint_path)
+    fields = {
+        **network,
+        **_normalisation(model.get("data_preprocessor"), checkpoint_path),
+        **_history(checkpoint, checkpoint_path),
+    }
+    return write_with_card(out, tensors, fields)
+
+
+def _branch(checkpoint: dict[str, Any], path: Path, ema: bool) -> dict[str, Tensor]:
+    if not ema or "ema_state_dict" in checkpoint:
+        # EMAHook swaps on saving: averages lie under state_dict, raw weights in its own branch.
+        return state_dict_of(checkpoint, path)
+    if isinstance(checkpoint.get("state_dict_ema"), Mapping):  # timm's
+        return state_dict_of(checkpoint["state_dict_ema"], path)
+    raise UserError("the checkpoint holds no averaged weights", path, "leave --ema out")
+
+
+def _backbone_tensors(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    tensors = {
+        name.removeprefix(PREFIX): tensor.detach().to(torch.float32).contiguous().clone()
+        for name, tensor in state.items()
+        if name.startswith(PREFIX) and not name.endswith("num_batches_tracked")
+    }
+    if not tensors:
+        raise UserError(
+            f"no tensor begins with {PREFIX!r}, first is {next(iter(state))}",
+            path,
+            "give a checkpoint of tools/train_cls.py",
+        )
+    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise UserError(
+            f"{len(broken)} tensors hold NaN or infinity, first {broken[0]}",
+            path,
+            "training diverged: choose an earlier checkpoint",
+        )
+    return tensors
+
+
+def _described_model(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+    model = read_description(meta_of(checkpoint), path)
+    if model is None or not isinstance(model.get("backbone"), dict):
+        raise UserError(
+            "the checkpoint doesn't describe its network (meta['model_json'])",
+            path,
+            "give a checkpoint that tools/train_cls.py wrote",
+        )
+    return model
+
+
+def _check_network(
+    tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
+) -> dict[str, Any]:
+    # Shapes and config must agree, or a wrong card would spoil every later run.
+    if str(backbone.get("type")).split(".")[-1] == TIMM:
+        return _check_timm_network(tensors, backbone, path)
+    found = describe(shapes_of(tensors))
+    stated = equivalent_type(backbone)
+    if found is None or found.depth is None or stated is None:
+        raise UserError(
+            f"the backbone {backbone.get('type')} is no ResNet-A, -B, -C or -D and no TimmNetwork",
+            path,
+            "only these can be handed over",
+        )
+    letter = VARIANTS[stated].letter
+    if letter not in found.variants or backbone.get("depth") != found.depth:
+        raise UserError(
+            f"the tensors are of {found}, the checkpoint's config says "
+            f"{stated}-{backbone.get('depth')}",
+            path,
+            "the checkpoint is inconsistent: train again",
+        )
+    return {"type": stated, "variant": letter, **_widths(found)}
+
+
+def _check_timm_network(
+    tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
+) -> dict[str, Any]:
+    backbone = admit(backbone, path)
+    name, options = architecture_of(str(backbone.get("name"))), backbone.get("options") or {}
+    wanted = shapes_of(network_on_meta(name, options, path).state_dict())
+    comparison = compare(wanted, shapes_of(tensors))
+    if not comparison.fits:
+        raise UserError(
+            f"{comparison}, of the {name} that the checkpoint's config says",
+            path,
+            "the checkpoint is inconsistent, or of another release of timm: train again",
+        )
+    return {
+        "type": TIMM,
+        "variant": name,
+        "in_channels": options.get("in_chans", 3),
+        **dict.fromkeys(("depth", "stem_channels", "base_channels")),
+        "options": options,
+    }
+
+
+def _widths(found: Description) -> dict[str, Any]:
+    names = ("depth", "in_channels", "stem_channels", "base_channels")
+    return {name: getattr(found, name) for name in names}
+
+
+def _normalisation(preprocessor: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(preprocessor, dict) or not {"mean", "std"} <= preprocessor.keys():
+        raise UserError(
+            "the checkpoint doesn't say how its images are normalised",
+            f"{path} (model.data_preprocessor)",
+            "state mean and std there and train again",
+        )
+    return {
+        "mean": preprocessor["mean"],
+        "std": preprocessor["std"],
+        "channel_order": _channel_order(preprocessor),
+        "value_range": [0, 255],
+    }
+
+
+def _channel_order(preprocessor: dict[str, Any]) -> str:
+    if preprocessor.get("type") == "ClassificationPreprocessor":
+        return "RGB"  # our loader reads RGB and nothing swaps
+    # OpenMMLab's loaders read BGR.
+    return "RGB" if preprocessor.get("bgr_to_rgb") or preprocessor.get("to_rgb") else "BGR"
+
+
+def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+    meta = meta_of(checkpoint)
+    digest = sha256_of(path)
+    return {
+        "tricks": _read_json(path.with_name("tricks.json")),
+        "dataset": meta.get("dataset") or "unknown",
+        "metrics": _metrics(path, digest, meta.get("epoch")),
+        "seed": meta.get("seed"),
+        "epochs": meta.get("epoch"),
+        "source": f"{path.parent.name}/{path.name} sha256 {digest}",
+    }
+
+
+def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
+    """Take metrics that belong to this very checkpoint, or none."""
+    record = _read_json(path.with_name("metrics.json"))
+    if record.get("checkpoint_sha256") == digest:
+        metrics = record.get("metrics") or {}
+        return _finite(metrics) if isinstance(metrics, dict) else metrics
+    for line in _read_lines(path.with_name("curve.jsonl")):
+        if line.get("epoch") == epoch:
+            line = {name: value for name, value in line.items() if name not in NOT_METRICS}
+            return _finite(line)
+    return {}
+
+
+def _finite(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what was not measured: null, and NaN of a class that the images lack."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if value is not None and not (isinstance(value, float) and math.isnan(value))
+    }
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return read_json(path, DAMAGED) if path.is_file() else {}
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    return read_json_lines(path, DAMAGED, cut_short=True) if path.is_file() else []

@@ -1,0 +1,1 @@
+"""How other libraries name the tensors of a network; one file per library."""

@@ -1,0 +1,179 @@
+"""Why a file does not fit a network, and what would probably mend it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.layouts.recognise import (
+    Description,
+    Guess,
+    Shape,
+    describe,
+    recognise,
+    shapes_of,
+)
+from bag_of_transfer.transfer.tensor_file import TensorFile
+
+__all__ = ["BackboneMismatchError", "Comparison", "compare", "mend_for"]
+
+CONVERT = "python tools/convert_weights.py FILE OUT.safetensors --timm-name NAME"
+EXPORT = "python tools/export_backbone.py CKPT OUT.safetensors"
+NUM_NAMED = 3
+TIMM_PREFIX = "network."  # the attribute of TimmNetwork
+
+
+class BackboneMismatchError(UserError):
+    """A tensor is missing, left over or of another shape; nothing was loaded."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The names that differ."""
+
+    num_wanted: int
+    missing: tuple[str, ...]
+    left_over: tuple[str, ...]
+    reshaped: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Tell whether every tensor has its place."""
+        return not (self.missing or self.left_over or self.reshaped)
+
+    def __str__(self) -> str:
+        """Count first, then name the first few of each kind."""
+        num_wrong = len(self.missing) + len(self.reshaped)
+        told = f"{num_wrong} of {self.num_wanted} tensors do not fit"
+        if not num_wrong:
+            told = f"{len(self.left_over)} tensors are left over beside {self.num_wanted} that fit"
+        kinds = {
+            "missing": self.missing,
+            "of another shape": self.reshaped,
+            "left over": self.left_over,
+        }
+        # No colon: it separates the three parts of an error's line.
+        named = (f"{len(found)} {kind}, {_first(found)}" for kind, found in kinds.items() if found)
+        return f"{told} ({'; '.join(named)})"
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return ("first " if len(names) > NUM_NAMED else "") + ", ".join(names[:NUM_NAMED])
+
+
+def compare(wanted: Mapping[str, Shape], found: Mapping[str, Shape]) -> Comparison:
+    """Compare names and shapes; both without ``num_batches_tracked``.
+
+    Whole stages that the network does not have may be left over: a C4 detector's backbone ends
+    after stage 3, and its shared head is stage 4 alone.
+    """
+    return Comparison(
+        num_wanted=len(wanted),
+        missing=tuple(name for name in wanted if name not in found),
+        left_over=tuple(
+            name for name in sorted(found) if name not in wanted and not _elsewhere(name, wanted)
+        ),
+        reshaped=tuple(
+            f"{name} {_by(found[name])} in the file, {_by(shape)} in the network"
+            for name, shape in wanted.items()
+            if name in found and found[name] != shape
+        ),
+    )
+
+
+def _by(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "a number"
+
+
+def _elsewhere(name: str, wanted: Mapping[str, Shape]) -> bool:
+    """Tell whether a tensor belongs to a stage outside of this network."""
+    part, parts = name.split(".")[0], {key.split(".")[0] for key in wanted}
+    stages = {key for key in parts if key.startswith("layer")}
+    if not stages or part in parts:
+        return False
+    if "layer1" in stages:  # a backbone: only what follows its last stage
+        return part.startswith("layer") and part > max(stages)
+    return part.startswith(("layer", "stem", "conv1", "bn1"))  # a shared head
+
+
+def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
+    """Say what is probably wrong with ``file`` and how to mend it.
+
+    Args:
+        wanted: Names and shapes of the network; empty if there is none to compare with.
+        file: What was given.
+    """
+    about_timm = _about_timm(wanted, file)
+    if about_timm:
+        return about_timm
+    guess = recognise(file.tensors)
+    if guess is None:
+        return "no ResNet is in the file: give a backbone file that export_backbone.py wrote"
+    names = _about_names(file, guess)
+    inside = {
+        name[len(guess.prefix) :]: shape
+        for name, shape in shapes_of(file.tensors).items()
+        if name.startswith(guess.prefix)
+    }
+    network = _about_network(wanted, describe(inside))
+    told = "; ".join([*names, *network])
+    if guess.layout.name != "mmdet":
+        return f"{told}: convert it first, tools/convert_weights.py FILE OUT.safetensors"
+    if names:
+        return f"{told}: make a backbone file of the checkpoint: {EXPORT}"
+    if network:
+        return f"{told}: make the config agree, or give another file"
+    return f"the file is not whole: export it again: {EXPORT}"
+
+
+def _about_timm(wanted: Mapping[str, Shape], file: TensorFile) -> str:
+    """Say how to mend what concerns a network of timm; empty if neither side is one."""
+    names = list(file.tensors)
+    if any(name.startswith(f"backbone.{TIMM_PREFIX}") for name in names):
+        return f"this is a checkpoint: make a backbone file of it: {EXPORT}"
+    ours, theirs = (
+        bool(names) and all(name.startswith(TIMM_PREFIX) for name in names)
+        for names in (list(wanted), names)
+    )
+    if ours and theirs:
+        return "another network of timm, or other options: make the config agree"
+    if ours:
+        return f"the network is one of timm: convert its weights, if these are it: {CONVERT}"
+    if theirs and wanted:
+        return "the file is of a TimmNetwork, the network is none: make the config agree"
+    return f"the file is not whole: export it again: {EXPORT}" if theirs else ""
+
+
+def _about_names(file: TensorFile, guess: Guess) -> list[str]:
+    reasons = []
+    if file.container:
+        reasons.append(f"this is a checkpoint, its weights lie under {file.container!r}")
+    if "ema" in file.container or "steps" in file.tensors:
+        reasons.append("they are an EMA branch (the exporter knows which branch is which)")
+    if guess.prefix:
+        reasons.append(f"the names begin with {guess.prefix!r}")
+    if guess.layout.name != "mmdet":
+        reasons.append(f"the layout is {guess.layout.name}'s ({guess.layout.differs})")
+    return reasons
+
+
+def _about_network(wanted: Mapping[str, Shape], theirs: Description | None) -> list[str]:
+    ours = describe(wanted)
+    if ours is None or theirs is None:
+        return []
+    if any(".gn" in name for name in wanted):
+        return ["the network normalises by groups (norm_cfg), the file by batches"]
+    differ = {
+        "variant": not set(ours.variants) & set(theirs.variants),
+        "depth": ours.depth != theirs.depth,
+        **{
+            name: getattr(ours, name) != getattr(theirs, name)
+            for name in ("in_channels", "stem_channels", "base_channels")
+        },
+        "num_stages": ours.num_stages > theirs.num_stages,
+    }
+    names = [name for name, differs in differ.items() if differs]
+    return (
+        [f"another {' and '.join(names)}: the file is {theirs}, the network {ours}"]
+        if names
+        else []
+    )

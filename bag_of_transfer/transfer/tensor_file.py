@@ -1,0 +1,144 @@
+"""Tensors by name out of a file of weights, whoever wrote it; no code is run.
+
+The contents tell the format, not the suffix.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from bag_of_transfer.engine.checkpoints import follow_pointer, load_from_local_weights_only
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.pickle_outline import TORCH_LEGACY
+from bag_of_transfer.engine.weight_containers import find_weights
+from bag_of_transfer.engine.weight_files import is_safetensors, kind_of, refuse_shard
+from bag_of_transfer.transfer.convert.mxnet_params import LIST_MAGIC, read_params
+from bag_of_transfer.transfer.convert.numpy_pickle import read_numpy_pickle
+from bag_of_transfer.transfer.layouts.recognise import recognise
+
+__all__ = ["TensorFile", "read_shapes", "read_tensors", "summarise"]
+
+ZIP = b"PK"  # torch.save's files since 1.6
+AGAIN = "copy or export it again"
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """What a file holds.
+
+    Args:
+        path: The file.
+        tensors: By their names in the file.
+        container: The dotted key under which a checkpoint keeps them; empty if at the top.
+        line: Says where they lay and what was not read; empty of a file of one table.
+        contents: What else a checkpoint holds.
+    """
+
+    path: Path
+    tensors: dict[str, Tensor]
+    container: str
+    line: str = ""
+    contents: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_tensors(path: str | Path, key: str | None = None) -> TensorFile:
+    """Read the weights in a file of torch, safetensors, MXNet, or a pickle of arrays.
+
+    Args:
+        path: The file.
+        key: Dotted key of the dict to take, ``"."`` for the top; None to find the only one.
+
+    Raises:
+        UserError: If the file is missing, damaged, a part, of another kind, would run code when
+            read, or holds no weights, or several and ``key`` does not say which.
+    """
+    path = follow_pointer(path)
+    if not path.is_file() and not path.is_dir():
+        raise UserError("no such file of weights", path, "check the path")
+    _refuse_card(path)
+    contents = _read(path, b"" if path.is_dir() else _begin(path))
+    found = find_weights(contents, path, key, holds_resnet)
+    line = str(found) if found.container or found.unread else ""
+    return TensorFile(path, found.tensors, found.container, line, contents)
+
+
+def _read(path: Path, begin: bytes) -> Mapping[str, Any]:
+    refuse_shard(path)
+    if begin.startswith(LIST_MAGIC) or path.suffix == ".params":
+        return read_params(path)
+    is_torch = begin == TORCH_LEGACY or begin.startswith(ZIP)
+    if is_torch and path.suffix == ".safetensors":  # torch goes by the name
+        raise UserError("a checkpoint of torch.save, named .safetensors", path, "name it .pth")
+    if not is_torch and (begin.startswith(b"\x80") or path.suffix == ".pkl"):
+        return read_numpy_pickle(path)
+    if begin and is_safetensors(path):
+        with _in_our_words(path):
+            return safetensors.torch.load(path.read_bytes())
+    if path.suffix == ".safetensors" and not is_torch and kind_of(path) is None:
+        raise UserError("damaged, truncated or no safetensors file", path, AGAIN)
+    return load_from_local_weights_only(str(path), "cpu")
+
+
+def holds_resnet(tensors: Mapping[str, Tensor]) -> bool:
+    """Tell whether the names are those of a network that holds a ResNet."""
+    return recognise(tensors) is not None
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(TORCH_LEGACY))
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read names and shapes out of the head of a ``.safetensors`` file, not its tensors.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    with _in_our_words(path), safe_open(path, framework="pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+
+
+@contextmanager
+def _in_our_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except SafetensorError as error:
+        told = without_colons(error)
+        raise UserError(
+            f"damaged, truncated or no safetensors file ({told})", path, AGAIN
+        ) from error
+
+
+def _refuse_card(path: Path) -> None:
+    file = path.with_suffix(".safetensors")
+    if path.suffix == ".json" and file.is_file():
+        raise UserError("the card, not the backbone file", path, f"give {file}")
+
+
+def summarise(file: TensorFile) -> list[str]:
+    """Make a table: how many tensors and values each part has, and how large they are."""
+    parts: dict[str, list[Tensor]] = {}
+    for name in sorted(file.tensors, key=lambda name: (name.startswith("layer"), name)):
+        parts.setdefault(_part_of(name), []).append(file.tensors[name])
+    lines = [f"{'part':>14}  {'tensors':>7}  {'values':>11}  {'largest':>9}"]
+    for part, tensors in parts.items():
+        values = sum(tensor.numel() for tensor in tensors)
+        filled = [tensor.double().abs() for tensor in tensors if tensor.numel()]
+        largest = max((float(tensor.max()) for tensor in filled), default=0.0)
+        lines.append(f"{part:>14}  {len(tensors):>7}  {values:>11,}  {largest:>9.4g}")
+    total = sum(tensor.numel() for tensor in file.tensors.values())
+    return [*lines, f"{'all':>14}  {len(file.tensors):>7}  {total:>11,}"]
+
+
+def _part_of(name: str) -> str:
+    first, *rest = name.split(".")
+    if first != "network":
+        return first
+    return ".".join(rest[:2] if rest[1].isdecimal() else rest[:1])  # blocks.0, Mixed_5b

@@ -1,0 +1,58 @@
+"""Networks of timm in backbone files: built to be looked at, and compared with a card."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from backbones import TimmNetwork
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.transfer.backbone_card import Card
+
+__all__ = ["architecture_of", "is_network_of", "network_on_meta"]
+
+# The same weights at another stride: segmentation asks for it, pretraining does not.
+OF_THE_TASK = ("output_stride",)
+
+
+def architecture_of(name: str) -> str:
+    """Leave out the tag of the weights: ``mobilenetv1_100.ra4_e3600_r224_in1k``."""
+    return name.partition(".")[0]
+
+
+def network_on_meta(
+    name: str, options: Mapping[str, Any], where: object, **arguments: Any
+) -> TimmNetwork:
+    """Build a network of timm without memory or weights, for its names, shapes, C and strides.
+
+    Args:
+        name: As in ``timm.list_models()``.
+        options: Arguments of ``timm.create_model``.
+        where: For the error.
+        arguments: More of :class:`TimmNetwork`.
+
+    Raises:
+        UserError: If timm is missing or cannot build it, or it lacks the stages asked for.
+    """
+    try:
+        with torch.device("meta"):
+            return TimmNetwork(name, options=options, **arguments)
+    except ValueError as error:
+        told = without_colons(error)
+        raise UserError(told, where, "give a name and options that timm can make") from error
+
+
+def is_network_of(card: Card, network: nn.Module) -> bool:
+    """Tell whether a network has the card's name and options; the stride may be another."""
+    return (
+        isinstance(network, TimmNetwork)
+        and architecture_of(network.name) == card.variant
+        and _comparable(network.options) == _comparable(card.options or {})
+    )
+
+
+def _comparable(options: Mapping[str, Any]) -> Any:
+    kept = {name: value for name, value in options.items() if name not in OF_THE_TASK}
+    return json.loads(json.dumps(kept, sort_keys=True, default=str))
