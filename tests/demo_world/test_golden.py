@@ -28,7 +28,7 @@ def test_manifest_is_small_and_names_every_split() -> None:
 @pytest.mark.parametrize("name", DRAWING)
 def test_nothing_is_drawn_with_fractions(name: str) -> None:
     """Rounding of floats may differ between machines; whole numbers cannot."""
-    tree = ast.parse((ROOT / f"demo_world/{name}.py").read_text())
+    tree = ast.parse((ROOT / f"bag_of_transfer/demo_world/{name}.py").read_text())
     nodes = list(ast.walk(tree))
     assert len(nodes) > 100
     assert not [node for node in nodes if isinstance(node, ast.Div)]

@@ -32,7 +32,7 @@ BACKBONE: Difference = {
     "model.data_preprocessor.std": ((58.393, 57.12, 57.375), (58.395, 57.12, 57.375)),
 }
 RUNTIME: Difference = {
-    "custom_imports.imports": (("backbones", "segmentation"), ABSENT),
+    "custom_imports.imports": (("backbones", "bag_of_transfer.segmentation"), ABSENT),
     "custom_imports.allow_failed_imports": (False, ABSENT),
     "auto_scale_lr.enable": (True, ABSENT),  # no change at mmseg's 4 x 4 images
     "auto_scale_lr.base_batch_size": (16, ABSENT),
