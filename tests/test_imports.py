@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     **{task: ["backbones", "engine"] for task in TASKS},
     "audit": ["classification", "engine"],
     "transfer.layouts": ["backbones"],
-    "transfer": ["backbones", "engine", "transfer.layouts", "transfer.convert"],
+    "transfer": ["backbones", "engine", "transfer.layouts"],
     "transfer.config": ["backbones", "engine", "transfer", "transfer.layouts"],
     "transfer.convert": ["backbones", "engine", "transfer", "transfer.layouts"],
     "prediction": ["backbones", "engine", *TASKS],

@@ -14,8 +14,8 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.transfer.card_checks import TIMM, check_fields
-from bag_of_transfer.transfer.layouts.recognise import describe
 from bag_of_transfer.transfer.mismatch import mend_for
+from bag_of_transfer.transfer.network_shapes import describe
 from bag_of_transfer.transfer.tensor_file import read_shapes, read_tensors
 
 __all__ = ["SCHEMA", "SUFFIX", "TIMM", "Card", "card_path", "make_card", "read_card"]

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from bag_of_transfer.transfer.backbone_card import TIMM, Card, card_path, read_card
 from bag_of_transfer.transfer.export import export_backbone
-from bag_of_transfer.transfer.layouts.recognise import equivalent_type, shapes_of
 from bag_of_transfer.transfer.mismatch import BackboneMismatchError, compare, mend_for
+from bag_of_transfer.transfer.network_shapes import shapes_of
+from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.tensor_file import read_tensors
 from bag_of_transfer.transfer.timm_networks import is_network_of
 

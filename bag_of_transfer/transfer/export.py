@@ -21,13 +21,9 @@ from bag_of_transfer.engine.json_file import read_json, read_json_lines
 from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
-from bag_of_transfer.transfer.layouts.recognise import (
-    Description,
-    describe,
-    equivalent_type,
-    shapes_of,
-)
 from bag_of_transfer.transfer.mismatch import compare
+from bag_of_transfer.transfer.network_shapes import Description, describe, is_counter, shapes_of
+from bag_of_transfer.transfer.resnet_type import bare_type, equivalent_type
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
 
 __all__ = ["export_backbone"]
@@ -84,7 +80,7 @@ def _backbone_tensors(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]
     tensors = {
         name.removeprefix(PREFIX): tensor.detach().to(torch.float32).contiguous().clone()
         for name, tensor in state.items()
-        if name.startswith(PREFIX) and not name.endswith("num_batches_tracked")
+        if name.startswith(PREFIX) and not is_counter(name)
     }
     if not tensors:
         raise UserError(
@@ -117,7 +113,7 @@ def _check_network(
     tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
 ) -> dict[str, Any]:
     # Shapes and config must agree, or a wrong card would spoil every later run.
-    if str(backbone.get("type")).split(".")[-1] == TIMM:
+    if bare_type(backbone) == TIMM:
         return _check_timm_network(tensors, backbone, path)
     found = describe(shapes_of(tensors))
     stated = equivalent_type(backbone)

@@ -4,14 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.layouts.recognise import (
-    Description,
-    Guess,
-    Shape,
-    describe,
-    recognise,
-    shapes_of,
-)
+from bag_of_transfer.transfer.layouts.recognise import Guess, recognise
+from bag_of_transfer.transfer.layouts.renaming import Shape
+from bag_of_transfer.transfer.network_shapes import Description, describe, shapes_of
 from bag_of_transfer.transfer.tensor_file import TensorFile
 
 __all__ = ["BackboneMismatchError", "Comparison", "compare", "mend_for"]

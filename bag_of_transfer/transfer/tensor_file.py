@@ -18,9 +18,9 @@ from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.pickle_outline import TORCH_LEGACY
 from bag_of_transfer.engine.weight_containers import find_weights
 from bag_of_transfer.engine.weight_files import is_safetensors, kind_of, refuse_shard
-from bag_of_transfer.transfer.convert.mxnet_params import LIST_MAGIC, read_params
-from bag_of_transfer.transfer.convert.numpy_pickle import read_numpy_pickle
 from bag_of_transfer.transfer.layouts.recognise import recognise
+from bag_of_transfer.transfer.mxnet_params import LIST_MAGIC, read_params
+from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
 
 __all__ = ["TensorFile", "read_shapes", "read_tensors", "summarise"]
 

@@ -21,7 +21,7 @@ import torch
 
 from bag_of_transfer.engine.checkpoints import load_checkpoint
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.convert.numpy_pickle import read_numpy_pickle
+from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
 
 UTC = datetime.UTC
 WHEN = datetime.datetime(2024, 2, 29, 12, 30, tzinfo=UTC)

@@ -17,8 +17,9 @@ from bag_of_transfer.engine.stock_configs import config_path
 from bag_of_transfer.transfer.backbone_file import parts_of
 from bag_of_transfer.transfer.config.apply import apply_backbone
 from bag_of_transfer.transfer.config.fit_check import network_of_shapes, try_network
-from bag_of_transfer.transfer.layouts.recognise import equivalent_type, shapes_of
 from bag_of_transfer.transfer.mismatch import compare
+from bag_of_transfer.transfer.network_shapes import shapes_of
+from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.tensor_file import read_shapes
 
 BUILT, NEVER = "built", "lacks something else"

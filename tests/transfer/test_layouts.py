@@ -4,12 +4,9 @@ import torchvision
 from torch import nn
 
 from backbones import ResNet
-from bag_of_transfer.transfer.layouts.recognise import (
-    describe,
-    equivalent_type,
-    recognise,
-    shapes_of,
-)
+from bag_of_transfer.transfer.layouts.recognise import recognise
+from bag_of_transfer.transfer.network_shapes import describe, shapes_of
+from bag_of_transfer.transfer.resnet_type import equivalent_type
 
 NAMES = {
     "gluon": ["conv1.0.weight", "conv1.1.gamma", "layer1.0.conv1.weight", "layer1.0.bn1.beta"],

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.convert.mxnet_params import read_params
+from bag_of_transfer.transfer.mxnet_params import read_params
 from tests.transfer.mxnet_writer import FLAGS, written, written_array
 
 ARRAYS = {

@@ -12,7 +12,7 @@ import torch
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.weight_containers import find_weights
-from bag_of_transfer.transfer.convert.numpy_pickle import read_numpy_pickle
+from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
 from bag_of_transfer.transfer.tensor_file import read_tensors
 
 ARRAYS = {

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bag_of_transfer.transfer.layouts.recognise import describe, recognise, shapes_of
+from bag_of_transfer.transfer.layouts.recognise import recognise
 from bag_of_transfer.transfer.layouts.renaming import FROM_OURS, TO_OURS, rename_all
 from bag_of_transfer.transfer.mismatch import compare
+from bag_of_transfer.transfer.network_shapes import describe, shapes_of
 from tests.transfer.foreign_names import (
     blob_name,
     detectron2_name,
@@ -121,7 +122,7 @@ def test_two_tensors_never_become_one() -> None:
 
 def test_every_depth_that_the_backbones_have_is_described() -> None:
     from backbones.blocks import DEPTHS
-    from bag_of_transfer.transfer.layouts import recognise
+    from bag_of_transfer.transfer import network_shapes
 
-    assert sorted(recognise.DEPTHS.values()) == sorted(DEPTHS)
+    assert sorted(network_shapes.DEPTHS.values()) == sorted(DEPTHS)
     assert describe({}) is None

@@ -25,7 +25,7 @@ from bag_of_transfer.transfer.config.timm_backbone import (
     put_timm_network,
     stated_timm_network,
 )
-from bag_of_transfer.transfer.layouts.recognise import equivalent_type
+from bag_of_transfer.transfer.resnet_type import bare_type, equivalent_type
 from bag_of_transfer.transfer.tensor_file import read_shapes
 
 __all__ = ["SCRATCH", "apply_backbone", "build_parts"]
@@ -101,7 +101,7 @@ def _stated_weights(cfg: Config) -> str:
 
 
 def _loads(init_cfg: Mapping[str, Any]) -> bool:
-    return str(init_cfg.get("type")).split(".")[-1] in LOADING
+    return bare_type(init_cfg) in LOADING
 
 
 def _as_list(init_cfg: Any) -> list[Any]:
@@ -229,7 +229,7 @@ def _refuse_other_norms(settings: Settings, path: Path) -> None:
 
 
 def _is_timm(backbone: Mapping[str, Any]) -> bool:
-    return str(backbone.get("type")).split(".")[-1] == TIMM
+    return bare_type(backbone) == TIMM
 
 
 def _stated_stages(backbone: Mapping[str, Any]) -> list[int] | None:

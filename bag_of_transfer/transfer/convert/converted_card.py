@@ -11,7 +11,7 @@ import backbones  # noqa: F401  registers ResNetA to ResNetD
 from backbones.blocks import DEPTHS, VARIANTS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.convert.sources import Source
-from bag_of_transfer.transfer.layouts.recognise import Description, describe, shapes_of
+from bag_of_transfer.transfer.network_shapes import Description, describe, shapes_of
 
 __all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "tell_images"]
 

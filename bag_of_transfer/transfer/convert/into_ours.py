@@ -27,9 +27,10 @@ from bag_of_transfer.transfer.convert.input_channels import (
 from bag_of_transfer.transfer.convert.model_zoos import build_like
 from bag_of_transfer.transfer.convert.sources import Source, choose_prefix, open_source
 from bag_of_transfer.transfer.convert.timm_network import convert_timm
-from bag_of_transfer.transfer.layouts.recognise import prefixes_of, recognise, shapes_of
+from bag_of_transfer.transfer.layouts.recognise import prefixes_of, recognise
 from bag_of_transfer.transfer.layouts.renaming import TO_OURS, timm_names_of_gluon
 from bag_of_transfer.transfer.mismatch import compare
+from bag_of_transfer.transfer.network_shapes import is_counter, shapes_of
 from bag_of_transfer.transfer.timm_networks import architecture_of
 
 __all__ = ["LAYOUTS", "Converted", "convert_weights"]
@@ -184,7 +185,7 @@ def _sort(
         if owner != prefix:
             reason = f"of another network, {owner or 'without prefix'}"
             left_out.setdefault(reason, []).append(name)
-        elif name.endswith("num_batches_tracked"):
+        elif is_counter(name):
             left_out.setdefault("counters num_batches_tracked", []).append(name)
         elif CAFFE_EXTRA.match(own):
             left_out.setdefault("no part of detectron2's network", []).append(name)

@@ -12,9 +12,9 @@ from bag_of_transfer.transfer.convert.converted_card import build_network, tell_
 from bag_of_transfer.transfer.convert.feature_check import check_same_features
 from bag_of_transfer.transfer.convert.into_ours import Converted
 from bag_of_transfer.transfer.convert.model_zoos import build_like, timm_name
-from bag_of_transfer.transfer.layouts.recognise import shapes_of
 from bag_of_transfer.transfer.layouts.renaming import FROM_OURS, TO_OURS
 from bag_of_transfer.transfer.mismatch import BackboneMismatchError, compare, mend_for
+from bag_of_transfer.transfer.network_shapes import shapes_of
 from bag_of_transfer.transfer.tensor_file import read_tensors
 
 __all__ = ["TARGETS", "convert_back"]

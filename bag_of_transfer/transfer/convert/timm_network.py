@@ -16,6 +16,7 @@ from bag_of_transfer.transfer.convert.converted_card import UNKNOWN, tell_images
 from bag_of_transfer.transfer.convert.feature_check import fill, same_map
 from bag_of_transfer.transfer.convert.input_channels import adapt_first_convolution, adapt_images
 from bag_of_transfer.transfer.convert.sources import Source, choose_prefix
+from bag_of_transfer.transfer.network_shapes import is_counter, shapes_of
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
 
 __all__ = ["convert_timm"]
@@ -52,7 +53,7 @@ def convert_timm(
     file = {
         key.removeprefix(prefix): one
         for key, one in source.tensors.items()
-        if _counts(key) and key.startswith(prefix)
+        if not is_counter(key) and key.startswith(prefix)
     }
     names = _names(ours, file)
     _check_names(ours, theirs, names, file, where)
@@ -91,12 +92,8 @@ def _create(name: str) -> nn.Module:
     return network.eval()
 
 
-def _counts(name: str) -> bool:
-    return not name.endswith("num_batches_tracked")
-
-
 def _prefixes(names: Iterable[str], theirs: nn.Module) -> list[str]:
-    first = next(filter(_counts, theirs.state_dict()))
+    first = next(iter(shapes_of(theirs.state_dict())))
     return sorted(
         name.removesuffix(first) for name in names if name == first or name.endswith(f".{first}")
     )
@@ -105,7 +102,7 @@ def _prefixes(names: Iterable[str], theirs: nn.Module) -> list[str]:
 def _names(ours: nn.Module, file: Mapping[str, Tensor]) -> dict[str, str]:
     """Pair our names with the file's: where timm cuts, it calls ``stages.0`` ``stages_0``."""
     pairs = {}
-    for name in filter(_counts, ours.state_dict()):
+    for name in shapes_of(ours.state_dict()):
         inner = name.removeprefix("network.")
         pairs[name] = inner if inner in file else inner.replace("_", ".", 1)
     return pairs

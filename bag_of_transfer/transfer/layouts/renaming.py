@@ -11,18 +11,20 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-__all__ = ["FROM_OURS", "TO_OURS", "is_pooled", "rename_all", "timm_names_of_gluon"]
+__all__ = ["FROM_OURS", "TO_OURS", "Shape", "is_pooled", "rename_all", "timm_names_of_gluon"]
 
+Shape = tuple[int, ...]
 # FrozenBatchNorm2d of detectron2 adds eps to the variance: with 1 - eps it is scale and shift.
 BN_EPS = 1e-5
 
 
-def is_pooled(tensors: Mapping[str, Tensor]) -> bool:
-    """Tell ResNet-D's shortcuts: number 0 is the pool, 1 the convolution (4 axes), 2 the norm."""
-    return any(
-        name.endswith("downsample.1.weight") and tensor.ndim == 4
-        for name, tensor in tensors.items()
-    )
+def is_pooled(shapes: Mapping[str, Shape]) -> bool:
+    """Return whether shortcuts are ResNet-D's: 0 is the pool, 1 the convolution, 2 the norm."""
+    return any(name.endswith("downsample.1.weight") and len(shapes[name]) == 4 for name in shapes)
+
+
+def _is_d(tensors: Mapping[str, Tensor]) -> bool:
+    return is_pooled({name: tensor.shape for name, tensor in tensors.items()})
 
 
 def rename_all(tensors: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
@@ -67,10 +69,11 @@ def _from_gluon(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _from_mmpretrain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # There a shortcut has no pool where its stride is 1: in layer1, and in dilated stages.
+    pooled = _is_d(tensors)
     unpooled = {
         name.removesuffix("0.weight")
-        for name, tensor in tensors.items()
-        if name.endswith("downsample.0.weight") and is_pooled(tensors)
+        for name in tensors
+        if pooled and name.endswith("downsample.0.weight")
     }
 
     def rename(name: str) -> str:
@@ -144,7 +147,7 @@ def _to_timm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _to_mmpretrain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    pooled = is_pooled(tensors)
+    pooled = _is_d(tensors)
 
     def rename(name: str) -> str:
         stem = re.match(r"stem\.(\d)\.(.*)", name)
