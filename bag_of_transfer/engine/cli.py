@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from bag_of_transfer.engine.bars import stop_bars
-from bag_of_transfer.engine.errors import UserError, mistake_in
+from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.interruption import TerminatedError, listen
 from bag_of_transfer.engine.shared_exit import join_failure
 from bag_of_transfer.engine.stock_configs import config_path
-from bag_of_transfer.engine.write_errors import as_user_error
 
 __all__ = [
     "add_config_flags",

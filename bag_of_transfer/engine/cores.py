@@ -1,4 +1,4 @@
-"""How many cores there are for this process."""
+"""How many cores there are for this process; importable without torch (the demo world is)."""
 
 import os
 

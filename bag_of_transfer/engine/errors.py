@@ -4,17 +4,27 @@ Exit codes: 0 done, 1 internal failure, 2 the user's input, 3 refused because of
 existing state, 75 stopped cleanly (call again), 130/143 interrupted.
 """
 
+import errno
+import os
 from collections.abc import Iterator
 
 __all__ = [
     "NoTruthError",
     "RefusedError",
     "UserError",
+    "as_user_error",
     "chain",
     "mistake_in",
     "told_by_a_worker",
     "without_colons",
 ]
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+READ_ONLY = errno.EROFS
+NO_PERMISSION = (errno.EACCES, errno.EPERM)
+WRONG_KIND = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+# Python and torch raise these without a file's name, too; any other without one is not of a file.
+NAMELESS = (*NO_SPACE, READ_ONLY)
 
 
 class UserError(ValueError):
@@ -63,10 +73,10 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def told_by_a_worker(error: BaseException) -> str | None:
-    """Give the last line of the traceback that torch sends from a loader's worker.
+    """Return the last line of the traceback that torch sends from a loader's worker.
 
     Returns:
-        ``"ValueError: bad box"``; None of an error that was raised here.
+        ``"ValueError: bad box"``; None for an error of this process.
     """
     lines = str(error).strip().splitlines()
     if lines and lines[-1].startswith(" in <"):  # mmengine's, of a TypeError in a hook
@@ -76,10 +86,44 @@ def told_by_a_worker(error: BaseException) -> str | None:
 
 def mistake_in(error: BaseException) -> UserError | None:
     """Find the user's mistake in an error or behind it, from a loader's worker, too."""
-    for one in chain(error):
-        if isinstance(one, UserError):
-            return one
-        kind, _, line = (told_by_a_worker(one) or "").partition(": ")
+    for cause in chain(error):
+        if isinstance(cause, UserError):
+            return cause
+        kind, _, line = (told_by_a_worker(cause) or "").partition(": ")
         if kind == f"{UserError.__module__}.{UserError.__name__}":
             return _FromWorkerError(line)
     return None
+
+
+def as_user_error(error: BaseException) -> UserError | None:
+    """Turn an output that cannot be written into the line that says what to do.
+
+    Args:
+        error: Any error; the chain behind it is searched, too.
+
+    Returns:
+        None without an OSError of a full disk, a missing permission or a file in a folder's place.
+    """
+    for cause in chain(error):
+        if isinstance(cause, OSError) and _is_about_a_file(cause):
+            where = os.fsdecode(cause.filename) if _has_name(cause) else "an output"
+            what = (cause.strerror or os.strerror(cause.errno or 0)).lower()
+            return UserError(what, where, _mend(cause.errno))
+    return None
+
+
+def _has_name(error: OSError) -> bool:
+    return isinstance(error.filename, str | bytes | os.PathLike)
+
+
+def _is_about_a_file(error: OSError) -> bool:
+    known = (*NO_SPACE, READ_ONLY, *NO_PERMISSION, *WRONG_KIND)
+    return error.errno in (known if _has_name(error) else NAMELESS)
+
+
+def _mend(number: int | None) -> str:
+    if number in NO_SPACE:
+        return "free space, or name another folder"
+    if number in WRONG_KIND:
+        return "a file and a folder are in each other's place; name another folder"
+    return "allow it, or name another folder"

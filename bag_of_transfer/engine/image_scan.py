@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
 
+from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_reader import decode_file, read_error
@@ -188,12 +189,5 @@ def _read_cache(store: Path) -> Cache:
 
 
 def _write_cache(store: Path, cache: Cache) -> None:
-    # Whole or not at all: two ranks or two runs may write at the same time.
-    part = store.with_suffix(f".{os.getpid()}.part")
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(cache), encoding="utf-8")
-        part.replace(store)
-    except OSError:  # a cache that can't be written costs time, nothing else
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a cache that can't be written costs time, nothing else
+        write_text(store, json.dumps(cache))

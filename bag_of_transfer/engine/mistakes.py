@@ -22,8 +22,7 @@ from torch import nn
 
 from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.config_vocabulary import find_callables, known_names, parameter_names
-from bag_of_transfer.engine.errors import UserError, mistake_in, told_by_a_worker
-from bag_of_transfer.engine.write_errors import as_user_error
+from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in, told_by_a_worker
 
 __all__ = ["building", "computing_mistake", "late_building_mistake", "out_of_memory"]
 

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.errors import UserError, mistake_in
+from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.engine.write_errors import as_user_error
 from bag_of_transfer.ladder.plan.cells import BACKBONE, Cell, Command, commands
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.ladder.run.fingerprint import forget_code
