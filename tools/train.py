@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import backbones  # noqa: F401  registers ResNetA..D
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401
-from bag_of_transfer.audit.audit import TrickAudit
+from bag_of_transfer.audit.tricks import TrickAudit
 from bag_of_transfer.engine import cli, training
 from bag_of_transfer.engine.config_file import load_config
 from bag_of_transfer.transfer.config.apply import apply_backbone

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import backbones  # noqa: F401  registers ResNetA..D
-from bag_of_transfer.audit.audit import TrickAudit
+from bag_of_transfer.audit.tricks import TrickAudit
 from bag_of_transfer.engine import cli, training
 from bag_of_transfer.engine.config_file import load_config
 

@@ -1,1 +1,1 @@
-"""Whether each trick is at work, read from live objects: the evidence of tricks.json."""
+"""Whether each trick is at work, read from the built objects: the evidence in tricks.json."""

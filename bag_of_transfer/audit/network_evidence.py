@@ -8,42 +8,42 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from mmengine.runner import Runner
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from bag_of_transfer.audit.optimizer_evidence import Finding, bare_model
+from bag_of_transfer.audit.evidence import Evidence, not_seen
 from bag_of_transfer.classification.classifier import ImageClassifier
 from bag_of_transfer.classification.mixing import epochs_left
 
 __all__ = ["distillation", "label_smoothing", "mixup", "model_tweak", "zero_gamma"]
 
-# What residual blocks of all libraries have.
+# Names that the residual blocks of all libraries share.
 CONVS = ("conv1", "conv2")
-# Of a bottleneck before those of a basic block, which has no third norm.
+# The names of a bottleneck's last norm come first: a basic block has no third norm.
 LAST_NORMS = ("last_norm", "norm3", "bn3", "norm2", "bn2")
-NUM_DRAWS = 16  # of mixup's weight; a draw that leaves the images as they are is rare
+NUM_DRAWS = 16  # of mixup's weight: it is rare that one leaves the images as they are
 
 
-def zero_gamma(model: nn.Module) -> Finding:
+def zero_gamma(model: nn.Module) -> Evidence:
     """Count the residual blocks whose last norm multiplies by 0."""
-    norms = [_last_norm(block) for block in _blocks(model)]
+    network = getattr(model, "backbone", model)
+    norms = [_last_norm(block) for block in _blocks(network)]
     if not norms:
-        return Finding(on=False, value=None, evidence=_no_blocks(getattr(model, "backbone", model)))
+        return _no_blocks(network)
     num_zero = sum(norm.weight is not None and not norm.weight.any() for norm in norms)
-    said = f"{num_zero} of {len(norms)} last BN gammas are 0"
-    return Finding(on=0 < num_zero == len(norms), value=num_zero, evidence=said)
+    text = f"{num_zero} of {len(norms)} last BN gammas are 0"
+    return Evidence(on=0 < num_zero == len(norms), value=num_zero, evidence=text)
 
 
-def model_tweak(model: nn.Module) -> Finding:
-    """Tell ResNet-A, -B, -C and -D apart by stem, shortcuts and strides (paper, fig. 1 and 2).
+def model_tweak(model: nn.Module) -> Evidence:
+    """Distinguish ResNet-A, -B, -C and -D by stem, shortcuts and strides (paper, fig. 1 and 2).
 
     ``on`` is False for A, the original, and for B without bottlenecks, which equals it.
     """
     network = getattr(model, "backbone", model)
     blocks = list(_blocks(network))
     if not blocks:
-        return Finding(on=False, value=None, evidence=_no_blocks(network))
+        return _no_blocks(network)
     inside = {id(part) for block in blocks for part in block.modules()}
     outside = [part for part in network.modules() if id(part) not in inside]
     num_stem = sum(isinstance(part, _ConvNd) for part in outside)
@@ -56,70 +56,69 @@ def model_tweak(model: nn.Module) -> Finding:
         variant = "A" if where == "the first 1x1" else "B"
     else:
         variant = "other"
-    said = f"convolutions in the stem: {num_stem}, pooled shortcuts: {num_pooled} of "
-    said += f"{len(shortcuts)}, stride in {where}"
+    text = f"convolutions in the stem: {num_stem}, pooled shortcuts: {num_pooled} of "
+    text += f"{len(shortcuts)}, stride in {where}"
     is_a = variant == "A"
     if variant == "B" and not hasattr(blocks[0], "conv3"):
-        is_a, said = True, f"{said}; without bottlenecks B equals A"
-    return Finding(on=not is_a, value=variant, evidence=said)
+        is_a, text = True, f"{text}; without bottlenecks B equals A"
+    return Evidence(on=not is_a, value=variant, evidence=text)
 
 
-def label_smoothing(model: nn.Module) -> Finding:
+def label_smoothing(model: nn.Module) -> Evidence:
     """Send one label through the classifier's own softening and look at the row."""
     if not isinstance(model, ImageClassifier):
-        return _no_such(model, "smooths no labels")
+        return _no_classifier(model, "smooths no labels")
     label = torch.zeros(1, dtype=torch.long, device=_device(model))
-    true, *others = model._soften(label)[0].tolist()
-    said = f"a label of {model.num_classes} classes becomes {true:.4g} for the true one"
+    true, *others = model.soften(label)[0].tolist()
+    text = f"a label of {model.num_classes} classes becomes {true:.4g} for the true one"
     if true == 1 or not others:
-        return Finding(on=False, value=None, evidence=said)
+        return not_seen(text)
     form = (model.label_smoothing or {}).get("form")
     eps = others[0] * model.num_classes if form == "uniform" else 1 - true
     value = {"eps": round(eps, 6), "form": form}
-    return Finding(on=True, value=value, evidence=f"{said} and {others[0]:.4g} for each other")
+    return Evidence(on=True, value=value, evidence=f"{text} and {others[0]:.4g} for each other")
 
 
-def distillation(model: nn.Module) -> Finding:
+def distillation(model: nn.Module) -> Evidence:
     """Look at the teacher that is loaded and at the weight of its loss."""
     if not isinstance(model, ImageClassifier):
-        return _no_such(model, "has no teacher")
+        return _no_classifier(model, "has no teacher")
     if model.distillation is None or model.teacher is None:
-        return Finding(on=False, value=None, evidence="no teacher is loaded")
+        return not_seen("no teacher is loaded")
     network, setting = model.teacher.network, model.distillation
     weights = list(network.parameters())
     value = {key: setting[key] for key in ("temperature", "hard_weight", "soft_weight")}
-    said = (
+    text = (
         f"teacher {type(network).__name__} of {sum(p.numel() for p in weights):,} parameters, "
         f"{sum(p.numel() for p in weights if p.requires_grad):,} of them trained; T = "
         f"{setting['temperature']:g}, loss {setting['hard_weight']:g} x labels + "
         f"{setting['soft_weight']:g} x teacher"
     )
-    return Finding(on=setting["soft_weight"] > 0, value=value, evidence=said)
+    return Evidence(on=setting["soft_weight"] > 0, value=value, evidence=text)
 
 
-def mixup(runner: Runner) -> Finding:
+def mixup(model: nn.Module, max_epochs: int) -> Evidence:
     """Send a black and a white image through the classifier's own mixing, again and again."""
-    model = bare_model(runner)
     if not isinstance(model, ImageClassifier):
-        return _no_such(model, "mixes no images")
+        return _no_classifier(model, "mixes no images")
     if model.mixup and epochs_left() <= (off := model.mixup["off_epochs"]):
-        said = f"off in the last {off} of {runner.max_epochs} epochs, which have begun"
-        return Finding(on=off < runner.max_epochs, value=dict(model.mixup), evidence=said)
+        text = f"off in the last {off} of {max_epochs} epochs, which have begun"
+        return Evidence(on=off < max_epochs, value=dict(model.mixup), evidence=text)
     images = torch.tensor([0.0, 1.0], device=_device(model)).reshape(2, 1, 1, 1)
-    with torch.random.fork_rng(devices=[]):  # the run's own draws stay as they would be
-        mixed = [model._mix(images, images.flatten(1))[0] for _ in range(NUM_DRAWS)]
-    num_mixed = sum(not torch.equal(one, images) for one in mixed)
-    said = f"{num_mixed} of {NUM_DRAWS} batches of two images came out mixed"
+    with torch.random.fork_rng(devices=[]):  # the run's own draws do not change
+        mixed = [model.mix(images, images.flatten(1))[0] for _ in range(NUM_DRAWS)]
+    num_mixed = sum(not torch.equal(batch, images) for batch in mixed)
+    text = f"{num_mixed} of {NUM_DRAWS} batches of two images came out mixed"
     value = dict(model.mixup) if model.mixup else None
-    return Finding(on=num_mixed > 0, value=value, evidence=said)
+    return Evidence(on=num_mixed > 0, value=value, evidence=text)
 
 
-def _no_such(model: nn.Module, what: str) -> Finding:
-    return Finding(on=False, value=None, evidence=f"{type(model).__name__} {what}")
+def _no_classifier(model: nn.Module, what: str) -> Evidence:
+    return not_seen(f"{type(model).__name__} {what}")
 
 
-def _no_blocks(model: nn.Module) -> str:
-    return f"no residual blocks as a ResNet's in {type(model).__name__}"
+def _no_blocks(network: nn.Module) -> Evidence:
+    return not_seen(f"no residual blocks as a ResNet's in {type(network).__name__}")
 
 
 def _blocks(model: nn.Module) -> Iterator[Any]:
@@ -131,9 +130,9 @@ def _blocks(model: nn.Module) -> Iterator[Any]:
 
 
 def _last_norm(block: Any) -> Any:
-    # Ours, mmdet's and mmseg's whatever the kind of norm, timm's; None in other blocks.
-    found = (getattr(block, name, None) for name in LAST_NORMS)
-    return next((norm for norm in found if hasattr(norm, "weight")), None)
+    # Finds ours, mmdet's and mmseg's (whatever the kind of norm) and timm's.
+    norms = (getattr(block, name, None) for name in LAST_NORMS)
+    return next((norm for norm in norms if hasattr(norm, "weight")), None)
 
 
 def _stride_place(blocks: list[Any]) -> str:

@@ -17,12 +17,7 @@ from torch import Tensor, nn
 
 from bag_of_transfer.classification.distillation import Teacher, distillation_loss
 from bag_of_transfer.classification.mixing import draw_lambda, epochs_left, mixup, reversed_order
-from bag_of_transfer.classification.settings import (
-    checked,
-    distillation_settings,
-    label_smoothing_settings,
-    mixup_settings,
-)
+from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.targets import smooth_one_hot, soft_cross_entropy
 from bag_of_transfer.classification.teachers import load_teacher
 from bag_of_transfer.engine.errors import UserError
@@ -90,9 +85,9 @@ class ImageClassifier(BaseModel):
         self.backbone = _backbone(backbone)
         in_channels = self.backbone.out_channels[self.backbone.out_indices[-1]]
         self.head = MODELS.build({"in_channels": in_channels, **head})
-        self.label_smoothing = checked(label_smoothing_settings, label_smoothing)
-        self.mixup = checked(mixup_settings, mixup)
-        self.distillation = checked(distillation_settings, distillation)
+        self.label_smoothing = complete_setting("label_smoothing", label_smoothing)
+        self.mixup = complete_setting("mixup", mixup)
+        self.distillation = complete_setting("distillation", distillation)
 
     def forward(
         self,
@@ -121,8 +116,8 @@ class ImageClassifier(BaseModel):
         self, inputs: Float[Tensor, "B C H W"], labels: Int[Tensor, " B"]
     ) -> dict[str, Tensor]:
         """Apply each trick that is on; a trick that is off hands its arguments through."""
-        targets = self._soften(labels)
-        inputs, targets = self._mix(inputs, targets)
+        targets = self.soften(labels)
+        inputs, targets = self.mix(inputs, targets)
         logits = self.logits(inputs)
         losses = {"loss": soft_cross_entropy(logits, targets)}
         return self._distil(losses, logits, inputs)
@@ -151,10 +146,12 @@ class ImageClassifier(BaseModel):
         mean, std = own.mean.flatten().tolist(), own.std.flatten().tolist()
         return load_teacher(self.distillation["teacher"], self.num_classes, mean, std)
 
-    def _soften(self, labels: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
+    def soften(self, labels: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
+        """Return the targets that the loss compares with: one-hot, or smoothed."""
         return smooth_one_hot(labels, self.num_classes, **(self.label_smoothing or {"eps": 0.0}))
 
-    def _mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return images and targets mixed by a fresh draw, or as they are while mixup is off."""
         if self.mixup is None or epochs_left() <= self.mixup["off_epochs"]:
             return inputs, targets
         # Seeded from torch's CPU generator: one seed to keep, and no wait for the GPU.

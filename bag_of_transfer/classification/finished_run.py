@@ -11,14 +11,13 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.classification.classifier import ImageClassifier
+from bag_of_transfer.classification.settings import TRICKS
 from bag_of_transfer.engine.checkpoints import load_checkpoint, state_dict_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json, read_json_lines
 
 __all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
 
-# Settings that only training needs; a teacher may be gone by now.
-TRAINING_ONLY = ("label_smoothing", "mixup", "distillation")
 MEND = "give the work dir of a train_cls.py run"
 
 
@@ -85,7 +84,7 @@ def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, 
     if cfg.get("val_dataloader") is None:
         mend = "give one that had: the logits are those of its images"
         raise UserError("the run had no validation split", path, mend)
-    cfg.model.update(dict.fromkeys(TRAINING_ONLY))
+    cfg.model.update(dict.fromkeys(TRICKS))  # they only matter in training; a teacher may be gone
     model = MODELS.build(cfg.model)
     try:
         model.load_state_dict(state_dict_of(load_checkpoint(checkpoint), checkpoint))

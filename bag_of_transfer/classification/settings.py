@@ -1,4 +1,4 @@
-"""The classifier's settings: defaults with their sources, and a try before any training.
+"""The classifier's tricks: default settings with their sources, checked before any training.
 
 Source: arXiv:1812.01187, sec. 5.2 to 5.4, and its code (GluonCV).
 """
@@ -15,37 +15,24 @@ from bag_of_transfer.classification.mixing import draw_lambda
 from bag_of_transfer.classification.targets import smooth_one_hot
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["checked", "distillation_settings", "label_smoothing_settings", "mixup_settings"]
-
-
-def checked(
-    complete: Callable[..., dict[str, Any]], setting: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-    """Fill in what ``setting`` leaves out by one of the functions below; None stays None.
-
-    Raises:
-        UserError: If a key is unknown or a value is out of its range.
-    """
-    if setting is None:
-        return None
-    try:
-        return complete(**setting)
-    except (TypeError, ValueError) as error:
-        where = f"model.{complete.__name__.removesuffix('_settings')}"
-        where += f"={dict(setting) if isinstance(setting, Mapping) else setting!r}"
-        what = str(error).removeprefix(f"{complete.__name__}() ")
-        raise UserError(what, where, "see ImageClassifier in classification/") from error
+__all__ = [
+    "TRICKS",
+    "complete_setting",
+    "distillation_settings",
+    "label_smoothing_settings",
+    "mixup_settings",
+]
 
 
 def label_smoothing_settings(eps: float | int = 0.1, form: str = "paper") -> dict[str, Any]:
-    """Take the paper's eps (sec. 5.2) and form unless told otherwise."""
+    """Take the paper's eps (sec. 5.2) and form unless the config states others."""
     eps = _number(eps, "label smoothing's eps")
     smooth_one_hot(torch.zeros(1, dtype=torch.long), 2, eps, form)
     return {"eps": eps, "form": form}
 
 
 def mixup_settings(alpha: float | int = 0.2, off_epochs: int = 0) -> dict[str, Any]:
-    """Take the paper's alpha (sec. 5.4), and mix until the end, unless told otherwise.
+    """Take the paper's alpha (sec. 5.4), and mix until the end, unless the config states others.
 
     Raises:
         ValueError: If ``off_epochs`` is below 0 or no whole number.
@@ -63,7 +50,7 @@ def distillation_settings(
     hard_weight: float | int = 0.5,  # GluonCV train_imagenet.py, --hard-weight; the paper's is 1
     soft_weight: float | int = 0.5,  # GluonCV loss.py: 1 - hard_weight; the paper's is 1
 ) -> dict[str, Any]:
-    """Take the paper's temperature and its code's weights unless told otherwise.
+    """Take the paper's temperature and its code's weights unless the config states others.
 
     Raises:
         ValueError: If a weight is below 0, or the teacher no dict.
@@ -82,9 +69,36 @@ def distillation_settings(
     return {"teacher": dict(teacher), "temperature": temperature, **weights}
 
 
+# The only list of the classifier's tricks: a trick is an argument of ImageClassifier by this name,
+# and an attribute that holds the completed setting.
+TRICKS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "label_smoothing": label_smoothing_settings,
+    "distillation": distillation_settings,
+    "mixup": mixup_settings,
+}
+
+
+def complete_setting(trick: str, setting: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Check the setting of a trick and add the defaults that it leaves out; None stays None.
+
+    Raises:
+        UserError: If a key is unknown or a value is out of its range.
+    """
+    if setting is None:
+        return None
+    complete = TRICKS[trick]
+    try:
+        return complete(**setting)
+    except (TypeError, ValueError) as error:
+        shown = dict(setting) if isinstance(setting, Mapping) else setting
+        what = str(error).removeprefix(f"{complete.__name__}() ")
+        mend = "see ImageClassifier in classification/"
+        raise UserError(what, f"model.{trick}={shown!r}", mend) from error
+
+
 def _number(value: Any, name: str) -> float:
-    """Take a finite number, and neither a text nor a switch, for a setting."""
+    """Return a finite number; refuse texts and booleans."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not abs(value) <= sys.float_info.max:  # nor an int beyond it
+    if not is_number or not abs(value) <= sys.float_info.max:  # an int may be larger
         raise ValueError(f"{name} must be a finite number, got {value!r}")
     return float(value)

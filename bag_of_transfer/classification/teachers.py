@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bag_of_transfer.classification.distillation import Teacher
+from bag_of_transfer.classification.settings import TRICKS
 from bag_of_transfer.engine.checkpoints import load_checkpoint, meta_of, state_dict_of
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError
@@ -78,8 +79,7 @@ def _from_checkpoint(checkpoint: str) -> _Trained:
     if model.get("type") != "ImageClassifier":
         mend = "give one that tools/train_cls.py wrote, or type='timm' with a name"
         raise UserError("the checkpoint does not describe a classifier", checkpoint, mend)
-    for trick in ("label_smoothing", "mixup", "distillation"):
-        model[trick] = None  # it only answers; its own teacher may be gone
+    model |= dict.fromkeys(TRICKS)  # they only matter in training; its own teacher may be gone
     state = state_dict_of(contents, checkpoint)
     network = build_described(admit(model, checkpoint), state, checkpoint)
     _fill(network, state, checkpoint)

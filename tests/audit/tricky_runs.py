@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 import backbones  # noqa: F401  registers ResNetA..D
-from bag_of_transfer.audit.audit import audit
+from bag_of_transfer.audit.tricks import audit
 from bag_of_transfer.engine import checkpoints, precision  # noqa: F401  register their types
 from bag_of_transfer.engine.lr import apply_lr_rule
 

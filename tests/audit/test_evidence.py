@@ -5,7 +5,7 @@ from torch import nn
 
 import backbones
 from bag_of_transfer.audit.network_evidence import label_smoothing, model_tweak, zero_gamma
-from bag_of_transfer.audit.optimizer_evidence import lr_decay, warmup
+from bag_of_transfer.audit.schedule_evidence import lr_decay, warmup
 from bag_of_transfer.classification.classifier import ImageClassifier
 from bag_of_transfer.engine.schedules import lr_curve
 

@@ -15,9 +15,10 @@ from mmengine.runner import Runner
 from torch import nn
 
 import backbones
-from bag_of_transfer.audit.audit import TrickAudit
+from bag_of_transfer.audit.tricks import TrickAudit
+from bag_of_transfer.classification.settings import TRICKS as CLASSIFIER_TRICKS
 from bag_of_transfer.engine.precision import AutocastOptimWrapper
-from tests.classification.tricky_runs import (
+from tests.audit.tricky_runs import (
     BATCH,
     EPOCHS,
     classifier,
@@ -69,6 +70,11 @@ def test_every_trick_is_seen_with_its_numbers(teacher: str, tmp_path: Path) -> N
     assert values["mixed_precision"] == "bf16"
     assert values["label_smoothing"] == {"eps": 0.1, "form": "paper"}
     assert values["model_tweak"] == "D"
+
+
+def test_every_trick_of_the_classifier_is_audited() -> None:
+    assert len(CLASSIFIER_TRICKS) == 3
+    assert CLASSIFIER_TRICKS.keys() <= set(TRICKS)
 
 
 def test_a_plain_run_has_no_trick(tmp_path: Path) -> None:
