@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.ladder.folder import LOCK
 from bag_of_transfer.ladder.run import command, export_import, status
 
 EXAMPLE = """python tools/ladder.py configs/ladder/demo.py
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{len(export_import.export_cells(root, args.export))} cells in {args.export}")
         return 0
     if args.import_:
-        with status.locked(root / ".lock"):
+        with status.locked(root / LOCK):
             came, stayed = export_import.import_cells(root, args.import_)
         print(f"{len(came)} cells came in, {len(stayed)} were here already")
         return 0

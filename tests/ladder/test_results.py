@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.cell_files import (
     changed_settings,
     damaged_files,
@@ -17,7 +18,7 @@ from bag_of_transfer.ladder.report.cell_files import (
     read_settings,
     read_tricks,
 )
-from bag_of_transfer.ladder.report.results import PRETRAINING, Ladder, read_results
+from bag_of_transfer.ladder.report.results import Ladder, read_results
 from tests.ladder import drawn_ladder as drawn
 
 

@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bag_of_transfer.ladder.plan.spec import PRETRAINING, SCRATCH, Ladder, Rung, Task, selection_of
+from bag_of_transfer.ladder.folder import (
+    BACKBONE,
+    LAST_CHECKPOINT,
+    METRICS,
+    PER_IMAGE,
+    PREDICTIONS,
+    PRETRAINING,
+    SCRATCH,
+    CellKind,
+    Selection,
+    cell_key,
+)
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task, selection_of
 
-__all__ = ["BACKBONE", "LAST", "Cell", "Command", "commands", "plan"]
+__all__ = ["Cell", "Command", "commands", "plan"]
 
-LAST, BACKBONE = "last_checkpoint", "backbone.safetensors"
 Command = tuple[str, ...]
 
 
@@ -34,7 +45,7 @@ class Cell:
     @property
     def key(self) -> str:
         """Its folder, seen from the ladder's: ``seed0/b_standard/detection``."""
-        return _key(self.rung.name, self.task.name if self.task else PRETRAINING, self.seed)
+        return cell_key(self.rung.name, self.task.name if self.task else PRETRAINING, self.seed)
 
     @property
     def folder(self) -> Path:
@@ -42,7 +53,7 @@ class Cell:
         return self.root / self.key
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> CellKind:
         """``"cls"``, ``"det"`` or ``"seg"``."""
         return self.task.kind if self.task else "cls"
 
@@ -57,7 +68,7 @@ class Cell:
     def cfg_options(self) -> tuple[str, ...]:
         """Overrides of that config."""
         if self.task is None and self.rung.teacher:
-            checkpoint = self.root / self.needs[0] / LAST
+            checkpoint = self.root / self.needs[0] / LAST_CHECKPOINT
             teacher = f"model.distillation.teacher.checkpoint={checkpoint}"
             return (*self.rung.cfg_options, teacher)
         return self.task.cfg_options if self.task else self.rung.cfg_options
@@ -84,10 +95,6 @@ def plan(ladder: Ladder, root: Path) -> list[Cell]:
     return list(cells.values())
 
 
-def _key(rung: str, task: str, seed: int) -> str:
-    return f"seed{seed}/{rung}/{task}"
-
-
 def _seed_of(ladder: Ladder, rung: Rung, seed: int) -> int:
     return ladder.shared_seed if rung.seeds == "shared" else seed
 
@@ -95,7 +102,7 @@ def _seed_of(ladder: Ladder, rung: Rung, seed: int) -> int:
 def _backbone_of(ladder: Ladder, rung: Rung, seed: int) -> tuple[str, ...]:
     if rung.kind == SCRATCH:
         return ()
-    return (_key(rung.name, PRETRAINING, _seed_of(ladder, rung, seed)),)
+    return (cell_key(rung.name, PRETRAINING, _seed_of(ladder, rung, seed)),)
 
 
 def _pretraining(ladder: Ladder, rung: Rung, seed: int, root: Path) -> list[Cell]:
@@ -108,7 +115,7 @@ def _pretraining(ladder: Ladder, rung: Rung, seed: int, root: Path) -> list[Cell
     return [*before, Cell(rung, None, own, own, tuple(cell.key for cell in before[-1:]), root)]
 
 
-def commands(cell: Cell, selection: str, resume: bool = False) -> list[Command]:
+def commands(cell: Cell, selection: Selection, resume: bool = False) -> list[Command]:
     """Say what makes a cell, one command of ours after another.
 
     Args:
@@ -117,16 +124,16 @@ def commands(cell: Cell, selection: str, resume: bool = False) -> list[Command]:
         resume: Go on from the newest checkpoint in the cell's folder.
     """
     picked = selection_of(cell.task, selection) == "val"
-    own, tested = cell.folder, "best" if picked else LAST
-    metrics = ("--out", str(own / "metrics.json"))
+    own, tested = cell.folder, "best" if picked else LAST_CHECKPOINT
+    metrics = ("--out", str(own / METRICS))
     options = ("--cfg-options", *cell.cfg_options) if cell.cfg_options else ()
     go_on = ("--resume",) if resume else ()
     logs = ("--work-dir", str(own))
     where = (*logs, "--seed", str(cell.seed), *go_on)
     if cell.task:
         config = str(cell.task.config)
-        kept = ("--per-image", str(own / "per_image.npz"))
-        dumped = ("--dump-predictions", str(own / "predictions"))
+        kept = ("--per-image", str(own / PER_IMAGE))
+        dumped = ("--dump-predictions", str(own / PREDICTIONS))
         return [
             ("tools/train.py", config, *where, "--backbone", cell.start, *options),
             ("tools/test.py", config, str(own / tested), *metrics, *kept, *dumped, *logs, *options),
@@ -136,7 +143,7 @@ def commands(cell: Cell, selection: str, resume: bool = False) -> list[Command]:
         return [("tools/convert_weights.py", cell.rung.source, backbone, "--force")]
     if cell.rung.kind == "file":
         return []  # bag_of_transfer.ladder.run.cell_process copies it
-    config, last = cell.rung.source, str(own / LAST)
+    config, last = cell.rung.source, str(own / LAST_CHECKPOINT)
     return [
         ("tools/train_cls.py", config, *where, *options),
         ("tools/export_backbone.py", last, backbone, "--force"),

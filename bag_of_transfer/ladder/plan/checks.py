@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bag_of_transfer.engine.config_file import leaf_keys
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["check_folder_name", "check_keys", "existing_config", "one_of"]
+
+Word = TypeVar("Word", bound=str)
 
 
 def check_keys(stated: Iterable[str], known: Iterable[str], where: object) -> None:
@@ -21,15 +23,15 @@ def check_keys(stated: Iterable[str], known: Iterable[str], where: object) -> No
         raise UserError(f"unknown key {unknown[0]!r}", where, f"known: {', '.join(sorted(known))}")
 
 
-def one_of(value: Any, known: Sequence[str], where: str) -> str:
-    """Give ``value`` back.
+def one_of(value: Any, known: Sequence[Word], where: str) -> Word:
+    """Return ``value``, which is one of ``known``.
 
     Raises:
-        UserError: If it is not in ``known``.
+        UserError: If it is not.
     """
     if value not in known:
         raise UserError(f"{value!r} is not known", where, f"use one of {', '.join(known)}")
-    return str(value)
+    return known[known.index(value)]
 
 
 def existing_config(config: str, where: str) -> Path:

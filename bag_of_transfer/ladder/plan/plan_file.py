@@ -6,10 +6,10 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.ladder.plan.spec import SCRATCH, Ladder, Rung
+from bag_of_transfer.ladder.folder import PLAN, SCHEMA, SCRATCH, SOURCES, seed_folder
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung
 
 __all__ = [
-    "PLAN",
     "describe",
     "identity",
     "other_seeds",
@@ -18,8 +18,6 @@ __all__ = [
     "write_plan",
 ]
 
-SCHEMA = 1
-PLAN = "ladder.json"
 SCRATCH_NOTE = (
     "scratch starts from random weights: nothing is frozen and all BN is trained there, the one "
     "difference of recipe"
@@ -43,7 +41,7 @@ def other_seeds(ladder: Ladder, root: Path) -> list[int]:
     plan = read_plan(root)
     if plan is None or _identities(plan) != _identities(describe(ladder)):
         return []
-    begun = (seed for seed in plan["seeds"] if (root / f"seed{seed}").is_dir())
+    begun = (seed for seed in plan["seeds"] if (root / seed_folder(seed)).is_dir())
     return [seed for seed in begun if seed not in ladder.seeds]
 
 
@@ -103,9 +101,7 @@ def _rung(rung: Rung) -> dict[str, Any]:
     return {
         "kind": rung.kind,
         "label": rung.label,
-        "config": rung.source if rung.kind == "config" else None,
-        "file": rung.source if rung.kind == "file" else None,
-        "model": rung.source if rung.kind == "model" else None,
+        **{source: rung.source if rung.kind == source else None for source in SOURCES},
         "teacher": rung.teacher or None,
         "seeds": rung.seeds,
         "published": dict(rung.published or {}),

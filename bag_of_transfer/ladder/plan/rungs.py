@@ -9,6 +9,7 @@ from typing import Any
 from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.paper_rows import paper_rows
+from bag_of_transfer.ladder.folder import SCRATCH, SEED_KINDS, SOURCES, RungKind, SeedKind, Source
 from bag_of_transfer.ladder.plan.checks import (
     check_folder_name,
     check_keys,
@@ -18,14 +19,11 @@ from bag_of_transfer.ladder.plan.checks import (
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.convert.model_zoos import check_model_name
 
-__all__ = ["SCRATCH", "SEEDS", "Rung", "read_rungs"]
+__all__ = ["Rung", "read_rungs"]
 
-SCRATCH = "scratch"
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 CLASSIFICATION = "mmengine"  # the default_scope that tools/train_cls.py takes
-KINDS = ("config", "file", "model")
-KEYS = {*KINDS, "teacher", "teaches_only", "cfg_options", "seeds", "label", "row"}
-SEEDS = ("matched", "shared")
+KEYS = {*SOURCES, "teacher", "teaches_only", "cfg_options", "seeds", "label", "row"}
 
 
 @dataclass(frozen=True)
@@ -48,18 +46,18 @@ class Rung:
     """
 
     name: str
-    kind: str
+    kind: RungKind
     source: str = ""
     label: str = ""
     teacher: str = ""
     teaches_only: bool = False
     cfg_options: tuple[str, ...] = ()
-    seeds: str = "matched"
+    seeds: SeedKind = "matched"
     row: str = ""
     published: Mapping[str, float] | None = None
 
 
-def read_rungs(stated: Mapping[str, Any], seeds: str, path: Path) -> tuple[Rung, ...]:
+def read_rungs(stated: Mapping[str, Any], seeds: SeedKind, path: Path) -> tuple[Rung, ...]:
     """Read and check what a ladder config states of its rungs.
 
     Args:
@@ -102,24 +100,24 @@ def _check_labels(tuned: list[Rung], where: str) -> None:
             raise UserError(what, where, "tables tell rungs by it: state label= of one of them")
 
 
-def _rung(name: str, stated: Any, seeds: str, where: str) -> Rung:
+def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
     if stated in (None, SCRATCH):
         return Rung(name, SCRATCH, label=name.replace("_", " "))
     if not isinstance(stated, Mapping):
         mend = "say None for a random start, or dict(config=...), dict(file=...), dict(model=...)"
         raise UserError(f"a rung cannot be {stated!r}", where, mend)
     check_keys(stated, KEYS, where)
-    kinds = [kind for kind in KINDS if stated.get(kind)]
+    kinds = [kind for kind in SOURCES if stated.get(kind)]
     if len(kinds) != 1:
         said = " and ".join(kinds) or "nothing"
-        raise UserError(f"it names {said}", where, f"name one of {', '.join(KINDS)}")
+        raise UserError(f"it names {said}", where, f"name one of {', '.join(SOURCES)}")
     kind = kinds[0]
     source = str(stated[kind])
     _check_source(kind, source, f"{where}.{kind}")
     row = stated.get("row", "")
     if row:
         one_of(row, list(_published()), f"{where}.row")
-    said_seeds = one_of(stated.get("seeds", seeds), SEEDS, f"{where}.seeds")
+    said_seeds = one_of(stated.get("seeds", seeds), SEED_KINDS, f"{where}.seeds")
     return Rung(
         name=name,
         kind=kind,
@@ -134,7 +132,7 @@ def _rung(name: str, stated: Any, seeds: str, where: str) -> Rung:
     )
 
 
-def _check_source(kind: str, source: str, where: str) -> None:
+def _check_source(kind: Source, source: str, where: str) -> None:
     if kind == "file":
         read_card(source)
     elif kind == "model":

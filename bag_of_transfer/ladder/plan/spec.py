@@ -10,17 +10,12 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config_file import leaf_keys, read_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.folder import SCRATCH, SEED_KINDS, SELECTIONS, Selection
 from bag_of_transfer.ladder.plan.checks import one_of
-from bag_of_transfer.ladder.plan.rungs import SCRATCH, SEEDS, Rung, read_rungs
-from bag_of_transfer.ladder.plan.tasks import (
-    PRETRAINING,
-    SELECTIONS,
-    Task,
-    read_tasks,
-    selection_of,
-)
+from bag_of_transfer.ladder.plan.rungs import Rung, read_rungs
+from bag_of_transfer.ladder.plan.tasks import Task, read_tasks, selection_of
 
-__all__ = ["PRETRAINING", "SCRATCH", "Ladder", "Rung", "Task", "read_ladder", "selection_of"]
+__all__ = ["Ladder", "Rung", "Task", "read_ladder", "selection_of"]
 
 KEYS = {*("rungs", "tasks", "seeds", "reference", "pretrain_seeds", "selection", "num_pictures")}
 ALIKE = 0.75  # difflib's ratio from which a key is taken for a misspelt one ("referenze": 0.89)
@@ -50,7 +45,7 @@ class Ladder:
     seeds: tuple[int, ...]
     shared_seed: int
     reference: str
-    selection: str = "last"
+    selection: Selection = "last"
     num_pictures: int = 6
 
 
@@ -70,7 +65,7 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     _check_form(cfg, path)
     stated_seeds = _seeds(cfg.seeds, path)
     selection = one_of(cfg.get("selection", "last"), SELECTIONS, f"{path}: selection")
-    default = one_of(cfg.get("pretrain_seeds", "matched"), SEEDS, f"{path}: pretrain_seeds")
+    default = one_of(cfg.get("pretrain_seeds", "matched"), SEED_KINDS, f"{path}: pretrain_seeds")
     rungs = read_rungs(cfg.rungs, default, path)
     names = [rung.name for rung in rungs if not rung.teaches_only]
     reference = cfg.get("reference", SCRATCH if SCRATCH in names else names[0])

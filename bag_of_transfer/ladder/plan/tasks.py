@@ -13,13 +13,12 @@ from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.own_metrics import judge_in_percent
+from bag_of_transfer.ladder.folder import PRETRAINING, Selection, TaskKind
 from bag_of_transfer.ladder.plan.checks import check_folder_name, check_keys, existing_config
 
-__all__ = ["PRETRAINING", "SELECTIONS", "Task", "read_tasks", "selection_of"]
+__all__ = ["Task", "read_tasks", "selection_of"]
 
-PRETRAINING = "pretraining"  # the folder of a rung's pretraining, beside those of the tasks
-LAST, VAL = SELECTIONS = ("last", "val")
-KINDS = {"mmdet": "det", "mmseg": "seg"}
+KINDS: dict[str, TaskKind] = {"mmdet": "det", "mmseg": "seg"}
 METRICS = {"CocoBoxMetric": ("AP",), "VocMetric": ("mAP_voc07",), "SegMetric": ("pixAcc", "mIoU")}
 KEYS = {"config", "cfg_options", "published_split"}
 
@@ -39,14 +38,14 @@ class Task:
     """
 
     name: str
-    kind: str
+    kind: TaskKind
     config: Path
     metrics: tuple[str, ...]
     cfg_options: tuple[str, ...] = ()
     published_split: bool = False
 
 
-def selection_of(task: Task | None, selection: str) -> str:
+def selection_of(task: Task | None, selection: Selection) -> Selection:
     """Say which checkpoint of a task is tested.
 
     Args:
@@ -57,10 +56,10 @@ def selection_of(task: Task | None, selection: str) -> str:
         ``"val"``, the best on val, where the ladder picks and the task has a val split of its own;
         else ``"last"``.
     """
-    return LAST if task is None or task.published_split else selection
+    return "last" if task is None or task.published_split else selection
 
 
-def read_tasks(stated: Mapping[str, Any], selection: str, path: Path) -> tuple[Task, ...]:
+def read_tasks(stated: Mapping[str, Any], selection: Selection, path: Path) -> tuple[Task, ...]:
     """Read and check what a ladder config states of its tasks.
 
     Args:
@@ -75,7 +74,7 @@ def read_tasks(stated: Mapping[str, Any], selection: str, path: Path) -> tuple[T
     return tuple(_task(name, one, selection, path) for name, one in stated.items())
 
 
-def _task(name: str, stated: Any, selection: str, path: Path) -> Task:
+def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
     where = f"{path}: tasks.{name}"
     check_folder_name(name, f"{path}: tasks")
     if name == PRETRAINING:
@@ -94,7 +93,7 @@ def _task(name: str, stated: Any, selection: str, path: Path) -> Task:
         raise UserError("it is neither a detection nor a segmentation config", where, mend)
     metrics = _metrics(cfg, f"{where} ({config})")
     task = Task(name, kind, config, metrics, cfg_options, bool(stated.get("published_split")))
-    if selection_of(task, selection) == VAL:
+    if selection_of(task, selection) == "val":
         _check_val(cfg, f"{where} ({config})")
     return task
 

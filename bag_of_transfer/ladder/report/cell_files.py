@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bag_of_transfer.engine.json_file import read_json, read_json_lines
+from bag_of_transfer.ladder.folder import CARD, CONFIG, CURVE, FLAT_CONFIG, PER_IMAGE, TRICKS
 from bag_of_transfer.ladder.report.results import Cell
 
 __all__ = [
@@ -31,22 +32,22 @@ PLACES = {"work_dir", "experiment_name", "backbone_file", "resume", "load_from",
 
 def read_curve(cell: Cell) -> list[dict[str, Any]]:
     """Read ``curve.jsonl``: a line per epoch with ``epoch lr loss`` and validation metrics."""
-    return _quietly(_curve, cell.folder / "curve.jsonl") or []
+    return _quietly(_curve, cell.folder / CURVE) or []
 
 
 def read_tricks(cell: Cell) -> dict[str, dict[str, Any]]:
     """Read which tricks were on, with the evidence; empty where there is no ``tricks.json``."""
-    return _quietly(_entries, cell.folder / "tricks.json") or {}
+    return _quietly(_entries, cell.folder / TRICKS) or {}
 
 
 def read_card(cell: Cell) -> dict[str, Any]:
     """Read the backbone's card; empty where there is none."""
-    return _quietly(_card, cell.folder / "backbone.json") or {}
+    return _quietly(_card, cell.folder / CARD) or {}
 
 
 def read_per_image(cell: Cell) -> dict[str, np.ndarray]:
     """Read what was counted per test image; empty where there is no ``per_image.npz``."""
-    return _quietly(_arrays, cell.folder / "per_image.npz") or {}
+    return _quietly(_arrays, cell.folder / PER_IMAGE) or {}
 
 
 def read_settings(folder: Path) -> dict[str, str]:
@@ -54,8 +55,8 @@ def read_settings(folder: Path) -> dict[str, str]:
 
     Where results were published, ``resolved_config.json`` holds just that.
     """
-    stated = _quietly(_settings, folder / "resolved_config.py")
-    return stated or _quietly(_texts, folder / "resolved_config.json") or {}
+    stated = _quietly(_settings, folder / CONFIG)
+    return stated or _quietly(_texts, folder / FLAT_CONFIG) or {}
 
 
 def damaged_files(cells: Iterable[Cell]) -> list[tuple[Cell, str, str]]:
@@ -165,10 +166,10 @@ def _children(node: ast.expr) -> list[tuple[str, ast.expr]] | None:
 # RecursionError: a config nested deeper than Python's parser goes.
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, RecursionError)
 READERS: dict[str, Callable[[Path], Any]] = {
-    "curve.jsonl": _curve,
-    "tricks.json": _entries,
-    "backbone.json": _card,
-    "per_image.npz": _arrays,
-    "resolved_config.py": _settings,
-    "resolved_config.json": _texts,
+    CURVE: _curve,
+    TRICKS: _entries,
+    CARD: _card,
+    PER_IMAGE: _arrays,
+    CONFIG: _settings,
+    FLAT_CONFIG: _texts,
 }

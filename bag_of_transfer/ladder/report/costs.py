@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from statistics import median
 
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.ladder.report.results import PRETRAINING, Cell, Ladder
+from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH
+from bag_of_transfer.ladder.report.results import Cell, Ladder
 
 __all__ = ["pretraining_minutes"]
 
@@ -17,7 +18,7 @@ def pretraining_minutes(ladder: Ladder) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for rung in ladder.rungs.values():
-        if rung.kind in ("scratch", "config"):
+        if rung.kind in (SCRATCH, "config"):
             times = [_median_seconds(ladder, name) for name in _with_teachers(ladder, rung.name)]
             known = [seconds for seconds in times if seconds is not None]
             if len(known) == len(times):
@@ -42,7 +43,7 @@ def _median_seconds(ladder: Ladder, rung: str) -> float | None:
 
 def _of_no_rung(ladder: Ladder, name: str) -> Iterator[Cell]:
     """Read the cells of a teacher that only teaches: the plan of the tables does not list it."""
-    for path in sorted(ladder.folder.glob(f"seed*/{name}/{PRETRAINING}/cell.json")):
+    for path in sorted(ladder.folder.glob(f"seed*/{name}/{PRETRAINING}/{RECORD}")):
         try:
             record = read_json(path, "")
             if record["status"] == "done" and isinstance(record["train"], dict):

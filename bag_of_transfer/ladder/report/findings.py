@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.folder import PRETRAINING, SeedKind
 from bag_of_transfer.ladder.report.cell_files import read_card, read_per_image
-from bag_of_transfer.ladder.report.results import PRETRAINING, TOP1, Cell, Ladder, Task
+from bag_of_transfer.ladder.report.results import TOP1, Cell, Ladder, Task
 from bag_of_transfer.ladder.statistics.correlation import RankCorrelation, rank_correlation
 from bag_of_transfer.ladder.statistics.over_images import (
     BootstrapInterval,
@@ -21,7 +22,6 @@ from bag_of_transfer.ladder.statistics.over_images import (
 )
 from bag_of_transfer.ladder.statistics.over_seeds import (
     Comparison,
-    SeedKind,
     Spread,
     compare,
     spreads,
@@ -83,9 +83,7 @@ class Top1:
 
 def seed_kinds(ladder: Ladder) -> dict[str, SeedKind]:
     """Tell for each rung whether its seeds repeat the pretraining, too (matched) or not."""
-    return {
-        name: "shared" if r.seeds == "shared" else "matched" for name, r in ladder.rungs.items()
-    }
+    return {name: rung.seeds for name, rung in ladder.rungs.items()}
 
 
 def find_top1(ladder: Ladder) -> Top1:

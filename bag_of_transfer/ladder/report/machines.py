@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.cell_files import read_tricks
-from bag_of_transfer.ladder.report.results import PRETRAINING, Cell, Ladder
+from bag_of_transfer.ladder.report.results import Cell, Ladder
 
 __all__ = ["environment", "machine_notes"]
 

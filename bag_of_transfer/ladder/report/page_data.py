@@ -13,13 +13,14 @@ from typing import Any
 
 from PIL import Image
 
+from bag_of_transfer.ladder.folder import PICTURES, PRETRAINING, TRUTH
 from bag_of_transfer.ladder.report.cell_files import (
     changed_settings,
     read_card,
     read_settings,
     read_tricks,
 )
-from bag_of_transfer.ladder.report.results import PRETRAINING, Ladder
+from bag_of_transfer.ladder.report.results import Ladder
 
 __all__ = [
     "MAX_PICTURES",
@@ -153,14 +154,14 @@ def galleries(ladder: Ladder) -> list[Gallery]:
 
 
 def _gallery(ladder: Ladder, task: str) -> Gallery | None:
-    cells = [cell for cell in ladder.cells_of(task=task) if (cell.folder / "pictures").is_dir()]
+    cells = [cell for cell in ladder.cells_of(task=task) if (cell.folder / PICTURES).is_dir()]
     if not cells:
         return None
     seeds = Counter(cell.seed for cell in cells)
     seed = max(sorted(seeds), key=lambda each: seeds[each])
-    folders = {ladder.rungs[c.rung].label: c.folder / "pictures" for c in cells if c.seed == seed}
+    folders = {ladder.rungs[c.rung].label: c.folder / PICTURES for c in cells if c.seed == seed}
     names = sorted({path.name for folder in folders.values() for path in folder.glob("*.png")})
-    rows = [_row(ladder.folder / "truth" / task, folders, name) for name in names[:MAX_PICTURES]]
+    rows = [_row(ladder.folder / TRUTH / task, folders, name) for name in names[:MAX_PICTURES]]
     left_out = max(0, len(names) - MAX_PICTURES)
     return Gallery(task, seed, list(folders), rows, left_out) if rows else None
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.cell_files import read_curve
 from bag_of_transfer.ladder.report.costs import pretraining_minutes
 from bag_of_transfer.ladder.report.drawing import (
@@ -25,7 +26,7 @@ from bag_of_transfer.ladder.report.drawing import (
     style_of,
 )
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import PRETRAINING, TOP1, Cell, Ladder
+from bag_of_transfer.ladder.report.results import TOP1, Cell, Ladder
 from bag_of_transfer.ladder.report.tables import METRIC_NAMES
 
 __all__ = ["class_changes", "draw_plots"]

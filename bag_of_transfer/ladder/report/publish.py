@@ -8,15 +8,24 @@ from pathlib import Path, PurePosixPath
 
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.ladder.folder import (
+    ALL_RECORDS,
+    CARD,
+    CURVE,
+    FLAT_CONFIG,
+    METRICS,
+    PLAN,
+    RECORD,
+    TRICKS,
+)
 from bag_of_transfer.ladder.report.cell_files import read_settings
 from bag_of_transfer.ladder.report.results import read_results
 
 __all__ = ["publish", "without_places"]
 
-SETTINGS = "resolved_config.json"  # flat, as a repository's tools would take a config for code
 # Of every cell, and of the first finished one of a rung and a task: other seeds repeat them.
-EVERY = ("cell.json", "metrics.json", "curve.jsonl", "tricks.json")
-FIRST = ("backbone.json", SETTINGS)
+EVERY = (RECORD, METRICS, CURVE, TRICKS)
+FIRST = (CARD, FLAT_CONFIG)
 ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
 
 
@@ -42,9 +51,9 @@ def publish(folder: Path, out: Path) -> int:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RefusedError("there is something already", out, "remove it, or name another folder")
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / "ladder.json", out / "ladder.json")
+    shutil.copyfile(folder / PLAN, out / PLAN)
     seen: set[tuple[str, ...]] = set()
-    for record in sorted(folder.glob("seed*/*/*/cell.json")):
+    for record in sorted(folder.glob(ALL_RECORDS)):
         cell = record.parent
         is_first = cell in done and cell.parts[-2:] not in seen
         _copy(cell, out / cell.relative_to(folder), EVERY + FIRST * is_first)
@@ -56,9 +65,9 @@ def publish(folder: Path, out: Path) -> int:
 def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
     target.mkdir(parents=True)
     texts = {name: _text(cell / name) for name in names}
-    if SETTINGS in names:
+    if FLAT_CONFIG in names:
         settings = read_settings(cell)
-        texts[SETTINGS] = json.dumps(settings, indent=0) if settings else ""
+        texts[FLAT_CONFIG] = json.dumps(settings, indent=0) if settings else ""
     for name, text in texts.items():
         if text:
             write_text(target / name, without_places(text).rstrip("\n") + "\n")

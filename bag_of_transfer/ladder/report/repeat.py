@@ -5,11 +5,10 @@ import shlex
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from bag_of_transfer.ladder.report.results import PRETRAINING, Cell, Ladder
+from bag_of_transfer.ladder.folder import BACKBONE, CARD, PRETRAINING, cell_key
+from bag_of_transfer.ladder.report.results import Cell, Ladder
 
 __all__ = ["commands", "fresh", "ladder_again"]
-
-BACKBONE = "backbone.safetensors"
 
 
 def fresh(ladder: Ladder) -> str:
@@ -38,13 +37,13 @@ def commands(ladder: Ladder) -> list[tuple[str, list[tuple[Cell, str]]]]:
 
 
 def _lines(cell: Cell, ladder: Ladder) -> Iterator[str]:
-    key = f"seed{cell.seed}/{cell.rung}/{cell.task}"
+    key = cell_key(cell.rung, cell.task, cell.seed)
     own, rung = f"{fresh(ladder)}/{key}", ladder.rungs[cell.rung]
     if rung.kind == "file" and cell.task == PRETRAINING and rung.origin:
         yield shlex.join(["mkdir", "-p", own])
-        for source in (PurePath(rung.origin), PurePath(rung.origin).with_suffix(".json")):
-            target = PurePath(own, BACKBONE).with_suffix(source.suffix)
-            yield shlex.join(["cp", str(source), str(target)])
+        source = PurePath(rung.origin)
+        yield shlex.join(["cp", str(source), f"{own}/{BACKBONE}"])
+        yield shlex.join(["cp", str(source.with_suffix(".json")), f"{own}/{CARD}"])
     recorded = re.compile(rf"^(.*/)?{re.escape(key)}(?=/|$)")
     for words in cell.record.get("commands") or ():
         yield shlex.join(["python", *(recorded.sub(lambda _: own, str(word)) for word in words)])

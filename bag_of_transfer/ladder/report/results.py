@@ -8,20 +8,33 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal, TypeGuard, TypeVar
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.ladder.folder import (
+    METRICS,
+    PLAN,
+    PRETRAINING,
+    RECORD,
+    RUNG_KINDS,
+    SCHEMA,
+    SEED_KINDS,
+    SOURCES,
+    TASK_KINDS,
+    RungKind,
+    SeedKind,
+    TaskKind,
+    cell_key,
+)
 
-__all__ = ["PRETRAINING", "TOP1", "Cell", "Ladder", "Rung", "Task", "read_results"]
+__all__ = ["TOP1", "Cell", "Ladder", "Rung", "Task", "read_results"]
 
-PRETRAINING = "pretraining"
-SCHEMA = 1
 # A pretraining cell's figure in the tables.
 TOP1 = "top1"
 MEND = "give the work dir of a tools/ladder.py run (work_dirs/NAME)"
 
-RUNG_KINDS, TASK_KINDS = ("scratch", "config", "file", "model"), ("det", "seg")
+Word = TypeVar("Word", bound=str)
 Status = Literal["done", "failed", "damaged", "unfinished", "missing"]
 
 
@@ -30,9 +43,9 @@ class Rung:
     """A way to start fine-tuning: scratch, a pretraining config, a file or a public model."""
 
     name: str
-    kind: str
+    kind: RungKind
     label: str
-    seeds: str  # matched: a backbone of its own for every seed; shared: one for all
+    seeds: SeedKind
     published: Mapping[str, float] = field(default_factory=dict)  # percent
     teacher: str | None = None
     origin: str | None = None  # the config, file or model it stands for
@@ -43,7 +56,7 @@ class Task:
     """A detection or segmentation config, and the metrics to be shown (percent)."""
 
     name: str
-    kind: str  # det or seg
+    kind: TaskKind
     config: str
     metrics: tuple[str, ...]
     published_split: bool = False
@@ -128,9 +141,9 @@ def read_results(folder: Path) -> Ladder:
     Raises:
         UserError: If there is no ``ladder.json``, or if it is damaged or of another schema.
     """
-    path = folder / "ladder.json"
+    path = folder / PLAN
     if not path.is_file():
-        raise UserError("no ladder.json here", folder, MEND)
+        raise UserError(f"no {PLAN} here", folder, MEND)
     try:
         plan = read_json(path, MEND)
         if plan["schema"] != SCHEMA:
@@ -168,10 +181,10 @@ def _rung(name: str, stated: Mapping[str, Any]) -> Rung:
         name=name,
         kind=_one_of(stated["kind"], RUNG_KINDS, name),
         label=str(stated.get("label") or name),
-        seeds=_one_of(stated["seeds"], ("matched", "shared"), name),
+        seeds=_one_of(stated["seeds"], SEED_KINDS, name),
         published={k: float(v) for k, v in (stated.get("published") or {}).items()},
         teacher=stated.get("teacher"),
-        origin=next((stated[k] for k in ("config", "file", "model") if stated.get(k)), None),
+        origin=next((stated[k] for k in SOURCES if stated.get(k)), None),
     )
 
 
@@ -183,10 +196,10 @@ def _task(name: str, stated: Mapping[str, Any]) -> Task:
     return Task(name, kind, str(stated.get("config")), metrics, bool(stated.get("published_split")))
 
 
-def _one_of(value: Any, known: tuple[str, ...], where: str) -> str:
+def _one_of(value: Any, known: tuple[Word, ...], where: str) -> Word:
     if value not in known:
         raise ValueError(f"{where}: {value!r} is none of {', '.join(known)}")
-    return str(value)
+    return known[known.index(value)]
 
 
 def _cells(
@@ -213,29 +226,25 @@ def _pretrained_seeds(
     """A shared backbone is made once; ``shared``: in which seed's folder it may lie."""
     if rung.kind == "config" and rung.seeds == "matched":
         return seeds
-    there = tuple(s for s in shared if _folder(folder, rung.name, PRETRAINING, s).is_dir())
+    there = tuple(s for s in shared if (folder / cell_key(rung.name, PRETRAINING, s)).is_dir())
     return there or (shared[:1] if rung.kind == "config" else ())
 
 
-def _folder(folder: Path, rung: str, task: str, seed: int) -> Path:
-    return folder / f"seed{seed}" / rung / task
-
-
 def _cell(folder: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...]) -> Cell:
-    own = _folder(folder, rung, task, seed)
-    if not (own / "cell.json").is_file():
+    own = folder / cell_key(rung, task, seed)
+    if not (own / RECORD).is_file():
         if not own.is_dir():
             return Cell(rung, task, seed, own, "missing", "not begun")
         return Cell(rung, task, seed, own, "unfinished", "running, or cut off")
     try:
-        record = _object(own / "cell.json")
+        record = _object(own / RECORD)
         _check_record(record)
         if record.get("status") == "failed":
             reason = str(record.get("reason") or "no reason recorded")
             return Cell(rung, task, seed, own, "failed", reason, record)
         if record.get("status") != "done":
-            raise ValueError(f"cell.json: no such status: {record.get('status')!r}")
-        result = _object(own / "metrics.json") if metrics else {}
+            raise ValueError(f"{RECORD}: no such status: {record.get('status')!r}")
+        result = _object(own / METRICS) if metrics else {}
         _check_figures(result, metrics)
     except (OSError, ValueError) as error:
         return Cell(rung, task, seed, own, "damaged", str(error))
@@ -252,23 +261,23 @@ def _object(path: Path) -> dict[str, Any]:
 def _check_record(record: Mapping[str, Any]) -> None:
     """Look at the entries that the report goes into; it shows the others as they are."""
     if not isinstance(record.get("train") or {}, dict):
-        raise ValueError("cell.json: train is no object")
+        raise ValueError(f"{RECORD}: train is no object")
     for name in ("commands", "notes"):
         if not isinstance(record.get(name) or [], list):
-            raise ValueError(f"cell.json: {name} is no list")
+            raise ValueError(f"{RECORD}: {name} is no list")
     if not all(isinstance(words, list) for words in record.get("commands") or []):
-        raise ValueError("cell.json: a command is no list of words")
+        raise ValueError(f"{RECORD}: a command is no list of words")
 
 
 def _check_figures(result: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
     found = result.get("metrics") if wanted else {}
     if not isinstance(found, dict):
-        raise ValueError("metrics.json: no metrics")
+        raise ValueError(f"{METRICS}: no metrics")
     for name in wanted:
         if not _is_number(found.get(name)):
-            raise ValueError(f"metrics.json: {name} is {found.get(name)!r}, no number")
+            raise ValueError(f"{METRICS}: {name} is {found.get(name)!r}, no number")
     if not isinstance(result.get("per_class") or {}, dict):
-        raise ValueError("metrics.json: per_class is no object")
+        raise ValueError(f"{METRICS}: per_class is no object")
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

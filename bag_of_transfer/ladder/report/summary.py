@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.table import Table as Screen
 from rich.text import Text
 
+from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.cell_files import read_card
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, undone, undone_notes
-from bag_of_transfer.ladder.report.results import PRETRAINING, TOP1, Ladder
+from bag_of_transfer.ladder.report.results import TOP1, Ladder
 from bag_of_transfer.ladder.report.tables import Table, document, tables_of
 
 __all__ = ["overview", "paired_gains", "summarise"]

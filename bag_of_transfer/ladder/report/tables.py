@@ -9,8 +9,9 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS, TaskKind
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import PRETRAINING, TOP1, Ladder, Rung
+from bag_of_transfer.ladder.report.results import TOP1, Ladder, Rung
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, verdict
 
@@ -31,8 +32,8 @@ __all__ = [
 
 METRIC_NAMES = {"top1": "top-1", "mAP_voc07": "mAP (VOC07)", "mAP_area": "mAP (area)"}
 # The paper's tables: 8 is Faster R-CNN, 9 is FCN.
-NUMBERS = {"det": 8, "seg": 9}
-WORK = {"det": "detection", "seg": "segmentation"}
+NUMBERS: dict[TaskKind, int] = {"det": 8, "seg": 9}
+WORK: dict[TaskKind, str] = {"det": "detection", "seg": "segmentation"}
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def plain(text: str) -> str:
 
 
 def tables_of(
-    ladder: Ladder, findings: Sequence[Finding], top1: Top1, kinds: Sequence[str] = tuple(WORK)
+    ladder: Ladder, findings: Sequence[Finding], top1: Top1, kinds: Sequence[TaskKind] = TASK_KINDS
 ) -> list[Table]:
     """Make two tables per task of these kinds: the figures, then the differences if any."""
     made = []
@@ -218,7 +219,11 @@ def tables_of(
 
 
 def table_file(
-    ladder: Ladder, findings: Sequence[Finding], top1: Top1, kind: str, footnotes: Sequence[str]
+    ladder: Ladder,
+    findings: Sequence[Finding],
+    top1: Top1,
+    kind: TaskKind,
+    footnotes: Sequence[str],
 ) -> str:
     """Write ``table8.md`` (kind det) or ``table9.md`` (kind seg)."""
     title = f"{ladder.name}: {WORK[kind]} (the paper's table {NUMBERS[kind]})"

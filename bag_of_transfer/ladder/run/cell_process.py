@@ -12,7 +12,8 @@ from typing import Any
 
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.ladder.plan.cells import BACKBONE, Cell, Command, commands
+from bag_of_transfer.ladder.folder import BACKBONE, CARD, LOG, METRICS, Selection
+from bag_of_transfer.ladder.plan.cells import Cell, Command, commands
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.ladder.run.fingerprint import forget_code
 from bag_of_transfer.ladder.run.pictures import draw_cell
@@ -41,7 +42,7 @@ class _FailedError(Exception):
 
 def run_cell(
     cell: Cell,
-    selection: str,
+    selection: Selection,
     resume: bool,
     num_pictures: int,
     *,
@@ -74,7 +75,7 @@ def run_cell(
         status.clear(cell)
     cell.folder.mkdir(parents=True, exist_ok=True)
     if to_file:
-        _say_to(cell.folder / "log.txt")
+        _say_to(cell.folder / LOG)
     started = time.perf_counter()
     code, reason, train = _make(cell, selection, resume, num_pictures)
     seconds = time.perf_counter() - started
@@ -88,7 +89,7 @@ def run_cell(
 
 
 def _make(
-    cell: Cell, selection: str, resume: bool, num_pictures: int
+    cell: Cell, selection: Selection, resume: bool, num_pictures: int
 ) -> tuple[int, str, dict[str, Any]]:
     """Do what a cell consists of; return exit code, the reason of a failure, speeds."""
     train: dict[str, Any] = {}
@@ -104,7 +105,7 @@ def _make(
             if number == 0 and _written(cell) != before:
                 train = _rates(cell)
         if cell.rung.kind == "file" and cell.task is None:
-            _adopt(Path(cell.rung.source), cell.folder / BACKBONE)
+            _adopt(Path(cell.rung.source), cell.folder)
         if cell.task:
             draw_cell(cell, num_pictures)
     except _FailedError as error:
@@ -126,20 +127,20 @@ def _say_to(path: Path) -> None:
 
 def _written(cell: Cell) -> int | None:
     """When the metrics were written, in ns; None where there are none."""
-    path = cell.folder / "metrics.json"
+    path = cell.folder / METRICS
     return path.stat().st_mtime_ns if path.is_file() else None
 
 
 def _rates(cell: Cell) -> dict[str, Any]:
     """What the first command, the training, says of its speed; the test overwrites the file."""
-    record = read_json(cell.folder / "metrics.json", "run the cell again")
+    record = read_json(cell.folder / METRICS, "run the cell again")
     return {name: record.get(name) for name in TRAINED}
 
 
-def _adopt(source: Path, target: Path) -> None:
+def _adopt(source: Path, folder: Path) -> None:
     """Put a backbone file and its card into the ladder, so that it stays as it was."""
-    shutil.copyfile(source, target)
-    shutil.copyfile(source.with_suffix(".json"), target.with_suffix(".json"))
+    shutil.copyfile(source, folder / BACKBONE)
+    shutil.copyfile(source.with_suffix(".json"), folder / CARD)
 
 
 def with_best(command: Command) -> Command:

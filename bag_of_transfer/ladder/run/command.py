@@ -13,6 +13,7 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.ladder.folder import LOCK, PICTURES, REPLACED, Selection
 from bag_of_transfer.ladder.plan.cells import Cell, plan
 from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
@@ -59,7 +60,7 @@ def climb(args: argparse.Namespace, root: Path) -> int:
         return 0
     with ExitStack() as entered:
         shared = args.cell is not None
-        let_cells_in = entered.enter_context(status.locked(root / ".lock", shared=shared))
+        let_cells_in = entered.enter_context(status.locked(root / LOCK, shared=shared))
         if args.cell:
             entered.enter_context(status.locked(root / ".locks" / args.cell / "lock"))
         else:
@@ -103,7 +104,7 @@ def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[C
 
 
 def _survey(
-    cells: Sequence[Cell], others: Sequence[Cell], selection: str
+    cells: Sequence[Cell], others: Sequence[Cell], selection: Selection
 ) -> dict[str, status.Status]:
     """Tell how far every cell is; look at the splits of the tasks that are still to be run."""
     before = status.survey([*cells, *others], selection)
@@ -205,7 +206,7 @@ def _decide(
         raise RefusedError(
             f"{len(changed)} cells were made from something else than is here now",
             changed[0].root,
-            "add --rerun-changed (the old ones go to replaced/), or --keep-changed (footnoted)",
+            f"add --rerun-changed (the old ones go to {REPLACED}/), or --keep-changed (footnoted)",
         )
     for cell in changed:
         if args.keep_changed and status.is_done(cell.folder):  # what was cut off has no result
@@ -267,8 +268,8 @@ def _summarise(cells: Sequence[Cell], root: Path) -> None:
     write_json(root / "summary.json", summarise(found))
     document, on_screen = overview(found)
     write_text(root / "summary.md", document)
-    sheets = draw_sheets(cells, root / "pictures")
-    print(f"\n{on_screen}\n\n{root}/summary.json, {len(sheets)} pictures in {root}/pictures")
+    sheets = draw_sheets(cells, root / PICTURES)
+    print(f"\n{on_screen}\n\n{root}/summary.json, {len(sheets)} pictures in {root}/{PICTURES}")
 
 
 def _exit_code(outcome: Outcome, root: Path) -> int:

@@ -11,9 +11,9 @@ from typing import Any
 
 from bag_of_transfer.engine.dry_run import ESTIMATE
 from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.ladder.folder import LOG, RECORD, SCRATCH
 from bag_of_transfer.ladder.plan.cells import Cell
-from bag_of_transfer.ladder.plan.spec import SCRATCH
-from bag_of_transfer.ladder.run.status import DONE, RECORD, Status
+from bag_of_transfer.ladder.run.status import DONE, Status
 from bag_of_transfer.ladder.run.tool_process import ERROR, import_once, run_quietly
 
 __all__ = ["Estimate", "describe_estimates", "estimate_cells"]
@@ -130,7 +130,7 @@ def _time(cell: Cell) -> dict[str, Any] | str:
         options.append("model.distillation=None")  # the teacher is not there yet
     command += ["--cfg-options", *options] if options else []
     import_once()
-    path, log = work_dir / ".dry_run" / ESTIMATE, work_dir / "log.txt"
+    path, log = work_dir / ".dry_run" / ESTIMATE, work_dir / LOG
     path.unlink(missing_ok=True)  # of an earlier call
     run_quietly(tuple(command), log)
     if path.is_file():

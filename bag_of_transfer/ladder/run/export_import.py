@@ -8,14 +8,14 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json, written_aside
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.ladder.plan.plan_file import PLAN, identity, read_plan, with_seeds
-from bag_of_transfer.ladder.plan.spec import PRETRAINING
-from bag_of_transfer.ladder.run.status import RECORD, is_done
+from bag_of_transfer.ladder.folder import ALL_RECORDS, PLAN, PREDICTIONS, PRETRAINING, TRUTH
+from bag_of_transfer.ladder.plan.plan_file import identity, read_plan, with_seeds
+from bag_of_transfer.ladder.run.status import is_done
 
 __all__ = ["export_cells", "import_cells"]
 
 WEIGHTS = {".pth", ".safetensors"}
-LEFT_OUT = {".dry_run", "predictions"}
+LEFT_OUT = {".dry_run", PREDICTIONS}
 # Python 3.10 knows it from 3.10.12 on; members are checked anyway.
 SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
@@ -38,7 +38,7 @@ def export_cells(root: Path, out: Path) -> list[str]:
         raise RefusedError("the file exists", out, "name another one, or remove it")
     keys = [
         record.parent.relative_to(root).as_posix()
-        for record in sorted(root.glob(f"seed*/*/*/{RECORD}"))
+        for record in sorted(root.glob(ALL_RECORDS))
         if is_done(record.parent)
     ]
     if not keys:
@@ -50,7 +50,7 @@ def export_cells(root: Path, out: Path) -> list[str]:
 
 
 def _files(root: Path, keys: list[str]) -> list[Path]:
-    folders = [root / key for key in keys] + [root / "truth"]
+    folders = [root / key for key in keys] + [root / TRUTH]
     found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     plan = root / PLAN
     return [plan] * plan.is_file() + [
@@ -80,7 +80,7 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
     shutil.rmtree(aside, ignore_errors=True)
     try:
         _unpack(file, aside)
-        records = sorted(aside.glob(f"seed*/*/*/{RECORD}"))
+        records = sorted(aside.glob(ALL_RECORDS))
         keys = [record.parent.relative_to(aside).as_posix() for record in records]
         plan = _united_plan(root, aside, keys, file)
         came = [key for key in keys if not is_done(root / key)]
@@ -88,8 +88,8 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
             shutil.rmtree(root / key, ignore_errors=True)
             (root / key).parent.mkdir(parents=True, exist_ok=True)
             (aside / key).replace(root / key)
-        if (aside / "truth").is_dir():
-            shutil.copytree(aside / "truth", root / "truth", dirs_exist_ok=True)
+        if (aside / TRUTH).is_dir():
+            shutil.copytree(aside / TRUTH, root / TRUTH, dirs_exist_ok=True)
         write_json(root / PLAN, plan)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -135,7 +135,7 @@ def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:
     for member in archive:
         parts = PurePosixPath(member.name).parts
         first = parts[0] if parts else ""
-        own = parts == (PLAN,) or first == "truth" or first.startswith("seed")
+        own = parts == (PLAN,) or first == TRUTH or first.startswith("seed")
         inside = not PurePosixPath(member.name).is_absolute() and ".." not in parts
         if not (member.isfile() and own and inside) or Path(member.name).suffix in WEIGHTS:
             mend = "give a ladder's export"

@@ -20,7 +20,8 @@ from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.own_metrics import judge_in_percent
-from bag_of_transfer.ladder.plan.cells import BACKBONE, Cell, commands
+from bag_of_transfer.ladder.folder import CARD, Selection
+from bag_of_transfer.ladder.plan.cells import Cell, commands
 from bag_of_transfer.ladder.plan.spec import selection_of
 
 __all__ = [
@@ -40,7 +41,7 @@ BESIDE = ("ann_file", "data_prefix")  # mm*'s: below the root, unless there is n
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
-def fingerprint(cell: Cell, selection: str) -> dict[str, str | None]:
+def fingerprint(cell: Cell, selection: Selection) -> dict[str, str | None]:
     """Hash what a cell depends on.
 
     Args:
@@ -84,7 +85,7 @@ def named_modules(cfg: Config) -> list[str]:
 # ---- config ----
 
 
-def config_digest(cell: Cell, selection: str) -> str:
+def config_digest(cell: Cell, selection: Selection) -> str:
     """Hash the resolved config, the seed and how the cell starts; places on the disk left out."""
     said = {
         "config": _resolved_anywhere(cell),
@@ -175,7 +176,7 @@ def _files(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
 
 
 def _backbone_digest(cell: Cell) -> str | None:
-    cards = [cell.root / need / Path(BACKBONE).with_suffix(".json") for need in cell.needs]
+    cards = [cell.root / need / CARD for need in cell.needs]
     if cell.task is None and cell.rung.kind == "file":
         cards = [Path(cell.rung.source).with_suffix(".json")]
     return _joined(_sha256_in(card) for card in cards) if cards else None

@@ -13,6 +13,7 @@ from bag_of_transfer.engine.atomic import written_aside
 from bag_of_transfer.engine.image_reader import read_image
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.mask_reader import read_mask
+from bag_of_transfer.ladder.folder import PICTURES, PREDICTIONS, TRUTH
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.fingerprint import resolved
 from bag_of_transfer.ladder.run.status import is_done
@@ -47,9 +48,9 @@ def draw_cell(cell: Cell, count: int) -> None:
     indices = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int))
     infos = [dataset.get_data_info(int(index)) for index in indices]
     for info, name in zip(infos, _names([info["img_path"] for info in infos]), strict=True):
-        _save(draw(cell, dataset, info, predictions), cell.folder / "pictures" / name)
+        _save(draw(cell, dataset, info, predictions), cell.folder / PICTURES / name)
         # Each time: the labels may have been mended since another cell drew them.
-        _save(draw(None, dataset, info, {}), cell.root / "truth" / cell.task.name / name)
+        _save(draw(None, dataset, info, {}), cell.root / TRUTH / cell.task.name / name)
 
 
 def _names(images: Sequence[str]) -> list[str]:
@@ -72,8 +73,8 @@ def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
     drawn = []
     for task in dict.fromkeys(cell.task.name for cell in tuned if cell.task):
         of_task = [cell for cell in tuned if cell.task and cell.task.name == task]
-        named = [("ground truth", of_task[0].root / "truth" / task)]
-        named += [(cell.rung.label, cell.folder / "pictures") for cell in of_task]
+        named = [("ground truth", of_task[0].root / TRUTH / task)]
+        named += [(cell.rung.label, cell.folder / PICTURES) for cell in of_task]
         for name in sorted({path.name for _, own in named[1:] for path in own.glob("*.png")}):
             there = [(label, own / name) for label, own in named if (own / name).is_file()]
             path = folder / f"{task}_{name}"
@@ -105,7 +106,7 @@ def _read_boxes(cell: Cell, dataset: Any) -> dict[str, list[dict[str, Any]]]:
     if truth := dataset.metainfo.get("coco_truth"):  # COCO's categories have ids of their own
         numbers = {category_id: label for label, category_id in enumerate(truth.ids_of(classes))}
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in read_json(cell.folder / "predictions", "run the cell again", list):
+    for row in read_json(cell.folder / PREDICTIONS, "run the cell again", list):
         if row["score"] >= MIN_SCORE:
             box = {**row, "label": numbers[row["category_id"]]}
             found.setdefault(str(row["image_id"]), []).append(box)
@@ -145,7 +146,7 @@ def _draw_mask(
     image, file = info["img_path"], info["seg_map_path"]
     if cell:
         name = name_of(image, dataset.metainfo.get("img_dir"))
-        file = cell.folder / "predictions" / f"{name}.png"
+        file = cell.folder / PREDICTIONS / f"{name}.png"
     # The files' numbers are those of the data's own masks, from 1 where 0 is no class.
     mask = read_mask(file) - int(bool(info.get("reduce_zero_label")))
     return drawing.with_mask(read_image(image), mask, dataset.metainfo["classes"], HEIGHT_PX)

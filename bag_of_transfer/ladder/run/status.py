@@ -19,8 +19,23 @@ from bag_of_transfer.engine.checkpoints import follow_pointer
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.records import sha256_of
-from bag_of_transfer.ladder.plan.cells import BACKBONE, LAST, Cell, Command
-from bag_of_transfer.ladder.plan.spec import PRETRAINING
+from bag_of_transfer.ladder.folder import (
+    BACKBONE,
+    BEGUN,
+    CARD,
+    CONFIG,
+    CURVE,
+    LAST_CHECKPOINT,
+    METRICS,
+    PER_IMAGE,
+    PRETRAINING,
+    RECORD,
+    REPLACED,
+    SCHEMA,
+    TRICKS,
+    Selection,
+)
+from bag_of_transfer.ladder.plan.cells import Cell, Command
 from bag_of_transfer.ladder.run.fingerprint import fingerprint
 
 __all__ = [
@@ -38,14 +53,9 @@ __all__ = [
     "with_weights",
 ]
 
-SCHEMA = 1
-RECORD, BEGUN = "cell.json", "begun.json"
 DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
 # What the report reads: a cell in which one of them was edited is no result of a run.
-KEPT = (
-    *("metrics.json", "curve.jsonl", "per_image.npz", "resolved_config.py"),
-    *("tricks.json", "backbone.json"),
-)
+KEPT = (METRICS, CURVE, PER_IMAGE, CONFIG, TRICKS, CARD)
 NO_WEIGHTS = "its weights are not here"
 
 
@@ -61,7 +71,7 @@ class Status:
     goes_on: bool = False
 
 
-def survey(cells: Sequence[Cell], selection: str) -> dict[str, Status]:
+def survey(cells: Sequence[Cell], selection: Selection) -> dict[str, Status]:
     """Tell how far every cell is, by key.
 
     A cell that was finished or cut off counts as changed if its backbone has to be made anew.
@@ -104,7 +114,7 @@ def with_weights(cells: Sequence[Cell], found: Mapping[str, Status]) -> dict[str
 def _lacks_weights(cell: Cell, user: Cell) -> bool:
     """Tell whether ``user`` cannot begin: a student needs the checkpoint of its teacher."""
     if user.task is None:
-        return not follow_pointer(cell.folder / LAST).is_file()
+        return not follow_pointer(cell.folder / LAST_CHECKPOINT).is_file()
     return not (cell.folder / BACKBONE).is_file()
 
 
@@ -113,7 +123,7 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
     if record:
         differing = _differing(record.get("fingerprint", {}), now)
         if record.get("status") == FAILED:
-            goes_on = not differing and (cell.folder / LAST).exists()
+            goes_on = not differing and (cell.folder / LAST_CHECKPOINT).exists()
             return Status(FAILED, record.get("reason") or "", goes_on)
         if record.get("kept_for"):
             differing = differing and _differing(record["kept_for"], now)
@@ -123,7 +133,7 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
             return Status(CHANGED, f"{' and '.join(differing)} changed")
         _refuse_edited(cell, record)
         return Status(DONE)
-    if begun and (cell.folder / LAST).exists():
+    if begun and (cell.folder / LAST_CHECKPOINT).exists():
         differing = _differing(begun.get("fingerprint", {}), now)
         if differing:
             return Status(CHANGED, f"cut off, and {' and '.join(differing)} changed since")
@@ -151,7 +161,7 @@ def _refuse_edited(cell: Cell, record: Mapping[str, Any]) -> None:
             )
 
 
-def begin(cell: Cell, selection: str, resume: bool) -> None:
+def begin(cell: Cell, selection: Selection, resume: bool) -> None:
     """Note what a cell starts from, so that a later call knows whether it may go on with it."""
     (cell.folder / RECORD).unlink(missing_ok=True)
     if not resume:
@@ -199,7 +209,7 @@ def is_done(folder: Path) -> bool:
     return _read(folder / RECORD).get("status") == DONE
 
 
-def keep(cell: Cell, selection: str, why: str) -> None:
+def keep(cell: Cell, selection: Selection, why: str) -> None:
     """Let a changed cell count as done until something changes again; tables get a footnote."""
     _note(cell, f"{cell.key} was kept although {why}", kept_for=fingerprint(cell, selection))
 
@@ -227,7 +237,7 @@ def reason_of(folder: Path) -> str:
 def put_aside(cell: Cell) -> None:
     """Move a cell that is to be run again to ``replaced/``, beside those moved there before."""
     if cell.folder.exists():
-        first = cell.root / "replaced" / cell.key
+        first = cell.root / REPLACED / cell.key
         later = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
         aside = next(path for path in itertools.chain([first], later) if not path.exists())
         aside.parent.mkdir(parents=True, exist_ok=True)

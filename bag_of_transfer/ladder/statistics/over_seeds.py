@@ -11,13 +11,13 @@ file, not for its recipe.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
 
 import numpy as np
 from numpy import ndarray
 from scipy import stats
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.folder import SEED_KINDS, SeedKind
 
 __all__ = [
     "ALPHA",
@@ -25,7 +25,6 @@ __all__ = [
     "MIN_SEEDS",
     "ROUNDING",
     "Comparison",
-    "SeedKind",
     "Spread",
     "Values",
     "compare",
@@ -34,7 +33,6 @@ __all__ = [
     "verdict",
 ]
 
-SeedKind = Literal["matched", "shared"]
 Values = Mapping[str, Mapping[int, float]]
 
 ALPHA = 0.05  # of every verdict, all rungs together
@@ -114,7 +112,7 @@ def _spread(rung: str, by_seed: Mapping[int, float], kind: SeedKind) -> Spread:
 
 
 def _kind(kinds: Mapping[str, SeedKind], rung: str) -> SeedKind:
-    if kinds.get(rung) not in ("matched", "shared"):
+    if kinds.get(rung) not in SEED_KINDS:
         raise UserError(
             f"seeds of an unknown kind: {kinds.get(rung)!r}", rung, "say 'matched' or 'shared'"
         )

@@ -1,0 +1,95 @@
+"""Names in a ladder's folder and the words of its records; docs/files.md explains the files.
+
+``ladder.json`` is the plan.  ``seed<S>/<rung>/<task>/`` is the folder of a cell; a rung's own
+pretraining lies in ``seed<S>/<rung>/pretraining/``.
+"""
+
+from typing import Final, Literal, get_args
+
+__all__ = [
+    "ALL_RECORDS",
+    "BACKBONE",
+    "BEGUN",
+    "CARD",
+    "CONFIG",
+    "CURVE",
+    "FLAT_CONFIG",
+    "LAST_CHECKPOINT",
+    "LOCK",
+    "LOG",
+    "METRICS",
+    "PER_IMAGE",
+    "PICTURES",
+    "PLAN",
+    "PREDICTIONS",
+    "PRETRAINING",
+    "RECORD",
+    "REPLACED",
+    "RUNG_KINDS",
+    "SCHEMA",
+    "SCRATCH",
+    "SEED_KINDS",
+    "SELECTIONS",
+    "SOURCES",
+    "TASK_KINDS",
+    "TRICKS",
+    "TRUTH",
+    "CellKind",
+    "RungKind",
+    "SeedKind",
+    "Selection",
+    "Source",
+    "TaskKind",
+    "cell_key",
+    "seed_folder",
+]
+
+SCHEMA = 1  # of the plan and of every cell's record
+
+# In the ladder's folder.
+PLAN, LOCK = "ladder.json", ".lock"
+PICTURES = "pictures"  # in a cell's folder, too
+TRUTH = "truth"  # pictures of the ground truth, by task
+REPLACED = "replaced"  # cells that were run again since
+
+# In a cell's folder: written by the ladder, then by the tools that it runs.
+RECORD, BEGUN, LOG = "cell.json", "begun.json", "log.txt"
+METRICS, CURVE, TRICKS, CONFIG = "metrics.json", "curve.jsonl", "tricks.json", "resolved_config.py"
+PER_IMAGE, PREDICTIONS = "per_image.npz", "predictions"
+LAST_CHECKPOINT = "last_checkpoint"
+BACKBONE, CARD = "backbone.safetensors", "backbone.json"
+# A repository's tools would take the config for code: published results hold it as flat JSON.
+FLAT_CONFIG = "resolved_config.json"
+
+# A rung starts from random weights or from a source: a pretraining config, a backbone file, or a
+# public model.
+SCRATCH: Final = "scratch"
+RungKind = Literal["scratch", "config", "file", "model"]
+Source = Literal["config", "file", "model"]
+RUNG_KINDS: tuple[RungKind, ...] = get_args(RungKind)
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+PRETRAINING = "pretraining"  # stands where a fine-tuned cell has the name of its task
+CellKind = Literal["cls", "det", "seg"]
+TaskKind = Literal["det", "seg"]
+TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
+
+# matched: backbone k was pretrained with seed k; shared: one backbone serves all seeds.
+SeedKind = Literal["matched", "shared"]
+SEED_KINDS: tuple[SeedKind, ...] = get_args(SeedKind)
+# Which checkpoint is tested: the last one, or the best on val.
+Selection = Literal["last", "val"]
+SELECTIONS: tuple[Selection, ...] = get_args(Selection)
+
+
+def seed_folder(seed: int) -> str:
+    """Return the name of the folder that holds a seed's cells."""
+    return f"seed{seed}"
+
+
+def cell_key(rung: str, task: str, seed: int) -> str:
+    """Return a cell's folder as seen from the ladder's: ``seed0/b_standard/detection``."""
+    return f"{seed_folder(seed)}/{rung}/{task}"
+
+
+ALL_RECORDS = f"seed*/*/*/{RECORD}"  # for glob, in the ladder's folder
