@@ -1,5 +1,7 @@
 # Every target works alone: it makes .venv first where there is none.
 PYTHON ?= python3
+# Of the tests; each takes up to 2 GB of memory.
+WORKERS ?= auto
 RUN := .venv/bin/python
 COMPLETE := .venv/.complete
 
@@ -20,8 +22,8 @@ demo: $(COMPLETE) ## pretrain, hand over, fine-tune and judge on drawn images, 3
 	$(RUN) tools/ladder.py configs/ladder/demo.py --rerun-changed $(ARGS)
 	$(RUN) tools/report.py work_dirs/demo
 
-test: $(COMPLETE) ## run the tests; ARGS="-m slow" runs the slow ones
-	$(RUN) -m pytest $(ARGS)
+test: $(COMPLETE) ## run the tests, a worker per core; ARGS="-m slow" runs the slow ones, WORKERS=0 without workers
+	$(RUN) -m pytest -n $(WORKERS) $(ARGS)
 
 check: $(COMPLETE) ## style, types, spelling, large files, merge markers
 	.venv/bin/ruff check .

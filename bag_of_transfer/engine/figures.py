@@ -25,4 +25,5 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
         path = stem.with_name(f"{stem.name}.{kind}")
         write_bytes(path, data.getvalue())
         written.append(path)
+        figure.set_layout_engine("none")  # laid out once: that takes a third of each saving
     return written
