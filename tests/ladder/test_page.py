@@ -29,7 +29,7 @@ from bag_of_transfer.ladder.report.page_data import (
 )
 from bag_of_transfer.ladder.report.plots import class_changes
 from bag_of_transfer.ladder.report.repeat import commands
-from bag_of_transfer.ladder.report.results import Ladder, read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from tests.ladder import drawn_ladder as drawn
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
@@ -93,7 +93,7 @@ def page(html: str) -> Node:
 
 
 @pytest.fixture(scope="module")
-def ladder(reported: Path) -> Ladder:
+def ladder(reported: Path) -> LadderResults:
     return read_results(reported)
 
 
@@ -184,7 +184,9 @@ def test_images_and_plots_have_words(page: Node) -> None:
     assert len(page.all("h1")) == len(page.all("main")) == len(page.all("nav")) == 1
 
 
-def test_tricks_are_those_of_the_rungs_that_were_pretrained(ladder: Ladder, page: Node) -> None:
+def test_tricks_are_those_of_the_rungs_that_were_pretrained(
+    ladder: LadderResults, page: Node
+) -> None:
     rungs, rows = tricks(ladder)
     assert rungs == ["B-standard", drawn.EVIL]
     (name, (standard, all_)), _ = rows
@@ -204,7 +206,7 @@ def test_seeds_that_disagree_about_a_trick_are_said_to(tmp_path: Path) -> None:
     assert mixed == {"mixup": True, "warmup": False}
 
 
-def test_config_changes_are_between_neighbours(ladder: Ladder) -> None:
+def test_config_changes_are_between_neighbours(ladder: LadderResults) -> None:
     found = {(c.before, c.after, c.run): c.keys for c in config_changes(ladder)}
     assert found["B-standard", drawn.EVIL, "pretraining"] == [
         ("model.backbone.type", "'ResNetB'", "'ResNetD'"),
@@ -221,7 +223,7 @@ def test_config_changes_are_between_neighbours(ladder: Ladder) -> None:
     }
 
 
-def test_every_recorded_cell_has_its_command(ladder: Ladder, page: Node) -> None:
+def test_every_recorded_cell_has_its_command(ladder: LadderResults, page: Node) -> None:
     found = {cell.name: text for _, cells in commands(ladder) for cell, text in cells}
     assert len(found) == 28 + 1  # the failed one, too
     text = found["scratch / detection / seed 1"]
@@ -236,7 +238,7 @@ def test_every_recorded_cell_has_its_command(ladder: Ladder, page: Node) -> None
     assert "All lines write to a fresh folder, work_dirs/drawn_again ;" in page.text
 
 
-def test_pictures_are_of_the_seed_that_most_rungs_have(ladder: Ladder) -> None:
+def test_pictures_are_of_the_seed_that_most_rungs_have(ladder: LadderResults) -> None:
     detection, segmentation = galleries(ladder)
     assert detection.seed == 0
     assert segmentation.seed == 1  # the public file has no seed 0 there, B-standard no seed 2

@@ -17,17 +17,17 @@ from bag_of_transfer.ladder.report.costs import pretraining_minutes
 from bag_of_transfer.ladder.report.drawing import COLOURS, DARK, Plot, inline_svg, style_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.plots import class_changes, draw_plots
-from bag_of_transfer.ladder.report.results import Ladder, read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from tests.ladder import drawn_ladder as drawn
 
 
 @pytest.fixture(scope="module")
-def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> LadderResults:
     return read_results(drawn.draw_ladder(tmp_path_factory.mktemp("ladder") / "drawn"))
 
 
 @pytest.fixture(scope="module")
-def plots(ladder: Ladder) -> dict[str, Plot]:
+def plots(ladder: LadderResults) -> dict[str, Plot]:
     return {plot.name: plot for plot in draw_plots(ladder, find(ladder), find_top1(ladder))}
 
 
@@ -84,7 +84,9 @@ def test_carry_over_leaves_out_what_has_no_measured_top1(plots: dict[str, Plot])
     assert title == "rank correlation needs three rungs"
 
 
-def test_cost_is_the_time_of_training_in_minutes(ladder: Ladder, plots: dict[str, Plot]) -> None:
+def test_cost_is_the_time_of_training_in_minutes(
+    ladder: LadderResults, plots: dict[str, Plot]
+) -> None:
     # seconds: 120, 180, 360; D's teacher is B-standard; nobody knows what the public file cost
     assert pretraining_minutes(ladder) == {"scratch": 0.0, "b_standard": 3.0, "d_all": 6.0}
     label = plots["cost-segmentation-miou"].figure.axes[0].get_xlabel()
@@ -95,7 +97,7 @@ def test_cost_is_the_time_of_training_in_minutes(ladder: Ladder, plots: dict[str
     assert set(found) == {"scratch", "B-standard", drawn.EVIL}
 
 
-def test_a_teacher_that_only_teaches_costs_as_well(ladder: Ladder, tmp_path: Path) -> None:
+def test_a_teacher_that_only_teaches_costs_as_well(ladder: LadderResults, tmp_path: Path) -> None:
     folder = drawn.draw_ladder(tmp_path / "drawn", whole=True)
     plan = json.loads((folder / "ladder.json").read_text())
     plan["rungs"]["d_all"]["teacher"] = "large"
@@ -115,7 +117,7 @@ def test_a_teacher_that_only_teaches_costs_as_well(ladder: Ladder, tmp_path: Pat
     assert plot.figure.axes[0].get_xlabel() == "pretraining in minutes"
 
 
-def test_class_changes_are_paired_and_sorted(ladder: Ladder) -> None:
+def test_class_changes_are_paired_and_sorted(ladder: LadderResults) -> None:
     changes = class_changes(ladder, "detection")
     # cat: the mean of the paired differences; dog is at 50 everywhere
     assert changes["cat"] == {"b_standard": 6.0, "d_all": 6.5, "public": 18.5}
@@ -130,7 +132,7 @@ def test_class_changes_name_what_per_class_holds(plots: dict[str, Plot]) -> None
     assert plots["classes-segmentation"].title == "Change per class: IoU"
 
 
-def test_no_two_rungs_look_alike(ladder: Ladder) -> None:
+def test_no_two_rungs_look_alike(ladder: LadderResults) -> None:
     rungs = {f"r{number}": ladder.rungs["scratch"] for number in range(72)}
     many = replace(ladder, rungs=rungs)
     assert len({tuple(style_of(many, rung).values()) for rung in rungs}) == 72

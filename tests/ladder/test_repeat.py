@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.ladder.report.repeat import commands, ladder_again
-from bag_of_transfer.ladder.report.results import Ladder, read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from tests.ladder import drawn_ladder as drawn
 
 
@@ -16,7 +16,7 @@ def folder(tmp_path: Path) -> Path:
     return drawn.draw_ladder(tmp_path / "drawn", seeds=1, whole=True)
 
 
-def lines_of(ladder: Ladder, name: str) -> str:
+def lines_of(ladder: LadderResults, name: str) -> str:
     return next(text for _, cells in commands(ladder) for cell, text in cells if cell.name == name)
 
 

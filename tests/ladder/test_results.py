@@ -18,7 +18,7 @@ from bag_of_transfer.ladder.report.cell_files import (
     read_settings,
     read_tricks,
 )
-from bag_of_transfer.ladder.report.results import Ladder, read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from tests.ladder import drawn_ladder as drawn
 
 
@@ -32,7 +32,7 @@ def folder(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "copy"))
 
 
-def status(ladder: Ladder, rung: str, task: str, seed: int) -> tuple[str, str | None]:
+def status(ladder: LadderResults, rung: str, task: str, seed: int) -> tuple[str, str | None]:
     (cell,) = (c for c in ladder.cells if (c.rung, c.task, c.seed) == (rung, task, seed))
     return cell.status, cell.reason
 

@@ -9,21 +9,21 @@ from rich.cells import cell_len
 
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
-from bag_of_transfer.ladder.report.results import Ladder, read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
 from bag_of_transfer.ladder.report.tables import markdown, tables_of
 from tests.ladder import drawn_ladder as drawn
 
 
 @pytest.fixture(scope="module")
-def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> LadderResults:
     folder = drawn.draw_ladder(tmp_path_factory.mktemp("ladder") / "three")
     # What a card of ours says was measured before the test.
     drawn.write(folder / "seed0/b_standard/pretraining/backbone.json", {"metrics": {"top1": 1.0}})
     return read_results(folder)
 
 
-def test_figures_are_by_seed_and_an_undone_cell_leaves_a_gap(ladder: Ladder) -> None:
+def test_figures_are_by_seed_and_an_undone_cell_leaves_a_gap(ladder: LadderResults) -> None:
     rows = summarise(ladder)["rows"]
     assert list(rows["d_all"]) == ["top1", "mAP_voc07", "pixAcc", "mIoU", "img/s"]
     assert rows["d_all"]["mAP_voc07"] == {0: 46.0, 2: 49.0}  # seed 1 failed
@@ -33,7 +33,7 @@ def test_figures_are_by_seed_and_an_undone_cell_leaves_a_gap(ladder: Ladder) -> 
     assert rows["scratch"]["top1"] == {}
 
 
-def test_gains_are_paired_by_seed(ladder: Ladder) -> None:
+def test_gains_are_paired_by_seed(ladder: LadderResults) -> None:
     found = summarise(ladder)
     assert found["reference"] == "scratch"
     # scratch has 40, 44, 42; B-standard 47, 49, 48
@@ -42,7 +42,7 @@ def test_gains_are_paired_by_seed(ladder: Ladder) -> None:
     assert "top1" not in found["gains"]["d_all"]
 
 
-def test_two_tasks_with_one_metric_have_a_column_each(ladder: Ladder) -> None:
+def test_two_tasks_with_one_metric_have_a_column_each(ladder: LadderResults) -> None:
     other = replace(ladder.tasks["detection"], name="own")
     two = replace(ladder, tasks={"detection": ladder.tasks["detection"], "own": other})
     row = summarise(two)["rows"]["d_all"]
@@ -55,7 +55,7 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_the_summary_has_the_reports_tables_and_footnotes(ladder: Ladder) -> None:
+def test_the_summary_has_the_reports_tables_and_footnotes(ladder: LadderResults) -> None:
     document, screen = overview(ladder)
     findings, top1 = find(ladder), find_top1(ladder)
     tables = tables_of(ladder, findings, top1)
@@ -72,7 +72,7 @@ def test_the_summary_has_the_reports_tables_and_footnotes(ladder: Ladder) -> Non
     assert drawn.FAILED[0] in document
 
 
-def test_a_terminal_of_100_columns_shows_every_figure_whole(ladder: Ladder) -> None:
+def test_a_terminal_of_100_columns_shows_every_figure_whole(ladder: LadderResults) -> None:
     rungs = {
         name: replace(rung, label=f"\u691c\u51fa {name}") for name, rung in ladder.rungs.items()
     }
@@ -88,7 +88,7 @@ def test_a_terminal_of_100_columns_shows_every_figure_whole(ladder: Ladder) -> N
     assert " shared " in text
 
 
-def test_brackets_in_a_label_are_no_markup(ladder: Ladder) -> None:
+def test_brackets_in_a_label_are_no_markup(ladder: LadderResults) -> None:
     rung = replace(ladder.rungs["b_standard"], label="[red]B[/red] :cat:")
     named = replace(ladder, rungs={**ladder.rungs, "b_standard": rung})
     assert "[red]B[/red]" in overview(named)[1]

@@ -15,7 +15,7 @@ import pytest
 
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, undone_notes
-from bag_of_transfer.ladder.report.results import Ladder, read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.tables import (
     Table,
     difference_table,
@@ -28,17 +28,17 @@ from tests.ladder import drawn_ladder as drawn
 
 
 @pytest.fixture(scope="module")
-def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> LadderResults:
     return read_results(drawn.draw_ladder(tmp_path_factory.mktemp("ladder") / "three"))
 
 
 @pytest.fixture(scope="module")
-def six(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+def six(tmp_path_factory: pytest.TempPathFactory) -> LadderResults:
     folder = tmp_path_factory.mktemp("ladder") / "six"
     return read_results(drawn.draw_ladder(folder, seeds=6, whole=True))
 
 
-def table_of(ladder: Ladder, task: str) -> Table:
+def table_of(ladder: LadderResults, task: str) -> Table:
     own = [finding for finding in find(ladder) if finding.task.name == task]
     return main_table(ladder, own, find_top1(ladder))
 
@@ -51,20 +51,22 @@ def remarks(table: Table) -> dict[str, list[str]]:
     return {row[0].text: [each.remark for each in row[1:]] for row in table.rows}
 
 
-def test_columns_are_the_papers_with_the_published_beside_the_measured(ladder: Ladder) -> None:
+def test_columns_are_the_papers_with_the_published_beside_the_measured(
+    ladder: LadderResults,
+) -> None:
     assert table_of(ladder, "segmentation").columns == (
         *("rung", "top-1", "top-1, published", "pixAcc", "pixAcc, published"),
         *("mIoU", "mIoU, published"),
     )
 
 
-def test_a_ladder_without_published_rows_has_no_such_columns(ladder: Ladder) -> None:
+def test_a_ladder_without_published_rows_has_no_such_columns(ladder: LadderResults) -> None:
     rungs = {name: replace(rung, published={}) for name, rung in ladder.rungs.items()}
     table = table_of(replace(ladder, rungs=rungs), "detection")
     assert table.columns == ("rung", "top-1", "mAP (VOC07)")
 
 
-def test_means_and_spreads(ladder: Ladder) -> None:
+def test_means_and_spreads(ladder: LadderResults) -> None:
     found = texts(table_of(ladder, "detection"))
     # sd of 40, 44, 42 is 2; of 47, 49, 48 it is 1; of 46, 49 sqrt(4.5); of 60, 61, 60.5 0.5
     assert found["scratch"] == ["", "", "42.00 +- 2.00", ""]
@@ -73,14 +75,14 @@ def test_means_and_spreads(ladder: Ladder) -> None:
     assert found["public | file"] == ["79.08", "", "60.50 +- 0.50", ""]
 
 
-def test_number_and_kind_of_seeds_stand_beside_each_number(ladder: Ladder) -> None:
+def test_number_and_kind_of_seeds_stand_beside_each_number(ladder: LadderResults) -> None:
     found = remarks(table_of(ladder, "detection"))
     assert found["B-standard"] == ["n 3 of 3, matched", "", "n 3 of 3, matched", ""]
     assert found[drawn.EVIL][2] == "n 2 of 3, matched"
     assert found["public | file"] == ["as its card says", "", "n 3 of 3, shared", ""]
 
 
-def test_a_rung_without_any_cell_is_unmeasured(ladder: Ladder) -> None:
+def test_a_rung_without_any_cell_is_unmeasured(ladder: LadderResults) -> None:
     cells = tuple(c for c in ladder.cells if (c.rung, c.task) != ("d_all", "detection"))
     cut = replace(ladder, cells=cells)
     assert texts(table_of(cut, "detection"))[drawn.EVIL][2] == "unmeasured"
@@ -89,7 +91,7 @@ def test_a_rung_without_any_cell_is_unmeasured(ladder: Ladder) -> None:
     assert row == ["mAP (VOC07)", "unmeasured", "", "", "0 of 3", "too few seeds for a verdict"]
 
 
-def test_differences_are_paired_and_three_seeds_carry_no_verdict(ladder: Ladder) -> None:
+def test_differences_are_paired_and_three_seeds_carry_no_verdict(ladder: LadderResults) -> None:
     found = texts(difference_table(ladder, find(ladder)[:1]))
     # B-standard - scratch: 7, 5, 6: mean 6, sd 1; t(0.975, 2) = 4.3027, 4.3027 / sqrt(3) = 2.484
     assert found["B-standard"][:3] == ["mAP (VOC07)", "+6.00", "+3.52 to +8.48"]
@@ -99,27 +101,27 @@ def test_differences_are_paired_and_three_seeds_carry_no_verdict(ladder: Ladder)
     assert [row[-2] for row in found.values()] == ["3 of 3", "2 of 3", "3 of 3"]
 
 
-def test_p_is_corrected_over_the_rungs(ladder: Ladder) -> None:
+def test_p_is_corrected_over_the_rungs(ladder: LadderResults) -> None:
     found = {row[0].text: row[4] for row in difference_table(ladder, find(ladder)[:1]).rows}
     # t = 6 / (1 / sqrt(3)) = 10.39 with 2 degrees of freedom: p = 0.00913, second of three: x 2
     assert found["B-standard"].text == "0.018"
     assert found["B-standard"].remark == "of 3"
 
 
-def test_six_seeds_carry_a_verdict(six: Ladder) -> None:
+def test_six_seeds_carry_a_verdict(six: LadderResults) -> None:
     own = [finding for finding in find(six) if finding.metric == "mAP_voc07"]
     found = texts(difference_table(six, own))
     assert {row[-1] for row in found.values()} == {"better"}
     assert find(six)[0].num_planned == 6
 
 
-def test_rows_sort_by_their_numbers(ladder: Ladder) -> None:
+def test_rows_sort_by_their_numbers(ladder: LadderResults) -> None:
     rows = table_of(ladder, "detection").rows
     assert [row[3].sort for row in rows] == [42.0, 48.0, 47.5, 60.5]
     assert [row[0].sort for row in rows] == [0, 1, 2, 3]
 
 
-def test_markdown_keeps_names_in_their_column(ladder: Ladder) -> None:
+def test_markdown_keeps_names_in_their_column(ladder: LadderResults) -> None:
     text = markdown(table_of(ladder, "detection"))
     assert "D &lt;b&gt;all&lt;/b&gt; &amp; 'tricks'" in text
     assert "public \\| file (public weights)" in text
@@ -127,7 +129,7 @@ def test_markdown_keeps_names_in_their_column(ladder: Ladder) -> None:
     assert {line.replace("\\|", "").count("|") for line in text.splitlines()} == {6}
 
 
-def test_each_file_has_its_tasks_and_all_footnotes(ladder: Ladder) -> None:
+def test_each_file_has_its_tasks_and_all_footnotes(ladder: LadderResults) -> None:
     findings, top1 = find(ladder), find_top1(ladder)
     notes = [*footnotes(ladder, findings, top1), *undone_notes(ladder)]
     text = table_file(ladder, findings, top1, "det", notes)
@@ -156,7 +158,7 @@ def test_footnotes_tell_of_other_splits_and_remarks_of_cells(tmp_path: Path) -> 
     assert "scratch / segmentation / seed 0: kept although its code changed" in notes
 
 
-def test_the_csv_has_every_seeds_value(ladder: Ladder) -> None:
+def test_the_csv_has_every_seeds_value(ladder: LadderResults) -> None:
     rows = list(csv.DictReader(io.StringIO(long_form(ladder))))
     # 11 detection cells, 10 segmentation cells with 2 metrics, 6 pretrainings with top-1 and top-5
     assert len(rows) == 11 + 20 + 12
@@ -169,7 +171,7 @@ def test_the_csv_has_every_seeds_value(ladder: Ladder) -> None:
     }
 
 
-def one_seed(tmp_path: Path, shift: int = 0) -> Ladder:
+def one_seed(tmp_path: Path, shift: int = 0) -> LadderResults:
     """One seed; segmentation with confusions that give its figures."""
     folder = drawn.draw_ladder(tmp_path / "one", seeds=1, whole=True)
     for rung, wrong in (("scratch", [10, 20, 30, 40]), ("b_standard", [5, 10, 15, 20])):

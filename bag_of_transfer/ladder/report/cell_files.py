@@ -12,7 +12,7 @@ import numpy as np
 
 from bag_of_transfer.engine.json_file import read_json, read_json_lines
 from bag_of_transfer.ladder.folder import CARD, CONFIG, CURVE, FLAT_CONFIG, PER_IMAGE, TRICKS
-from bag_of_transfer.ladder.report.results import Cell
+from bag_of_transfer.ladder.report.results import CellResult
 
 __all__ = [
     "changed_settings",
@@ -30,22 +30,22 @@ MEND = "run the cell again"
 PLACES = {"work_dir", "experiment_name", "backbone_file", "resume", "load_from", "launcher"}
 
 
-def read_curve(cell: Cell) -> list[dict[str, Any]]:
+def read_curve(cell: CellResult) -> list[dict[str, Any]]:
     """Read ``curve.jsonl``: a line per epoch with ``epoch lr loss`` and validation metrics."""
     return _quietly(_curve, cell.folder / CURVE) or []
 
 
-def read_tricks(cell: Cell) -> dict[str, dict[str, Any]]:
+def read_tricks(cell: CellResult) -> dict[str, dict[str, Any]]:
     """Read which tricks were on, with the evidence; empty where there is no ``tricks.json``."""
     return _quietly(_entries, cell.folder / TRICKS) or {}
 
 
-def read_card(cell: Cell) -> dict[str, Any]:
+def read_card(cell: CellResult) -> dict[str, Any]:
     """Read the backbone's card; empty where there is none."""
     return _quietly(_card, cell.folder / CARD) or {}
 
 
-def read_per_image(cell: Cell) -> dict[str, np.ndarray]:
+def read_per_image(cell: CellResult) -> dict[str, np.ndarray]:
     """Read what was counted per test image; empty where there is no ``per_image.npz``."""
     return _quietly(_arrays, cell.folder / PER_IMAGE) or {}
 
@@ -59,7 +59,7 @@ def read_settings(folder: Path) -> dict[str, str]:
     return stated or _quietly(_texts, folder / FLAT_CONFIG) or {}
 
 
-def damaged_files(cells: Iterable[Cell]) -> list[tuple[Cell, str, str]]:
+def damaged_files(cells: Iterable[CellResult]) -> list[tuple[CellResult, str, str]]:
     """List (cell, file, what is wrong) of the files above that are there and cannot be read."""
     found = []
     for cell in cells:

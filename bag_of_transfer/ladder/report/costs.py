@@ -5,12 +5,12 @@ from statistics import median
 
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH
-from bag_of_transfer.ladder.report.results import Cell, Ladder
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 
 __all__ = ["pretraining_minutes"]
 
 
-def pretraining_minutes(ladder: Ladder) -> dict[str, float]:
+def pretraining_minutes(ladder: LadderResults) -> dict[str, float]:
     """Give the median time of each rung's pretrainings, plus its teacher's, in minutes.
 
     Scratch costs 0.  Left out is what nobody here knows: public weights, and a student whose
@@ -26,7 +26,7 @@ def pretraining_minutes(ladder: Ladder) -> dict[str, float]:
     return found
 
 
-def _with_teachers(ladder: Ladder, rung: str) -> list[str]:
+def _with_teachers(ladder: LadderResults, rung: str) -> list[str]:
     names: list[str] = []
     name: str | None = rung if ladder.rungs[rung].kind == "config" else None
     while name and name not in names:
@@ -35,18 +35,20 @@ def _with_teachers(ladder: Ladder, rung: str) -> list[str]:
     return names
 
 
-def _median_seconds(ladder: Ladder, rung: str) -> float | None:
+def _median_seconds(ladder: LadderResults, rung: str) -> float | None:
     own = ladder.cells_of(rung, PRETRAINING) if rung in ladder.rungs else _of_no_rung(ladder, rung)
     known = [seconds for cell in own if (seconds := cell.training_seconds) is not None]
     return median(known) if known else None  # one may have run beside other work
 
 
-def _of_no_rung(ladder: Ladder, name: str) -> Iterator[Cell]:
+def _of_no_rung(ladder: LadderResults, name: str) -> Iterator[CellResult]:
     """Read the cells of a teacher that only teaches: the plan of the tables does not list it."""
     for path in sorted(ladder.folder.glob(f"seed*/{name}/{PRETRAINING}/{RECORD}")):
         try:
             record = read_json(path, "")
             if record["status"] == "done" and isinstance(record["train"], dict):
-                yield Cell(name, PRETRAINING, record["seed"], path.parent, "done", None, record)
+                yield CellResult(
+                    name, PRETRAINING, record["seed"], path.parent, "done", None, record
+                )
         except (OSError, ValueError, TypeError, KeyError):  # as good as not there
             continue

@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bag_of_transfer.ladder.report.results import Ladder
+from bag_of_transfer.ladder.report.results import LadderResults
 
 __all__ = [
     "COLOURS",
@@ -76,7 +76,7 @@ def axes_of(num_rows: int = 1, height: float | None = None) -> tuple[Figure, Any
     return figure, figure.subplots(num_rows, 1, squeeze=False)[:, 0]
 
 
-def style_of(ladder: Ladder, rung: str) -> dict[str, Any]:
+def style_of(ladder: LadderResults, rung: str) -> dict[str, Any]:
     """Give a rung's colour and marker; the same in every plot of a ladder."""
     number = list(ladder.rungs).index(rung)
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}

@@ -12,7 +12,7 @@ import numpy as np
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.folder import PRETRAINING, SeedKind
 from bag_of_transfer.ladder.report.cell_files import read_card, read_per_image
-from bag_of_transfer.ladder.report.results import TOP1, Cell, Ladder, Task
+from bag_of_transfer.ladder.report.results import TOP1, CellResult, LadderResults, TaskResults
 from bag_of_transfer.ladder.statistics.correlation import RankCorrelation, rank_correlation
 from bag_of_transfer.ladder.statistics.over_images import (
     BootstrapInterval,
@@ -53,7 +53,7 @@ class Finding:
     those beside ``mAP_voc07`` are of ``mAP_area``.
     """
 
-    task: Task
+    task: TaskResults
     metric: str
     spreads: Mapping[str, Spread]
     comparisons: Mapping[str, Comparison]
@@ -81,12 +81,12 @@ class Top1:
         return means or dict(self.stated)
 
 
-def seed_kinds(ladder: Ladder) -> dict[str, SeedKind]:
+def seed_kinds(ladder: LadderResults) -> dict[str, SeedKind]:
     """Tell for each rung whether its seeds repeat the pretraining, too (matched) or not."""
     return {name: rung.seeds for name, rung in ladder.rungs.items()}
 
 
-def find_top1(ladder: Ladder) -> Top1:
+def find_top1(ladder: LadderResults) -> Top1:
     """Collect the classifiers' top-1."""
     values = ladder.values(PRETRAINING, TOP1)
     stated = {}
@@ -97,7 +97,7 @@ def find_top1(ladder: Ladder) -> Top1:
     return Top1({each.rung: each for each in spreads(values, seed_kinds(ladder))}, stated)
 
 
-def find(ladder: Ladder, num_resamples: int = 1000) -> list[Finding]:
+def find(ladder: LadderResults, num_resamples: int = 1000) -> list[Finding]:
     """Compute every task's metrics over the rungs; tasks and metrics in the ladder's order."""
     top1 = find_top1(ladder).comparable
     return [
@@ -108,7 +108,11 @@ def find(ladder: Ladder, num_resamples: int = 1000) -> list[Finding]:
 
 
 def _finding(
-    ladder: Ladder, task: Task, metric: str, top1: Mapping[str, float], num_resamples: int
+    ladder: LadderResults,
+    task: TaskResults,
+    metric: str,
+    top1: Mapping[str, float],
+    num_resamples: int,
 ) -> Finding:
     values, kinds = ladder.values(task.name, metric), seed_kinds(ladder)
     spread = {each.rung: each for each in spreads(values, kinds)}
@@ -120,8 +124,8 @@ def _finding(
 
 
 def _over_images(
-    ladder: Ladder,
-    task: Task,
+    ladder: LadderResults,
+    task: TaskResults,
     metric: str,
     spread: Mapping[str, Spread],
     compared: Mapping[str, Comparison],
@@ -160,7 +164,7 @@ def _bootstrap(metric: PerImage | None, num_resamples: int) -> BootstrapInterval
         return None
 
 
-def _of_cell(cell: Cell, metric: str) -> PerImage | None:
+def _of_cell(cell: CellResult, metric: str) -> PerImage | None:
     """Make a cell's metric computable again; None where its file does not give its figure."""
     arrays = read_per_image(cell)
     try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.machines import machine_notes
-from bag_of_transfer.ladder.report.results import Cell, Ladder
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 from bag_of_transfer.ladder.report.tables import METRIC_NAMES
 from bag_of_transfer.ladder.statistics.over_seeds import MIN_SEEDS
 
@@ -16,22 +16,22 @@ SELECTION = {
 }
 
 
-def footnotes(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[str]:
+def footnotes(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[str]:
     """Put together what holds for all tables, the ladder's own notes first."""
     return [*ladder.notes, *_method(ladder), *_seeds(ladder, findings, top1), *_cells(ladder)]
 
 
-def undone(ladder: Ladder) -> list[Cell]:
+def undone(ladder: LadderResults) -> list[CellResult]:
     """List the cells without figures: failed, damaged, unfinished, missing."""
     return [cell for cell in ladder.cells if cell.status != "done"]
 
 
-def undone_notes(ladder: Ladder) -> list[str]:
+def undone_notes(ladder: LadderResults) -> list[str]:
     """Tell for each cell without figures why it has none."""
     return [f"{cell.name}: {cell.status} ({cell.reason})." for cell in undone(ladder)]
 
 
-def _method(ladder: Ladder) -> Iterator[str]:
+def _method(ladder: LadderResults) -> Iterator[str]:
     yield (
         "Metrics in percent, differences in percent points; mean +- standard deviation over "
         "seeds, n of as many as planned."
@@ -48,7 +48,7 @@ def _method(ladder: Ladder) -> Iterator[str]:
     yield SELECTION.get(ladder.selection, f"Selection: {ladder.selection}.")
 
 
-def _seeds(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> Iterator[str]:
+def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Iterator[str]:
     if any(rung.seeds == "shared" for rung in ladder.rungs.values()):
         yield (
             "Seeds: matched, a backbone pretrained for each seed, n repeats of the whole chain; "
@@ -77,7 +77,7 @@ def _seeds(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> Iterator[
         yield "Published: one run each on the paper's data (arXiv:1812.01187, tables 8 and 9)."
 
 
-def _cells(ladder: Ladder) -> Iterator[str]:
+def _cells(ladder: LadderResults) -> Iterator[str]:
     for task in ladder.tasks.values():
         splits = {str(cell.result.get("split")) for cell in ladder.cells_of(task=task.name)}
         if splits - {"test"}:
@@ -88,7 +88,7 @@ def _cells(ladder: Ladder) -> Iterator[str]:
         yield f"{', '.join(cells)}: {note}"
 
 
-def _remarks(ladder: Ladder) -> dict[str, list[str]]:
+def _remarks(ladder: LadderResults) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for cell in ladder.cells_of():
         for note in cell.record.get("notes") or ():

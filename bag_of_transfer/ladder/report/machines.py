@@ -6,12 +6,12 @@ from typing import Any
 
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.cell_files import read_tricks
-from bag_of_transfer.ladder.report.results import Cell, Ladder
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 
 __all__ = ["environment", "machine_notes"]
 
 
-def environment(ladder: Ladder) -> list[tuple[str, str, int]]:
+def environment(ladder: LadderResults) -> list[tuple[str, str, int]]:
     """List what the cells ran on: (hardware, versions, number of cells)."""
     counted: Counter[tuple[str, str]] = Counter()
     for cell in ladder.cells_of():
@@ -21,7 +21,7 @@ def environment(ladder: Ladder) -> list[tuple[str, str, int]]:
     return [(*place, number) for place, number in counted.most_common()]
 
 
-def machine_notes(ladder: Ladder) -> Iterator[str]:
+def machine_notes(ladder: LadderResults) -> Iterator[str]:
     """Tell what differs where rungs and seeds should only differ in the backbone.
 
     Precision is compared over a task's cells; of pretrainings, whose recipes may differ, over one
@@ -44,7 +44,7 @@ def machine_notes(ladder: Ladder) -> Iterator[str]:
             yield f"{same}: not all cells had the same mixed precision: {_listed(counted)}."
 
 
-def _versions(cell: Cell) -> dict[str, Any]:
+def _versions(cell: CellResult) -> dict[str, Any]:
     found = cell.result.get("versions")
     return found if isinstance(found, dict) else {}
 

@@ -14,7 +14,7 @@ from bag_of_transfer.ladder.report.cell_files import damaged_files
 from bag_of_transfer.ladder.report.drawing import COLOURS, DARK, Plot, inline_svg
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import undone
-from bag_of_transfer.ladder.report.results import Ladder
+from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tables import METRIC_NAMES, tables_of
 from bag_of_transfer.ladder.statistics.over_seeds import verdict
 
@@ -22,7 +22,7 @@ __all__ = ["render"]
 
 
 def render(
-    ladder: Ladder,
+    ladder: LadderResults,
     findings: Sequence[Finding],
     top1: Top1,
     plots: Sequence[Plot],
@@ -55,7 +55,9 @@ def render(
     )
 
 
-def _highest(ladder: Ladder, findings: Sequence[Finding]) -> list[tuple[Finding, str, str, str]]:
+def _highest(
+    ladder: LadderResults, findings: Sequence[Finding]
+) -> list[tuple[Finding, str, str, str]]:
     """Per metric: the rung with the highest mean, that mean, and what may be said of it."""
     found = []
     for finding in findings:
@@ -76,7 +78,7 @@ def _plots(plots: Sequence[Plot]) -> dict[str, list[tuple[Plot, Markup]]]:
     return groups
 
 
-def _parts(ladder: Ladder) -> dict[str, Any]:
+def _parts(ladder: LadderResults) -> dict[str, Any]:
     rungs, rows = page_data.tricks(ladder)
     return {
         "trick_rungs": rungs,

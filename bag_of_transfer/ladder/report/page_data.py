@@ -20,7 +20,7 @@ from bag_of_transfer.ladder.report.cell_files import (
     read_settings,
     read_tricks,
 )
-from bag_of_transfer.ladder.report.results import Ladder
+from bag_of_transfer.ladder.report.results import LadderResults
 
 __all__ = [
     "MAX_PICTURES",
@@ -73,7 +73,7 @@ class Gallery:
     num_left_out: int
 
 
-def tricks(ladder: Ladder) -> tuple[list[str], list[tuple[str, list[Trick | None]]]]:
+def tricks(ladder: LadderResults) -> tuple[list[str], list[tuple[str, list[Trick | None]]]]:
     """Give the labels of the rungs that have ``tricks.json``, and a row per trick."""
     read = {rung: _tricks_of(ladder, rung) for rung in ladder.rungs}
     there = {rung: found for rung, found in read.items() if found}
@@ -82,7 +82,7 @@ def tricks(ladder: Ladder) -> tuple[list[str], list[tuple[str, list[Trick | None
     return labels, [(name, [found.get(name) for found in there.values()]) for name in names]
 
 
-def _tricks_of(ladder: Ladder, rung: str) -> dict[str, Trick]:
+def _tricks_of(ladder: LadderResults, rung: str) -> dict[str, Trick]:
     found: dict[str, Trick] = {}
     for cell in ladder.cells_of(rung, PRETRAINING):
         for name, entry in read_tricks(cell).items():
@@ -93,7 +93,7 @@ def _tricks_of(ladder: Ladder, rung: str) -> dict[str, Trick]:
     return found
 
 
-def config_changes(ladder: Ladder) -> list[ConfigChange]:
+def config_changes(ladder: LadderResults) -> list[ConfigChange]:
     """Compare each rung with the next, pretraining and tasks, in the first seed both have."""
     found = []
     for before, after in pairwise(ladder.rungs):
@@ -107,7 +107,7 @@ def config_changes(ladder: Ladder) -> list[ConfigChange]:
 
 
 def _first_pair(
-    ladder: Ladder, before: str, after: str, run: str
+    ladder: LadderResults, before: str, after: str, run: str
 ) -> tuple[dict[str, str], dict[str, str]] | None:
     theirs = {cell.seed: cell for cell in ladder.cells_of(after, run)}
     ours = [cell for cell in ladder.cells_of(before, run) if cell.seed in theirs]
@@ -115,7 +115,7 @@ def _first_pair(
     return next((pair for pair in read if all(pair)), None)
 
 
-def cards(ladder: Ladder) -> list[tuple[str, list[tuple[str, str]], list[tuple[int, str]]]]:
+def cards(ladder: LadderResults) -> list[tuple[str, list[tuple[str, str]], list[tuple[int, str]]]]:
     """Give (rung label, the first card's entries, (seed, sha256) of every card)."""
     found = []
     for name, rung in ladder.rungs.items():
@@ -147,13 +147,13 @@ def _said(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def galleries(ladder: Ladder) -> list[Gallery]:
+def galleries(ladder: LadderResults) -> list[Gallery]:
     """Collect each task's pictures in the seed that most rungs have, the first of those."""
     found = (_gallery(ladder, task) for task in ladder.tasks)
     return [gallery for gallery in found if gallery is not None]
 
 
-def _gallery(ladder: Ladder, task: str) -> Gallery | None:
+def _gallery(ladder: LadderResults, task: str) -> Gallery | None:
     cells = [cell for cell in ladder.cells_of(task=task) if (cell.folder / PICTURES).is_dir()]
     if not cells:
         return None

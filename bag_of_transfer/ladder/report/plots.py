@@ -26,7 +26,7 @@ from bag_of_transfer.ladder.report.drawing import (
     style_of,
 )
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import TOP1, Cell, Ladder
+from bag_of_transfer.ladder.report.results import TOP1, CellResult, LadderResults
 from bag_of_transfer.ladder.report.tables import METRIC_NAMES
 
 __all__ = ["class_changes", "draw_plots"]
@@ -38,7 +38,7 @@ MAX_LABEL = 24  # characters
 PER_CLASS = {"mAP_voc07": "AP (area)", "AP": "AP", "mIoU": "IoU"}
 
 
-def draw_plots(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
+def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
     """Draw all there are figures for; a plot without any point is left out."""
     drawn: list[Plot | None] = []
     for task in ladder.tasks:
@@ -56,7 +56,7 @@ def _plot(kind: str, finding: Finding, title: str, alt: str, figure: Figure) -> 
     return Plot(task, file_name(kind, task, finding.metric), title, alt, figure)
 
 
-def _label(ladder: Ladder, rung: str) -> str:
+def _label(ladder: LadderResults, rung: str) -> str:
     return _short(ladder.rungs[rung].label)
 
 
@@ -73,7 +73,7 @@ def _metric(metric: str) -> str:
 # ---- quality per rung ----
 
 
-def _rungs(ladder: Ladder, finding: Finding) -> Plot | None:
+def _rungs(ladder: LadderResults, finding: Finding) -> Plot | None:
     there = {rung: each for rung, each in finding.spreads.items() if each.mean is not None}
     if not there:
         return None
@@ -119,7 +119,7 @@ def _bar(finding: Finding, rung: str) -> tuple[Sequence[float], dict[str, Any], 
 # ---- does a better classifier carry over? ----
 
 
-def _carry_over(ladder: Ladder, finding: Finding, top1: Top1) -> Plot | None:
+def _carry_over(ladder: LadderResults, finding: Finding, top1: Top1) -> Plot | None:
     means = {rung: each.mean for rung, each in finding.spreads.items()}
     points = {
         rung: (value, means[rung])
@@ -141,7 +141,7 @@ def _carry_over(ladder: Ladder, finding: Finding, top1: Top1) -> Plot | None:
     return _plot("carry-over", finding, title, alt, figure)
 
 
-def _scatter(axes: Axes, ladder: Ladder, points: Mapping[str, tuple[float, Any]]) -> None:
+def _scatter(axes: Axes, ladder: LadderResults, points: Mapping[str, tuple[float, Any]]) -> None:
     for rung, (x, y) in points.items():
         label = _label(ladder, rung)
         axes.plot(x, y, markersize=9, linestyle="", label=label, **style_of(ladder, rung))
@@ -152,7 +152,7 @@ def _scatter(axes: Axes, ladder: Ladder, points: Mapping[str, tuple[float, Any]]
 # ---- what does it cost? ----
 
 
-def _cost(ladder: Ladder, finding: Finding) -> Plot | None:
+def _cost(ladder: LadderResults, finding: Finding) -> Plot | None:
     means = {rung: each.mean for rung, each in finding.spreads.items()}
     minutes = pretraining_minutes(ladder)
     points = {rung: (each, means[rung]) for rung, each in minutes.items() if means.get(rung)}
@@ -174,7 +174,7 @@ def _cost(ladder: Ladder, finding: Finding) -> Plot | None:
 # ---- which classes gain? ----
 
 
-def class_changes(ladder: Ladder, task: str) -> dict[str, dict[str, float]]:
+def class_changes(ladder: LadderResults, task: str) -> dict[str, dict[str, float]]:
     """Give class -> rung -> mean change against the reference over the seeds both have, points.
 
     The classes that change most come first (mean over the rungs).
@@ -193,7 +193,7 @@ def class_changes(ladder: Ladder, task: str) -> dict[str, dict[str, float]]:
     return dict(sorted(means.items(), key=lambda item: -mean(item[1].values())))
 
 
-def _classes(ladder: Ladder, task: str) -> Plot | None:
+def _classes(ladder: LadderResults, task: str) -> Plot | None:
     changes = class_changes(ladder, task)
     if not changes:
         return None
@@ -225,7 +225,7 @@ def _classes(ladder: Ladder, task: str) -> Plot | None:
 # ---- how did they learn? ----
 
 
-def _curves(ladder: Ladder, task: str) -> Plot | None:
+def _curves(ladder: LadderResults, task: str) -> Plot | None:
     metric = TOP1 if task == PRETRAINING else ladder.tasks[task].metrics[-1]
     curves = [(cell, read_curve(cell)) for cell in ladder.cells_of(task=task)]
     curves = [(cell, curve) for cell, curve in curves if curve]
@@ -247,7 +247,7 @@ def _curves(ladder: Ladder, task: str) -> Plot | None:
 
 
 def _by_rung(
-    curves: Sequence[tuple[Cell, list[dict[str, Any]]]],
+    curves: Sequence[tuple[CellResult, list[dict[str, Any]]]],
 ) -> dict[str, list[list[dict[str, Any]]]]:
     found: dict[str, list[list[dict[str, Any]]]] = {}
     for cell, curve in curves:
@@ -267,7 +267,11 @@ def _points(
 
 
 def _draw_curves(
-    axes: Axes, ladder: Ladder, rung: str, lines: Sequence[list[tuple[float, float]]], all_: bool
+    axes: Axes,
+    ladder: LadderResults,
+    rung: str,
+    lines: Sequence[list[tuple[float, float]]],
+    all_: bool,
 ) -> None:
     style = style_of(ladder, rung)
     # Every seed has the same learning rate: one line says it.

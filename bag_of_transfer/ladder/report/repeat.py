@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from bag_of_transfer.ladder.folder import BACKBONE, CARD, PRETRAINING, cell_key
-from bag_of_transfer.ladder.report.results import Cell, Ladder
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 
 __all__ = ["commands", "fresh", "ladder_again"]
 
 
-def fresh(ladder: Ladder) -> str:
+def fresh(ladder: LadderResults) -> str:
     """Name the folder that the lines write to: no run goes into one where a run lies already."""
     return f"work_dirs/{ladder.name}_again"
 
 
-def ladder_again(ladder: Ladder) -> str:
+def ladder_again(ladder: LadderResults) -> str:
     """Give the line that repeats the whole ladder."""
     seeds = map(str, ladder.seeds)
     words = ("tools/ladder.py", ladder.config, "--work-dir", fresh(ladder), "--seeds", *seeds)
     return shlex.join(["python", *words])
 
 
-def commands(ladder: Ladder) -> list[tuple[str, list[tuple[Cell, str]]]]:
+def commands(ladder: LadderResults) -> list[tuple[str, list[tuple[CellResult, str]]]]:
     """Give, per rung, each recorded cell with the shell lines that repeat it alone.
 
     What it writes goes to the fresh folder; backbone and teacher are read where they lay.
@@ -36,7 +36,7 @@ def commands(ladder: Ladder) -> list[tuple[str, list[tuple[Cell, str]]]]:
     return found
 
 
-def _lines(cell: Cell, ladder: Ladder) -> Iterator[str]:
+def _lines(cell: CellResult, ladder: LadderResults) -> Iterator[str]:
     key = cell_key(cell.rung, cell.task, cell.seed)
     own, rung = f"{fresh(ladder)}/{key}", ladder.rungs[cell.rung]
     if rung.kind == "file" and cell.task == PRETRAINING and rung.origin:

@@ -28,18 +28,18 @@ from bag_of_transfer.ladder.folder import (
     cell_key,
 )
 
-__all__ = ["TOP1", "Cell", "Ladder", "Rung", "Task", "read_results"]
+__all__ = ["TOP1", "CellResult", "LadderResults", "RungResults", "TaskResults", "read_results"]
 
 # A pretraining cell's figure in the tables.
 TOP1 = "top1"
 MEND = "give the work dir of a tools/ladder.py run (work_dirs/NAME)"
 
 Word = TypeVar("Word", bound=str)
-Status = Literal["done", "failed", "damaged", "unfinished", "missing"]
+CellState = Literal["done", "failed", "damaged", "unfinished", "missing"]
 
 
 @dataclass(frozen=True)
-class Rung:
+class RungResults:
     """A way to start fine-tuning: scratch, a pretraining config, a file or a public model."""
 
     name: str
@@ -52,7 +52,7 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskResults:
     """A detection or segmentation config, and the metrics to be shown (percent)."""
 
     name: str
@@ -63,14 +63,14 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellResult:
     """One rung, pretrained or fine-tuned for one task, with one seed."""
 
     rung: str
     task: str
     seed: int
     folder: Path
-    status: Status
+    status: CellState
     reason: str | None = None  # why it is not done
     record: Mapping[str, Any] = field(default_factory=dict)  # cell.json
     result: Mapping[str, Any] = field(default_factory=dict)  # metrics.json
@@ -99,7 +99,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class LadderResults:
     """The plan and its cells; dicts are in the order of the tables."""
 
     folder: Path
@@ -108,12 +108,12 @@ class Ladder:
     reference: str
     seeds: tuple[int, ...]
     selection: str
-    rungs: Mapping[str, Rung]
-    tasks: Mapping[str, Task]
+    rungs: Mapping[str, RungResults]
+    tasks: Mapping[str, TaskResults]
     notes: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[CellResult, ...]
 
-    def cells_of(self, rung: str | None = None, task: str | None = None) -> list[Cell]:
+    def cells_of(self, rung: str | None = None, task: str | None = None) -> list[CellResult]:
         """Choose finished cells; None stands for any."""
         return [
             cell
@@ -135,7 +135,7 @@ class Ladder:
         return sum(cell.rung == rung and cell.task == task for cell in self.cells)
 
 
-def read_results(folder: Path) -> Ladder:
+def read_results(folder: Path) -> LadderResults:
     """Read a ladder's folder; a cell that cannot be read is marked, the rest goes on.
 
     Raises:
@@ -156,13 +156,13 @@ def read_results(folder: Path) -> Ladder:
         raise UserError(f"damaged plan ({told})", path, "run tools/ladder.py again") from error
 
 
-def _ladder(folder: Path, plan: Mapping[str, Any]) -> Ladder:
+def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
     rungs = {name: _rung(name, stated) for name, stated in plan["rungs"].items()}
     tasks = {name: _task(name, stated) for name, stated in plan["tasks"].items()}
     if plan["reference"] not in rungs:
         raise KeyError(f"reference {plan['reference']!r} is no rung")
     seeds = tuple(int(seed) for seed in plan["seeds"])
-    return Ladder(
+    return LadderResults(
         folder=folder,
         name=str(plan["name"]),
         config=str(plan.get("config")),
@@ -176,8 +176,8 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> Ladder:
     )
 
 
-def _rung(name: str, stated: Mapping[str, Any]) -> Rung:
-    return Rung(
+def _rung(name: str, stated: Mapping[str, Any]) -> RungResults:
+    return RungResults(
         name=name,
         kind=_one_of(stated["kind"], RUNG_KINDS, name),
         label=str(stated.get("label") or name),
@@ -188,12 +188,14 @@ def _rung(name: str, stated: Mapping[str, Any]) -> Rung:
     )
 
 
-def _task(name: str, stated: Mapping[str, Any]) -> Task:
+def _task(name: str, stated: Mapping[str, Any]) -> TaskResults:
     metrics = tuple(stated["metrics"])
     if not metrics or not all(isinstance(metric, str) for metric in metrics):
         raise ValueError(f"{name}: metrics are {stated['metrics']!r}")
     kind = _one_of(stated["kind"], TASK_KINDS, name)
-    return Task(name, kind, str(stated.get("config")), metrics, bool(stated.get("published_split")))
+    return TaskResults(
+        name, kind, str(stated.get("config")), metrics, bool(stated.get("published_split"))
+    )
 
 
 def _one_of(value: Any, known: tuple[Word, ...], where: str) -> Word:
@@ -204,11 +206,11 @@ def _one_of(value: Any, known: tuple[Word, ...], where: str) -> Word:
 
 def _cells(
     folder: Path,
-    rungs: Mapping[str, Rung],
-    tasks: Mapping[str, Task],
+    rungs: Mapping[str, RungResults],
+    tasks: Mapping[str, TaskResults],
     seeds: tuple[int, ...],
     shared_seed: int | None,
-) -> Iterator[Cell]:
+) -> Iterator[CellResult]:
     for rung in rungs.values():
         # Public weights are copied or converted: such a cell has no figures of its own.
         pretrained = (TOP1,) if rung.kind == "config" else ()
@@ -221,7 +223,7 @@ def _cells(
 
 
 def _pretrained_seeds(
-    folder: Path, rung: Rung, seeds: tuple[int, ...], shared: tuple[int, ...]
+    folder: Path, rung: RungResults, seeds: tuple[int, ...], shared: tuple[int, ...]
 ) -> tuple[int, ...]:
     """A shared backbone is made once; ``shared``: in which seed's folder it may lie."""
     if rung.kind == "config" and rung.seeds == "matched":
@@ -230,25 +232,25 @@ def _pretrained_seeds(
     return there or (shared[:1] if rung.kind == "config" else ())
 
 
-def _cell(folder: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...]) -> Cell:
+def _cell(folder: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...]) -> CellResult:
     own = folder / cell_key(rung, task, seed)
     if not (own / RECORD).is_file():
         if not own.is_dir():
-            return Cell(rung, task, seed, own, "missing", "not begun")
-        return Cell(rung, task, seed, own, "unfinished", "running, or cut off")
+            return CellResult(rung, task, seed, own, "missing", "not begun")
+        return CellResult(rung, task, seed, own, "unfinished", "running, or cut off")
     try:
         record = _object(own / RECORD)
         _check_record(record)
         if record.get("status") == "failed":
             reason = str(record.get("reason") or "no reason recorded")
-            return Cell(rung, task, seed, own, "failed", reason, record)
+            return CellResult(rung, task, seed, own, "failed", reason, record)
         if record.get("status") != "done":
             raise ValueError(f"{RECORD}: no such status: {record.get('status')!r}")
         result = _object(own / METRICS) if metrics else {}
         _check_figures(result, metrics)
     except (OSError, ValueError) as error:
-        return Cell(rung, task, seed, own, "damaged", str(error))
-    return Cell(rung, task, seed, own, "done", None, record, result)
+        return CellResult(rung, task, seed, own, "damaged", str(error))
+    return CellResult(rung, task, seed, own, "done", None, record, result)
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.cell_files import read_card
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, undone, undone_notes
-from bag_of_transfer.ladder.report.results import TOP1, Ladder
+from bag_of_transfer.ladder.report.results import TOP1, LadderResults
 from bag_of_transfer.ladder.report.tables import Table, document, tables_of
 
 __all__ = ["overview", "paired_gains", "summarise"]
@@ -27,7 +27,7 @@ WIDTH = 100  # characters
 WORDS = ("rung", "verdict")  # columns without figures: their lines may be broken
 
 
-def summarise(ladder: Ladder) -> dict[str, Any]:
+def summarise(ladder: LadderResults) -> dict[str, Any]:
     """Collect every finished cell's figures.
 
     Returns:
@@ -53,7 +53,7 @@ def summarise(ladder: Ladder) -> dict[str, Any]:
     }
 
 
-def _top1(ladder: Ladder) -> Row:
+def _top1(ladder: LadderResults) -> Row:
     found = ladder.values(PRETRAINING, TOP1)
     for cell in ladder.cells_of(task=PRETRAINING):
         stated = (read_card(cell).get("metrics") or {}).get(TOP1)
@@ -62,7 +62,7 @@ def _top1(ladder: Ladder) -> Row:
     return found
 
 
-def _speed(ladder: Ladder) -> Row:
+def _speed(ladder: LadderResults) -> Row:
     found: Row = {rung: {} for rung in ladder.rungs}
     for cell in ladder.cells_of(task=next(iter(ladder.tasks))):
         rate = (cell.record.get("train") or {}).get("img_per_s")
@@ -89,7 +89,7 @@ def paired_gains(rows: Mapping[str, Row], reference: str) -> dict[str, Row]:
     }
 
 
-def overview(ladder: Ladder) -> tuple[str, str]:
+def overview(ladder: LadderResults) -> tuple[str, str]:
     """Give the report's tables and footnotes as Markdown, and for a terminal of 100 columns."""
     findings, top1 = find(ladder), find_top1(ladder)
     tables, notes = tables_of(ladder, findings, top1), footnotes(ladder, findings, top1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS, TaskKind
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import TOP1, Ladder, Rung
+from bag_of_transfer.ladder.report.results import TOP1, LadderResults, RungResults
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, verdict
 
@@ -54,7 +54,7 @@ class Table:
     rows: tuple[tuple[Entry, ...], ...]
 
 
-def main_table(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> Table:
+def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Table:
     """One task's figures, measured and published; ``findings`` are those of the task."""
     task = findings[0].task
     published = [key for key in (TOP1, *task.metrics) if _any_published(ladder, key)]
@@ -75,20 +75,20 @@ def main_table(ladder: Ladder, findings: Sequence[Finding], top1: Top1) -> Table
     return Table(f"{task.name}: {what}", tuple(columns), tuple(rows))
 
 
-def _any_published(ladder: Ladder, key: str) -> bool:
+def _any_published(ladder: LadderResults, key: str) -> bool:
     return any(key in rung.published for rung in ladder.rungs.values())
 
 
-def _published(rung: Rung, key: str) -> Entry:
+def _published(rung: RungResults, key: str) -> Entry:
     value = rung.published.get(key)
     return Entry("") if value is None else Entry(f"{value:.2f}", value)
 
 
-def _kind_of(rung: Rung) -> str:
+def _kind_of(rung: RungResults) -> str:
     return {"file": "backbone file", "model": "public weights"}.get(rung.kind, "")
 
 
-def _top1(ladder: Ladder, rung: Rung, top1: Top1) -> Entry:
+def _top1(ladder: LadderResults, rung: RungResults, top1: Top1) -> Entry:
     if rung.name in top1.stated:
         value = top1.stated[rung.name]
         return Entry(f"{value:.2f}", value, "as its card says")
@@ -98,7 +98,7 @@ def _top1(ladder: Ladder, rung: Rung, top1: Top1) -> Entry:
     return _spread_entry(top1.measured[rung.name], planned)
 
 
-def _of(findings: Sequence[Finding], metric: str, rung: Rung) -> Entry:
+def _of(findings: Sequence[Finding], metric: str, rung: RungResults) -> Entry:
     (finding,) = (each for each in findings if each.metric == metric)
     interval = finding.images.get(rung.name)
     over = f"; {_named(interval, metric)}{_limits(interval)} over images" if interval else ""
@@ -126,7 +126,7 @@ def _spread_entry(spread: Spread, num_planned: int, over_images: str = "") -> En
     return Entry(text, spread.mean, seeds + over_images)
 
 
-def difference_table(ladder: Ladder, findings: Sequence[Finding]) -> Table:
+def difference_table(ladder: LadderResults, findings: Sequence[Finding]) -> Table:
     """One task's paired differences to the reference rung, in percent points."""
     reference = ladder.rungs[ladder.reference].label
     columns = ("rung", "metric", "difference", "95 % interval", "p (Holm)", "n", "verdict")
@@ -139,7 +139,7 @@ def difference_table(ladder: Ladder, findings: Sequence[Finding]) -> Table:
 
 
 def _difference(
-    ladder: Ladder, finding: Finding, comparison: Comparison, number: int
+    ladder: LadderResults, finding: Finding, comparison: Comparison, number: int
 ) -> tuple[Entry, ...]:
     name = Entry(ladder.rungs[comparison.rung].label, number)
     metric = METRIC_NAMES.get(finding.metric, finding.metric)
@@ -206,7 +206,10 @@ def plain(text: str) -> str:
 
 
 def tables_of(
-    ladder: Ladder, findings: Sequence[Finding], top1: Top1, kinds: Sequence[TaskKind] = TASK_KINDS
+    ladder: LadderResults,
+    findings: Sequence[Finding],
+    top1: Top1,
+    kinds: Sequence[TaskKind] = TASK_KINDS,
 ) -> list[Table]:
     """Make two tables per task of these kinds: the figures, then the differences if any."""
     made = []
@@ -219,7 +222,7 @@ def tables_of(
 
 
 def table_file(
-    ladder: Ladder,
+    ladder: LadderResults,
     findings: Sequence[Finding],
     top1: Top1,
     kind: TaskKind,
@@ -241,7 +244,7 @@ def document(title: str, tables: Sequence[Table], footnotes: Sequence[str]) -> s
     return "\n\n".join(parts) + "\n"
 
 
-def long_form(ladder: Ladder) -> str:
+def long_form(ladder: LadderResults) -> str:
     """Write ``results.csv``: a line for every value of every finished cell."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -251,7 +254,7 @@ def long_form(ladder: Ladder) -> str:
     return out.getvalue()
 
 
-def _values(ladder: Ladder) -> Iterator[tuple[object, ...]]:
+def _values(ladder: LadderResults) -> Iterator[tuple[object, ...]]:
     for cell in ladder.cells_of():
         rung, task = ladder.rungs[cell.rung], ladder.tasks.get(cell.task)
         kind = task.kind if task else "cls"
