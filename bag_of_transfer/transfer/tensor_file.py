@@ -72,14 +72,15 @@ def _read(path: Path, begin: bytes) -> Mapping[str, Any]:
     refuse_shard(path)
     if begin.startswith(LIST_MAGIC) or path.suffix == ".params":
         return read_params(path)
+    # Before all that begins with few fixed bytes: the length of its head may be these bytes.
+    if begin and is_safetensors(path):
+        with _in_our_words(path):
+            return safetensors.torch.load(path.read_bytes())
     is_torch = begin == TORCH_LEGACY or begin.startswith(ZIP)
     if is_torch and path.suffix == ".safetensors":  # torch goes by the name
         raise UserError("a checkpoint of torch.save, named .safetensors", path, "name it .pth")
     if not is_torch and (begin.startswith(b"\x80") or path.suffix == ".pkl"):
         return read_numpy_pickle(path)
-    if begin and is_safetensors(path):
-        with _in_our_words(path):
-            return safetensors.torch.load(path.read_bytes())
     if path.suffix == ".safetensors" and not is_torch and kind_of(path) is None:
         raise UserError("damaged, truncated or no safetensors file", path, AGAIN)
     return load_from_local_weights_only(str(path), "cpu")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.tensor_file import TensorFile, read_tensors, summarise
@@ -13,6 +14,16 @@ def test_a_checkpoint_named_safetensors_is_no_damage(tmp_path: Path) -> None:
     torch.save({"a.weight": torch.ones(2, 2)}, tmp_path / "a.safetensors")
     with pytest.raises(UserError, match=r"a checkpoint of torch\.save.*: name it \.pth"):
         read_tensors(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("length", [0x80, 0x180, 0x4B50], ids=["pickle", "longer", "zip"])
+def test_a_head_whose_length_begins_as_another_format_is_read(tmp_path: Path, length: int) -> None:
+    data = save({"a.weight": torch.ones(2, 2)})
+    head = data[8 : 8 + int.from_bytes(data[:8], "little")]
+    padded = length.to_bytes(8, "little") + head.ljust(length)  # JSON may end in spaces
+    (tmp_path / "a.safetensors").write_bytes(padded + data[8 + len(head) :])
+    file = read_tensors(tmp_path / "a.safetensors")
+    assert file.tensors["a.weight"].tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
 def test_tensors_of_every_kind_have_their_place_in_the_table() -> None:
