@@ -26,6 +26,7 @@ __all__ = [
     "Bottleneck",
     "ResidualBlock",
     "Variant",
+    "a_equals_b",
     "conv3x3",
     "make_shortcut",
     "make_stage",
@@ -218,6 +219,11 @@ DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int
     101: (Bottleneck, (3, 4, 23, 3)),
     152: (Bottleneck, (3, 8, 36, 3)),
 }
+
+
+def a_equals_b(depth: int) -> bool:
+    """Whether A and B are one network: basic blocks have no 1x1 that could take the stride."""
+    return DEPTHS[depth][0] is BasicBlock
 
 
 def stage_out_channels(depth: int, base_channels: int, stage: int) -> int:

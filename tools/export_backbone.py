@@ -14,13 +14,15 @@ EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Export, and say what was written."""
-    made = cli.parser(__doc__, EXAMPLE)
-    made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of a classifier")
-    made.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
-    made.add_argument("--ema", action="store_true", help="insist on averaged weights")
-    made.add_argument("--force", action="store_true", help="replace existing files")
-    args = made.parse_args(argv)
+    """Export, and print what was written."""
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of a classifier")
+    parser.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
+    parser.add_argument(
+        "--ema", action="store_true", help="refuse a checkpoint without averaged (EMA) weights"
+    )
+    parser.add_argument("--force", action="store_true", help="replace existing files")
+    args = parser.parse_args(argv)
     card = export_backbone(args.checkpoint, args.out, ema=args.ema, force=args.force)
     metrics = ", ".join(f"{name} {value:.2f}" for name, value in card.metrics.items())
     print(f"{card.title}: {card.num_tensors} tensors to {args.out}")

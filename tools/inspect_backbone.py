@@ -1,4 +1,4 @@
-"""Show a backbone file, or try whether it fits a config; nothing is trained or written."""
+"""Show a backbone file, or check that it fits a config; nothing is trained or written."""
 
 import argparse
 import sys
@@ -20,10 +20,15 @@ TASKS = {"mmdet": "det", "mmseg": "seg"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print card and tensors, then the outcome of the dry run."""
-    made = cli.parser(__doc__, EXAMPLE)
-    made.add_argument("file", type=Path, help="backbone file (.safetensors)")
-    made.add_argument("--against", type=config_path, metavar="CONFIG", help="try its model")
-    args = made.parse_args(argv)
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument("file", type=Path, help="backbone file (.safetensors)")
+    parser.add_argument(
+        "--against",
+        type=config_path,
+        metavar="CONFIG",
+        help="check that the file fits this config's model",
+    )
+    args = parser.parse_args(argv)
     # A file without a card has something to say only about why it does not fit.
     if not args.against or card_path(args.file).is_file():
         _show(args.file)
@@ -35,12 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(path: Path) -> None:
     card = read_card(path)
-    no_resnet = () if card.depth else ("depth", "stem_channels", "base_channels")
+    unused = () if card.depth else ("depth", "stem_channels", "base_channels")
     for name, value in card.to_dict().items():
-        if name in no_resnet:
+        if name in unused:
             continue
         if name == "tricks":
-            value = ", ".join(trick for trick, told in value.items() if told.get("on"))
+            value = ", ".join(trick for trick, settings in value.items() if settings.get("on"))
         is_unknown = value in ("", {}, None) and name != "options"
         print(f"{name:>14}  {'unknown' if is_unknown else value}")
     print("\n".join(["", *summarise(read_tensors(path)), ""]))

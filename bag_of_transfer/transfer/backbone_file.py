@@ -12,6 +12,7 @@ from mmengine.model.weight_init import update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
+from backbones.blocks import a_equals_b
 from bag_of_transfer.transfer.backbone_card import TIMM, Card, card_path, read_card
 from bag_of_transfer.transfer.export import export_backbone
 from bag_of_transfer.transfer.mismatch import BackboneMismatchError, compare, mend_for
@@ -31,7 +32,7 @@ __all__ = [
     "read_card",
 ]
 
-SAME = {"ResNetA", "ResNetB"}
+A_AND_B = {"ResNetA", "ResNetB"}
 
 
 def load_backbone(
@@ -80,9 +81,8 @@ def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
     stated = getattr(part, "variant", None)
     if isinstance(stated, str):  # ResNetStage4
         kind = stated
-    # At depths 18 and 34 A and B are one network (arXiv:1812.01187, sec. 4).
-    is_shallow = card.depth is not None and card.depth < 50
-    if kind is None or kind == card.type or ({kind, card.type} <= SAME and is_shallow):
+    is_same = card.depth is not None and a_equals_b(card.depth) and {kind, card.type} <= A_AND_B
+    if kind is None or kind == card.type or is_same:
         return
     raise BackboneMismatchError(
         f"all tensors fit, but the file is a {card.type} and the network a {kind}",

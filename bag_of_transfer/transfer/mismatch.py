@@ -111,7 +111,7 @@ def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
     }
     network = _about_network(wanted, describe(inside))
     told = "; ".join([*names, *network])
-    if guess.layout.name != "mmdet":
+    if guess.layout.differs:
         return f"{told}: convert it first, tools/convert_weights.py FILE OUT.safetensors"
     if names:
         return f"{told}: make a backbone file of the checkpoint: {EXPORT}"
@@ -146,7 +146,7 @@ def _about_names(file: TensorFile, guess: Guess) -> list[str]:
         reasons.append("they are an EMA branch (the exporter knows which branch is which)")
     if guess.prefix:
         reasons.append(f"the names begin with {guess.prefix!r}")
-    if guess.layout.name != "mmdet":
+    if guess.layout.differs:
         reasons.append(f"the layout is {guess.layout.name}'s ({guess.layout.differs})")
     return reasons
 

@@ -160,6 +160,9 @@ def test_a_and_b_are_told_apart_by_the_card(small: Build, backbone_file: Write) 
     with pytest.raises(BackboneMismatchError, match="file is a ResNetA and the network a ResNetB"):
         load_backbone(small("ResNetB"), path)
     # ... where they differ: basic blocks have no 1x1 that could take the stride.
+    of_bottlenecks = backbone_file("ResNetA", name="of_bottlenecks", depth=26)
+    with pytest.raises(BackboneMismatchError, match="file is a ResNetA and the network a ResNetB"):
+        load_backbone(small("ResNetB", depth=26), of_bottlenecks)
     shallow = backbone_file("ResNetA", name="shallow", depth=18)
     assert "of" in load_backbone(small("ResNetB", depth=18), shallow)
 

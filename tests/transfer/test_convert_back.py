@@ -17,8 +17,8 @@ from bag_of_transfer.transfer.backbone_card import Card
 from bag_of_transfer.transfer.card_writing import write_with_card
 from bag_of_transfer.transfer.convert.feature_check import stage_maps
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
-from bag_of_transfer.transfer.convert.model_zoos import timm_name
 from bag_of_transfer.transfer.convert.out_of_ours import convert_back
+from bag_of_transfer.transfer.layouts.timm import timm_name
 from tests.transfer.foreign_names import mmpretrain_d, state
 
 Build = Callable[..., nn.Module]
@@ -185,6 +185,7 @@ def test_an_a_is_an_a_when_it_comes_back(tmp_path: Path, ours: Build) -> None:
         ("ResNetB", dict(depth=18), "torchvision"),  # 8 channels
         ("ResNetA", dict(depth=50, stem_channels=64, base_channels=64), "torchvision"),
         ("ResNetA", dict(depth=50), "timm"),
+        ("ResNetA", dict(depth=26, stem_channels=64), "timm"),
         ("ResNetB", dict(depth=50), "timm"),  # stem of 8
     ],
 )
@@ -213,9 +214,7 @@ def test_a_library_that_computes_something_else_is_found(
     theirs = torchvision.models.resnet18()
     theirs.fc = nn.Identity()
     theirs.layer3[1].relu = nn.SiLU()
-    monkeypatch.setattr(
-        "bag_of_transfer.transfer.convert.out_of_ours.build_like", lambda to, fields: theirs
-    )
+    monkeypatch.setattr(torchvision.models, "get_model", lambda name, weights: theirs)
     with pytest.raises(UserError, match="stage 3 computes other features"):
         back(tmp_path, "torchvision")
     assert not (tmp_path / "torchvision.safetensors").exists()

@@ -44,7 +44,7 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(timm, "create_model", create_model)
     monkeypatch.setattr(torchvision.models, "get_model", get_model)
-    monkeypatch.setattr(model_zoos, "_hub_in_reach", lambda: True)
+    monkeypatch.setattr(model_zoos, "hub_in_reach", lambda: True)
     return asked
 
 
@@ -227,4 +227,4 @@ def test_the_hub_is_not_asked_again_and_again_without_network(
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     for found, reach in ((nowhere, False), (lambda *args: [], True)):
         monkeypatch.setattr("socket.getaddrinfo", found)
-        assert model_zoos._hub_in_reach() is reach
+        assert model_zoos.hub_in_reach() is reach

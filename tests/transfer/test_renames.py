@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from bag_of_transfer.transfer.layouts.recognise import recognise
-from bag_of_transfer.transfer.layouts.renaming import FROM_OURS, TO_OURS, rename_all
+from bag_of_transfer.transfer.layouts.renaming import rename_all
+from bag_of_transfer.transfer.layouts.table import LAYOUTS
 from bag_of_transfer.transfer.mismatch import compare
 from bag_of_transfer.transfer.network_shapes import describe, shapes_of
 from tests.transfer.foreign_names import (
@@ -20,6 +21,8 @@ from tests.transfer.foreign_names import (
 )
 
 Build = Callable[..., nn.Module]
+TO_OURS = {layout.name: layout.to_ours for layout in LAYOUTS}
+FROM_OURS = {layout.name: layout.target.from_ours for layout in LAYOUTS if layout.target}
 
 
 def assert_same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:

@@ -11,20 +11,13 @@ import backbones  # noqa: F401  registers ResNetA to ResNetD
 from backbones.blocks import DEPTHS, VARIANTS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.convert.sources import Source
+from bag_of_transfer.transfer.layouts.layout import Layout
+from bag_of_transfer.transfer.layouts.table import layout_named
 from bag_of_transfer.transfer.network_shapes import Description, describe, shapes_of
 
 __all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "tell_images"]
 
 OTHERS = "ResNeXt, wide, SE and other relatives go in as timm's own, by --timm-name NAME"
-# torchvision's ImageNet values, which timm's ResNets, mmpretrain and GluonCV's loader of images
-# share; on 0 to 255.
-IMAGENET = {
-    "mean": [123.675, 116.28, 103.53],
-    "std": [58.395, 57.12, 57.375],
-    "channel_order": "RGB",
-}
-# detectron2/config/defaults.py
-CAFFE = {"mean": [103.53, 116.28, 123.675], "std": [1.0, 1.0, 1.0], "channel_order": "BGR"}
 UNKNOWN: dict[str, Any] = {
     "tricks": {},
     "dataset": "unknown",
@@ -34,12 +27,12 @@ UNKNOWN: dict[str, Any] = {
 }
 
 
-def card_fields(source: Source, layout: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def card_fields(source: Source, layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """Fill the card, but ``sha256`` and ``num_tensors``.
 
     Args:
         source: What it states goes before what its layout implies.
-        layout: Of the source, one of ``TO_OURS``.
+        layout: Of the source.
         tensors: In our layout.
 
     Raises:
@@ -56,12 +49,11 @@ def card_fields(source: Source, layout: str, tensors: Mapping[str, Tensor]) -> d
             f"give the whole file; {OTHERS}",
         )
     _check_depth(found, source.where)
-    stated = dict(source.fields)
-    # The file that detectron2 made of torchvision's network is no caffe file but for its names.
-    is_caffe = layout == "caffe" and stated.pop("author", "") != "torchvision"
-    letter = found.variants[0 if is_caffe or len(found.variants) == 1 else 1]
-    kind = stated.pop("type", f"ResNet{letter}")
-    stated.pop("author", None)
+    # detectron2's file of torchvision's network has only its names from Caffe.
+    origin = layout_named(source.author) or layout
+    plain = origin.plain_variant
+    letter = plain if plain in found.variants else found.variants[0]
+    kind = source.fields.get("type", f"ResNet{letter}")
     widths = {name: getattr(found, f"{name}_channels") for name in ("in", "stem", "base")}
     return {
         "type": kind,
@@ -69,9 +61,9 @@ def card_fields(source: Source, layout: str, tensors: Mapping[str, Tensor]) -> d
         "depth": found.depth,
         **{f"{name}_channels": width for name, width in widths.items()},
         "value_range": [0, 255],
-        **(CAFFE if is_caffe else IMAGENET),
+        **origin.images.fields(),
         **UNKNOWN,
-        **stated,
+        **source.fields,
     }
 
 

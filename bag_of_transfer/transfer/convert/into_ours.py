@@ -24,26 +24,21 @@ from bag_of_transfer.transfer.convert.input_channels import (
     adapt_images,
     check_in_channels,
 )
-from bag_of_transfer.transfer.convert.model_zoos import build_like
 from bag_of_transfer.transfer.convert.sources import Source, choose_prefix, open_source
 from bag_of_transfer.transfer.convert.timm_network import convert_timm
+from bag_of_transfer.transfer.layouts.layout import Layout, Refusal
 from bag_of_transfer.transfer.layouts.recognise import prefixes_of, recognise
-from bag_of_transfer.transfer.layouts.renaming import TO_OURS, timm_names_of_gluon
+from bag_of_transfer.transfer.layouts.table import LAYOUTS, is_of_classifier, layout_named
+from bag_of_transfer.transfer.layouts.timm import TIMM
 from bag_of_transfer.transfer.mismatch import compare
 from bag_of_transfer.transfer.network_shapes import is_counter, shapes_of
 from bag_of_transfer.transfer.timm_networks import architecture_of
 
-__all__ = ["LAYOUTS", "Converted", "convert_weights"]
+__all__ = ["AUTO", "CHOICES", "Converted", "convert_weights"]
 
-LAYOUTS = ("auto", *TO_OURS)
-NETWORK = re.compile(r"(stem|conv1|bn1|layer\d+|res\d|res_conv1)[._]")
-CLASSIFIER = re.compile(
-    r"((module|model)\.)?(stem\.)?(fc|linear|head\.fc|head\.layers\.\w+)\.|(fc1000|pred)_"
-)
-# What Detectron's files hold beside weights, and a bias that detectron2's network lacks.
-CAFFE_EXTRA = re.compile(r".*_momentum$|conv1_b$|stem\.conv1\.bias$|(lr|weight_order)$")
-UNNAMED = ("counters ", "of another network")  # too many to be listed by name
-PLAIN = ("timm", "torchvision", "mmpretrain", "mmdet", "caffe")
+AUTO = "auto"
+CHOICES = (AUTO, *(layout.name for layout in LAYOUTS))
+UNNAMED = ("counters ", "of another network")  # too many to list by name
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ class Converted:
 def convert_weights(
     src: str,
     out: str | Path,
-    layout: str = "auto",
+    layout: str = AUTO,
     *,
     timm_name: str = "",
     key: str | None = None,
@@ -70,7 +65,7 @@ def convert_weights(
     Args:
         src: A file of weights, or the name of a model of timm or torchvision.
         out: ``OUT.safetensors``; the card becomes ``OUT.json``.
-        layout: One of ``LAYOUTS``.
+        layout: One of ``CHOICES``.
         timm_name: Make a TimmNetwork of this name; where ``src`` is a model's name and no ResNet,
             that name is enough.
         key: Dotted key of the dict of weights in a checkpoint that holds several.
@@ -87,20 +82,28 @@ def convert_weights(
     out = Path(out)
     check_target(out, force)
     check_in_channels(in_channels)
-    source = open_source(src, "timm" if timm_name and layout == "auto" else layout, key)
-    if timm_name or (source.layout == "timm" and recognise(source.tensors) is None):
-        name = _timm_name(source, layout, timm_name)
+    stated = layout_named(layout)
+    source = open_source(src, TIMM if timm_name and stated is None else stated, key)
+    if timm_name or (source.layout is TIMM and recognise(source.tensors) is None):
+        name = _timm_name(source, stated, timm_name)
         return Converted(*convert_timm(source, out, name, prefix, in_channels))
+    return _convert_resnet(source, out, stated, prefix, in_channels)
+
+
+def _convert_resnet(
+    source: Source, out: Path, stated: Layout | None, prefix: str | None, in_channels: int
+) -> Converted:
     prefix = choose_prefix(prefixes_of(source.tensors), prefix, source.where)
-    layout = _layout_of(source, layout, prefix)
-    if layout == "gluon":
-        _refuse_flat_names(source)
-    inside, left_out = _sort(source.tensors, prefix)
+    layout = _layout_of(source, stated, prefix)
+    _refuse_flat_names(source, layout)
+    inside, left_out = _sort(source.tensors, prefix, layout)
     tensors = _converted(inside, layout, source.where)
     fields = card_fields(source, layout, tensors)
     ours = build_network(fields)
     _check_complete(ours, tensors, source.where)
-    read = f"read: {len(source.tensors)} tensors in the layout of {layout}, from {source.where}"
+    read = (
+        f"read: {len(source.tensors)} tensors in the layout of {layout.name}, from {source.where}"
+    )
     lines = [read, *source.lines(prefix), *_account(inside, left_out, tensors)]
     lines.append(_check_features(source, layout, inside, fields, ours))
     first = next(name for name in ("stem.0.weight", "conv1.weight") if name in tensors)
@@ -114,66 +117,62 @@ def convert_weights(
 # ---- which layout ----
 
 
-def _timm_name(source: Source, layout: str, stated: str) -> str:
-    is_named = source.network is not None  # then the name is where it is from
-    if layout not in ("auto", "timm"):
+def _timm_name(source: Source, layout: Layout | None, stated: str) -> str:
+    is_named = source.network is not None  # then SRC is the name
+    if layout not in (None, TIMM):
         raise UserError(
-            "networks of timm have timm's names", f"--layout {layout}", "leave --layout out"
+            "networks of timm have timm's names", f"--layout {layout.name}", "leave --layout out"
         )
     if is_named and stated and architecture_of(stated) != architecture_of(source.where):
-        raise UserError(f"SRC is {source.where}", f"--timm-name {stated}", "leave one of both out")
+        raise UserError(
+            f"SRC is {source.where}", f"--timm-name {stated}", "give only one of the two"
+        )
     return source.where if is_named else stated
 
 
-def _layout_of(source: Source, stated: str, prefix: str) -> str:
+def _layout_of(source: Source, stated: Layout | None, prefix: str) -> Layout:
     guess = recognise(source.tensors, prefix)
     if guess is None:
+        *most, last = (layout.library for layout in LAYOUTS)
         raise UserError(
             f"no ResNet is in the file, first is {next(iter(source.tensors), 'nothing')}",
             source.where,
-            "give weights of a ResNet of timm, torchvision, mmpretrain, mmdet, GluonCV or "
-            "detectron2, or name timm's network, --timm-name NAME",
+            f"give weights of a ResNet of {', '.join(most)} or {last}, or name timm's network, "
+            "--timm-name NAME",
         )
-    found = source.layout or guess.layout.name
-    # 7x7 stems are named alike in five layouts.
-    is_plain = f"{prefix}conv1.weight" in source.tensors and found in PLAIN
-    if stated != "auto":
-        if stated != found and not (is_plain and stated in PLAIN):
+    found = source.layout or guess.layout
+    is_plain = f"{prefix}conv1.weight" in source.tensors and found.plain_names
+    if stated is not None:
+        if stated is not found and not (is_plain and stated.plain_names):
             raise UserError(
-                f"the names are those of {found}, not of {stated}",
+                f"the names are those of {found.name}, not of {stated.name}",
                 source.where,
-                f"leave --layout out, or say --layout {found}",
+                f"leave --layout out, or say --layout {found.name}",
             )
         return stated
-    if found == "mmdet" and is_plain and "type" not in source.fields:
-        return _without_classifier(source)
+    if found.unclear is not None and is_plain and "type" not in source.fields:
+        return _by_head(source, found.unclear)
     return found
 
 
-def _without_classifier(source: Source) -> str:
-    if "head.fc.weight" in source.tensors:
-        return "mmpretrain"
-    raise UserError(
-        "the names don't tell whether this is style 'pytorch' (RGB) or 'caffe' (BGR, std 1)",
-        source.where,
-        "say --layout mmdet for pytorch, or --layout caffe",
-    )
+def _by_head(source: Source, unclear: Refusal) -> Layout:
+    for layout in LAYOUTS:
+        if layout.head in source.tensors:
+            return layout
+    raise UserError(unclear.told, source.where, unclear.mend)
 
 
-def _refuse_flat_names(source: Source) -> None:
-    if not any("." in name for name in source.tensors):
-        raise UserError(
-            "the names are flat, as MXNet's export and save_params write them",
-            source.where,
-            "load the file with GluonCV and write it again with save_parameters",
-        )
+def _refuse_flat_names(source: Source, layout: Layout) -> None:
+    refusal = layout.flat_names
+    if refusal is not None and not any("." in name for name in source.tensors):
+        raise UserError(refusal.told, source.where, refusal.mend)
 
 
 # ---- the tensors ----
 
 
 def _sort(
-    tensors: Mapping[str, Tensor], prefix: str
+    tensors: Mapping[str, Tensor], prefix: str, layout: Layout
 ) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
     """Part what belongs to the network (without its prefix) from what is left out, by reason."""
     inside: dict[str, Tensor] = {}
@@ -187,22 +186,22 @@ def _sort(
             left_out.setdefault(reason, []).append(name)
         elif is_counter(name):
             left_out.setdefault("counters num_batches_tracked", []).append(name)
-        elif CAFFE_EXTRA.match(own):
-            left_out.setdefault("no part of detectron2's network", []).append(name)
-        elif CLASSIFIER.match(own or name):
+        elif re.fullmatch(layout.extra, own):
+            left_out.setdefault(f"no part of {layout.library}'s network", []).append(name)
+        elif is_of_classifier(own or name):
             left_out.setdefault("of the classifier", []).append(name)
-        elif NETWORK.match(own):
+        elif re.match(layout.network, own):
             inside[own] = tensor
         else:
             left_out.setdefault("outside of the backbone", []).append(name)
     return inside, left_out
 
 
-def _converted(inside: Mapping[str, Tensor], layout: str, where: str) -> dict[str, Tensor]:
+def _converted(inside: Mapping[str, Tensor], layout: Layout, where: str) -> dict[str, Tensor]:
     try:
-        renamed = TO_OURS[layout](inside)
+        renamed = layout.to_ours(inside)
     except ValueError as error:
-        raise UserError(f"{error} in the layout of {layout}", where, OTHERS) from error
+        raise UserError(f"{error} in the layout of {layout.name}", where, OTHERS) from error
     converted = {}
     for name, tensor in renamed.items():
         # first to float32: isfinite does not know floats of 8 bits
@@ -238,18 +237,17 @@ def _account(
 
 def _check_features(
     source: Source,
-    layout: str,
+    layout: Layout,
     inside: Mapping[str, Tensor],
     fields: Mapping[str, Any],
     ours: nn.Module,
 ) -> str:
     theirs = source.network or _source_like(layout, inside, fields)
     if theirs is None:
-        return f"not checked by a forward pass: no implementation of {layout} at hand"
+        return f"not checked by a forward pass: no implementation of {layout.name} at hand"
 
     def convert(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        rename = TO_OURS["timm" if layout == "gluon" else layout]
-        return rename({name: state[name] for name in state if NETWORK.match(name)})
+        return layout.to_ours({n: t for n, t in state.items() if re.match(layout.network, n)})
 
     check_same_features(ours, theirs, convert, source.where)
     kind = f"{type(theirs).__module__.partition('.')[0]}'s {type(theirs).__name__}"
@@ -257,13 +255,10 @@ def _check_features(
 
 
 def _source_like(
-    layout: str, inside: Mapping[str, Tensor], fields: Mapping[str, Any]
+    layout: Layout, inside: Mapping[str, Tensor], fields: Mapping[str, Any]
 ) -> nn.Module | None:
     """Build the library's own network and load the file's tensors under their own names."""
-    if layout not in ("timm", "torchvision", "gluon"):
-        return None
-    theirs = build_like("torchvision" if layout == "torchvision" else "timm", fields)
+    theirs = layout.network_like(fields)
     if theirs is not None:
-        names = timm_names_of_gluon(inside) if layout == "gluon" else dict(inside)
-        theirs.load_state_dict(names)
+        theirs.load_state_dict(layout.for_network(inside))
     return theirs

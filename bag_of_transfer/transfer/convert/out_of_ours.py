@@ -4,36 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backbones.blocks import VARIANTS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, read_card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
 from bag_of_transfer.transfer.convert.converted_card import build_network, tell_images
 from bag_of_transfer.transfer.convert.feature_check import check_same_features
 from bag_of_transfer.transfer.convert.into_ours import Converted
-from bag_of_transfer.transfer.convert.model_zoos import build_like, timm_name
-from bag_of_transfer.transfer.layouts.renaming import FROM_OURS, TO_OURS
+from bag_of_transfer.transfer.layouts.layout import Target
+from bag_of_transfer.transfer.layouts.table import LAYOUTS
 from bag_of_transfer.transfer.mismatch import BackboneMismatchError, compare, mend_for
 from bag_of_transfer.transfer.network_shapes import shapes_of
 from bag_of_transfer.transfer.tensor_file import read_tensors
 
 __all__ = ["TARGETS", "convert_back"]
 
-TARGETS = tuple(FROM_OURS)
-# mmpretrain/models/backbones/resnet.py: class and arguments, by our variant.
-MMPRETRAIN = {
-    "A": ("ResNet", ", style='caffe'"),
-    "B": ("ResNet", ""),
-    "C": ("ResNetV1c", ""),
-    "D": ("ResNetV1d", ""),
-}
-
-MMPRETRAIN_DEPTHS = (18, 34, 50, 101, 152)
-HAS = {
-    "timm": "timm has ResNet-B with stem 64, ResNet-C and ResNet-D",
-    "mmpretrain": f"mmpretrain has the depths {', '.join(map(str, MMPRETRAIN_DEPTHS))}",
-    "torchvision": "torchvision has ResNet-B of its depths only, 3 channels in, stem 64, base 64",
-}
+TARGETS = {layout.name: layout for layout in LAYOUTS if layout.target is not None}
 
 
 def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = False) -> Converted:
@@ -67,49 +52,30 @@ def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = Fal
         raise BackboneMismatchError(
             str(comparison), src, mend_for(shapes_of(ours.state_dict()), file)
         )
-    tensors = FROM_OURS[to](file.tensors)
-    again = TO_OURS[to](tensors)
+    layout = TARGETS[to]
+    assert layout.target is not None
+    tensors = layout.target.from_ours(file.tensors)
+    again = layout.to_ours(tensors)
     assert all(again.get(name) is tensor for name, tensor in file.tensors.items())
-    theirs = None if to == "mmpretrain" else build_like(to, fields)
     lines = [f"renamed: {len(tensors)} tensors to the layout of {to}"]
+    theirs = layout.network_like(fields)
     if theirs is not None:
         theirs.load_state_dict(tensors)
-        check_same_features(ours, theirs, TO_OURS[to], src)
+        check_same_features(ours, theirs, layout.to_ours, src)
         lines.append(f"checked: {to}'s network loads them strictly, same features in 4 stages")
-    else:
-        _check_expressible(to, fields, src)
+    elif layout.target.expresses(fields):
         lines.append(f"not checked by a forward pass: no implementation of {to} at hand")
-    lines += [f"load: {_how_to_load(to, fields)}", tell_images(fields)]
+    else:
+        raise _inexpressible(layout.target, to, fields, src)
+    lines += [f"load: {layout.target.how_to_load(fields)}", tell_images(fields)]
     return Converted(write_with_card(out, tensors, fields, layout=to), lines)
 
 
-def _check_expressible(to: str, fields: Mapping[str, Any], src: str | Path) -> None:
-    plain = fields["variant"] == "B" or (fields["variant"] == "A" and fields["depth"] < 50)
-    can = {
-        "timm": fields["variant"] in "CD" or (plain and fields["stem_channels"] == 64),
-        "mmpretrain": fields["depth"] in MMPRETRAIN_DEPTHS,
-        "torchvision": False,  # always installed: else it would have been built
-    }
-    if can[to]:
-        return  # only the package is missing
+def _inexpressible(
+    target: Target, to: str, fields: Mapping[str, Any], src: str | Path
+) -> UserError:
     network = f"{fields['type']}-{fields['depth']}"
     widths = ", ".join(f"{n} {fields[f'{n}_channels']}" for n in ("in", "stem", "base"))
-    raise UserError(
-        f"{to} cannot express a {network} ({widths}); {HAS[to]}", src, "choose another --to"
+    return UserError(
+        f"{to} cannot express a {network} ({widths}); {target.range}", src, "choose another --to"
     )
-
-
-def _how_to_load(to: str, fields: Mapping[str, Any]) -> str:
-    depth = fields["depth"]
-    if to == "torchvision":
-        return f"torchvision.models.resnet{depth}() with fc = torch.nn.Identity(), strictly"
-    if to == "timm":
-        name = timm_name(fields)
-        more = "" if fields["in_channels"] == 3 else f", in_chans={fields['in_channels']}"
-        network = f"timm.create_model('{name}', num_classes=0{more})"
-        called = network if name else "timm's class ResNet"
-        return f"{called}, strictly"
-    kind, more = MMPRETRAIN[VARIANTS[fields["type"]].letter]
-    names = ("in_channels", "stem_channels", "base_channels")
-    widths = "".join(f", {n}={fields[n]}" for n in names if (n, fields[n]) != ("in_channels", 3))
-    return f"mmpretrain.models.{kind}(depth={depth}{widths}{more}), strictly"

@@ -14,6 +14,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.transfer.backbone_card import card_path, read_card
 from bag_of_transfer.transfer.convert.model_zoos import fetch
+from bag_of_transfer.transfer.layouts.layout import Layout
 from bag_of_transfer.transfer.tensor_file import read_tensors
 
 __all__ = ["Source", "choose_prefix", "open_source"]
@@ -29,16 +30,18 @@ class Source:
     Args:
         where: File or model name.
         tensors: By the source's names.
-        layout: Of a model's library; empty if the names must tell.
+        layout: Of a model's library; None if the names must tell.
         fields: Of the card, as far as the source states them.
+        author: Who trained the network, if the file says so.
         network: The source's implementation with its weights, where it is installed.
         line: Says where in the file the tensors lay and what was not read.
     """
 
     where: str
     tensors: Mapping[str, Tensor]
-    layout: str = ""
+    layout: Layout | None = None
     fields: dict[str, Any] = field(default_factory=dict)
+    author: str = ""
     network: nn.Module | None = None
     line: str = ""
 
@@ -75,12 +78,12 @@ def choose_prefix(found: Sequence[str], stated: str | None, where: object) -> st
     return fitting[0]
 
 
-def open_source(src: str, layout: str, key: str | None = None) -> Source:
+def open_source(src: str, layout: Layout | None, key: str | None = None) -> Source:
     """Read a file, or let timm or torchvision fetch a model by its name.
 
     Args:
         src: A ``.pth``, ``.safetensors``, ``.params`` or ``.pkl`` file, or a name.
-        layout: As the user states it; it chooses between timm and torchvision.
+        layout: As the user states it; it chooses between libraries that know a model's name.
         key: Where the weights lie in a checkpoint, see :func:`read_tensors`.
 
     Raises:
@@ -99,7 +102,9 @@ def open_source(src: str, layout: str, key: str | None = None) -> Source:
     if path.suffix == ".safetensors":
         read_tensors(path)  # says that it is missing
     found = fetch(src, layout)
-    return Source(src, found.network.state_dict(), found.layout, found.fields, found.network)
+    return Source(
+        src, found.network.state_dict(), found.layout, found.fields, network=found.network
+    )
 
 
 def _from_file(path: Path, key: str | None) -> Source:
@@ -120,6 +125,5 @@ def _from_file(path: Path, key: str | None) -> Source:
         fields = {name: getattr(card, name) for name in KEPT}
     elif isinstance(meta.get("epoch"), int):
         fields["epochs"] = meta["epoch"]
-    if isinstance(file.contents.get("__author__"), str):
-        fields["author"] = file.contents["__author__"]
-    return Source(str(path), file.tensors, fields=fields, line=file.line)
+    author = str(file.contents.get("__author__", ""))
+    return Source(str(path), file.tensors, fields=fields, author=author, line=file.line)

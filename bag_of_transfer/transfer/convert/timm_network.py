@@ -15,6 +15,7 @@ from bag_of_transfer.transfer.card_writing import write_with_card
 from bag_of_transfer.transfer.convert.converted_card import UNKNOWN, tell_images
 from bag_of_transfer.transfer.convert.feature_check import fill, same_map
 from bag_of_transfer.transfer.convert.input_channels import adapt_first_convolution, adapt_images
+from bag_of_transfer.transfer.convert.model_zoos import on_255
 from bag_of_transfer.transfer.convert.sources import Source, choose_prefix
 from bag_of_transfer.transfer.network_shapes import is_counter, shapes_of
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
@@ -183,7 +184,6 @@ def _maps(theirs: nn.Module, ours: TimmNetwork, images: Tensor) -> list[Tensor]:
 
 def _fields(source: Source, theirs: Any, architecture: str) -> dict[str, Any]:
     config = theirs.pretrained_cfg
-    on_255 = {key: [round(255 * float(v), 6) for v in config[key]] for key in ("mean", "std")}
     return {
         "type": TIMM,
         "variant": architecture,
@@ -192,7 +192,8 @@ def _fields(source: Source, theirs: Any, architecture: str) -> dict[str, Any]:
         "options": {},
         "value_range": [0, 255],
         "channel_order": "RGB",
-        **on_255,
+        "mean": on_255(config["mean"]),
+        "std": on_255(config["std"]),
         **UNKNOWN,
         **source.fields,
     }
