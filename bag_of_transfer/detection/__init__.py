@@ -28,7 +28,7 @@ register_preprocessor(
 )
 register_checks(
     {
-        "bag_of_transfer.detection.datasets.BoxDataset": "bag_of_transfer.detection.datasets",
+        "bag_of_transfer.detection.box_dataset.BoxDataset": "bag_of_transfer.detection.box_dataset",
         "mmdet.datasets.coco.CocoDataset": "bag_of_transfer.detection.stock_coco",
         "mmdet.datasets.xml_style.XMLDataset": "bag_of_transfer.detection.stock_voc",
     }

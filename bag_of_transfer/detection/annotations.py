@@ -18,6 +18,8 @@ from bag_of_transfer.engine.image_scan import image_facts, leave_out
 from bag_of_transfer.engine.name_list import nearest, refuse_variants
 
 __all__ = [
+    "ALIKE",
+    "MISSING_DATA",
     "AnnotatedImage",
     "Box",
     "check_class_names",
@@ -28,6 +30,10 @@ __all__ = [
     "warn",
 ]
 
+MISSING_DATA = (
+    "check --data-root (or DATA_ROOT), data_root and ann_file; "
+    "tools/prepare_data.py puts data in place"
+)
 # VOC's files count pixels from 1 and some tools write them from 0: not worth a warning.
 TOLERANCE_PX = 1
 # A box below one pixel has no logarithm of its width: the loss would be infinite.

@@ -1,29 +1,36 @@
 """Read an annotation file in COCO's format (``instances_*.json``).
 
-Needed: ``images`` (id, file_name), ``annotations`` (image_id, category_id, bbox as x, y,
-width, height counted from 0) and ``categories`` (id, name).  See
-https://cocodataset.org/#format-data; ``area``, ``iscrowd``, ``ignore`` and ``segmentation`` are
-used where they stand.  What each field may hold is in ``coco_fields.py``; ids of
-annotations are not read, for they mean nothing.
+Required are ``images`` (id, file_name), ``annotations`` (image_id, category_id, bbox as x, y,
+width, height counted from 0) and ``categories`` (id, name), see
+https://cocodataset.org/#format-data.  Optional are ``width``, ``height``, ``area``, ``iscrowd``,
+``ignore`` and ``segmentation``; ``coco_fields.py`` says what each field may hold.  The ids of
+annotations mean nothing and are not read.
 """
 
 import contextlib
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.detection.annotations import AnnotatedImage, Box, refuse_missing, warn
+from bag_of_transfer.detection.annotations import (
+    MISSING_DATA,
+    AnnotatedImage,
+    Box,
+    refuse_missing,
+    warn,
+)
 from bag_of_transfer.detection.coco_fields import Entry, Id, id_order
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import FileFinder
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.name_list import unique_or_refuse
 
-__all__ = ["Coco", "load_coco", "read_categories", "read_coco"]
+__all__ = ["CocoFile", "load_coco"]
 
-Coco = dict[str, list[dict[str, Any]]]
 NEEDED = {
     "images": {"id", "file_name"},
     "annotations": {"image_id", "category_id", "bbox"},
@@ -31,35 +38,124 @@ NEEDED = {
 }
 
 
-def load_coco(path: Path) -> Coco:
+@dataclass(frozen=True, eq=False)
+class CocoFile:
+    """The three lists of a file; an entry is checked when it is read."""
+
+    path: Path
+    images: list[dict[str, Any]]
+    annotations: list[dict[str, Any]]
+    categories: list[dict[str, Any]]
+
+    @cached_property
+    def names(self) -> dict[Id, str]:
+        """The names of the categories by their ids, in the order of the ids.
+
+        Raises:
+            UserError: If an id or a name is of the wrong type or occurs twice.
+        """
+        entries = self._entries("categories")
+        pairs = [(entry.identity("id"), entry.text("name")) for entry in entries]
+        pairs = _without_unused_twins(pairs, self.annotations)
+        unique_or_refuse([number for number, _ in pairs], "categories.id", self.path)
+        unique_or_refuse([name for _, name in pairs], "categories.name", self.path)
+        return dict(sorted(pairs, key=lambda pair: id_order(pair[0])))
+
+    @property
+    def category_ids(self) -> dict[str, Id]:
+        """The ids of the categories by their names."""
+        return {name: number for number, name in self.names.items()}
+
+    def read_images(self, image_dir: Path | None) -> list[AnnotatedImage]:
+        """Read the images with their boxes, in the order of their ids.
+
+        Args:
+            image_dir: Folder of the files that ``file_name`` names, which may lead out of it.
+                None: do not look for the files.
+
+        Raises:
+            UserError: If there is no image, an id is missing or occurs twice, a field is of the
+                wrong type, or an image file is missing.
+        """
+        entries = list(self._entries("images"))
+        if not entries:
+            raise UserError("the file lists no image", self.path, "list one at least")
+        images = sorted(
+            ((entry.identity("id"), entry) for entry in entries), key=lambda pair: id_order(pair[0])
+        )
+        unique_or_refuse([number for number, _ in images], "images.id", self.path)
+        names = {number: entry.file_name() for number, entry in images}
+        files = _find_files(names, self.path, image_dir)
+        twice = [file.name for file, count in Counter(files.values()).items() if count > 1]
+        if twice:
+            count = len(twice)
+            warn(f"{self.path}: {count} image files are listed under several ids, first {twice[0]}")
+        with _no_collection():
+            boxes = self._boxes_by_image(set(files))
+        return [
+            AnnotatedImage(
+                number,
+                files[number],
+                self.path,
+                entry.pixels("width"),
+                entry.pixels("height"),
+                tuple(boxes[number]),
+            )
+            for number, entry in images
+        ]
+
+    def _boxes_by_image(self, image_ids: set[Id]) -> Mapping[Id, list[Box]]:
+        names = self.names
+        by_image: dict[Id, list[Box]] = defaultdict(list)
+        ignored = flat = 0
+        for entry in self._entries("annotations"):
+            image_id, box = _image_of(entry, image_ids), _box(entry, names)
+            if entry.flag("ignore"):
+                ignored += 1
+                continue
+            if box.area == 0:
+                box, flat = box._replace(area=None), flat + 1
+            by_image[image_id].append(box)
+        if ignored:
+            warn(
+                f"{self.path}: {ignored} annotations marked 'ignore' are neither learned nor "
+                "counted"
+            )
+        if flat:
+            warn(
+                f"{self.path}: {flat} annotations state an area of 0: the area of the box is taken"
+            )
+        return by_image
+
+    def _entries(self, part: str) -> Iterator[Entry]:
+        for place, item in enumerate(getattr(self, part)):
+            yield Entry(self.path, part, place, item)
+
+
+def load_coco(path: Path) -> CocoFile:
     """Load the JSON and check that its three lists are there.
 
     Raises:
-        UserError: If the file is missing, no JSON, or a list is missing or without its keys.
+        UserError: If the file is missing or no JSON, or a list is missing or an entry lacks a key.
     """
     if not path.is_file():
-        raise UserError(
-            "no such annotation file",
-            path,
-            "check --data-root (or DATA_ROOT), data_root and ann_file; "
-            "tools/prepare_data.py puts data in place",
-        )
+        raise UserError("no such annotation file", path, MISSING_DATA)
     with _no_collection():
-        coco: Coco = read_json(path, "write it again", finite=False)
+        content = read_json(path, "write it again", finite=False)
     for name, keys in NEEDED.items():
-        items = coco.get(name)
+        items = content.get(name)
         mend = "see https://cocodataset.org/#format-data"
         if not isinstance(items, list):
             raise UserError(f"{name!r} is missing, or no list", path, mend)
         place = next((place for place, item in enumerate(items) if not _has(item, keys)), None)
         if place is not None:
             raise UserError(f"{name}[{place}] lacks one of {sorted(keys)}", path, mend)
-    return coco
+    return CocoFile(path, **{name: content[name] for name in NEEDED})
 
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Let Python's collector rest, which looks at millions of new lists again and again."""
+    """Stop Python's garbage collector, which would look at millions of new lists repeatedly."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -73,74 +169,18 @@ def _has(item: Any, keys: set[str]) -> bool:
     return isinstance(item, dict) and keys <= item.keys()
 
 
-def _entries(coco: Coco, part: str, path: Path) -> list[Entry]:
-    return [Entry(path, part, place, item) for place, item in enumerate(coco[part])]
-
-
-def read_categories(coco: Coco, path: Path) -> dict[Id, str]:
-    """Read the names of the categories by their ids, in the order of the ids.
-
-    Raises:
-        UserError: If an id or a name is of the wrong type or stands there twice.
-    """
-    entries = _entries(coco, "categories", path)
-    pairs = [(entry.identity("id"), entry.text("name")) for entry in entries]
-    pairs = _without_unused_twins(pairs, coco)
-    unique_or_refuse([number for number, _ in pairs], "categories.id", path)
-    unique_or_refuse([name for _, name in pairs], "categories.name", path)
-    return dict(sorted(pairs, key=lambda pair: id_order(pair[0])))
-
-
-def _without_unused_twins(pairs: list[tuple[Id, str]], coco: Coco) -> list[tuple[Id, str]]:
+def _without_unused_twins(
+    pairs: list[tuple[Id, str]], annotations: list[dict[str, Any]]
+) -> list[tuple[Id, str]]:
     """Leave out a category that no box uses if another has its name.
 
-    Roboflow lists the project's name before the classes, and it may be one of theirs.
+    Roboflow lists the project's name before the classes, and a class may have the same name.
     """
     counts = Counter(name for _, name in pairs)
     if max(counts.values(), default=0) < 2:
         return pairs
-    used = {repr(item["category_id"]) for item in coco["annotations"]}
+    used = {repr(item["category_id"]) for item in annotations}
     return [pair for pair in pairs if counts[pair[1]] < 2 or repr(pair[0]) in used]
-
-
-def read_coco(coco: Coco, path: Path, image_dir: Path | None) -> list[AnnotatedImage]:
-    """Read the images with their boxes, in the order of their ids.
-
-    Args:
-        coco: From :func:`load_coco`.
-        path: Where it came from, for messages.
-        image_dir: Holds the files that ``file_name`` names, which may lead out of it; None: the
-            files are not looked for.
-
-    Raises:
-        UserError: If there is no image, an id stands there twice or nowhere, a field is of the
-            wrong type, or an image file is missing.
-    """
-    entries = _entries(coco, "images", path)
-    if not entries:
-        raise UserError("the file lists no image", path, "list one at least")
-    images = sorted(
-        ((entry.identity("id"), entry) for entry in entries), key=lambda pair: id_order(pair[0])
-    )
-    unique_or_refuse([number for number, _ in images], "images.id", path)
-    names = {number: entry.file_name() for number, entry in images}
-    files = _find_files(names, path, image_dir)
-    twice = [file.name for file, count in Counter(files.values()).items() if count > 1]
-    if twice:
-        warn(f"{path}: {len(twice)} image files are listed under several ids, first {twice[0]}")
-    with _no_collection():
-        boxes = _boxes_by_image(coco, path, set(files))
-    return [
-        AnnotatedImage(
-            number,
-            files[number],
-            path,
-            entry.pixels("width"),
-            entry.pixels("height"),
-            tuple(boxes[number]),
-        )
-        for number, entry in images
-    ]
 
 
 def _find_files(names: dict[Id, str], path: Path, image_dir: Path | None) -> dict[Id, Path]:
@@ -153,26 +193,6 @@ def _find_files(names: dict[Id, str], path: Path, image_dir: Path | None) -> dic
     mend = f"write {near}, as the file is called" if near else f"put them into {image_dir}"
     refuse_missing(missing, "images are", path, mend)
     return {number: file for number, file in found.items() if file is not None}
-
-
-def _boxes_by_image(coco: Coco, path: Path, image_ids: set[Id]) -> dict[Id, list[Box]]:
-    names = read_categories(coco, path)
-    by_image: dict[Id, list[Box]] = defaultdict(list)
-    ignored = flat = 0
-    for place, item in enumerate(coco["annotations"]):
-        entry = Entry(path, "annotations", place, item)
-        image_id, box = _image_of(entry, image_ids), _box(entry, names)
-        if entry.flag("ignore"):
-            ignored += 1
-            continue
-        if box.area == 0:
-            box, flat = box._replace(area=None), flat + 1
-        by_image[image_id].append(box)
-    if ignored:
-        warn(f"{path}: {ignored} annotations marked 'ignore' are neither learned nor counted")
-    if flat:
-        warn(f"{path}: {flat} annotations state an area of 0: the area of the box is taken")
-    return by_image
 
 
 def _image_of(entry: Entry, image_ids: set[Id]) -> Id:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box, keep_usable_boxes
 from bag_of_transfer.detection.coco_fields import Id
-from bag_of_transfer.detection.coco_files import load_coco, read_categories, read_coco
+from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["CocoTruth", "truth_of_file", "truth_of_images"]
@@ -101,6 +101,5 @@ def truth_of_file(path: Path) -> CocoTruth:
         UserError: If the file is missing, or contradicts itself.
     """
     coco = load_coco(path)
-    images = keep_usable_boxes(read_coco(coco, path, None), path)
-    names = read_categories(coco, path)
-    return truth_of_images(images, path, {name: number for number, name in names.items()})
+    images = keep_usable_boxes(coco.read_images(None), path)
+    return truth_of_images(images, path, coco.category_ids)

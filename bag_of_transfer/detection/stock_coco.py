@@ -80,4 +80,4 @@ def _categories(path: Path) -> list[dict[str, Any]]:
             isinstance(item, dict) and {"id", "name"} <= item.keys() for item in found
         ):
             return list(found)
-    return load_coco(path)["categories"]
+    return load_coco(path).categories

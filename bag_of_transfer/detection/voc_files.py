@@ -9,7 +9,7 @@ in ``bag_of_transfer.detection.voc_xml``.
 
 from pathlib import Path
 
-from bag_of_transfer.detection.annotations import AnnotatedImage, refuse_missing
+from bag_of_transfer.detection.annotations import MISSING_DATA, AnnotatedImage, refuse_missing
 from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import FileFinder, composed
@@ -17,11 +17,6 @@ from bag_of_transfer.engine.image_files import has_image_suffix, warn_of_passed_
 from bag_of_transfer.engine.name_list import read_names
 
 __all__ = ["find_images", "read_voc"]
-
-NO_LIST = (
-    "check --data-root (or DATA_ROOT), data_root and ann_file; "
-    "tools/prepare_data.py puts data in place"
-)
 
 
 def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[AnnotatedImage]:
@@ -31,7 +26,7 @@ def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[An
         UserError: If the list is missing, empty or names an image twice, an image or annotation
             it names is missing, or an annotation cannot be understood.
     """
-    names = read_names(image_list, "images", NO_LIST)
+    names = read_names(image_list, "images", MISSING_DATA)
     paths = find_images(image_dir, names)
     missing = [name for name in names if name not in paths]
     mend = f"put them into {image_dir}; a line of the list is a file name without its suffix"

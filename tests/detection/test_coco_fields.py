@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bag_of_transfer.detection.coco_files import load_coco, read_categories, read_coco
+from bag_of_transfer.detection.coco_files import CocoFile, load_coco
 from bag_of_transfer.engine.errors import UserError
 
 SOUND = dict(
@@ -22,7 +22,7 @@ NAN, INFINITE = float("nan"), float("inf")
 def read(folder: Path, content: Any) -> list:
     path = folder / "val.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    return read_coco(load_coco(path), path, None)
+    return load_coco(path).read_images(None)
 
 
 def changed(part: str, key: str, value: Any) -> dict:
@@ -87,7 +87,7 @@ def test_sizes_may_be_missing_or_written_with_a_point(tmp_path: Path, value: Any
 def test_white_space_around_a_name_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "val.json"
     path.write_text(json.dumps(changed("categories", "name", " traffic light\n")))
-    assert read_categories(load_coco(path), path) == {3: "traffic light"}
+    assert load_coco(path).names == {3: "traffic light"}
 
 
 def test_an_annotation_marked_ignore_is_left_out_with_a_word(
@@ -148,20 +148,20 @@ def test_a_name_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
     for name in ("a" * 5000, "a\0b", "../gone.png", "/gone.png"):
         path.write_text(json.dumps(changed("images", "file_name", name)))
         with pytest.raises(UserError, match=r"1 images are missing"):
-            read_coco(load_coco(path), path, tmp_path)
+            load_coco(path).read_images(tmp_path)
 
 
 def test_an_unused_category_of_the_same_name_is_no_class(tmp_path: Path) -> None:
     twin = dict(id=0, name="cat", supercategory="none")  # Roboflow's entry for the project
     coco = copy.deepcopy(SOUND)
     coco["categories"].insert(0, twin)
-    assert read_categories(coco, tmp_path) == {3: "cat"}
+    assert CocoFile(tmp_path, **coco).names == {3: "cat"}
     coco["annotations"].append(dict(coco["annotations"][0], category_id=0))
     with pytest.raises(UserError, match=r"categories\.name stand there twice"):
-        read_categories(coco, tmp_path)
+        _ = CocoFile(tmp_path, **coco).names
 
 
 def test_a_missing_image_of_another_case_is_named(tmp_path: Path) -> None:
     (tmp_path / "A.PNG").touch()
     with pytest.raises(UserError, match=r"first: a\.png\): .*: write A\.PNG, as the file"):
-        read_coco(copy.deepcopy(SOUND), tmp_path / "val.json", tmp_path)
+        CocoFile(tmp_path / "val.json", **SOUND).read_images(tmp_path)

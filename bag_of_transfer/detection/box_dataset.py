@@ -1,0 +1,220 @@
+"""A data set of boxes that reads its classes from the data and checks it.
+
+mmdet's ``XMLDataset`` wants the classes written down and silently drops every box of another name.
+Its ``CocoDataset`` does the same, and takes the order of the classes from the file even where the
+config states another.  Here such a mistake stops the run before training.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmdet.datasets import BaseDetDataset
+
+from bag_of_transfer.detection.annotations import (
+    AnnotatedImage,
+    Box,
+    check_class_names,
+    keep_usable_boxes,
+    readable_images,
+)
+from bag_of_transfer.engine.errors import NoTruthError, UserError
+from bag_of_transfer.engine.name_list import unique_or_refuse
+
+__all__ = ["BoxDataset", "check"]
+
+
+class BoxDataset(BaseDetDataset):
+    """What both formats share: classes, checks, and the form that mmdet's transforms expect.
+
+    Args:
+        ann_file: The split: a list of images (VOC) or a JSON file (COCO), under ``data_root``.
+        data_root: Folder of the data.
+        classes_from: The ``ann_file`` whose class names are learned, for the splits that are not
+            trained on: label 3 has to mean the same in all of them.  None: the split itself.
+            Not read when ``metainfo`` states the classes.
+        hold_out: Leave out every n-th image of ``ann_file``, for data that comes without a
+            validation split; 0: use all images.
+        held_out: Use the images that ``hold_out`` leaves out, and not the others.
+        max_unreadable: Number of images that may be impossible to decode: they are left out
+            with a warning.  If there are more, that is an error.
+        metainfo: ``dict(classes=(...))`` states the classes and their order.
+        filter_cfg: For training; ``filter_empty_gt`` leaves out images without a box,
+            ``min_size`` those with a shorter side in pixels, ``bbox_min_size`` ignores boxes
+            with a shorter side.
+        lazy_init: Read only the class names; the rest comes with ``full_init``.
+        **kwargs: Those of ``mmengine.dataset.BaseDataset``.
+
+    Raises:
+        UserError: If the data is missing, empty, or contradicts itself.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = "",
+        classes_from: str | None = None,
+        hold_out: int = 0,
+        held_out: bool = False,
+        max_unreadable: int = 10,
+        metainfo: Mapping[str, Any] | None = None,
+        filter_cfg: Mapping[str, Any] | None = None,
+        lazy_init: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if data_root and not Path(data_root).is_dir():
+            raise UserError(
+                "no such data folder",
+                data_root,
+                "check --data-root (or DATA_ROOT) and the config's data_root; "
+                "tools/prepare_data.py puts data in place",
+            )
+        self.hold_out, self.held_out = hold_out, held_out
+        self.max_unreadable = max_unreadable
+        self._no_truth: NoTruthError | None = None
+        self._contents: dict[Path, Any] = {}
+        super().__init__(
+            ann_file=ann_file,
+            data_root=data_root,
+            metainfo=metainfo,
+            filter_cfg=filter_cfg,
+            lazy_init=True,
+            **kwargs,
+        )
+        source = Path(data_root, classes_from) if classes_from else Path(self.ann_file)
+        self._metainfo["classes"] = self._stated_classes() or tuple(self.read_classes(source))
+        if not lazy_init:
+            self.full_init()
+
+    def _stated_classes(self) -> tuple[str, ...]:
+        stated = self._metainfo.get("classes") or ()
+        if isinstance(stated, str):  # tuple("cat") would be three classes
+            raise UserError("classes is one name", stated, f"write a tuple: ({stated!r},)")
+        unique_or_refuse(stated, "class names", "metainfo.classes")
+        return tuple(stated)
+
+    @abstractmethod
+    def read_classes(self, ann_file: Path) -> Sequence[str]:
+        """Read the class names in the order of their labels."""
+
+    @abstractmethod
+    def read_images(self, ann_file: Path) -> list[AnnotatedImage]:
+        """Read the images of a split with their boxes."""
+
+    @abstractmethod
+    def read_content(self, ann_file: Path) -> Any:
+        """Read from the file of a split what both classes and images are taken from."""
+
+    def content(self, ann_file: Path) -> Any:
+        """Return what :meth:`read_content` has read of a file, which is read once."""
+        if ann_file not in self._contents:
+            self._contents[ann_file] = self.read_content(ann_file)
+        return self._contents[ann_file]
+
+    def note_truth(self, images: list[AnnotatedImage]) -> None:
+        """Receive the cleaned images; for a format whose metric judges by them."""
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read and check the images and return them as mmdet's transforms expect them.
+
+        Raises:
+            UserError: If the data is missing, or contradicts itself.
+        """
+        classes, where = self._metainfo["classes"], self.ann_file
+        images = self._own_part(self.read_images(Path(self.ann_file)))
+        self._contents.clear()
+        check_class_names(images, classes, where)
+        images = readable_images(images, self.max_unreadable, where)
+        images = keep_usable_boxes(images, where)
+        self.note_truth(images)
+        labels = {name: label for label, name in enumerate(classes)}
+        return [self._data_info(image, labels) for image in images]
+
+    def _own_part(self, images: list[AnnotatedImage]) -> list[AnnotatedImage]:
+        if not self.hold_out:
+            return images
+        return [
+            image
+            for number, image in enumerate(images, start=1)
+            if (number % self.hold_out == 0) == self.held_out
+        ]
+
+    def _data_info(self, image: AnnotatedImage, labels: dict[str, int]) -> dict[str, Any]:
+        return {
+            "img_path": str(image.path),
+            "img_id": image.image_id,
+            "width": image.width,
+            "height": image.height,
+            "instances": [self.instance(box, labels) for box in image.boxes],
+        }
+
+    def instance(self, box: Box, labels: dict[str, int]) -> dict[str, Any]:
+        """Return a box as mmdet's transforms expect it."""
+        x1, y1, x2, y2 = box.xyxy
+        too_small = not self.test_mode and min(x2 - x1, y2 - y1) < self._filter("bbox_min_size")
+        instance = {
+            "bbox": list(box.xyxy),
+            "bbox_label": labels[box.class_name],
+            "ignore_flag": int(box.ignore or too_small),
+        }
+        if box.mask is not None:
+            instance["mask"] = box.mask
+        return instance
+
+    def _filter(self, key: str) -> int:
+        return (self.filter_cfg or {}).get(key) or 0
+
+    def filter_data(self) -> list[dict[str, Any]]:
+        """Apply ``filter_cfg`` to a training split; other splits keep every image.
+
+        Raises:
+            UserError: If no image is left, or no box counts in a split with ``test_mode``.
+        """
+        kept = self.data_list
+        if not self.test_mode:
+            kept = [
+                info
+                for info in kept
+                if (info["instances"] or not self._filter("filter_empty_gt"))
+                and min(info["width"], info["height"]) >= self._filter("min_size")
+            ]
+        if not kept:
+            raise UserError(
+                f"none of {len(self.data_list)} images is left to use",
+                self.ann_file,
+                f"they need boxes and sizes that filter_cfg lets through ({self.filter_cfg})",
+            )
+        flags = [box["ignore_flag"] for info in kept for box in info["instances"]]
+        self._no_truth = self._no_truth_error(flags, len(kept)) if all(flags) else None
+        if self._no_truth and self.test_mode:
+            raise self._no_truth
+        return kept
+
+    def _no_truth_error(self, flags: Sequence[int], num_images: int) -> NoTruthError:
+        aim = "judge by" if self.test_mode else "learn from"
+        boxes = f"{len(flags)} boxes, all of them ignored" if flags else "no box"
+        return NoTruthError(
+            f"there is nothing to {aim}: {boxes} in {num_images} images",
+            self.ann_file,
+            "annotate more; boxes that are difficult, crowds, too small or left out (see the "
+            "warnings above) don't count",
+        )
+
+    def check_a_box_counts(self) -> None:
+        """Check that a box counts; not done on building, for the set may be joined with others.
+
+        Raises:
+            NoTruthError: If none does.
+        """
+        if self._no_truth:
+            raise self._no_truth
+
+
+def check(dataset: BoxDataset) -> None:
+    """Check a data set, for :func:`bag_of_transfer.engine.data_sets.look_at`.
+
+    Raises:
+        NoTruthError: If no box counts.
+    """
+    dataset.check_a_box_counts()
