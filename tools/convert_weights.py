@@ -9,17 +9,22 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.backbone_file import card_path
-from bag_of_transfer.transfer.convert.into_ours import AUTO, CHOICES, Converted, convert_weights
-from bag_of_transfer.transfer.convert.out_of_ours import TARGETS, convert_back
+
+if TYPE_CHECKING:
+    from bag_of_transfer.transfer.convert.into_ours import Converted
 
 EXAMPLE = """python tools/convert_weights.py resnet50d.gluon_in1k weights/d50-mixup.safetensors
 python tools/convert_weights.py resnet50_v1d-00319ddc.params weights/d50-smooth.safetensors"""
+# Written out: transfer.convert knows them, too, and takes seconds to import.
+AUTO = "auto"
+LAYOUTS = (AUTO, "gluon", "caffe", "mmpretrain", "timm", "torchvision", "mmdet")
+TARGETS = ("mmpretrain", "timm", "torchvision")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("src", help="file (.pth .safetensors .params .pkl), or a model's name")
     parser.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
     parser.add_argument(
-        "--layout", choices=CHOICES, default=AUTO, help="library that named the tensors [auto]"
+        "--layout", choices=LAYOUTS, default=AUTO, help="library that named the tensors [auto]"
     )
     parser.add_argument(
         "--timm-name", metavar="NAME", default="", help="timm's name of the network in SRC"
@@ -49,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--force", action="store_true", help="replace existing files")
     args = parser.parse_args(argv)
+
+    from bag_of_transfer.transfer.backbone_file import card_path
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an error must be the first line on stderr
         converted = _convert(args)
@@ -59,7 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _convert(args: argparse.Namespace) -> Converted:
+def _convert(args: argparse.Namespace) -> "Converted":
+    from bag_of_transfer.transfer.convert.into_ours import convert_weights
+    from bag_of_transfer.transfer.convert.out_of_ours import convert_back
+
     if args.to is None:
         names = ("timm_name", "key", "prefix", "in_channels", "force")
         chosen = {name: getattr(args, name) for name in names}

@@ -7,7 +7,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
-from bag_of_transfer.transfer.backbone_file import card_path, export_backbone
 
 EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1_epoch_7.pth \\
     work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -23,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--force", action="store_true", help="replace existing files")
     args = parser.parse_args(argv)
+
+    from bag_of_transfer.transfer.backbone_file import card_path, export_backbone
+
     card = export_backbone(args.checkpoint, args.out, ema=args.ema, force=args.force)
     metrics = ", ".join(f"{name} {value:.2f}" for name, value in card.metrics.items())
     print(f"{card.title}: {card.num_tensors} tensors to {args.out}")

@@ -1,21 +1,17 @@
 """Count a classifier's floating-point operations per image and its parameters; needs no data."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS
-from torch.utils.flop_counter import FlopCounterMode
-
-import backbones  # noqa: F401  registers the networks
 from bag_of_transfer.engine import cli
-from bag_of_transfer.engine.config_file import load_config
 from bag_of_transfer.engine.errors import UserError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 EXAMPLE = "python tools/get_flops.py configs/classification/resnet50-d_efficient_8xb128_in1k.py"
 TASKS = {"mmengine": "cls"}
@@ -23,13 +19,22 @@ TASKS = {"mmengine": "cls"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print operations and parameters of backbone and head, at the size of the validation."""
-    made = cli.parser(__doc__, EXAMPLE)
-    made.add_argument("config", type=Path, help="classification config")
-    made.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="[validation's crop]")
-    made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
-    args = made.parse_args(argv)
-    flags = dict.fromkeys(("data_root", "work_dir", "seed"), None)
-    cfg, _ = load_config(argparse.Namespace(**{**vars(args), **flags, "launcher": "none"}), TASKS)
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument("config", type=Path, help="classification config")
+    parser.add_argument(
+        "--shape", type=int, nargs=2, metavar=("H", "W"), help="[validation's crop]"
+    )
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    args = parser.parse_args(argv)
+
+    import torch
+    from mmengine.registry import MODELS
+    from torch.utils.flop_counter import FlopCounterMode
+
+    import backbones  # noqa: F401  registers the networks
+    from bag_of_transfer.engine.config_file import load_config
+
+    cfg, _ = load_config(args.config, TASKS, options=args.cfg_options)
     height, width = args.shape or _validation_px(cfg)
     with torch.device("meta"):  # shapes without values: no time, no memory
         model = MODELS.build(cfg.model).eval()
@@ -52,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _validation_px(cfg: Config) -> tuple[int, int]:
+def _validation_px(cfg: "Config") -> tuple[int, int]:
     loader = cfg.get("val_dataloader") or cfg.get("test_dataloader")
     if not loader:
         what = "the config has neither a validation nor a test split to take the size from"

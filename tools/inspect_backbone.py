@@ -1,6 +1,5 @@
 """Show a backbone file, or check that it fits a config; nothing is trained or written."""
 
-import argparse
 import sys
 import warnings
 from collections.abc import Sequence
@@ -10,8 +9,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.stock_configs import config_path
-from bag_of_transfer.transfer.backbone_file import card_path, load_backbone, read_card
-from bag_of_transfer.transfer.tensor_file import read_tensors, summarise
 
 EXAMPLE = """python tools/inspect_backbone.py work_dirs/resnet18-d_demo/backbone.safetensors \\
     --against configs/detection/faster-rcnn_fpn_demo.py"""
@@ -29,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="check that the file fits this config's model",
     )
     args = parser.parse_args(argv)
+
+    from bag_of_transfer.transfer.backbone_file import card_path
+
     # A file without a card has something to say only about why it does not fit.
     if not args.against or card_path(args.file).is_file():
         _show(args.file)
@@ -39,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(path: Path) -> None:
+    from bag_of_transfer.transfer.backbone_file import read_card
+    from bag_of_transfer.transfer.tensor_file import read_tensors, summarise
+
     card = read_card(path)
     unused = () if card.depth else ("depth", "stem_channels", "base_channels")
     for name, value in card.to_dict().items():
@@ -57,11 +60,10 @@ def _try_against(path: Path, config: Path) -> list[str]:
     # Here, not above: mm* takes seconds to import, and showing a file needs none of it.
     import bag_of_transfer.detection.shared_head  # noqa: F401  before mmdet
     from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.transfer.backbone_file import card_path, load_backbone
     from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
 
-    flags = dict.fromkeys(("data_root", "work_dir", "seed"))
-    args = argparse.Namespace(config=config, cfg_options=[], launcher="none", **flags)
-    cfg, explicit = load_config(args, TASKS)
+    cfg, explicit = load_config(config, TASKS)
     lines = apply_backbone(cfg, path, explicit) if card_path(path).is_file() else []
     backbone, shared_head = build_parts(cfg.model)
     return [*lines, load_backbone(backbone, path, shared_head)]

@@ -8,8 +8,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
-from bag_of_transfer.ladder.folder import LOCK
-from bag_of_transfer.ladder.run import command, export_import, status
 
 EXAMPLE = """python tools/ladder.py configs/ladder/demo.py
 python tools/ladder.py configs/ladder/demo.py --dry-run"""
@@ -18,6 +16,10 @@ python tools/ladder.py configs/ladder/demo.py --dry-run"""
 def main(argv: Sequence[str] | None = None) -> int:
     """Plan, say what will be done, run what is missing, summarise."""
     args = _parser().parse_args(argv)
+
+    from bag_of_transfer.ladder.folder import LOCK
+    from bag_of_transfer.ladder.run import command, export_import, status
+
     cli.set_data_root(args.data_root)
     root = args.work_dir or Path("work_dirs", args.config.stem)
     if args.export:
@@ -32,18 +34,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__ or "", EXAMPLE)
-    made.add_argument("config", type=Path, help="ladder config: rungs, tasks, seeds")
-    made.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
-    made.add_argument("--seeds", type=int, nargs="+", help="seeds [the config's]")
-    made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
-    made.add_argument("--dry-run", action="store_true", help="say what would be done; run nothing")
-    made.add_argument("--jobs", type=int, metavar="N", help="cells at once [1; --ray: all]")
-    made.add_argument("--gpus", nargs="+", default=(), metavar="G", help="GPUs for the jobs [all]")
-    made.add_argument(
+    parser = cli.parser(__doc__ or "", EXAMPLE)
+    parser.add_argument("config", type=Path, help="ladder config: rungs, tasks, seeds")
+    parser.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
+    parser.add_argument("--seeds", type=int, nargs="+", help="seeds [the config's]")
+    parser.add_argument(
+        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done; run nothing"
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="cells at once [1; --ray: all]")
+    parser.add_argument(
+        "--gpus", nargs="+", default=(), metavar="G", help="GPUs for the jobs [all]"
+    )
+    parser.add_argument(
         "--max-minutes", type=float, metavar="N", help="stop cleanly after N minutes (exit code 75)"
     )
-    where = made.add_mutually_exclusive_group()
+    where = parser.add_mutually_exclusive_group()
     where.add_argument("--cell", metavar="KEY", help="run this cell alone: seed0/RUNG/TASK")
     where.add_argument(
         "--slurm",
@@ -59,24 +67,24 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         help="run the cells on a Ray cluster [the one found here]",
     )
-    made.add_argument(
+    parser.add_argument(
         "--cpus-per-cell", type=int, metavar="N", help="with --ray [a GPU's or node's]"
     )
-    made.add_argument(
+    parser.add_argument(
         "--gpus-per-cell", type=float, metavar="N", help="with --ray [1 if there are]"
     )
-    changed = made.add_mutually_exclusive_group()
+    changed = parser.add_mutually_exclusive_group()
     changed.add_argument(
         "--rerun-changed",
         action="store_true",
         help="run cells again whose config, data, ... changed",
     )
     changed.add_argument("--keep-changed", action="store_true", help="keep them, with a footnote")
-    made.add_argument("--export", type=Path, metavar="F.tar.gz", help="pack finished cells")
-    made.add_argument(
+    parser.add_argument("--export", type=Path, metavar="F.tar.gz", help="pack finished cells")
+    parser.add_argument(
         "--import", type=Path, dest="import_", metavar="F.tar.gz", help="take in packed cells"
     )
-    return made
+    return parser
 
 
 if __name__ == "__main__":

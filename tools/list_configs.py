@@ -9,7 +9,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
-from bag_of_transfer.engine.paper_rows import TABLES, paper_rows
 
 EXAMPLE = "python tools/list_configs.py --table 6"
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -17,11 +16,15 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the rows, as lines to read or as JSON."""
-    made = cli.parser(__doc__, EXAMPLE)
-    numbers = [table.removeprefix("T") for table in TABLES]
-    made.add_argument("--table", metavar="N", choices=numbers, help="of table N (1 to 9) only")
-    made.add_argument("--json", action="store_true", help="all there is to know, as JSON")
-    args = made.parse_args(argv)
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument(
+        "--table", metavar="N", choices=[*"123456789"], help="of table N (1 to 9) only"
+    )
+    parser.add_argument("--json", action="store_true", help="all there is to know, as JSON")
+    args = parser.parse_args(argv)
+
+    from bag_of_transfer.engine.paper_rows import paper_rows
+
     rows = [row for row in paper_rows(CONFIGS) if args.table in (None, row["table"][1:])]
     if args.json:
         print(json.dumps(rows, indent=2))
@@ -33,11 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"    backbone: {row['backbone']}")
         if row["compare_to"]:
             print(f"    compare to: {row['compare_to']}")
-        print(f"    published: {_said(row['published'])}; measured: {_said(row['measured'])}")
+        print(f"    published: {_figures(row['published'])}; measured: {_figures(row['measured'])}")
     return 0
 
 
-def _said(figures: Mapping[str, Any] | None) -> str:
+def _figures(figures: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {value}" for name, value in (figures or {}).items()) or "unmeasured"
 
 

@@ -6,10 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import backbones  # noqa: F401  registers ResNetA..D
-from bag_of_transfer.classification import finished_run, trick_plots
 from bag_of_transfer.engine import cli
-from bag_of_transfer.engine.checkpoints import newest_checkpoint
 from bag_of_transfer.engine.errors import UserError
 
 EXAMPLE = """python tools/plot_tricks.py work_dirs/resnet50-d_step work_dirs/resnet50-d_cosine \\
@@ -18,10 +15,15 @@ EXAMPLE = """python tools/plot_tricks.py work_dirs/resnet50-d_step work_dirs/res
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw figure 3 from the curves, figure 4 from the checkpoints that there are."""
-    made = cli.parser(__doc__, EXAMPLE)
-    made.add_argument("work_dirs", type=Path, nargs="+", metavar="WORK_DIR")
-    made.add_argument("--out", type=Path, help="folder of the figures [plots/ in the first run]")
-    args = made.parse_args(argv)
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument("work_dirs", type=Path, nargs="+", metavar="WORK_DIR")
+    parser.add_argument("--out", type=Path, help="folder of the figures [plots/ in the first run]")
+    args = parser.parse_args(argv)
+
+    import backbones  # noqa: F401  registers ResNetA..D
+    from bag_of_transfer.classification import finished_run, trick_plots
+    from bag_of_transfer.engine.checkpoints import newest_checkpoint
+
     runs = dict(zip(finished_run.labels_of(args.work_dirs), args.work_dirs, strict=True))
     out = args.out or args.work_dirs[0] / "plots"
     curves = {label: finished_run.read_curve(run) for label, run in runs.items()}

@@ -7,13 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
-from bag_of_transfer.engine.checkpoints import follow_pointer
-from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.engine.stock_configs import config_path
-from bag_of_transfer.prediction import Predictor
-from bag_of_transfer.prediction.files import RECORD, check_request, write_predictions
-from bag_of_transfer.prediction.inputs import check_named, find_images
-from bag_of_transfer.prediction.results import MIN_SCORE
 
 EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \\
     work_dirs/faster-rcnn_fpn_demo/last_checkpoint photos/ --out-dir work_dirs/photos"""
@@ -21,21 +15,26 @@ EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Find the images, load the network, write pictures and record."""
-    made = cli.parser(__doc__, EXAMPLE)
-    made.add_argument(
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument(
         "config", type=config_path, help="config that the checkpoint was trained with"
     )
-    made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
-    made.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="image or folder")
-    made.add_argument("--out-dir", type=Path, required=True, help="folder for what is written")
-    made.add_argument("--batch-size", type=int, default=8, help="images at a time [8]")
-    made.add_argument(
-        "--min-score", type=float, default=MIN_SCORE, help=f"least score of a box [{MIN_SCORE}]"
-    )
-    made.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
-    made.add_argument("--force", action="store_true", help="overwrite earlier predictions")
-    args = made.parse_args(argv)
+    parser.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
+    parser.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="image or folder")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder for what is written")
+    parser.add_argument("--batch-size", type=int, default=8, help="images at a time [8]")
+    parser.add_argument("--min-score", type=float, default=0.3, help="least score of a box [0.3]")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    parser.add_argument("--force", action="store_true", help="overwrite earlier predictions")
+    args = parser.parse_args(argv)
+
+    from bag_of_transfer.engine.checkpoints import follow_pointer
+    from bag_of_transfer.engine.records import sha256_of
+    from bag_of_transfer.prediction import Predictor
+    from bag_of_transfer.prediction.files import RECORD, check_request, write_predictions
+    from bag_of_transfer.prediction.inputs import check_named, find_images
+
     sources = find_images(args.inputs, args.out_dir)
     check_request(sources, args.out_dir, args.batch_size, args.min_score, args.force)
     check_named(sources)

@@ -13,8 +13,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.archives.catalogue import DATA_SETS
-from bag_of_transfer.archives.prepare import prepare
-from bag_of_transfer.demo_world.prepare import prepare_demo
 from bag_of_transfer.engine import cli
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,15 +22,21 @@ GOLDEN = ROOT / "tests/golden/demo_manifest.json"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare the named data, unless it is there already."""
-    made = cli.parser(__doc__, EXAMPLE)
-    made.add_argument("name", choices=["demo", *DATA_SETS], help="which data")
-    made.add_argument("--archives", type=Path, metavar="DIR", help="folder of official archives")
-    made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
-    made.add_argument("--seed", type=int, default=0, help="demo: seed of the drawn pictures [0]")
-    made.add_argument(
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument("name", choices=["demo", *DATA_SETS], help="which data")
+    parser.add_argument("--archives", type=Path, metavar="DIR", help="folder of official archives")
+    parser.add_argument(
+        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="demo: seed of the drawn pictures [0]")
+    parser.add_argument(
         "--update-golden", action="store_true", help="demo: write the committed hashes anew"
     )
-    args = made.parse_args(argv)
+    args = parser.parse_args(argv)
+
+    from bag_of_transfer.archives.prepare import prepare
+    from bag_of_transfer.demo_world.prepare import prepare_demo
+
     data_root = args.data_root or Path(os.environ.get("DATA_ROOT") or "data")
     # Resolved: a folder that is a link is filled where it points to, not replaced.
     folder = (data_root / args.name).resolve()

@@ -7,8 +7,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
-from bag_of_transfer.ladder.report.publish import publish
-from bag_of_transfer.ladder.report.write import write_report
 
 EXAMPLE = """python tools/report.py work_dirs/demo
 python tools/report.py work_dirs/demo --publish docs/results/demo"""
@@ -16,18 +14,24 @@ python tools/report.py work_dirs/demo --publish docs/results/demo"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write table8.md, table9.md, results.csv, plots/ and report.html into the folder."""
-    made = cli.parser(__doc__, EXAMPLE)
-    made.add_argument("folder", type=Path, metavar="LADDER_DIR", help="work_dirs/NAME of a ladder")
-    made.add_argument(
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument(
+        "folder", type=Path, metavar="LADDER_DIR", help="work_dirs/NAME of a ladder"
+    )
+    parser.add_argument(
         "--publish",
         type=Path,
         metavar="OUT_DIR",
         help="copy the figures there, no weights and pictures, and report there",
     )
-    made.add_argument(
+    parser.add_argument(
         "--reference", metavar="RUNG", help="compare the others with this rung [the ladder's]"
     )
-    args = made.parse_args(argv)
+    args = parser.parse_args(argv)
+
+    from bag_of_transfer.ladder.report.publish import publish
+    from bag_of_transfer.ladder.report.write import write_report
+
     folder = args.publish or args.folder
     if args.publish:
         print(f"{publish(args.folder, folder) / 1e6:.2f} MB of figures to {folder}")

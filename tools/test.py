@@ -6,11 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import backbones  # noqa: F401  registers ResNetA..D
-import bag_of_transfer.detection
-import bag_of_transfer.segmentation  # noqa: F401
-from bag_of_transfer.engine import cli, evaluation
-from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine import cli
 
 EXAMPLE = """python tools/test.py configs/detection/faster-rcnn_fpn_demo.py \\
     work_dirs/faster-rcnn_fpn_demo/epoch_12.pth --out metrics.json"""
@@ -21,24 +17,31 @@ DUMP = {"det": "results_file", "seg": "output_dir"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, evaluate the checkpoint, write and print the metrics."""
-    made = cli.evaluation_parser(__doc__, EXAMPLE)
-    made.add_argument(
+    parser = cli.evaluation_parser(__doc__, EXAMPLE)
+    parser.add_argument(
         "--dump-predictions",
         type=Path,
         metavar="P",
         help="write what was predicted: COCO results JSON, or a folder of PNG masks",
     )
-    made.add_argument(
+    parser.add_argument(
         "--per-image",
         type=Path,
         metavar="P.npz",
         help="write what became of every image: matched detections, or confusion of classes",
     )
-    made.add_argument(
+    parser.add_argument(
         "--tta", action="store_true", help="test-time augmentation, as the config says"
     )
-    args = made.parse_args(argv)
-    cfg, _ = load_config(args, TASKS)
+    args = parser.parse_args(argv)
+
+    import backbones  # noqa: F401  registers ResNetA..D
+    import bag_of_transfer.detection
+    import bag_of_transfer.segmentation  # noqa: F401
+    from bag_of_transfer.engine import evaluation
+    from bag_of_transfer.engine.config_file import load_config
+
+    cfg, _ = load_config(args.config, TASKS, **cli.config_flags(args))
     written = {DUMP[cfg.task]: args.dump_predictions, "per_image_file": args.per_image}
     options = {name: str(path) for name, path in written.items() if path}
     evaluation.report(evaluation.evaluate(cfg, args.checkpoint, options, args.tta), args.out)

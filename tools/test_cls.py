@@ -6,10 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import backbones  # noqa: F401  registers ResNetA..D
-import bag_of_transfer.classification  # noqa: F401
-from bag_of_transfer.engine import cli, evaluation
-from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine import cli
 
 EXAMPLE = """python tools/test_cls.py configs/classification/resnet18-d_demo.py \\
     work_dirs/resnet18-d_demo/epoch_7.pth --out metrics.json"""
@@ -19,7 +16,13 @@ TASKS = {"mmengine": "cls"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, evaluate the checkpoint, write and print the metrics."""
     args = cli.evaluation_parser(__doc__, EXAMPLE).parse_args(argv)
-    cfg, _ = load_config(args, TASKS)
+
+    import backbones  # noqa: F401  registers ResNetA..D
+    import bag_of_transfer.classification  # noqa: F401
+    from bag_of_transfer.engine import evaluation
+    from bag_of_transfer.engine.config_file import load_config
+
+    cfg, _ = load_config(args.config, TASKS, **cli.config_flags(args))
     evaluation.report(evaluation.evaluate(cfg, args.checkpoint), args.out)
     return 0
 

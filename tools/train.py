@@ -6,14 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import backbones  # noqa: F401  registers ResNetA..D
-import bag_of_transfer.detection
-import bag_of_transfer.segmentation  # noqa: F401
-from bag_of_transfer.audit.tricks import TrickAudit
-from bag_of_transfer.engine import cli, training
-from bag_of_transfer.engine.config_file import load_config
-from bag_of_transfer.transfer.config.apply import apply_backbone
-from bag_of_transfer.transfer.config.fit_check import check_fit
+from bag_of_transfer.engine import cli
 
 EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
     --backbone work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -22,16 +15,30 @@ TASKS = {"mmdet": "det", "mmseg": "seg"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, put the backbone in, add what every run has, train."""
-    made = cli.training_parser(__doc__, EXAMPLE)
-    made.add_argument("--backbone", metavar="FILE|scratch", help="backbone file, or a random start")
-    args = made.parse_args(argv)
-    cfg, explicit = load_config(args, TASKS)
+    parser = cli.training_parser(__doc__, EXAMPLE)
+    parser.add_argument(
+        "--backbone", metavar="FILE|scratch", help="backbone file, or a random start"
+    )
+    args = parser.parse_args(argv)
+
+    import backbones  # noqa: F401  registers ResNetA..D
+    import bag_of_transfer.detection
+    import bag_of_transfer.segmentation  # noqa: F401
+    from bag_of_transfer.audit.tricks import TrickAudit
+    from bag_of_transfer.engine import training
+    from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.transfer.config.apply import apply_backbone
+    from bag_of_transfer.transfer.config.fit_check import check_fit
+
+    cfg, explicit = load_config(args.config, TASKS, **cli.config_flags(args))
     lines = apply_backbone(cfg, args.backbone, explicit)
     lines += training.prepare_training(cfg, args.amp)
     if args.backbone:
         check_fit(cfg.model)
     training.add_hooks(cfg, TrickAudit.__name__)
-    training.train(cfg, args, lines)
+    training.train(
+        cfg, lines, resume_from=args.resume, tensorboard=args.tensorboard, dry_run=args.dry_run
+    )
     return 0
 
 

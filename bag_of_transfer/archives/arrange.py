@@ -14,8 +14,6 @@ import os
 import shutil
 from pathlib import Path
 
-import scipy.io
-
 __all__ = ["arrange_imagenet", "arrange_pets", "arrange_places365", "leave_as_unpacked"]
 
 
@@ -41,6 +39,8 @@ def arrange_imagenet(root: Path) -> None:
 
 
 def _wnids(meta: Path) -> dict[int, str]:
+    import scipy.io  # here: the catalogue is read for the help of a tool, too
+
     synsets = scipy.io.loadmat(meta, squeeze_me=True)["synsets"]
     numbers = (int(number) for number in synsets["ILSVRC2012_ID"])
     return dict(zip(numbers, (str(wnid) for wnid in synsets["WNID"]), strict=True))

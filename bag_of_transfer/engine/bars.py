@@ -11,12 +11,12 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from mmengine.dist import is_main_process
-from mmengine.logging import MMLogger
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from bag_of_transfer.engine.process_group import is_main_process
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = ["Step", "console_handlers", "duration", "on_terminal", "stop_bars", "track"]
 
@@ -151,8 +151,12 @@ class _Display:
         self.users = 0
         self.moved: list[tuple[logging.StreamHandler, object]] = []
 
-    def open(self) -> Progress:
+    def open(self) -> "Progress":
         if self.bars is None:
+            # Here, not above: most runs have no terminal, and cli.py stops bars that are none.
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
             note = TextColumn("{task.fields[note]}")
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), note)
             self.bars = Progress(
@@ -179,7 +183,11 @@ class _Display:
     def _move_log_above_the_bars(self) -> None:
         # rich replaces sys.stdout, but a handler keeps the stream it was made with and would
         # write into the middle of the bar.
-        for handler in console_handlers(MMLogger.get_current_instance()):
+        # Looked up, not imported: what has not imported mmengine has no log of its own.
+        mmengine_logging = sys.modules.get("mmengine.logging")
+        if mmengine_logging is None:
+            return
+        for handler in console_handlers(mmengine_logging.MMLogger.get_current_instance()):
             self.moved.append((handler, handler.stream))
             handler.setStream(sys.stdout)
 

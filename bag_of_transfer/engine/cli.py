@@ -1,4 +1,8 @@
-"""What all tools share at the door: flags, exit codes, one clear line for a mistake."""
+"""What all tools share at the door: flags, exit codes, one clear line for a mistake.
+
+It imports neither torch nor mmengine, and a tool imports what does so below its ``parse_args``:
+help and a wrong flag are answered at once.
+"""
 
 import argparse
 import io
@@ -8,7 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bag_of_transfer.engine.bars import stop_bars
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
@@ -18,6 +22,7 @@ from bag_of_transfer.engine.stock_configs import config_path
 
 __all__ = [
     "add_config_flags",
+    "config_flags",
     "evaluation_parser",
     "parser",
     "run_tool",
@@ -85,11 +90,11 @@ def _say(error: Exception) -> int:
     stop_bars()
     if not speaks:
         return code
-    told = user_error or (
+    message = user_error or (
         f"internal failure: {type(error).__name__}: {error}".strip()
         + ": run again with --debug for details"
     )
-    print(f"error: {told}", file=sys.stderr)
+    print(f"error: {message}", file=sys.stderr)
     return code
 
 
@@ -101,35 +106,37 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Make a parser whose help ends in one example; knows ``--debug``."""
-    made = _Parser(
+    """Return a parser that knows ``--debug`` and whose help ends with one example."""
+    new_parser = _Parser(
         description=description,
         epilog="example:\n" + textwrap.indent(example, "  "),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
-    return made
+    new_parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return new_parser
 
 
-def add_config_flags(made: argparse.ArgumentParser) -> None:
-    """Add what every tool that reads a config understands."""
-    made.add_argument(
+def add_config_flags(to_parser: argparse.ArgumentParser) -> None:
+    """Add the flags of every tool that reads a config."""
+    to_parser.add_argument(
         "config",
         type=config_path,
         help="config file (text style, _base_), or mmdet::PATH, mmseg::PATH",
     )
-    made.add_argument("--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]")
-    made.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
-    made.add_argument("--seed", type=int, help="random seed [the config's, else 0]")
-    made.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
-    made.add_argument(
+    to_parser.add_argument(
+        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
+    )
+    to_parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    to_parser.add_argument("--seed", type=int, help="random seed [the config's, else 0]")
+    to_parser.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
+    to_parser.add_argument(
         "--launcher",
         choices=["none", "pytorch", "slurm", "mpi"],
         default="none",
         help="job launcher",
     )
-    made.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
-    made.add_argument(
+    to_parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+    to_parser.add_argument(
         "--amp",
         choices=["auto", "off", "fp16", "bf16"],
         default="auto",
@@ -137,38 +144,44 @@ def add_config_flags(made: argparse.ArgumentParser) -> None:
     )
 
 
+def config_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the flags of :func:`add_config_flags` by the names that ``load_config`` has."""
+    names = ("data_root", "work_dir", "seed", "launcher")
+    return {"options": args.cfg_options, **{name: getattr(args, name) for name in names}}
+
+
 def set_data_root(folder: Path | None) -> None:
-    """Let configs find ``--data-root``; they say ``{{$DATA_ROOT:data}}``."""
+    """Set ``$DATA_ROOT`` to ``--data-root``, if given; configs say ``{{$DATA_ROOT:data}}``."""
     if folder:
         os.environ["DATA_ROOT"] = str(folder)
 
 
 def training_parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Make the parser of ``train_cls.py`` and ``train.py``."""
-    made = parser(description, example)
-    add_config_flags(made)
-    made.add_argument(
+    """Return the parser of ``train_cls.py`` and ``train.py``."""
+    training = parser(description, example)
+    add_config_flags(training)
+    training.add_argument(
         "--resume",
         nargs="?",
         const="auto",
         metavar="auto|PATH",
         help="go on from the newest complete checkpoint in the work dir, or from PATH",
     )
-    made.add_argument(
+    training.add_argument(
         "--tensorboard", action="store_true", help="write events for TensorBoard, too"
     )
-    made.add_argument(
+    training.add_argument(
         "--dry-run",
         action="store_true",
         help="print what would be trained, and how long; train nothing",
     )
-    return made
+    return training
 
 
 def evaluation_parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Make the parser of ``test_cls.py`` and ``test.py``."""
-    made = parser(description, example)
-    add_config_flags(made)
-    made.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of that config")
-    made.add_argument("--out", type=Path, metavar="F.json", help="write the metrics here")
-    return made
+    """Return the parser of ``test_cls.py`` and ``test.py``."""
+    evaluation = parser(description, example)
+    add_config_flags(evaluation)
+    evaluation.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of that config")
+    evaluation.add_argument("--out", type=Path, metavar="F.json", help="write the metrics here")
+    return evaluation

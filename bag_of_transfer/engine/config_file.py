@@ -1,11 +1,11 @@
 """Read a config file, apply the flags, and know which keys the user set."""
 
-import argparse
 import ast
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -24,43 +24,56 @@ __all__ = ["leaf_keys", "load_config", "read_config"]
 NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
 
 
-def load_config(args: argparse.Namespace, tasks: dict[str, str]) -> tuple[Config, set[str]]:
-    """Read the config, apply the flags, and say which keys the user set in leaf or flags.
+def load_config(
+    path: Path,
+    tasks: Mapping[str, str],
+    *,
+    options: Sequence[str] | Mapping[str, Any] = (),
+    data_root: Path | None = None,
+    work_dir: Path | None = None,
+    seed: int | None = None,
+    launcher: str = "none",
+) -> tuple[Config, set[str]]:
+    """Read the config, apply the flags, and return which keys the user set in leaf or flags.
 
-    What a config of an installed package says is a default, even where it is named itself.
+    The values of a config of an installed package are defaults, even where it is the leaf.
 
     Args:
-        args: The flags of :mod:`bag_of_transfer.engine.cli`.
+        path: The config file.
         tasks: The tool's tasks (``cls``, ``det``, ``seg``) by the config's ``default_scope``.
+        options: Overrides, ``KEY=VALUE`` or by their dotted keys.
+        data_root: Folder of the data sets, for this and later configs of this process.
+        work_dir: Output folder; None: the config's, or else ``work_dirs/<config name>``.
+        seed: Random seed; None: the config's, or else 0.
+        launcher: What started this process, or ``none``.
+
+    Returns:
+        The config, with ``task`` filled in, and the user's dotted keys.
 
     Raises:
         UserError: For a missing or broken file, an override that exists nowhere, a config
             of another tool, or a seed that NumPy does not take.
     """
     check_environment()
-    set_data_root(args.data_root)
-    explicit = set() if is_stock(args.config) else leaf_keys(args.config)
-    cfg = read_config(args.config)
+    set_data_root(data_root)
+    explicit = set() if is_stock(path) else leaf_keys(path)
+    cfg = read_config(path)
     if "default_scope" not in cfg:  # rather no config of a run than one of another tool
-        check_sections(cfg, args.config)
+        check_sections(cfg, path)
     scope = cfg.get("default_scope", "mmengine")
     if scope not in tasks:
-        raise _of_another_tool(cfg.get("default_scope"), tasks, args.config)
+        raise _of_another_tool(cfg.get("default_scope"), tasks, path)
     init_default_scope(scope)
     # yapf would take seconds, several times a run, to beautify the text of the config.
     object.__setattr__(cfg, "_format_python_code", False)
-    explicit |= apply_overrides(cfg, args.cfg_options)
-    check_sections(cfg, args.config)
+    explicit |= apply_overrides(cfg, options)
+    check_sections(cfg, path)
     settle_whole_numbers(cfg)
     check_values(cfg)
     cfg.task, cfg.default_scope = tasks[scope], scope
-    cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs", args.config.stem))
-    stated_seed = cfg.get("randomness", {}).get("seed")
-    seed = args.seed if args.seed is not None else stated_seed
-    seed = 0 if seed is None else seed
-    _check_seed(seed, "randomness.seed" if args.seed is None else "--seed")
-    cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
-    cfg.launcher = args.launcher
+    cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs", path.stem))
+    cfg.randomness = dict(cfg.get("randomness", {}), seed=_settled_seed(cfg, seed))
+    cfg.launcher = launcher
     return cfg, explicit
 
 
@@ -101,9 +114,14 @@ def read_config(path: Path, import_named: bool = True) -> Config:
         raise UserError(f"the config cannot be read ({told})", path, mend) from error
 
 
-def _check_seed(seed: object, where: str) -> None:
+def _settled_seed(cfg: Config, flag: int | None) -> int:
+    stated = cfg.get("randomness", {}).get("seed")
+    seed = next((value for value in (flag, stated) if value is not None), 0)
     if not isinstance(seed, int) or not 0 <= seed < NUM_SEEDS:
-        raise UserError(f"{seed!r} is no seed", where, f"use a whole number, 0 to {NUM_SEEDS - 1}")
+        where = "randomness.seed" if flag is None else "--seed"
+        mend = f"use a whole number, 0 to {NUM_SEEDS - 1}"
+        raise UserError(f"{seed!r} is not a valid seed", where, mend)
+    return seed
 
 
 def _refuse_missing(path: Path) -> None:

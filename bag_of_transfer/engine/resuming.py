@@ -5,7 +5,6 @@ size, the accumulation and the precision from the config, and says nothing where
 Here what is stored in the checkpoint (``recipe.py``) is compared with the config first.
 """
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,13 +37,14 @@ LENGTH_OF = "train_cfg."
 SHOWN = 8
 
 
-def resume(cfg: Config, args: argparse.Namespace) -> list[str]:
+def resume(cfg: Config, wanted: str | None, *, dry_run: bool = False) -> list[str]:
     """Let the config go on from a checkpoint if ``--resume`` asks for it.
 
     Args:
         cfg: Prepared for training; ``resume`` and ``load_from`` are set.  A config's own
             ``resume=True`` counts as the flag.
-        args: The training tools' flags.
+        wanted: The flag: a checkpoint, or ``auto`` for the newest complete one in the work dir.
+        dry_run: Nothing will be written, so that the work dir may hold another run.
 
     Returns:
         Lines that say which changed values are in force.
@@ -53,11 +53,11 @@ def resume(cfg: Config, args: argparse.Namespace) -> list[str]:
         RefusedError: If the work dir holds a run and ``--resume`` is not given, or the run was
             trained with other values than the config's.
     """
-    wanted = args.resume
     if wanted is None and cfg.get("resume"):  # mmengine's own way to say it
         wanted = cfg.get("load_from") or AUTO
     if wanted is None:
-        _refuse_a_second_run(Path(cfg.work_dir), args.dry_run)
+        if not dry_run:
+            _refuse_a_second_run(Path(cfg.work_dir))
         return []
     found = (
         checkpoints.find_resumable(Path(cfg.work_dir))
@@ -77,8 +77,8 @@ def resume(cfg: Config, args: argparse.Namespace) -> list[str]:
     return [f"resumed with the config's values, the rates until here agree: {_listed(accepted)}"]
 
 
-def _refuse_a_second_run(work_dir: Path, dry_run: bool) -> None:
-    if (work_dir / checkpoints.POINTER).exists() and not dry_run:
+def _refuse_a_second_run(work_dir: Path) -> None:
+    if (work_dir / checkpoints.POINTER).exists():
         raise RefusedError(
             "this folder holds a run already", work_dir, "add --resume, or name another --work-dir"
         )

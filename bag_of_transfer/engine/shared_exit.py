@@ -6,8 +6,8 @@ in turn, with errors that say nothing of the cause.
 
 import os
 import signal
-import sys
-from typing import Any
+
+from bag_of_transfer.engine.process_group import process_group
 
 __all__ = ["join_failure"]
 
@@ -26,7 +26,7 @@ def join_failure(exit_code: int, everyones: bool) -> tuple[bool, int]:
         exit_code: That of this process's own failure.
         everyones: Whether all processes on this machine are sure to fail alike (a wrong flag).
     """
-    dist = _process_group()
+    dist = process_group()
     if dist is None:
         local_rank = next((os.environ[name] for name in LOCAL_RANKS if name in os.environ), "0")
         return not everyones or local_rank == "0", exit_code
@@ -40,11 +40,3 @@ def join_failure(exit_code: int, everyones: bool) -> tuple[bool, int]:
         return True, exit_code
     speaker, _, code = first.partition(" ")
     return speaker == rank, int(code)
-
-
-def _process_group() -> Any:
-    # Looked up, not imported: tools that don't train should not wait for torch.
-    dist = sys.modules.get("torch.distributed")
-    if dist is None or not dist.is_available() or not dist.is_initialized():
-        return None
-    return dist if dist.get_world_size() > 1 else None

@@ -1,6 +1,5 @@
 """From a config to a trained model, the same way for the three tasks."""
 
-import argparse
 import contextlib
 import math
 import os
@@ -96,21 +95,35 @@ def add_hooks(cfg: Config, *names: str) -> None:
     cfg.custom_hooks = listed + [dict(type=name) for name in names if name not in named]
 
 
-def train(cfg: Config, args: argparse.Namespace, lines: list[str]) -> None:
-    """Train as the config says, or with ``--dry-run`` only tell.
+def train(
+    cfg: Config,
+    lines: list[str],
+    *,
+    resume_from: str | None = None,
+    tensorboard: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Train as the config says.
+
+    Args:
+        cfg: From :func:`prepare_training`.
+        lines: What was changed in it, for the log.
+        resume_from: See :func:`resume`.
+        tensorboard: Write events for TensorBoard, too.
+        dry_run: Only print what would be trained, and how long.
 
     Raises:
         RefusedError: If the work dir holds a run already and ``--resume`` is not given, or the
             run to go on with was trained with other values.
         UserError: If the run cannot come as far as its first step; the work dir is as before.
     """
-    lines = lines + resume(cfg, args)
-    if args.tensorboard:
+    lines = lines + resume(cfg, resume_from, dry_run=dry_run)
+    if tensorboard:
         visualizer = cfg.get("visualizer") or dict(type="Visualizer")
         shown = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
         both = [*shown, dict(type="TensorboardVisBackend")]
         cfg.visualizer = dict(visualizer, vis_backends=both)
-    if args.dry_run:
+    if dry_run:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)
     first_step = FirstStep()

@@ -1,6 +1,5 @@
 """A training and an evaluation step of every row of the paper, on drawn images, on a CPU."""
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -68,10 +67,7 @@ def small(
             options |= {"model.backbone.base_channels": 8, "model.backbone.stem_channels": 8}
         if "distill" in stem:
             options["model.distillation.teacher.checkpoint"] = str(teacher)
-        flags = dict.fromkeys(("data_root", "work_dir", "seed"))
-        path = CONFIGS / f"{stem}.py"
-        args = argparse.Namespace(config=path, cfg_options=options, launcher="none", **flags)
-        return load_config(args, {"mmengine": "cls"})[0]
+        return load_config(CONFIGS / f"{stem}.py", {"mmengine": "cls"}, options=options)[0]
 
     return load
 

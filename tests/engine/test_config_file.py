@@ -2,7 +2,7 @@
 
 import pytest
 
-from bag_of_transfer.engine.cli import training_parser
+from bag_of_transfer.engine.cli import config_flags, training_parser
 from bag_of_transfer.engine.config_file import load_config
 from bag_of_transfer.engine.errors import UserError
 
@@ -11,7 +11,7 @@ BASE = 'default_scope = "mmengine"\nmodel = dict(a=1, b=2)\nrandomness = dict(se
 
 def load(path, *flags):
     args = training_parser("d", "e").parse_args([str(path), *flags])
-    return load_config(args, {"mmengine": "cls"})
+    return load_config(args.config, {"mmengine": "cls"}, **config_flags(args))
 
 
 @pytest.fixture
@@ -37,10 +37,12 @@ def test_seed_flag_beats_the_config_which_beats_zero(leaf):
 
 @pytest.mark.parametrize("seed", ["-1", str(2**32)])
 def test_a_seed_that_numpy_refuses_is_named(leaf, seed):
-    with pytest.raises(UserError, match=rf"^{seed} is no seed: --seed: use .* 0 to {2**32 - 1}$"):
+    with pytest.raises(
+        UserError, match=rf"^{seed} is not a valid seed: --seed: use .* 0 to {2**32 - 1}$"
+    ):
         load(leaf, "--seed", seed)
     leaf.write_text(f"{leaf.read_text()}randomness = dict(seed={seed})\n")
-    with pytest.raises(UserError, match=f"^{seed} is no seed: randomness.seed: "):
+    with pytest.raises(UserError, match=f"^{seed} is not a valid seed: randomness.seed: "):
         load(leaf)
     assert load(leaf, "--seed", str(2**32 - 1))[0].randomness.seed == 2**32 - 1
 

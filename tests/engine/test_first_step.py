@@ -1,7 +1,6 @@
 """Runs that end before their first step: the user's mistake, and nothing left behind."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,7 +71,7 @@ def go(
 
     monkeypatch.setattr(training, "build_runner", build)
     cfg = Config({"work_dir": str(folder)})
-    training.train(cfg, SimpleNamespace(resume=None, tensorboard=False, dry_run=False), [])
+    training.train(cfg, [])
 
 
 def below(folder: Path) -> set[str]:

@@ -1,7 +1,6 @@
 """A run goes on only as the run that the config would have given from the start."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,9 +79,8 @@ def train(cfg: Config) -> list[float]:
     return rates.seen
 
 
-def go_on(cfg: Config, **flags: Any) -> list[str]:
-    given = SimpleNamespace(**{"resume": "auto", "dry_run": False, **flags})
-    return resume(cfg, given)
+def go_on(cfg: Config, wanted: str | None = "auto") -> list[str]:
+    return resume(cfg, wanted)
 
 
 def test_the_rest_of_a_schedule_is_the_configs(tmp_path: Path) -> None:
@@ -215,7 +213,7 @@ def test_seed_and_classes_of_a_file_without_a_recipe_are_compared(
 def test_a_configs_own_resume_is_compared_too(tmp_path: Path) -> None:
     train(config(tmp_path, 2, STEP))
     with pytest.raises(RefusedError, match=r"lr was 0\.1, now 0.2"):
-        go_on(config(tmp_path, 2, STEP, 0.2, resume=True), resume=None)
+        go_on(config(tmp_path, 2, STEP, 0.2, resume=True), None)
 
 
 @pytest.mark.parametrize(("key", "done"), [("max_epochs", "epoch"), ("max_iters", "iter")])

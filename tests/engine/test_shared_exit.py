@@ -36,7 +36,7 @@ def _keep_the_signal():
 def act_as(monkeypatch: pytest.MonkeyPatch):
     store = torch.distributed.HashStore()
     return lambda rank: monkeypatch.setattr(
-        shared_exit, "_process_group", lambda: Group(store, rank)
+        shared_exit, "process_group", lambda: Group(store, rank)
     )
 
 
@@ -69,7 +69,7 @@ def test_without_the_store_everybody_speaks(monkeypatch: pytest.MonkeyPatch) -> 
         def compare_set(self, *_: str) -> bytes:
             raise RuntimeError("Broken pipe")
 
-    monkeypatch.setattr(shared_exit, "_process_group", lambda: Group(Gone(), 1))
+    monkeypatch.setattr(shared_exit, "process_group", lambda: Group(Gone(), 1))
     assert join_failure(1, everyones=False) == (True, 1)
 
 

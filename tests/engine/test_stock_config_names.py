@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.cli import training_parser
+from bag_of_transfer.engine.cli import config_flags, training_parser
 from bag_of_transfer.engine.config_file import leaf_keys, load_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.stock_configs import config_path, is_stock
@@ -15,7 +15,7 @@ PSPNET = "mmseg::pspnet/pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py"
 
 def load(config: object, *flags: str):
     args = training_parser("d", "e").parse_args([str(config), *flags])
-    return load_config(args, {"mmdet": "det", "mmseg": "seg"})
+    return load_config(args.config, {"mmdet": "det", "mmseg": "seg"}, **config_flags(args))
 
 
 @pytest.mark.parametrize(("name", "depth"), [(ATSS, 50), (PSPNET, 101)])

@@ -2,16 +2,16 @@
 
 import re
 import shlex
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from torch.distributed.run import get_args_parser
 
 from bag_of_transfer.classification.metrics import (
     TopK,  # registered: overrides are checked against it
 )
-from bag_of_transfer.engine.cli import training_parser
+from bag_of_transfer.engine.cli import config_flags, training_parser
 from bag_of_transfer.engine.config_file import load_config
 from bag_of_transfer.engine.lr import apply_lr_rule
 
@@ -23,19 +23,17 @@ ROWS = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", DOC, flags=re.MULTILINE))
 TORCHRUN = {name: command for name, command in ROWS.items() if command.startswith("torchrun ")}
 
 
-def flags_of(command: str) -> Namespace:
-    """Parse what follows the tool as ``tools/train_cls.py`` does."""
+def config_of(command: str) -> Config:
+    """Load the config as ``tools/train_cls.py`` does with what follows its name."""
     words = shlex.split(command.replace("CONFIG", CONFIG))
     tool = next(index for index, word in enumerate(words) if word.startswith("tools/train"))
     assert (ROOT / words[tool]).is_file()
     args = training_parser("", "").parse_args(words[tool + 1 :])
-    args.config = ROOT / args.config
-    return args
+    return load_config(ROOT / args.config, {"mmengine": "cls"}, **config_flags(args))[0]
 
 
 def lr_line(command: str, world_size: int) -> str:
-    cfg, _ = load_config(flags_of(command), {"mmengine": "cls"})
-    return apply_lr_rule(cfg, world_size)
+    return apply_lr_rule(config_of(command), world_size)
 
 
 def test_every_row_is_looked_at() -> None:
@@ -46,7 +44,7 @@ def test_every_row_is_looked_at() -> None:
 @pytest.mark.parametrize("name", ROWS)
 def test_the_tool_knows_the_flags(name: str) -> None:
     launcher = "pytorch" if name in TORCHRUN else "none"  # SLURM's is the script's to add
-    assert flags_of(ROWS[name]).launcher == launcher
+    assert config_of(ROWS[name]).launcher == launcher
 
 
 @pytest.mark.parametrize("name", TORCHRUN)
@@ -79,6 +77,6 @@ def test_one_gpu_keeps_the_papers_batch_and_lr() -> None:
 
 def test_results_may_be_collected_without_a_common_folder() -> None:
     (option,) = re.findall(r"`--cfg-options (val_evaluator\S+)`", DOC)
-    cfg, _ = load_config(flags_of(f"{ROWS['one GPU']} --cfg-options {option}"), {"mmengine": "cls"})
+    cfg = config_of(f"{ROWS['one GPU']} --cfg-options {option}")
     assert TopK(**{key: one for key, one in cfg.val_evaluator.items() if key != "type"})
     assert cfg.val_evaluator.collect_device == "gpu"

@@ -135,7 +135,7 @@ def test_the_config_in_a_work_dir_tells_as_much_as_its_origin(pretrained):
         (["--cfg-options", "optim_wrapper.constructor=Layers"], "`Layers`: optim_wrapper"),
         (["--cfg-options", "val_dataloader.num_workers=-1"], "num_workers"),
         (["--cfg-options", "val_dataloader.dataset.root=nowhere"], "nowhere"),
-        (["--seed", "-1"], "-1 is no seed: --seed"),
+        (["--seed", "-1"], "-1 is not a valid seed: --seed"),
     ],
 )
 def test_a_mistake_stops_it_before_anything_is_written(tool, tmp_path, capsys, flags, said):

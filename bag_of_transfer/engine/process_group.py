@@ -1,0 +1,23 @@
+"""The processes of a run, seen from modules that must not wait for torch.
+
+torch is looked up, not imported: where it has not been imported, there is one process.
+"""
+
+import sys
+from typing import Any
+
+__all__ = ["is_main_process", "process_group"]
+
+
+def process_group() -> Any:
+    """Return ``torch.distributed`` in a run of several processes, otherwise None."""
+    dist = sys.modules.get("torch.distributed")
+    if dist is None or not dist.is_available() or not dist.is_initialized():
+        return None
+    return dist if dist.get_world_size() > 1 else None
+
+
+def is_main_process() -> bool:
+    """Return whether this process is rank 0, the one that speaks and writes."""
+    dist = process_group()
+    return dist is None or dist.get_rank() == 0
