@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "transfer.config": ["backbones", "engine", "transfer", "transfer.layouts"],
     "transfer.convert": ["backbones", "engine", "transfer", "transfer.layouts"],
     "prediction": ["backbones", "engine", *TASKS],
-    "ladder": [],
+    "ladder": ["engine"],
     "ladder.statistics": ["engine", "ladder"],
     "ladder.report": ["engine", "ladder", "ladder.statistics"],  # nothing that trains
     "ladder.plan": ["engine", "ladder", "transfer", "transfer.convert", *TASKS[1:]],

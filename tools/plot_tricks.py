@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import backbones  # noqa: F401  registers ResNetA..D
     from bag_of_transfer.classification import finished_run, trick_plots
-    from bag_of_transfer.engine.checkpoints import newest_checkpoint
+    from bag_of_transfer.engine.run_files import newest_checkpoint
 
     runs = dict(zip(finished_run.labels_of(args.work_dirs), args.work_dirs, strict=True))
     out = args.out or args.work_dirs[0] / "plots"

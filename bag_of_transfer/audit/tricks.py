@@ -21,10 +21,9 @@ from bag_of_transfer.audit.evidence import Evidence, bare_model, not_seen
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.progress import on_terminal
+from bag_of_transfer.engine.run_files import TRICKS
 
 __all__ = ["TrickAudit", "audit"]
-
-FILE = "tricks.json"
 
 
 def audit(runner: Runner) -> dict[str, Evidence]:
@@ -64,7 +63,7 @@ class TrickAudit(Hook):
         if not is_main_process():
             return
         tricks = audit(runner)
-        path = Path(runner.work_dir, FILE)
+        path = Path(runner.work_dir, TRICKS)
         tricks["zero_gamma"] = _before_step_1(tricks["zero_gamma"], runner.iter, path)
         _print(tricks)
         write_json(path, tricks)
@@ -78,7 +77,7 @@ def _before_step_1(now: Evidence, step: int, path: Path) -> Evidence:
     kept = (read_json_or_none(path) or {}).get("zero_gamma")
     if isinstance(kept, dict) and "before step 1" in str(kept.get("evidence")):
         return Evidence(on=bool(kept.get("on")), value=kept.get("value"), evidence=kept["evidence"])
-    text = f"unknown: resumed at step {step}, and no {FILE} tells of step 1"
+    text = f"unknown: resumed at step {step}, and no {TRICKS} tells of step 1"
     return not_seen(text)
 
 

@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader
 
 from bag_of_transfer.classification.classifier import ImageClassifier
 from bag_of_transfer.classification.settings import TRICKS
+from bag_of_transfer.engine import run_files
 from bag_of_transfer.engine.checkpoints import load_checkpoint, state_dict_of
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import read_json, read_json_lines
 
 __all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
 
@@ -31,18 +31,18 @@ def labels_of(work_dirs: list[Path]) -> list[str]:
 
 
 def read_curve(work_dir: Path) -> list[dict[str, Any]]:
-    """Read ``curve.jsonl``, a line per epoch; a last line cut short by a crash is left out.
+    """Read the epochs of ``curve.jsonl``; a last line cut short by a crash is left out.
 
     Raises:
         UserError: If the file is missing, holds no epoch, or is broken before its last line.
     """
-    path = work_dir / "curve.jsonl"
-    if not path.is_file():
+    if not (work_dir / run_files.CURVE).is_file():
         raise UserError("no curve.jsonl", work_dir, MEND)
-    curve = read_json_lines(path, "train again", cut_short=True)
+    curve = run_files.read_curve(work_dir, "train again", cut_short=True)
     points = [point for point in curve if "epoch" in point]
     if not points:
-        raise UserError("no epoch was finished", path, "train for an epoch at least")
+        what = "no epoch was finished"
+        raise UserError(what, work_dir / run_files.CURVE, "train for an epoch at least")
     return points
 
 
@@ -55,12 +55,12 @@ def paper_eps(work_dir: Path, num_classes: int) -> float:
     Raises:
         UserError: If the file is damaged.
     """
-    path = work_dir / "tricks.json"
-    tricks = read_json(path, MEND) if path.is_file() else {}
+    tricks = run_files.read_tricks(work_dir, MEND)
     try:
         value = tricks["label_smoothing"]["value"] if tricks else None
         eps, form = (0.0, "") if value is None else (float(value["eps"]), value["form"])
     except (TypeError, KeyError, ValueError) as error:
+        path = work_dir / run_files.TRICKS
         raise UserError("label_smoothing is no entry of ours", path, MEND) from error
     return eps * (num_classes - 1) / num_classes if form == "uniform" else eps
 
@@ -72,7 +72,7 @@ def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, 
         UserError: If the run's config or a tensor is missing, or the run is no classifier's or
             had no validation split.
     """
-    path = work_dir / "resolved_config.py"
+    path = work_dir / run_files.RESOLVED_CONFIG
     if not path.is_file():
         raise UserError(
             "no resolved_config.py", work_dir, "give the work dir of a train_cls.py run"

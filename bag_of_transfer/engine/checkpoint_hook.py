@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_bytes, write_text
 from bag_of_transfer.engine.recipe import RECIPE_PARTS, recipe_of
+from bag_of_transfer.engine.run_files import LAST_CHECKPOINT
 
 __all__ = ["AtomicLocalBackend", "SafeCheckpointHook"]
 
@@ -88,7 +89,7 @@ class SafeCheckpointHook(CheckpointHook):
             **self.args,
         )
         if is_main_process():
-            write_text(Path(runner.work_dir, "last_checkpoint"), str(self.last_ckpt))
+            write_text(Path(runner.work_dir, LAST_CHECKPOINT), str(self.last_ckpt))
         for old in outdated:
             self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
 

@@ -21,6 +21,7 @@ from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.errors import RefusedError, UserError, without_colons
 from bag_of_transfer.engine.pickle_outline import read_outline, refusal
 from bag_of_transfer.engine.plain_records import STAND_INS
+from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer
 from bag_of_transfer.engine.stand_ins import resolve
 from bag_of_transfer.engine.weight_containers import find_weights
 from bag_of_transfer.engine.weight_files import (
@@ -34,36 +35,12 @@ __all__ = [
     "SafeCheckpointHook",
     "check_resumable",
     "find_resumable",
-    "follow_pointer",
     "load_checkpoint",
     "meta_of",
     "misfits",
-    "newest_checkpoint",
     "refuse_misfits",
     "state_dict_of",
 ]
-
-POINTER = "last_checkpoint"
-
-
-def follow_pointer(path: str | Path) -> Path:
-    """Name the checkpoint that a work dir's ``last_checkpoint`` points to; others are themselves.
-
-    The pointer holds a path as text; a file of that name beside it goes first, for a work dir
-    may have been moved or copied.
-    """
-    path = Path(path)
-    if path.name != POINTER or not path.is_file():
-        return path
-    named = Path(path.read_text(encoding="utf-8", errors="replace").replace("\0", "").strip())
-    beside = path.with_name(named.name) if named.name else path
-    return beside if beside.exists() else named
-
-
-def newest_checkpoint(work_dir: Path) -> Path | None:
-    """Find the checkpoint that a run's ``last_checkpoint`` names; None if it is not there."""
-    newest = follow_pointer(work_dir / POINTER)
-    return newest if newest.name != POINTER and newest.is_file() else None
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -157,7 +134,7 @@ def find_resumable(work_dir: str | Path) -> Path | None:
 
 def _candidates(work_dir: Path) -> list[Path]:
     """Newest first; the number in ``epoch_12.pth`` tells the age (a copy changes the time)."""
-    pointer = work_dir / POINTER
+    pointer = work_dir / LAST_CHECKPOINT
     named = follow_pointer(pointer) if pointer.is_file() else None
     folder = work_dir if named is None or not named.parent.is_dir() else named.parent
     files = [path for path in folder.glob("*.pth") if re.fullmatch(r"(epoch|iter)_\d+", path.stem)]

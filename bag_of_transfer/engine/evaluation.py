@@ -23,6 +23,7 @@ from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.input_channels import follow_in_channels, know_any_channels
 from bag_of_transfer.engine.recipe import class_difference
+from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
 from bag_of_transfer.engine.sized_build import sized_by
 
@@ -55,7 +56,7 @@ def evaluate(
             classes are not those of the data, or the config has neither a test nor a validation
             split or no test-time augmentation.
     """
-    checkpoint_path = checkpoints.follow_pointer(checkpoint_path)
+    checkpoint_path = follow_pointer(checkpoint_path)
     checkpoint = checkpoints.load_checkpoint(checkpoint_path)
     launch.init_processes(cfg)
     split = _only_test(cfg)

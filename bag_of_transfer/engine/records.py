@@ -18,13 +18,18 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_json, write_text
-from bag_of_transfer.engine.checkpoints import newest_checkpoint
 from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import read_json_lines
 from bag_of_transfer.engine.lr import current_lr
 from bag_of_transfer.engine.processes import mean_over_processes
 from bag_of_transfer.engine.progress import counts_epochs, num_images_of
+from bag_of_transfer.engine.run_files import (
+    CURVE,
+    METRICS,
+    RESOLVED_CONFIG,
+    newest_checkpoint,
+    read_curve,
+)
 
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
 
@@ -139,13 +144,13 @@ class RunRecorder(Hook):
     def before_train(self, runner: Runner) -> None:
         """Keep the lines of what is done and save the config as it came to be."""
         self._started = time.perf_counter()
-        path = Path(runner.work_dir, "curve.jsonl")
-        if runner.iter and path.exists():
-            lines = _curve(path)
+        if runner.iter:
+            mend = "put the run's own file back, or remove it"
+            lines = read_curve(Path(runner.work_dir), mend, NUMBERS, cut_short=True)
             self._lines = [line for line in lines if line["iter"] <= runner.iter]
             self._kept_seconds = sum(line["seconds"] for line in self._lines)
         if is_main_process():
-            write_text(Path(runner.work_dir, "resolved_config.py"), runner.cfg.pretty_text)
+            write_text(Path(runner.work_dir, RESOLVED_CONFIG), runner.cfg.pretty_text)
             self._write_curve(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -210,7 +215,7 @@ class RunRecorder(Hook):
                 img_per_s=_mean(rates),
                 minutes_per_epoch=minutes / self._lines[-1]["epoch"] if self._lines else 0.0,
             )
-            write_json(Path(runner.work_dir, "metrics.json"), record)
+            write_json(Path(runner.work_dir, METRICS), record)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Let no checkpoint of a lost network push out an earlier one.
@@ -258,7 +263,7 @@ class RunRecorder(Hook):
     def _write_curve(self, runner: Runner) -> None:
         if is_main_process():
             text = "".join(json.dumps(line) + "\n" for line in self._lines)
-            write_text(Path(runner.work_dir, "curve.jsonl"), text)
+            write_text(Path(runner.work_dir, CURVE), text)
 
 
 def _a_line_is_due(runner: Runner) -> bool:
@@ -266,17 +271,6 @@ def _a_line_is_due(runner: Runner) -> bool:
     if counts_epochs(runner) or runner.val_loop is not None:
         return False
     return runner.iter % runner.train_loop.val_interval == 0
-
-
-def _curve(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a run that goes on."""
-    mend = "put the run's own file back, or remove it"
-    lines = read_json_lines(path, mend, cut_short=True)
-    for line in lines:
-        wrong = [key for key in NUMBERS if not isinstance(line.get(key), int | float)]
-        if wrong:
-            raise UserError(f"a line has no number as {wrong[0]}", path, mend)
-    return lines
 
 
 def _mean(values: Sequence[float]) -> float:

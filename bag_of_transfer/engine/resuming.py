@@ -26,6 +26,7 @@ from bag_of_transfer.engine.recipe import (
     differences,
     recipe_of,
 )
+from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer
 from bag_of_transfer.engine.schedules import lr_curve
 
 __all__ = ["ConfiguredSchedule", "resume"]
@@ -60,9 +61,7 @@ def resume(cfg: Config, wanted: str | None, *, dry_run: bool = False) -> list[st
             _refuse_a_second_run(Path(cfg.work_dir))
         return []
     found = (
-        checkpoints.find_resumable(Path(cfg.work_dir))
-        if wanted == AUTO
-        else checkpoints.follow_pointer(wanted)
+        checkpoints.find_resumable(Path(cfg.work_dir)) if wanted == AUTO else follow_pointer(wanted)
     )
     if found is None:
         print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")
@@ -78,7 +77,7 @@ def resume(cfg: Config, wanted: str | None, *, dry_run: bool = False) -> list[st
 
 
 def _refuse_a_second_run(work_dir: Path) -> None:
-    if (work_dir / checkpoints.POINTER).exists():
+    if (work_dir / LAST_CHECKPOINT).exists():
         raise RefusedError(
             "this folder holds a run already", work_dir, "add --resume, or name another --work-dir"
         )

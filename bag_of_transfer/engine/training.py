@@ -34,6 +34,7 @@ from bag_of_transfer.engine.input_channels import follow_in_channels
 from bag_of_transfer.engine.mistakes import building
 from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.resuming import ConfiguredSchedule, resume
+from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
 from bag_of_transfer.engine.splits import check_splits
 
@@ -174,7 +175,7 @@ def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:
     if "://" in load_from:
         return [f"load_from={load_from}: fetched by mmengine, not checked tensor by tensor"]
     network = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    path = checkpoints.follow_pointer(load_from)
+    path = follow_pointer(load_from)
     state = checkpoints.state_dict_of(checkpoints.load_checkpoint(path), path)
     if whole or not hasattr(network, "backbone"):
         checkpoints.refuse_misfits(network, state, path)

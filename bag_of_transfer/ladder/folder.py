@@ -6,12 +6,19 @@ pretraining lies in ``seed<S>/<rung>/pretraining/``.
 
 from typing import Final, Literal, get_args
 
+from bag_of_transfer.engine.run_files import (
+    CURVE,
+    LAST_CHECKPOINT,
+    METRICS,
+    RESOLVED_CONFIG,
+    TRICKS,
+)
+
 __all__ = [
     "ALL_RECORDS",
     "BACKBONE",
     "BEGUN",
     "CARD",
-    "CONFIG",
     "CURVE",
     "FLAT_CONFIG",
     "LAST_CHECKPOINT",
@@ -25,6 +32,7 @@ __all__ = [
     "PRETRAINING",
     "RECORD",
     "REPLACED",
+    "RESOLVED_CONFIG",
     "RUNG_KINDS",
     "SCHEMA",
     "SCRATCH",
@@ -52,11 +60,9 @@ PICTURES = "pictures"  # in a cell's folder, too
 TRUTH = "truth"  # pictures of the ground truth, by task
 REPLACED = "replaced"  # cells that were run again since
 
-# In a cell's folder: written by the ladder, then by the tools that it runs.
+# In a cell's folder: written by the ladder; then by its tools, beside what every run leaves.
 RECORD, BEGUN, LOG = "cell.json", "begun.json", "log.txt"
-METRICS, CURVE, TRICKS, CONFIG = "metrics.json", "curve.jsonl", "tricks.json", "resolved_config.py"
 PER_IMAGE, PREDICTIONS = "per_image.npz", "predictions"
-LAST_CHECKPOINT = "last_checkpoint"
 BACKBONE, CARD = "backbone.safetensors", "backbone.json"
 # A repository's tools would take the config for code: published results hold it as flat JSON.
 FLAT_CONFIG = "resolved_config.json"

@@ -17,6 +17,7 @@ from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.sized_build import build_described
 
 __all__ = ["TASKS", "Trained", "choose_device", "load_trained", "scope_of"]
@@ -56,7 +57,7 @@ def load_trained(
     if scope not in TASKS or not isinstance(model, Mapping) or not model.get("type"):
         mend = "give the config that the checkpoint was trained with"
         raise UserError("not a classifier's, detector's or segmenter's config", config, mend)
-    path = checkpoints.follow_pointer(checkpoint)
+    path = follow_pointer(checkpoint)
     contents = checkpoints.load_from_local_weights_only(str(path), "cpu")
     state = checkpoints.state_dict_of(contents, path)
     with scope_of(scope):

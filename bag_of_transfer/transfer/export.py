@@ -10,15 +10,20 @@ from torch import Tensor
 
 from backbones.blocks import VARIANTS
 from bag_of_transfer.engine.checkpoints import (
-    follow_pointer,
     load_checkpoint,
     meta_of,
     state_dict_of,
 )
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import read_json, read_json_lines
 from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.engine.run_files import (
+    METRICS,
+    follow_pointer,
+    read_curve,
+    read_metrics,
+    read_tricks,
+)
 from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
 from bag_of_transfer.transfer.mismatch import compare
@@ -187,7 +192,7 @@ def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     meta = meta_of(checkpoint)
     digest = sha256_of(path)
     return {
-        "tricks": _read_json(path.with_name("tricks.json")),
+        "tricks": read_tricks(path.parent, DAMAGED),
         "dataset": meta.get("dataset") or "unknown",
         "metrics": _metrics(path, digest, meta.get("epoch")),
         "seed": meta.get("seed"),
@@ -198,11 +203,12 @@ def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
     """Take metrics that belong to this very checkpoint, or none."""
-    record = _read_json(path.with_name("metrics.json"))
+    run = path.parent
+    record = read_metrics(run, DAMAGED) if (run / METRICS).is_file() else {}
     if record.get("checkpoint_sha256") == digest:
         metrics = record.get("metrics") or {}
         return _finite(metrics) if isinstance(metrics, dict) else metrics
-    for line in _read_lines(path.with_name("curve.jsonl")):
+    for line in read_curve(run, DAMAGED, cut_short=True):
         if line.get("epoch") == epoch:
             line = {name: value for name, value in line.items() if name not in NOT_METRICS}
             return _finite(line)
@@ -216,11 +222,3 @@ def _finite(metrics: dict[str, Any]) -> dict[str, Any]:
         for name, value in metrics.items()
         if value is not None and not (isinstance(value, float) and math.isnan(value))
     }
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return read_json(path, DAMAGED) if path.is_file() else {}
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    return read_json_lines(path, DAMAGED, cut_short=True) if path.is_file() else []

@@ -13,9 +13,10 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from bag_of_transfer.engine.checkpoints import follow_pointer, load_from_local_weights_only
+from bag_of_transfer.engine.checkpoints import load_from_local_weights_only
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.pickle_outline import TORCH_LEGACY
+from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.weight_containers import find_weights
 from bag_of_transfer.engine.weight_files import is_safetensors, kind_of, refuse_shard
 from bag_of_transfer.transfer.layouts.recognise import recognise

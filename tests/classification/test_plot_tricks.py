@@ -15,8 +15,8 @@ from torch import nn
 import backbones  # noqa: F401  registers ResNetA..D
 from bag_of_transfer.classification import finished_run, trick_plots
 from bag_of_transfer.classification.targets import smooth_one_hot
-from bag_of_transfer.engine.checkpoints import newest_checkpoint
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.run_files import newest_checkpoint
 from tools import plot_tricks
 
 K = 3

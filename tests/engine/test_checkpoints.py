@@ -13,12 +13,11 @@ from mmengine.runner import CheckpointLoader
 from bag_of_transfer.engine import atomic
 from bag_of_transfer.engine.checkpoints import (
     find_resumable,
-    follow_pointer,
     load_checkpoint,
-    newest_checkpoint,
     state_dict_of,
 )
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.run_files import follow_pointer, newest_checkpoint
 
 
 class RunsCode:

@@ -10,8 +10,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bag_of_transfer.engine.json_file import read_json, read_json_lines
-from bag_of_transfer.ladder.folder import CARD, CONFIG, CURVE, FLAT_CONFIG, PER_IMAGE, TRICKS
+from bag_of_transfer.engine import run_files
+from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.ladder.folder import (
+    CARD,
+    CURVE,
+    FLAT_CONFIG,
+    PER_IMAGE,
+    RESOLVED_CONFIG,
+    TRICKS,
+)
 from bag_of_transfer.ladder.report.results import CellResult
 
 __all__ = [
@@ -55,7 +63,7 @@ def read_settings(folder: Path) -> dict[str, str]:
 
     Where results were published, ``resolved_config.json`` holds just that.
     """
-    stated = _quietly(_settings, folder / CONFIG)
+    stated = _quietly(_settings, folder / RESOLVED_CONFIG)
     return stated or _quietly(_texts, folder / FLAT_CONFIG) or {}
 
 
@@ -97,27 +105,17 @@ def _quietly(read: Callable[[Path], T], path: Path) -> T | None:
 
 
 def _curve(path: Path) -> list[dict[str, Any]]:
-    lines = read_json_lines(path, MEND)
-    if any(not _is_number(line.get("epoch")) for line in lines):
-        raise ValueError("a line without epoch")
-    return lines
+    return run_files.read_curve(path.parent, MEND, ("epoch",))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    return run_files.read_tricks(path.parent, MEND)
 
 
 def _card(path: Path) -> dict[str, Any]:
     read = read_json(path, MEND)
     if not isinstance(read.get("metrics") or {}, dict):
         raise ValueError("metrics is no object")
-    return read
-
-
-def _entries(path: Path) -> dict[str, dict[str, Any]]:
-    read = read_json(path, MEND)
-    if any(not isinstance(entry, dict) for entry in read.values()):
-        raise ValueError("an entry that is not an object")
     return read
 
 
@@ -170,6 +168,6 @@ READERS: dict[str, Callable[[Path], Any]] = {
     TRICKS: _entries,
     CARD: _card,
     PER_IMAGE: _arrays,
-    CONFIG: _settings,
+    RESOLVED_CONFIG: _settings,
     FLAT_CONFIG: _texts,
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
-from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.run_files import read_metrics
 from bag_of_transfer.ladder.folder import BACKBONE, CARD, LOG, METRICS, Selection
 from bag_of_transfer.ladder.plan.cells import Cell, Command, commands
 from bag_of_transfer.ladder.run import status
@@ -133,7 +133,7 @@ def _written(cell: Cell) -> int | None:
 
 def _rates(cell: Cell) -> dict[str, Any]:
     """What the first command, the training, says of its speed; the test overwrites the file."""
-    record = read_json(cell.folder / METRICS, "run the cell again")
+    record = read_metrics(cell.folder, "run the cell again")
     return {name: record.get(name) for name in TRAINED}
 
 

@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json
-from bag_of_transfer.engine.checkpoints import follow_pointer
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.ladder.folder import (
     BACKBONE,
     BEGUN,
     CARD,
-    CONFIG,
     CURVE,
     LAST_CHECKPOINT,
     METRICS,
@@ -31,6 +30,7 @@ from bag_of_transfer.ladder.folder import (
     PRETRAINING,
     RECORD,
     REPLACED,
+    RESOLVED_CONFIG,
     SCHEMA,
     TRICKS,
     Selection,
@@ -55,7 +55,7 @@ __all__ = [
 
 DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
 # What the report reads: a cell in which one of them was edited is no result of a run.
-KEPT = (METRICS, CURVE, PER_IMAGE, CONFIG, TRICKS, CARD)
+KEPT = (METRICS, CURVE, PER_IMAGE, RESOLVED_CONFIG, TRICKS, CARD)
 NO_WEIGHTS = "its weights are not here"
 
 
