@@ -1,6 +1,6 @@
-"""What only pretraining needs: classifier, targets, mixing, distillation, data, top-k.
+"""What only pretraining needs: classifier, targets, mixing, distillation, data, top-k accuracy.
 
-Importing it registers everything that the configs name.
+Importing this package registers everything that the configs name.
 """
 
 from bag_of_transfer.classification.classifier import ImageClassifier, LinearHead

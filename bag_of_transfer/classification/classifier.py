@@ -1,4 +1,4 @@
-"""Backbone, pool, linear: the network that pretraining trains, and its loss with all tricks.
+"""The network that pretraining trains (backbone, pool, linear layer), and its loss with all tricks.
 
 Source: arXiv:1812.01187, sec. 5 (training refinements).
 Letters: B batch, C channels, H W pixels, K classes.
@@ -52,19 +52,19 @@ class ImageClassifier(BaseModel):
         head: Config with ``num_classes``; ``in_channels`` follows from the backbone.
         data_preprocessor: Config with ``mean`` and ``std``.
         label_smoothing: ``dict(eps=0.1, form="paper")``, see :func:`smooth_one_hot`.
-        mixup: ``dict(alpha=0.2, off_epochs=0)``: Beta(alpha, alpha); none of it in the last
-            ``off_epochs`` epochs, see :func:`epochs_left`.
+        mixup: ``dict(alpha=0.2, off_epochs=0)``: the weight is drawn from Beta(alpha, alpha);
+            no mixing in the last ``off_epochs`` epochs, see :func:`epochs_left`.
         distillation: ``dict(teacher=..., temperature=20, hard_weight=0.5, soft_weight=0.5)``,
-            see :func:`load_teacher` and :func:`distillation_loss`; the weights are those of the
-            loss against the labels and of the loss against the teacher.
+            see :func:`load_teacher` and :func:`distillation_loss`.  ``hard_weight`` is the weight
+            of the loss against the labels, ``soft_weight`` that of the loss against the teacher.
         init_cfg: As in mmengine.
 
     Attributes:
         label_smoothing, mixup, distillation: The settings with the defaults filled in, or None.
 
     Raises:
-        UserError: If nobody has said how many classes there are, or the backbone or a trick has
-            an unknown setting or one out of its range.
+        UserError: If the number of classes is not stated, or the backbone or a trick has an
+            unknown setting or one out of its range.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class ImageClassifier(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         if head.get("num_classes") is None:
-            mend = "state it; only the tools, which know the data, can do without"
+            mend = "state it; only the tools, which know the data, can fill it in"
             raise UserError("the number of classes is not known", "model.head.num_classes", mend)
         self.num_classes = int(head["num_classes"])
         self.backbone = _backbone(backbone)
@@ -115,7 +115,7 @@ class ImageClassifier(BaseModel):
     def loss(
         self, inputs: Float[Tensor, "B C H W"], labels: Int[Tensor, " B"]
     ) -> dict[str, Tensor]:
-        """Apply each trick that is on; a trick that is off hands its arguments through."""
+        """Return the loss with each trick that is on; one that is off changes nothing."""
         targets = self.soften(labels)
         inputs, targets = self.mix(inputs, targets)
         logits = self.logits(inputs)
@@ -142,8 +142,8 @@ class ImageClassifier(BaseModel):
         """The teacher, loaded when first asked for; None without distillation."""
         if self.distillation is None:
             return None
-        own = self.data_preprocessor
-        mean, std = own.mean.flatten().tolist(), own.std.flatten().tolist()
+        images = self.data_preprocessor
+        mean, std = images.mean.flatten().tolist(), images.std.flatten().tolist()
         return load_teacher(self.distillation["teacher"], self.num_classes, mean, std)
 
     def soften(self, labels: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
@@ -165,7 +165,7 @@ class ImageClassifier(BaseModel):
         if self.distillation is None or self.teacher is None:
             return losses
         soft = distillation_loss(logits, self.teacher(inputs), self.distillation["temperature"])
-        # mmengine trains on the sum of all that is called loss.
+        # mmengine trains on the sum of all entries whose name contains "loss".
         return {
             "loss_hard": self.distillation["hard_weight"] * losses["loss"],
             "loss_soft": self.distillation["soft_weight"] * soft,

@@ -19,7 +19,7 @@ def distillation_loss(
     teacher_logits: Float[Tensor, "B K"],
     temperature: float,
 ) -> Float[Tensor, ""]:
-    """Tell how far the student's softened distribution is from the teacher's.
+    """Return how far the student's softened distribution is from the teacher's.
 
     ``T^2 KL(softmax(teacher / T) || softmax(student / T))``, averaged over the batch.  The paper
     writes the cross-entropy in place of KL.  They differ by the teacher's entropy, which the
@@ -27,8 +27,8 @@ def distillation_loss(
     T^2 times the entropy (2763 for T = 20 and K = 1000) would hide the progress.
 
     Args:
-        student_logits: What is trained.
-        teacher_logits: Of the same images and classes.
+        student_logits: Logits of the network that is trained.
+        teacher_logits: The teacher's logits of the same images and classes.
         temperature: T, above 0.  The paper takes 20.  T^2 keeps the gradient's size as T grows.
 
     Raises:
@@ -44,8 +44,8 @@ def distillation_loss(
 class Teacher:
     """A trained network that looks at the student's images and is never changed.
 
-    No ``nn.Module``, so that a student holding one has no parameter, buffer or checkpoint entry
-    more; it follows the images to their device by itself.
+    It is not an ``nn.Module``: so it adds no parameter, buffer or checkpoint entry to the student.
+    It moves to the device of the images by itself.
     """
 
     def __init__(
@@ -56,20 +56,20 @@ class Teacher:
         student_mean: Sequence[float],
         student_std: Sequence[float],
     ) -> None:
-        """Freeze ``network`` and work out the way from the student's inputs to its own.
+        """Freeze ``network`` and compute how to turn the student's inputs into its own.
 
         Args:
             network: Takes B C H W, normalised by its own mean and std; returns logits B K.
-            mean: Its mean per channel (RGB, 0 to 255), as ``(x - mean) / std``.
-            std: Its scale per channel.
-            student_mean: The mean that the student's images were normalised by.
-            student_std: The same for the scale.
+            mean: The teacher's mean per channel (RGB, 0 to 255), as in ``(x - mean) / std``.
+            std: The teacher's scale per channel.
+            student_mean: The mean by which the student's images are normalised.
+            student_std: The scale by which they are normalised.
         """
         self.network = network.eval().requires_grad_(False)
-        own, theirs = torch.tensor([mean, std]), torch.tensor([student_mean, student_std])
+        teacher, student = torch.tensor([mean, std]), torch.tensor([student_mean, student_std])
         # (x_s std_s + mean_s - mean_t) / std_t; affine, so right for a mixed image as well.
-        self.scale = (theirs[1] / own[1])[:, None, None]
-        self.shift = ((theirs[0] - own[0]) / own[1])[:, None, None]
+        self.scale = (student[1] / teacher[1])[:, None, None]
+        self.shift = ((student[0] - teacher[0]) / teacher[1])[:, None, None]
 
     @torch.no_grad()
     def __call__(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
@@ -80,5 +80,5 @@ class Teacher:
         return self.network(images * self.scale + self.shift)
 
     def __deepcopy__(self, memo: object) -> "Teacher":
-        """Share it: an averaged copy of the student (EMA) needs no second teacher."""
+        """Return itself: an averaged copy of the student (EMA) needs no second teacher."""
         return self

@@ -22,7 +22,7 @@ MEND = "give the work dir of a train_cls.py run"
 
 
 def labels_of(work_dirs: list[Path]) -> list[str]:
-    """Name each run by what its path has behind the folders that all share."""
+    """Name each run by the part of its path below the folder that all runs share."""
     paths = [path.resolve() for path in work_dirs]
     if len(paths) == 1:
         return [paths[0].name]
@@ -31,7 +31,7 @@ def labels_of(work_dirs: list[Path]) -> list[str]:
 
 
 def read_curve(work_dir: Path) -> list[dict[str, Any]]:
-    """Read the epochs of ``curve.jsonl``; a last line cut short by a crash is left out.
+    """Read the epochs of ``curve.jsonl``, and ignore a last line that a crash cut short.
 
     Raises:
         UserError: If the file is missing, holds no epoch, or is broken before its last line.
@@ -42,15 +42,15 @@ def read_curve(work_dir: Path) -> list[dict[str, Any]]:
     points = [point for point in curve if "epoch" in point]
     if not points:
         what = "no epoch was finished"
-        raise UserError(what, work_dir / run_files.CURVE, "train for an epoch at least")
+        raise UserError(what, work_dir / run_files.CURVE, "train for at least one epoch")
     return points
 
 
 def paper_eps(work_dir: Path, num_classes: int) -> float:
-    """Read from ``tricks.json`` with which eps the labels were smoothed, in the paper's form.
+    """Read the eps of label smoothing from ``tricks.json`` and convert it to the paper's form.
 
-    The uniform form's eps counts the true class's share as well: (K - 1) / K of it is the
-    paper's.  0 without smoothing, or where there is no such file.
+    The uniform form's eps includes the share of the true class: the paper's is (K - 1) / K of it.
+    The result is 0 without smoothing, or where there is no such file.
 
     Raises:
         UserError: If the file is damaged.
@@ -61,7 +61,7 @@ def paper_eps(work_dir: Path, num_classes: int) -> float:
         eps, form = (0.0, "") if value is None else (float(value["eps"]), value["form"])
     except (TypeError, KeyError, ValueError) as error:
         path = work_dir / run_files.TRICKS
-        raise UserError("label_smoothing is no entry of ours", path, MEND) from error
+        raise UserError("the entry label_smoothing is damaged", path, MEND) from error
     return eps * (num_classes - 1) / num_classes if form == "uniform" else eps
 
 
@@ -69,20 +69,18 @@ def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, 
     """Rebuild the classifier with its trained weights, and the loader of its validation set.
 
     Raises:
-        UserError: If the run's config or a tensor is missing, or the run is no classifier's or
-            had no validation split.
+        UserError: If the run's config or a tensor is missing, or the run did not train a
+            classifier or had no validation split.
     """
     path = work_dir / run_files.RESOLVED_CONFIG
     if not path.is_file():
-        raise UserError(
-            "no resolved_config.py", work_dir, "give the work dir of a train_cls.py run"
-        )
+        raise UserError("no resolved_config.py", work_dir, MEND)
     cfg = Config.fromfile(path)
     init_default_scope(cfg.get("default_scope", "mmengine"))
     if cfg.model.get("type") != "ImageClassifier":
         raise UserError("no classifier", path, MEND)
     if cfg.get("val_dataloader") is None:
-        mend = "give one that had: the logits are those of its images"
+        mend = "give a run that had one: figure 4 shows the logits of its images"
         raise UserError("the run had no validation split", path, mend)
     cfg.model.update(dict.fromkeys(TRICKS))  # they only matter in training; a teacher may be gone
     model = MODELS.build(cfg.model)

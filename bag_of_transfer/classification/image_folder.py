@@ -25,12 +25,12 @@ __all__ = ["ImageFolder", "class_folders", "read_input"]
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
-    """Name the classes: the folders in ``root``, sorted, hidden ones aside.
+    """Return the class names: the folders in ``root``, sorted, without hidden ones.
 
     Raises:
         UserError: If ``root`` is missing or has no such folder, or a name is not UTF-8.
     """
-    layout = "images belong into ROOT/<class name>/"
+    layout = "put images into ROOT/<class name>/"
     if not root.is_dir():
         raise UserError("the data folder is missing", root, f"check --data-root; {layout}")
     folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
@@ -42,9 +42,9 @@ def class_folders(root: Path) -> tuple[str, ...]:
 
 
 def read_input(path: str | Path, channels: int) -> Image.Image | torch.Tensor:
-    """Read an image for the transforms; of four channels as a tensor C H W.
+    """Read an image for the transforms: for four channels as a tensor C H W, else with Pillow.
 
-    Pillow would multiply the colours of RGBA by their alpha and back whenever it resizes.
+    Pillow would multiply the colours of RGBA by their alpha and divide again at each resizing.
 
     Raises:
         UserError: If the file can't be read.
@@ -56,22 +56,23 @@ def read_input(path: str | Path, channels: int) -> Image.Image | torch.Tensor:
 
 @DATASETS.register_module()
 class ImageFolder(Dataset):
-    """Yields ``dict(inputs=uint8 tensor C H W, labels=int)``; checks all files when made.
+    """Yields ``dict(inputs=uint8 tensor C H W, labels=int)``; checks all files when built.
 
     Args:
-        root: Folder with one folder per class.  Deeper folders count as well; hidden files don't;
-            for suffixes see ``bag_of_transfer/engine/image_files.py``.
+        root: Folder with one folder per class.  Images in deeper folders count, hidden files
+            don't; for suffixes see ``bag_of_transfer/engine/image_files.py``.
         pipeline: Transforms, see :mod:`bag_of_transfer.classification.transforms`.
         classes: Names in the order of the labels; read from the folders when None.
         classes_from: Take the classes from this folder (the training set's), not from ``root``.
-        max_unreadable: So many images that can't be decoded are left out; more are an error.
+        max_unreadable: Number of images that may be impossible to decode: they are left out.  If
+            there are more, that is an error.
         channels: 1: the transforms get grey images; 3: RGB; 4: RGBA as stored.
 
     Attributes:
         metainfo: ``dict(classes=(...))``.
 
     Raises:
-        UserError: If a folder is missing or empty, has other classes than it should or two that
+        UserError: If a folder is missing or empty, the classes are not the expected ones or two
             differ in case only, a class has no image, or too many images can't be read.
     """
 
@@ -97,23 +98,23 @@ class ImageFolder(Dataset):
         self.labels = np.array(labels)
 
     def full_init(self) -> None:
-        """Do nothing: mmengine's Runner calls it, all is done already."""
+        """Do nothing: mmengine's Runner calls it, but the constructor has read everything."""
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
         return len(self._files)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Read, augment and label one image.
 
         Raises:
-            UserError: If the file went bad since the check.
+            UserError: If the file was damaged after the check.
         """
         image = read_input(os.fsdecode(self._files[index].item()), self.channels)
         return {"inputs": self.transform(image), "labels": int(self.labels[index])}
 
     def path(self, index: int) -> Path:
-        """Tell which file image ``index`` is."""
+        """Return the file of image ``index``."""
         return Path(os.fsdecode(self._files[index].item()))
 
     def _readable(
@@ -124,8 +125,8 @@ class ImageFolder(Dataset):
         _warn_of_loose(self.root)
         per_class = [[path for path in paths if has_image_suffix(path.name)] for paths in files]
         _check_not_empty(self.root, names, per_class, "no image")
-        every = [path for paths in per_class for path in paths]
-        bad = leave_out_unreadable(every, max_unreadable, self.root)
+        images = [path for paths in per_class for path in paths]
+        bad = leave_out_unreadable(images, max_unreadable, self.root)
         good = [[path for path in paths if path not in bad] for paths in per_class]
         _check_not_empty(self.root, names, good, "no readable image")
         labels = [label for label, paths in enumerate(good) for _ in paths]
@@ -164,7 +165,7 @@ def _check_same(root: Path, found: Sequence[str], names: Sequence[str]) -> None:
         raise UserError(f"unknown class {name}", root, mend)
     missing = sorted(set(names) - set(found))
     if missing:
-        mend = f"both sets need the same class folders; here are {_few(found)}"
+        mend = f"both sets need the same class folders; this one has {_few(found)}"
         raise UserError(f"no folder for class {_few(missing)}", root, mend)
 
 

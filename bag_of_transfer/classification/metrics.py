@@ -15,7 +15,7 @@ __all__ = ["TopK", "ranks_of_true_class"]
 def ranks_of_true_class(
     logits: Float[Tensor, "B K"], labels: Int[Tensor, " B"]
 ) -> Int[Tensor, " B"]:
-    """Count the classes that score at least as high as the true one: 0 is a hit, K - 1 is last.
+    """Count the other classes that score at least as high: 0 is a hit, K - 1 is last.
 
     A tie counts against the network: constant logits, or NaN, are no answer.
     """
@@ -27,7 +27,7 @@ def ranks_of_true_class(
 class TopK(BaseMetric):
     """``top1`` and ``top5``: percent of images whose true class is among the best 1 or 5.
 
-    With five classes or fewer ``top5`` is 100, as each answer names them all.
+    With five classes or fewer ``top5`` is 100, as the best five are all of them.
 
     Attributes:
         per_class: After ``evaluate``, on the main process: class name to its top-1 in percent;
@@ -39,17 +39,17 @@ class TopK(BaseMetric):
 
     def __init__(self, collect_device: str = "cpu", collect_dir: str | None = None) -> None:
         super().__init__(collect_device, prefix="any", collect_dir=collect_dir)
-        self.prefix = None  # plain names; said this way, mmengine does not warn about it
+        self.prefix = None  # plain names; set here because mmengine warns of prefix=None
         self.per_class = {}
 
     def process(
         self, data_batch: Mapping[str, Any], data_samples: Sequence[Mapping[str, Tensor]]
     ) -> None:
-        """Note label and rank of each image; ``data_samples`` are ImageClassifier's."""
+        """Store label and rank of each image; ``data_samples`` come from ImageClassifier."""
         logits = torch.stack([sample["logits"] for sample in data_samples]).cpu()
         labels = data_batch["labels"].cpu()
         ranks = ranks_of_true_class(logits, labels)
-        # One entry per image: mmengine drops what a distributed sampler added by counting them.
+        # One entry per image: mmengine counts them to drop those a distributed sampler added.
         self.results.extend(zip(labels.tolist(), ranks.tolist(), strict=True))
 
     def compute_metrics(self, results: Sequence[tuple[int, int]]) -> dict[str, float]:

@@ -16,13 +16,13 @@ __all__ = ["draw_lambda", "epochs_left", "mixup", "reversed_order"]
 
 
 def draw_lambda(alpha: float, rng: random.Random) -> float:
-    """Draw the weight of a batch's own images from Beta(alpha, alpha).
+    """Draw the weight of the first image of each pair from Beta(alpha, alpha).
 
-    One for the whole batch, as the paper's code does (GluonCV train_imagenet.py).
+    The whole batch gets one weight, as in the paper's code (GluonCV train_imagenet.py).
 
     Args:
         alpha: Above 0.  The paper takes 0.2: most draws lie near 0 or 1.  1 is uniform.
-        rng: Where the randomness comes from.
+        rng: Source of randomness.
 
     Returns:
         A number in [0, 1].
@@ -44,10 +44,10 @@ def mixup(
     """Mix row i with row ``permutation[i]``: ``lam`` of the first, ``1 - lam`` of the second.
 
     Args:
-        inputs: Images, normalised or not: the weights sum to 1, so both commute.
+        inputs: Images, normalised or not: the weights sum to 1, so the order does not matter.
         targets: One-hot or smoothed rows.
         lam: In [0, 1]; 1 changes nothing.
-        permutation: Partner of each row.
+        permutation: Index of each row's partner.
 
     Returns:
         New images and targets; the arguments are left as they are.
@@ -64,10 +64,10 @@ def reversed_order(batch_size: int, device: torch.device) -> Int[Tensor, " B"]:
 
 
 def epochs_left() -> float:
-    """Count the epochs of the current run that are not over, this one included.
+    """Return the number of epochs of the current run that are not over, this one included.
 
-    Read from mmengine's MessageHub, where every Runner notes ``epoch`` and ``max_epochs``.
-    Infinite where no run has said so.  An iteration-based loop counts as one long epoch.
+    It is read from mmengine's MessageHub, where every Runner writes ``epoch`` and ``max_epochs``,
+    and is infinite without a run.  An iteration-based loop counts as one long epoch.
     """
     hub = MessageHub.get_current_instance()
     epoch, max_epochs = hub.get_info("epoch"), hub.get_info("max_epochs")

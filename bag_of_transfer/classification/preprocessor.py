@@ -1,4 +1,4 @@
-"""From the loader's bytes to the network's floats.
+"""Turn the loader's bytes into the network's floats.
 
 Letters: B batch, C channels, H W pixels.
 """
@@ -32,7 +32,7 @@ class ClassificationPreprocessor(BaseDataPreprocessor):
         super().__init__(non_blocking)
         for name, values in (("mean", mean), ("std", std)):
             per_channel = torch.tensor(values, dtype=torch.float32)[:, None, None]
-            # Not in checkpoints: they are the config's, and a backbone has no use for them.
+            # Not in checkpoints: the config has them, and a backbone does not need them.
             self.register_buffer(name, per_channel, persistent=False)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Soft targets: label smoothing and the cross-entropy that takes them.
+"""Soft targets: label smoothing, and cross-entropy with soft targets.
 
 Source: arXiv:1812.01187, sec. 5.2 (label smoothing).  Letters: B batch, K classes.
 """
@@ -33,7 +33,7 @@ def smooth_one_hot(
         float32 rows that sum to 1, on the device of ``labels``.
 
     Raises:
-        ValueError: If ``eps`` or ``form`` is not one of these, or one class is to be smoothed.
+        ValueError: If ``eps`` or ``form`` is not one of these, or there is only one class.
     """
     if not 0 <= eps < 1:
         raise ValueError(f"label smoothing's eps must be in [0, 1), got {eps}")

@@ -35,11 +35,11 @@ def load_teacher(
     student_mean: Sequence[float],
     student_std: Sequence[float],
 ) -> Teacher:
-    """Load a teacher and see that it knows the student's classes.
+    """Load a teacher and check that it has as many classes as the student.
 
     Args:
         teacher: One of
-            ``dict(checkpoint=FILE)``: a checkpoint of ours;
+            ``dict(checkpoint=FILE)``: a checkpoint that tools/train_cls.py wrote;
             ``dict(type="timm", name=NAME, pretrained=True)``: weights that timm downloads;
             ``dict(type="timm", name=NAME, checkpoint=FILE)``: weights from a file;
             ``dict(type="efficientnet-lite", name="efficientnet-lite0")``: ImageNet weights from
@@ -50,30 +50,30 @@ def load_teacher(
         student_std: RGB, 0 to 255.
 
     Raises:
-        UserError: If the teacher can't be had as described, or has other classes.
+        UserError: If the teacher can't be loaded as described, or has another number of classes.
     """
     arguments = dict(teacher)
     kind = arguments.pop("type", "checkpoint")
     if kind not in TEACHERS:
         raise UserError(f"no such kind of teacher: {kind}", WHERE, f"use one of {list(TEACHERS)}")
     try:
-        found = TEACHERS[kind](**arguments)
+        trained = TEACHERS[kind](**arguments)
     except TypeError as error:
         what = f"a teacher of type {kind} {str(error).rpartition('() ')[2]}"
         raise UserError(
             what, WHERE, "see load_teacher in bag_of_transfer/classification/teachers.py"
         ) from error
-    if found.num_classes != num_classes:
+    if trained.num_classes != num_classes:
         raise UserError(
-            f"the teacher has {found.num_classes} classes, the student {num_classes}",
+            f"the teacher has {trained.num_classes} classes, the student {num_classes}",
             f"{WHERE} {dict(teacher)}",
             "take a teacher trained on the same classes",
         )
-    return Teacher(found.network, found.mean, found.std, student_mean, student_std)
+    return Teacher(trained.network, trained.mean, trained.std, student_mean, student_std)
 
 
 def _from_checkpoint(checkpoint: str) -> _Trained:
-    """Rebuild a classifier of ours from the plain description that its checkpoint carries."""
+    """Rebuild a classifier from the plain description that its checkpoint holds."""
     contents = load_checkpoint(_existing(checkpoint))
     model = read_description(meta_of(contents), checkpoint) or {}
     if model.get("type") != "ImageClassifier":
@@ -83,8 +83,8 @@ def _from_checkpoint(checkpoint: str) -> _Trained:
     state = state_dict_of(contents, checkpoint)
     network = build_described(admit(model, checkpoint), state, checkpoint)
     _fill(network, state, checkpoint)
-    own = network.data_preprocessor
-    mean, std = own.mean.flatten().tolist(), own.std.flatten().tolist()
+    images = network.data_preprocessor
+    mean, std = images.mean.flatten().tolist(), images.std.flatten().tolist()
     return _Trained(network, network.num_classes, mean, std)
 
 
@@ -108,7 +108,7 @@ def _from_timm(name: str, pretrained: bool = False, checkpoint: str | None = Non
 
 
 def _num_rows(network: Any, state: Mapping[str, Tensor]) -> int:
-    """Read K off the last layer's weights; timm notes in ``pretrained_cfg`` what it is called."""
+    """Read K off the last layer's weights, whose name timm has in ``pretrained_cfg``."""
     weight = state.get(f"{network.pretrained_cfg['classifier']}.weight")
     return int(network.num_classes) if weight is None else len(weight)
 

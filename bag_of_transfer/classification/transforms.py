@@ -1,9 +1,9 @@
-"""The paper's input pipeline, one class per line of it; the rest is torchvision's.
+"""The transforms of the paper's input pipeline that torchvision lacks.
 
 Source: arXiv:1812.01187, sec. 2.1.  A transform takes a PIL image in RGB and returns one; the
-last, ``torchvision/PILToTensor``, makes it a uint8 tensor C H W.  Normalising is the
-preprocessor's, on the device.  Every ``torchvision.transforms.v2`` class can be named in a
-pipeline as ``torchvision/NAME``.
+last, ``torchvision/PILToTensor``, returns a uint8 tensor C H W.  The preprocessor normalises it
+on the device.  A pipeline can name every class of ``torchvision.transforms.v2`` as
+``torchvision/NAME``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +27,10 @@ for _name, _class in vars(v2).items():
 
 
 def build_pipeline(pipeline: Sequence[Mapping[str, Any] | Transform]) -> Transform:
-    """Build the transforms that the list names and chain them.
+    """Build the transforms of a list and chain them.
 
     Raises:
-        UserError: If one is unknown or does not take its arguments.
+        UserError: If a transform is unknown or refuses its arguments.
     """
     return Compose([_build(step) if isinstance(step, Mapping) else step for step in pipeline])
 
@@ -38,7 +38,7 @@ def build_pipeline(pipeline: Sequence[Mapping[str, Any] | Transform]) -> Transfo
 def _build(step: Mapping[str, Any]) -> Transform:
     try:
         return TRANSFORMS.build(dict(step))
-    except Exception as error:  # a transform may refuse its arguments with any of them
+    except Exception as error:  # a transform may raise any kind
         mend = "see bag_of_transfer/classification/transforms.py for names and arguments"
         raise UserError(f"a transform can't be made: {error}", dict(step), mend) from error
 
@@ -47,12 +47,12 @@ def _build(step: Mapping[str, Any]) -> Transform:
 class HSVScale:
     """Scale hue, saturation and brightness (V of HSV), each by its own random factor.
 
-    The paper's words, taken literally; its code jitters brightness, contrast and saturation by
-    0.4 instead and leaves the hue alone (GluonCV train_imagenet.py): for that, name
+    This is what the paper's text says.  Its code jitters brightness, contrast and saturation by
+    0.4 instead and does not change the hue (GluonCV train_imagenet.py): for that, use
     ``torchvision/ColorJitter``.  A hue is an angle and wraps around; the other two are clipped.
-    Pillow's HSV has 8 bits, and is rounded again: a channel ends at most 12.6 of its 255 levels
-    beside the exact value, 0.7 on average (benchmarks/hsv_rounding.py measures it over all
-    colours), far less than the jitter itself.
+    Pillow's HSV has 8 bits, so results are rounded: a channel differs from the exact value by at
+    most 12.6 of its 255 levels, by 0.7 on average (measured over all colours by
+    benchmarks/hsv_rounding.py), far less than the jitter itself.
 
     Args:
         low: Smallest factor; the paper's is 0.6.
@@ -85,7 +85,7 @@ class PCANoise:
     rounded to whole levels and clipped to 0 to 255.
 
     Args:
-        std: Of the normal factor per component; the paper's is 0.1.
+        std: Standard deviation of the random factor of each component; the paper's is 0.1.
     """
 
     # RGB, 0 to 255; MXNet's image.CreateAugmenter, which the paper's code uses (its raw-image

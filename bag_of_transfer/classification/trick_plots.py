@@ -30,13 +30,13 @@ __all__ = [
     "save_figure",
 ]
 
-# Okabe and Ito's colours, told apart by colour-blind eyes; order of the runs.
+# Okabe and Ito's colours, which colour-blind people can distinguish, in the order of the runs.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
 
 
 def gap_in_theory(eps: Float[np.ndarray, " N"], num_classes: int) -> Float[np.ndarray, " N"]:
-    """Give the optimal gap log((K - 1)(1 - eps) / eps) between the true logit and the others.
+    """Return the optimal gap log((K - 1)(1 - eps) / eps) between the true logit and the others.
 
     Source: sec. 5.2.  ``eps`` in (0, 1) is the paper's: each other class gets eps / (K - 1).
     """
@@ -44,14 +44,14 @@ def gap_in_theory(eps: Float[np.ndarray, " N"], num_classes: int) -> Float[np.nd
 
 
 def gaps_of(logits: Float[Tensor, "B K"], labels: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
-    """Subtract from each true logit the mean of the K - 1 others."""
+    """Return each true logit minus the mean of the K - 1 others."""
     true = logits.gather(1, labels[:, None]).squeeze(1)
     return true - (logits.sum(1) - true) / (logits.shape[1] - 1)
 
 
 @torch.no_grad()
 def logit_gaps(model: ImageClassifier, loader: DataLoader) -> Float[np.ndarray, " N"]:
-    """Give :func:`gaps_of` for all images of a loader, in its order; the model goes to eval."""
+    """Return :func:`gaps_of` all images of a loader, in its order, with the model in eval mode."""
     model.eval()
     gaps = []
     for batch in track(loader, "logits", total=len(loader)):
@@ -86,8 +86,8 @@ def draw_gaps(
     """Draw the paper's figure 4: the gap in theory (left) and as measured (right).
 
     Args:
-        gaps: Per run: the true logit minus the mean of the others, one per image.
-        eps: Per run: the paper's eps it was trained with; 0 without label smoothing.
+        gaps: By run: the true logit minus the mean of the others, one per image.
+        eps: By run: the paper's eps in its training; 0 without label smoothing.
         num_classes: K.
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -113,12 +113,12 @@ def draw_gaps(
 
 
 def _style(number: int) -> dict[str, Any]:
-    # Two runs that print alike without colour would share a line style only from the fifth on.
+    # Printed without colour, only the fifth run has the same line style as the first.
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number % len(LINES)]}
 
 
 def _edges(values: Iterable[np.ndarray]) -> np.ndarray:
-    """Share 60 bins among all runs, so that their heights can be compared."""
+    """Return the edges of 60 bins for all runs, so that their heights can be compared."""
     together = np.concatenate(list(values) or [np.zeros(1)])
     low, high = together.min(), together.max()
     return np.linspace(low, high if high > low else low + 1, 61)

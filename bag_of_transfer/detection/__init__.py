@@ -2,7 +2,7 @@
 
 Importing this package makes ``import mmdet.models`` work where mmcv has no compiled operators, and
 registers the shared head that ``--backbone`` puts into mmdet's own C4 configs.
-Other classes register when their modules are imported; configs name these in ``custom_imports``.
+Other classes are registered when their modules are imported, as ``custom_imports`` in configs does.
 """
 
 import warnings
@@ -35,5 +35,5 @@ register_checks(
 )
 refuse_upstream_beside_forks()
 install()
-# mmdet says this to everybody who imports it, on the stream whose first line is the error's.
+# mmdet warns at each import, on stderr, whose first line must be the error.
 warnings.filterwarnings("ignore", message="faster_coco_eval is not installed")

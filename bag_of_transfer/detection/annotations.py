@@ -1,7 +1,7 @@
 """What an annotated image is, and the checks that its boxes and class names go through.
 
 Both formats (VOC's XML files, COCO's JSON) are read into ``AnnotatedImage``, so
-that a mistake in the data is told in the same words for both.
+that a mistake in the data gives the same message for both.
 """
 
 import difflib
@@ -34,13 +34,13 @@ MISSING_DATA = (
     "check --data-root (or DATA_ROOT), data_root and ann_file; "
     "tools/prepare_data.py puts data in place"
 )
-# VOC's files count pixels from 1 and some tools write them from 0: not worth a warning.
+# VOC's files count pixels from 1 and some tools count from 0: that is not worth a warning.
 TOLERANCE_PX = 1
 # A box below one pixel has no logarithm of its width: the loss would be infinite.
 MIN_SIDE_PX = 1
-# difflib's ratio from which two spellings are taken for one ("aeroplan": 0.94).
+# Two names with at least this ratio of difflib may be the same one misspelt ("aeroplan": 0.94).
 ALIKE = 0.85
-# So many times rarer, such a spelling is a mistake.
+# If such a spelling is this many times rarer, it is a mistake.
 RARE = 20
 
 
@@ -55,7 +55,7 @@ class Box(NamedTuple):
 
 
 class AnnotatedImage(NamedTuple):
-    """One image with its boxes; ``width`` and ``height`` are 0 where the file tells none."""
+    """One image with its boxes; ``width`` and ``height`` are 0 where not stated."""
 
     image_id: int | str
     path: Path
@@ -66,7 +66,7 @@ class AnnotatedImage(NamedTuple):
 
 
 def warn(message: str) -> None:
-    """Say something that the user should know and that does not stop the run."""
+    """Log a warning."""
     print_log(message, logger="current", level=30)
 
 
@@ -103,11 +103,11 @@ def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
 
 
 def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
-    """Look for names that differ by a letter or two: where classes are read, typos become some.
+    """Look for names that differ by a letter or two: each typing mistake would become a class.
 
     Raises:
-        UserError: If two differ in case or width only, or one is so rare beside the other that it
-            must be a typing mistake; where it need not be, there is a warning.
+        UserError: If two differ in case or width only, or one is so much rarer than the other that
+            it must be a typing mistake.  If it may be a class, there is only a warning.
     """
     files: dict[str, object] = {}
     for image in images:
@@ -116,7 +116,7 @@ def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
     refuse_variants(files)
     counts = Counter(box.class_name for image in images for box in image.boxes)
     by_count = [name for name, _ in counts.most_common()]
-    # By the numbers in a name: "limit 30" is no misspelling of "limit 80".
+    # Compared only where the numbers in them are the same: "limit 30" is not "limit 80" misspelt.
     more_frequent: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in by_count:
         others = more_frequent[tuple(re.findall(r"\d+", name))]
@@ -133,7 +133,7 @@ def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
 def readable_images(
     images: Sequence[AnnotatedImage], max_unreadable: int, where: object
 ) -> list[AnnotatedImage]:
-    """Leave out what cannot be decoded and put in the sizes that the images really have.
+    """Leave out images that cannot be decoded and fill in the true sizes of the others.
 
     Raises:
         UserError: If more than ``max_unreadable`` images cannot be decoded.
@@ -163,8 +163,8 @@ def readable_images(
 def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[AnnotatedImage]:
     """Clip boxes to their image and leave out those without area, each kind with a warning.
 
-    What remains is learned from, judged by and drawn: there is no other list of boxes.  A side of
-    an image that is 0 is not known, and nothing is clipped there.
+    Training, evaluation and drawing all use the boxes that remain.  Where a side of an image is
+    0, its length is not known, and boxes are not clipped there.
     """
     clipped: list[str] = []
     swapped: list[str] = []
@@ -200,7 +200,7 @@ def _clip(box: Box, image: AnnotatedImage) -> Box:
     inside = (max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
     if inside == box.xyxy or box.area is None:
         return box._replace(xyxy=inside)
-    # What was drawn of the object beyond the image is not there.
+    # The part of the object beyond the image does not count.
     area = (inside[2] - inside[0]) * (inside[3] - inside[1])
     return box._replace(xyxy=inside, area=min(box.area, max(area, 0)))
 
@@ -227,7 +227,7 @@ def _first(names: Sequence[str], limit: int = 10) -> str:
 
 
 def refuse_missing(missing: Sequence[object], what: str, where: object, mend: str) -> None:
-    """Stop when files are missing, with their number and the first of them.
+    """Check that no file is missing; the error has their number and the first of them.
 
     Raises:
         UserError: If ``missing`` is not empty.

@@ -1,7 +1,7 @@
 """What the fields of a COCO file may hold: each is checked and converted once, while reading.
 
-JSON gives any type for any field, and a wrong one would be met by the evaluator, hours later.
-Null counts as missing where a field may be missing.
+JSON allows any type in any field, and the evaluator would fail on a wrong one hours later.
+Null counts as missing where a field is optional.
 """
 
 import reprlib
@@ -14,7 +14,7 @@ from bag_of_transfer.engine.numbers import is_finite_number
 __all__ = ["Entry", "Id", "id_order"]
 
 Id = int | str
-# ``images[3]`` is "image 17" in a message.
+# A message says "image 17" for the entry of ``images`` whose id is 17.
 SINGULAR = {"images": "image", "annotations": "annotation", "categories": "category"}
 
 
@@ -27,10 +27,10 @@ class Entry(NamedTuple):
     item: dict[str, Any]
 
     def __str__(self) -> str:
-        """Read like ``annotation 17``, or ``annotation`` where it has no id."""
+        """Return for instance ``annotation 17``, or ``annotation`` where it has no id."""
         number = self.item.get("id")
-        own = f" {reprlib.repr(number)}" if isinstance(number, Id) else ""
-        return SINGULAR[self.part] + own
+        suffix = f" {reprlib.repr(number)}" if isinstance(number, Id) else ""
+        return SINGULAR[self.part] + suffix
 
     def identity(self, key: str) -> Id:
         """Read an id: a whole number, or text.
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
         raise self.wrong(key, "a whole number or a text")
 
     def text(self, key: str) -> str:
-        """Read a text that says something; white space around it does not count.
+        """Read a text that is not empty, without white space around it.
 
         Raises:
             UserError: If it is no text, or an empty one.
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
         raise self.wrong(key, "a text that is not empty")
 
     def file_name(self) -> str:
-        """Read the name of an image file, in which every character counts.
+        """Read the name of an image file, with any white space around it.
 
         Raises:
             UserError: If it is no text, or an empty one.
@@ -77,7 +77,7 @@ class Entry(NamedTuple):
         raise self.wrong(key, "0, 1, false or true")
 
     def pixels(self, key: str) -> int:
-        """Read a side of an image; 0 where it is missing.
+        """Read the length of an image's side; return 0 where it is missing.
 
         Raises:
             UserError: If it is no whole number from 0.
@@ -126,7 +126,7 @@ class Entry(NamedTuple):
         raise self.wrong("segmentation", "a list of polygons or a run-length code")
 
     def wrong(self, key: str, wanted: str, mend: str = "mend the entry") -> UserError:
-        """Make the error that names the entry, its field and what stands there."""
+        """Return an error that names the entry, the field and its value."""
         value = reprlib.repr(self.item.get(key))
         return UserError(
             f"{self}: {key} is not {wanted}: {value} ({self.part}[{self.place}])", self.path, mend
@@ -134,5 +134,5 @@ class Entry(NamedTuple):
 
 
 def id_order(number: Id) -> tuple[bool, Id]:
-    """Sort ids: numbers first, then texts."""
+    """Return a key that sorts ids: numbers first, then texts."""
     return isinstance(number, str), number

@@ -1,4 +1,4 @@
-"""What pycocotools made of every detection, as arrays from which AP can be computed again."""
+"""The matches that pycocotools found, as arrays from which AP can be computed again."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def coco_arrays(judge: Any, classes: Sequence[str], image_ids: Sequence[Id]) -> 
     parts: list[Part] = []
     for number in range(len(params.imgIds)):
         for label in range(len(classes)):
-            # evalImgs: by class, size (the first: all) and image; None: none there, none found.
+            # evalImgs: by class, size (the first is all) and image; None: no object, no detection.
             at = label * len(params.areaRng) * len(params.imgIds) + number
             if (seen := judge.evalImgs[at]) is not None:
                 num_gt[number, label] = np.count_nonzero(np.asarray(seen["gtIgnore"]) == 0)

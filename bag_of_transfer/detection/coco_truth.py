@@ -1,8 +1,8 @@
-"""What a detector is judged by: the very boxes that were read, checked and cleaned for training.
+"""The true boxes that the COCO metric compares with: read, checked and cleaned as for training.
 
-pycocotools takes the ids of a file at their word: an annotation whose id is 0 counts as never
-found, one that stands there twice is lost.  So it gets numbers that are counted here, and the
-file's own ids go into nothing but the results file.
+pycocotools relies on the ids in a file: it never counts an annotation with id 0 as found, and
+loses one whose id occurs twice.  So it gets new numbers that are counted here, and the ids of the
+file are used in the results file only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ class CocoTruth:
     category_ids: Mapping[str, Id]  # those of the file, by name
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "CocoTruth":
-        """Stay one: data sets copy their metainfo each time somebody asks for it."""
+        """Return itself: data sets copy their metainfo at each access."""
         return self
 
     def numbers(self, image_ids: Sequence[Id]) -> list[int]:
         """Return the number, from 1, of each image in the order of the ids.
 
         Raises:
-            UserError: If an image is none of the file's.
+            UserError: If an image is not in the file.
         """
         known = {image.image_id: number for number, image in enumerate(self.images, start=1)}
         unknown = [image_id for image_id in image_ids if image_id not in known]
@@ -61,7 +61,7 @@ class CocoTruth:
         return [dict(note, id=number) for number, note in enumerate(notes, start=1)]
 
     def ids_of(self, classes: Sequence[str]) -> list[Id]:
-        """Return the category id of each class: the file's, else a number that it doesn't use."""
+        """Return the category id of each class: the file's, or an unused number for others."""
         used = [number for number in self.category_ids.values() if isinstance(number, int)]
         unused = max(used, default=0) + 1
         ids: list[Id] = []
@@ -86,7 +86,7 @@ def _annotation(box: Box, image_number: int, category: int) -> dict[str, Any]:
 def truth_of_images(
     images: Sequence[AnnotatedImage], path: Path, category_ids: Mapping[str, Id]
 ) -> CocoTruth:
-    """Keep what judging needs of the images that a data set has read and cleaned."""
+    """Return the truth in the images that a data set has read and cleaned; drop their masks."""
     lighter = tuple(
         image._replace(boxes=tuple(box._replace(mask=None) for box in image.boxes))
         for image in images
@@ -95,7 +95,7 @@ def truth_of_images(
 
 
 def truth_of_file(path: Path) -> CocoTruth:
-    """Read a file that no data set of ours has read; its word for the images' sizes is taken.
+    """Read a file for a data set of mmdet's; the sizes of images are those that it states.
 
     Raises:
         UserError: If the file is missing, or contradicts itself.

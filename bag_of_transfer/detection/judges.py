@@ -1,4 +1,4 @@
-"""Which of our metrics stands for which of mmdet's; their modules are imported when one is used."""
+"""Which of our metrics replaces which of mmdet's; their modules are imported when one is used."""
 
 from bag_of_transfer.engine.own_metrics import Judge
 

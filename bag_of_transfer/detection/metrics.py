@@ -64,7 +64,7 @@ class BoxMetric(BaseMetric):
 
     Args:
         results_file: Where to write the detections in COCO's results format; None: nowhere.
-        per_image_file: Where to write what became of them, see ``per_image.py``.
+        per_image_file: Where to write hits and misses, see ``per_image.py``; None: nowhere.
         collect_device: ``"cpu"`` or ``"gpu"``, where several processes join their results.
     """
 
@@ -104,7 +104,7 @@ class BoxMetric(BaseMetric):
         return metrics
 
     def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
-        """What became of the detections, from which the metrics can be computed again."""
+        """Return hits and misses, from which the metrics can be computed again."""
         return per_image_arrays(results, self.classes)
 
     @property
@@ -130,16 +130,16 @@ def _to_numpy(tensor: Any) -> ndarray:
 class VocMetric(BoxMetric):
     """``mAP_voc07`` (11 points) and ``mAP_area`` at IoU 0.5; ``per_class`` by the area.
 
-    As in VOC's development kit: the last pixel belongs to the box, a second detection of an
-    object is a mistake, and difficult objects do not count, found or not.  In ``results_file``
-    the categories are 1 to K in the order of the classes and ``image_id`` is the image's name
-    without suffix.
+    As in VOC's development kit, the last pixel belongs to the box, a second detection of an
+    object is a mistake, and difficult objects do not count, whether found or not.  In
+    ``results_file`` the categories are 1 to K in the order of the classes, and ``image_id`` is the
+    image's name without suffix.
     """
 
     names = ("mAP_voc07", "mAP_area")
 
     def category_ids(self) -> list[int]:
-        """Count the classes from 1."""
+        """Return 1 to K."""
         return list(range(1, len(self.classes) + 1))
 
     def average_precisions(self, results: list[Detections]) -> dict[str, float]:
@@ -152,7 +152,7 @@ class VocMetric(BoxMetric):
 
 
 def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | None:
-    """AP in percent of one class, by 11 points and by area; None if no box of it is there."""
+    """Return AP in percent of one class, by 11 points and by area; None if it has no box."""
     num_true = sum(int((item.true_labels == label).sum()) for item in results)
     if not num_true:
         return None
@@ -180,9 +180,9 @@ def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | 
 class CocoBoxMetric(BoxMetric):
     """``AP AP50 AP75 APs APm APl`` of pycocotools, at most 100 boxes per image.
 
-    The truth is what the data set ``CocoFormat`` has read and cleaned, or, for another data set,
-    the same reader's view of ``ann_file``.  A size of which the split has no box gives -1, COCO's
-    sign for it.  ``image_id`` and ``category_id`` in ``results_file`` are those of the file.
+    The truth is what the data set ``CocoFormat`` has read and cleaned; for another data set, the
+    same reader reads ``ann_file``.  As in COCO, a size of which the split has no box gives -1.
+    ``image_id`` and ``category_id`` in ``results_file`` are those of the file.
 
     Args:
         ann_file: The split's JSON file; None: the one that ``CocoFormat`` has read.
@@ -196,13 +196,13 @@ class CocoBoxMetric(BoxMetric):
         self.ann_file = ann_file
         self._truth: CocoTruth | None = None
         self._judge: COCOeval | None = None
-        self._image_ids: list[Id] = []  # those that were seen, as the judge has them
+        self._image_ids: list[Id] = []  # of the images in the judge's order
 
     def truth(self) -> CocoTruth:
-        """Look what is judged by up once.
+        """Return the true boxes, which are read once.
 
         Raises:
-            UserError: If nothing says where it is.
+            UserError: If there is neither ``ann_file`` nor a data set that has them.
         """
         if self._truth is None:
             self._truth = self._find_truth()
@@ -221,11 +221,11 @@ class CocoBoxMetric(BoxMetric):
         return truth_of_file(Path(self.ann_file))
 
     def category_ids(self) -> list[Id]:
-        """Look the classes' ids up by name."""
+        """Return the ids of the classes, found by name."""
         return self.truth().ids_of(self.classes)
 
     def average_precisions(self, results: list[Detections]) -> dict[str, float]:
-        """Let pycocotools judge the images that were seen (some may have been unreadable)."""
+        """Evaluate the images that were predicted with pycocotools; unreadable ones are not."""
         truth = self.truth()
         numbers = truth.numbers([item.image_id for item in results])
         counted = [replace(item, image_id=n) for item, n in zip(results, numbers, strict=True)]
@@ -253,7 +253,7 @@ class CocoBoxMetric(BoxMetric):
         return {name: _percent(ap) for name, ap in zip(self.names, judge.stats, strict=False)}
 
     def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
-        """Take over what pycocotools made of the detections, at each of its ten IoUs."""
+        """Return the matches of pycocotools at each of its ten IoUs."""
         arrays = coco_arrays(self._judge, self.classes, self._image_ids)
         self._judge = None  # it holds every image's matches
         return arrays

@@ -54,7 +54,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
     Args:
         boxes: ``[N, 4]`` as x1, y1, x2, y2.
         scores: ``[N]``.
-        iou_threshold: A box goes when its IoU with a kept one is above this.
+        iou_threshold: A box is dropped when its IoU with a kept one is above this.
         offset: 0, or 1 for boxes whose last pixel is inside: width ``x2 - x1 + 1``.
     """
     boxes_xyxy = _at_least_float32(boxes)
@@ -84,8 +84,8 @@ def roi_align_forward(
         input: Feature map ``[B, C, H, W]``.
         rois: ``[R, 5]``: index in the batch, then x1, y1, x2, y2 in image pixels.
         output: Written in place, as mmcv's own kernel does.
-        argmax_y: Left alone (only the maximum needs it).
-        argmax_x: Left alone.
+        argmax_y: Not used (only the maximum needs it).
+        argmax_x: Not used.
         aligned_height: Rows of the result.
         aligned_width: Columns of the result.
         spatial_scale: Feature pixels per image pixel, 1 / stride.
@@ -182,7 +182,7 @@ def sigmoid_focal_loss_backward(
 
 
 class StandIn(ModuleType):
-    """A module that has the operators above and, for any other name, one that raises."""
+    """A module with the operators above and, for any other name, a function that raises."""
 
     def __init__(self) -> None:
         super().__init__(EXT, __doc__)
@@ -196,7 +196,7 @@ class StandIn(ModuleType):
         self.get_compiler_version = self.get_compiling_cuda_version = lambda: NOT_COMPILED
 
     def __getattr__(self, name: str) -> Callable[..., NoReturn]:
-        """Answer ``hasattr``, by which ``mmcv.ops`` checks what it needs, with yes."""
+        """Return a function for any name: ``mmcv.ops`` asks ``hasattr`` for all that it needs."""
         if name.startswith("_"):
             raise AttributeError(f"module {EXT!r} has no attribute {name!r}")
 

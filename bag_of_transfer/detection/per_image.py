@@ -1,7 +1,6 @@
-"""What was found in every image and what became of it: what metrics and resampling need.
+"""Detections of every image and which of them are hits, for metrics and resampling.
 
-An image's matches do not depend on the others, so an image that is drawn twice has the same ones
-twice.
+The matches of an image do not depend on other images, so they can be resampled image by image.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ __all__ = ["Detections", "per_image_arrays", "voc_outcomes"]
 
 @dataclass(frozen=True)  # mmengine turns a NamedTuple into a plain one
 class Detections:
-    """What was found in one image, and for VOC what was there; boxes x1 y1 x2 y2 in pixels."""
+    """The detections in one image, and for VOC its true boxes; boxes are x1 y1 x2 y2 in pixels."""
 
     image_id: int | str
     boxes_xyxy: ndarray  # [N, 4]
@@ -29,10 +28,10 @@ class Detections:
 
 
 def voc_outcomes(item: Detections, label: int) -> tuple[ndarray, ndarray]:
-    """Tell which of an image's boxes of one class are hits at IoU 0.5, and which misses.
+    """Return which of an image's boxes of one class are hits at IoU 0.5, and which are misses.
 
-    Both are 0 or 1, one for each such box in its order; a box on a difficult object is neither.
-    Of equal scores the earlier box comes first, as in VOC's development kit.
+    Both results have a 0 or a 1 for each such box, in its order; a box on a difficult object is
+    neither.  Of equal scores the earlier box comes first, as in VOC's development kit.
     """
     mine = item.labels == label
     # Ranks for scores: mmdet sorts by numpy's default, which gives ties in any order.

@@ -1,4 +1,4 @@
-"""Boxes that a data set of mmdet has kept, compared with those that its files hold."""
+"""Compare the boxes that a data set of mmdet has kept with those in its files."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,16 +12,16 @@ __all__ = ["check_boxes"]
 
 
 def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
-    """Tell which boxes were dropped, by class.
+    """Check the boxes of a data set, and warn of those it has dropped.
 
     Args:
-        dataset: Of mmdet's ``BaseDetDataset``.
+        dataset: A ``BaseDetDataset`` of mmdet's.
         in_files: The number of boxes of each class name in the files.
 
     Raises:
         NoTruthError: If no box counts.
-        UserError: If a class without a box is a misspelling of one that is dropped, or an image
-            is missing.
+        UserError: If a class without a box looks like a dropped one misspelt, or an image is
+            missing.
     """
     classes, where = dataset.metainfo["classes"], dataset.ann_file
     dropped = {name: count for name, count in in_files.items() if name not in classes}

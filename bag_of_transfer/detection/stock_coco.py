@@ -1,7 +1,7 @@
-"""What mmdet's ``CocoDataset`` has made of its file.
+"""Check what mmdet's ``CocoDataset`` has read from its file.
 
 It numbers its labels by the order of the file's categories, drops boxes of categories that
-``metainfo`` does not name, and drops names that the file does not list; all without a word.
+``metainfo`` does not name, and drops names that the file does not list, all without a message.
 """
 
 import json
@@ -23,9 +23,9 @@ NAME_THEM = "state metainfo=dict(classes=(...)) with these names, or use type='C
 
 
 def check(dataset: CocoDataset) -> None:
-    """Compare the classes with the file's, and tell which boxes are dropped.
+    """Compare the classes with the file's, and warn of the boxes that are dropped.
 
-    A few classes chosen out of many are the user's word: one line tells what that drops.
+    A few classes chosen out of many are the user's decision: a warning says what that drops.
 
     Raises:
         UserError: If a class is not in the file or the order differs, an annotation has a category

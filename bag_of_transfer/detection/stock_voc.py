@@ -1,4 +1,4 @@
-"""What mmdet's ``XMLDataset`` and ``VOCDataset`` have made of their files."""
+"""Check what mmdet's ``XMLDataset`` and ``VOCDataset`` have read from their files."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,7 +13,7 @@ __all__ = ["check"]
 
 
 def check(dataset: XMLDataset) -> None:
-    """Read the annotations again, as ours are read, and tell which boxes were dropped.
+    """Read the annotations with our reader, and warn of the boxes that were dropped.
 
     Raises:
         UserError: If an annotation is refused, or no box counts.

@@ -3,8 +3,8 @@
 ``ImageSets/Main/<split>.txt`` names images without suffix, one a line;
 ``Annotations/<name>.xml`` holds the boxes, ``JPEGImages/<name>.{jpg,png,...}``
 the image.  Boxes there are counted from 1 and include their last pixel; one is
-subtracted from all four numbers, as mmdet's ``XMLDataset`` does.  What is read of an XML file is
-in ``bag_of_transfer.detection.voc_xml``.
+subtracted from all four numbers, as mmdet's ``XMLDataset`` does.  The module
+``bag_of_transfer.detection.voc_xml`` reads an XML file.
 """
 
 from pathlib import Path
@@ -41,10 +41,10 @@ def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[An
 
 
 def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:
-    """Find each name's file; names without a file are left out.
+    """Return the file of each name; names without a file are left out.
 
     Raises:
-        UserError: If a name has two files, which differ in the suffix only.
+        UserError: If a name has two files that differ in the suffix only.
     """
     folders = {(image_dir / name).parent for name in names}
     by_stem: dict[str, list[Path]] = {}

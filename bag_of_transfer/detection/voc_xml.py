@@ -1,9 +1,9 @@
 """Read one annotation file in Pascal VOC's XML.
 
-Read: ``annotation`` > ``object`` > ``name``, ``bndbox`` (``xmin ymin xmax ymax``), ``difficult``;
-``annotation`` > ``size`` > ``width``, ``height``.  Name spaces and capital letters in tags do not
-count.  A ``part`` of an object has a box of its own, which is no object; everything else is passed
-over, but a box or an object where none is read stops the run.
+It reads ``annotation`` > ``object`` > ``name``, ``bndbox`` (``xmin ymin xmax ymax``),
+``difficult`` and ``annotation`` > ``size`` > ``width``, ``height``.  Name spaces and capital
+letters in tags do not count.  The box of an object's ``part`` is not an object.  Everything else
+is ignored, but a box or an object at another place is an error.
 """
 
 import math
@@ -39,12 +39,12 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
 
     Args:
         annotation: The file.
-        name: The image's, as its list has it.
+        name: The image's name in the list of the split.
         image: The image's file.
 
     Raises:
-        UserError: If it is no XML, not VOC's, or an object lacks its name or a corner, or has
-            several, or a number is none.
+        UserError: If it is not XML or not VOC's, an object lacks its name or a corner or has
+            several, or a number is not one.
     """
     try:
         root = _plain_tags(ET.parse(annotation).getroot())
@@ -61,7 +61,7 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
 
 
 def _plain_tags(root: ET.Element) -> ET.Element:
-    """Take name spaces and capital letters off all tags, once, so that they are found fast."""
+    """Remove name spaces and capital letters from all tags once, so that finding them is fast."""
     for item in root.iter():
         item.tag = item.tag.rpartition("}")[2].lower()
     return root
@@ -76,7 +76,7 @@ def _only(item: ET.Element, tag: str) -> ET.Element | None:
 
 
 def _objects(root: ET.Element) -> list[ET.Element]:
-    """Find the objects; none and no box may be where nobody looks."""
+    """Return the objects, and refuse an object or a box at another place."""
     if root.tag != "annotation":
         what = f"the root is <{root.tag}>, not <annotation>"
         raise _MistakeError(
@@ -94,8 +94,8 @@ def _objects(root: ET.Element) -> list[ET.Element]:
 def _read_object(item: ET.Element) -> Box:
     box = _only(item, "bndbox")
     if box is None:
-        there = ", ".join(f"<{child.tag}>" for child in item) or "nothing"
-        raise _MistakeError(f"no <bndbox> in an <object>, which has {there}")
+        tags = ", ".join(f"<{child.tag}>" for child in item) or "nothing"
+        raise _MistakeError(f"no <bndbox> in an <object>, which has {tags}")
     # VOC2011 has a few fractions; mmdet cuts them off.
     x1, y1, x2, y2 = (int(_number(box, corner)) - 1 for corner in CORNERS)
     return Box(_text(item, "name"), (x1, y1, x2, y2), _difficult(item))
@@ -122,7 +122,7 @@ def _number(item: ET.Element, tag: str) -> float:
 
 
 def _side(size: ET.Element | None, tag: str) -> int:
-    """Read a side of the image; 0 where the file tells none."""
+    """Read the length of the image's side; return 0 where the file does not state it."""
     found = None if size is None else _only(size, tag)
     if size is None or found is None or not (found.text or "").strip():
         return 0

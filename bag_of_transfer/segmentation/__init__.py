@@ -9,7 +9,7 @@ import warnings
 
 from mmengine.config.utils import MODULE2PACKAGE
 
-with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints that OneDL is absent, twice
+with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints twice that OneDL is missing
     from bag_of_transfer.engine.data_sets import register_checks
     from bag_of_transfer.engine.input_channels import Preprocessor, register_preprocessor
     from bag_of_transfer.engine.own_metrics import register_judges
@@ -36,10 +36,10 @@ register_preprocessor(
 register_checks(
     {"mmseg.datasets.basesegdataset.BaseSegDataset": "bag_of_transfer.segmentation.stock_masks"}
 )
-# mmseg's published runs average the loss over all pixels, ignored ones too; ours after its recipes
-# do the same, and need not be told at every start.
+# mmseg's published runs average the loss over all pixels, ignored ones too.  Our configs of its
+# recipes do the same: no need to warn at every start.
 warnings.filterwarnings("ignore", message="Default ``avg_non_ignore`` is False")
 
-# _base_ = "mmseg::..." asks for a distribution named mmsegmentation, which the fork
-# (onedl-mmsegmentation) is not; the module's own name is found in both.
+# _base_ = "mmseg::..." looks for a distribution named mmsegmentation, and the fork is named
+# onedl-mmsegmentation; the name of the module works for both.
 MODULE2PACKAGE["mmseg"] = "mmseg"

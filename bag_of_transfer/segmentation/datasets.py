@@ -1,4 +1,4 @@
-"""``MaskFolder``: images and label masks in two folders, as PASCAL VOC and ADE20K have them."""
+"""``MaskFolder``: images and label masks in two folders, as in PASCAL VOC and ADE20K."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -38,26 +38,27 @@ Pairs = list[tuple[Path, Path]]
 class MaskFolder(BaseSegDataset):
     """Images and their masks, all checked before training starts.
 
-    A mask has its image's name with ``mask_suffix``; its pixel values are the labels.  What can't
-    be read is left out up to ``max_unreadable`` files and named in a warning.
+    A mask has its image's name with ``mask_suffix``; its pixel values are the labels.  Up to
+    ``max_unreadable`` files that can't be read are left out and named in a warning.
 
     Args:
-        data_root: The folder that all other names start from.
-        img_dir: Images, see ``engine/image_files.py`` for suffixes; sub-folders count.
-        mask_dir: Masks, in the same sub-folders.
-        split: File with one name a line, without suffix; "" takes every image of ``img_dir``.
-        classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None
-            reads ``classes.txt`` in ``data_root`` (one a line), else the values of all masks below
-            the first folder of ``mask_dir``, so that all splits agree.
+        data_root: Folder of the data; the other paths are relative to it.
+        img_dir: Folder of the images and their sub-folders; for suffixes see
+            ``engine/image_files.py``.
+        mask_dir: Folder of the masks, in the same sub-folders.
+        split: File with one name per line, without suffix; "": use every image of ``img_dir``.
+        classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None:
+            read ``classes.txt`` in ``data_root`` (one name per line); without that file, use the
+            values of all masks below the first folder of ``mask_dir``, so that all splits agree.
         ignore_index: Mask value for "don't know"; it reaches the loss as 255.
         reduce_zero_label: Whether 0 means "don't know", too, and the classes start at 1 (ADE20K).
-        max_unreadable: So many files may be left out.
+        max_unreadable: Number of files that may be left out.
         mask_suffix: End of a mask's name.
         pipeline: Transforms, as in mmseg.
-        test_mode: Whether this is for evaluation; only training warns of unseen classes.
+        test_mode: Whether this is for evaluation; only training warns of classes without a pixel.
         indices: Use only the first n, or these, as in mmengine.
         serialize_data: Share one copy between the loader's workers, as in mmengine.
-        lazy_init: Leave the list of files for later, as in mmengine; the checks run at once.
+        lazy_init: Build the list of files later, as in mmengine; the checks run at once.
         max_refetch: Tries for another image when a transform answers None, as in mmengine.
 
     Raises:
@@ -106,11 +107,13 @@ class MaskFolder(BaseSegDataset):
             lazy_init=lazy_init,
             max_refetch=max_refetch,
         )
-        self._metainfo["img_dir"] = str(root / img_dir)  # mmseg would read what it names as a list
+        self._metainfo["img_dir"] = str(
+            root / img_dir
+        )  # not an argument: mmseg would read it as a list
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """List the pairs in the form that mmseg's transforms expect."""
-        # mmseg applies the map after it has taken 1 from every label.
+        """Return the pairs in the form that mmseg's transforms expect."""
+        # mmseg applies the map after it has subtracted 1 from every label.
         label_map = None
         if self._ignored_value != IGNORED:
             label_map = {self._ignored_value - self._first: IGNORED}
@@ -137,7 +140,7 @@ class MaskFolder(BaseSegDataset):
             return tuple(read_class_names(listed, ONE_A_LINE)), {}
         top = root / Path(mask_dir).parts[0]
         facts = mask_facts(_masks(top, suffix))
-        readable = [one for one in facts.values() if not one.error]
+        readable = [mask for mask in facts.values() if not mask.error]
         ignored = {self._ignored_value} | ({0} if self._first else set())
         return names_from_values(readable, ignored, self._first, top), {}
 
@@ -146,7 +149,7 @@ class MaskFolder(BaseSegDataset):
     ) -> Pairs:
         images = image_facts([image for image, _ in pairs])
         masks = mask_facts([mask for _, mask in pairs])
-        bad = {path: one.error for path, one in (images | masks).items() if one.error}
+        bad = {path: facts.error for path, facts in (images | masks).items() if facts.error}
         left_out = leave_out(bad, len(pairs), max_unreadable, where)
         pairs = [pair for pair in pairs if left_out.isdisjoint(pair)]
         if not pairs:
@@ -158,7 +161,7 @@ class MaskFolder(BaseSegDataset):
         seen = check_values(used, {*labels, *not_labelled}, self._ignored_value)
         check_labelled(used, labels, self._ignored_value, where)
         unseen = [name for label, name in zip(labels, names, strict=True) if label not in seen]
-        if warn and len(names) - len(unseen) < 2:  # of a mask of 0 and 255, say
+        if warn and len(names) - len(unseen) < 2:  # for instance masks of 0 and 255
             what = f"the masks show one class of {len(names)} ({self._ignored_value} is ignored)"
             raise UserError(what, where, MEND_ONE_CLASS)
         if warn and unseen:
@@ -189,7 +192,7 @@ def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) 
 def _by_name(
     files: Sequence[Path], folder: Path, end: Callable[[Path], int], twins: str
 ) -> dict[str, Path]:
-    """Name files by their place in the folder, without so many letters at the end."""
+    """Return files by their path in the folder, without the last ``end(path)`` letters."""
     result: dict[str, Path] = {}
     for path in files:
         name = composed(path.relative_to(folder).as_posix()[: -end(path)])

@@ -1,6 +1,6 @@
-"""GluonCV's FCN head where mmseg's differs in an operator: dropout.
+"""GluonCV's FCN head, which differs from mmseg's in one operator: dropout.
 
-Source: dmlc/gluon-cv at 3473b1a2 (the paper's time), gluoncv/model_zoo/fcn.py.  A config names this
+Source: dmlc/gluon-cv at 3473b1a2 (the paper's time), gluoncv/model_zoo/fcn.py.  Configs name this
 module in ``custom_imports``: importing the package ``segmentation`` alone loads no network.
 """
 
@@ -13,15 +13,15 @@ from torch import nn
 
 __all__ = ["GluonFCNHead"]
 
-# mmseg advises sizes of nx + 1 pixels; GluonCV's 480 and native sizes are what they are.
+# mmseg advises sizes of nx + 1 pixels; GluonCV uses 480 and the images' own sizes.
 warnings.filterwarnings("ignore", message="When align_corners=True")
 
 
 @MODELS.register_module()
 class GluonFCNHead(FCNHead):
-    """mmseg's ``FCNHead`` whose dropout zeroes single values, where mmseg's zeroes whole channels.
+    """mmseg's ``FCNHead``, but dropout zeroes single values and not whole channels.
 
-    The layers, their names and their weights are mmseg's.  What else GluonCV does is a matter of
+    The layers, their names and their weights are mmseg's.  The other differences of GluonCV are
     arguments: one convolution, no concatenation, ``align_corners``, ``init_cfg``.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which of our metrics stands for which of mmsegmentation's."""
+"""Which of our metrics replaces which of mmsegmentation's."""
 
 from bag_of_transfer.engine.own_metrics import Judge
 from bag_of_transfer.segmentation.metrics import SegMetric

@@ -1,4 +1,4 @@
-"""Whether masks fit their images and the classes.
+"""Check that masks fit their images and the classes.
 
 A mask is a grey or palette PNG whose pixel values are label numbers, as in PASCAL VOC and ADE20K.
 """
@@ -30,7 +30,7 @@ MEND_ONE_CLASS = "give each class its own number from 0, or set ignore_index if 
 
 
 class MaskFacts(NamedTuple):
-    """What one full decode of a mask tells; sizes in pixels."""
+    """What decoding a mask shows; sizes in pixels."""
 
     error: str
     width: int
@@ -39,13 +39,13 @@ class MaskFacts(NamedTuple):
 
 
 def mask_facts(paths: Sequence[Path]) -> dict[Path, MaskFacts]:
-    """Decode each mask (or remember it), in the order of ``paths``.
+    """Decode each mask, or take its facts from the cache; in the order of ``paths``.
 
     Raises:
-        UserError: If one holds colours or fractions.
+        UserError: If a mask holds colours or fractions.
     """
-    found = scan_files(paths, _inspect, "masks-3")
-    return {path: MaskFacts(*finding) for path, finding in found.items()}
+    facts = scan_files(paths, _inspect, "masks-3")
+    return {path: MaskFacts(*values) for path, values in facts.items()}
 
 
 def check_sizes(
@@ -71,27 +71,27 @@ def check_sizes(
 def check_values(
     masks: Mapping[Path, MaskFacts], allowed: Iterable[int], ignore_index: int
 ) -> set[int]:
-    """Find the labels that occur; each must be allowed or the ignored one.
+    """Return the labels that occur, and check that each is allowed or ``ignore_index``.
 
     Raises:
         UserError: If a mask holds another value.
     """
     labels = set(allowed)
     known = labels | {ignore_index}
-    wrong = {path: one for path, one in masks.items() if not known.issuperset(one.values)}
+    wrong = {path: mask for path, mask in masks.items() if not known.issuperset(mask.values)}
     if wrong:
-        first, one = next(iter(wrong.items()))
+        first, mask = next(iter(wrong.items()))
         raise UserError(
-            f"label {min(set(one.values) - known)} is outside {min(labels)}..{max(labels)} "
+            f"label {min(set(mask.values) - known)} is outside {min(labels)}..{max(labels)} "
             f"(and is not the ignored {ignore_index}) in {len(wrong)} of {len(masks)} masks",
             first,
             "mend the masks, or name every class in classes.txt or the argument classes",
         )
-    return labels & set().union(*(one.values for one in masks.values()))
+    return labels & set().union(*(mask.values for mask in masks.values()))
 
 
 def check_classes(names: Sequence[str], where: object) -> None:
-    """Refuse a single class: every pixel would be right.
+    """Check that there are two classes: with one, every prediction would be right.
 
     Raises:
         UserError: If there are fewer than two classes.
@@ -100,25 +100,25 @@ def check_classes(names: Sequence[str], where: object) -> None:
         raise UserError(
             f"masks need two classes or more, here is {', '.join(names) or 'none'}",
             where,
-            "name every label that the masks hold, the background as well",
+            "name every label that the masks hold, including the background",
         )
 
 
 def check_labelled(
     masks: Mapping[Path, MaskFacts], labels: range, ignored: int, where: object
 ) -> None:
-    """Check that something is left to learn or to judge, and that no class is taken for ignored.
+    """Check that a pixel has a label, and that no label of a class means "ignored" later.
 
     Args:
-        masks: Those of one split, with values that have passed :func:`check_values`.
+        masks: The masks of one split, which have passed :func:`check_values`.
         labels: The numbers of the classes in the files.
         ignored: The value of pixels without a label.
         where: The split, for the message.
 
     Raises:
-        UserError: If every pixel is ignored, or a class has a number that means "ignored" later.
+        UserError: If every pixel is ignored, or the label of a class means "ignored" later.
     """
-    if all(set(labels).isdisjoint(set(one.values) - {ignored}) for one in masks.values()):
+    if all(set(labels).isdisjoint(set(mask.values) - {ignored}) for mask in masks.values()):
         raise UserError(
             f"every pixel of the {len(masks)} masks is ignored (0 or {ignored})"
             if labels.start
@@ -127,12 +127,12 @@ def check_labelled(
             "label some pixels, or leave this split out",
         )
     taken = {IGNORED, IGNORED + labels.start} & set(labels)
-    for path, one in masks.items():
-        if clash := taken & set(one.values):
+    for path, mask in masks.items():
+        if clash := taken & set(mask.values):
             raise UserError(
                 f"label {min(clash)} is that of a class, and means 'ignored' in training",
                 path,
-                f"give the class another number: mmseg leaves {IGNORED} out",
+                f"give the class another number: mmseg ignores {IGNORED}",
             )
 
 
@@ -142,30 +142,30 @@ def names_from_values(
     """Name the classes by the values of the masks: ``class_0``, ``class_1``, ...
 
     Args:
-        masks: All masks of the data set, those of every split.
-        ignored: Values that are no class.
+        masks: The masks of all splits.
+        ignored: Values that are not a class.
         first: The smallest label: 0, or 1 where 0 stands for "not labelled".
         where: Folder of the masks, for the message.
 
     Raises:
         UserError: If there are fewer than two classes, or a number is left out.
     """
-    found = sorted(set().union(*(one.values for one in masks)) - ignored)
-    shown = ", ".join(map(str, found[:NUM_SHOWN])) + (", ..." if len(found) > NUM_SHOWN else "")
-    if len(found) < 2:
+    labels = sorted(set().union(*(mask.values for mask in masks)) - ignored)
+    shown = ", ".join(map(str, labels[:NUM_SHOWN])) + (", ..." if len(labels) > NUM_SHOWN else "")
+    if len(labels) < 2:
         values = ", ".join(map(str, sorted(ignored)))
         raise UserError(
             f"the masks hold fewer than two classes ({shown or 'none'}; {values} is ignored)",
             where,
             MEND_ONE_CLASS,
         )
-    if found != list(range(first, first + len(found))):
+    if labels != list(range(first, first + len(labels))):
         raise UserError(
             f"the labels in the masks have gaps ({shown})",
             where,
             "mend the masks, or name every class in a classes.txt beside the folders",
         )
-    return tuple(f"class_{value}" for value in found)
+    return tuple(f"class_{value}" for value in labels)
 
 
 def _inspect(path: Path) -> list:

@@ -1,7 +1,7 @@
 """pixAcc, mIoU and mAcc over a whole data set, in percent.
 
-As FCN's paper defines them (arXiv:1411.4038, sec. 5): counts are added over all images first, so
-that a small image weighs little; pixels without a label count nowhere.
+As FCN's paper defines them (arXiv:1411.4038, sec. 5), counts are added over all images first, so
+that every pixel has the same weight; pixels without a label are not counted.
 Letters: K classes, H W pixels.
 """
 
@@ -30,13 +30,13 @@ def count_pixels(
     num_classes: int,
     ignore_index: int = 255,
 ) -> Int[Tensor, "3 K"]:
-    """Count, per class, the pixels that are right, predicted and labelled.
+    """Count for each class the pixels that are right, that are predicted, and that are labelled.
 
     Args:
         predicted: Labels in [0, ``num_classes``).
         labels: The truth, in the same range or ``ignore_index``.
         num_classes: K.
-        ignore_index: Pixels with this label count nowhere.
+        ignore_index: Pixels with this label are not counted.
 
     Raises:
         UserError: If a label is neither a class nor ``ignore_index``.
@@ -44,8 +44,8 @@ def count_pixels(
     labelled = labels != ignore_index
     predicted, labels = predicted[labelled].long(), labels[labelled].long()
     areas = [
-        torch.bincount(one, minlength=num_classes)
-        for one in (labels[predicted == labels], predicted, labels)
+        torch.bincount(values, minlength=num_classes)
+        for values in (labels[predicted == labels], predicted, labels)
     ]
     if len(areas[2]) > num_classes:
         raise UserError(
@@ -62,13 +62,13 @@ def count_confusion(
     num_classes: int,
     ignore_index: int = 255,
 ) -> Int[Tensor, "K K"]:
-    """Count, per class of the truth (rows) and of the prediction (columns), the pixels.
+    """Count the pixels of each class of the truth (rows) and of the prediction (columns).
 
     Args:
         predicted: Labels in [0, ``num_classes``).
         labels: The truth, in the same range or ``ignore_index``.
         num_classes: K.
-        ignore_index: Pixels with this label count nowhere.
+        ignore_index: Pixels with this label are not counted.
     """
     labelled = labels != ignore_index
     pairs = labels[labelled].long() * num_classes + predicted[labelled].long()
@@ -76,7 +76,7 @@ def count_confusion(
 
 
 def scores(counts: Int[Tensor, "3 K"]) -> tuple[dict[str, float], list[float]]:
-    """Turn summed counts into percent: pixAcc, mIoU and mAcc, and the IoU of each class.
+    """Return pixAcc, mIoU and mAcc, and the IoU of each class, in percent of summed counts.
 
     A class that is neither labelled nor predicted has no IoU (nan) and is left out of the mean,
     as in mmseg; one that is not labelled has no accuracy.
@@ -98,9 +98,9 @@ def scores(counts: Int[Tensor, "3 K"]) -> tuple[dict[str, float], list[float]]:
 
 
 def name_of(image: str | Path, img_dir: str | None) -> str:
-    """Name an image by its path below ``img_dir``, without suffix: ``berlin/000``.
+    """Return an image's path below ``img_dir``, without suffix: ``berlin/000``.
 
-    Where the data set does not tell the folder (None), by its file's name alone.
+    Where the folder is not known (None), return the file's name without suffix.
     """
     path = Path(image)
     return path.relative_to(img_dir).with_suffix("").as_posix() if img_dir else path.stem
@@ -113,9 +113,9 @@ class SegMetric(BaseMetric):
     ``per_class`` lacks the classes that are neither labelled nor predicted anywhere.
 
     Args:
-        ignore_index: Pixels with this label count nowhere.
-        output_dir: Folder for the predictions as grey PNG masks under the images' names, in the
-            same sub-folders, with the numbers of the data set's own masks (ADE20K: from 1).
+        ignore_index: Pixels with this label are not counted.
+        output_dir: Folder for the predictions: grey PNG masks with the images' names, in the same
+            sub-folders, with the numbers of the data set's own masks (ADE20K: from 1).
         per_image_file: Where to write the confusion of every image: an ``.npz`` with
             ``image_ids`` [N], ``classes`` [K] and ``confusion`` [N K K], pixels by truth, then by
             prediction.
@@ -144,7 +144,7 @@ class SegMetric(BaseMetric):
             self.output_dir.mkdir(parents=True, exist_ok=True)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of one batch, and write its masks if asked to."""
+        """Count the pixels of one batch, and write its masks where there is an ``output_dir``."""
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
             predicted = sample["pred_sem_seg"]["data"].squeeze(0)
@@ -159,7 +159,7 @@ class SegMetric(BaseMetric):
                 self._write(self.output_dir / f"{name}.png", predicted, sample)
 
     def compute_metrics(self, results: list[tuple[str, Tensor, Tensor | None]]) -> dict[str, float]:
-        """Add up and score; the names are those of the contract."""
+        """Add up the counts of all images and return the metrics."""
         names, counts, confusions = zip(*results, strict=True)
         if self.per_image_file:
             classes = np.array(self.dataset_meta["classes"], dtype=str)

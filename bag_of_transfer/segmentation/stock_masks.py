@@ -1,4 +1,4 @@
-"""What mmsegmentation's ``BaseSegDataset`` will read from its masks."""
+"""Check what mmsegmentation's ``BaseSegDataset`` will read from its masks."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def check(dataset: BaseSegDataset) -> None:
             no pixel has a label.
     """
     if type(dataset).load_data_list is not BaseSegDataset.load_data_list:
-        return  # one that lists and checks its files itself
+        return  # a data set that lists and checks its files itself
     where = dataset.ann_file or dataset.data_prefix.get("seg_map_path") or dataset.data_root
     classes = dataset.metainfo.get("classes")
     if not classes:
@@ -30,7 +30,7 @@ def check(dataset: BaseSegDataset) -> None:
     paths = [Path(info["seg_map_path"]) for info in infos if info.get("seg_map_path")]
     if not any(path.is_file() for path in paths):
         if dataset.test_mode or dataset.backend_args:
-            return  # a split that is only predicted on, or on another machine
+            return  # the split is only for prediction, or its files are on another machine
         raise UserError("there are no masks", where, "check data_prefix and seg_map_suffix")
     _check_labels(dataset, paths, len(classes), where)
 
@@ -60,7 +60,7 @@ def _check_labels(dataset: BaseSegDataset, paths: list[Path], num_classes: int, 
 
 
 def _label(value: int, dataset: BaseSegDataset) -> int:
-    """Follow a mask's value to the label that the loss gets."""
+    """Return the label that the loss gets for a value in a mask."""
     if dataset.reduce_zero_label:
         value = IGNORED if value in (0, IGNORED) else value - 1
     return int((dataset.label_map or {}).get(value, value))

@@ -1,4 +1,4 @@
-"""What GluonCV's segmentation does to pictures and mmseg does not: blur, pad, resize by Pillow.
+"""Transforms of GluonCV's segmentation that mmseg lacks: blur, pad, resize with Pillow.
 
 Source: dmlc/gluon-cv at 3473b1a2 (December 2018, the paper's time), gluoncv/data/segbase.py and
 gluoncv/model_zoo/segbase.py.  Letters: H W pixels, C channels.
@@ -17,7 +17,7 @@ __all__ = ["PadToWindows", "PillowResize", "RandomGaussianBlur", "windows_px"]
 
 @TRANSFORMS.register_module()
 class PillowResize(Resize):
-    """Resize with Pillow's filters; mmcv's with this backend takes masks of 8 bits only.
+    """Resize with Pillow's filters; mmcv can do this only for masks of 8 bits.
 
     Args:
         **kwargs: Those of mmseg's ``Resize``.
@@ -35,7 +35,7 @@ class PillowResize(Resize):
 
 @TRANSFORMS.register_module()
 class RandomGaussianBlur(BaseTransform):
-    """Blur some pictures with Pillow's Gaussian filter; masks stay.
+    """Blur some pictures with Pillow's Gaussian filter; masks do not change.
 
     Args:
         prob: Share of the pictures that are blurred, in [0, 1]; GluonCV's is 0.5.
@@ -55,8 +55,8 @@ class RandomGaussianBlur(BaseTransform):
         self.max_radius = max_radius
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Blur ``img`` (H x W x C, uint8), or leave it."""
-        if np.random.random() < self.prob:  # noqa: NPY002  all transforms draw from it
+        """Blur ``img`` (H W C, uint8) with probability ``prob``."""
+        if np.random.random() < self.prob:  # noqa: NPY002  all transforms use it
             radius = self.max_radius * np.random.random()  # noqa: NPY002
             picture = Image.fromarray(results["img"])
             results["img"] = np.array(picture.filter(ImageFilter.GaussianBlur(radius)))
@@ -68,17 +68,17 @@ class PadToWindows(BaseTransform):
     """Pad a test picture with black, so that windows of one size tile it from its first corner.
 
     GluonCV's ``MultiEvalModel`` pads the windows that reach over the edge; mmseg's sliding
-    inference would move them back inside.  On the padded picture both see the same windows.
-    A picture that was flipped is padded on the left, as if it had been padded first.  mmseg cuts
-    the padding off its prediction by the key ``padding_size``, which ``PackSegInputs`` has to
-    keep (``meta_keys``).
+    inference would move them back inside.  On the padded picture both have the same windows.
+    A flipped picture is padded on the left, as if it had been padded first.  mmseg removes the
+    padding from its prediction by the key ``padding_size``, which ``PackSegInputs`` has to keep
+    (``meta_keys``).
 
     Args:
         crop_px: Side of the square window.
-        stride_px: From one window to the next.
+        stride_px: Distance from one window to the next.
 
     Raises:
-        ValueError: If one of them is not positive.
+        ValueError: If an argument is not positive.
     """
 
     def __init__(self, crop_px: int, stride_px: int) -> None:
@@ -88,7 +88,7 @@ class PadToWindows(BaseTransform):
         self.stride_px = stride_px
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Pad ``img`` (H W or H W C); note left, right, top and bottom in ``padding_size``."""
+        """Pad ``img`` (H W or H W C) and store left, right, top, bottom in ``padding_size``."""
         height, width = results["img"].shape[:2]
         below = windows_px(height, self.crop_px, self.stride_px) - height
         beside = windows_px(width, self.crop_px, self.stride_px) - width
@@ -101,6 +101,6 @@ class PadToWindows(BaseTransform):
 
 
 def windows_px(side_px: int, crop_px: int, stride_px: int) -> int:
-    """Give the smallest ``crop_px + k * stride_px``, k = 0, 1, ..., not below ``side_px``."""
+    """Return the smallest ``crop_px + k * stride_px``, k = 0, 1, ..., not below ``side_px``."""
     over = max(side_px - crop_px, 0)
     return crop_px + -(-over // stride_px) * stride_px
