@@ -1,13 +1,14 @@
 """Read JSON files: one that is damaged, of whatever sort, is told in one line."""
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from bag_of_transfer.engine.errors import UserError, without_colons
 
-__all__ = ["parse_json", "read_json", "read_json_lines", "read_json_or_none"]
+__all__ = ["is_number", "parse_json", "read_json", "read_json_lines", "read_json_or_none"]
 
 MAX_DEPTH = 100  # our deepest file, a checkpoint's model, has about 12 levels
 
@@ -149,3 +150,8 @@ def _is_deep(value: Any) -> bool:
 def _containers(node: Any) -> Iterable[Any]:
     children = node.values() if isinstance(node, dict) else node
     return [child for child in children if isinstance(child, dict | list)]
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Tell whether a value is a finite number; neither true nor NaN is one."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -24,7 +24,7 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> LadderResults:
 
 
 def test_figures_are_by_seed_and_an_undone_cell_leaves_a_gap(ladder: LadderResults) -> None:
-    rows = summarise(ladder)["rows"]
+    rows = summarise(ladder, find(ladder), find_top1(ladder))["rows"]
     assert list(rows["d_all"]) == ["top1", "mAP_voc07", "pixAcc", "mIoU", "img/s"]
     assert rows["d_all"]["mAP_voc07"] == {0: 46.0, 2: 49.0}  # seed 1 failed
     assert rows["d_all"]["img/s"] == {0: 50.0, 2: 50.0}
@@ -34,7 +34,7 @@ def test_figures_are_by_seed_and_an_undone_cell_leaves_a_gap(ladder: LadderResul
 
 
 def test_gains_are_paired_by_seed(ladder: LadderResults) -> None:
-    found = summarise(ladder)
+    found = summarise(ladder, find(ladder), find_top1(ladder))
     assert found["reference"] == "scratch"
     # scratch has 40, 44, 42; B-standard 47, 49, 48
     assert found["gains"]["b_standard"]["mAP_voc07"] == {0: 7.0, 1: 5.0, 2: 6.0}
@@ -45,7 +45,7 @@ def test_gains_are_paired_by_seed(ladder: LadderResults) -> None:
 def test_two_tasks_with_one_metric_have_a_column_each(ladder: LadderResults) -> None:
     other = replace(ladder.tasks["detection"], name="own")
     two = replace(ladder, tasks={"detection": ladder.tasks["detection"], "own": other})
-    row = summarise(two)["rows"]["d_all"]
+    row = summarise(two, find(two), find_top1(two))["rows"]["d_all"]
     assert {"detection mAP_voc07", "own mAP_voc07"} <= row.keys()
     assert row["detection mAP_voc07"] == {0: 46.0, 2: 49.0}
     assert row["own mAP_voc07"] == {}
@@ -56,7 +56,7 @@ def flat(text: str) -> str:
 
 
 def test_the_summary_has_the_reports_tables_and_footnotes(ladder: LadderResults) -> None:
-    document, screen = overview(ladder)
+    document, screen = overview(ladder, find(ladder), find_top1(ladder))
     findings, top1 = find(ladder), find_top1(ladder)
     tables = tables_of(ladder, findings, top1)
     assert len(tables) == 4
@@ -77,7 +77,7 @@ def test_a_terminal_of_100_columns_shows_every_figure_whole(ladder: LadderResult
         name: replace(rung, label=f"\u691c\u51fa {name}") for name, rung in ladder.rungs.items()
     }
     wide = replace(ladder, rungs=rungs)
-    lines = overview(wide)[1].splitlines()
+    lines = overview(wide, find(wide), find_top1(wide))[1].splitlines()
     assert max(map(cell_len, lines)) <= 100
     text = "\n".join(lines)
     for table in tables_of(wide, find(wide), find_top1(wide)):
@@ -91,7 +91,7 @@ def test_a_terminal_of_100_columns_shows_every_figure_whole(ladder: LadderResult
 def test_brackets_in_a_label_are_no_markup(ladder: LadderResults) -> None:
     rung = replace(ladder.rungs["b_standard"], label="[red]B[/red] :cat:")
     named = replace(ladder, rungs={**ladder.rungs, "b_standard": rung})
-    assert "[red]B[/red]" in overview(named)[1]
+    assert "[red]B[/red]" in overview(named, find(named), find_top1(named))[1]
 
 
 def test_few_seeds_are_told_rung_by_rung(tmp_path: Path) -> None:
@@ -99,7 +99,8 @@ def test_few_seeds_are_told_rung_by_rung(tmp_path: Path) -> None:
     for seed in range(1, 6):
         path = folder / f"seed{seed}/b_standard/detection/cell.json"
         drawn.write(path, {**json.loads(path.read_text()), "status": "failed"})
-    _, screen = overview(read_results(folder))
+    results = read_results(folder)
+    _, screen = overview(results, find(results), find_top1(results))
     lines = screen.split("detection: difference")[1].split("segmentation:")[0].splitlines()
     few, six, _ = (line for line in lines if "mAP" in line)
     assert "| B-standard " in few

@@ -14,12 +14,12 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.ladder.folder import PRETRAINING, Selection, TaskKind
+from bag_of_transfer.ladder.metrics import shown_metrics
 from bag_of_transfer.ladder.plan.checks import check_folder_name, check_keys, existing_config
 
 __all__ = ["Task", "read_tasks", "selection_of"]
 
 KINDS: dict[str, TaskKind] = {"mmdet": "det", "mmseg": "seg"}
-METRICS = {"CocoBoxMetric": ("AP",), "VocMetric": ("mAP_voc07",), "SegMetric": ("pixAcc", "mIoU")}
 KEYS = {"config", "cfg_options", "published_split"}
 
 
@@ -105,13 +105,14 @@ def _metrics(cfg: Config, where: str) -> tuple[str, ...]:
     judge_in_percent(cfg)
     evaluator = cfg.get("test_evaluator") or {}
     kind = evaluator.get("type") if isinstance(evaluator, Mapping) else "a list"
-    if kind not in METRICS:
+    metrics = shown_metrics(kind)
+    if not metrics:
         mend = (
             "state one, VocMetric, CocoBoxMetric or SegMetric; mmdet's VOCMetric and CocoMetric of "
             "boxes and mmseg's IoUMetric count as these"
         )
         raise UserError(f"its test_evaluator is {kind}", where, mend)
-    return METRICS[kind]
+    return metrics
 
 
 def _check_val(cfg: Config, where: str) -> None:

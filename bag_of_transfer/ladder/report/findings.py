@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import is_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SeedKind
+from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.report.cell_files import read_card, read_per_image
-from bag_of_transfer.ladder.report.results import TOP1, CellResult, LadderResults, TaskResults
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults, TaskResults
 from bag_of_transfer.ladder.statistics.correlation import RankCorrelation, rank_correlation
 from bag_of_transfer.ladder.statistics.over_images import (
     BootstrapInterval,
@@ -39,9 +41,6 @@ __all__ = ["Finding", "Top1", "find", "find_top1", "seed_kinds"]
 
 # metrics.json is rounded to 4 digits; a larger gap means two different sets of detections.
 SAME_POINTS = 0.01
-# Of which metric the interval over images is: that of the 11 points holds too little of what it
-# promises (bag_of_transfer/ladder/statistics/resampled_boxes.py), that of the area does not.
-RESAMPLED = {"mAP_voc07": "mAP_area"}
 
 
 @dataclass(frozen=True)
@@ -67,18 +66,27 @@ class Finding:
 class Top1:
     """Top-1 of the rungs' classifiers in percent.
 
-    ``measured`` is from this ladder's pretrainings; ``stated`` is what the card of a public file
-    says, on that file's own data.
+    ``measured`` is from this ladder's pretrainings; ``on_cards`` is what the cards of public files
+    say, by seed, on those files' own data.
     """
 
     measured: Mapping[str, Spread]
-    stated: Mapping[str, float]
+    on_cards: Mapping[str, Mapping[int, float]]
+
+    @property
+    def stated(self) -> dict[str, float]:
+        """What the newest card of each public file says."""
+        return {rung: list(by_seed.values())[-1] for rung, by_seed in self.on_cards.items()}
+
+    def by_seed(self, rung: str) -> dict[int, float]:
+        """Return a rung's values by seed: the measured ones, or else its cards'."""
+        return dict(self.measured[rung].by_seed or self.on_cards.get(rung, {}))
 
     @property
     def comparable(self) -> dict[str, float]:
         """Means on one scale: the measured ones, or where there is none the cards'."""
         means = {rung: each.mean for rung, each in self.measured.items() if each.mean is not None}
-        return means or dict(self.stated)
+        return means or self.stated
 
 
 def seed_kinds(ladder: LadderResults) -> dict[str, SeedKind]:
@@ -89,12 +97,12 @@ def seed_kinds(ladder: LadderResults) -> dict[str, SeedKind]:
 def find_top1(ladder: LadderResults) -> Top1:
     """Collect the classifiers' top-1."""
     values = ladder.values(PRETRAINING, TOP1)
-    stated = {}
+    on_cards: dict[str, dict[int, float]] = {}
     for cell in ladder.cells_of(task=PRETRAINING):
         value = (read_card(cell).get("metrics") or {}).get(TOP1)
-        if not values[cell.rung] and isinstance(value, int | float):
-            stated[cell.rung] = float(value)
-    return Top1({each.rung: each for each in spreads(values, seed_kinds(ladder))}, stated)
+        if not values[cell.rung] and is_number(value):
+            on_cards.setdefault(cell.rung, {})[cell.seed] = float(value)
+    return Top1({each.rung: each for each in spreads(values, seed_kinds(ladder))}, on_cards)
 
 
 def find(ladder: LadderResults, num_resamples: int = 1000) -> list[Finding]:
@@ -133,7 +141,7 @@ def _over_images(
 ) -> tuple[dict[str, BootstrapInterval], dict[str, BootstrapInterval]]:
     cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task.name)}
     own, paired = {}, {}
-    metric = RESAMPLED.get(metric, metric)
+    metric = metric_of(metric).interval_of or metric
     for rung, each in spread.items():
         if each.n == 1:
             (seed,) = each.by_seed

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.machines import machine_notes
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
-from bag_of_transfer.ladder.report.tables import METRIC_NAMES
 from bag_of_transfer.ladder.statistics.over_seeds import MIN_SEEDS
 
 __all__ = ["footnotes", "undone", "undone_notes"]
@@ -67,8 +67,8 @@ def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> It
         )
     for metric, instead in dict(pair for pair in intervals if pair[0] != pair[1]).items():
         yield (
-            f"Beside {METRIC_NAMES.get(metric, metric)} the interval over test images is that of "
-            f"{METRIC_NAMES.get(instead, instead)}, whose own figure stands with it: the former "
+            f"Beside {label_of(metric)} the interval over test images is that of "
+            f"{label_of(instead)}, whose own figure stands with it: the former "
             "jumps where recall passes a multiple of 0.1, and its intervals promise too much."
         )
     if top1.stated:

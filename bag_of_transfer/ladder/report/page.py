@@ -9,13 +9,14 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.report import machines, page_data, repeat
 from bag_of_transfer.ladder.report.cell_files import damaged_files
 from bag_of_transfer.ladder.report.drawing import COLOURS, DARK, Plot, inline_svg
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import undone
 from bag_of_transfer.ladder.report.results import LadderResults
-from bag_of_transfer.ladder.report.tables import METRIC_NAMES, tables_of
+from bag_of_transfer.ladder.report.tables import tables_of
 from bag_of_transfer.ladder.statistics.over_seeds import verdict
 
 __all__ = ["render"]
@@ -103,7 +104,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["metric"] = lambda name: METRIC_NAMES.get(name, name)
+    made.filters["metric"] = label_of
     made.filters["pretty"] = lambda text: str(text).replace("+-", "\N{PLUS-MINUS SIGN}")
     return made
 

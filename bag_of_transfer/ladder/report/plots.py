@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bag_of_transfer.engine.json_file import is_number
 from bag_of_transfer.ladder.folder import PRETRAINING
+from bag_of_transfer.ladder.metrics import TOP1, label_of, metric_of
 from bag_of_transfer.ladder.report.cell_files import read_curve
 from bag_of_transfer.ladder.report.costs import pretraining_minutes
 from bag_of_transfer.ladder.report.drawing import (
@@ -26,16 +28,12 @@ from bag_of_transfer.ladder.report.drawing import (
     style_of,
 )
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import TOP1, CellResult, LadderResults
-from bag_of_transfer.ladder.report.tables import METRIC_NAMES
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 
 __all__ = ["class_changes", "draw_plots"]
 
 MAX_CLASSES = 20  # the largest changes; more rows cannot be read
 MAX_LABEL = 24  # characters
-# What per_class of metrics.json holds (detection/metrics.py, segmentation/metrics.py), by a task's
-# last metric.
-PER_CLASS = {"mAP_voc07": "AP (area)", "AP": "AP", "mIoU": "IoU"}
 
 
 def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
@@ -66,10 +64,6 @@ def _short(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _metric(metric: str) -> str:
-    return METRIC_NAMES.get(metric, metric)
-
-
 # ---- quality per rung ----
 
 
@@ -91,11 +85,11 @@ def _rungs(ladder: LadderResults, finding: Finding) -> Plot | None:
         axes.plot(spread.mean, row, markersize=8, linestyle="", **style)
     axes.set_yticks(range(len(there)), [_label(ladder, rung) for rung in there])
     axes.set_ylim(len(there) - 0.5, -0.5)
-    finish(axes, "\n".join([f"{_metric(finding.metric)} in %", *bars]), "")
+    finish(axes, "\n".join([f"{label_of(finding.metric)} in %", *bars]), "")
     said = "; ".join(f"{ladder.rungs[r].label} {s.mean:.2f} (n {s.n})" for r, s in there.items())
-    alt = ", ".join([f"{_metric(finding.metric)} per rung: mean, a tick per seed", *bars])
+    alt = ", ".join([f"{label_of(finding.metric)} per rung: mean, a tick per seed", *bars])
     alt = f"{alt}: {said}.".replace("\n", " ")
-    title = f"{_metric(finding.metric)} per rung"
+    title = f"{label_of(finding.metric)} per rung"
     return _plot("rungs", finding, title, alt, figure)
 
 
@@ -113,7 +107,7 @@ def _bar(finding: Finding, rung: str) -> tuple[Sequence[float], dict[str, Any], 
     # Around its own figure, not this plot's.
     ring = {"marker": "o", "markevery": [1], "fillstyle": "none", "linestyle": "--"}
     x = (images.low, images.estimate, images.high)
-    return x, ring, f"{means},\nof {_metric(images.metric)} (ring)"
+    return x, ring, f"{means},\nof {label_of(images.metric)} (ring)"
 
 
 # ---- does a better classifier carry over? ----
@@ -130,14 +124,14 @@ def _carry_over(ladder: LadderResults, finding: Finding, top1: Top1) -> Plot | N
         return None
     figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
     _scatter(axes, ladder, points)
-    finish(axes, "top-1 in %", f"{_metric(finding.metric)} in %")
+    finish(axes, "top-1 in %", f"{label_of(finding.metric)} in %")
     found = finding.correlation
     said = "rank correlation needs three rungs"
     if found is not None:
         said = f"Spearman's rho {found.rho:+.2f}, p = {found.p:.2g}, {found.n} rungs"
     axes.set_title(said, fontsize=10, color=INK, loc="left")
-    alt = f"Top-1 against {_metric(finding.metric)}, a point per rung: {said}."
-    title = f"Does a better classifier carry over to {_metric(finding.metric)}?"
+    alt = f"Top-1 against {label_of(finding.metric)}, a point per rung: {said}."
+    title = f"Does a better classifier carry over to {label_of(finding.metric)}?"
     return _plot("carry-over", finding, title, alt, figure)
 
 
@@ -162,12 +156,12 @@ def _cost(ladder: LadderResults, finding: Finding) -> Plot | None:
     _scatter(axes, ladder, points)
     taught = any(ladder.rungs[rung].teacher for rung in points)
     minutes_of = "pretraining in minutes" + (", teacher's included" if taught else "")
-    finish(axes, minutes_of, f"{_metric(finding.metric)} in %")
+    finish(axes, minutes_of, f"{label_of(finding.metric)} in %")
     said = "; ".join(
         f"{ladder.rungs[r].label} {x:.1f} minutes, {y:.2f}" for r, (x, y) in points.items()
     )
-    alt = f"{minutes_of.capitalize()}, against {_metric(finding.metric)}: {said}."
-    title = f"What pretraining costs, and the {_metric(finding.metric)}"
+    alt = f"{minutes_of.capitalize()}, against {label_of(finding.metric)}: {said}."
+    title = f"What pretraining costs, and the {label_of(finding.metric)}"
     return _plot("cost", finding, title, alt, figure)
 
 
@@ -213,7 +207,7 @@ def _classes(ladder: LadderResults, task: str) -> Plot | None:
             axes.plot(*zip(*points, strict=True), linestyle="", markersize=6, label=label, **style)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    what = PER_CLASS.get(ladder.tasks[task].metrics[-1], "the metric of each class")
+    what = metric_of(ladder.tasks[task].metrics[-1]).class_label
     finish(axes, f"{what}: points against {_label(ladder, ladder.reference)}", "")
     legend_above(axes)
     shown = "" if len(names) == len(changes) else f" ({len(names)} of {len(changes)}: both ends)"
@@ -234,7 +228,7 @@ def _curves(ladder: LadderResults, task: str) -> Plot | None:
     panels = {"loss": "training loss", "lr": "learning rate"}
     # Val may be read at the end alone, which is no curve.
     if any(len(points) > 1 for points in _points([curve for _, curve in curves], metric)):
-        panels = {metric: f"val {_metric(metric)} in %", **panels}
+        panels = {metric: f"val {label_of(metric)} in %", **panels}
     figure, rows = axes_of(len(panels), height=0.6 + 1.8 * len(panels) + 0.11 * len(ladder.rungs))
     for axes, (key, named) in zip(rows, panels.items(), strict=True):
         for rung, each in _by_rung(curves).items():
@@ -259,9 +253,7 @@ def _points(
     curves: Sequence[Sequence[Mapping[str, Any]]], key: str
 ) -> Iterator[list[tuple[float, float]]]:
     for curve in curves:
-        points = [
-            (line["epoch"], line[key]) for line in curve if isinstance(line.get(key), int | float)
-        ]
+        points = [(line["epoch"], line[key]) for line in curve if is_number(line.get(key))]
         if points:
             yield points
 

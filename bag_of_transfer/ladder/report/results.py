@@ -4,14 +4,13 @@
 and weights are not needed, so that a folder can be reported on any machine.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeGuard, TypeVar
+from typing import Any, Literal, TypeVar
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.json_file import is_number, read_json
 from bag_of_transfer.ladder.folder import (
     METRICS,
     PLAN,
@@ -27,11 +26,10 @@ from bag_of_transfer.ladder.folder import (
     TaskKind,
     cell_key,
 )
+from bag_of_transfer.ladder.metrics import TOP1
 
-__all__ = ["TOP1", "CellResult", "LadderResults", "RungResults", "TaskResults", "read_results"]
+__all__ = ["CellResult", "LadderResults", "RungResults", "TaskResults", "read_results"]
 
-# A pretraining cell's figure in the tables.
-TOP1 = "top1"
 MEND = "give the work dir of a tools/ladder.py run (work_dirs/NAME)"
 
 Word = TypeVar("Word", bound=str)
@@ -83,19 +81,19 @@ class CellResult:
     def metric(self, name: str) -> float | None:
         """Give a metric in percent; None where the cell is not done or has no such figure."""
         value = self.result.get("metrics", {}).get(name) if self.status == "done" else None
-        return float(value) if _is_number(value) else None
+        return float(value) if is_number(value) else None
 
     @property
     def per_class(self) -> dict[str, float]:
         """The task's metric by class, in percent; classes without objects have none."""
         found = self.result.get("per_class") or {}
-        return {name: float(value) for name, value in found.items() if _is_number(value)}
+        return {name: float(value) for name, value in found.items() if is_number(value)}
 
     @property
     def training_seconds(self) -> float | None:
         """How long training took, without evaluation; None where it was not recorded."""
         value = (self.record.get("train") or {}).get("seconds")
-        return float(value) if _is_number(value) else None
+        return float(value) if is_number(value) else None
 
 
 @dataclass(frozen=True)
@@ -276,11 +274,7 @@ def _check_figures(result: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
     if not isinstance(found, dict):
         raise ValueError(f"{METRICS}: no metrics")
     for name in wanted:
-        if not _is_number(found.get(name)):
+        if not is_number(found.get(name)):
             raise ValueError(f"{METRICS}: {name} is {found.get(name)!r}, no number")
     if not isinstance(result.get("per_class") or {}, dict):
         raise ValueError(f"{METRICS}: per_class is no object")
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

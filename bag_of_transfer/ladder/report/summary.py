@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
@@ -12,86 +12,66 @@ from rich.console import Console
 from rich.table import Table as Screen
 from rich.text import Text
 
-from bag_of_transfer.ladder.folder import PRETRAINING
-from bag_of_transfer.ladder.report.cell_files import read_card
-from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.metrics import TOP1
+from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, undone, undone_notes
-from bag_of_transfer.ladder.report.results import TOP1, LadderResults
+from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tables import Table, document, tables_of
+from bag_of_transfer.ladder.statistics.over_seeds import Comparison
 
-__all__ = ["overview", "paired_gains", "summarise"]
+__all__ = ["overview", "summarise"]
 
-Row = dict[str, dict[int, float]]  # column: seed: value
+Row = dict[str, dict[int, float]]  # column, or rung, to seed to value
 SPEED = "img/s"
 WIDTH = 100  # characters
 WORDS = ("rung", "verdict")  # columns without figures: their lines may be broken
 
 
-def summarise(ladder: LadderResults) -> dict[str, Any]:
+def summarise(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> dict[str, Any]:
     """Collect every finished cell's figures.
 
     Returns:
         ``{"reference": rung, "rows": {rung: {column: {seed: value}}}, "gains": ...}``; metrics in
         percent under the names of ``metrics.json``, behind the task's name where tasks share one;
-        ``top1`` of a file or model is what its card says; ``img/s`` is the first task's training
-        rate.
+        gains are differences to the reference, seed by seed, in percent points; ``top1`` of a file
+        or model is what its card says; ``img/s`` is the first task's training rate.
     """
-    names = [metric for task in ladder.tasks.values() for metric in task.metrics]
-    columns = {"top1": _top1(ladder)}
-    for task in ladder.tasks.values():
-        for metric in task.metrics:
-            column = metric if names.count(metric) == 1 else f"{task.name} {metric}"
-            columns[column] = ladder.values(task.name, metric)
-    columns[SPEED] = _speed(ladder)
-    rows = {
-        rung: {column: values[rung] for column, values in columns.items()} for rung in ladder.rungs
+    speed, columns = _speed(ladder), _columns(findings)
+    rows: dict[str, Row] = {}
+    for rung in ladder.rungs:
+        figures = {name: dict(each.spreads[rung].by_seed) for name, each in columns.items()}
+        rows[rung] = {TOP1: top1.by_seed(rung), **figures, SPEED: speed[rung]}
+    gains = {
+        rung: {name: _rounded(each.comparisons[rung]) for name, each in columns.items()}
+        for rung in ladder.rungs
+        if rung != ladder.reference
     }
+    return {"reference": ladder.reference, "rows": rows, "gains": gains}
+
+
+def _columns(findings: Sequence[Finding]) -> dict[str, Finding]:
+    names = [finding.metric for finding in findings]
     return {
-        "reference": ladder.reference,
-        "rows": rows,
-        "gains": paired_gains(rows, ladder.reference),
+        each.metric if names.count(each.metric) == 1 else f"{each.task.name} {each.metric}": each
+        for each in findings
     }
 
 
-def _top1(ladder: LadderResults) -> Row:
-    found = ladder.values(PRETRAINING, TOP1)
-    for cell in ladder.cells_of(task=PRETRAINING):
-        stated = (read_card(cell).get("metrics") or {}).get(TOP1)
-        if isinstance(stated, int | float) and ladder.rungs[cell.rung].kind != "config":
-            found[cell.rung][cell.seed] = stated
-    return found
+def _rounded(comparison: Comparison) -> dict[int, float]:
+    return {seed: round(value, 4) for seed, value in comparison.by_seed.items()}
 
 
 def _speed(ladder: LadderResults) -> Row:
-    found: Row = {rung: {} for rung in ladder.rungs}
+    rates: Row = {rung: {} for rung in ladder.rungs}
     for cell in ladder.cells_of(task=next(iter(ladder.tasks))):
         rate = (cell.record.get("train") or {}).get("img_per_s")
         if rate:
-            found[cell.rung][cell.seed] = rate
-    return found
+            rates[cell.rung][cell.seed] = rate
+    return rates
 
 
-def paired_gains(rows: Mapping[str, Row], reference: str) -> dict[str, Row]:
-    """Subtract the reference's value from each rung's, seed by seed, in points."""
-    base = rows[reference]
-    return {
-        rung: {
-            column: {
-                seed: round(value - base[column][seed], 4)
-                for seed, value in by_seed.items()
-                if seed in base[column]
-            }
-            for column, by_seed in row.items()
-            if column not in ("top1", SPEED)
-        }
-        for rung, row in rows.items()
-        if rung != reference
-    }
-
-
-def overview(ladder: LadderResults) -> tuple[str, str]:
-    """Give the report's tables and footnotes as Markdown, and for a terminal of 100 columns."""
-    findings, top1 = find(ladder), find_top1(ladder)
+def overview(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> tuple[str, str]:
+    """Return the report's tables and footnotes as Markdown, and for a terminal of 100 columns."""
     tables, notes = tables_of(ladder, findings, top1), footnotes(ladder, findings, top1)
     states = Counter(cell.status for cell in undone(ladder))
     counted = ", ".join(f"{number} {state}" for state, number in states.items())

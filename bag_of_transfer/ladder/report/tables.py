@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS, TaskKind
+from bag_of_transfer.ladder.metrics import TOP1, label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import TOP1, LadderResults, RungResults
+from bag_of_transfer.ladder.report.results import LadderResults, RungResults
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, verdict
 
 __all__ = [
-    "METRIC_NAMES",
     "NUMBERS",
     "Entry",
     "Table",
@@ -30,7 +30,6 @@ __all__ = [
     "tables_of",
 ]
 
-METRIC_NAMES = {"top1": "top-1", "mAP_voc07": "mAP (VOC07)", "mAP_area": "mAP (area)"}
 # The paper's tables: 8 is Faster R-CNN, 9 is FCN.
 NUMBERS: dict[TaskKind, int] = {"det": 8, "seg": 9}
 WORK: dict[TaskKind, str] = {"det": "detection", "seg": "segmentation"}
@@ -60,9 +59,9 @@ def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -
     published = [key for key in (TOP1, *task.metrics) if _any_published(ladder, key)]
     columns = ["rung"]
     for key in (TOP1, *task.metrics):
-        columns.append(METRIC_NAMES.get(key, key))
+        columns.append(label_of(key))
         if key in published:
-            columns.append(f"{METRIC_NAMES.get(key, key)}, published")
+            columns.append(f"{label_of(key)}, published")
     rows = []
     for number, rung in enumerate(ladder.rungs.values()):
         row = [Entry(rung.label, number, remark=_kind_of(rung))]
@@ -109,7 +108,7 @@ def _named(images: BootstrapInterval, metric: str, sign: str = "") -> str:
     """Name an interval's metric and give its figure where it is not the table's."""
     if images.metric == metric:
         return ""
-    return f"{METRIC_NAMES.get(images.metric, images.metric)} {images.estimate:{sign}.2f}, "
+    return f"{label_of(images.metric)} {images.estimate:{sign}.2f}, "
 
 
 def _limits(images: BootstrapInterval, sign: str = "") -> str:
@@ -142,7 +141,7 @@ def _difference(
     ladder: LadderResults, finding: Finding, comparison: Comparison, number: int
 ) -> tuple[Entry, ...]:
     name = Entry(ladder.rungs[comparison.rung].label, number)
-    metric = METRIC_NAMES.get(finding.metric, finding.metric)
+    metric = label_of(finding.metric)
     seeds = Entry(f"{comparison.n} of {finding.num_planned}", comparison.n, comparison.kind)
     if comparison.mean is None:
         blank = Entry("unmeasured"), Entry(""), Entry("")

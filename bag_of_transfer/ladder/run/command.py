@@ -18,6 +18,7 @@ from bag_of_transfer.ladder.plan.cells import Cell, plan
 from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
 from bag_of_transfer.ladder.plan.splits import check_splits
+from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
 from bag_of_transfer.ladder.run import status
@@ -264,9 +265,10 @@ def _say(cells: Sequence[Cell], before: Mapping[str, status.Status], jobs: int) 
 
 
 def _summarise(cells: Sequence[Cell], root: Path) -> None:
-    found = read_results(root)
-    write_json(root / "summary.json", summarise(found))
-    document, on_screen = overview(found)
+    results = read_results(root)
+    findings, top1 = find(results), find_top1(results)
+    write_json(root / "summary.json", summarise(results, findings, top1))
+    document, on_screen = overview(results, findings, top1)
     write_text(root / "summary.md", document)
     sheets = draw_sheets(cells, root / PICTURES)
     print(f"\n{on_screen}\n\n{root}/summary.json, {len(sheets)} pictures in {root}/{PICTURES}")

@@ -19,6 +19,7 @@ from numpy import ndarray
 from scipy.sparse import coo_array, csr_array
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.metrics import METRICS, AverageRule
 from bag_of_transfer.ladder.statistics.over_images import PerImage, mean_over_classes
 
 __all__ = ["HIT", "MISS", "NEITHER", "BoxMatches", "average_precisions", "detection_metric"]
@@ -28,19 +29,12 @@ HIT, MISS, NEITHER = 1, 0, -1
 
 # How AP comes from the curve: the mean of the best precisions from these recalls on, or, None,
 # the area below.  As floating-point numbers they are mmdet's and pycocotools' own.
-RECALLS: dict[str, ndarray | None] = {
+RECALLS: dict[AverageRule, ndarray | None] = {
     "voc07": np.arange(0, 1 + 1e-3, 0.1),
     "coco": np.linspace(0, 1, 101),
     "area": None,
 }
-# Metric: (rule, which of the IoUs that were matched at).  COCO's are 0.50, 0.55 to 0.95.
-METRICS = {
-    "mAP_voc07": ("voc07", [0]),
-    "mAP_area": ("area", [0]),
-    "AP": ("coco", [*range(10)]),
-    "AP50": ("coco", [0]),
-    "AP75": ("coco", [5]),
-}
+BOX_METRICS = {name: row.boxes for name, row in METRICS.items() if row.boxes}
 
 
 @dataclass(frozen=True)
@@ -86,26 +80,28 @@ def detection_metric(name: str, images: Sequence[str], matches: Sequence[BoxMatc
     Raises:
         UserError: If the name is another, or the images or IoUs are not as many as needed.
     """
-    if name not in METRICS:
-        raise UserError(f"no metric is called {name!r}", "detection", f"take {', '.join(METRICS)}")
-    rule, ious = METRICS[name]
-    needed = 10 if rule == "coco" else 1
-    if len(matches) != needed:
-        what = f"matches at {len(matches)} IoUs, but it takes {needed}"
+    average = BOX_METRICS.get(name)
+    if average is None:
+        known = ", ".join(BOX_METRICS)
+        raise UserError(f"no metric is called {name!r}", "detection", f"take {known}")
+    if len(matches) != average.num_ious:
+        what = f"matches at {len(matches)} IoUs, but it takes {average.num_ious}"
         raise UserError(what, name, "match again")
     if len(images) != len(matches[0].num_true):
         what = f"{len(images)} names for {len(matches[0].num_true)} images"
         raise UserError(what, name, "name each image once")
-    curves = [(_curves(matches[i]), matches[i].num_true) for i in ious]
+    curves = [(_curves(matches[i]), matches[i].num_true) for i in average.used]
 
     def compute(times: ndarray) -> ndarray:
-        found = [mean_over_classes(_by_class(each, true, times, rule)) for each, true in curves]
+        found = [
+            mean_over_classes(_by_class(each, true, times, average.rule)) for each, true in curves
+        ]
         return np.mean(found, axis=0)
 
     return PerImage(name, tuple(images), compute)
 
 
-def average_precisions(matches: BoxMatches, times: ndarray, rule: str) -> ndarray:
+def average_precisions(matches: BoxMatches, times: ndarray, rule: AverageRule) -> ndarray:
     """AP of each class in percent, [R K]; nan for a class without an object.
 
     Args:
@@ -140,7 +136,9 @@ def _curve(matches: BoxMatches, label: int) -> _Curve:
     return _Curve(image[hit], csr_array(misses))
 
 
-def _by_class(curves: list[_Curve], num_true: ndarray, times: ndarray, rule: str) -> ndarray:
+def _by_class(
+    curves: list[_Curve], num_true: ndarray, times: ndarray, rule: AverageRule
+) -> ndarray:
     there = times @ num_true
     each = [_class_ap(one, there[:, k], times, RECALLS[rule]) for k, one in enumerate(curves)]
     return 100 * np.stack(each, axis=1)

@@ -10,11 +10,12 @@ import numpy as np
 from numpy import ndarray
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.metrics import METRICS
 from bag_of_transfer.ladder.statistics.over_images import PerImage, mean_over_classes
 
 __all__ = ["count_confusions", "segmentation_metric"]
 
-NAMES = ("pixAcc", "mIoU", "mAcc")
+NAMES = tuple(name for name, row in METRICS.items() if row.masks)
 
 
 def count_confusions(confusions: ndarray) -> ndarray:

@@ -1,0 +1,101 @@
+"""The metrics that a ladder knows, a row each; all in percent, larger is better."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "METRICS",
+    "TOP1",
+    "AverageRule",
+    "BoxAverage",
+    "Metric",
+    "label_of",
+    "metric_of",
+    "shown_metrics",
+]
+
+TOP1 = "top1"  # of a pretraining
+AverageRule = Literal["voc07", "area", "coco"]
+
+
+@dataclass(frozen=True)
+class BoxAverage:
+    """How a mean average precision is computed again from matched boxes.
+
+    Args:
+        rule: How AP comes from the curve; see ``statistics/resampled_boxes.py``.
+        num_ious: Number of IoUs that boxes are matched at.
+        used: Those of them that count.
+    """
+
+    rule: AverageRule
+    num_ious: int = 1
+    used: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of ``metrics.json``.
+
+    Args:
+        name: Its key there.
+        label: Its name in tables and plots.
+        evaluator: The evaluator of a task whose tables show it; "" for none.
+        class_label: Name of what ``per_class`` holds where it is the last metric of its task.
+        interval_of: The metric whose interval over test images stands beside it; "": its own.
+        boxes: How it is computed again from matched boxes, if it can be.
+        masks: Whether it is computed again from pixel counts.
+    """
+
+    name: str
+    label: str
+    evaluator: str = ""
+    class_label: str = "the metric of each class"
+    interval_of: str = ""
+    boxes: BoxAverage | None = None
+    masks: bool = False
+
+
+_ROWS = (
+    Metric(TOP1, "top-1"),
+    # Intervals of the 11 points cover the truth too rarely, those of the area do not: see
+    # statistics/resampled_boxes.py.
+    Metric(
+        "mAP_voc07",
+        "mAP (VOC07)",
+        evaluator="VocMetric",
+        class_label="AP (area)",
+        interval_of="mAP_area",
+        boxes=BoxAverage("voc07"),
+    ),
+    Metric("mAP_area", "mAP (area)", boxes=BoxAverage("area")),
+    # COCO's IoUs are 0.50, 0.55 to 0.95.
+    Metric(
+        "AP",
+        "AP",
+        evaluator="CocoBoxMetric",
+        class_label="AP",
+        boxes=BoxAverage("coco", 10, tuple(range(10))),
+    ),
+    Metric("AP50", "AP50", boxes=BoxAverage("coco", 10, (0,))),
+    Metric("AP75", "AP75", boxes=BoxAverage("coco", 10, (5,))),
+    Metric("pixAcc", "pixAcc", evaluator="SegMetric", masks=True),
+    Metric("mIoU", "mIoU", evaluator="SegMetric", class_label="IoU", masks=True),
+    Metric("mAcc", "mAcc", masks=True),
+)
+METRICS = {row.name: row for row in _ROWS}
+
+
+def metric_of(name: str) -> Metric:
+    """Return a metric's row; one of its name alone for a metric that is not known here."""
+    return METRICS.get(name) or Metric(name, name)
+
+
+def label_of(name: str) -> str:
+    """Return a metric's name in tables and plots."""
+    return metric_of(name).label
+
+
+def shown_metrics(evaluator: object) -> tuple[str, ...]:
+    """Return the metrics that tables show of an evaluator, the last one with values by class."""
+    return tuple(row.name for row in _ROWS if row.evaluator and row.evaluator == evaluator)
