@@ -1,0 +1,193 @@
+auto_scale_lr=dict(
+    base_batch_size=256,
+    enable=False)
+classes=(
+    'bars',
+    'dots',
+    )
+custom_hooks=[
+    dict(type='EpochSeed'),
+    dict(type='SyncRunningStats'),
+    dict(type='LookAtSplits'),
+    dict(type='ProgressHook'),
+    dict(type='RunRecorder'),
+    dict(type='TrickAudit'),
+    ]
+custom_imports=dict(
+    allow_failed_imports=False,
+    imports=[
+        'backbones',
+        'classification',
+        'engine.schedules',
+        ])
+default_hooks=dict(
+    checkpoint=dict(
+        interval=4,
+        max_keep_ckpts=1,
+        rule='greater',
+        save_best='auto',
+        type='SafeCheckpointHook'),
+    logger=dict(
+        interval=50,
+        type='LoggerHook'),
+    param_scheduler=dict(
+        type='ParamSchedulerHook'),
+    runtime_info=dict(
+        type='RuntimeInfoHook'),
+    sampler_seed=dict(
+        type='DistSamplerSeedHook'),
+    timer=dict(
+        type='IterTimerHook'))
+default_scope='mmengine'
+env_cfg=dict(
+    cudnn_benchmark=False,
+    dist_cfg=dict(
+        backend='nccl'),
+    mp_cfg=dict(
+        mp_start_method='fork',
+        opencv_num_threads=0))
+experiment_name='8776_0'
+launcher='none'
+log_level='INFO'
+log_processor=dict(
+    by_epoch=True,
+    window_size=20)
+lr_rule=dict(
+    accumulation=1,
+    base_batch_size=256,
+    effective=0.025,
+    lr=1.6,
+    per_device=4,
+    world=1)
+model=dict(
+    backbone=dict(
+        base_channels=2,
+        depth=18,
+        stem_channels=4,
+        type='ResNetD',
+        zero_init_residual=True),
+    data_preprocessor=dict(
+        mean=[
+            123.68,
+            116.779,
+            103.939,
+            ],
+        std=[
+            58.393,
+            57.12,
+            57.375,
+            ],
+        type='ClassificationPreprocessor'),
+    head=dict(
+        num_classes=2,
+        type='LinearHead'),
+    label_smoothing=dict(
+        eps=0.1,
+        form='paper'),
+    mixup=dict(
+        alpha=0.2,
+        off_epochs=0),
+    type='ImageClassifier')
+num_train_images=4
+optim_wrapper=dict(
+    optimizer=dict(
+        lr=0.025,
+        momentum=0.9,
+        nesterov=True,
+        type='SGD',
+        weight_decay=0.0001),
+    paramwise_cfg=dict(
+        bias_decay_mult=0.0,
+        norm_decay_mult=0.0),
+    type='OptimWrapper')
+param_scheduler=[
+    dict(milestones=[
+            8,
+            ],
+        type='MultiStepLR'),
+    ]
+randomness=dict(
+    seed=0)
+task='cls'
+to_tensor=dict(
+    type='torchvision/PILToTensor')
+train_cfg=dict(
+    max_epochs=8,
+    type='EpochBasedTrainLoop',
+    val_interval=4)
+train_dataloader=dict(
+    batch_size=4,
+    collate_fn=dict(
+        type='default_collate'),
+    dataset=dict(
+        max_unreadable=10,
+        pipeline=[
+            dict(scale=(
+                    0.3,
+                    1.0,
+                    ),
+                size=32,
+                type='torchvision/RandomResizedCrop'),
+            dict(type='torchvision/PILToTensor'),
+            ],
+        root='data/demo/classification/train',
+        type='ImageFolder'),
+    drop_last=True,
+    num_workers=0,
+    persistent_workers=False,
+    sampler=dict(
+        shuffle=True,
+        type='DefaultSampler'),
+    worker_init_fn=dict(
+        type='seed_worker'))
+train_pipeline=[
+    dict(scale=(
+            0.3,
+            1.0,
+            ),
+        size=32,
+        type='torchvision/RandomResizedCrop'),
+    dict(type='torchvision/PILToTensor'),
+    ]
+val_cfg=dict(
+    type='ValLoop')
+val_dataloader=dict(
+    batch_size=4,
+    collate_fn=dict(
+        type='default_collate'),
+    dataset=dict(
+        classes_from='data/demo/classification/train',
+        max_unreadable=10,
+        pipeline=[
+            dict(size=(
+                    32,
+                    32,
+                    ),
+                type='torchvision/Resize'),
+            dict(type='torchvision/PILToTensor'),
+            ],
+        root='data/demo/classification/val',
+        type='ImageFolder'),
+    num_workers=0,
+    sampler=dict(
+        shuffle=False,
+        type='DefaultSampler'))
+val_evaluator=dict(
+    type='TopK')
+val_pipeline=[
+    dict(size=(
+            32,
+            32,
+            ),
+        type='torchvision/Resize'),
+    dict(type='torchvision/PILToTensor'),
+    ]
+vis_backends=[
+    dict(type='LocalVisBackend'),
+    ]
+visualizer=dict(
+    type='Visualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend'),
+        ])
+work_dir='work_dirs/cls'

@@ -1,0 +1,308 @@
+auto_scale_lr=dict(
+    base_batch_size=16,
+    enable=False)
+backbone_file=dict(
+    changed=[
+        'model.backbone.in_channels: 3',
+        ],
+    path='backbones/exported.safetensors',
+    sha256='0fda7ababd9f4fb09f769120879be07cc9e19690cbf4e6452537f97ff05ed4be')
+classes=(
+    'background',
+    'bars',
+    'dots',
+    )
+custom_hooks=[
+    dict(type='EpochSeed'),
+    dict(type='SyncRunningStats'),
+    dict(type='LookAtSplits'),
+    dict(type='ProgressHook'),
+    dict(type='RunRecorder'),
+    dict(type='TrickAudit'),
+    ]
+custom_imports=dict(
+    allow_failed_imports=False,
+    imports=[
+        'backbones',
+        'segmentation',
+        'segmentation.heads',
+        ])
+data_root='data/demo/segmentation'
+default_hooks=dict(
+    checkpoint=dict(
+        interval=40,
+        max_keep_ckpts=1,
+        rule='greater',
+        save_best='mIoU',
+        save_optimizer=False,
+        type='SafeCheckpointHook'),
+    logger=dict(
+        interval=50,
+        type='LoggerHook'),
+    param_scheduler=dict(
+        type='ParamSchedulerHook'),
+    runtime_info=dict(
+        type='RuntimeInfoHook'),
+    sampler_seed=dict(
+        type='DistSamplerSeedHook'),
+    timer=dict(
+        type='IterTimerHook'))
+default_scope='mmseg'
+env_cfg=dict(
+    cudnn_benchmark=False,
+    dist_cfg=dict(
+        backend='nccl'),
+    mp_cfg=dict(
+        mp_start_method='fork',
+        opencv_num_threads=0))
+experiment_name='9447_0'
+launcher='none'
+log_level='INFO'
+log_processor=dict(
+    by_epoch=True,
+    window_size=20)
+lr_rule=dict(
+    accumulation=1,
+    base_batch_size=16,
+    effective=0.1,
+    lr=0.8,
+    per_device=2,
+    world=1)
+model=dict(
+    auxiliary_head=dict(
+        align_corners=False,
+        channels=4,
+        concat_input=False,
+        dropout_ratio=0.1,
+        in_channels=8,
+        in_index=2,
+        loss_decode=dict(
+            loss_weight=0.4,
+            type='CrossEntropyLoss',
+            use_sigmoid=False),
+        norm_cfg=dict(
+            requires_grad=True,
+            type='BN'),
+        num_classes=3,
+        num_convs=1,
+        type='FCNHead'),
+    backbone=dict(
+        base_channels=2,
+        contract_dilation=True,
+        depth=18,
+        dilations=(
+            1,
+            1,
+            2,
+            4,
+            ),
+        in_channels=3,
+        init_cfg=dict(
+            checkpoint='backbones/exported.safetensors',
+            type='BackboneFile'),
+        norm_cfg=dict(
+            requires_grad=True,
+            type='BN'),
+        norm_eval=False,
+        num_stages=4,
+        out_indices=(
+            0,
+            1,
+            2,
+            3,
+            ),
+        stem_channels=4,
+        strides=(
+            1,
+            2,
+            1,
+            1,
+            ),
+        type='ResNetD'),
+    data_preprocessor=dict(
+        bgr_to_rgb=True,
+        mean=[
+            123.68,
+            116.779,
+            103.939,
+            ],
+        pad_val=0,
+        seg_pad_val=255,
+        size=(
+            48,
+            48,
+            ),
+        std=[
+            58.393,
+            57.12,
+            57.375,
+            ],
+        type='SegDataPreProcessor'),
+    decode_head=dict(
+        align_corners=False,
+        channels=4,
+        concat_input=False,
+        dropout_ratio=0.1,
+        in_channels=16,
+        in_index=3,
+        loss_decode=dict(
+            loss_weight=1.0,
+            type='CrossEntropyLoss',
+            use_sigmoid=False),
+        norm_cfg=dict(
+            requires_grad=True,
+            type='BN'),
+        num_classes=3,
+        num_convs=1,
+        type='FCNHead'),
+    test_cfg=dict(
+        mode='whole'),
+    train_cfg=dict(
+        ),
+    type='EncoderDecoder')
+norm_cfg=dict(
+    requires_grad=True,
+    type='BN')
+num_train_images=4
+optim_wrapper=dict(
+    optimizer=dict(
+        lr=0.1,
+        momentum=0.9,
+        type='SGD',
+        weight_decay=0.0001),
+    type='OptimWrapper')
+param_scheduler=[
+    dict(convert_to_iter_based=True,
+        eta_min=0.0,
+        power=0.9,
+        type='PolyLR'),
+    ]
+randomness=dict(
+    seed=0)
+splits='ImageSets/Segmentation'
+task='seg'
+test_cfg=dict(
+    type='TestLoop')
+test_dataloader=dict(
+    batch_size=4,
+    dataset=dict(
+        data_root='data/demo/segmentation',
+        indices=2,
+        pipeline=[
+            dict(type='ReadImage'),
+            dict(type='ReadMask'),
+            dict(type='PackSegInputs'),
+            ],
+        split='ImageSets/Segmentation/test.txt',
+        test_mode=True,
+        type='MaskFolder'),
+    num_workers=0,
+    sampler=dict(
+        shuffle=False,
+        type='DefaultSampler'))
+test_evaluator=dict(
+    type='SegMetric')
+test_pipeline=[
+    dict(type='ReadImage'),
+    dict(type='ReadMask'),
+    dict(type='PackSegInputs'),
+    ]
+train_cfg=dict(
+    max_epochs=40,
+    type='EpochBasedTrainLoop',
+    val_interval=40)
+train_dataloader=dict(
+    batch_size=2,
+    dataset=dict(
+        data_root='data/demo/segmentation',
+        indices=4,
+        pipeline=[
+            dict(type='ReadImage'),
+            dict(type='ReadMask'),
+            dict(crop_size=(
+                    48,
+                    48,
+                    ),
+                type='RandomCrop'),
+            dict(type='PackSegInputs'),
+            ],
+        split='ImageSets/Segmentation/train.txt',
+        type='MaskFolder'),
+    num_workers=0,
+    persistent_workers=False,
+    sampler=dict(
+        shuffle=True,
+        type='DefaultSampler'),
+    worker_init_fn=dict(
+        type='seed_worker'))
+train_pipeline=[
+    dict(type='ReadImage'),
+    dict(type='ReadMask'),
+    dict(crop_size=(
+            48,
+            48,
+            ),
+        type='RandomCrop'),
+    dict(type='PackSegInputs'),
+    ]
+tta_model=dict(
+    type='SegTTAModel')
+tta_pipeline=[
+    dict(type='ReadImage'),
+    dict(transforms=[
+            [
+                    dict(keep_ratio=True,
+                        scale_factor=0.75,
+                        type='Resize'),
+                    dict(keep_ratio=True,
+                        scale_factor=1.0,
+                        type='Resize'),
+                    dict(keep_ratio=True,
+                        scale_factor=1.5,
+                        type='Resize'),
+                    ],
+            [
+                    dict(prob=0.0,
+                        type='RandomFlip'),
+                    dict(prob=1.0,
+                        type='RandomFlip'),
+                    ],
+            [
+                    dict(type='ReadMask'),
+                    ],
+            [
+                    dict(type='PackSegInputs'),
+                    ],
+            ],
+        type='TestTimeAug'),
+    ]
+val_cfg=dict(
+    type='ValLoop')
+val_dataloader=dict(
+    batch_size=4,
+    dataset=dict(
+        data_root='data/demo/segmentation',
+        indices=2,
+        pipeline=[
+            dict(type='ReadImage'),
+            dict(type='ReadMask'),
+            dict(type='PackSegInputs'),
+            ],
+        split='ImageSets/Segmentation/val.txt',
+        test_mode=True,
+        type='MaskFolder'),
+    num_workers=0,
+    sampler=dict(
+        shuffle=False,
+        type='DefaultSampler'))
+val_evaluator=dict(
+    type='SegMetric')
+vis_backends=[
+    dict(type='LocalVisBackend'),
+    ]
+visualizer=dict(
+    type='Visualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend'),
+        ])
+work_dir='work_dirs/seg'
