@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 
 from bag_of_transfer.engine.cli import set_data_root
 from bag_of_transfer.engine.config_values import check_sections, check_values, settle_whole_numbers
+from bag_of_transfer.engine.custom_imports import import_stated
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.overrides import apply_overrides
@@ -103,7 +104,10 @@ def read_config(path: Path, import_named: bool = True) -> Config:
     hush(MMLogger.get_current_instance())
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
-            return Config.fromfile(path, import_custom_modules=import_named)
+            cfg = Config.fromfile(path, import_custom_modules=False)
+            if import_named and cfg.get("custom_imports"):
+                cfg.custom_imports = import_stated(cfg.custom_imports)
+            return cfg
     except FileNotFoundError as error:
         raise UserError("a base of the config is missing", path, str(error)) from error
     except UserError:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
-from mmengine.utils import import_modules_from_strings
 
 from bag_of_transfer.engine.config_vocabulary import FREE_FORM, known_children
+from bag_of_transfer.engine.custom_imports import import_stated
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.leftovers import changes_type, drop_leftovers
 
@@ -65,7 +65,7 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
     old = dict(cfg.items())
     new = _merge(old, tree)
     if "custom_imports" in tree:
-        _import(new["custom_imports"])
+        new["custom_imports"] = _import(new["custom_imports"])
     dropped = list(drop_leftovers(old, new, tree))
     for key, value in parsed.items():
         for parts in _paths(tuple(key.split(".")), value):
@@ -80,10 +80,10 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
     return set(parsed)
 
 
-def _import(stated: Any) -> None:
+def _import(stated: Any) -> dict[str, Any]:
     """Import what the command line names; a config's own were imported as it was read."""
     try:
-        import_modules_from_strings(**stated)
+        return import_stated(stated)
     except Exception as error:  # a module is code, and may fail in any way
         told = f"{type(error).__name__}, {error}".partition("\n")[0].replace(": ", ", ")
         mend = "name modules that Python finds and can import, `custom_imports.imports=[a.b]`"
