@@ -18,12 +18,10 @@ TASKS = {"mmengine": "cls"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print operations and parameters of backbone and head, at the size of the validation."""
+    """Print operations and parameters of backbone and head, at the size used in validation."""
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument("config", type=Path, help="classification config")
-    parser.add_argument(
-        "--shape", type=int, nargs=2, metavar=("H", "W"), help="[validation's crop]"
-    )
+    parser.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="[validation's]")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
     args = parser.parse_args(argv)
 
@@ -48,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(what, "--shape", "give more pixels") from error
     parts = (model, model.backbone)
     whole, backbone = (sum(p.numel() for p in part.parameters()) / 1e6 for part in parts)
-    # torch counts a multiply-add as two, the paper (table 5) as one.
+    # torch counts a multiply-add as two operations, the paper (table 5) as one.
     print(f"input       3 x {height} x {width}")
     print(
         f"GFLOPs      {counter.get_total_flops() / 2e9:.2f} (multiply-adds; norms, ReLU left out)"

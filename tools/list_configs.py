@@ -1,4 +1,4 @@
-"""List which config is which row of the paper's tables, with the published figures."""
+"""List the configs of the rows of the paper's tables, with the published figures."""
 
 import json
 import sys
@@ -15,12 +15,12 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the rows, as lines to read or as JSON."""
+    """Print the rows, as text or as JSON."""
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument(
-        "--table", metavar="N", choices=[*"123456789"], help="of table N (1 to 9) only"
+        "--table", metavar="N", choices=[*"123456789"], help="only rows of table N (1 to 9)"
     )
-    parser.add_argument("--json", action="store_true", help="all there is to know, as JSON")
+    parser.add_argument("--json", action="store_true", help="print all facts as JSON")
     args = parser.parse_args(argv)
 
     from bag_of_transfer.engine.paper_rows import paper_rows

@@ -1,8 +1,8 @@
 """Put data in place under DATA_ROOT/NAME, whole or not at all; a second call leaves it as it is.
 
-`demo` is drawn here. The others come from their official archives: those in --archives DIR, else
-downloaded into DATA_ROOT/downloads (a broken download goes on). Sizes, checksums and the official
-counts are compared. ImageNet asks for a log-in: fetch its three files by hand.
+`demo` is drawn. The others come from their official archives: those in --archives DIR, else
+downloaded into DATA_ROOT/downloads (a broken download is continued). Sizes, checksums and counts
+are compared with the official ones. ImageNet requires a log-in: fetch its three files by hand.
 """
 
 import os
@@ -21,16 +21,16 @@ GOLDEN = ROOT / "tests/golden/demo_manifest.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prepare the named data, unless it is there already."""
+    """Prepare a data set, unless it is already complete."""
     parser = cli.parser(__doc__, EXAMPLE)
-    parser.add_argument("name", choices=["demo", *DATA_SETS], help="which data")
+    parser.add_argument("name", choices=["demo", *DATA_SETS], help="data set")
     parser.add_argument("--archives", type=Path, metavar="DIR", help="folder of official archives")
     parser.add_argument(
         "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
     )
     parser.add_argument("--seed", type=int, default=0, help="demo: seed of the drawn pictures [0]")
     parser.add_argument(
-        "--update-golden", action="store_true", help="demo: write the committed hashes anew"
+        "--update-golden", action="store_true", help="demo: overwrite the committed hashes"
     )
     args = parser.parse_args(argv)
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.demo_world.prepare import prepare_demo
 
     data_root = args.data_root or Path(os.environ.get("DATA_ROOT") or "data")
-    # Resolved: a folder that is a link is filled where it points to, not replaced.
+    # Resolved: if the folder is a link, the files go where it points to.
     folder = (data_root / args.name).resolve()
     if args.name == "demo":
         prepare_demo(folder, args.seed, GOLDEN, args.update_golden)

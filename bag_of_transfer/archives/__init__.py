@@ -1,5 +1,5 @@
 """Public data sets from their official archives: checked, unpacked, arranged, counted.
 
-One way through: ``catalogue`` (what there is) -> ``prepare`` (what is done, in order) ->
+Read in this order: ``catalogue`` (the data sets) -> ``prepare`` (the steps) ->
 ``download`` or ``check``, ``unpack``, ``arrange``, ``counting``.
 """

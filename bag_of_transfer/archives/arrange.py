@@ -1,4 +1,4 @@
-"""From what the archives hold to the layouts that the configs read; within one file system.
+"""Move unpacked files into the layouts that the configs read, within one file system.
 
 The layouts, below DATA_ROOT/NAME:
 
@@ -18,14 +18,14 @@ __all__ = ["arrange_imagenet", "arrange_pets", "arrange_places365", "leave_as_un
 
 
 def leave_as_unpacked(root: Path) -> None:
-    """Do nothing: the archives have the layout already."""
+    """Do nothing: the archives already have the layout."""
 
 
 def arrange_imagenet(root: Path) -> None:
     """Sort ``val/ILSVRC2012_val_00000001.JPEG`` and so on into ``val/<wnid>/``.
 
     Line i of the development kit's ground truth is the number of image i's class; its
-    ``meta.mat`` tells which number is which WordNet id.
+    ``meta.mat`` lists the WordNet id of each number.
     """
     kit, val = root / "devkit", root / "val"
     wnids = _wnids(kit / "meta.mat")
@@ -75,18 +75,18 @@ def arrange_places365(root: Path) -> None:
 
 
 def _places_class(path: str) -> str:
-    """``/b/bakery/shop`` -> ``bakery-shop``: a class is one folder, not a folder in a folder."""
+    """Return ``bakery-shop`` for ``/b/bakery/shop``: each class is one folder."""
     _, *names = path.strip("/").split("/")
     return "-".join(names)
 
 
 def arrange_pets(root: Path) -> None:
-    """Lay out the Pets twice: as class folders, and in VOC's layout.
+    """Arrange the Pets twice: as class folders, and in VOC's layout.
 
-    ``{trainval,test}/<breed>/`` hold the images as hard links (copies where the file system has
-    none) of ``JPEGImages/``. ``SegmentationClass/`` holds the trimaps as they are: 1 pet,
-    2 background, 3 not told apart. ``Annotations/`` holds the boxes of heads, which are there for
-    nearly all of trainval and none of test: ``ImageSets/Main/trainval.txt`` names those.
+    ``{trainval,test}/<breed>/`` hold hard links to the images in ``JPEGImages/`` (copies where the
+    file system has no links). ``SegmentationClass/`` holds the official trimaps: 1 pet,
+    2 background, 3 either of them. ``Annotations/`` holds the boxes of heads, which exist for
+    nearly all images of trainval and none of test: ``ImageSets/Main/trainval.txt`` names those.
     """
     official = root / "annotations"
     os.rename(official / "trimaps", root / "SegmentationClass")
@@ -103,7 +103,7 @@ def arrange_pets(root: Path) -> None:
         if split == "trainval":
             _write_list(root / "ImageSets/Main/trainval.txt", [n for n in names if n in boxed])
     shutil.rmtree(official)
-    for file in (root / "JPEGImages").glob("*.mat"):  # three came along by mistake
+    for file in (root / "JPEGImages").glob("*.mat"):  # the archive holds three by mistake
         file.unlink()
 
 
@@ -112,8 +112,8 @@ def _write_list(path: Path, names: list[str]) -> None:
     path.write_text("".join(f"{name}\n" for name in names), encoding="ascii")
 
 
-def _link(there: Path, here: Path) -> None:
+def _link(source: Path, target: Path) -> None:
     try:
-        os.link(there, here)
+        os.link(source, target)
     except PermissionError:  # FAT and some network file systems have no hard links
-        shutil.copyfile(there, here)
+        shutil.copyfile(source, target)

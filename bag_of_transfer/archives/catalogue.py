@@ -1,10 +1,10 @@
-"""The six data sets, as their makers publish them.
+"""The six data sets, as their authors publish them.
 
 Sources.  MD5 and addresses: torchvision 0.29, ``datasets/{voc,imagenet,places365,
 oxford_iiit_pet}.py``.  Sizes, and SHA-256 where torchvision has no hash: tensorflow/datasets,
 ``url_checksums/{voc,coco,ade20k,oxford_iiit_pet,places365_small,imagenet2012}.txt``; other
-repositories that took the hashes of COCO's and ADE20K's archives have the same.  No source tells
-the size of ImageNet's development kit.  Counts: the data sets' pages.
+repositories with hashes of COCO's and ADE20K's archives have the same.  No source states the
+size of ImageNet's development kit.  Counts: the data sets' pages.
 """
 
 from bag_of_transfer.archives.arrange import (
@@ -25,7 +25,7 @@ from bag_of_transfer.archives.records import Archive, DataSet
 __all__ = ["DATA_SETS"]
 
 _VOC = "https://thor.robots.ox.ac.uk/pascal/VOC"
-_COCO = "http://images.cocodataset.org"  # its certificate is another host's: no https
+_COCO = "http://images.cocodataset.org"  # no https: its certificate is another host's
 _ADE = "http://data.csail.mit.edu/places/ADEchallenge"
 _PLACES = "http://data.csail.mit.edu/places/places365"
 _PETS = "https://www.robots.ox.ac.uk/~vgg/data/pets"
@@ -43,7 +43,7 @@ VOC = DataSet(
             holds="VOCdevkit/VOC2007/",
             becomes="VOCdevkit/VOC2007/",
         ),
-        Archive(  # into the same folder: it brings other images and lists
+        Archive(  # unpacked into the same folder: its images and lists are others
             name="VOCtest_06-Nov-2007.tar",
             url=f"{_VOC}/voc2007/VOCtest_06-Nov-2007.tar",
             size=451_020_800,

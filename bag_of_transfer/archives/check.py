@@ -1,4 +1,4 @@
-"""What can be said of archives before they are unpacked: there, whole by size, room for them."""
+"""Check archives before unpacking: all present, of the official size, and room on the disk."""
 
 import difflib
 import os
@@ -12,9 +12,9 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["UNPACKED_PER_BYTE", "check_sizes", "check_space", "find_archives"]
 
-# JPEGs are as large unpacked as packed.  The smallest, Places365's (26,103,685,120 bytes for
-# 1,803,460 images, catalogue.py), are 14.5 kB each, to which the disk's blocks of 4 kB add 2 kB on
-# average: 14 percent.
+# JPEGs are as large unpacked as packed.  The smallest are those of Places365 (26,103,685,120 bytes
+# for 1,803,460 images, catalogue.py): 14.5 kB each, to which the disk's blocks of 4 kB add 2 kB on
+# average, 14 percent.
 UNPACKED_PER_BYTE = 1.2
 
 
@@ -22,18 +22,18 @@ def find_archives(data_set: DataSet, folder: Path) -> dict[Archive, Path]:
     """Find all archives of a data set in a folder.
 
     Raises:
-        UserError: If the folder cannot be read, or archives are missing: all of them are named,
-            and what looks like another release of one.
+        UserError: If the folder cannot be read, or archives are missing.  The message names all
+            that are missing and files that look like another release of them.
     """
     try:
-        there = set(os.listdir(folder))
+        present = set(os.listdir(folder))
     except OSError as error:
         raise UserError(
             f"the folder of archives cannot be read ({error.strerror})", folder, "check --archives"
         ) from error
-    missing = [archive.name for archive in data_set.archives if archive.name not in there]
+    missing = [archive.name for archive in data_set.archives if archive.name not in present]
     if missing:
-        foreign = sorted(there - {archive.name for archive in data_set.archives})
+        foreign = sorted(present - {archive.name for archive in data_set.archives})
         like = {near for name in missing for near in difflib.get_close_matches(name, foreign, 1)}
         note = f"; {', '.join(sorted(like))} is another release" if like else ""
         raise UserError(
@@ -45,14 +45,14 @@ def find_archives(data_set: DataSet, folder: Path) -> dict[Archive, Path]:
 
 
 def check_sizes(paths: Mapping[Archive, Path], known: Mapping[str, DataSet]) -> None:
-    """Compare sizes with the official ones, which costs nothing.
+    """Compare the sizes with the official ones, which is fast.
 
     Args:
         paths: The archives on disk.
-        known: All data sets, to tell which file it is if it is another one.
+        known: All data sets, in which to look for a file that is not the expected one.
 
     Raises:
-        UserError: If one is cut off, of another release, or can't be read.
+        UserError: If an archive is cut off, of another release, or can't be read.
     """
     for archive, path in paths.items():
         try:
@@ -72,7 +72,7 @@ def check_sizes(paths: Mapping[Archive, Path], known: Mapping[str, DataSet]) -> 
 
 
 def _what_it_is(archive: Archive, path: Path, size: int, known: Mapping[str, DataSet]) -> str:
-    for other in (one for data_set in known.values() for one in data_set.archives):
+    for other in (archive for data_set in known.values() for archive in data_set.archives):
         if other.size == size:
             return f"of another release, by its size {other.name}"
     first = first_file(archive, path)
@@ -82,15 +82,15 @@ def _what_it_is(archive: Archive, path: Path, size: int, known: Mapping[str, Dat
 
 
 def check_space(folder: Path, unpack_bytes: int, download_bytes: int = 0) -> None:
-    """Ask the disk of ``folder`` whether all of it will fit.
+    """Check that the disk of ``folder`` has enough free space.
 
     Args:
-        folder: Where everything will lie; must exist.
-        unpack_bytes: Size of the archives, of which 1.2 times as much is unpacked.
-        download_bytes: What is still to be downloaded to the same disk.
+        folder: Folder for everything; must exist.
+        unpack_bytes: Size of the archives; unpacked files need 1.2 times as much.
+        download_bytes: Number of bytes still to be downloaded to the same disk.
 
     Raises:
-        UserError: If it will not.
+        UserError: If it has not.
     """
     needed = int(unpack_bytes * UNPACKED_PER_BYTE) + download_bytes
     free = shutil.disk_usage(folder).free

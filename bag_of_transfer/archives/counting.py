@@ -1,4 +1,4 @@
-"""What lies in a layout, in the terms of the official counts."""
+"""Count the files in a layout, to compare with the official counts."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ _IMAGES = (".jpg", ".jpeg", ".png")
 
 
 def count_class_folders(root: Path, first: str = "train", second: str = "val") -> dict[str, int]:
-    """Count images of two splits ``SPLIT/<class>/``, classes of the first and classes of both."""
+    """Count the images of two splits ``SPLIT/<class>/``, and the classes."""
     sizes = {
         split: {name: len(_stems(root / split / name, *_IMAGES)) for name in _folders(root / split)}
         for split in (first, second)
@@ -22,7 +22,7 @@ def count_class_folders(root: Path, first: str = "train", second: str = "val") -
 
 
 def count_voc(root: Path) -> dict[str, int]:
-    """Count what is listed and has its image and its annotation or mask."""
+    """Count the listed names that have an image and an annotation or mask."""
     voc07, voc12 = root / "VOCdevkit/VOC2007", root / "VOCdevkit/VOC2012"
     return {
         "VOC07+12 trainval": _num_listed(voc07, "Main/trainval")
@@ -34,7 +34,7 @@ def count_voc(root: Path) -> dict[str, int]:
 
 
 def count_coco(root: Path) -> dict[str, int]:
-    """Count images, and the two annotation files that detection reads."""
+    """Count the images, and the two annotation files that detection reads."""
     splits = ("train2017", "val2017")
     files = (root / f"annotations/instances_{split}.json" for split in splits)
     return {
@@ -44,7 +44,7 @@ def count_coco(root: Path) -> dict[str, int]:
 
 
 def count_ade20k(root: Path) -> dict[str, int]:
-    """Count images that have their mask."""
+    """Count the images that have a mask."""
     return {
         split: len(
             _stems(root / "images" / split, ".jpg") & _stems(root / "annotations" / split, ".png")
@@ -54,7 +54,7 @@ def count_ade20k(root: Path) -> dict[str, int]:
 
 
 def count_pets(root: Path) -> dict[str, int]:
-    """Count class folders, and what is listed and has its image and its trimap."""
+    """Count the class folders, and the listed names that have an image and a trimap."""
     counts = count_class_folders(root, "trainval", "test")
     return {
         "trainval": counts["trainval"],
@@ -71,8 +71,8 @@ def _num_listed(root: Path, split: str) -> int:
     if not path.is_file():
         return 0
     truth = ("Annotations", ".xml") if split.startswith("Main") else ("SegmentationClass", ".png")
-    there = _stems(root / "JPEGImages", ".jpg") & _stems(root / truth[0], truth[1])
-    return len(there.intersection(path.read_text(encoding="ascii").split()))
+    complete = _stems(root / "JPEGImages", ".jpg") & _stems(root / truth[0], truth[1])
+    return len(complete.intersection(path.read_text(encoding="ascii").split()))
 
 
 def _folders(root: Path) -> list[str]:
@@ -83,7 +83,7 @@ def _folders(root: Path) -> list[str]:
 
 
 def _stems(folder: Path, *suffixes: str) -> set[str]:
-    """Names without suffix of the files in a folder; names only, for the sake of millions."""
+    """Return the files' names without suffix; asks for names only, as there may be millions."""
     if not folder.is_dir():
         return set()
     split = (os.path.splitext(name) for name in os.listdir(folder))

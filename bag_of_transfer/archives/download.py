@@ -1,4 +1,4 @@
-"""Official files over HTTP: a broken transfer goes on where it stopped, also on another day."""
+"""Download official files over HTTP; a later run continues a broken transfer where it stopped."""
 
 import http.client
 import os
@@ -16,17 +16,17 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["bytes_missing", "download"]
 
-TIMEOUT_S = 60.0  # without a byte
-# Waits between tries of which none brings a byte; a try that brings some starts them anew.
+TIMEOUT_S = 60.0  # seconds without a byte
+# Waits between tries that bring no byte; after a try that brings some, they start again.
 WAITS_S = (1.0, 2.0, 4.0, 8.0)
 
 
 class _InterruptedError(Exception):
-    """The transfer stopped early; another try may go on."""
+    """The transfer stopped early; another try may continue it."""
 
 
 def bytes_missing(data_set: DataSet, folder: Path) -> int:
-    """Count the bytes that ``download`` will fetch, as far as sizes are known."""
+    """Return the number of bytes that ``download`` will fetch, as far as sizes are known."""
     return sum(
         max((archive.size or 0) - _size(_wanted(archive, folder)), 0)
         for archive in data_set.archives
@@ -36,12 +36,11 @@ def bytes_missing(data_set: DataSet, folder: Path) -> int:
 def download(data_set: DataSet, folder: Path) -> dict[Archive, Path]:
     """Fetch all archives of a data set that are not in ``folder`` yet.
 
-    A file has the suffix ``.part`` until it is whole; whether it is right, its hash tells while
-    it is unpacked.
+    A file has the suffix ``.part`` until it is complete; its hash is checked when it is unpacked.
 
     Raises:
-        UserError: If the data set asks for a log-in, an address can't be reached or offers a
-            file of another size.
+        UserError: If the data set requires a log-in, an address can't be reached or offers a file
+            of another size.
     """
     if data_set.login:
         names = ", ".join(archive.name for archive in data_set.archives)
@@ -99,11 +98,11 @@ def _append(archive: Archive, part: Path, step: Step) -> None:
     """Fetch from where ``part`` ends to the end."""
     start = _size(part)
     if start and start == archive.size:
-        return  # killed between the last byte and the new name
+        return  # an earlier run was killed between the last byte and the renaming
     response = _open(archive, part, start)
     with response:
         if response.status == http.client.OK:
-            start = 0  # the server knows no ranges: all anew
+            start = 0  # the server does not support ranges: start from the first byte
         total = _total(response, start)
         if None not in (total, archive.size) and total != archive.size:
             raise UserError(
@@ -136,7 +135,7 @@ def _open(archive: Archive, part: Path, start: int) -> http.client.HTTPResponse:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            part.unlink()  # longer than the file is: not a part of it
+            part.unlink()  # it is longer than the file, so not a part of it
         if error.code >= 500 or error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise _InterruptedError(f"HTTP {error.code}") from error
         raise _unreachable(archive, f"HTTP {error.code} {error.reason}") from error

@@ -1,4 +1,4 @@
-"""A file that is hashed and counted while others read it, so that nobody reads it twice."""
+"""A file that is hashed while others read it, so that it is read only once."""
 
 import hashlib
 import io
@@ -19,33 +19,33 @@ class HashedFile(io.RawIOBase):
 
     Args:
         path: The file.
-        algorithm: ``"md5"``, ``"sha256"``; None only counts.
-        step: A bar in megabytes.
+        algorithm: ``"md5"`` or ``"sha256"``; None: only count.
+        step: A progress bar in megabytes.
     """
 
     def __init__(self, path: Path, algorithm: str | None, step: Step | None = None) -> None:
         self._file = path.open("rb", buffering=0)
-        # Against damage, not against forgers: systems that forbid MD5 for those allow it.
+        # Against damage, not against attacks: systems that forbid MD5 for security allow this.
         self._hash = hashlib.new(algorithm, usedforsecurity=False) if algorithm else None
         self._step, self._started = step, time.perf_counter()
-        self.num_seen = 0  # bytes hashed: all before this place
+        self.num_seen = 0  # all bytes before this position are hashed
         self.hashing = True
-        self.buffered = io.BufferedReader(self, CHUNK)  # for those who read little at a time
+        self.buffered = io.BufferedReader(self, CHUNK)  # for code that reads few bytes at a time
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Say yes: zip archives need it."""
+        """Return True: zip archives need it."""
         return True
 
     def tell(self) -> int:
-        """Return the place in the file, in bytes."""
+        """Return the position in the file, in bytes."""
         return self._file.tell()
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move; what is skipped is hashed when something behind it is read."""
+        """Move; skipped bytes are hashed when something behind them is read."""
         return self._file.seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
@@ -60,13 +60,13 @@ class HashedFile(io.RawIOBase):
         return data
 
     def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer`` as far as there are bytes: what ``io.BufferedReader`` calls."""
+        """Read into ``buffer`` and return how many bytes; ``io.BufferedReader`` calls this."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def finish(self) -> str | None:
-        """Hash what nobody read and return the digest of the whole file."""
+        """Hash the bytes that were not read and return the digest of the whole file."""
         self._file.seek(self.num_seen)
         while data := self._file.read(CHUNK):
             self._see(data)
@@ -81,7 +81,7 @@ class HashedFile(io.RawIOBase):
         self._file.seek(self.num_seen)
         while self.num_seen < end:
             data = self._file.read(min(CHUNK, end - self.num_seen))
-            if not data:  # the reader was led behind the end
+            if not data:  # the reader moved behind the end of the file
                 break
             self._see(data)
 

@@ -1,4 +1,4 @@
-"""From archives to a complete folder, or none at all."""
+"""Turn archives into a complete folder, or leave none at all."""
 
 import fcntl
 import os
@@ -20,22 +20,22 @@ __all__ = ["prepare"]
 def prepare(
     data_set: DataSet, folder: Path, archives: Path | None, downloads: Path
 ) -> dict[str, int]:
-    """Put a data set into ``folder``, or find it there complete; say which, and the counts.
+    """Put a data set into ``folder`` unless it is there and complete; print which, and the counts.
 
-    Everything is unpacked into a hidden folder beside ``folder``, which gets its name when all
-    checks are passed; what a killed run left there is swept by the next one.
+    Everything is unpacked into a hidden folder beside ``folder``, which is renamed when all checks
+    are passed.  If a run is killed, the next one removes what it left there.
 
     Args:
-        data_set: What is wanted.
-        folder: Where it will lie.
-        archives: Folder of the official archives; None downloads them.
-        downloads: Folder for what is downloaded; it stays there.
+        data_set: The data set.
+        folder: Its folder.
+        archives: Folder of the official archives; None: download them.
+        downloads: Folder for downloaded archives, which are kept.
 
     Returns:
         The counts, equal to the official ones.
 
     Raises:
-        RefusedError: If ``folder`` holds something else or less, or another run is at it.
+        RefusedError: If ``folder`` holds something else or less, or another run is preparing it.
         UserError: If archives are missing, damaged or of another release, the disk is too small,
             or the counts differ.
     """
@@ -53,7 +53,7 @@ def prepare(
             error.filename or folder,
             "check the permissions and the free space, or choose another disk by --data-root",
         ) from error
-    print(f"{folder}: complete\n{_told(counts)}")
+    print(f"{folder}: complete\n{_lines(counts)}")
     return counts
 
 
@@ -66,7 +66,7 @@ def _left_as_it_is(data_set: DataSet, folder: Path) -> dict[str, int]:
             folder,
             "move it away, or choose another --data-root",
         )
-    print(f"{folder}: complete, left as it is\n{_told(counts)}")
+    print(f"{folder}: complete, left as it is\n{_lines(counts)}")
     return counts
 
 
@@ -90,7 +90,7 @@ def _arranged(data_set: DataSet, fresh: Path) -> dict[str, int]:
     again = f"get the archives again from {data_set.page}"
     try:
         data_set.arrange(fresh)
-    except (FileNotFoundError, LookupError, ValueError) as error:  # lists that say other things
+    except (FileNotFoundError, LookupError, ValueError) as error:  # lists with other contents
         raise UserError(
             f"the archives are not those of {data_set.title} ({type(error).__name__}: {error})",
             ", ".join(archive.name for archive in data_set.archives),
@@ -111,13 +111,13 @@ def _differences(counts: Mapping[str, int], official: Mapping[str, int]) -> str:
     )
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _lines(counts: Mapping[str, int]) -> str:
     return "\n".join(f"{name}: {number:,}, the official count" for name, number in counts.items())
 
 
 @contextmanager
 def _aside(folder: Path) -> Iterator[Path]:
-    """Make an empty hidden folder beside ``folder`` that takes its name if all goes well."""
+    """Create an empty hidden folder beside ``folder``, and rename it to that at the end."""
     fresh = folder.with_name(f".{folder.name}.unpacking")
     fresh.mkdir(parents=True, exist_ok=True)
     lock = os.open(fresh, os.O_RDONLY)
@@ -136,7 +136,7 @@ def _aside(folder: Path) -> Iterator[Path]:
 
 
 def _lock(handle: int, folder: Path) -> None:
-    # The kernel lets go of it whatever way a run ends.
+    # The kernel releases the lock however a run ends.
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -1,4 +1,4 @@
-"""What is known of a data set before any of it is on disk."""
+"""What is known about a data set before it is on disk."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ class Archive:
     """One official file.
 
     Args:
-        name: Its official name, by which it is found.
-        url: The official address; "" where one must log in.
-        size: Bytes; None where no source tells.
-        digest: ``"md5:..."`` or ``"sha256:..."``; None where no source tells.
-        holds: How the paths in it begin; what begins otherwise is not unpacked, and an archive
+        name: The official file name.
+        url: The official address; "" where a log-in is required.
+        size: Number of bytes; None where no source states it.
+        digest: ``"md5:..."`` or ``"sha256:..."``; None where no source states it.
+        holds: Start of the paths in the archive.  Other paths are not unpacked, and an archive
             without any such path is of another release.
-        becomes: What stands for ``holds`` in the unpacked paths.
+        becomes: Replaces ``holds`` in the unpacked paths.
         nested: Whether its files are archives: ``n01.tar`` is unpacked into a folder ``n01``.
     """
 
@@ -33,17 +33,17 @@ class Archive:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set and how it comes into its layout.
+    """A data set and how to arrange it.
 
     Args:
         name: Folder below DATA_ROOT.
-        title: What people call it.
-        page: The official page, for those who fetch by hand.
-        archives: All official files it needs.
-        arrange: Moves what was unpacked into the layout, in place.
-        count: Counts what lies in the layout.
-        counts: What must come out, officially.
-        login: Whether the page asks for a log-in, so that nothing can be downloaded.
+        title: The usual name.
+        page: The official page, for downloading by hand.
+        archives: All official files that are needed.
+        arrange: Moves the unpacked files into the layout, in place.
+        count: Counts the files in the layout.
+        counts: The official counts.
+        login: Whether the page requires a log-in, so that the tool can't download the files.
     """
 
     name: str

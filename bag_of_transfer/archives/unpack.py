@@ -1,4 +1,4 @@
-"""Unpack one archive in one pass: hashed while it is read, nothing written outside the folder.
+"""Unpack an archive in one pass: hash it while reading, write nothing outside the folder.
 
 An archive is read once, from front to back. A zip's table of contents lies at its end and is read
 first; then its files are read in the order in which they lie.
@@ -23,7 +23,7 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["first_file", "unpack"]
 
-_FOREIGN = 100  # so many files of another release, and none of ours, settle it
+_FOREIGN = 100  # after this many files of another release, and none that we expect, stop
 Files = Iterator[tuple[str, IO[bytes]]]  # path and content of each regular file
 
 
@@ -31,13 +31,13 @@ def unpack(archive: Archive, path: Path, root: Path) -> str | None:
     """Unpack what ``archive`` holds below ``root`` and return the digest of the whole file.
 
     Args:
-        archive: What it should be.
+        archive: Record of the official archive.
         path: The file on disk.
-        root: Folder for its files, by ``archive.becomes``.
+        root: Folder for the files, whose paths start with ``archive.becomes``.
 
     Raises:
-        UserError: If the file is damaged or cut off, holds none of what it should, a path or a
-            link leads outside, or its digest is not the official one.
+        UserError: If the file is damaged or cut off, holds no expected file, a path or a link
+            leads outside, or its digest is not the official one.
     """
     algorithm, _, official = (archive.digest or "").partition(":")
     step = Step(f"unpacking {path.name}, MB", path.stat().st_size // MB)
@@ -74,16 +74,16 @@ def first_file(archive: Archive, path: Path) -> str | None:
 
 @contextmanager
 def damage_told(archive: Archive, path: Path) -> Iterator[None]:
-    """Turn what the libraries raise about a bad archive into our error.
+    """Turn the errors of libraries about a bad archive into ours.
 
     Raises:
-        UserError: Instead of theirs.
+        UserError: In place of a library's error.
     """
     try:
         yield
     except (
         *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error),
-        NotImplementedError,  # a packing that zipfile does not know
+        NotImplementedError,  # a compression that zipfile does not know
     ) as error:
         raise UserError(
             f"the archive is damaged or cut off ({error})",
@@ -97,7 +97,7 @@ def _write_files(archive: Archive, path: Path, file: HashedFile, root: Path) -> 
     num_foreign, foreign = 0, ""
     for name, content in _files(path.name, file, archive.nested):
         if posixpath.basename(name).startswith("._"):
-            continue  # macOS's notes on a file: in some official archives, too
+            continue  # macOS's notes on a file, which some official archives hold
         if not name.startswith(archive.holds):
             num_foreign, foreign = num_foreign + 1, foreign or name
             if not folders and num_foreign >= _FOREIGN:
@@ -131,7 +131,7 @@ def _files(name: str, file: HashedFile, nested: bool) -> Files:
 
 
 def _tar_files(stream: IO[bytes], nested: bool) -> Files:
-    # Not tarfile's "r|": it copies its whole buffer at each read.  This seeks forward only, too.
+    # Not tarfile's "r|": it copies its whole buffer at each read.  "r:" also seeks forward only.
     with tarfile.open(fileobj=stream, mode="r:") as tar:
         while (member := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined]  # else it keeps a million of them
@@ -179,11 +179,11 @@ def _plain(name: str) -> str:
 
 
 def _check_inside(name: str, start: str = "") -> None:
-    """Refuse what leads outside; harmless links need no care: no official archive has any."""
+    """Check that a path does not lead outside; other links are skipped, official ones have none."""
     path = posixpath.normpath(posixpath.join(start, name))
     if path.startswith("/") or path.split("/")[0] == ".." or "\0" in path:
         raise UserError(
             "a path in the archive leads outside",
             name,
-            "this is no official archive: do not use it",
+            "this is not an official archive: do not use it",
         )

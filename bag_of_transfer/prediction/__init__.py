@@ -1,4 +1,4 @@
-"""A trained checkpoint on new images: classes, boxes or masks, drawn and as JSON.
+"""Predict new images with a trained checkpoint: classes, boxes or masks, drawn and as JSON.
 
 from bag_of_transfer import Predictor
 predictor = Predictor("configs/detection/mine.py", "work_dirs/mine/last_checkpoint")

@@ -9,24 +9,25 @@ Colour = tuple[int, int, int]
 
 DARK, LIGHT = (32, 32, 32), (255, 255, 255)
 BACKGROUND = ("background", "_background_", "bg")
-# A turn by the golden angle puts each hue into the widest gap that is left.
+# A turn by the golden angle puts each new hue into the widest gap between the others.
 GOLDEN_TURN = 137.508 / 360
-# (saturation, value) of neighbours in the list of classes: 150 hues alone look alike.  Start and
-# tones: the best of 4500 random draws; the first 20 colours differ by 49 of 255 levels or more.
+# (saturation, value) of successive classes: hues alone would look alike with 150 classes.  Start
+# and tones are the best of 4500 random draws: the first 20 colours differ by at least 49 of 255
+# levels.
 FIRST_HUE = 0.45
 TONES = ((0.7, 0.85), (1.0, 0.85), (1.0, 1.0), (0.55, 1.0), (1.0, 0.6))
 
 
 def is_background(name: str) -> bool:
-    """Whether a class of this name means "nothing of interest" and is left unpainted."""
+    """Return whether a class of this name means "nothing of interest" and is not painted."""
     return name.lower() in BACKGROUND
 
 
 def class_colours(classes: Sequence[str]) -> list[Colour | None]:
     """Choose a colour (RGB, 0 to 255) per class, in label order; the background's is None.
 
-    The background takes no place in the row of colours: a data set of boxes that lacks it and
-    one of masks that has it show the same class in the same colour.
+    The background uses up no colour: so a class has the same colour in a data set of masks, which
+    has a background, and in one of boxes, which has none.
     """
     colours: list[Colour | None] = []
     taken = 0
@@ -37,7 +38,7 @@ def class_colours(classes: Sequence[str]) -> list[Colour | None]:
 
 
 def readable_on(colour: Colour) -> Colour:
-    """Choose dark or light letters for a ground of this colour, by its luma (ITU-R BT.601)."""
+    """Choose dark or light letters on this colour, by its luma (ITU-R BT.601)."""
     red, green, blue = colour
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     return DARK if luma > 110 else LIGHT  # 110: chosen by looking at all tones

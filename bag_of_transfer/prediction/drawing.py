@@ -1,7 +1,7 @@
-"""Boxes, masks and captions on pictures; sizes of letters and lines follow the picture's.
+"""Draw boxes, masks and captions on pictures, with letters and lines in proportion to the picture.
 
-Every function leaves its arguments alone and returns a new picture in RGB whose upper left part
-is the image itself: captions and legends are added below and hide nothing.
+No function changes its arguments.  Each returns a new picture in RGB whose upper left part is the
+image itself: captions and legends are added below it.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ __all__ = [
 MIN_SIDE_PX = 240  # letters on a smaller picture would cover what they name
 MIN_FONT_PX, SMALLEST_FONT_PX = 12, 9
 FONT_SHARE = 1 / 40  # of the geometric mean of the sides
-MASK_WEIGHT = 0.55  # of the class's colour; the rest is the image
+MASK_WEIGHT = 0.55  # share of the class's colour; the rest is the image
 
 Font = ImageFont.FreeTypeFont
 LegendEntry = tuple[Colour | None, str]
@@ -40,7 +40,7 @@ def enlarged(image: Image.Image, min_side_px: int = MIN_SIDE_PX) -> tuple[Image.
     """Repeat the pixels of a small image until its shorter side has ``min_side_px``.
 
     Returns:
-        The picture in RGB and the whole number that lengths were multiplied by.
+        The picture in RGB and the whole number by which lengths were multiplied.
     """
     factor = max(1, -(-min_side_px // min(image.size)))
     size = (image.width * factor, image.height * factor)
@@ -48,12 +48,12 @@ def enlarged(image: Image.Image, min_side_px: int = MIN_SIDE_PX) -> tuple[Image.
 
 
 def font_px(size: tuple[int, int]) -> int:
-    """Height of letters for a picture of ``size`` (width, height), in pixels."""
+    """Return the height of letters for a picture of ``size`` (width, height), in pixels."""
     return max(MIN_FONT_PX, round(FONT_SHARE * (size[0] * size[1]) ** 0.5))
 
 
 def line_px(size: tuple[int, int]) -> int:
-    """Width of a box's line for a picture of ``size`` (width, height), in pixels."""
+    """Return the width of a box's line for a picture of ``size`` (width, height), in pixels."""
     return max(2, font_px(size) // 6)
 
 
@@ -65,17 +65,17 @@ def with_boxes(
     scores: Sequence[float] | None = None,
     min_side_px: int = MIN_SIDE_PX,
 ) -> Image.Image:
-    """Draw boxes with their class's name and, where given, the score.
+    """Draw boxes with the names of their classes and their scores, if there are any.
 
-    A label stands above its box, or inside where there is no room; it never leaves the picture.
-    The surest boxes are drawn last, on top.
+    A caption is above its box, or inside it where there is no room above; it never leaves the
+    picture.  The boxes with the highest scores are drawn last, on top.
 
     Args:
         image: Any size; a small one is enlarged, see :func:`enlarged`.
         boxes_xyxy: N x 4, in pixels of ``image``.
         labels: N indices into ``classes``.
         classes: Names in label order.
-        scores: N, in [0, 1]; None for a ground truth.
+        scores: N, in [0, 1]; None for true boxes.
         min_side_px: See :func:`enlarged`.
     """
     picture, factor = enlarged(image, min_side_px)
@@ -83,20 +83,20 @@ def with_boxes(
     order = range(len(labels)) if scores is None else np.argsort(scores, kind="stable")
     for index in order:
         name = classes[labels[index]]
-        said = name if scores is None else f"{name} {scores[index]:.2f}"
+        caption = name if scores is None else f"{name} {scores[index]:.2f}"
         box = [factor * float(side) for side in boxes_xyxy[index]]
-        _draw_box(picture, box, said, colours[labels[index]] or LIGHT)
+        _draw_box(picture, box, caption, colours[labels[index]] or LIGHT)
     return picture
 
 
 def with_mask(
     image: Image.Image, mask: np.ndarray, classes: Sequence[str], min_side_px: int = MIN_SIDE_PX
 ) -> Image.Image:
-    """Blend each class's colour over its pixels; background and unknown labels stay as they are.
+    """Blend each class's colour over its pixels; background and unknown labels stay unchanged.
 
     Args:
         image: Any size; the picture is enlarged like in :func:`with_boxes`.
-        mask: Labels, H x W like the image.
+        mask: Labels H W, of the image's size.
         classes: Names in label order.
         min_side_px: See :func:`enlarged`.
     """
@@ -111,7 +111,7 @@ def with_mask(
 
 
 def with_legend(picture: Image.Image, entries: Sequence[LegendEntry]) -> Image.Image:
-    """Add rows of coloured squares with their names below; a colour None gives an empty square."""
+    """Add a legend below: coloured squares with names; colour None gives an empty square."""
     size = font_px(picture.size)
     cell, gap = round(1.5 * size), size // 2
     placed: list[tuple[int, int, Colour | None, str, Font]] = []
@@ -133,7 +133,7 @@ def with_legend(picture: Image.Image, entries: Sequence[LegendEntry]) -> Image.I
 
 
 def with_lines(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
-    """Add lines of text below, the first one largest for being the answer."""
+    """Add lines of text below; the first line, the answer, is the largest."""
     size = font_px(picture.size)
     rows = [
         fitted(line, round(1.3 * size) if index == 0 else size, picture.width - size)
@@ -147,18 +147,20 @@ def with_lines(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
     return sheet
 
 
-def _draw_box(picture: Image.Image, box: Sequence[float], said: str, colour: Colour) -> None:
+def _draw_box(picture: Image.Image, box: Sequence[float], caption: str, colour: Colour) -> None:
     draw, size = ImageDraw.Draw(picture), font_px(picture.size)
     left, right = sorted(_inside(x, picture.width) for x in (box[0], box[2]))
     top, bottom = sorted(_inside(y, picture.height) for y in (box[1], box[3]))
     draw.rectangle((left, top, right, bottom), outline=colour, width=line_px(picture.size))
     pad = max(1, size // 6)
-    said, font = fitted(said, size, picture.width - 2 * pad)
-    width, height = round(font.getlength(said)) + 2 * pad, round(1.2 * font.size)
+    caption, font = fitted(caption, size, picture.width - 2 * pad)
+    width, height = round(font.getlength(caption)) + 2 * pad, round(1.2 * font.size)
     tag_left = max(0, min(left, picture.width - width))
     tag_top = top - height if top >= height else min(top, max(0, picture.height - height))
     draw.rectangle((tag_left, tag_top, tag_left + width - 1, tag_top + height - 1), fill=colour)
-    draw.text((tag_left + pad, tag_top + height / 2), said, readable_on(colour), font, anchor="lm")
+    draw.text(
+        (tag_left + pad, tag_top + height / 2), caption, readable_on(colour), font, anchor="lm"
+    )
 
 
 def _inside(position: float, length: int) -> int:
@@ -166,7 +168,7 @@ def _inside(position: float, length: int) -> int:
 
 
 def fitted(text: str, size: int, width: int) -> tuple[str, Font]:
-    """Make letters smaller, then leave some out, until the text is no wider than ``width``.
+    """Make letters smaller, then drop letters, until the text is not wider than ``width``.
 
     Returns:
         The text and the font to write it with, of ``size`` pixels or less.
@@ -181,7 +183,7 @@ def fitted(text: str, size: int, width: int) -> tuple[str, Font]:
 
 @lru_cache(maxsize=64)
 def _font(size: int) -> Font:
-    # Pillow's own font knows Latin letters only; matplotlib brings one with Greek and Cyrillic.
+    # Pillow's own font has Latin letters only; matplotlib's has Greek and Cyrillic as well.
     path = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
     return ImageFont.truetype(str(path), size)
 

@@ -1,4 +1,4 @@
-"""Predictions on the disk: a picture per image, label masks, ``predictions.json``."""
+"""Write predictions: a picture per image, label masks, and ``predictions.json``."""
 
 import contextlib
 import io
@@ -30,12 +30,12 @@ def check_request(
     min_score: float = MIN_SCORE,
     force: bool = False,
 ) -> None:
-    """Stop, before anything slow or written, what cannot end well; see write_predictions.
+    """Check the arguments of :func:`write_predictions` before anything slow is done or written.
 
     Raises:
-        UserError: If a number is out of its range, the folder is none, or a picture would
+        UserError: If a number is out of its range, ``out_dir`` is a file, or a picture would
             overwrite an input image.
-        RefusedError: If earlier predictions are in the way and ``force`` is not given.
+        RefusedError: If there are earlier predictions and ``force`` is not given.
     """
     if batch_size < 1:
         raise UserError(f"a batch of {batch_size} images", "--batch-size", "1 or more")
@@ -48,10 +48,10 @@ def check_request(
     for path in written:
         if path.resolve() in inputs:
             raise UserError("a picture would overwrite its image", path, "name another --out-dir")
-    there = [path for path in (out_dir / RECORD, *written) if path.exists()]
-    if there and not force:
+    existing = [path for path in (out_dir / RECORD, *written) if path.exists()]
+    if existing and not force:
         mend = "name another --out-dir, or overwrite with --force"
-        raise RefusedError("predictions are there already", there[0], mend)
+        raise RefusedError("predictions are there already", existing[0], mend)
 
 
 def write_predictions(
@@ -62,23 +62,23 @@ def write_predictions(
     min_score: float = MIN_SCORE,
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Predict all images and write what came out; the record last, when all else is there.
+    """Predict all images and write the results; the record is written last.
 
-    An earlier call's record goes first, and with it the files that it lists.
+    Before that, the record of an earlier call and the files that it lists are removed.
 
     Args:
-        predictor: What predicts.
+        predictor: The trained network.
         sources: The images; unreadable ones are left out and listed in the record.
-        out_dir: Made if missing.
-        batch_size: Images per forward pass, at most.
-        min_score: Boxes below are neither drawn nor recorded.
-        facts: More for the head of the record.
+        out_dir: Folder for the results; it is created if missing.
+        batch_size: Largest number of images per forward pass.
+        min_score: Boxes with a lower score are neither drawn nor recorded.
+        facts: Further entries for the head of the record.
 
     Returns:
         The record, see docs/files.md.
 
     Raises:
-        UserError: If the folder cannot be made, or no image can be read.
+        UserError: If the folder cannot be created, or no image can be read.
     """
     _make_room(out_dir, {source.path.resolve() for source in sources})
     left_out: dict[Path, str] = {}
@@ -132,7 +132,7 @@ def _write_png(path: Path, image: Image.Image) -> None:
 
 
 def _make_room(out_dir: Path, inputs: set[Path]) -> None:
-    """Remove a record and the files it lists, the record first: half a removal has none."""
+    """Remove a record and then the files it lists: a removal cut short leaves no record."""
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -146,6 +146,6 @@ def _make_room(out_dir: Path, inputs: set[Path]) -> None:
     record.unlink(missing_ok=True)
     for name in listed:
         path = (out_dir / name).resolve()
-        # A record written by somebody else must not name files elsewhere.
+        # A record that somebody else wrote may name files elsewhere: those stay.
         if path.suffix == ".png" and path.is_relative_to(out_dir.resolve()) and path not in inputs:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which images a user means by files and folders, and what their pictures are called."""
+"""Find the images in the user's files and folders, and name the pictures drawn of them."""
 
 import os
 from collections import Counter
@@ -25,10 +25,10 @@ class Source(NamedTuple):
 
 
 def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
-    """List the images of files and folders, those in sub-folders as well, each one once.
+    """List the images in files and folders, including sub-folders, each image once.
 
-    In folders, what is hidden does not count, nor ``out_dir`` (an earlier call's pictures).
-    With several folders, a folder's own name comes before its images' names.
+    In folders, hidden files do not count, nor does ``out_dir`` (with an earlier call's pictures).
+    With several folders, a folder's name is put before the names of its images.
 
     Raises:
         UserError: If an input is missing, a folder holds no image, or a name is not UTF-8.
@@ -45,13 +45,15 @@ def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
 
 
 def _names_of(source: Source) -> Iterator[PurePath]:
-    """Yield the image and the folders below the input, all of which are in the record."""
+    """Yield the image and its folders below the input: the record has all these names."""
     yield source.path
     yield from source.below.parents
 
 
 def check_named(sources: Sequence[Source]) -> None:
-    """Read the images that the user named, before anything slow; in folders some may be broken.
+    """Check, before anything slow, that the images can be read that the user has named.
+
+    Images that were found in folders are not checked: some may be broken.
 
     Raises:
         UserError: If one cannot be read.
@@ -62,11 +64,11 @@ def check_named(sources: Sequence[Source]) -> None:
 
 
 def name_pictures(sources: Sequence[Source]) -> list[str]:
-    """Name each image's picture: its own name without suffix, sub-folders kept, no two alike.
+    """Return a different name for each image's picture: the image's, with sub-folders, no suffix.
 
-    Where ``a.jpg`` and ``a.png`` would share a name both keep their suffix (``a_jpg``,
-    ``a_png``); images of one name from two places are numbered.  File systems that take ``A``
-    for ``a`` are thought of, and so is the folder of masks.
+    Where ``a.jpg`` and ``a.png`` would share a name, both keep their suffix (``a_jpg``,
+    ``a_png``); images with the same name from two places are numbered.  Names also differ where
+    the file system does not distinguish ``A`` from ``a``, and from those in the folder of masks.
     """
     stems = [source.below.with_suffix("") for source in sources]
     counts = Counter(str(stem).lower() for stem in stems)

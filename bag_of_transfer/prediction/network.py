@@ -1,4 +1,4 @@
-"""From config and checkpoint to the network that was trained."""
+"""Rebuild a trained network from its config and checkpoint."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ TASKS = {"mmengine": "cls", "mmdet": "det", "mmseg": "seg"}  # by default_scope
 
 
 class Trained(NamedTuple):
-    """A network with its weights, and what else its config and checkpoint say."""
+    """A network with its weights, and further facts in its config and checkpoint."""
 
     network: nn.Module
     classes: tuple[str, ...]
@@ -37,14 +37,14 @@ class Trained(NamedTuple):
 def load_trained(
     config: Path, checkpoint: Path, options: Sequence[str] | Mapping[str, Any] = ()
 ) -> Trained:
-    """Rebuild the network from what the checkpoint says of itself and load all its weights.
+    """Rebuild the network from the description in the checkpoint and load all its weights.
 
-    A checkpoint that says nothing of its network (mmdet's and mmseg's own) gets the config's.
+    For a checkpoint without a description (mmdet's and mmseg's own), the config describes it.
 
     Args:
         config: A text config.
         checkpoint: A ``.pth`` or a run's ``last_checkpoint``; only weights are read, never code.
-        options: Overrides as of ``--cfg-options``; they reach the described network, too.
+        options: Overrides as in ``--cfg-options``; they also change the described network.
 
     Raises:
         UserError: If a file is missing or wrong, the two do not belong together, or not every
@@ -75,28 +75,28 @@ def load_trained(
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn ``auto``, ``cpu`` or ``cuda`` into a device.
+    """Return the device for ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         UserError: If it is none of these, or there is no GPU to use.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise UserError(f"device {name!r} is unknown", "device", "auto, cpu or cuda")
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
+    has_gpu = torch.cuda.is_available()
+    if name == "cuda" and not has_gpu:
         raise UserError("torch finds no GPU", "device cuda", "use cpu, or auto")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
+    return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
 
 
 @contextlib.contextmanager
 def scope_of(name: str) -> Iterator[None]:
-    """Let registries look into mmdet's or mmseg's classes first, and only in here."""
+    """Let registries look for mmdet's or mmseg's classes first, within this context only."""
     with DefaultScope.overwrite_default_scope(name):
         yield
 
 
 def _classes(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Find the names: ours under ``classes``, mmengine's in ``dataset_meta``, mm 2.x's CLASSES."""
+    """Return the names: in ``classes``, in mmengine's ``dataset_meta``, or in mm 2.x's CLASSES."""
     stock = meta.get("dataset_meta")
     stock = stock if isinstance(stock, Mapping) else {}
     places = (meta.get("classes"), stock.get("classes"), stock.get("CLASSES"), meta.get("CLASSES"))

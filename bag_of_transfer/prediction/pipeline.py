@@ -1,4 +1,4 @@
-"""The config's test pipeline without ground truth: from a file to what the network takes."""
+"""The config's test pipeline without annotations: from an image file to the network's input."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,7 @@ Load = Callable[[Path], Item]
 
 
 def pipeline_of(cfg: Config) -> list[dict[str, Any]]:
-    """Find the transforms of the test split (of val where a config has no other).
+    """Return the transforms of the test split, or of val if there is no test split.
 
     Raises:
         UserError: If the config has neither.
@@ -48,7 +48,7 @@ def pipeline_of(cfg: Config) -> list[dict[str, Any]]:
 
 
 def without_truth(pipeline: Any) -> Any:
-    """Leave out the transforms that read or filter annotations, nested ones as well."""
+    """Return the pipeline without transforms that read or filter annotations, nested ones too."""
     if isinstance(pipeline, list | tuple):
         kept = (without_truth(step) for step in pipeline if not _wants_truth(step))
         return [step for step in kept if step != []]
@@ -64,12 +64,12 @@ def _wants_truth(step: Any) -> bool:
 
 
 def ignores_orientation(pipeline: list[dict[str, Any]]) -> bool:
-    """Whether the config wants images as stored, whatever their Exif note says."""
+    """Return whether the config reads images as stored, without turning them as Exif asks."""
     return any(str(step.get("color_type", "")).endswith("ignore_orientation") for step in pipeline)
 
 
 def build_load(cfg: Config, task: str) -> Load:
-    """Make the function that reads one image as training did; the config gets our readers."""
+    """Return a function that reads one image as training did; puts our readers into the config."""
     read_with_ours(cfg)
     follow_in_channels(cfg)
     steps = without_truth(pipeline_of(cfg))
@@ -94,15 +94,15 @@ def _load_with(transform: Callable[[Any], torch.Tensor], channels: int) -> Load:
 def _load_located_with(transform: Callable[[Any], Any], is_checked: bool) -> Load:
     def load(path: Path) -> Item:
         if not is_checked:
-            read_pixels(path)  # OpenCV fills the rest of a cut file with grey and says nothing
+            read_pixels(path)  # OpenCV silently fills the rest of a cut file with grey
         try:
             packed = transform({"img_path": str(path), "img_id": path.stem, "seg_fields": []})
         except UserError:
             raise
         except Exception as error:  # transforms raise nearly anything
-            told = without_colons(str(error).strip().split("\n")[0])[:100]
+            reason = without_colons(str(error).strip().split("\n")[0])[:100]
             mend = "save it as PNG or JPEG, or mend the config's test pipeline"
-            why = f"the test pipeline fails on the image ({told or type(error).__name__})"
+            why = f"the test pipeline fails on the image ({reason or type(error).__name__})"
             raise UserError(why, path, mend) from error
         height, width = packed["data_samples"].ori_shape[:2]
         return Item(path, (width, height), packed["inputs"], packed["data_samples"])

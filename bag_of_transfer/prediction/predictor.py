@@ -1,4 +1,4 @@
-"""Config and checkpoint in, predictions for image files out; images of like size in batches."""
+"""Predict image files with a config and a checkpoint; images of the same size form batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -19,14 +19,14 @@ T = TypeVar("T")
 PathLike = str | Path
 Unreadable = Callable[[Path, UserError], None]
 
-WINDOW = 4  # so many batches are read ahead to find images of one size; more cost memory
+WINDOW = 4  # batches that are read ahead to find images of the same size; more cost memory
 
 
 class Predictor:
     """A trained classifier, detector or segmenter.
 
     Args:
-        config: The config that it was trained with.
+        config: The config of its training.
         checkpoint: A ``.pth`` or a run's ``last_checkpoint``.
         device: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
         cfg_options: Overrides, ``{"model.test_cfg.rcnn.score_thr": 0.2}`` or ``["a.b=1"]``.
@@ -62,8 +62,8 @@ class Predictor:
         """Predict images, in the order of ``paths``.
 
         Args:
-            paths: Image files (one will do).
-            batch_size: Images per forward pass, at most.
+            paths: Image files, or one file.
+            batch_size: Largest number of images per forward pass.
 
         Raises:
             UserError: If an image is missing or cannot be read.
@@ -81,9 +81,9 @@ class Predictor:
 
         Args:
             paths: Image files.
-            batch_size: Images per forward pass, at most.
-            on_unreadable: Called with an image that cannot be read and the reason; the image is
-                left out then.  None: it is an error.
+            batch_size: Largest number of images per forward pass.
+            on_unreadable: Called with an image that cannot be read and the error; the image is
+                then left out.  None: raise the error.
 
         Yields:
             A result per image.
@@ -111,10 +111,10 @@ class Predictor:
             return []
 
     def _batch_shape(self, item: Item) -> tuple[int, ...]:
-        """Give the shape that the image has in a batch of its own.
+        """Return the shape that the image has in a batch by itself.
 
-        Padding it further, to the size of a larger neighbour, would change what the network
-        sees at the borders, and the result with it.
+        Padding it further, to the size of a larger image, would change the network's input at the
+        borders, and so the result.
         """
         divisor = getattr(self.network.data_preprocessor, "pad_size_divisor", 1)
         channels, height, width = item.inputs.shape
@@ -134,11 +134,11 @@ class Predictor:
         if self.task == "cls":
             return Classes(*common, _array(output["scores"]))
         if self.task == "det":
-            found = output.pred_instances
-            order = np.argsort(-_array(found.scores), kind="stable")
-            arrays = (found.bboxes, found.labels, found.scores)
-            return Boxes(*common, *(_array(one)[order] for one in arrays))
-        # As few bytes as the labels need: a mask has millions of them.
+            boxes = output.pred_instances
+            order = np.argsort(-_array(boxes.scores), kind="stable")
+            tensors = (boxes.bboxes, boxes.labels, boxes.scores)
+            return Boxes(*common, *(_array(tensor)[order] for tensor in tensors))
+        # As few bytes per label as possible: a mask has millions of labels.
         kind = np.uint8 if len(self.classes) <= 256 else np.uint16
         return Mask(*common, _array(output.pred_sem_seg.data[0]).astype(kind))
 
@@ -154,7 +154,7 @@ def _chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _groups(shapes: Sequence[tuple[int, ...]], most: int) -> list[list[int]]:
-    """Indices of like shape, at most so many in a group."""
+    """Return groups of the indices of equal shapes, with at most ``most`` in a group."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index, shape in enumerate(shapes):
         by_shape.setdefault(shape, []).append(index)

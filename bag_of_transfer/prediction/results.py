@@ -1,4 +1,4 @@
-"""What a network says of one image: its numbers, its picture, its record for JSON."""
+"""The prediction for one image: its numbers, its picture, its record for JSON."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from bag_of_transfer.prediction.colours import class_colours
 
 __all__ = ["MIN_SCORE", "NUM_TOP", "Boxes", "Classes", "Mask", "Result"]
 
-MIN_SCORE = 0.3  # less sure boxes would cover the picture
+MIN_SCORE = 0.3  # boxes with lower scores would cover the picture
 NUM_TOP = 5
 
 
-# Compared by identity: arrays know no single "equal".
+# Compared by identity: comparing arrays gives no single answer.
 @dataclass(frozen=True, eq=False)
 class Result:
     """What all three tasks share.
@@ -27,7 +27,7 @@ class Result:
         path: The image.
         size: Its width and height in pixels, upright unless the config ignores Exif rotation.
         classes: Names in label order.
-        upright: Whether the network saw the image turned as its Exif note asks.
+        upright: Whether the image was turned as its Exif note asks before the network saw it.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Result:
 
     @abstractmethod
     def record(self) -> dict[str, Any]:
-        """Say the prediction in words and numbers of JSON."""
+        """Return the prediction as values for JSON."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Classes(Result):
     scores: np.ndarray
 
     def top(self, num: int = NUM_TOP) -> list[tuple[str, float]]:
-        """Name the ``num`` likeliest classes with their probabilities, the likeliest first."""
+        """Return the ``num`` likeliest classes with their probabilities, the likeliest first."""
         order = np.argsort(-self.scores, kind="stable")[:num]
         return [(self.classes[label], float(self.scores[label])) for label in order]
 
@@ -74,7 +74,7 @@ class Classes(Result):
 
 @dataclass(frozen=True, eq=False)
 class Boxes(Result):
-    """A detector's answer, the surest box first.
+    """A detector's answer; the box with the highest score comes first.
 
     Attributes:
         boxes_xyxy: N x 4, in pixels of the image.
@@ -92,7 +92,7 @@ class Boxes(Result):
         return [self.classes[label] for label in self.labels]
 
     def above(self, min_score: float) -> "Boxes":
-        """Keep the boxes with at least this score."""
+        """Return the same answer with only the boxes that have at least this score."""
         kept = self.scores >= min_score
         arrays = (self.boxes_xyxy[kept], self.labels[kept], self.scores[kept])
         return Boxes(self.path, self.size, self.classes, self.upright, *arrays)
@@ -105,7 +105,7 @@ class Boxes(Result):
         )
 
     def record(self) -> dict[str, Any]:
-        """Return ``boxes_xyxy`` (pixels), ``names`` and ``scores``, one each per box."""
+        """Return ``boxes_xyxy`` (pixels), ``names`` and ``scores``, with an entry for each box."""
         return {"boxes_xyxy": self.boxes_xyxy, "names": self.names, "scores": self.scores}
 
 
@@ -116,9 +116,9 @@ class Mask(Result):
     mask: np.ndarray
 
     def shares(self) -> dict[str, float]:
-        """Say which part of the image, in [0, 1], each class covers; the largest comes first.
+        """Return the share of the image, in [0, 1], that each class covers, the largest first.
 
-        Classes that are nowhere are left out.
+        Classes without a pixel are left out.
         """
         counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
         order = np.argsort(-counts, kind="stable")
@@ -126,7 +126,7 @@ class Mask(Result):
         return {self.classes[i]: float(counts[i] / total) for i in order if counts[i]}
 
     def draw(self) -> Image.Image:
-        """Blend the classes' colours over the image, the legend of those present below."""
+        """Blend the classes' colours over the image, with a legend of these classes below."""
         colours = dict(zip(self.classes, class_colours(self.classes), strict=True))
         entries = [(colours[name], f"{name} {share:.0%}") for name, share in self.shares().items()]
         return drawing.with_legend(
@@ -134,5 +134,5 @@ class Mask(Result):
         )
 
     def record(self) -> dict[str, Any]:
-        """Return ``pixel_share``: class name to part of the image, in [0, 1]."""
+        """Return ``pixel_share``: the share of the image, in [0, 1], by class name."""
         return {"pixel_share": self.shares()}
