@@ -230,7 +230,7 @@ def drop(name: str) -> Callable[[dict[str, Tensor]], None]:
     ("harm", "said"),
     [
         (drop("layer3.2.bn2.running_var"), r"1 of 275 tensors do not fit \(1 missing, layer3\.2"),
-        (drop("conv1.0.weight"), "conv1 or layer1 are missing"),
+        (drop("conv1.0.weight"), "conv1 or layer1 is missing"),
         (lambda s: s.update({"layer1.0.se.fc.weight": torch.ones(1)}), "1 tensors are left over"),
         (lambda s: s["bn1.bias"].fill_(torch.nan), r"stem\.7\.bias holds NaN or infinity"),
         (lambda s: s.update({"bn1.bias": torch.ones(8).int()}), r"stem\.7\.bias holds torch\.int"),
@@ -246,7 +246,7 @@ def drop(name: str) -> Callable[[dict[str, Tensor]], None]:
             lambda s: s.update({"conv1.0.weight": torch.ones(4, 4, 3, 3)}),
             "reads images of 4 channels",
         ),
-        (lambda s: s.update({"conv1.6.weight": torch.ones(8)}), "or no convolutions"),
+        (lambda s: s.update({"conv1.6.weight": torch.ones(8)}), "or not a convolution"),
         (lambda s: s.update({"conv1.6.weight": torch.ones(7, 4, 3, 3)}), "no such ResNet of ours"),
         (lambda s: s.update({"layer1.0.gamma": torch.ones(1)}), "1 tensors are left over"),
         (lambda s: s.clear() or s.update({"a.weight": torch.ones(1)}), "no ResNet is in the file"),

@@ -1,4 +1,4 @@
-"""The card of converted weights: the network by its shapes, the images by where they are from."""
+"""The card of converted weights: the shapes tell the network, the source tells the images."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from bag_of_transfer.transfer.network_shapes import Description, describe, shape
 
 __all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "tell_images"]
 
-OTHERS = "ResNeXt, wide, SE and other relatives go in as timm's own, by --timm-name NAME"
+OTHERS = "convert ResNeXt, wide, SE and other relatives as networks of timm, --timm-name NAME"
 UNKNOWN: dict[str, Any] = {
     "tricks": {},
     "dataset": "unknown",
@@ -28,37 +28,37 @@ UNKNOWN: dict[str, Any] = {
 
 
 def card_fields(source: Source, layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Fill the card, but ``sha256`` and ``num_tensors``.
+    """Return all fields of the card but ``sha256`` and ``num_tensors``.
 
     Args:
-        source: What it states goes before what its layout implies.
+        source: What it states comes before what its layout implies.
         layout: Of the source.
         tensors: In our layout.
 
     Raises:
-        UserError: If the shapes are those of no ResNet-A, -B, -C or -D that we have.
+        UserError: If the shapes are not those of a ResNet-A, -B, -C or -D that we have.
     """
     shapes = shapes_of(tensors)
     firsts = ("stem.0.weight", "stem.6.weight", "conv1.weight", "layer1.0.conv1.weight")
     is_conv = all(len(shapes[name]) == 4 for name in firsts if name in shapes)
-    found = describe(shapes) if is_conv else None
-    if found is None:
+    network = describe(shapes) if is_conv else None
+    if network is None:
         raise UserError(
-            "conv1 or layer1 are missing, or no convolutions",
+            "conv1 or layer1 is missing, or not a convolution",
             source.where,
             f"give the whole file; {OTHERS}",
         )
-    _check_depth(found, source.where)
+    _check_depth(network, source.where)
     # detectron2's file of torchvision's network has only its names from Caffe.
     origin = layout_named(source.author) or layout
     plain = origin.plain_variant
-    letter = plain if plain in found.variants else found.variants[0]
+    letter = plain if plain in network.variants else network.variants[0]
     kind = source.fields.get("type", f"ResNet{letter}")
-    widths = {name: getattr(found, f"{name}_channels") for name in ("in", "stem", "base")}
+    widths = {name: getattr(network, f"{name}_channels") for name in ("in", "stem", "base")}
     return {
         "type": kind,
         "variant": VARIANTS[kind].letter,
-        "depth": found.depth,
+        "depth": network.depth,
         **{f"{name}_channels": width for name, width in widths.items()},
         "value_range": [0, 255],
         **origin.images.fields(),
@@ -67,20 +67,20 @@ def card_fields(source: Source, layout: Layout, tensors: Mapping[str, Tensor]) -
     }
 
 
-def _check_depth(found: Description, where: str) -> None:
-    if found.num_stages != 4:
-        raise UserError(f"only {found.num_stages} of 4 stages", where, "give the whole network")
-    if found.depth is None:
+def _check_depth(network: Description, where: str) -> None:
+    if network.num_stages != 4:
+        raise UserError(f"only {network.num_stages} of 4 stages", where, "give the whole network")
+    if network.depth is None:
         raise UserError(
-            f"blocks of no depth that we have, {found}",
+            f"blocks of no depth that we have, {network}",
             where,
             f"the depths {', '.join(map(str, DEPTHS))} can be converted",
         )
-    if found.in_channels != 3:
+    if network.in_channels != 3:
         raise UserError(
-            f"the network reads images of {found.in_channels} channels",
+            f"the network reads images of {network.in_channels} channels",
             where,
-            "give weights of a network that reads three",
+            "give weights of a network that reads three channels",
         )
 
 
@@ -88,21 +88,21 @@ def build_network(fields: Mapping[str, Any]) -> nn.Module:
     """Build our ResNet of a card's type, depth and widths; its weights are undefined.
 
     Raises:
-        UserError: If we have none of such widths.
+        UserError: If no ResNet of ours has such widths.
     """
     names = ("type", "depth", "in_channels", "stem_channels", "base_channels")
     settings = {name: fields[name] for name in names}
     try:
-        with torch.device("meta"):  # without the time of drawing weights
+        with torch.device("meta"):  # saves the time of drawing weights
             network: nn.Module = MODELS.build(settings)
     except ValueError as error:
-        told = "no such ResNet of ours"
-        raise UserError(told, f"{settings}", f"{OTHERS} ({error})") from error
+        mend = f"{OTHERS} ({error})"
+        raise UserError("no such ResNet of ours", f"{settings}", mend) from error
     return network.to_empty(device="cpu")
 
 
 def tell_images(fields: Mapping[str, Any]) -> str:
-    """Say which images the network reads."""
+    """Return a line about the images that the network reads."""
     mean, std = ([round(value, 3) for value in fields[name]] for name in ("mean", "std"))
     num = fields["in_channels"]
     kind = fields["channel_order"] if num == 3 else f"{num} channels as stored"

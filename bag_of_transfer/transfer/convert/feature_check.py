@@ -1,4 +1,4 @@
-"""Do two networks compute the same? Compared stage by stage, with every tensor filled.
+"""Check that two networks compute the same, stage by stage, with every tensor filled.
 
 Trained weights alone would hide mistakes where a gamma is near 0 or two tensors are alike.
 """
@@ -14,8 +14,7 @@ __all__ = ["check_same_features", "fill", "same_map", "stage_maps"]
 
 # Odd and not square: ceil and floor, rows and columns differ.
 IMAGE_PX = (65, 97)
-# Of the largest value of a stage; the networks add in the same order but for the library's
-# choice of kernel.
+# Relative to the largest value of a stage; only the choice of kernels makes sums differ.
 TOLERANCE = 1e-4
 
 
@@ -39,7 +38,7 @@ def fill(state: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
 
 
 def stage_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """Run a network, and keep what ``layer1`` to ``layer4`` return."""
+    """Run a network and return the outputs of ``layer1`` to ``layer4``."""
     maps: list[Tensor] = []
     hooks = [
         network.get_submodule(f"layer{number}").register_forward_hook(
@@ -69,7 +68,7 @@ def check_same_features(
     Args:
         ours: One of our ResNets.
         theirs: The source implementation, with its weights.
-        convert: Turns a state dict of ``theirs`` into one of ``ours``; what is checked.
+        convert: Turns a state dict of ``theirs`` into one of ``ours``; this is checked.
         where: For the error.
 
     Raises:
@@ -88,7 +87,7 @@ def check_same_features(
 
 
 def same_map(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two maps agree in shape, and in value within a tolerance of the largest."""
+    """Return whether two maps have one shape, and values that differ by a tolerance at most."""
     return a.shape == b.shape and bool(((a - b).abs().max() <= TOLERANCE * b.abs().max()).item())
 
 
@@ -97,5 +96,5 @@ def _compare(a: Tensor, b: Tensor, number: int, where: object) -> None:
         raise UserError(
             f"all tensors fit, but stage {number} computes other features than the source's",
             where,
-            "the source is no plain ResNet-A, -B, -C or -D (pooling, activation): take another",
+            "the source is not a plain ResNet-A, -B, -C or -D (pooling, activation): take another",
         )

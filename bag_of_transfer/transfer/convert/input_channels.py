@@ -1,4 +1,4 @@
-"""Weights that read three channels, for images of another number of channels.
+"""Adapt weights that read three channels to images with another number of channels.
 
 Source of the rule: timm, ``timm.models._manipulate.adapt_input_conv`` and ``timm.data.config``.
 """
@@ -25,15 +25,15 @@ def check_in_channels(num: int) -> None:
 
 
 def adapt_first_convolution(weight: Tensor, num: int, channel_order: str = "RGB") -> Tensor:
-    """Make the first convolution read ``num`` channels, red first.
+    """Return the first convolution's weight for ``num`` channels, red first.
 
     For one channel the three are summed; for more they are repeated in turn and scaled by 3 / num,
     so that the sum over equal channels stays what it was.
 
     Args:
         weight: O 3 H W.
-        num: Of channels.
-        channel_order: Of ``weight``.
+        num: Number of channels.
+        channel_order: Order of the channels in ``weight``.
 
     Returns:
         O num H W.
@@ -47,11 +47,11 @@ def adapt_first_convolution(weight: Tensor, num: int, channel_order: str = "RGB"
 
 
 def adapt_images(fields: Mapping[str, Any], num: int) -> dict[str, Any]:
-    """Make a card's images have ``num`` channels.
+    """Return a card's fields for images of ``num`` channels.
 
-    Mean and std of one channel are the averages of the three; for more, each channel keeps those of
-    the channel that its weights are of.  Other than three channels are read as they are stored, so
-    the order is RGB.
+    Mean and std of one channel are the averages of the three; for more, each channel has those of
+    the channel that its weights were copied from.  Images of other than three channels are read as
+    they are stored, so the order is RGB.
     """
     if num == 3:
         return dict(fields)

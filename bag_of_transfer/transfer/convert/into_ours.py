@@ -1,4 +1,4 @@
-"""Other libraries' weights into a backbone file: every tensor is used or listed as left out."""
+"""Convert other libraries' weights; every tensor is used, or listed as left out."""
 
 import re
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ UNNAMED = ("counters ", "of another network")  # too many to list by name
 
 @dataclass(frozen=True)
 class Converted:
-    """The card that was written, and lines that tell what became of every tensor."""
+    """The card that was written, and lines to print: what became of every tensor."""
 
     card: Card
     lines: list[str]
@@ -66,17 +66,18 @@ def convert_weights(
         src: A file of weights, or the name of a model of timm or torchvision.
         out: ``OUT.safetensors``; the card becomes ``OUT.json``.
         layout: One of ``CHOICES``.
-        timm_name: Make a TimmNetwork of this name; where ``src`` is a model's name and no ResNet,
-            that name is enough.
+        timm_name: Write a TimmNetwork of this name.  Not needed if ``src`` is the name of a model
+            that is not a ResNet.
         key: Dotted key of the dict of weights in a checkpoint that holds several.
         prefix: What the names of the network begin with in a file that holds several networks.
-        in_channels: Of the images; other than three by timm's rule, see ``input_channels``.
+        in_channels: Channels of the images; see ``input_channels`` for other numbers than three.
         force: Replace ``out`` if it exists.
 
     Raises:
         UserError: If ``src`` cannot be read, holds several networks and neither ``key`` nor
-            ``prefix`` says which, is neither a ResNet of ours nor the network of that name, lacks
-            tensors, or computes other features than its source.  Nothing is written then.
+            ``prefix`` says which, is neither one of our ResNets nor the network of that name,
+            lacks tensors, or if the result computes other features than its source.  Nothing is
+            written then.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     out = Path(out)
@@ -159,13 +160,13 @@ def _by_head(source: Source, unclear: Refusal) -> Layout:
     for layout in LAYOUTS:
         if layout.head in source.tensors:
             return layout
-    raise UserError(unclear.told, source.where, unclear.mend)
+    raise UserError(unclear.what, source.where, unclear.mend)
 
 
 def _refuse_flat_names(source: Source, layout: Layout) -> None:
     refusal = layout.flat_names
     if refusal is not None and not any("." in name for name in source.tensors):
-        raise UserError(refusal.told, source.where, refusal.mend)
+        raise UserError(refusal.what, source.where, refusal.mend)
 
 
 # ---- the tensors ----
@@ -174,24 +175,25 @@ def _refuse_flat_names(source: Source, layout: Layout) -> None:
 def _sort(
     tensors: Mapping[str, Tensor], prefix: str, layout: Layout
 ) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
-    """Part what belongs to the network (without its prefix) from what is left out, by reason."""
+    """Return the network's tensors without prefix, and the names of all others by reason."""
     inside: dict[str, Tensor] = {}
     left_out: dict[str, list[str]] = {}
     prefixes = prefixes_of(tensors)
     for name, tensor in tensors.items():
-        own = name.removeprefix(prefix) if name.startswith(prefix) else ""
-        owner = max((one for one in prefixes if name.startswith(one)), key=len, default=prefix)
+        inner = name.removeprefix(prefix) if name.startswith(prefix) else ""
+        owners = [begin for begin in prefixes if name.startswith(begin)]
+        owner = max(owners, key=len, default=prefix)
         if owner != prefix:
             reason = f"of another network, {owner or 'without prefix'}"
             left_out.setdefault(reason, []).append(name)
         elif is_counter(name):
             left_out.setdefault("counters num_batches_tracked", []).append(name)
-        elif re.fullmatch(layout.extra, own):
+        elif re.fullmatch(layout.extra, inner):
             left_out.setdefault(f"no part of {layout.library}'s network", []).append(name)
-        elif is_of_classifier(own or name):
+        elif is_of_classifier(inner or name):
             left_out.setdefault("of the classifier", []).append(name)
-        elif re.match(layout.network, own):
-            inside[own] = tensor
+        elif re.match(layout.network, inner):
+            inside[inner] = tensor
         else:
             left_out.setdefault("outside of the backbone", []).append(name)
     return inside, left_out
@@ -204,11 +206,11 @@ def _converted(inside: Mapping[str, Tensor], layout: Layout, where: str) -> dict
         raise UserError(f"{error} in the layout of {layout.name}", where, OTHERS) from error
     converted = {}
     for name, tensor in renamed.items():
-        # first to float32: isfinite does not know floats of 8 bits
+        # To float32 first: isfinite does not take floats of 8 bits.
         values = tensor.detach().to(torch.float32) if tensor.is_floating_point() else None
         if values is None or not values.isfinite().all():
-            told = str(tensor.dtype) if values is None else "NaN or infinity"
-            raise UserError(f"{name} holds {told}", where, "take another file of weights")
+            content = str(tensor.dtype) if values is None else "NaN or infinity"
+            raise UserError(f"{name} holds {content}", where, "take another file of weights")
         converted[name] = values.contiguous().clone()
     return converted
 
@@ -219,7 +221,7 @@ def _check_complete(ours: nn.Module, tensors: Mapping[str, Tensor], where: str) 
         raise UserError(str(comparison), where, f"give the whole file; {OTHERS}")
 
 
-# ---- what is told ----
+# ---- lines to print ----
 
 
 def _account(
@@ -257,7 +259,7 @@ def _check_features(
 def _source_like(
     layout: Layout, inside: Mapping[str, Tensor], fields: Mapping[str, Any]
 ) -> nn.Module | None:
-    """Build the library's own network and load the file's tensors under their own names."""
+    """Build the library's own network and load the file's tensors into it."""
     theirs = layout.network_like(fields)
     if theirs is not None:
         theirs.load_state_dict(layout.for_network(inside))

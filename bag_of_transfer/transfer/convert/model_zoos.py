@@ -26,12 +26,12 @@ DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 
 @dataclass(frozen=True)
 class Fetched:
-    """A network of a library with its trained weights, and what the library says of it.
+    """A library's network with its trained weights, and what the library says about it.
 
     Args:
         network: In eval mode.
-        layout: Of the library.
-        fields: Of the card: ``mean``, ``std`` (0 to 255), ``channel_order``, ``dataset``,
+        layout: Layout of the library.
+        fields: Fields of the card: ``mean``, ``std`` (0 to 255), ``channel_order``, ``dataset``,
             ``metrics``, ``source``.
     """
 
@@ -45,9 +45,9 @@ class _Zoo:
     """Models of one library.
 
     Args:
-        layout: Of the library.
-        takes: Whether a name is left to this library; another may know it, too.
-        look_up: Finds the weights of a name without fetching them.
+        layout: Layout of the library.
+        takes: Whether a name belongs to this library, unless the user names another.
+        look_up: Checks a name, and finds its weights without fetching them.
         fetch: Builds the network of a name with its weights.
     """
 
@@ -63,19 +63,18 @@ def fetch(name: str, layout: Layout | None) -> Fetched:
     Args:
         name: ``resnet50d.gluon_in1k``, or torchvision's ``resnet50`` with or without the name of
             its weights after a dot.  A name that both know is torchvision's.
-        layout: Of the library; None if the name decides.
+        layout: Layout of the library; None if the name decides.
 
     Raises:
         UserError: If the library does not know the name, has no models by name or is not
-            installed, or if the weights cannot be had.
+            installed, or if the weights cannot be fetched.
     """
     for zoo in ZOOS:
         if zoo.layout is layout or (layout is None and zoo.takes(name)):
             return zoo.fetch(name)
-    stated = layout.name if layout else "auto"
-    raise UserError(
-        f"no file, and --layout {stated} has no models by name", name, "give the file of weights"
-    )
+    assert layout is not None  # some library takes any name
+    what = f"no file, and --layout {layout.name} has no models by name"
+    raise UserError(what, name, "give the file of weights")
 
 
 def check_model_name(name: str) -> None:
@@ -138,7 +137,7 @@ def _from_torchvision(name: str) -> Fetched:
 
 def _from_timm(name: str) -> Fetched:
     if not hub_in_reach():
-        os.environ["HF_HUB_OFFLINE"] = "1"  # else it tries again and again, 46 s in vain
+        os.environ["HF_HUB_OFFLINE"] = "1"  # else it retries for 46 s
     entry, timm = _timm_entry(name), installed_timm()
     where = (entry.url or entry.hf_hub_id) if entry else ""
     with _fetching("timm", name, str(where)):
@@ -152,7 +151,7 @@ def _from_timm(name: str) -> Fetched:
             "mean": on_255(config["mean"]),
             "std": on_255(config["std"]),
             "channel_order": "RGB",
-            # in1k at the end of timm's tags: trained or fine-tuned on it last
+            # Tags that end in in1k: trained or fine-tuned on ImageNet-1K last.
             "dataset": "ImageNet-1K" if tag.endswith("in1k") else "unknown",
             "metrics": {},
             "source": f"timm {config['architecture']}{tag and '.'}{tag} (timm {timm.__version__})",
@@ -163,12 +162,12 @@ def _from_timm(name: str) -> Fetched:
 def _timm_entry(name: str) -> Any:
     timm = installed_timm()
     if timm is None:
-        raise UserError("the model needs a package, timm", name, "pip install timm")
+        raise UserError("the model needs the package timm", name, "pip install timm")
     if not timm.is_model(name):
         raise _unknown(name, "timm", [*MODEL_NAMES, *timm.list_models("resnet*")])
     try:
         entry = timm.get_pretrained_cfg(name)
-    except RuntimeError as error:  # another's tag
+    except RuntimeError as error:  # a tag of another model
         raise _unknown(name, "timm", timm.list_pretrained(f"{name.partition('.')[0]}.*")) from error
     if entry is not None and not entry.has_weights:
         raise UserError("timm has no weights for the model", name, "see timm.list_pretrained()")
@@ -186,12 +185,12 @@ def on_255(values: Any) -> list[float]:
 @contextlib.contextmanager
 def _fetching(library: str, name: str, address: str) -> Iterator[None]:
     try:
-        with contextlib.redirect_stderr(sys.stdout):  # stderr begins with our error, if any
+        with contextlib.redirect_stderr(sys.stdout):  # our error must be the first line of stderr
             yield
     except Exception as error:  # downloads fail in many ways
-        told = without_colons((str(error).strip().splitlines() or [""])[0])[:120].rstrip(". ")
+        reason = without_colons((str(error).strip().splitlines() or [""])[0])[:120].rstrip(". ")
         raise UserError(
-            f"{library} cannot fetch the weights ({type(error).__name__} {told})",
+            f"{library} cannot fetch the weights ({type(error).__name__} {reason})",
             name,
             f"download them elsewhere ({address or 'see its model page'}) and give the file: "
             f"tools/convert_weights.py FILE OUT.safetensors --layout {library}",
@@ -199,7 +198,7 @@ def _fetching(library: str, name: str, address: str) -> Iterator[None]:
 
 
 def _unknown(name: str, library: str, names: list[str]) -> UserError:
-    names = list(dict.fromkeys(names))  # some are torchvision's and timm's
+    names = list(dict.fromkeys(names))  # torchvision and timm share some
     close = difflib.get_close_matches(name, names, n=3) or names[:3]
     return UserError(
         f"neither a file nor a model of {library}",
@@ -211,7 +210,7 @@ def _unknown(name: str, library: str, names: list[str]) -> UserError:
 def hub_in_reach() -> bool:
     """Return whether timm's downloads have a chance: its hub has an address here, or a proxy."""
     if urllib.request.getproxies() or os.environ.get("HF_ENDPOINT"):
-        return True  # let it try its own way
+        return True  # it may reach the hub in another way
     try:
         socket.getaddrinfo("huggingface.co", 443)
     except OSError:
@@ -219,7 +218,7 @@ def hub_in_reach() -> bool:
     return True
 
 
-# The first that takes a name has it; timm is asked for whatever is left.
+# In this order: timm takes every name that is left.
 ZOOS = (
     _Zoo(TORCHVISION, _is_torchvisions, _torchvision_entry, _from_torchvision),
     _Zoo(TIMM, lambda name: True, _timm_entry, _from_timm),

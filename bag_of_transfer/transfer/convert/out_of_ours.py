@@ -1,4 +1,4 @@
-"""Our backbone files into other libraries' layouts, for their own classes to load strictly."""
+"""Convert backbone files of ours to other libraries' layouts, which their classes load strictly."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,8 +24,8 @@ TARGETS = {layout.name: layout for layout in LAYOUTS if layout.target is not Non
 def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = False) -> Converted:
     """Write a backbone file of ours under the names of another library.
 
-    The classifier is not in the file, nor are batch norms' counters, which strict loading
-    supplies.  The card beside it says ``layout`` as well.
+    The file holds neither a classifier nor the counters of batch norms, which strict loading
+    supplies.  The card beside it also states ``layout``.
 
     Args:
         src: A backbone file with its card.
@@ -34,8 +34,8 @@ def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = Fal
         force: Replace ``out`` if it exists.
 
     Raises:
-        UserError: If ``src`` is no backbone file, or the library has no such network.
-        BackboneMismatchError: If the file's tensors are not those that its card tells.
+        UserError: If ``src`` is not a backbone file, or the library has no such network.
+        BackboneMismatchError: If the file's tensors do not fit the network of its card.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     out = Path(out)
@@ -43,7 +43,7 @@ def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = Fal
     card, file = read_card(src), read_tensors(src)
     if card.type == TIMM:
         raise UserError(
-            f"a {card.title} has no other layout", src, "its names are timm's behind 'network.'"
+            f"a {card.title} has no other layout", src, "its names are timm's after 'network.'"
         )
     fields: dict[str, Any] = card.to_dict()
     ours = build_network(fields)

@@ -1,6 +1,6 @@
-"""Where weights to convert come from: a file of any of the known formats, or a model's name.
+"""Open weights to convert: a file of a known format, or a model's name.
 
-Files are read as weights only; none runs code.
+Files are read as weights only; no code in them is run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,22 +19,22 @@ from bag_of_transfer.transfer.tensor_file import read_tensors
 
 __all__ = ["Source", "choose_prefix", "open_source"]
 
-# Of the card; what a card beside the source says is kept.
+# Fields that are kept of a card beside the source.
 KEPT = "type mean std channel_order tricks dataset metrics seed epochs source".split()
 
 
 @dataclass(frozen=True)
 class Source:
-    """Tensors to convert and what is known of them.
+    """Tensors to convert and what is known about them.
 
     Args:
         where: File or model name.
         tensors: By the source's names.
-        layout: Of a model's library; None if the names must tell.
-        fields: Of the card, as far as the source states them.
+        layout: Layout of a model's library; None if the names must tell.
+        fields: Fields of the card, as far as the source states them.
         author: Who trained the network, if the file says so.
-        network: The source's implementation with its weights, where it is installed.
-        line: Says where in the file the tensors lay and what was not read.
+        network: The library's network with these weights, if a library built it.
+        line: Where in the file the tensors were and what was not read, as a line to print.
     """
 
     where: str
@@ -46,35 +46,35 @@ class Source:
     line: str = ""
 
     def lines(self, prefix: str) -> list[str]:
-        """Say where the weights lay, and what their names begin with."""
+        """Return lines to print: where the weights were, and what their names begin with."""
         begin = [f"prefix: the names begin with '{prefix}'"] if prefix else []
         return [self.line, *begin] if self.line else begin
 
 
-def choose_prefix(found: Sequence[str], stated: str | None, where: object) -> str:
+def choose_prefix(prefixes: Sequence[str], stated: str | None, where: object) -> str:
     """Choose one of several networks in a file by what its names begin with.
 
     Args:
-        found: The prefixes, one for each network.
-        stated: The user's choice, a whole prefix or its begin; None if there is none.
-        where: The file, for messages.
+        prefixes: One for each network.
+        stated: The user's choice, a whole prefix or its beginning; None if there is none.
+        where: The file, for errors.
 
     Raises:
         UserError: If there are several and none is stated, or ``stated`` is not one of them.
     """
-    shown = ", ".join(repr(one) for one in found) or "none"
+    shown = ", ".join(map(repr, prefixes)) or "none"
     if stated is None:
-        if len(found) > 1:
-            mend = "choose one, tools/convert_weights.py --prefix PREFIX"
-            raise UserError(f"{len(found)} networks, whose names begin with {shown}", where, mend)
-        return next(iter(found), "")
+        if len(prefixes) > 1:
+            what = f"{len(prefixes)} networks, whose names begin with {shown}"
+            raise UserError(what, where, "choose one, tools/convert_weights.py --prefix PREFIX")
+        return next(iter(prefixes), "")
     begin = f"{stated.rstrip('.')}." if stated else ""
-    fitting = [one for one in found if one == begin] or [
-        one for one in found if begin and one.startswith(begin)
+    fitting = [prefix for prefix in prefixes if prefix == begin] or [
+        prefix for prefix in prefixes if begin and prefix.startswith(begin)
     ]
     if len(fitting) != 1:
-        told = f"{len(fitting)} networks whose names begin with {stated!r}"
-        raise UserError(told, where, f"--prefix takes one of {shown}")
+        what = f"{len(fitting)} networks whose names begin with {stated!r}"
+        raise UserError(what, where, f"--prefix takes one of {shown}")
     return fitting[0]
 
 
@@ -83,12 +83,12 @@ def open_source(src: str, layout: Layout | None, key: str | None = None) -> Sour
 
     Args:
         src: A ``.pth``, ``.safetensors``, ``.params`` or ``.pkl`` file, or a name.
-        layout: As the user states it; it chooses between libraries that know a model's name.
+        layout: As the user states it; it chooses the library if several know a model's name.
         key: Where the weights lie in a checkpoint, see :func:`read_tensors`.
 
     Raises:
-        UserError: If the file is missing, damaged, no file of weights, or would run code when
-            read; if the name is unknown or its weights cannot be had.
+        UserError: If the file is missing, damaged, not a file of weights, or would run code when
+            read; if the name is unknown or its weights cannot be fetched.
     """
     path = Path(src).expanduser()
     if path.is_file():
@@ -101,15 +101,15 @@ def open_source(src: str, layout: Layout | None, key: str | None = None) -> Sour
         raise UserError("no such file of weights", src, "check the path")
     if path.suffix == ".safetensors":
         read_tensors(path)  # says that it is missing
-    found = fetch(src, layout)
+    model = fetch(src, layout)
     return Source(
-        src, found.network.state_dict(), found.layout, found.fields, network=found.network
+        src, model.network.state_dict(), model.layout, model.fields, network=model.network
     )
 
 
 def _from_file(path: Path, key: str | None) -> Source:
     file = read_tensors(path, key)
-    # a card holds printable text; names of files may hold no-break spaces and worse
+    # A card holds printable text; names of files may hold no-break spaces and worse.
     name = "".join(letter if letter.isprintable() else "?" for letter in path.name)
     fields: dict[str, Any] = {"source": f"{name} sha256 {sha256_of(path)}"}
     meta = file.contents.get("meta")
@@ -118,7 +118,7 @@ def _from_file(path: Path, key: str | None) -> Source:
         raise UserError(
             "a checkpoint of ours, which says how its images are normalised",
             path,
-            "keep that: python tools/export_backbone.py CKPT OUT.safetensors",
+            "export it, which keeps that: python tools/export_backbone.py CKPT OUT.safetensors",
         )
     if path.suffix == ".safetensors" and card_path(path).is_file():
         card = read_card(path)

@@ -1,4 +1,4 @@
-"""Weights of timm's other networks into a backbone file: MobileNet, Inception-V3 and others."""
+"""Convert weights of timm's other networks: MobileNet, Inception-V3 and others."""
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -34,31 +34,31 @@ def convert_timm(
     """Write a network of timm, cut behind its last map, as a backbone file with its card.
 
     Args:
-        source: Its tensors bear timm's names.
+        source: Tensors under timm's names.
         out: ``OUT.safetensors``.
         name: As in ``timm.list_models()``, with a tag or without.
         prefix: What the names begin with, where the file holds several networks.
-        in_channels: Of the images; other than three by timm's rule.
+        in_channels: Channels of the images; other numbers than three follow timm's rule.
 
     Returns:
-        The card, and lines that tell what became of every tensor.
+        The card, and lines to print: what became of every tensor.
 
     Raises:
-        UserError: If timm does not know the network, it has no maps, tensors are missing, of
-            another shape or foreign to it, or it computes other maps than timm's own.
+        UserError: If timm does not know the network or it has no maps, if tensors are missing, of
+            another shape or not part of it, or if it computes other maps than timm's whole network.
     """
     architecture, where = architecture_of(name), source.where
-    network_on_meta(name, {}, where)  # says what is wrong with the name
+    network_on_meta(name, {}, where)  # an error if the name is wrong
     ours, theirs = TimmNetwork(architecture), source.network or _create(name)
     prefix = choose_prefix(_prefixes(source.tensors, theirs), prefix, where)
     file = {
-        key.removeprefix(prefix): one
-        for key, one in source.tensors.items()
-        if not is_counter(key) and key.startswith(prefix)
+        name.removeprefix(prefix): tensor
+        for name, tensor in source.tensors.items()
+        if not is_counter(name) and name.startswith(prefix)
     }
     names = _names(ours, file)
     _check_names(ours, theirs, names, file, where)
-    tensors = {key: file[own].detach().to(torch.float32).clone() for key, own in names.items()}
+    tensors = {key: file[inner].detach().to(torch.float32).clone() for key, inner in names.items()}
     broken = [names[key] for key, tensor in tensors.items() if not tensor.isfinite().all()]
     if broken:
         raise UserError(f"{broken[0]} holds NaN or infinity", where, "take another file")
@@ -101,7 +101,7 @@ def _prefixes(names: Iterable[str], theirs: nn.Module) -> list[str]:
 
 
 def _names(ours: nn.Module, file: Mapping[str, Tensor]) -> dict[str, str]:
-    """Pair our names with the file's: where timm cuts, it calls ``stages.0`` ``stages_0``."""
+    """Map our names to the file's: in a cut network timm calls ``stages.0`` ``stages_0``."""
     pairs = {}
     for name in shapes_of(ours.state_dict()):
         inner = name.removeprefix("network.")
@@ -118,12 +118,12 @@ def _check_names(
 ) -> None:
     state = ours.state_dict()
     wrong = [
-        own
-        for name, own in names.items()
-        if own not in file or file[own].shape != state[name].shape
+        inner
+        for name, inner in names.items()
+        if inner not in file or file[inner].shape != state[name].shape
     ]
     foreign = [k for k in file if k not in theirs.state_dict() and not k.startswith(AUXILIARY)]
-    for kind, found in (("missing or of another shape", wrong), ("foreign to it", foreign)):
+    for kind, found in (("missing or of another shape", wrong), ("not part of it", foreign)):
         if found:
             raise UserError(
                 f"{len(found)} tensors are {kind}, first {found[0]}",
@@ -139,13 +139,13 @@ def _check_maps(
     file: Mapping[str, Tensor],
     where: str,
 ) -> None:
-    """Compare with timm's whole network; both end with random weights."""
+    """Compare the maps with those of timm's whole network; both end with random weights."""
     images = torch.rand(1, 3, *IMAGE_PX, generator=torch.Generator().manual_seed(1)) - 0.5
     for state in (file, fill(theirs.state_dict())):
-        # A classifier for other classes does not fit, and does not matter here.
-        own = {k: v for k, v in theirs.state_dict().items() if k in state}
+        # A classifier for other classes does not fit; it does not matter here.
+        shared = {k: v for k, v in theirs.state_dict().items() if k in state}
         theirs.load_state_dict(
-            {k: state[k] for k, v in own.items() if v.shape == state[k].shape}, strict=False
+            {k: state[k] for k, v in shared.items() if v.shape == state[k].shape}, strict=False
         )
         ours.load_state_dict({name: state[k] for name, k in names.items()}, strict=False)
         if not _same_maps(ours, theirs, images):
@@ -153,7 +153,7 @@ def _check_maps(
                 f"{ours.name}, cut into stages, does not compute the maps of timm's whole network "
                 "for an image of any size",
                 where,
-                "take another network, a plainly convolutional one",
+                "choose a network of convolutions only",
             )
 
 
@@ -161,7 +161,7 @@ def _same_maps(ours: TimmNetwork, theirs: nn.Module, images: Tensor) -> bool:
     try:
         with torch.no_grad():
             found, expected = ours.eval()(images), _maps(theirs, ours, images)
-    except (RuntimeError, AssertionError):  # image sizes that a network is not made for
+    except (RuntimeError, AssertionError):  # the network does not take images of any size
         return False
     pairs = zip(found, expected, ours.out_channels, strict=True)
     return all(same_map(a, b) and a.shape[1] == channels for a, b, channels in pairs)

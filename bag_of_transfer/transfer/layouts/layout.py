@@ -34,9 +34,9 @@ IMAGENET = Images((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), "RGB")
 
 @dataclass(frozen=True)
 class Refusal:
-    """What is wrong with a file of this layout, and what the user can do about it."""
+    """Why a file cannot be converted, and what the user can do about it; parts of an error."""
 
-    told: str
+    what: str
     mend: str
 
 
@@ -66,19 +66,19 @@ class Layout:
     Args:
         name: As in ``tools/convert_weights.py --layout``.
         library: As its users call it.
-        signature: Occurs in a name of this layout, and in none of a later one of the table.
+        signature: Is found in a name of this layout, and in no name of a later row of the table.
         differs: What must be renamed, in words; empty if the names are ours.
         to_ours: Renames a network's tensors.
         first_block: The weight of the first convolution of stage 1.
-        network: What a name of the network begins with.
-        classifier: What a name of the classifier begins with; empty if files have none.
+        network: Start of every name in the network.
+        classifier: Start of every name in the classifier; empty if files have none.
         head: A tensor beside the network that identifies a file with a 7x7 stem.
-        extra: A whole name of what files hold that the library's network lacks.
+        extra: A whole name that files hold and the library's network lacks.
         images: What the networks read.
         plain_variant: Which of A and B networks of a 7x7 stem are; the tensors are alike.
         plain_names: Whether a network of a 7x7 stem may be named as in our layout.
         flat_names: Why a file cannot be read whose names have no dots; None if it can.
-        unclear: What names of a 7x7 stem leave open if no head is there; None if nothing.
+        unclear: What names of a 7x7 stem without a head leave open; None if nothing.
         network_like: Builds the library's network that computes what ours does, with random
             weights and without classifier; None if it cannot express it or is not installed.
         for_network: Renames a file's tensors as ``network_like`` calls them.

@@ -32,14 +32,17 @@ def recognise(names: Iterable[str], prefix: str | None = None) -> Guess | None:
     """
     names = list(names)
     if prefix is None:
-        # A classifier may carry its teacher beside its backbone.
-        prefixes = prefixes_of(names)
-        prefix = min(prefixes, key=lambda one: ("backbone." not in one, len(one), one), default="")
+        prefix = min(prefixes_of(names), key=_rank, default="")
     inside = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     for layout in LAYOUTS:
         if any(re.search(layout.signature, name) for name in inside):
             return Guess(layout, prefix)
     return None
+
+
+def _rank(prefix: str) -> tuple[bool, int, str]:
+    # A classifier may carry its teacher beside its backbone.
+    return "backbone." not in prefix, len(prefix), prefix
 
 
 def prefixes_of(names: Iterable[str]) -> list[str]:
