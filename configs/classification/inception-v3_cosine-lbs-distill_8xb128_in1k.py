@@ -5,10 +5,10 @@ Published: top-1 78.26, top-5 94.01
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/inception-v3_cosine-lbs-distill_8xb128_in1k.py
-           on one GPU: python for torchrun, no --launcher, and
+           on one GPU: python instead of torchrun, without --launcher, and
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100) and the teacher, resnet152-d_cosine-lbs_8xb64_in1k.py,
-           trained before; another: --cfg-options model.distillation.teacher.checkpoint=FILE;
+           trained before; another one: --cfg-options model.distillation.teacher.checkpoint=FILE;
            memory and time unmeasured
 Compare:   inception-v3_cosine-lbs_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
@@ -31,7 +31,7 @@ rows = [
 compare_to = "inception-v3_cosine-lbs_8xb128_in1k"
 model = dict(
     label_smoothing=dict(eps=0.1, form="paper"),
-    # Temperature: arXiv:1812.01187, sec. 5.3; the paper adds both losses as they are.
+    # Temperature: arXiv:1812.01187, sec. 5.3; the paper adds both losses without weights.
     distillation=dict(
         teacher=dict(checkpoint="work_dirs/resnet152-d_cosine-lbs_8xb64_in1k/last_checkpoint"),
         temperature=20.0,

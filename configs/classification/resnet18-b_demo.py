@@ -13,13 +13,14 @@ _base_ = [
     "_base_/schedules/step.py",
     "../_base_/default_runtime.py",
 ]
-# A single 7x7 fills the stem; width as in the D leaf.
+# The stem is a single 7x7 convolution; the width is that of the D leaf.
 model = dict(backbone=dict(type="ResNetB", depth=18, stem_channels=32, base_channels=32))
 
 num_epochs = 4
-# Half of ImageNet's rate: without warm-up, 0.1 upsets the first of so few updates, by seed.
+# Half of ImageNet's rate: without warm-up, 0.1 disturbs the first of so few updates, depending
+# on the seed.
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-# One step, at the paper's last: those at a quarter and a half of so few epochs would end the
-# learning before it began.
+# One step, where the paper has its last: with steps at a quarter and a half of so few epochs the
+# network would hardly learn.
 param_scheduler = [dict(type="MultiStepLR", milestones=[3], gamma=0.1)]
 train_cfg = dict(max_epochs=num_epochs, val_interval=num_epochs)

@@ -1,9 +1,9 @@
-"""The demo's slim ResNet-18-D with every trick: distillation, too, from its B-standard.
+"""The demo's slim ResNet-18-D with every trick, also distillation, from its B-standard.
 
 Paper:     arXiv:1812.01187, table 6, row mixup with distillation (teacher ResNet-152-D there)
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train_cls.py configs/classification/resnet18-d-all_demo.py
-           after resnet18-b_demo.py; another teacher:
+           after resnet18-b_demo.py; with another teacher:
            --cfg-options model.distillation.teacher.checkpoint=FILE
 Needs:     2 CPU cores, about a minute
 Result:    docs/results.md, section "The demo"

@@ -6,9 +6,9 @@ Command:   python tools/train_cls.py
            configs/classification/resnet18-d_cosine-lbs-distill_photographs.py
            --cfg-options model.distillation.teacher.checkpoint=FILE
 Needs:     2 CPU cores, about 3 minutes
-Weights:   0.5 x labels + 0.5 x teacher, as in the paper's code (GluonCV loss.py); its rows at full
-           size have the paper's 1 + 1.  lr 1.2 was chosen with 0.5 each (all tricks, seed 99), and
-           the figures were measured so.
+Weights:   0.5 x labels + 0.5 x teacher, as in the paper's code (GluonCV loss.py); our rows at
+           full size have the paper's 1 + 1.  lr 1.2 was chosen with 0.5 each (all tricks, seed
+           99), and the figures were measured with them.
 Teacher:   in configs/ladder/small.py the network of the row + smooth (ResNet-152-D there)
 Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """

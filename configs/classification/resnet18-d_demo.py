@@ -19,10 +19,10 @@ model = dict(
     mixup=dict(alpha=0.2, off_epochs=0),
 )
 
-# One epoch less than B-standard: with the teacher an epoch takes longer.
+# One epoch less than B-standard: an epoch with the teacher takes longer.
 num_epochs, warmup_epochs = 3, 1
 # 300 updates instead of 600,000: a larger rate than ImageNet's 0.1, which warm-up and zero gamma
-# let the network bear.
+# make possible.
 optim_wrapper = dict(optimizer=dict(lr=1.2))
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=warmup_epochs, convert_to_iter_based=True),

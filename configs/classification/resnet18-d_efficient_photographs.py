@@ -9,7 +9,7 @@ Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 
 _base_ = ["resnet18-d_cosine_photographs.py"]
-# Steps where B-standard has its own, see resnet18-b_photographs.py.
+# The same steps as B-standard, see resnet18-b_photographs.py.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=1, convert_to_iter_based=True),
     dict(type="MultiStepLR", milestones=[8, 11], gamma=0.1),

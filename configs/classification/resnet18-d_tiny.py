@@ -1,7 +1,7 @@
 """A very small ResNet-18-D with every trick but distillation: trains in seconds, for tests.
 
 Paper:     none
-Data:      python tools/prepare_data.py demo (any few images in its layout do)
+Data:      python tools/prepare_data.py demo (or any few images in its layout)
 Command:   python tools/train_cls.py configs/classification/resnet18-d_tiny.py
 Needs:     1 CPU core, seconds
 Result:    unmeasured; it learns next to nothing

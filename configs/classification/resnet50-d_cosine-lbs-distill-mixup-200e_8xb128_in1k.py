@@ -7,16 +7,16 @@ Published: top-1 79.29, top-5 94.63, 4.3 GFLOPs (T1); top-1 79.33 (+/- 0.07), to
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50-d_cosine-lbs-distill-mixup-200e_8xb128_in1k.py
-           on one GPU: python for torchrun, no --launcher, and
+           on one GPU: python instead of torchrun, without --launcher, and
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100) and the teacher, resnet152-d_cosine-lbs_8xb64_in1k.py,
-           trained before; another: --cfg-options model.distillation.teacher.checkpoint=FILE;
+           trained before; another one: --cfg-options model.distillation.teacher.checkpoint=FILE;
            memory and time unmeasured
 Compare:   resnet50-d_cosine-lbs-distill_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
            (MSRA there), hue jittered (contrast there), smoothing by eps / (K - 1) (eps / K
            there), loss weights 1 and 1 (0.5 each there)
-Note:      table 6 as in CVPR's version, means; arXiv's has single runs
+Note:      table 6 of CVPR's version, which has means; arXiv's version has single runs
 Also:      compare with resnet50-d_cosine-lbs-mixup-200e_8xb128_in1k.py: distillation alone
 Result:    unmeasured
 """
@@ -45,7 +45,7 @@ model = dict(
     backbone=dict(type="ResNetD", zero_init_residual=True),
     label_smoothing=dict(eps=0.1, form="paper"),
     mixup=dict(alpha=0.2, off_epochs=0),
-    # Temperature: arXiv:1812.01187, sec. 5.3; the paper adds both losses as they are.
+    # Temperature: arXiv:1812.01187, sec. 5.3; the paper adds both losses without weights.
     distillation=dict(
         teacher=dict(checkpoint="work_dirs/resnet152-d_cosine-lbs_8xb64_in1k/last_checkpoint"),
         temperature=20.0,

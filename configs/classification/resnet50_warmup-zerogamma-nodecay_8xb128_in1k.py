@@ -5,7 +5,7 @@ Published: top-1 76.03, top-5 92.86
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50_warmup-zerogamma-nodecay_8xb128_in1k.py
-           on one GPU: python for torchrun, no --launcher, and
+           on one GPU: python instead of torchrun, without --launcher, and
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   resnet50_warmup-zerogamma_8xb128_in1k.py

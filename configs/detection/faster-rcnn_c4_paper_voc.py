@@ -6,7 +6,7 @@ Command:   python tools/train.py configs/detection/faster-rcnn_c4_paper_voc.py -
 Needs:     1 GPU with 24 GB or more (an estimate), or 4 with train_dataloader.batch_size=1;
            time unmeasured
 Split:     as published: both trainvals train (16,551 images), VOC 2007 test is validation and
-           test.  So nothing is picked by it: the last checkpoint is the result.  GluonCV
+           test.  So nothing is chosen by it: the last checkpoint is the result.  GluonCV
            published its best epoch (78.31; its last had 77.66).
 Result:    unmeasured
 
@@ -15,10 +15,10 @@ Verified:  in GluonCV at commit 3473b1a2 (3 December 2018): model, data, 20 epoc
            gradient clip; the bases name the files.  In Detectron (core/config.py,
            utils/lr_policy.py): a linear warm-up of 500 iterations from a third of lr.
 Recalled:  the paper uses refinements of Detectron, linear warm-up and a long schedule.
-Inferred:  the warm-up is Detectron's default, although GluonCV's for VOC is none: the paper's
-           word counts.  The long schedule is GluonCV's 20 epochs (82,760 iterations).
-Differs:   in anchor sides (see the model); where images share a GPU they are padded to one size
-           and grouped by aspect ratio; a new rate acts on the whole step at once (MXNet's momentum
+Inferred:  the warm-up is Detectron's default, although GluonCV has none for VOC: the paper
+           decides.  The long schedule is GluonCV's 20 epochs (82,760 iterations).
+Differs:   in anchor sides (see the model); images on the same GPU are padded to one size and
+           grouped by aspect ratio; a new rate acts on the whole step at once (MXNet's momentum
            holds gradients times the rates of their time).
 """
 

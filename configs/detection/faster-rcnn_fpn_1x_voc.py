@@ -13,8 +13,8 @@ _base_ = [
     "_base_/schedules/1x.py",
     "../_base_/default_runtime.py",
 ]
-# mmdet, pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py: 4 epochs of 3 repeats, judged after each, no
-# warm-up.
+# mmdet, pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py: 4 epochs of 3 repeats, evaluated after each,
+# no warm-up.
 train_cfg = dict(val_interval=3)
 param_scheduler = [
     dict(type="MultiStepLR", by_epoch=True, begin=0, end=12, milestones=[9], gamma=0.1)

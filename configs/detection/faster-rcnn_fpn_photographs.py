@@ -14,7 +14,7 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 photographs = "{{$DATA_ROOT:data}}/shapes5/"
-# Pretraining shows best where images are few: every third one.
+# Pretraining matters most where images are few: every third one.
 few = dict(data_root=photographs, hold_out=3, held_out=True)
 train_dataloader = dict(batch_size=8, dataset=few)
 val_dataloader = dict(dataset=dict(data_root=photographs))

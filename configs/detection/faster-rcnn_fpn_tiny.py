@@ -1,7 +1,7 @@
 """Very few images and steps: trains in seconds, for tests.
 
 Paper:     none
-Data:      python tools/prepare_data.py demo (any few images in its layout do)
+Data:      python tools/prepare_data.py demo (or any few images in its layout)
 Command:   python tools/train.py configs/detection/faster-rcnn_fpn_tiny.py --backbone FILE
 Needs:     1 CPU core, seconds
 Result:    unmeasured; it learns next to nothing

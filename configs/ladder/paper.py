@@ -5,9 +5,9 @@ Data:      python tools/prepare_data.py {imagenet,voc,ade20k}
 Command:   python tools/ladder.py configs/ladder/paper.py
 Needs:     one GPU per cell (--jobs N runs N cells at once); memory and time unmeasured
            (--dry-run estimates the time)
-Batches:   the paper's in all, so that every learning rate is the paper's: pretraining adds up 8
-           passes, each with what one of the paper's 8 GPUs had (BN sees as many images as there);
-           the segmenter takes the images of 4 GPUs at once, the detector's 4 images are one batch
+Batches:   all as large as the paper's, so that every learning rate is the paper's: pretraining adds
+           up 8 passes, each with the images of one of the paper's 8 GPUs (so BN has as many); the
+           segmenter takes the images of 4 GPUs at once, the detector has 4 images in one batch
 Result:    unmeasured
 """
 

@@ -3,7 +3,7 @@
 Paper:     arXiv:1812.01187, tables 8 and 9 (ResNet-50 on ImageNet there)
 Data:      DATA_ROOT/caltech (pretraining) and DATA_ROOT/shapes5 (fine-tuning), see the configs
 Command:   python tools/ladder.py configs/ladder/small.py
-Needs:     2 CPU cores; --dry-run tells the time
+Needs:     2 CPU cores; --dry-run estimates the time
 Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 

@@ -4,13 +4,13 @@ Paper:     arXiv:1812.01187, tables 8 and 9 (ImageNet, VOC and ADE20K there)
 Data:      DATA_ROOT/caltech (pretraining) and DATA_ROOT/shapes5 (fine-tuning), see the configs
 Command:   python tools/ladder.py configs/ladder/small_gpu.py --max-minutes 9
            again and again, until it ends with 0 instead of 75
-Needs:     1 GPU, 8 cores that load images; time unmeasured (--dry-run tells)
+Needs:     1 GPU, 8 cores that load images; time unmeasured (--dry-run estimates it)
 Result:    unmeasured
 """
 
 folder = "configs/classification/resnet18-"
 full = [f"model.backbone.{key}" for key in ("depth=50", "stem_channels=64", "base_channels=64")]
-# Pictures as large as the photographs allow, and loaders that keep a GPU busy.
+# The largest pictures that the photographs allow, and enough loaders to keep a GPU busy.
 large = [
     *full,
     "train_dataloader.num_workers=8",

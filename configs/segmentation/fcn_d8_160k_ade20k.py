@@ -7,9 +7,9 @@ Command:   python tools/train.py configs/segmentation/fcn_d8_160k_ade20k.py --ba
            on one: --cfg-options train_dataloader.batch_size=16
 Needs:     4 GPUs with 4 images each (memory and time unmeasured); --dry-run estimates the time
 Split:     the truth of its test split is not public: the validation split is tested, so nothing
-           is picked on it; the last checkpoint is the result
+           is chosen on it; the last checkpoint is the result
 Test:      short side 512, whole image, once; --tta: six scales and flip
-Differs:   from mmseg's by what tests/segmentation/test_upstream_recipes_seg.py lists
+Differs:   from mmseg's as tests/segmentation/test_upstream_recipes_seg.py lists
 Compare:   mmseg publishes mIoU 36.10 (--tta 38.08) for it with ResNet-50-C
 Result:    unmeasured
 """
@@ -20,7 +20,7 @@ _base_ = [
     "_base_/schedules/poly_160k.py",
     "../_base_/default_runtime.py",
 ]
-# Nothing is picked on the split that is tested; mmseg's hooks count batches.
+# Nothing is chosen on the split that is tested; mmseg's hooks count batches.
 default_hooks = dict(
     logger=dict(log_metric_by_epoch=False),
     checkpoint=dict(by_epoch=False, interval=16_000, save_best=None),

@@ -13,7 +13,7 @@ _base_ = [
     "_base_/schedules/poly_120e.py",
     "../_base_/default_runtime.py",
 ]
-# A crop as large as the pictures of the pretraining, and more updates for the same time.
+# A crop as large as the pictures in pretraining, which gives more updates in the same time.
 crop_px = 64
 train_pipeline = [
     dict(type="ReadImage"),

@@ -3,7 +3,7 @@
 Paper:     arXiv:1812.01187, sec. 6.2 (ADE20K there)
 Data:      DATA_ROOT/own-masks/JPEGImages/NAME.jpg (or .png), SegmentationClass/NAME.png whose
            pixels are 0, 1, 2, ... (255: don't know), ImageSets/Segmentation/{train,val,test}.txt
-           with one NAME a line, and classes.txt with the names of 0, 1, 2, ... if you like
+           with one NAME per line, and optionally classes.txt with the names of 0, 1, 2, ...
 Command:   python tools/train.py configs/segmentation/fcn_d8_own-masks.py --backbone FILE
 Needs:     a GPU with 24 GB (an estimate: unmeasured); --dry-run estimates the time
 Result:    unmeasured

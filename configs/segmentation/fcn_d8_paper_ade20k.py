@@ -1,14 +1,14 @@
 """Table 9: FCN at stride 8 on ADE20K, after GluonCV's code at the paper's time (gluon-cv 3473b1a2).
 
-Paper:     arXiv:1812.01187, sec. 6.2, table 9; no text of it that we read states crop, schedule or
-           test: they are those of GluonCV's fcn_resnet50_ade, on the paper's backbones
+Paper:     arXiv:1812.01187, sec. 6.2, table 9; the text that we read does not state crop, schedule
+           or test: they are those of GluonCV's fcn_resnet50_ade, on the paper's backbones
 Data:      DATA_ROOT/ade20k/{images,annotations}/{training,validation}
 Command:   python tools/train.py configs/segmentation/fcn_d8_paper_ade20k.py --backbone FILE
            on 4 GPUs: torchrun --nproc_per_node=4 tools/train.py ... --launcher pytorch;
            on one: --cfg-options train_dataloader.batch_size=16
 Needs:     4 GPUs with 4 images each (memory and time unmeasured); --dry-run estimates the time
 Split:     the truth of its test split is not public: the validation split is tested, so nothing
-           is picked on it; the last checkpoint is the result
+           is chosen on it; the last checkpoint is the result
 Test:      the whole image at its own size, once (GluonCV's newest test.py); --tta is what its
            test.py did then: six scales of the long side, flip, windows of 480 every 320
 Reading:   520 is the short side (so 3473b1a2; the long one in 2023); lr 0.01 and aux weight 0.5 as
@@ -80,7 +80,7 @@ rows = [
         compare_to="resnet50-d_cosine-lbs-distill_8xb128_in1k",
     ),
 ]
-# GluonCV scripts/segmentation/train.py: the new layers learn ten times as fast.
+# GluonCV scripts/segmentation/train.py: the rate of the new layers is ten times as high.
 optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys={"decode_head": dict(lr_mult=10), "auxiliary_head": dict(lr_mult=10)}

@@ -17,7 +17,7 @@ photographs = dict(
     data_root="{{$DATA_ROOT:data}}/shapes5",
     classes=("background", "airplane", "bicycle", "boat", "car", "motorbike"),
 )
-# Photographs are up to 256 px long: half of that fits the crop of 96 px.
+# Photographs are up to 256 px long: half of that suits the crop of 96 px.
 shorter = dict(type="Resize", scale=(128, 128), keep_ratio=True)
 train_pipeline = [
     dict(type="ReadImage"),
@@ -30,15 +30,15 @@ train_pipeline = [
 test_pipeline = [
     dict(type="ReadImage"),
     shorter,
-    dict(type="ReadMask"),  # behind Resize: masks keep their size
+    dict(type="ReadMask"),  # after Resize: masks keep their size
     dict(type="PackSegInputs"),
 ]
-# Pretraining shows best where images are few.  The list goes class by class: every third one.
+# Pretraining matters most where images are few.  The list is sorted by class: every third one.
 few = dict(photographs, indices=list(range(0, 849, 3)), pipeline=train_pipeline)
 train_dataloader = dict(batch_size=8, dataset=few)
 val_dataloader = dict(batch_size=1, dataset=dict(photographs, pipeline=test_pipeline))
 test_dataloader = dict(batch_size=1, dataset=dict(photographs, pipeline=test_pipeline))
-# Chosen on the val split, seed 99, with the D backbone: 10 epochs at 0.01 learn little.
+# Chosen on the val split, seed 99, with the D backbone: in 10 epochs at 0.01 it learns little.
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 train_cfg = dict(max_epochs=30, val_interval=30)
 default_hooks = dict(checkpoint=dict(save_best="mIoU"))

@@ -20,7 +20,7 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=4,
     persistent_workers=True,
-    # BN has no statistics worth the name in a last batch of one or two images.
+    # The statistics of BN mean nothing in a last batch of one or two images.
     drop_last=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
     collate_fn=dict(type="default_collate"),
@@ -45,5 +45,5 @@ val_dataloader = dict(
         pipeline=val_pipeline,
     ),
 )
-# Without a test set the tools test on this one.
+# Without a test set the tools test on the validation set.
 val_evaluator = dict(type="TopK")

@@ -1,8 +1,8 @@
 """ImageNet in DATA_ROOT/imagenet/{train,val}/<class>/, the paper's input pipeline at 224 px.
 
 Pipelines: arXiv:1812.01187, sec. 2.1.  Batch: 32 on each of 8 GPUs is the paper's 256.
-Resizing: Pillow's bilinear filter averages where it shrinks; the paper names none, and its code's
-(MXNet's record iterator: OpenCV's bilinear) does not.
+Resizing: Pillow's bilinear filter averages when it shrinks.  The paper names no filter; that of its
+code (MXNet's record iterator: OpenCV's bilinear) does not average.
 """
 
 train_pipeline = [
@@ -45,5 +45,5 @@ val_dataloader = dict(
         pipeline=val_pipeline,
     ),
 )
-# Without a test set the tools test on this one.
+# Without a test set the tools test on the validation set.
 val_evaluator = dict(type="TopK")

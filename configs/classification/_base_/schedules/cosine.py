@@ -2,7 +2,7 @@
 
 arXiv:1812.01187, sec. 3.1 (warm-up, no bias decay) and 5.1 (cosine); momentum and weight decay
 from the logs of its code (GluonCV).  Decay falls on the weights of conv and linear layers only:
-mmengine tells norms by module type.
+mmengine recognises norms by module type.
 """
 
 optim_wrapper = dict(
@@ -12,7 +12,7 @@ optim_wrapper = dict(
 )
 auto_scale_lr = dict(enable=True, base_batch_size=256)
 
-# begin and end count epochs, the rate moves at every batch; without an end: the last epoch.
+# begin and end count epochs, the rate changes at every batch; without end: until the last epoch.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=5, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", begin=5, convert_to_iter_based=True),

@@ -1,8 +1,8 @@
 """The paper's efficient training with cosine decay: 120 epochs, 5 of them warm-up, FP16.
 
 arXiv:1812.01187, sec. 3 (warm-up, no bias decay, low precision) and 5.1 (cosine); momentum and
-weight decay from the logs of its code (GluonCV).  Its batch of 1024, and with it lr 0.4, is the
-leaf's; so is zero gamma.
+weight decay from the logs of its code (GluonCV).  A leaf sets its batch of 1024, from
+which lr 0.4 follows, and zero gamma.
 """
 
 optim_wrapper = dict(
@@ -13,7 +13,7 @@ optim_wrapper = dict(
 amp = "fp16"  # on a CPU: --amp bf16 or --amp off
 auto_scale_lr = dict(enable=True, base_batch_size=256)
 
-# begin and end count epochs, the rate moves at every batch; without an end: the last epoch.
+# begin and end count epochs, the rate changes at every batch; without end: until the last epoch.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=5, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", begin=5, convert_to_iter_based=True),

@@ -1,11 +1,11 @@
 """COCO 2017: train on 23 of 24 training images, validate on the 24th, test on val2017.
 
-The labels of COCO's own test split are not public, so that val2017 is the test split, and a
-validation split has to come from train2017 (4,928 of 118,287 images).
+The labels of COCO's own test split are not public: so val2017 is the test split here, and the
+validation split comes from train2017 (4,928 of 118,287 images).
 """
 
 data_root = "{{$DATA_ROOT:data}}/coco/"
-image_scale = (1333, 800)  # longest and shortest side in pixels, at most
+image_scale = (1333, 800)  # largest long and short side in pixels
 
 train_pipeline = [
     dict(type="ReadImage"),
@@ -17,7 +17,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True),  # behind Resize: boxes stay as annotated
+    dict(type="LoadAnnotations", with_bbox=True),  # after Resize: boxes keep the annotated size
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

@@ -1,11 +1,11 @@
 """A folder in COCO's layout: annotations/{train,val,test}.json and the images in images/.
 
 The classes are the categories of train.json in the order of their ids; val and test may hold no
-other.  Sizes are those of mmdet's COCO configs.
+others.  Sizes are those of mmdet's COCO configs.
 """
 
 data_root = "{{$DATA_ROOT:data}}/own-coco/"
-image_scale = (1333, 800)  # longest and shortest side in pixels, at most
+image_scale = (1333, 800)  # largest long and short side in pixels
 
 train_pipeline = [
     dict(type="ReadImage"),
@@ -17,7 +17,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True),  # behind Resize: boxes stay as annotated
+    dict(type="LoadAnnotations", with_bbox=True),  # after Resize: boxes keep the annotated size
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

@@ -1,7 +1,7 @@
 """The drawn world of ``python tools/prepare_data.py demo``: VOC layout, PNG, 128 px."""
 
 data_root = "{{$DATA_ROOT:data}}/demo/detection/"
-image_scale = (128, 128)  # longest and shortest side in pixels, at most
+image_scale = (128, 128)  # largest long and short side in pixels
 
 train_pipeline = [
     dict(type="ReadImage"),
@@ -13,7 +13,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True),  # behind Resize: boxes stay as annotated
+    dict(type="LoadAnnotations", with_bbox=True),  # after Resize: boxes keep the annotated size
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

@@ -1,7 +1,7 @@
 """Pascal VOC 2007 and 2012: train on both trainvals, test on VOC 2007 test.
 
-Each tenth image of VOC 2007 trainval (501) is held out for validation: choosing a checkpoint on
-the test split would flatter it.  16,050 of the usual 16,551 images are left to train on.
+Every tenth image of VOC 2007 trainval (501) is held out for validation: a checkpoint chosen on the
+test split would look better than it is.  16,050 of the usual 16,551 images remain for training.
 """
 
 data_root = "{{$DATA_ROOT:data}}/voc/VOCdevkit/"
@@ -10,7 +10,7 @@ classes = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
     *("train", "tvmonitor"),
 )
-image_scale = (1000, 600)  # longest and shortest side in pixels, at most
+image_scale = (1000, 600)  # largest long and short side in pixels
 
 train_pipeline = [
     dict(type="ReadImage"),
@@ -22,7 +22,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True),  # behind Resize: boxes stay as annotated
+    dict(type="LoadAnnotations", with_bbox=True),  # after Resize: boxes keep the annotated size
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

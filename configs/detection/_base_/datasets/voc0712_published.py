@@ -1,8 +1,8 @@
-"""Pascal VOC 2007 and 2012, split as published: train on both trainvals, judge on VOC 2007 test.
+"""Pascal VOC 2007 and 2012, split as published: train on both trainvals, evaluate on VOC 2007 test.
 
-All 16,551 images are trained on, difficult objects among them, and no image or box is left out
+All 16,551 images are for training, also difficult objects, and no image or box is left out
 (GluonCV: gluoncv/data/pascal_voc/detection.py, scripts/detection/faster_rcnn).  Validation is the
-test split: it shows how training goes, and nothing may be chosen by it.
+test split: it shows the progress of training, and nothing may be chosen by it.
 """
 
 data_root = "{{$DATA_ROOT:data}}/voc/VOCdevkit/"
@@ -11,7 +11,7 @@ classes = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
     *("train", "tvmonitor"),
 )
-image_scale = (1000, 600)  # longest and shortest side in pixels, at most
+image_scale = (1000, 600)  # largest long and short side in pixels
 
 train_pipeline = [
     dict(type="ReadImage"),
@@ -23,7 +23,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True),  # behind Resize: boxes stay as annotated
+    dict(type="LoadAnnotations", with_bbox=True),  # after Resize: boxes keep the annotated size
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

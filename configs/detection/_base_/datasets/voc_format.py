@@ -1,11 +1,11 @@
 """A folder in Pascal VOC's layout, with the splits train, val and test.
 
-The class names are those of the annotations of train; val and test may hold no other.  Sizes are
+The class names are those in the annotations of train; val and test may hold no others.  Sizes are
 those of mmdet's VOC configs.
 """
 
 data_root = "{{$DATA_ROOT:data}}/own-voc/"
-image_scale = (1000, 600)  # longest and shortest side in pixels, at most
+image_scale = (1000, 600)  # largest long and short side in pixels
 
 train_pipeline = [
     dict(type="ReadImage"),
@@ -17,7 +17,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True),  # behind Resize: boxes stay as annotated
+    dict(type="LoadAnnotations", with_bbox=True),  # after Resize: boxes keep the annotated size
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

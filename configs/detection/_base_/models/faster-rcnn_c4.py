@@ -1,4 +1,4 @@
-"""Faster R-CNN on stage 3 of a ResNet-50-D ("C4"); stage 4 sees each region.
+"""Faster R-CNN on stage 3 of a ResNet-50-D ("C4"); stage 4 computes on each region.
 
 GluonCV's values for faster_rcnn_resnet50_v1b_voc (commit 3473b1a2: gluoncv/model_zoo/faster_rcnn,
 rcnn and rpn, gluoncv/data/transforms/presets/rcnn.py); tests/detection/test_upstream_recipes.py
@@ -26,7 +26,7 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,  # images are decoded as BGR
-        pad_size_divisor=1,  # GluonCV pads nothing; a pyramid would need 32
+        pad_size_divisor=1,  # GluonCV does not pad; a pyramid would need 32
     ),
     backbone=dict(
         type="ResNetD",
@@ -64,7 +64,7 @@ model = dict(
         shared_head=dict(type="ResNetStage4", variant="ResNetD", depth=50, stride=2),
         bbox_roi_extractor=dict(
             type="ExactRoIExtractor",
-            # MXNet's ROIAlign of the time has no shift by half a pixel.
+            # MXNet's ROIAlign at that time does not shift by half a pixel.
             roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=2, aligned=False),
             out_channels=1024,
             featmap_strides=[16],
@@ -102,7 +102,7 @@ model = dict(
                 neg_pos_ub=-1,
                 add_gt_as_proposals=False,
             ),
-            allowed_border=0,  # an anchor that leaves the image is not trained on
+            allowed_border=0,  # anchors that leave the image are not used in training
             pos_weight=-1,
             debug=False,
         ),
@@ -147,6 +147,6 @@ model = dict(
 )
 tta_model = dict(
     type="DetTTAModel",
-    # 300 regions x 20 classes, seen twice: no cap either.
+    # 300 regions x 20 classes, in two views: this is no cap either.
     tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.3), max_per_img=12000),
 )

@@ -1,6 +1,6 @@
 """Faster R-CNN with a feature pyramid on a ResNet-50-D.
 
-mmdet's values (faster-rcnn_r50_fpn.py) but for the backbone, the number of classes, which is read
+mmdet's values (faster-rcnn_r50_fpn.py), except the backbone, the number of classes, which is read
 from the data, and ExactRoIExtractor.  tools/train.py --backbone takes the backbone's type, depth
 and widths, mean, std and the neck's in_channels from the file's card.
 """

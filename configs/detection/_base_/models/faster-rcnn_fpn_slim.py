@@ -1,7 +1,7 @@
 """A slim Faster R-CNN with a feature pyramid for images of 128 px: fast on two CPU cores.
 
 As faster-rcnn_fpn.py, but ResNet-18-D of half the width, a pyramid of 64 channels and strides 8
-to 32 (stride 4 would be most of the work, for objects smaller than any here), anchors of less
+to 32 (stride 4 would be most of the work, for objects smaller than all here), anchors of less
 than half the size, fewer anchors and regions, and nothing frozen but the running statistics of BN.
 """
 

@@ -1,4 +1,4 @@
-"""mmdet's "1x": 12 epochs at batch 16, lr 0.02 falling tenfold behind epochs 8 and 11."""
+"""mmdet's "1x": 12 epochs at batch 16, lr 0.02 divided by 10 after epochs 8 and 11."""
 
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=12, val_interval=1)
 val_cfg = dict(type="ValLoop")

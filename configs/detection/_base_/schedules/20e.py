@@ -1,8 +1,8 @@
-"""GluonCV's schedule for VOC: 20 epochs at batch 4, lr 0.001 falling tenfold behind epoch 14.
+"""GluonCV's schedule for VOC: 20 epochs at batch 4, lr 0.001 divided by 10 after epoch 14.
 
 Source: scripts/detection/faster_rcnn/train_faster_rcnn.py at commit 3473b1a2; its second drop, at
-epoch 20, comes after the end.  It clips each entry of the gradient, not its norm, and newer
-versions don't.  Warm-up is off there for VOC, and on in the paper: see the leaf.
+epoch 20, comes after the end.  It clips each entry of the gradient, not its norm; newer versions
+do not clip.  It has no warm-up for VOC, but the paper has one: see the leaf.
 """
 
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=20, val_interval=5)

@@ -1,4 +1,4 @@
-"""mmdet's "2x": 24 epochs at batch 16, lr 0.02 falling tenfold behind epochs 16 and 22."""
+"""mmdet's "2x": 24 epochs at batch 16, lr 0.02 divided by 10 after epochs 16 and 22."""
 
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=24, val_interval=1)
 val_cfg = dict(type="ValLoop")

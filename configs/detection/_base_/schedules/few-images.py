@@ -1,7 +1,7 @@
 """For hundreds to a few thousand images: one epoch of warm-up, cosine decay over 24.
 
-The 500 iterations of warm-up in 1x.py could be longer than all of such a training.  The cosine is
-that of arXiv:1812.01187, sec. 5.1, as the warm-up is sec. 3.1's; lr is mmdet's for VOC.
+The 500 iterations of warm-up in 1x.py could be longer than a whole training.  The cosine is
+that of arXiv:1812.01187, sec. 5.1, the warm-up that of sec. 3.1; lr is mmdet's for VOC.
 """
 
 num_epochs = 24
@@ -9,7 +9,7 @@ train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=num_epochs, val_interval
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 
-# begin and end count epochs, the rate moves at every batch; without an end: the last epoch.
+# begin and end count epochs, the rate changes at every batch; without end: until the last epoch.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=1, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", begin=1, convert_to_iter_based=True),

@@ -2,13 +2,13 @@
 validate, 150 classes, 0 unlabelled.
 
 dmlc/gluon-cv at 3473b1a2, gluoncv/data/segbase.py and gluoncv/model_zoo/segbase.py.  The truth of
-the test split is not public: what is reported is the validation split.
+the test split is not public: results are those of the validation split.
 """
 
 base_px, crop_px = 520, 480
 stride_px = crop_px * 2 // 3
 black = dict(img=0, seg=255)  # 255: ignored
-# The short side becomes base_px times 0.5 to 2; the long one has no limit worth the name.
+# The short side becomes base_px times 0.5 to 2; the long one has practically no limit.
 train_pipeline = [
     dict(type="ReadImage"),
     dict(type="ReadMask"),

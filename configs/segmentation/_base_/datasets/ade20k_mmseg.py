@@ -1,8 +1,8 @@
 """ADE20K (SceneParse150) as mmseg's ade20k.py reads it: 20,210 images to train, 2,000 to validate,
 150 classes, 0 unlabelled.
 
-The truth of the test split is not public: what is reported is the validation split.
-tests/segmentation/test_upstream_recipes_seg.py holds what differs.
+The truth of the test split is not public: results are those of the validation split.
+tests/segmentation/test_upstream_recipes_seg.py lists the differences.
 """
 
 crop_size = (512, 512)
@@ -15,7 +15,7 @@ train_pipeline = [
     dict(type="PhotoMetricDistortion"),
     dict(type="PackSegInputs"),
 ]
-# The mask comes after the resize: predictions are scaled back and judged at its size.
+# The mask is read after the resize: predictions are scaled back and compared at its size.
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=(2048, 512), keep_ratio=True),

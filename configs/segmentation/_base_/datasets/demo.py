@@ -30,8 +30,8 @@ tta_pipeline = [
 
 data_root = "{{$DATA_ROOT:data}}/demo/segmentation"
 splits = "ImageSets/Segmentation"
-# Of two cores one loads and one computes: two compute threads would wait for each other wherever
-# another process wants a core, too.
+# Of two cores one loads and one computes: two compute threads would wait for each other whenever
+# another process needs a core, too.
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,

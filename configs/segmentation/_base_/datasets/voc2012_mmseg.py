@@ -1,8 +1,8 @@
 """PASCAL VOC 2012's masks as mmseg's pascal_voc12_aug.py reads them, without the augmented set:
 1,464 images to train, 1,449 to validate, 20 classes and background.
 
-The truth of the test split is not public: what is reported is the validation split.
-tests/segmentation/test_upstream_recipes_seg.py holds what differs.
+The truth of the test split is not public: results are those of the validation split.
+tests/segmentation/test_upstream_recipes_seg.py lists the differences.
 """
 
 crop_size = (512, 512)
@@ -16,7 +16,7 @@ train_pipeline = [
     dict(type="Pad", size=crop_size),
     dict(type="PackSegInputs"),
 ]
-# The mask comes after the resize: predictions are scaled back and judged at its size.
+# The mask is read after the resize: predictions are scaled back and compared at its size.
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=(2048, 512), keep_ratio=True),

@@ -1,9 +1,9 @@
 """Masks in PASCAL VOC's layout: JPEGImages, SegmentationClass, ImageSets/Segmentation/*.txt.
 
-Class names from classes.txt in data_root, else the numbers in the masks; a leaf says where.
+Class names from classes.txt in data_root, else the numbers in the masks; a leaf sets data_root.
 """
 
-# Short side 520 times 0.5 to 2, crop 480, flip: GluonCV gluoncv/data/segbase.py, its blur left out.
+# Short side 520 times 0.5 to 2, crop 480, flip: GluonCV gluoncv/data/segbase.py without its blur.
 train_pipeline = [
     dict(type="ReadImage"),
     dict(type="ReadMask"),
@@ -12,14 +12,14 @@ train_pipeline = [
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),
 ]
-# The mask comes after the resize: predictions are scaled back and judged at its size.
+# The mask is read after the resize: predictions are scaled back and compared at its size.
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=(2080, 520), keep_ratio=True),
     dict(type="ReadMask"),
     dict(type="PackSegInputs"),
 ]
-# Scales and flip of GluonCV's MultiEvalModel; whole images instead of its sliding crops.
+# Scales and flip of GluonCV's MultiEvalModel, but whole images instead of its sliding crops.
 tta_pipeline = [
     dict(type="ReadImage"),
     dict(

@@ -13,9 +13,9 @@ custom_imports = dict(
     allow_failed_imports=False,
 )
 
-# Becomes BN where one process trains, or a CPU.
+# Becomes BN in one process or on a CPU.
 norm_cfg = dict(type="SyncBN", requires_grad=True)
-# MXNet's default, which the heads are left to (gluon/block.py, initializer.py); bias 0.
+# MXNet's default, which the heads use (gluon/block.py, initializer.py); bias 0.
 head_init = dict(type="Uniform", layer="Conv2d", a=-0.07, b=0.07)
 model = dict(
     type="EncoderDecoder",
@@ -51,7 +51,7 @@ model = dict(
         num_classes=None,
         norm_cfg=norm_cfg,
         init_cfg=head_init,
-        # MXNet's BilinearResize2D puts corner on corner, in the loss and at test.
+        # MXNet's BilinearResize2D aligns corners, in the loss and at test.
         align_corners=True,
         loss_decode=dict(
             type="CrossEntropyLoss", use_sigmoid=False, avg_non_ignore=True, loss_weight=1.0

@@ -9,7 +9,7 @@ optim_wrapper = dict(
 )
 auto_scale_lr = dict(enable=True, base_batch_size=16)
 
-# Counts epochs, moves at every batch; without an end: the last epoch.
+# Counts epochs, changes at every batch; without end: until the last epoch.
 param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, convert_to_iter_based=True)]
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=120, val_interval=10)
 val_cfg = dict(type="ValLoop")
