@@ -4,10 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+
+if TYPE_CHECKING:
+    from bag_of_transfer.ladder.run.call import LadderCall
 
 EXAMPLE = """python tools/ladder.py configs/ladder/demo.py
 python tools/ladder.py configs/ladder/demo.py --dry-run"""
@@ -18,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
 
     from bag_of_transfer.ladder.folder import LOCK
-    from bag_of_transfer.ladder.run import command, export_import, status
+    from bag_of_transfer.ladder.run import command, export_import
+    from bag_of_transfer.ladder.run.lock import locked
 
     cli.set_data_root(args.data_root)
     root = args.work_dir or Path("work_dirs", args.config.stem)
@@ -26,11 +31,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{len(export_import.export_cells(root, args.export))} cells in {args.export}")
         return 0
     if args.import_:
-        with status.locked(root / LOCK):
+        with locked(root / LOCK):
             came, stayed = export_import.import_cells(root, args.import_)
         print(f"{len(came)} cells came in, {len(stayed)} were here already")
         return 0
-    return command.climb(args, root)
+    return command.climb(_call(args, root))
+
+
+def _call(args: argparse.Namespace, root: Path) -> "LadderCall":
+    from bag_of_transfer.ladder.run.call import LadderCall
+
+    script = root / "ladder.sbatch" if args.slurm == "" else args.slurm and Path(args.slurm)
+    return LadderCall(
+        config=args.config,
+        root=root,
+        seeds=tuple(args.seeds or ()),
+        dry_run=args.dry_run,
+        jobs=args.jobs,
+        gpus=tuple(args.gpus),
+        max_minutes=args.max_minutes,
+        cell=args.cell,
+        slurm_script=script,
+        ray=args.ray,
+        cpus_per_cell=args.cpus_per_cell,
+        gpus_per_cell=args.gpus_per_cell,
+        changed="rerun" if args.rerun_changed else "keep" if args.keep_changed else "refuse",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -47,7 +47,7 @@ def test_what_a_cell_needs_stands_before_it():
 def test_backbone_k_is_trained_and_tuned_with_seed_k():
     cells = by_key(B)
     assert cells["seed1/b/detection"].start == "out/seed1/b/pretraining/backbone.safetensors"
-    train = commands(cells["seed1/b/detection"], "last", resume=False)[0]
+    train = commands(cells["seed1/b/detection"], "last", resume=False)[0].words
     assert train[train.index("--seed") + 1] == "1"
     assert train[train.index("--backbone") + 1] == cells["seed1/b/detection"].start
 
@@ -62,7 +62,7 @@ def test_a_shared_backbone_is_made_once(rung):
 
 
 def test_the_student_is_told_its_teachers_checkpoint_of_the_same_seed():
-    train = commands(by_key(B, D)["seed1/d/pretraining"], "last", resume=False)[0]
+    train = commands(by_key(B, D)["seed1/d/pretraining"], "last", resume=False)[0].words
     options = train[train.index("--cfg-options") + 1 :]
     teacher = "model.distillation.teacher.checkpoint=out/seed1/b/pretraining/last_checkpoint"
     assert options == (SHORT, teacher)
@@ -80,39 +80,41 @@ def test_a_shared_students_teacher_is_planned_with_the_shared_seed():
 
 
 def test_scratch_is_asked_for_by_its_word():
-    train = commands(by_key(SCRATCH)["seed0/scratch/detection"], "last", resume=False)[0]
+    train = commands(by_key(SCRATCH)["seed0/scratch/detection"], "last", resume=False)[0].words
     assert train[train.index("--backbone") + 1] == "scratch"
 
 
 def test_pretraining_is_trained_exported_and_tested():
     made = commands(by_key(B)["seed0/b/pretraining"], "last", resume=False)
     tools = ["tools/train_cls.py", "tools/export_backbone.py", "tools/test_cls.py"]
-    assert [command[0] for command in made] == tools
+    assert [command.tool for command in made] == tools
 
 
 def test_a_public_model_is_converted_and_a_file_only_copied():
     cells = by_key(PUBLIC, MINE)
     converted = commands(cells["seed0/public/pretraining"], "last", resume=False)
-    assert [command[:2] for command in converted] == [("tools/convert_weights.py", PUBLIC.source)]
+    assert [command.words[:2] for command in converted] == [
+        ("tools/convert_weights.py", PUBLIC.source)
+    ]
     assert commands(cells["seed0/mine/pretraining"], "last", resume=False) == []
 
 
 def test_a_cell_that_was_cut_off_is_resumed_and_no_other():
     cell = by_key(B)["seed0/b/detection"]
-    assert "--resume" in commands(cell, "last", resume=True)[0]
-    assert not any("--resume" in one for one in commands(cell, "last", resume=False))
+    assert "--resume" in commands(cell, "last", resume=True)[0].words
+    assert not any("--resume" in one.words for one in commands(cell, "last", resume=False))
 
 
 def test_the_last_checkpoint_is_tested_or_the_best_on_val():
     cell = by_key(B)["seed0/b/segmentation"]
-    last, best = (commands(cell, choice, resume=False)[1] for choice in ("last", "val"))
+    last, best = (commands(cell, choice, resume=False)[1].words for choice in ("last", "val"))
     assert Path(last[2]).name == "last_checkpoint"
     assert Path(best[2]).name == "best"
     # a classifier is never picked: its test split may be its val split
-    pretrained = commands(by_key(B)["seed0/b/pretraining"], "val", resume=False)[2]
+    pretrained = commands(by_key(B)["seed0/b/pretraining"], "val", resume=False)[2].words
     assert Path(pretrained[2]).name == "last_checkpoint"
 
 
 def test_overrides_of_a_task_reach_training_and_test():
     train, test = commands(by_key(B)["seed0/b/segmentation"], "last", resume=False)
-    assert train[-2:] == test[-2:] == ("--cfg-options", SHORT)
+    assert train.words[-2:] == test.words[-2:] == ("--cfg-options", SHORT)

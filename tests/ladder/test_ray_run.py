@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.ladder.run import command, status
+from bag_of_transfer.ladder.run import command
+from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.run.on_ray import Share, share_of_a_cell
 from tests.ladder.fake_ladder import gone, ladder, until, use_fake_tools, write_ladder
 
@@ -209,7 +210,7 @@ def test_time_over_ends_the_cells_wherever_they_run(cluster, folder):
     until(lambda: gone(pid_of(slow)))
     assert slow.with_name("stopped").exists()  # it was asked to, not killed
     assert (folder / "out/seed0/scratch/detection/cell.json").exists()
-    with status.locked(folder / "out/.lock"):
+    with locked(folder / "out/.lock"):
         pass  # nobody holds it any more
 
 
@@ -220,7 +221,7 @@ def test_an_interrupted_ladder_leaves_no_cell_running(cluster, folder, how):
     slow = folder / "out/seed0/slow/pretraining/begun"
     until(slow.exists)
     assert ladder(*argv[:3]) == 3
-    with status.locked(folder / "out/.lock", shared=True):
+    with locked(folder / "out/.lock", shared=True):
         pass  # a second ladder is refused, its cells are not
     os.kill(driver.pid, how)
     driver.join()

@@ -13,7 +13,6 @@ from bag_of_transfer.ladder.statistics.over_images import (
     PerImage,
     bootstrap,
     difference,
-    from_function,
 )
 from bag_of_transfer.ladder.statistics.resampled_masks import count_confusions, segmentation_metric
 
@@ -89,15 +88,6 @@ def test_a_rung_does_not_differ_from_itself() -> None:
     metric = mean_of(np.arange(10.0))
     found = bootstrap(difference(metric, metric))
     assert (found.estimate, found.low, found.high) == (0, 0, 0)
-
-
-def test_any_function_of_indices_serves() -> None:
-    values = np.random.default_rng(0).normal(size=30)
-    fast = bootstrap(mean_of(values), num_resamples=200)
-    slow = from_function("mean", list(names(30)), lambda indices: float(values[indices].mean()))
-    found = bootstrap(slow, num_resamples=200)
-    assert (found.low, found.high) == pytest.approx((fast.low, fast.high))
-    assert found.estimate == pytest.approx(fast.estimate)
 
 
 def test_seed_decides_and_chunks_do_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.engine.errors import RefusedError
-from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.cells import Command, plan
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 from bag_of_transfer.ladder.run import (
     cell_process,
@@ -20,6 +20,7 @@ from bag_of_transfer.ladder.run import (
     status,
     tool_process,
 )
+from bag_of_transfer.ladder.run.lock import locked
 from tests.ladder.fake_ladder import until
 from tests.ladder.fake_tools import write_fake_tools
 
@@ -215,13 +216,13 @@ def test_a_file_is_copied_into_the_ladder(climb, tmp_path):
 
 def test_two_ladders_in_one_folder_are_refused(tmp_path):
     lock = tmp_path / "out/.lock"
-    with status.locked(lock):
+    with locked(lock):
         with pytest.raises(RefusedError, match=f"process number {os.getpid()}"):
-            with status.locked(lock):
+            with locked(lock):
                 pass
-        with pytest.raises(RefusedError), status.locked(lock, shared=True):
+        with pytest.raises(RefusedError), locked(lock, shared=True):
             pass
-    with status.locked(lock, shared=True), status.locked(lock, shared=True):
+    with locked(lock, shared=True), locked(lock, shared=True):
         pass
 
 
@@ -234,12 +235,13 @@ from bag_of_transfer.ladder.run import cell_process, status, tool_process
 from bag_of_transfer.ladder.run import on_this_machine as run
 from tests.ladder.test_run import DET, _ladder, rung
 from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.run.lock import locked
 tool_process.ROOT = Path({tools!r})
 run.import_once = cell_process.draw_cell = lambda *args: None
 status.fingerprint = lambda cell, selection: dict(config="1", data="1", backbone="1", code="1")
 ladder = _ladder(rung("b", "slow.py"))
 cells = plan(ladder, Path({tools!r}, "out"))
-with status.locked(cells[0].root / ".lock"):
+with locked(cells[0].root / ".lock"):
     run.run_cells(cells, status.survey(cells, "last"), ladder)
 """
 
@@ -268,7 +270,7 @@ def test_a_killed_ladder_leaves_no_process_and_a_state_to_go_on_from(climb, tmp_
 
 def _unlocked(path):
     try:
-        with status.locked(path):
+        with locked(path):
             return True
     except RefusedError:
         return False
@@ -276,8 +278,9 @@ def _unlocked(path):
 
 def test_the_best_checkpoint_on_val_is_found_when_it_is_there(tmp_path):
     (tmp_path / "best_mAP_voc07_epoch_3.pth").write_bytes(b"")
-    command = ("tools/test.py", "c.py", str(tmp_path / "best"), "--out", "best.json")
-    found = cell_process.with_best(command)
+    options = ("--out", "best.json")
+    test = Command("tools/test.py", ("c.py",), tmp_path / "best", options, picked_on_val=True)
+    command, found = test.words, cell_process.with_best(test).words
     assert found[2] == str(tmp_path / "best_mAP_voc07_epoch_3.pth")
     assert found[:2] + found[3:] == command[:2] + command[3:]
 

@@ -20,5 +20,5 @@ from bag_of_transfer.ladder.plan.spec import Rung, Task
 def test_the_checkpoint_that_is_tested(published: bool, selection: str, tested: str) -> None:
     task = Task("voc", "det", Path("det.py"), ("mAP_voc07",), published_split=published)
     cell = Cell(Rung("scratch", "scratch"), task, 0, None, (), Path("out"))
-    test = next(one for one in commands(cell, selection) if one[0] == "tools/test.py")
-    assert Path(test[2]).name == tested
+    test = next(one for one in commands(cell, selection) if one.tool == "tools/test.py")
+    assert Path(test.words[2]).name == tested

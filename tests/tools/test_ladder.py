@@ -13,7 +13,7 @@ from bag_of_transfer.engine.dry_run import ESTIMATE
 from bag_of_transfer.ladder.report.findings import find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
 from bag_of_transfer.ladder.report.results import read_results
-from bag_of_transfer.ladder.run import status
+from bag_of_transfer.ladder.run.lock import locked
 from tests.ladder.fake_ladder import DET, ROOT, ladder, until, use_fake_tools, write_ladder
 
 CELLS = [
@@ -219,7 +219,7 @@ def test_a_failing_cell_gives_its_reason_and_the_rest_is_made(tmp_path, capfd, j
 
 
 def test_two_ladders_at_once_are_one_too_many(call, capfd):
-    with status.locked(OUT / ".lock"):
+    with locked(OUT / ".lock"):
         assert call() == 3
         assert call("--cell", "seed0/b/pretraining") == 3
     assert f"process number {os.getpid()} on " in first_error(capfd)

@@ -19,7 +19,31 @@ from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task, selection_of
 
 __all__ = ["Cell", "Command", "commands", "plan"]
 
-Command = tuple[str, ...]
+
+@dataclass(frozen=True)
+class Command:
+    """One call of a tool of this toolkit.
+
+    Args:
+        tool: Its file, seen from the repository.
+        inputs: Its first arguments: a config, or files.
+        checkpoint: The checkpoint that it tests or exports; stands behind these.
+        options: The other arguments.
+        picked_on_val: The checkpoint is the best on val, whose name is known only after training:
+            ``checkpoint`` is ``best`` in the cell's folder until then.
+    """
+
+    tool: str
+    inputs: tuple[str, ...]
+    checkpoint: Path | None = None
+    options: tuple[str, ...] = ()
+    picked_on_val: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command line, from the tool on."""
+        checkpoint = (str(self.checkpoint),) if self.checkpoint else ()
+        return (self.tool, *self.inputs, *checkpoint, *self.options)
 
 
 @dataclass(frozen=True)
@@ -116,36 +140,37 @@ def _pretraining(ladder: Ladder, rung: Rung, seed: int, root: Path) -> list[Cell
 
 
 def commands(cell: Cell, selection: Selection, resume: bool = False) -> list[Command]:
-    """Say what makes a cell, one command of ours after another.
+    """Return the commands that make a cell, in their order.
 
     Args:
         cell: Of :func:`plan`.
-        selection: The ladder's; ``"val"`` tests the best checkpoint, called ``best`` here.
+        selection: The ladder's.
         resume: Go on from the newest checkpoint in the cell's folder.
     """
-    picked = selection_of(cell.task, selection) == "val"
-    own, tested = cell.folder, "best" if picked else LAST_CHECKPOINT
-    metrics = ("--out", str(own / METRICS))
+    folder, last = cell.folder, cell.folder / LAST_CHECKPOINT
+    logs = ("--work-dir", str(folder))
+    metrics = ("--out", str(folder / METRICS))
+    train = (*logs, "--seed", str(cell.seed), *(("--resume",) if resume else ()))
     options = ("--cfg-options", *cell.cfg_options) if cell.cfg_options else ()
-    go_on = ("--resume",) if resume else ()
-    logs = ("--work-dir", str(own))
-    where = (*logs, "--seed", str(cell.seed), *go_on)
     if cell.task:
-        config = str(cell.task.config)
-        kept = ("--per-image", str(own / PER_IMAGE))
-        dumped = ("--dump-predictions", str(own / PREDICTIONS))
+        config = (str(cell.task.config),)
+        picked = selection_of(cell.task, selection) == "val"
+        kept = ("--per-image", str(folder / PER_IMAGE))
+        dumped = ("--dump-predictions", str(folder / PREDICTIONS))
+        train += ("--backbone", cell.start, *options)
+        test = (*metrics, *kept, *dumped, *logs, *options)
+        tested = folder / "best" if picked else last
         return [
-            ("tools/train.py", config, *where, "--backbone", cell.start, *options),
-            ("tools/test.py", config, str(own / tested), *metrics, *kept, *dumped, *logs, *options),
+            Command("tools/train.py", config, options=train),
+            Command("tools/test.py", config, tested, test, picked_on_val=picked),
         ]
-    backbone = str(own / BACKBONE)
+    backbone, source = str(folder / BACKBONE), cell.rung.source
     if cell.rung.kind == "model":
-        return [("tools/convert_weights.py", cell.rung.source, backbone, "--force")]
+        return [Command("tools/convert_weights.py", (source, backbone), options=("--force",))]
     if cell.rung.kind == "file":
         return []  # bag_of_transfer.ladder.run.cell_process copies it
-    config, last = cell.rung.source, str(own / LAST_CHECKPOINT)
     return [
-        ("tools/train_cls.py", config, *where, *options),
-        ("tools/export_backbone.py", last, backbone, "--force"),
-        ("tools/test_cls.py", config, last, *metrics, *logs, *options),
+        Command("tools/train_cls.py", (source,), options=(*train, *options)),
+        Command("tools/export_backbone.py", (), last, (backbone, "--force")),
+        Command("tools/test_cls.py", (source,), last, (*metrics, *logs, *options)),
     ]

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,11 @@ def run_cell(
     code, reason, train = _make(cell, selection, resume, num_pictures)
     seconds = time.perf_counter() - started
     if code not in STOPPED:
-        made = commands(cell, selection)
-        made = made if code else [with_best(command) for command in made]
-        status.end(cell, made, seconds, train=train, failed=reason)
+        recorded = commands(cell, selection)
+        if code == 0:
+            recorded = [with_best(command) for command in recorded]
+        words = [command.words for command in recorded]
+        status.end(cell, words, seconds, train=train, failed=reason)
     if code == 0:
         print(f"{cell.key}: {seconds:.0f} s", flush=True)
     sys.exit(code if code >= 0 else 1)
@@ -99,7 +102,7 @@ def _make(
         status.begin(cell, selection, resume)
         for number, command in enumerate(commands(cell, selection, resume)):
             before = _written(cell)
-            code, reason = run_tool(with_best(command))
+            code, reason = run_tool(with_best(command).words)
             if code:
                 raise _FailedError(code, reason)
             if number == 0 and _written(cell) != before:
@@ -144,12 +147,10 @@ def _adopt(source: Path, folder: Path) -> None:
 
 
 def with_best(command: Command) -> Command:
-    """Name the checkpoint that was best on val; its name is known only after training."""
-    return tuple(str(_best(Path(word).parent)) if _is_best(word) else word for word in command)
-
-
-def _is_best(word: str) -> bool:
-    return Path(word).name == "best" and Path(word).parent.is_dir()
+    """Name the checkpoint that was best on val, which is known only after training."""
+    if not command.picked_on_val or command.checkpoint is None:
+        return command
+    return replace(command, checkpoint=_best(command.checkpoint.parent), picked_on_val=False)
 
 
 def _best(folder: Path) -> Path:

@@ -1,6 +1,5 @@
 """One call of ``tools/ladder.py``: look, say what will be done, do it, summarise."""
 
-import argparse
 import shutil
 import sys
 import time
@@ -22,7 +21,9 @@ from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
 from bag_of_transfer.ladder.run import status
+from bag_of_transfer.ladder.run.call import LadderCall
 from bag_of_transfer.ladder.run.estimate import Estimate, describe_estimates, estimate_cells
+from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.run.on_ray import connected, resources, run_on_ray, share_of_a_cell
 from bag_of_transfer.ladder.run.on_slurm import levels, refuse_existing, write_script
 from bag_of_transfer.ladder.run.on_this_machine import run_cells, visible_gpus
@@ -35,12 +36,8 @@ STOPPED = 75  # stopped cleanly: call again to go on
 TOOL = Path(__file__).resolve().parents[3] / "tools/ladder.py"
 
 
-def climb(args: argparse.Namespace, root: Path) -> int:
-    """Do what the flags of ``tools/ladder.py`` say; return the exit code.
-
-    Args:
-        args: The flags.
-        root: The ladder's folder.
+def climb(call: LadderCall) -> int:
+    """Do what a call of ``tools/ladder.py`` asks for; return the exit code.
 
     Raises:
         UserError: If the ladder config, the data or a flag is wrong.
@@ -48,51 +45,53 @@ def climb(args: argparse.Namespace, root: Path) -> int:
             cells changed and no flag says what to do with them.
     """
     began = time.monotonic()
-    _check_flags(args)
-    ladder = read_ladder(args.config, args.seeds)
+    _check(call)
+    root = call.root
+    ladder = read_ladder(call.config, call.seeds)
     cells = plan(ladder, root)
-    if args.cell:
-        cells = _with_needs(cells, args.cell)
-    file = _script(args, root)
-    others = [] if args.cell else _of_other_seeds(ladder, cells, root)
-    if args.dry_run:
+    if call.cell:
+        cells = _with_needs(cells, call.cell)
+    if call.slurm_script:
+        refuse_existing(call.slurm_script)
+    others = [] if call.cell else _of_other_seeds(ladder, cells, root)
+    if call.dry_run:
         before = status.with_weights(cells, _survey(cells, others, ladder.selection))
-        _say(cells, before, args.jobs or 1)
+        _say(cells, before, call.jobs or 1)
         return 0
     with ExitStack() as entered:
-        shared = args.cell is not None
-        let_cells_in = entered.enter_context(status.locked(root / LOCK, shared=shared))
-        if args.cell:
-            entered.enter_context(status.locked(root / ".locks" / args.cell / "lock"))
+        shared = call.cell is not None
+        let_cells_in = entered.enter_context(locked(root / LOCK, shared=shared))
+        if call.cell:
+            entered.enter_context(locked(root / ".locks" / call.cell / "lock"))
         else:
             shutil.rmtree(root / ".removed", ignore_errors=True)  # of a call that was killed
-        ray = entered.enter_context(connected(args.ray)) if args.ray else None
+        ray = entered.enter_context(connected(call.ray)) if call.ray else None
         before = _survey(cells, others, ladder.selection)
-        if args.cell:
+        if call.cell:
             cells = _alone(cells, before)
-        before = _decide(args, ladder, cells, others, before)
+        before = _decide(call, ladder, cells, others, before)
         write_plan(ladder, root)
-        if file:
-            return _write_script(file, args, cells, before, root)
+        if call.slurm_script:
+            return _write_script(call.slurm_script, call, cells, before)
         if ray:
             let_cells_in()
-        outcome = _run(ray, args, ladder, cells, before, began)
-        if args.cell is None:
+        outcome = _run(ray, call, ladder, cells, before, began)
+        if call.cell is None:
             _summarise(cells, root)
     return _exit_code(outcome, root)
 
 
-def _check_flags(args: argparse.Namespace) -> None:
-    if args.jobs is not None and args.jobs < 1:
-        raise UserError(f"--jobs {args.jobs}", "--jobs", "give 1 or more")
-    if args.max_minutes is not None and args.max_minutes < 0:
-        raise UserError(f"--max-minutes {args.max_minutes}", "--max-minutes", "give 0 or more")
-    if args.max_minutes is not None and args.slurm is not None:
+def _check(call: LadderCall) -> None:
+    if call.jobs is not None and call.jobs < 1:
+        raise UserError(f"--jobs {call.jobs}", "--jobs", "give 1 or more")
+    if call.max_minutes is not None and call.max_minutes < 0:
+        raise UserError(f"--max-minutes {call.max_minutes}", "--max-minutes", "give 0 or more")
+    if call.max_minutes is not None and call.slurm_script is not None:
         mend = "give the script sbatch's --time; the next --slurm goes on with what was cut off"
         raise UserError("SLURM itself ends its jobs", "--max-minutes", mend)
-    if args.ray and args.gpus:
+    if call.ray and call.gpus:
         raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
-    unknown = {gpu for gpu in args.gpus if gpu.isdecimal()} - set(visible_gpus())
+    unknown = {gpu for gpu in call.gpus if gpu.isdecimal()} - set(visible_gpus())
     if unknown:
         mend = f"there are {', '.join(visible_gpus()) or 'none'}; nvidia-smi names them"
         raise UserError(f"no GPU {min(unknown)}", "--gpus", mend)
@@ -134,60 +133,51 @@ def _alone(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[C
     return [cell]
 
 
-def _script(args: argparse.Namespace, root: Path) -> Path | None:
-    if args.slurm is None:
-        return None
-    file = root / "ladder.sbatch" if args.slurm == "" else Path(args.slurm)
-    refuse_existing(file)
-    return file
-
-
 def _write_script(
     file: Path,
-    args: argparse.Namespace,
+    call: LadderCall,
     cells: Sequence[Cell],
     before: Mapping[str, status.Status],
-    root: Path,
 ) -> int:
-    made = levels(cells, before)
-    if not made:
+    arrays = levels(cells, before)
+    if not arrays:
         print("all cells are done: no script is needed")
         return 0
-    write_script(file, root, made, (sys.executable, *_of_a_cell(args, root)))
-    print(f"{sum(map(len, made))} cells in {len(made)} levels in {file}: bash {file}")
+    write_script(file, call.root, arrays, (sys.executable, *_of_a_cell(call)))
+    print(f"{sum(map(len, arrays))} cells in {len(arrays)} levels in {file}: bash {file}")
     return 0
 
 
-def _of_a_cell(args: argparse.Namespace, root: Path) -> list[str]:
+def _of_a_cell(call: LadderCall) -> list[str]:
     """Words for Python that run a cell elsewhere, up to ``--cell``."""
-    seeds = ["--seeds", *map(str, args.seeds)] if args.seeds else []
-    return [str(TOOL), str(args.config), "--work-dir", str(root), *seeds]
+    seeds = ["--seeds", *map(str, call.seeds)] if call.seeds else []
+    return [str(TOOL), str(call.config), "--work-dir", str(call.root), *seeds]
 
 
 def _run(
     ray: Any,
-    args: argparse.Namespace,
+    call: LadderCall,
     ladder: Ladder,
     cells: Sequence[Cell],
     before: Mapping[str, status.Status],
     began: float,
 ) -> Outcome:
-    until: dict[str, Any] = dict(max_minutes=args.max_minutes, since=began)
+    until: dict[str, Any] = dict(max_minutes=call.max_minutes, since=began)
     if not ray:
-        return run_cells(cells, before, ladder, jobs=args.jobs or 1, gpus=args.gpus, **until)
+        return run_cells(cells, before, ladder, jobs=call.jobs or 1, gpus=call.gpus, **until)
     return run_on_ray(
         ray,
         cells,
         before,
-        _of_a_cell(args, cells[0].root),
-        share=share_of_a_cell(resources(ray), args.cpus_per_cell, args.gpus_per_cell),
-        jobs=args.jobs,
+        _of_a_cell(call),
+        share=share_of_a_cell(resources(ray), call.cpus_per_cell, call.gpus_per_cell),
+        jobs=call.jobs,
         **until,
     )
 
 
 def _decide(
-    args: argparse.Namespace,
+    call: LadderCall,
     ladder: Ladder,
     cells: Sequence[Cell],
     others: Sequence[Cell],
@@ -203,14 +193,14 @@ def _decide(
     changed = [cell for cell in in_tables if before[cell.key].word == status.CHANGED]
     for cell in changed:
         print(f"changed: {cell.key}: {before[cell.key].why}", flush=True)
-    if changed and not (args.rerun_changed or args.keep_changed):
+    if changed and call.changed == "refuse":
         raise RefusedError(
             f"{len(changed)} cells were made from something else than is here now",
             changed[0].root,
             f"add --rerun-changed (the old ones go to {REPLACED}/), or --keep-changed (footnoted)",
         )
     for cell in changed:
-        if args.keep_changed and status.is_done(cell.folder):  # what was cut off has no result
+        if call.changed == "keep" and status.is_done(cell.folder):  # what was cut off has no result
             status.keep(cell, ladder.selection, before[cell.key].why)
             now = status.Status(status.DONE)
         else:
@@ -220,7 +210,7 @@ def _decide(
             decided[cell.key] = now
     decided = status.with_weights(cells, decided)
     for cell in cells:
-        if decided[cell.key] == status.Status(status.MISSING, status.NO_WEIGHTS):
+        if decided[cell.key].weights_gone:
             _make_again(cell, [one for one in cells if decided[one.key].word == status.DONE])
     _say_first({cell.key: decided[cell.key] for cell in cells})
     return decided

@@ -132,7 +132,7 @@ def _time(cell: Cell) -> dict[str, Any] | str:
     import_once()
     path, log = work_dir / ".dry_run" / ESTIMATE, work_dir / LOG
     path.unlink(missing_ok=True)  # of an earlier call
-    run_quietly(tuple(command), log)
+    run_quietly(command, log)
     if path.is_file():
         return dict(read_json(path, "call again"))
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -54,7 +55,7 @@ def fingerprint(cell: Cell, selection: Selection) -> dict[str, str | None]:
         each as SHA-256 in hexadecimal or None.
     """
     cfg = resolved(cell)
-    tools = [ROOT / command[0] for command in commands(cell, selection, resume=False)]
+    tools = [ROOT / command.tool for command in commands(cell, selection, resume=False)]
     named = named_modules(cfg) if cfg else []
     return {
         "config": config_digest(cell, selection),
@@ -100,16 +101,26 @@ def _resolved_anywhere(cell: Cell) -> Any:
     """What is trained, copied or converted, wherever data, ladder and files lie."""
     if cell.config is None:
         return cell.rung.source if cell.rung.kind == "model" else cell.rung.kind
-    before = os.environ.get("DATA_ROOT")
-    os.environ["DATA_ROOT"] = "DATA_ROOT"
-    try:
-        # A student's config names its teacher's checkpoint, which lies in the ladder's folder.
+    # A student's config names its teacher's checkpoint, which lies in the ladder's folder.
+    with _data_root("DATA_ROOT"):
         cfg = resolved(replace(cell, root=Path("/")))
+    return cfg.to_dict() if cfg else None
+
+
+@contextmanager
+def _data_root(folder: str) -> Iterator[None]:
+    """Let configs that are read inside find their data below ``folder``.
+
+    mmengine takes ``{{$DATA_ROOT:data}}`` from the environment and nowhere else.
+    """
+    before = os.environ.get("DATA_ROOT")
+    os.environ["DATA_ROOT"] = folder
+    try:
+        yield
     finally:
         os.environ.pop("DATA_ROOT")
         if before is not None:
             os.environ["DATA_ROOT"] = before
-    return cfg.to_dict() if cfg else None
 
 
 # ---- data ----

@@ -1,21 +1,17 @@
 """How far each cell is, read from its folder; and what is written when it begins and ends."""
 
-import fcntl
 import itertools
 import os
-import platform
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json
-from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.engine.run_files import follow_pointer
@@ -35,7 +31,7 @@ from bag_of_transfer.ladder.folder import (
     TRICKS,
     Selection,
 )
-from bag_of_transfer.ladder.plan.cells import Cell, Command
+from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.fingerprint import fingerprint
 
 __all__ = [
@@ -45,7 +41,6 @@ __all__ = [
     "end",
     "is_done",
     "keep",
-    "locked",
     "part",
     "put_aside",
     "reason_of",
@@ -56,19 +51,20 @@ __all__ = [
 DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
 # What the report reads: a cell in which one of them was edited is no result of a run.
 KEPT = (METRICS, CURVE, PER_IMAGE, RESOLVED_CONFIG, TRICKS, CARD)
-NO_WEIGHTS = "its weights are not here"
 
 
 @dataclass(frozen=True)
 class Status:
     """How far a cell is: done, changed, failed, cut off or missing, and why.
 
-    ``goes_on`` tells of one that is cut off or failed that its last checkpoint may be used.
+    ``goes_on`` tells of one that is cut off or failed that its last checkpoint may be used;
+    ``weights_gone`` of one that is missing that it has a result, but not the weights others need.
     """
 
     word: str
     why: str = ""
     goes_on: bool = False
+    weights_gone: bool = False
 
 
 def survey(cells: Sequence[Cell], selection: Selection) -> dict[str, Status]:
@@ -105,7 +101,7 @@ def with_weights(cells: Sequence[Cell], found: Mapping[str, Status]) -> dict[str
         open_ones = [one for one in users if decided[one.key].word not in (DONE, CHANGED)]
         lacks = any(_lacks_weights(cell, one) for one in open_ones)
         if lacks and decided[cell.key].word == DONE:
-            decided[cell.key] = Status(MISSING, NO_WEIGHTS)
+            decided[cell.key] = Status(MISSING, "its weights are not here", weights_gone=True)
             for one in open_ones:
                 decided[one.key] = replace(decided[one.key], goes_on=False)
     return decided
@@ -174,7 +170,7 @@ def begin(cell: Cell, selection: Selection, resume: bool) -> None:
 
 def end(
     cell: Cell,
-    commands: Sequence[Command],
+    commands: Sequence[Sequence[str]],
     seconds: float,
     *,
     train: Mapping[str, Any] | None = None,
@@ -193,7 +189,7 @@ def end(
         "backbone_seed": cell.backbone_seed,
         "status": FAILED if failed else DONE,
         "reason": failed or None,
-        "commands": [list(command) for command in commands],
+        "commands": [list(words) for words in commands],
         "fingerprint": begun.get("fingerprint", {}),
         "files": {} if failed else files,
         "seconds": round(seconds, 2),
@@ -260,40 +256,3 @@ def clear(cell: Cell) -> None:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-@contextmanager
-def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
-    """Keep a second ladder out of a folder; processes made inside hold the lock, too.
-
-    Args:
-        path: The lock's file; it stays.
-        shared: Let others in that ask for a shared lock, as the tasks of a SLURM array do.
-
-    Yields:
-        A function that turns the lock into a shared one.
-
-    Raises:
-        RefusedError: If somebody else is at it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            who = file.read().strip() or "another process"
-            mend = "wait until it ends, or name another --work-dir"
-            raise RefusedError(f"{who} is at work here", path.parent, mend) from error
-        except OSError as error:
-            mend = "name a --work-dir on a file system that knows locks (flock)"
-            raise UserError(f"no lock can be had ({error.strerror})", path, mend) from error
-        if not shared:
-            file.truncate(0)
-            file.write(f"a ladder with process number {os.getpid()} on {platform.node()}")
-            file.flush()
-        try:
-            yield partial(fcntl.flock, file, fcntl.LOCK_SH)
-        finally:
-            if not shared:  # whoever holds it then has not this number
-                file.truncate(0)

@@ -12,14 +12,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
 import torch
-
-from bag_of_transfer.ladder.plan.cells import Command
 
 __all__ = ["ERROR", "die_with_parent", "import_once", "run_quietly", "run_tool", "stream"]
 
@@ -67,7 +65,7 @@ def stream(source: int, target: int) -> TextIO:
     return open(target, "w", buffering=1, encoding="utf-8", closefd=False)
 
 
-def run_tool(command: Command) -> tuple[int, str]:
+def run_tool(command: Sequence[str]) -> tuple[int, str]:
     """Run a tool; return its exit code and, of what it said on stderr, the first error.
 
     Args:
@@ -87,7 +85,7 @@ def run_tool(command: Command) -> tuple[int, str]:
     return code, errors[0] if errors else ""
 
 
-def run_quietly(command: Command, log: Path) -> None:
+def run_quietly(command: Sequence[str], log: Path) -> None:
     """Run a tool; all that it says goes to the file ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
@@ -96,7 +94,7 @@ def run_quietly(command: Command, log: Path) -> None:
 
 
 def _start(
-    command: Command, stdout: int, stderr: int
+    command: Sequence[str], stdout: int, stderr: int
 ) -> tuple[Callable[[], None], Callable[[], int]]:
     """Start a tool whose output goes to open files; return how to end it and to wait for it."""
     if starts_anew():
@@ -120,7 +118,7 @@ def _prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _become(command: Command, stdout: int, stderr: int) -> None:
+def _become(command: Sequence[str], stdout: int, stderr: int) -> None:
     """Be the tool, in a fork: what was imported need not be imported again."""
     die_with_parent()
     if stdout != 1:

@@ -6,7 +6,7 @@ other images from the same source, nothing about other seeds.
 Letters: N images, R resamples.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,6 @@ __all__ = [
     "PerImage",
     "bootstrap",
     "difference",
-    "from_function",
     "mean_over_classes",
 ]
 
@@ -57,20 +56,6 @@ class BootstrapInterval:
     num_images: int
     num_resamples: int
     num_undefined: int
-
-
-def from_function(name: str, images: Sequence[str], metric: Callable[[ndarray], float]) -> PerImage:
-    """Wrap any metric: ``metric(indices)`` in percent of a multiset of images.
-
-    ``indices`` are N sorted integers in [0, N), as often as each image counts.  One call per
-    resample: a metric that takes a second takes a quarter of an hour.
-    """
-
-    def compute(times: ndarray) -> ndarray:
-        each = np.arange(len(images))
-        return np.array([metric(np.repeat(each, row)) for row in times], dtype=np.float64)
-
-    return PerImage(name, tuple(images), compute)
 
 
 def mean_over_classes(by_class: ndarray) -> ndarray:

@@ -1,0 +1,50 @@
+"""A ladder's lock: one call at a time works in a folder, unless they share it."""
+
+import fcntl
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from bag_of_transfer.engine.errors import RefusedError, UserError
+
+__all__ = ["locked"]
+
+
+@contextmanager
+def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
+    """Keep a second ladder out of a folder; processes made inside hold the lock, too.
+
+    Args:
+        path: The lock's file; it stays.
+        shared: Let others in that ask for a shared lock, as the tasks of a SLURM array do.
+
+    Yields:
+        A function that turns the lock into a shared one.
+
+    Raises:
+        RefusedError: If somebody else is at it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            who = file.read().strip() or "another process"
+            mend = "wait until it ends, or name another --work-dir"
+            raise RefusedError(f"{who} is at work here", path.parent, mend) from error
+        except OSError as error:
+            mend = "name a --work-dir on a file system that knows locks (flock)"
+            raise UserError(f"no lock can be had ({error.strerror})", path, mend) from error
+        if not shared:
+            file.truncate(0)
+            file.write(f"a ladder with process number {os.getpid()} on {platform.node()}")
+            file.flush()
+        try:
+            yield partial(fcntl.flock, file, fcntl.LOCK_SH)
+        finally:
+            if not shared:  # whoever holds it then has not this number
+                file.truncate(0)
