@@ -21,7 +21,7 @@ from bag_of_transfer.archives.records import Archive
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["first_file", "unpack"]
+__all__ = ["archive_files", "first_file", "unpack", "write_file"]
 
 _FOREIGN = 100  # after this many files of another release, and none that we expect, stop
 Files = Iterator[tuple[str, IO[bytes]]]  # path and content of each regular file
@@ -65,7 +65,7 @@ def first_file(archive: Archive, path: Path) -> str | None:
     file = HashedFile(path, None)
     try:
         with damage_told(archive, path):
-            return next((name for name, _ in _files(path.name, file, archive.nested)), None)
+            return next((name for name, _ in archive_files(path.name, file, archive.nested)), None)
     except UserError:
         return None
     finally:
@@ -95,7 +95,7 @@ def damage_told(archive: Archive, path: Path) -> Iterator[None]:
 def _write_files(archive: Archive, path: Path, file: HashedFile, root: Path) -> None:
     folders: set[Path] = set()
     num_foreign, foreign = 0, ""
-    for name, content in _files(path.name, file, archive.nested):
+    for name, content in archive_files(path.name, file, archive.nested):
         if posixpath.basename(name).startswith("._"):
             continue  # macOS's notes on a file, which some official archives hold
         if not name.startswith(archive.holds):
@@ -107,7 +107,7 @@ def _write_files(archive: Archive, path: Path, file: HashedFile, root: Path) -> 
         if target.parent not in folders:
             target.parent.mkdir(parents=True, exist_ok=True)
             folders.add(target.parent)
-        _write(target, content)
+        write_file(target, content)
     if not folders:
         raise UserError(
             f"of another release: it holds {foreign or 'nothing'}, not {archive.holds or 'files'}",
@@ -116,12 +116,14 @@ def _write_files(archive: Archive, path: Path, file: HashedFile, root: Path) -> 
         )
 
 
-def _write(target: Path, content: IO[bytes]) -> None:
+def write_file(target: Path, content: IO[bytes]) -> None:
+    """Write one unpacked file."""
     with target.open("wb") as file:
         shutil.copyfileobj(content, file, CHUNK)
 
 
-def _files(name: str, file: HashedFile, nested: bool) -> Files:
+def archive_files(name: str, file: HashedFile, nested: bool) -> Files:
+    """Yield path and content of each file in the archive ``name``, read from ``file``."""
     stream: IO[bytes] = file.buffered
     if name.endswith(".zip"):
         return _zip_files(stream, file)

@@ -1,5 +1,5 @@
-"""A small labelled world, drawn: three data sets of the same twelve object classes.
+"""A small drawn world with labels: three data sets of the same twelve object classes.
 
-For seeing the chain work (pretrain, hand over, fine-tune), not for papers.
+It shows the whole chain (pretrain, hand over, fine-tune) and is not for papers.
 Everything is integer arithmetic, so every machine draws the same pixels.
 """

@@ -1,4 +1,4 @@
-"""A picture in the making: colours, and which object owns each pixel."""
+"""A picture while it is drawn: colours, and the object that owns each pixel."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ NOBODY = 0
 
 
 class Canvas:
-    """Square picture: ``rgb`` H W 3 in [0, 255], ``owner`` H W (0: nobody's)."""
+    """A square picture: ``rgb`` H W 3 in [0, 255], ``owner`` H W (0: no object)."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -29,7 +29,7 @@ class Canvas:
         return Window(0, 0, self.size, self.size)
 
     def paint(self, mask: Mask, window: Window, rgb: Ints, owner: int) -> None:
-        """Put ``rgb`` where ``mask`` is True; both cover ``window``, which may reach out."""
+        """Put ``rgb`` where ``mask`` is True; both cover ``window``, also outside the picture."""
         inside = window.clipped(self.size)
         rows = slice(inside.top - window.top, inside.bottom - window.top)
         columns = slice(inside.left - window.left, inside.right - window.left)
@@ -39,7 +39,7 @@ class Canvas:
         np.copyto(self.owner[here], np.uint8(owner), where=seen)
 
     def visible(self, owner: int) -> Mask:
-        """Return the pixels that ``owner`` still has, H W."""
+        """Return where ``owner`` is visible, H W."""
         return self.owner == owner
 
 
@@ -54,7 +54,7 @@ class Coat:
 
     def over(self, window: Window, dice: Dice) -> Ints:
         """Return the coat's colours over ``window``, H W 3."""
-        if self.texture is None:  # cloudy, so that plain things are not flat
+        if self.texture is None:  # cloudy, so that plain objects are not flat
             weight = smooth_noise(window, self.period * 4, self.angle, dice)
         else:
             weight = TEXTURES[self.texture](window, self.period, self.angle, dice)
@@ -89,7 +89,7 @@ def thrown_coat(
 
 
 def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner: int) -> int:
-    """Paint an object and return its whole area in pixels, hidden and outside included."""
+    """Paint an object and return its area in pixels, including parts outside the picture."""
     window = pose.window()
     u, v = pose.own_coordinates()
     build = dice.below(UNIT)
@@ -97,7 +97,7 @@ def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner:
     core = shape(u * 9 >> 3, v * 9 >> 3, build)
     # Shading: lighter to one side of the object, by up to 40 of 255.
     shade = (u * dice.between(-40, 40) + v * dice.between(-40, 40)) >> 10
-    # A dark rim: stripes and dots alone hide the outline even from a human eye.
+    # A dark rim: with stripes and dots alone even people do not see the outline.
     rim = np.array(min(coat.colours, key=_luma), np.int32) >> 2
     rgb = np.where(core[..., None], coat.over(window, dice), rim)
     rgb = np.clip(rgb + shade[..., None], 0, 255)
@@ -106,5 +106,5 @@ def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner:
 
 
 def period_for(dice: Dice, radius: int) -> int:
-    """Return a texture's period (sub) for an object of ``radius``: it grows with it, loosely."""
+    """Return a random period (sub) of a texture that grows with the object's ``radius``."""
     return max(radius * dice.between(38, 54) // 100, 5 * SUB)

@@ -1,8 +1,8 @@
-"""The twelve classes: a shape and a texture each, and no cue that decides alone.
+"""The twelve classes: each is a shape with a texture, and neither alone tells the class.
 
 Six shapes x four textures give 24 pairs; twelve are classes, so that each shape has two
 textures and each texture three shapes.  The other twelve pairs are look-alikes: they
-appear as clutter and count as background.  Colour tells nothing.
+appear as clutter and count as background.  The colour is random.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ __all__ = ["CLASSES", "CLASS_NAMES", "LOOK_ALIKES", "Kind"]
 
 @dataclass(frozen=True)
 class Kind:
-    """A pair of shape and texture; a class, or the look-alike of some."""
+    """A pair of shape and texture: a class or a look-alike."""
 
     shape: str
     texture: str
 
     @property
     def name(self) -> str:
-        """Name as in folders and annotations, such as ``striped_fish``."""
+        """The name in folders and annotations, such as ``striped_fish``."""
         return f"{self.texture}_{self.shape}"
 
 

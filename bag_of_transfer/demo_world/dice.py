@@ -36,10 +36,10 @@ def _mix_array(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 class Dice:
-    """A stream of integers that depends on nothing but the numbers it was made from.
+    """A stream of integers that depends only on the numbers given to the constructor.
 
-    ``Dice(seed, set, split, index)`` gives each picture a stream of its own, so that
-    pictures can be drawn in any order, in any number of processes, or singly.
+    ``Dice(seed, stream, index)`` gives each picture its own numbers, so that pictures can be drawn
+    in any order, in any number of processes, or one by one.
     """
 
     def __init__(self, *words: int) -> None:
@@ -78,7 +78,7 @@ class Dice:
     def field(self, shape: tuple[int, ...], bound: int) -> NDArray[np.int32]:
         """Return an array of integers in [0, bound); ``bound`` at most 2^31.
 
-        Equal, in C order, to that many calls of ``below``.
+        The values are, in C order, those of as many calls of ``below``.
         """
         count = int(np.prod(shape))
         steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GAMMA)

@@ -1,4 +1,4 @@
-"""Draw the whole world into a folder, all or nothing, or leave it where it is complete."""
+"""Draw the whole world into a folder, all of it or nothing, and check one that exists."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ from bag_of_transfer.engine.errors import RefusedError, UserError
 __all__ = ["MANIFEST_FILE", "check_world", "draw_world"]
 
 MANIFEST_FILE = "manifest.json"
-_STALE_S = 3600  # no drawing takes an hour: what is older was killed
+_STALE_S = 3600  # no drawing takes an hour: an older folder is of a killed run
 Job = tuple[int, int]  # number of the split, number of the picture
 
 
@@ -33,18 +33,18 @@ def draw_world(folder: Path, seed: int, golden: Manifest | None, num_processes: 
     """Draw all pictures into a new folder beside ``folder``, check them, and move it there.
 
     Args:
-        folder: Where the world will lie; what we drew there before is replaced.
+        folder: Folder of the world; an earlier world there is replaced.
         seed: Seed of all pictures.
-        golden: What must come out; compared where its seed is ``seed``.
-        num_processes: Processes that draw.
+        golden: The expected manifest, compared if its seed is ``seed``.
+        num_processes: Number of processes that draw.
 
     Returns:
-        The manifest, which also lies in ``folder``.
+        The manifest, which is also written to ``folder``.
 
     Raises:
-        RefusedError: If ``folder`` holds a file that we did not draw: it would be lost.
-        UserError: If nothing can be written there.
-        RuntimeError: If other pixels came out than ``golden`` says.
+        RefusedError: If ``folder`` holds a file that is not ours: it would be lost.
+        UserError: If ``folder`` can't be written.
+        RuntimeError: If the pixels differ from ``golden``.
     """
     _refuse_foreign(folder)
     try:
@@ -69,7 +69,7 @@ def check_world(
 ) -> tuple[Manifest | None, str]:
     """Return the manifest of a complete, unchanged world of ``seed`` in ``folder``, and "".
 
-    Otherwise return None and what is wrong with it.
+    For any other folder, return None and what is wrong with it.
     """
     manifest = read_manifest(folder / MANIFEST_FILE)
     if manifest is None:
@@ -80,11 +80,11 @@ def check_world(
     if wrong:
         return None, wrong
     try:
-        there = _manifest_by(partial(_read_job, folder), seed, num_processes, "checking pictures")
+        drawn = _manifest_by(partial(_read_job, folder), seed, num_processes, "checking pictures")
     except OSError as error:
         return None, f"a picture cannot be read ({error})"
-    # The committed one, too: an older version of this program may have drawn the folder.
-    wrong = first_difference(there, manifest) or _differs_from_golden(there, golden)
+    # Compared with golden, too: an older version of this program may have drawn the folder.
+    wrong = first_difference(drawn, manifest) or _differs_from_golden(drawn, golden)
     return (None, wrong) if wrong else (manifest, "")
 
 
@@ -98,8 +98,8 @@ def _files_in(folder: Path) -> set[str]:
 
 
 def _wrong_files(folder: Path) -> str | None:
-    ours, found = _our_files(), _files_in(folder)
-    for name in sorted(ours ^ found):
+    ours = _our_files()
+    for name in sorted(ours ^ _files_in(folder)):
         return f"{name} is {'missing' if name in ours else 'not one of ours'}"
     for path, text in text_files().items():
         if (folder / path).read_bytes() != text.encode():
@@ -121,7 +121,7 @@ def _draw_into(root: Path, seed: int, num_processes: int) -> Manifest:
 def _manifest_by(
     job: Callable[[Job], bytes], seed: int, num_processes: int, description: str
 ) -> Manifest:
-    """Call ``job`` for every picture, in processes, and gather the digests."""
+    """Call ``job`` for every picture, in processes, and return the manifest of the digests."""
     jobs = [(number, i) for number, split in enumerate(SPLITS) for i in range(split.num_pictures)]
     digests: dict[str, list[bytes]] = {split.key: [] for split in SPLITS}
     with Pool(num_processes, initializer=_leave_signals_to_the_parent) as pool:
@@ -167,7 +167,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 @contextmanager
 def _aside(folder: Path) -> Iterator[Path]:
-    """Make a hidden folder beside ``folder`` (a move must not cross file systems)."""
+    """Create a hidden folder beside ``folder`` (a move must not cross file systems)."""
     for stale in folder.parent.glob(f".{folder.name}.*.drawing"):
         if time.time() - stale.stat().st_mtime > _STALE_S:
             shutil.rmtree(stale, ignore_errors=True)
@@ -181,7 +181,7 @@ def _aside(folder: Path) -> Iterator[Path]:
 
 
 def _replace(folder: Path, fresh: Path) -> None:
-    """Put ``fresh`` in the place of ``folder``; what was there is gone afterwards."""
+    """Replace ``folder`` by ``fresh``, and remove the old contents."""
     old = fresh.with_name(f".{folder.name}.{os.getpid()}.old.drawing")
     if folder.exists():
         os.rename(folder, old)

@@ -1,4 +1,4 @@
-"""Pictures and their truth as files, and the digests that tell one from another."""
+"""Write pictures and annotations to files, and compute digests that identify them."""
 
 import hashlib
 from pathlib import Path
@@ -31,7 +31,7 @@ def write_picture(root: Path, split: Split, index: int, seed: int) -> bytes:
 def digest_on_disk(root: Path, split: Split, index: int) -> bytes:
     """Return the SHA-256 of a picture's name, its decoded pixels and its annotation.
 
-    Pixels, not files: another version of zlib may pack the same pixels differently.
+    The digest is of pixels, not of files: another version of zlib may compress them differently.
 
     Raises:
         OSError: If a file is missing or cannot be decoded.

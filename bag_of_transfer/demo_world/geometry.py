@@ -1,4 +1,4 @@
-"""Where an object lies and how it is turned, in fixed-point integers.
+"""Position and rotation of objects, in fixed-point integers.
 
 Units: positions and lengths on the picture in 1/16 pixel ("sub", ``SUB`` to the pixel);
 an object's own coordinates in 1/1024 of its radius ("unit", ``UNIT`` to the radius);
@@ -14,7 +14,7 @@ from bag_of_transfer.demo_world.dice import Dice
 
 __all__ = ["SUB", "UNIT", "Ints", "Pose", "Window", "cos_sin", "plane"]
 
-# 32 bits are twice as fast as 64 here; every formula says what keeps it below 2^31.
+# 32 bits are twice as fast as 64 here; comments say why values stay below 2^31.
 Ints = NDArray[np.int32]
 
 SUB = 16
@@ -26,7 +26,7 @@ _STEP_COS, _STEP_SIN, _STEP_BITS = 1073418433, 26350943, 30
 
 
 def _circle() -> list[tuple[int, int]]:
-    """Walk round the circle by multiplying with one step; Python integers are exact."""
+    """Return the points of the circle, each by one more rotation; Python integers are exact."""
     cos, sin, points = 1 << _STEP_BITS, 0, []
     half, shift = 1 << (_STEP_BITS - 1), _STEP_BITS - _TRIG_BITS
     for _ in range(_TURN):
@@ -90,7 +90,8 @@ class Pose:
     def thrown(cls, dice: Dice, cx: int, cy: int, radius: int) -> "Pose":
         """Return a random pose of about ``radius`` (sub).
 
-        Turned by up to 28 degrees, stretched to an aspect of 0.82 to 1.22, sheared, mirrored.
+        It is turned by up to 28 degrees, stretched to an aspect of 0.82 to 1.22, sheared, and
+        mirrored in half of the cases.
         """
         stretch = dice.between(-100, 100)
         return cls(
@@ -109,7 +110,7 @@ class Pose:
         return max(self.rx, self.ry)
 
     def window(self) -> Window:
-        """Return pixels that surely hold every point within radius 1.2 and its shear."""
+        """Return a window that contains every point within radius 1.2, also after the shear."""
         reach = self.radius * 3 // 2
         return Window(
             (self.cx - reach) // SUB,

@@ -1,7 +1,7 @@
 """The manifest: what the drawn world must look like, in hashes.
 
-``tests/golden/demo_manifest.json`` is the committed one, of seed 0; it is made again by
-``python tools/prepare_data.py demo --update-golden``.
+``tests/golden/demo_manifest.json`` is the committed one, of seed 0; the command
+``python tools/prepare_data.py demo --update-golden`` writes it.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ __all__ = [
 Manifest = dict[str, Any]
 
 SCHEMA = 1
-# Pictures behind each short hash: a test can draw the first few and compare.
+# Number of pictures per short hash: a test can draw the first few and compare.
 RUN = 20
 _HEX = 16
 
@@ -55,13 +55,13 @@ def make_manifest(seed: int, digests: Mapping[str, Sequence[bytes]]) -> Manifest
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """Return the manifest in ``path``; None where there is none, or something else."""
-    found = read_json_or_none(path)
-    return found if found and found.get("schema") == SCHEMA else None
+    """Return the manifest in ``path``; None if the file is missing or not a manifest."""
+    manifest = read_json_or_none(path)
+    return manifest if manifest and manifest.get("schema") == SCHEMA else None
 
 
 def counts(manifest: Manifest) -> list[str]:
-    """Return lines that tell how much there is of what."""
+    """Return lines with the numbers of pictures and classes."""
     lines = []
     for task in dict.fromkeys(split.task for split in SPLITS):
         numbers = {
@@ -73,7 +73,7 @@ def counts(manifest: Manifest) -> list[str]:
 
 
 def first_difference(ours: Manifest, theirs: Manifest) -> str | None:
-    """Say in which split, and from which picture on, two manifests differ; None: nowhere."""
+    """Return in which split, and from which picture on, two manifests differ; None: nowhere."""
     for key, split in ours["splits"].items():
         other = theirs.get("splits", {}).get(key, {})
         if split != other:

@@ -1,4 +1,4 @@
-"""Put the drawn world in place, or find it there."""
+"""Draw the demo world, unless it is already there."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ __all__ = ["prepare_demo"]
 
 
 def prepare_demo(folder: Path, seed: int, golden_file: Path, update_golden: bool) -> Manifest:
-    """Draw the world into ``folder``, or find it there complete; say which, and the counts.
+    """Draw the world into ``folder`` unless it is there and complete; print which, and the counts.
 
     Args:
-        folder: Where it will lie.
+        folder: Folder of the world.
         seed: Seed of the pictures.
-        golden_file: The committed manifest of hashes, compared where its seed is ``seed``.
-        update_golden: Draw in any case, and write ``golden_file`` anew.
+        golden_file: The committed manifest of hashes, compared if its seed is ``seed``.
+        update_golden: Draw in any case, and overwrite ``golden_file``.
     """
     golden = None if update_golden else read_manifest(golden_file)
     num_processes = available_cores()

@@ -1,7 +1,7 @@
-"""One picture of the world: background, clutter, objects, what hides them, and light.
+"""One picture of the world: background, clutter, objects, occluders, and light.
 
-The shares and ranges were chosen by looking at the pictures; ``sets.py`` says how hard they
-make it.  Any change here is a change of the committed manifest.
+The shares and ranges were chosen by looking at the pictures; ``sets.py`` says how difficult the
+result is.  Any change here changes the committed manifest.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from bag_of_transfer.demo_world.textures import TEXTURES, smooth_noise
 __all__ = ["Picture", "Recipe", "Seen", "draw_picture"]
 
 _TEXTURE_NAMES = tuple(TEXTURES)
-# How far a coat's two colours lie apart in brightness, of 255.
+# Difference in brightness between a coat's two colours, of 255.
 _CONTRAST = (80, 190)
 _FAINT = (10, 32)
-# An occluder leaves at least so much of its object visible.
+# An occluder leaves at least this share of its object visible.
 _LEFT_PERCENT = 60
 
 
@@ -30,7 +30,7 @@ _LEFT_PERCENT = 60
 class Recipe:
     """What the pictures of one set have in common; ranges include both ends.
 
-    Radii in pixels; ``margin_px``: how near an object's centre may come to the edge.
+    Radii are in pixels; ``margin_px`` is the smallest distance of an object's centre to the edge.
     """
 
     size: int
@@ -44,10 +44,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Seen:
-    """An object as the finished picture shows it.
+    """An object in the finished picture.
 
-    ``label`` counts from 0; ``mask`` H W are its visible pixels; ``area`` is its whole
-    area in pixels, with what is hidden or outside.
+    ``label`` counts from 0; ``mask`` H W has its visible pixels; ``area`` is its whole area in
+    pixels, including hidden parts and those outside the picture.
     """
 
     label: int
@@ -69,14 +69,14 @@ class Picture:
 
 
 def _backdrop(canvas: Canvas, dice: Dice, mask: Mask) -> None:
-    """Cover ``mask`` with something that is no object: clouds, or an object's texture."""
+    """Cover ``mask`` with a background: clouds, or a texture of objects."""
     texture = dice.pick(_TEXTURE_NAMES) if dice.chance(25) else None
     coat = thrown_coat(dice, texture, dice.between(5 * SUB, 14 * SUB), dice.below(256), _FAINT)
     canvas.paint(mask, canvas.window, coat.over(canvas.window, dice), NOBODY)
 
 
 def _background(canvas: Canvas, dice: Dice) -> None:
-    """Two backdrops that meet in a line somewhere."""
+    """Paint two backdrops that meet in a random line."""
     _backdrop(canvas, dice, np.ones((canvas.size, canvas.size), np.bool_))
     cx, cy = (dice.between(canvas.size // 4, 3 * canvas.size // 4) * SUB for _ in range(2))
     beyond, _ = plane(canvas.window, cx, cy, dice.below(256))
@@ -88,7 +88,7 @@ def _contrast(texture: str | None) -> tuple[int, int]:
 
 
 def _clutter(canvas: Canvas, dice: Dice, recipe: Recipe) -> None:
-    """A thing that is no object: a shapeless one, or a look-alike of some class."""
+    """Paint clutter: a simple shape, or a look-alike."""
     cx, cy = (dice.below(canvas.size * SUB) for _ in range(2))
     radius = dice.between(recipe.radius_px[0] * SUB // 2, recipe.radius_px[1] * SUB * 3 // 4)
     pose = Pose.thrown(dice, cx, cy, radius)
@@ -104,7 +104,7 @@ def _clutter(canvas: Canvas, dice: Dice, recipe: Recipe) -> None:
 
 
 def _place(dice: Dice, recipe: Recipe, taken: list[Pose]) -> Pose:
-    """Return a pose not too near the others: centres 0.7 of both radii apart, if it goes."""
+    """Return a pose not too near the others: centres 0.7 of both radii apart, if possible."""
     low, high = recipe.margin_px * SUB, (recipe.size - recipe.margin_px) * SUB
     for _ in range(8):
         # The larger of two draws: small objects occur, but are not the rule.
@@ -127,7 +127,7 @@ def _object(canvas: Canvas, dice: Dice, kind: Kind, pose: Pose, owner: int) -> i
 
 
 def _occluder(canvas: Canvas, dice: Dice, pose: Pose, owner: int, area: int) -> None:
-    """A plain or textured box or oval over a part of an object that leaves enough to see."""
+    """Paint a box or oval over a part of an object, unless it would hide too much."""
     before = canvas.rgb.copy(), canvas.owner.copy()
     cx = pose.cx + dice.between(-pose.rx, pose.rx)
     cy = pose.cy + dice.between(-pose.ry, pose.ry)
@@ -141,7 +141,7 @@ def _occluder(canvas: Canvas, dice: Dice, pose: Pose, owner: int, area: int) -> 
 
 
 def _blur(rgb: Ints, middle: int) -> Ints:
-    """Weigh neighbours 1 : ``middle`` : 1 along both axes."""
+    """Return weighted means of neighbours, 1 : ``middle`` : 1, along both axes."""
     for axis in (0, 1):
         first, last = rgb.take([0], axis), rgb.take([-1], axis)
         wide = np.concatenate((first, rgb, last), axis)
@@ -170,7 +170,7 @@ def _grain(dice: Dice, size: int, strength: int) -> Ints:
 
 
 def draw_picture(dice: Dice, recipe: Recipe, first_label: int) -> Picture:
-    """Draw a picture whose first object is of class ``first_label``, the others of any."""
+    """Draw a picture; the first object has class ``first_label``, the others a random one."""
     canvas = Canvas(recipe.size)
     _background(canvas, dice)
     for _ in range(dice.between(*recipe.num_clutter)):

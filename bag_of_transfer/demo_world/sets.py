@@ -1,4 +1,4 @@
-"""The three data sets: how many pictures, what is in them, where the files lie.
+"""The three data sets: number of pictures, their contents, and the paths of the files.
 
 Layout under the folder of the demo data:
 ``classification/{train,val}/<class>/<number>.png`` (64 px),
@@ -20,8 +20,8 @@ CLASSIFICATION, DETECTION, SEGMENTATION = "classification", "detection", "segmen
 
 # Objects are equally large in pixels in all three sets, so that features carry over.  Clutter,
 # occlusion and contrast (scene.py) were tuned by eye and by one run: the slim ResNet-18-D of
-# configs/classification/resnet18-d_demo.py, six epochs, tells 57 % of the val pictures right
-# (chance: 8 %); with textured backgrounds of full contrast it told 10 %.
+# configs/classification/resnet18-d_demo.py, six epochs, classifies 57 % of the val pictures right
+# (chance: 8 %); with textured backgrounds of full contrast, 10 %.
 _ONE_OBJECT = Recipe(
     size=64,
     num_objects=(1, 1),
@@ -40,13 +40,13 @@ _SOME_OBJECTS = Recipe(
     look_alike_percent=20,
     num_occluders=(0, 2),
 )
-# More of the picture is object, or a segmenter does well by calling all of it background.
+# More pixels are object: else a segmenter is good if it predicts only background.
 _MANY_PIXELS = replace(_SOME_OBJECTS, num_objects=(2, 4), radius_px=(16, 38), num_clutter=(0, 2))
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of one set; ``stream`` keeps its pictures apart from all others'."""
+    """One split of one set; ``stream`` makes its pictures different from all others."""
 
     task: str
     name: str
@@ -56,11 +56,11 @@ class Split:
 
     @property
     def key(self) -> str:
-        """Such as ``detection/train``."""
+        """The split's name, such as ``detection/train``."""
         return f"{self.task}/{self.name}"
 
     def draw(self, index: int, seed: int) -> Picture:
-        """Draw picture ``index`` of this split; its first object's class goes round."""
+        """Draw picture ``index`` of this split; the classes of first objects take turns."""
         label = index % len(CLASS_NAMES)
         return draw_picture(Dice(seed, self.stream, index), self.recipe, label)
 
@@ -77,7 +77,7 @@ class Split:
         return PurePosixPath(self.task, folder, f"{self.picture_name(index)}.png")
 
     def truth_file(self, index: int) -> PurePosixPath | None:
-        """Return the annotation's or mask's file; None where the folder tells the class."""
+        """Return the file of annotation or mask; None where the folder is the class."""
         name = self.picture_name(index)
         if self.task == DETECTION:
             return PurePosixPath(self.task, "Annotations", f"{name}.xml")
@@ -86,7 +86,7 @@ class Split:
         return None
 
     def files(self) -> Iterator[PurePosixPath]:
-        """Name every picture and annotation of the split."""
+        """Yield every picture and annotation of the split."""
         for index in range(self.num_pictures):
             yield self.image_file(index)
             truth = self.truth_file(index)
@@ -94,7 +94,7 @@ class Split:
                 yield truth
 
 
-# Few pictures for the two fine-tuned tasks: that is where pretraining pays.
+# Few pictures for the two fine-tuned tasks: then pretraining helps most.
 SPLITS: tuple[Split, ...] = (
     Split(CLASSIFICATION, "train", 1, 260 * len(CLASS_NAMES), _ONE_OBJECT),
     Split(CLASSIFICATION, "val", 2, 40 * len(CLASS_NAMES), _ONE_OBJECT),

@@ -1,7 +1,7 @@
-"""Silhouettes: six families that classes are made of, and shapeless ones for clutter.
+"""Silhouettes: the six shapes of the classes, and simpler ones for clutter.
 
-Each takes an object's own coordinates (H W, 1024 to the radius) and ``build``, a number
-in [0, 1024) that varies its proportions, and returns True inside (H W).
+Each function takes an object's own coordinates (H W, the radius is 1024) and ``build``, a number
+in [0, 1024) that varies the proportions, and returns True inside the shape (H W).
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def cross(u: Ints, v: Ints, build: int) -> Mask:
 
 
 def crescent(u: Ints, v: Ints, build: int) -> Mask:
-    """A disc that another disc has bitten."""
+    """A disc without the part inside another disc."""
     return _disc(u, v, UNIT) & ~_disc(u - _between(520, 640, build), v, 760)
 
 

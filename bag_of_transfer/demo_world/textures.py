@@ -1,4 +1,4 @@
-"""Patterns in two colours: four families that classes are made of, and plain noise.
+"""Patterns in two colours: the four textures of the classes, and plain noise.
 
 A pattern is a map H W of weights 0 to 256: how much of the second colour a pixel has.
 """

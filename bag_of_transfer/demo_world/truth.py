@@ -1,4 +1,4 @@
-"""What is true of a picture: boxes as VOC writes them, and masks.
+"""The truth of a picture: boxes in VOC's format, and masks.
 
 A box is tight around the visible part of an object, counted from 1, both ends included.
 An object of which less than 30 % is visible is marked difficult (VOC) and 255 in a mask;

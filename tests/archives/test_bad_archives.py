@@ -147,7 +147,7 @@ def test_a_full_disk_in_the_middle_is_one_clear_line(
     def full(path: Path, content: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(unpack, "_write", full)
+    monkeypatch.setattr(unpack, "write_file", full)
     assert "cannot read or write (No space left on device)" in refused(voc, target, archives)
 
 

@@ -75,7 +75,7 @@ def test_killed_while_unpacking_and_called_again(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     data_set, archives = write_archives(name, tmp_path / "archives"), tmp_path / "archives"
-    target, write = tmp_path / f"data/{name}", unpack._write
+    target, write = tmp_path / f"data/{name}", unpack.write_file
     written = []
 
     def die_at_the_seventh(path: Path, content: object) -> None:
@@ -85,11 +85,11 @@ def test_killed_while_unpacking_and_called_again(
             os.kill(os.getpid(), signal.SIGKILL)
         write(path, content)
 
-    monkeypatch.setattr(unpack, "_write", die_at_the_seventh)
+    monkeypatch.setattr(unpack, "write_file", die_at_the_seventh)
     assert in_a_fork(lambda: prepare(data_set, target, archives, tmp_path)) == -signal.SIGKILL
     assert not target.exists()
     assert len(files_below(target.parent)) == 7  # what the killed run left
-    monkeypatch.setattr(unpack, "_write", write)
+    monkeypatch.setattr(unpack, "write_file", write)
     prepare(data_set, target, archives, tmp_path)
     assert "an interrupted run left this; swept" in capsys.readouterr().out
     assert [path.name for path in target.parent.iterdir()] == [name]
@@ -102,7 +102,7 @@ def test_interrupted_by_hand_leaves_nothing(
     def interrupt(path: Path, content: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(unpack, "_write", interrupt)
+    monkeypatch.setattr(unpack, "write_file", interrupt)
     with pytest.raises(KeyboardInterrupt):
         prepare(voc, target, archives, target.parent)
     assert not list(target.parent.iterdir())

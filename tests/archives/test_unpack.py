@@ -7,9 +7,10 @@ import random
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -227,8 +228,12 @@ def test_it_is_told_after_a_hundred_files_not_after_a_million(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path, "x.tar", tar({f"other/{i}": b"" for i in range(300)}))
-    seen, files = [], module._files
-    monkeypatch.setattr(module, "_files", lambda *a: (seen.append(f[0]) or f for f in files(*a)))
+    seen, files = [], module.archive_files
+
+    def counted(*args: Any) -> Iterator[tuple[str, Any]]:
+        return (seen.append(file[0]) or file for file in files(*args))
+
+    monkeypatch.setattr(module, "archive_files", counted)
     with pytest.raises(UserError, match="it holds other/0"):
         unpack(record("x.tar"), path, tmp_path / "root")
     assert len(seen) == 100
