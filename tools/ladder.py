@@ -18,7 +18,7 @@ python tools/ladder.py configs/ladder/demo.py --dry-run"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Plan, say what will be done, run what is missing, summarise."""
+    """Plan the cells, print what will be done, run what is missing, and summarise."""
     args = _parser().parse_args(argv)
 
     from bag_of_transfer.ladder.folder import LOCK
@@ -68,17 +68,23 @@ def _parser() -> argparse.ArgumentParser:
         "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be done; run nothing"
+        "--dry-run", action="store_true", help="print what would be done; run nothing"
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="cells at once [1; --ray: all]")
     parser.add_argument(
-        "--gpus", nargs="+", default=(), metavar="G", help="GPUs for the jobs [all]"
+        "--jobs", type=int, metavar="N", help="cells to run at once [1; --ray: all]"
+    )
+    parser.add_argument(
+        "--gpus",
+        nargs="+",
+        default=(),
+        metavar="G",
+        help="GPUs to use: with several jobs, job i uses the i-th [all]",
     )
     parser.add_argument(
         "--max-minutes", type=float, metavar="N", help="stop cleanly after N minutes (exit code 75)"
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--cell", metavar="KEY", help="run this cell alone: seed0/RUNG/TASK")
+    where.add_argument("--cell", metavar="KEY", help="run only this cell: seed0/RUNG/TASK")
     where.add_argument(
         "--slurm",
         nargs="?",
@@ -94,21 +100,29 @@ def _parser() -> argparse.ArgumentParser:
         help="run the cells on a Ray cluster [the one found here]",
     )
     parser.add_argument(
-        "--cpus-per-cell", type=int, metavar="N", help="with --ray [a GPU's or node's]"
+        "--cpus-per-cell",
+        type=int,
+        metavar="N",
+        help="with --ray: cores per cell [a GPU's share, or a node's]",
     )
     parser.add_argument(
-        "--gpus-per-cell", type=float, metavar="N", help="with --ray [1 if there are]"
+        "--gpus-per-cell",
+        type=float,
+        metavar="N",
+        help="with --ray: GPUs per cell [1 where the cluster has GPUs]",
     )
     changed = parser.add_mutually_exclusive_group()
     changed.add_argument(
         "--rerun-changed",
         action="store_true",
-        help="run cells again whose config, data, ... changed",
+        help="run cells again whose config, data, backbone or code changed",
     )
-    changed.add_argument("--keep-changed", action="store_true", help="keep them, with a footnote")
+    changed.add_argument(
+        "--keep-changed", action="store_true", help="keep such cells, with a footnote"
+    )
     parser.add_argument("--export", type=Path, metavar="F.tar.gz", help="pack finished cells")
     parser.add_argument(
-        "--import", type=Path, dest="import_", metavar="F.tar.gz", help="take in packed cells"
+        "--import", type=Path, dest="import_", metavar="F.tar.gz", help="unpack cells of --export"
     )
     return parser
 

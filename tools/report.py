@@ -22,10 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--publish",
         type=Path,
         metavar="OUT_DIR",
-        help="copy the figures there, no weights and pictures, and report there",
+        help="copy the figures, without weights and pictures, and write the report there",
     )
     parser.add_argument(
-        "--reference", metavar="RUNG", help="compare the others with this rung [the ladder's]"
+        "--reference", metavar="RUNG", help="rung that the others are compared with [the ladder's]"
     )
     args = parser.parse_args(argv)
 

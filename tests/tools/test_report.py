@@ -116,7 +116,7 @@ def test_published_figures_replace_nothing(
 ) -> None:
     before = sorted(folder.rglob("*"))
     assert tool("report", folder, "--publish", folder) == 3
-    assert capsys.readouterr().err.startswith(f"error: there is something already: {folder}: ")
+    assert capsys.readouterr().err.startswith(f"error: the folder is not empty: {folder}: ")
     assert sorted(folder.rglob("*")) == before
     assert tool("report", tmp_path / "absent", "--publish", tmp_path / "out") == 2
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""What every part of a ladder config is checked for, and how a mistake is told."""
+"""Checks that several parts of a ladder config share."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ Word = TypeVar("Word", bound=str)
 
 
 def check_keys(stated: Iterable[str], known: Iterable[str], where: object) -> None:
-    """Refuse a key that nobody reads.
+    """Refuse an unknown key.
 
     Raises:
         UserError: If one of ``stated`` is not in ``known``.
@@ -35,25 +35,25 @@ def one_of(value: Any, known: Sequence[Word], where: str) -> Word:
 
 
 def existing_config(config: str, where: str) -> Path:
-    """Give the path of a config that can be read.
+    """Return the path of a config that exists and is Python.
 
     Raises:
-        UserError: If there is no such file, or if it is no Python.
+        UserError: If there is no such file, or if it is not Python.
     """
     path = Path(config)
     if not path.is_file():
-        mend = "name a file, seen from where you stand"
+        mend = "give its path, seen from the current folder"
         raise UserError(f"no such config: {config}", where, mend)
     leaf_keys(path)
     return path
 
 
 def check_folder_name(name: str, where: str) -> None:
-    """Refuse a name that a folder should not have.
+    """Refuse a name that is not fit for a folder.
 
     Raises:
         UserError: If it holds anything but letters, digits, ``-`` and ``_``.
     """
     if not name.replace("_", "").replace("-", "").isalnum():
-        mend = "use letters, digits, - and _: it becomes a folder's name"
-        raise UserError(f"the name {name!r} won't do", where, mend)
+        mend = "use letters, digits, - and _: the name becomes a folder"
+        raise UserError(f"{name!r} is not a valid name", where, mend)

@@ -35,9 +35,9 @@ class Rung:
         kind: ``"scratch"``, ``"config"`` (pretrained first), ``"file"`` (a backbone file) or
             ``"model"`` (of timm or torchvision, converted first).
         source: Config, file or model name; "" for scratch.
-        label: What tables call it.
-        teacher: The rung that it is distilled from, an earlier one; "" for none.
-        teaches_only: It is pretrained for its students, and not fine-tuned.
+        label: Its name in tables.
+        teacher: The earlier rung that it is distilled from; "" for none.
+        teaches_only: Pretrain it for its students, do not fine-tune it.
         cfg_options: Overrides of the pretraining config.
         seeds: ``"matched"``: backbone k is pretrained with seed k; ``"shared"``: one backbone for
             all fine-tuning seeds, always so for files and models.
@@ -61,8 +61,8 @@ def read_rungs(stated: Mapping[str, Any], seeds: SeedKind, path: Path) -> tuple[
     """Read and check what a ladder config states of its rungs.
 
     Args:
-        stated: By name.
-        seeds: ``"matched"`` or ``"shared"``, of a rung that says neither.
+        stated: What the config says of each rung, by name.
+        seeds: ``"matched"`` or ``"shared"``, for rungs that do not say which.
         path: The ladder config.
 
     Raises:
@@ -70,9 +70,9 @@ def read_rungs(stated: Mapping[str, Any], seeds: SeedKind, path: Path) -> tuple[
             nothing, a teacher is no earlier rung, two rungs have one label, or none is fine-tuned.
     """
     rungs: list[Rung] = []
-    for name, one in stated.items():
+    for name, value in stated.items():
         check_folder_name(name, f"{path}: rungs")
-        rung = _rung(name, one, seeds, f"{path}: rungs.{name}")
+        rung = _rung(name, value, seeds, f"{path}: rungs.{name}")
         _check_teacher(rung, rungs, f"{path}: rungs.{name}.teacher")
         rungs.append(rung)
     _check_labels([rung for rung in rungs if not rung.teaches_only], f"{path}: rungs")
@@ -80,44 +80,46 @@ def read_rungs(stated: Mapping[str, Any], seeds: SeedKind, path: Path) -> tuple[
 
 
 def _check_teacher(rung: Rung, earlier: list[Rung], where: str) -> None:
-    trained = [one.name for one in earlier if one.kind == "config"]
+    trained = [other.name for other in earlier if other.kind == "config"]
     if rung.teacher and rung.teacher not in trained:
         raise UserError(
             f"no earlier rung with a config is called {rung.teacher!r}",
             where,
-            f"name a rung that stands above it ({', '.join(trained) or 'none does'})",
+            f"name a rung that is listed before it ({', '.join(trained) or 'none does'})",
         )
 
 
 def _check_labels(tuned: list[Rung], where: str) -> None:
     if not tuned:
-        raise UserError("no rung is fine-tuned", where, "add one that is, scratch=None say")
+        raise UserError("no rung is fine-tuned", where, "add one, for instance scratch=None")
     names: dict[str, str] = {}
     for rung in tuned:
         other = names.setdefault(rung.label, rung.name)
         if other != rung.name:
             what = f"{other} and {rung.name} are both called {rung.label!r}"
-            raise UserError(what, where, "tables tell rungs by it: state label= of one of them")
+            raise UserError(
+                what, where, "tables name rungs by their label: give one of them another label="
+            )
 
 
 def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
     if stated in (None, SCRATCH):
         return Rung(name, SCRATCH, label=name.replace("_", " "))
     if not isinstance(stated, Mapping):
-        mend = "say None for a random start, or dict(config=...), dict(file=...), dict(model=...)"
-        raise UserError(f"a rung cannot be {stated!r}", where, mend)
+        mend = "give None for random weights, or dict(config=...), dict(file=...), dict(model=...)"
+        raise UserError(f"{stated!r} is not a valid rung", where, mend)
     check_keys(stated, KEYS, where)
     kinds = [kind for kind in SOURCES if stated.get(kind)]
     if len(kinds) != 1:
-        said = " and ".join(kinds) or "nothing"
-        raise UserError(f"it names {said}", where, f"name one of {', '.join(SOURCES)}")
+        given = " and ".join(kinds) or "nothing"
+        raise UserError(f"the rung gives {given}", where, f"give one of {', '.join(SOURCES)}")
     kind = kinds[0]
     source = str(stated[kind])
     _check_source(kind, source, f"{where}.{kind}")
     row = stated.get("row", "")
     if row:
         one_of(row, list(_published()), f"{where}.row")
-    said_seeds = one_of(stated.get("seeds", seeds), SEED_KINDS, f"{where}.seeds")
+    seed_kind = one_of(stated.get("seeds", seeds), SEED_KINDS, f"{where}.seeds")
     return Rung(
         name=name,
         kind=kind,
@@ -126,7 +128,7 @@ def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
         teacher=stated.get("teacher") or "",
         teaches_only=bool(stated.get("teaches_only", False)),
         cfg_options=tuple(stated.get("cfg_options") or ()),
-        seeds=said_seeds if kind == "config" else "shared",
+        seeds=seed_kind if kind == "config" else "shared",
         row=row,
         published=_published()[row] if row else {},
     )
@@ -141,15 +143,15 @@ def _check_source(kind: Source, source: str, where: str) -> None:
         cfg = read_config(existing_config(source, where), import_named=False)
         scope = cfg.get("default_scope", CLASSIFICATION)
         if scope != CLASSIFICATION:
-            what = f"it trains no classifier, its default_scope is {scope}"
+            what = f"the config does not train a classifier, its default_scope is {scope}"
             raise UserError(what, f"{where}: {source}", "give a config of configs/classification/")
 
 
-@cache  # it reads all configs
+@cache  # reads all configs
 def _published() -> dict[str, dict[str, float]]:
-    """Figures of tables 8 and 9 by row."""
-    found: dict[str, dict[str, float]] = {}
+    """Return the figures of the paper's tables 8 and 9, by row."""
+    figures: dict[str, dict[str, float]] = {}
     for row in paper_rows(CONFIGS):
         if row["table"] in ("T8", "T9"):
-            found.setdefault(row["row"], {}).update(row["published"])
-    return found
+            figures.setdefault(row["row"], {}).update(row["published"])
+    return figures

@@ -26,16 +26,16 @@ class Ladder:
     """Rungs x tasks x seeds.
 
     Args:
-        name: Of the config file.
+        name: The config file's name, without suffix.
         config: The config file.
-        rungs: In the order of the tables.
-        tasks: In the order of the tables.
-        seeds: Of the fine-tuning, and of the pretraining where seeds are matched.
+        rungs: The rungs, in the order of the tables.
+        tasks: The tasks, likewise.
+        seeds: Seeds of the fine-tuning, and of the pretraining where seeds are matched.
         shared_seed: Seed of a backbone that all fine-tuning seeds share.
         reference: The rung that others are compared with, seed by seed.
-        selection: ``"last"``: the last checkpoint is tested; ``"val"``: the best on val, but for
-            tasks with ``published_split``.
-        num_pictures: So many test images per task are drawn with what was predicted.
+        selection: Which checkpoint is tested: ``"last"``, or ``"val"`` for the best on val; tasks
+            with ``published_split`` always test the last.
+        num_pictures: Number of test images per task to draw with their predictions.
     """
 
     name: str
@@ -54,13 +54,13 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
 
     Args:
         path: The config: ``rungs``, ``tasks``, ``seeds``, and what :class:`Ladder` knows.
-        seeds: In place of the config's.
+        seeds: Seeds instead of the config's; None or empty: those of the config.
 
     Raises:
         UserError: If a key is unknown, a value is out of its range, or as
             ``rungs.read_rungs`` and ``tasks.read_tasks``.
     """
-    leaf_keys(path)  # says where it is no Python
+    leaf_keys(path)  # its error names the line that is not valid Python
     cfg = read_config(path)
     _check_form(cfg, path)
     stated_seeds = _seeds(cfg.seeds, path)
@@ -83,7 +83,7 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
 
 
 def _check_form(cfg: Config, path: Path) -> None:
-    # Others are the config's own, for writing long names once; not what looks like one of ours.
+    # A config may define other names, to write long values once; a misspelt key is refused.
     for key in cfg:
         alike = difflib.get_close_matches(key, KEYS, n=1, cutoff=ALIKE)
         if alike and key not in KEYS:
@@ -93,8 +93,8 @@ def _check_form(cfg: Config, path: Path) -> None:
             raise UserError("nothing is stated", f"{path}: {needed}", "see configs/ladder/demo.py")
     for named in ("rungs", "tasks"):
         if not isinstance(cfg[named], Mapping):
-            what = f"{named} are no dict, but {type(cfg[named]).__name__}"
-            raise UserError(what, f"{path}: {named}", "give each a name: dict(name=...)")
+            what = f"{named} must be a dict, got {type(cfg[named]).__name__}"
+            raise UserError(what, f"{path}: {named}", "give each of them a name: dict(name=...)")
 
 
 def _seeds(stated: Any, path: Path) -> tuple[int, ...]:
@@ -107,7 +107,9 @@ def _seeds(stated: Any, path: Path) -> tuple[int, ...]:
 
 def _count(stated: Any, where: str) -> int:
     if not _is_count(stated):
-        raise UserError(f"{stated!r} is no number of them", where, "give a whole number from 0 on")
+        raise UserError(
+            f"num_pictures must be 0 or more, got {stated!r}", where, "give a whole number"
+        )
     return int(stated)
 
 

@@ -1,4 +1,4 @@
-"""The tasks of a ladder config: what every rung is fine-tuned for, and judged by."""
+"""The tasks of a ladder config: every rung is fine-tuned for each, and judged by its metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Task:
 
 
 def selection_of(task: Task | None, selection: Selection) -> Selection:
-    """Say which checkpoint of a task is tested.
+    """Return which checkpoint of a task is tested.
 
     Args:
         task: None for a pretraining, whose test split may be its val split.
@@ -78,7 +78,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
     where = f"{path}: tasks.{name}"
     check_folder_name(name, f"{path}: tasks")
     if name == PRETRAINING:
-        raise UserError("a task cannot be called so", where, "choose another name")
+        raise UserError(f"{PRETRAINING!r} is reserved", where, "name the task differently")
     if not isinstance(stated, Mapping):
         stated = dict(config=stated)
     check_keys(stated, KEYS, where)
@@ -99,7 +99,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
 
 
 def _metrics(cfg: Config, where: str) -> tuple[str, ...]:
-    """What tables show of the test split, judged as the training and test tools judge."""
+    """Return the metrics that tables show, as the training and test tools compute them."""
     if cfg.get("test_dataloader") is None:
         raise UserError("the task has no test split", where, "state test_dataloader")
     judge_in_percent(cfg)

@@ -23,33 +23,33 @@ from bag_of_transfer.ladder.report.results import read_results
 
 __all__ = ["publish", "without_places"]
 
-# Of every cell, and of the first finished one of a rung and a task: other seeds repeat them.
+# Copied from every cell; copied from the first finished cell of a rung and a task.
 EVERY = (RECORD, METRICS, CURVE, TRICKS)
 FIRST = (CARD, FLAT_CONFIG)
 ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
 
 
 def publish(folder: Path, out: Path) -> int:
-    """Copy what tables and plots are made from; pictures and per-image files stay behind.
+    """Copy what tables and plots are made from, without pictures and per-image files.
 
-    Absolute paths begin with ``...`` in the copy, where data and folders of this machine stood.
-    With a single seed the copy's report lacks the intervals over images, which need the latter;
-    of the backbones' cards it has the first seed's alone.
+    In the copy ``...`` stands for the part that all absolute paths have in common: it names
+    folders of this machine.  The copy's report lacks the intervals over images, which need the
+    per-image files, and shows the backbones' cards of the first seed only.
 
     Args:
         folder: The ladder's.
-        out: An empty folder, or none yet.
+        out: An empty folder, or one that does not exist yet.
 
     Returns:
         Bytes in ``out``.
 
     Raises:
         UserError: As :func:`bag_of_transfer.ladder.report.results.read_results`.
-        RefusedError: If ``out`` holds something.
+        RefusedError: If ``out`` is not empty.
     """
     done = {cell.folder for cell in read_results(folder).cells_of()}
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RefusedError("there is something already", out, "remove it, or name another folder")
+        raise RefusedError("the folder is not empty", out, "name another folder, or empty it")
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / PLAN, out / PLAN)
     seen: set[tuple[str, ...]] = set()
@@ -78,7 +78,7 @@ def _text(path: Path) -> str:
 
 
 def without_places(text: str) -> str:
-    """Put ``...`` for what all absolute paths among a text's quoted strings have in common.
+    """Replace what all absolute paths in a text's quoted strings have in common by ``...``.
 
     ``'/home/me/data/voc'`` and ``'/home/me/data/coco/val'`` become ``'.../voc'`` and
     ``'.../coco/val'``.
