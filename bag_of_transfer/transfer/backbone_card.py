@@ -1,6 +1,6 @@
-"""The card beside a backbone file: what the network is and what its images look like.
+"""The card beside a backbone file: what the network is and how its images are normalised.
 
-The fields are pinned in docs/files.md; more may be added, none changes its meaning.
+docs/files.md lists the fields; more may be added, none changes its meaning.
 """
 
 import dataclasses
@@ -27,29 +27,29 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Card:
-    """What fine-tuning must know of a backbone.
+    """What fine-tuning must know about a backbone.
 
     Args:
         type: Name in the registry, ``"ResNetA"`` to ``"ResNetD"`` or ``"TimmNetwork"``.
         depth: 18, 26, 34, 50, 101 or 152; None for a TimmNetwork.
         variant: A, B, C or D; timm's name, without a tag, for a TimmNetwork.
         in_channels: C of the images.
-        stem_channels: C behind the stem; None for a TimmNetwork.
+        stem_channels: C after the stem; None for a TimmNetwork.
         base_channels: C inside the blocks of stage 1; None for a TimmNetwork.
         tricks: ``tricks.json`` of the pretraining; empty if unknown.
-        dataset: What it was pretrained on.
-        metrics: Its metrics there, in percent; empty if unknown.
+        dataset: Data set of the pretraining.
+        metrics: Metrics on that data set, in percent; empty if unknown.
         mean: Per channel, in ``channel_order``, on the 0 to 255 scale.
         std: As ``mean``.
         channel_order: ``"RGB"`` or ``"BGR"``, what the first convolution reads.
-        value_range: Of the pixels before mean and std.
-        seed: Of the pretraining; None if unknown.
-        epochs: Pretrained for so many; None if unknown.
-        sha256: Of the ``.safetensors`` file, in hexadecimal.
-        num_tensors: In the file, ``num_batches_tracked`` not counted.
-        source: Which checkpoint it was made of.
-        schema: Of this card.
-        options: Of a TimmNetwork, arguments of ``timm.create_model``; None, and not in the card,
+        value_range: Range of the pixels before mean and std.
+        seed: Seed of the pretraining; None if unknown.
+        epochs: Number of epochs of the pretraining; None if unknown.
+        sha256: Hash of the ``.safetensors`` file, in hexadecimal.
+        num_tensors: Number of tensors in the file, without ``num_batches_tracked``.
+        source: The checkpoint that the file was made of.
+        schema: Version of the card's fields.
+        options: Arguments of ``timm.create_model`` for a TimmNetwork; None, and not in the card,
             for a ResNet.
     """
 
@@ -75,7 +75,7 @@ class Card:
     options: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Put ``schema`` first, as in the contract."""
+        """Return all fields, ``schema`` first."""
         fields = {"schema": self.schema, **dataclasses.asdict(self)}
         if self.options is None:
             del fields["options"]
@@ -83,12 +83,12 @@ class Card:
 
     @property
     def title(self) -> str:
-        """Name the network: ``ResNetD-50``, ``TimmNetwork mobilenetv1_100``."""
+        """Return the network's name: ``ResNetD-50``, ``TimmNetwork mobilenetv1_100``."""
         return f"{self.type} {self.variant}" if self.type == TIMM else f"{self.type}-{self.depth}"
 
 
 def card_path(path: str | Path) -> Path:
-    """Name the card of ``OUT.safetensors``: ``OUT.json``."""
+    """Return the path of the card of ``OUT.safetensors``: ``OUT.json``."""
     return Path(path).with_suffix(".json")
 
 
@@ -99,12 +99,12 @@ def read_card(path: str | Path) -> Card:
         path: The ``.safetensors`` file.
 
     Raises:
-        UserError: If file or card is missing, damaged, of another schema, or if the file is
-            not the one that the card was written for, or its shapes contradict the card.
+        UserError: If file or card is missing or damaged, if the card has another schema or was
+            written for another file, or if the shapes in the file contradict it.
     """
     path = Path(path)
     if path.suffix != SUFFIX or not path.is_file() or not card_path(path).is_file():
-        hint = mend_for({}, read_tensors(path))  # says so if the file is missing or damaged
+        hint = mend_for({}, read_tensors(path))  # an error if the file is missing or damaged
         raise UserError("no backbone file with a card", card_path(path), hint)
     card = _parse(card_path(path))
     found = sha256_of(path)
@@ -122,8 +122,8 @@ def read_card(path: str | Path) -> Card:
 def _check_tensors(card: Card, path: Path) -> None:
     """Compare the card's network with the shapes in the file.
 
-    Other names than ours (of timm's networks, of files for other libraries) are compared when
-    they are loaded into a network.
+    Files with other names than ours (timm's networks, files for other libraries) are compared
+    when they are loaded into a network.
     """
     found = describe(read_shapes(path))
     if found is None:
@@ -138,21 +138,21 @@ def _check_tensors(card: Card, path: Path) -> None:
         raise _wrong(", ".join(f"{name} {getattr(card, name)}" for name in differ), found, path)
 
 
-def _wrong(told: str, found: object, path: Path) -> UserError:
+def _wrong(stated: str, found: object, path: Path) -> UserError:
     return UserError(
-        f"the card says {told}, the file's tensors are of {found}",
+        f"the card says {stated}, the file's tensors are of {found}",
         card_path(path),
         "the card is wrong, export or convert the file again",
     )
 
 
 def make_card(fields: Mapping[str, Any], where: Path, mend: str) -> Card:
-    """Make a card of its fields, each of them checked; more than a card has are left out.
+    """Check all fields and return their card; fields that a card does not have are left out.
 
     Args:
-        fields: As in the file.
+        fields: Fields by name, as in the file.
         where: The card's file, for the error.
-        mend: How to get another, for the error.
+        mend: How to get a better card, for the error.
 
     Raises:
         UserError: If a field is missing, of a wrong type, or out of its range.

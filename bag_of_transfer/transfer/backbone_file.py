@@ -1,7 +1,7 @@
-"""Backbone files: written once, loaded whole or not at all.
+"""Load backbone files: whole, or not at all.
 
-``OUT.safetensors`` holds the tensors under the names of mmdet's ResNetV1d without prefix, or of
-timm's network behind ``network.``; ``OUT.json`` is its card.
+``OUT.safetensors`` holds tensors under the names of mmdet's ResNetV1d without prefix, or under
+those of timm's network after ``network.``; ``OUT.json`` is its card.
 """
 
 from pathlib import Path
@@ -38,37 +38,39 @@ A_AND_B = {"ResNetA", "ResNetB"}
 def load_backbone(
     backbone: nn.Module, path: str | Path, shared_head: nn.Module | None = None
 ) -> str:
-    """Fill ``backbone``, and the C4 shared head behind it, from a backbone file.
+    """Fill ``backbone``, and the C4 shared head after it, from a backbone file.
 
     Args:
         backbone: A ResNet of ours, or mmdet's or mmseg's, or a TimmNetwork.
         path: The ``.safetensors`` file with its card beside it.
-        shared_head: The module whose tensors are ``layer4.*`` when the backbone ends before.
+        shared_head: The module that has ``layer4.*`` if the backbone ends before it.
 
     Returns:
         The line to print: how many tensors of how many, from which file.
 
     Raises:
-        BackboneMismatchError: If a tensor is missing, left over or of another shape, or if the
-            variants differ, or the names and options of networks of timm.  Nothing is loaded
-            then.
+        BackboneMismatchError: If a tensor is missing, left over or of another shape, if the
+            variants differ, or if names or options of timm's networks differ.  Nothing is
+            loaded then.
         UserError: If the file or its card is missing or damaged.
     """
     parts = [part for part in (backbone, shared_head) if part is not None]
     file = read_tensors(path)
     wanted = shapes_of({name: tensor for part in parts for name, tensor in _named(part)})
-    found = shapes_of(file.tensors)
-    comparison = compare(wanted, found)
+    shapes = shapes_of(file.tensors)
+    comparison = compare(wanted, shapes)
     if not comparison.fits:
         raise BackboneMismatchError(str(comparison), path, mend_for(wanted, file))
     card = read_card(path)
     for part in parts:
         _check_variant(part, card, path)
     for part in parts:
-        own = part.state_dict()
-        part.load_state_dict({k: v for k, v in file.tensors.items() if k in own}, strict=False)
+        state = part.state_dict()
+        part.load_state_dict({k: v for k, v in file.tensors.items() if k in state}, strict=False)
     named = "backbone and shared head" if shared_head is not None else "backbone"
-    return f"{named}: {len(wanted)} of {len(found)} tensors from {path} (sha256 {card.sha256[:12]})"
+    return (
+        f"{named}: {len(wanted)} of {len(shapes)} tensors from {path} (sha256 {card.sha256[:12]})"
+    )
 
 
 def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
@@ -92,7 +94,7 @@ def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
 
 
 def _check_timm_network(part: nn.Module, card: Card, path: str | Path) -> None:
-    # Other activations, say, have the same tensors.
+    # The tensors are the same with other activations, for instance.
     if not is_network_of(card, part):
         found = f"{getattr(part, 'name', '')} with {getattr(part, 'options', {})}".lstrip()
         raise BackboneMismatchError(
@@ -108,7 +110,7 @@ def _named(module: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def parts_of(module: nn.Module) -> tuple[nn.Module, nn.Module | None]:
-    """Find the backbone and the shared head in a detector or segmenter, or a backbone alone."""
+    """Return the backbone and the shared head of a detector or segmenter, or a backbone alone."""
     backbone = getattr(module, "backbone", module)
     return backbone, getattr(getattr(module, "roi_head", None), "shared_head", None)
 
@@ -117,8 +119,8 @@ def parts_of(module: nn.Module) -> tuple[nn.Module, nn.Module | None]:
 class BackboneFile:
     """``init_cfg=dict(type="BackboneFile", checkpoint=FILE)``: strict, unlike ``Pretrained``.
 
-    It may stand in a backbone, in a shared head, or in the whole model; there it fills both,
-    and counts them together.
+    A backbone, a shared head or the whole model may have it; in a whole model it fills backbone
+    and shared head together.
     """
 
     def __init__(self, checkpoint: str) -> None:

@@ -1,4 +1,4 @@
-"""What each field of a backbone's card may be; one wrong field makes a wrong network."""
+"""Which values each field of a card may have; one wrong field makes a wrong network."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,20 +12,20 @@ from bag_of_transfer.engine.numbers import is_finite_number, is_whole
 __all__ = ["MAX_CHANNELS", "TIMM", "check_fields"]
 
 TIMM = "TimmNetwork"
-MAX_CHANNELS = 65_536  # 16 times the widest ResNet's; a larger number is a slip
+MAX_CHANNELS = 65_536  # 16 times the widest ResNet's; a larger number is a mistake
 MAX_SHOWN = 80  # characters of a wrong value
 
 
 def check_fields(fields: Mapping[str, Any], where: object, mend: str) -> None:
-    """Check the value of every field, and that those fit together that describe the images.
+    """Check the value of every field, and that the fields about images fit together.
 
     Args:
         fields: All fields of a card.
         where: The card, for the error.
-        mend: How to get another, for the error.
+        mend: How to get a better card, for the error.
 
     Raises:
-        UserError: If one is of a wrong type or out of its range, with its name.
+        UserError: If a field has a wrong type or is out of its range.
     """
     for name, valid in (CHECKS | (TIMM_CHECKS if fields["type"] == TIMM else {})).items():
         if not valid(fields[name]):
@@ -72,7 +72,7 @@ def _is_range(value: Any) -> bool:
 
 
 def _are_options(value: Any) -> bool:
-    """Arguments of timm are plain values, and none makes timm fetch or read a file."""
+    """Return whether arguments of timm are plain values that make it read or fetch no file."""
     if not isinstance(value, dict) or any(not name.isidentifier() for name in value):
         return False
     return not any(names_a_place(name, option) for name, option in value.items())

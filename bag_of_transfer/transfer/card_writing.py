@@ -1,4 +1,4 @@
-"""A file of weights and the card beside it: both are written, or neither; older ones stay then."""
+"""Write a file of weights and its card: both or, with older files kept, neither."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ __all__ = ["check_target", "write_with_card"]
 
 
 def check_target(out: Path, force: bool) -> None:
-    """See, before any work, that ``out`` and its card can be written.
+    """Check, before any work, that ``out`` and its card can be written.
 
     Raises:
         UserError: If the name does not end in ``.safetensors``.
-        RefusedError: If one of both exists and ``force`` is not given.
+        RefusedError: If one of the two exists and ``force`` is not given.
     """
     if out.suffix != SUFFIX:
-        raise UserError("not the name of a backbone file", out, f"let it end in {SUFFIX}")
+        raise UserError("not the name of a backbone file", out, f"use a name that ends in {SUFFIX}")
     for path in (out, card_path(out)):
         if path.exists() and not force:
             raise RefusedError("the file exists", path, "add --force, or choose another name")
@@ -44,18 +44,18 @@ def write_with_card(
     Args:
         out: ``OUT.safetensors``.
         tensors: By their names in the file.
-        fields: Of the card, but ``sha256`` and ``num_tensors``.
-        more: What the card shall hold beside its own fields.
+        fields: All fields of the card but ``sha256`` and ``num_tensors``.
+        more: What else the card states.
 
     Raises:
-        UserError: If the source says something of itself that no card can hold.
+        UserError: If a field cannot be in a card.
     """
     data = safetensors.torch.save(
         {name: tensor.contiguous() for name, tensor in tensors.items()}, metadata={"format": "pt"}
     )
     digest = hashlib.sha256(data).hexdigest()
     whole = {"schema": SCHEMA, **fields, "sha256": digest, "num_tensors": len(tensors)}
-    card = make_card(whole, card_path(out), "mend what the source says of itself")
+    card = make_card(whole, card_path(out), "correct what the source says about itself")
     with written_aside(card_path(out)) as new_card, written_aside(out) as new_file:
         write_json(new_card, {**card.to_dict(), **more})  # on the disk before the file moves
         new_file.write_bytes(data)

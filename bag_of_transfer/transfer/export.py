@@ -1,4 +1,4 @@
-"""From a classifier's checkpoint to a backbone file and its card."""
+"""Write the backbone of a classifier's checkpoint as a backbone file with its card."""
 
 import math
 from collections.abc import Mapping
@@ -45,15 +45,15 @@ def export_backbone(
     """Write the backbone of a classifier's checkpoint to ``out``, and its card beside it.
 
     Args:
-        checkpoint_path: Of ``tools/train_cls.py``, or its ``last_checkpoint``; what
-            ``tricks.json``, ``metrics.json`` and ``curve.jsonl`` beside it say goes into the card.
+        checkpoint_path: A checkpoint of ``tools/train_cls.py``, or its ``last_checkpoint``;
+            ``tricks.json``, ``metrics.json`` and ``curve.jsonl`` beside it go into the card.
         out: ``OUT.safetensors``; the card becomes ``OUT.json``.
-        ema: Insist on averaged weights.  mmengine's EMAHook stores them under ``state_dict``,
-            from where they are taken anyway; this refuses a checkpoint without any.
+        ema: Refuse a checkpoint without averaged weights.  mmengine's EMAHook stores them under
+            ``state_dict``, from where they are taken in any case.
         force: Replace ``out`` if it exists.
 
     Raises:
-        UserError: If the checkpoint cannot be read, holds neither a ResNet of ours nor a
+        UserError: If the checkpoint cannot be read, holds neither one of our ResNets nor a
             TimmNetwork under ``backbone.``, or doesn't say how its images are normalised.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
@@ -117,26 +117,26 @@ def _described_model(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
 def _check_network(
     tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
 ) -> dict[str, Any]:
-    # Shapes and config must agree, or a wrong card would spoil every later run.
+    # Shapes and config must agree: a wrong card would spoil every later run.
     if bare_type(backbone) == TIMM:
         return _check_timm_network(tensors, backbone, path)
-    found = describe(shapes_of(tensors))
+    network = describe(shapes_of(tensors))
     stated = equivalent_type(backbone)
-    if found is None or found.depth is None or stated is None:
+    if network is None or network.depth is None or stated is None:
         raise UserError(
             f"the backbone {backbone.get('type')} is no ResNet-A, -B, -C or -D and no TimmNetwork",
             path,
-            "only these can be handed over",
+            "only these can be exported",
         )
     letter = VARIANTS[stated].letter
-    if letter not in found.variants or backbone.get("depth") != found.depth:
+    if letter not in network.variants or backbone.get("depth") != network.depth:
         raise UserError(
-            f"the tensors are of {found}, the checkpoint's config says "
+            f"the tensors are of {network}, the checkpoint's config says "
             f"{stated}-{backbone.get('depth')}",
             path,
             "the checkpoint is inconsistent: train again",
         )
-    return {"type": stated, "variant": letter, **_widths(found)}
+    return {"type": stated, "variant": letter, **_widths(network)}
 
 
 def _check_timm_network(
@@ -161,9 +161,9 @@ def _check_timm_network(
     }
 
 
-def _widths(found: Description) -> dict[str, Any]:
+def _widths(network: Description) -> dict[str, Any]:
     names = ("depth", "in_channels", "stem_channels", "base_channels")
-    return {name: getattr(found, name) for name in names}
+    return {name: getattr(network, name) for name in names}
 
 
 def _normalisation(preprocessor: Any, path: Path) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _normalisation(preprocessor: Any, path: Path) -> dict[str, Any]:
 
 def _channel_order(preprocessor: dict[str, Any]) -> str:
     if preprocessor.get("type") == "ClassificationPreprocessor":
-        return "RGB"  # our loader reads RGB and nothing swaps
+        return "RGB"  # our loader reads RGB, and nothing swaps channels
     # OpenMMLab's loaders read BGR.
     return "RGB" if preprocessor.get("bgr_to_rgb") or preprocessor.get("to_rgb") else "BGR"
 
@@ -202,7 +202,7 @@ def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
-    """Take metrics that belong to this very checkpoint, or none."""
+    """Return the metrics of this very checkpoint; none if the files state none."""
     run = path.parent
     record = read_metrics(run, DAMAGED) if (run / METRICS).is_file() else {}
     if record.get("checkpoint_sha256") == digest:
@@ -216,7 +216,7 @@ def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
 
 
 def _finite(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what was not measured: null, and NaN of a class that the images lack."""
+    """Return metrics without unmeasured ones: null, and NaN of a class without images."""
     return {
         name: value
         for name, value in metrics.items()

@@ -1,4 +1,4 @@
-"""Why a file does not fit a network, and what would probably mend it."""
+"""Why a file does not fit a network, and what the user can do about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class BackboneMismatchError(UserError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The names that differ."""
+    """Names of tensors that do not fit."""
 
     num_wanted: int
     missing: tuple[str, ...]
@@ -32,23 +32,23 @@ class Comparison:
 
     @property
     def fits(self) -> bool:
-        """Tell whether every tensor has its place."""
+        """Return whether every tensor has its place."""
         return not (self.missing or self.left_over or self.reshaped)
 
     def __str__(self) -> str:
-        """Count first, then name the first few of each kind."""
+        """Return the counts, then the first few names of each kind."""
         num_wrong = len(self.missing) + len(self.reshaped)
-        told = f"{num_wrong} of {self.num_wanted} tensors do not fit"
+        count = f"{num_wrong} of {self.num_wanted} tensors do not fit"
         if not num_wrong:
-            told = f"{len(self.left_over)} tensors are left over beside {self.num_wanted} that fit"
+            count = f"{len(self.left_over)} tensors are left over beside {self.num_wanted} that fit"
         kinds = {
             "missing": self.missing,
             "of another shape": self.reshaped,
             "left over": self.left_over,
         }
         # No colon: it separates the three parts of an error's line.
-        named = (f"{len(found)} {kind}, {_first(found)}" for kind, found in kinds.items() if found)
-        return f"{told} ({'; '.join(named)})"
+        named = (f"{len(names)} {kind}, {_first(names)}" for kind, names in kinds.items() if names)
+        return f"{count} ({'; '.join(named)})"
 
 
 def _first(names: tuple[str, ...]) -> str:
@@ -80,7 +80,7 @@ def _by(shape: Shape) -> str:
 
 
 def _elsewhere(name: str, wanted: Mapping[str, Shape]) -> bool:
-    """Tell whether a tensor belongs to a stage outside of this network."""
+    """Return whether a tensor belongs to a stage outside of this network."""
     part, parts = name.split(".")[0], {key.split(".")[0] for key in wanted}
     stages = {key for key in parts if key.startswith("layer")}
     if not stages or part in parts:
@@ -91,11 +91,11 @@ def _elsewhere(name: str, wanted: Mapping[str, Shape]) -> bool:
 
 
 def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
-    """Say what is probably wrong with ``file`` and how to mend it.
+    """Return what is probably wrong with a file, and how to mend it.
 
     Args:
         wanted: Names and shapes of the network; empty if there is none to compare with.
-        file: What was given.
+        file: The user's file.
     """
     about_timm = _about_timm(wanted, file)
     if about_timm:
@@ -110,18 +110,18 @@ def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
         if name.startswith(guess.prefix)
     }
     network = _about_network(wanted, describe(inside))
-    told = "; ".join([*names, *network])
+    reasons = "; ".join([*names, *network])
     if guess.layout.differs:
-        return f"{told}: convert it first, tools/convert_weights.py FILE OUT.safetensors"
+        return f"{reasons}: convert it first, tools/convert_weights.py FILE OUT.safetensors"
     if names:
-        return f"{told}: make a backbone file of the checkpoint: {EXPORT}"
+        return f"{reasons}: make a backbone file of the checkpoint: {EXPORT}"
     if network:
-        return f"{told}: make the config agree, or give another file"
-    return f"the file is not whole: export it again: {EXPORT}"
+        return f"{reasons}: make the config agree, or give another file"
+    return f"the file is incomplete: export it again: {EXPORT}"
 
 
 def _about_timm(wanted: Mapping[str, Shape], file: TensorFile) -> str:
-    """Say how to mend what concerns a network of timm; empty if neither side is one."""
+    """Return how to mend a mismatch of timm's networks; empty if neither side is one."""
     names = list(file.tensors)
     if any(name.startswith(f"backbone.{TIMM_PREFIX}") for name in names):
         return f"this is a checkpoint: make a backbone file of it: {EXPORT}"
@@ -132,10 +132,10 @@ def _about_timm(wanted: Mapping[str, Shape], file: TensorFile) -> str:
     if ours and theirs:
         return "another network of timm, or other options: make the config agree"
     if ours:
-        return f"the network is one of timm: convert its weights, if these are it: {CONVERT}"
+        return f"the network is one of timm: if these are its weights, convert them: {CONVERT}"
     if theirs and wanted:
-        return "the file is of a TimmNetwork, the network is none: make the config agree"
-    return f"the file is not whole: export it again: {EXPORT}" if theirs else ""
+        return "the file is of a TimmNetwork, the config's network is not: make the config agree"
+    return f"the file is incomplete: export it again: {EXPORT}" if theirs else ""
 
 
 def _about_names(file: TensorFile, guess: Guess) -> list[str]:
@@ -143,7 +143,7 @@ def _about_names(file: TensorFile, guess: Guess) -> list[str]:
     if file.container:
         reasons.append(f"this is a checkpoint, its weights lie under {file.container!r}")
     if "ema" in file.container or "steps" in file.tensors:
-        reasons.append("they are an EMA branch (the exporter knows which branch is which)")
+        reasons.append("they are an EMA branch (the exporter knows which branch to take)")
     if guess.prefix:
         reasons.append(f"the names begin with {guess.prefix!r}")
     if guess.layout.differs:

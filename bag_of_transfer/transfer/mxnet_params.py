@@ -1,4 +1,4 @@
-"""Tensors out of MXNet's ``.params`` files (GluonCV's model zoo), read without MXNet.
+"""Read tensors from MXNet's ``.params`` files (GluonCV's model zoo) without MXNet.
 
 Source of the format: ``NDArray::Save``, ``NDArray::Load`` and ``LegacyLoad`` in MXNet 1.x,
 ``src/ndarray/ndarray.cc``.  All numbers are little-endian::
@@ -34,11 +34,11 @@ MAX_RANK = 32  # NumPy's own was 32 before 2.0; a convolution has 4
 
 
 class _DamagedError(Exception):
-    """The bytes are not what the format asks for; the text says what is wrong."""
+    """The bytes do not follow the format; the text says where."""
 
 
 class _Bytes:
-    """Reads from the front, never past the end."""
+    """Bytes that are read from front to end, never past it."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = memoryview(data), 0
@@ -58,11 +58,11 @@ class _Bytes:
 
 
 def read_params(path: str | Path) -> dict[str, Tensor]:
-    """Read the arrays of a ``.params`` file by name; ``arg:`` and ``aux:`` are cut off.
+    """Read the arrays of a ``.params`` file by name, without ``arg:`` and ``aux:``.
 
     Raises:
-        UserError: If the file is none, is truncated or damaged, holds sparse arrays, or arrays
-            without names.
+        UserError: If the file is not one of MXNet, is truncated or damaged, or holds sparse
+            arrays or arrays without names.
     """
     data = _Bytes(Path(path).read_bytes())
     try:
@@ -93,7 +93,7 @@ def _count(data: _Bytes) -> int:
 
 def _array(data: _Bytes) -> Tensor:
     shape = _shape(data)
-    data.take(8)  # where it lay: device type and number
+    data.take(8)  # device type and number
     flag = data.number("i")
     if not 0 <= flag < len(KINDS):
         raise _DamagedError(f"type {flag} at {data.at}")

@@ -1,4 +1,4 @@
-"""Pickles of NumPy arrays without torch, such as detectron's ``.pkl``, read by an allow-list.
+"""Read pickles of NumPy arrays without torch, such as detectron's ``.pkl``, by an allow-list.
 
 A pickle names functions and calls them.  Those that build arrays and plain records have stand-ins
 (``engine/plain_records.py``); whatever else a file names is refused before anything is called.
@@ -30,7 +30,7 @@ def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
     """Read a pickled dict of arrays and plain values.
 
     Raises:
-        UserError: If the file would run code when read, is damaged, of another kind, or no dict.
+        UserError: If the file would run code when read, is damaged, of another kind, or not a dict.
     """
     path = Path(path)
     try:
@@ -47,8 +47,8 @@ def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
 def _of_kind(path: Path) -> UserError:
     kind = kind_of(path)
     if kind in (None, ARRAYS):
-        told = "damaged, truncated or no pickle of arrays"
-        return UserError(told, path, "copy or download it again")
+        what = "damaged, truncated or no pickle of arrays"
+        return UserError(what, path, "copy or download it again")
     return UserError(kind.name, path, kind.mend)
 
 

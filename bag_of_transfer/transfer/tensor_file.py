@@ -1,4 +1,4 @@
-"""Tensors by name out of a file of weights, whoever wrote it; no code is run.
+"""Read tensors by name from a file of weights, whoever wrote it; no code in it is run.
 
 The contents tell the format, not the suffix.
 """
@@ -31,14 +31,15 @@ AGAIN = "copy or export it again"
 
 @dataclass(frozen=True)
 class TensorFile:
-    """What a file holds.
+    """The contents of a file.
 
     Args:
         path: The file.
         tensors: By their names in the file.
         container: The dotted key under which a checkpoint keeps them; empty if at the top.
-        line: Says where they lay and what was not read; empty of a file of one table.
-        contents: What else a checkpoint holds.
+        line: Where they were and what was not read, as a line to print; empty if the file holds
+            nothing else.
+        contents: Everything in a checkpoint.
     """
 
     path: Path
@@ -56,24 +57,24 @@ def read_tensors(path: str | Path, key: str | None = None) -> TensorFile:
         key: Dotted key of the dict to take, ``"."`` for the top; None to find the only one.
 
     Raises:
-        UserError: If the file is missing, damaged, a part, of another kind, would run code when
-            read, or holds no weights, or several and ``key`` does not say which.
+        UserError: If the file is missing, damaged, one part of several, of another kind, or would
+            run code when read; if it holds no weights, or several dicts of them and no ``key``.
     """
     path = follow_pointer(path)
     if not path.is_file() and not path.is_dir():
         raise UserError("no such file of weights", path, "check the path")
     _refuse_card(path)
     contents = _read(path, b"" if path.is_dir() else _begin(path))
-    found = find_weights(contents, path, key, holds_resnet)
-    line = str(found) if found.container or found.unread else ""
-    return TensorFile(path, found.tensors, found.container, line, contents)
+    weights = find_weights(contents, path, key, holds_resnet)
+    line = str(weights) if weights.container or weights.unread else ""
+    return TensorFile(path, weights.tensors, weights.container, line, contents)
 
 
 def _read(path: Path, begin: bytes) -> Mapping[str, Any]:
     refuse_shard(path)
     if begin.startswith(LIST_MAGIC) or path.suffix == ".params":
         return read_params(path)
-    # Before all that begins with few fixed bytes: the length of its head may be these bytes.
+    # First of those left: its first bytes are a length, and may look like another format.
     if begin and is_safetensors(path):
         with _in_our_words(path):
             return safetensors.torch.load(path.read_bytes())
@@ -88,7 +89,7 @@ def _read(path: Path, begin: bytes) -> Mapping[str, Any]:
 
 
 def holds_resnet(tensors: Mapping[str, Tensor]) -> bool:
-    """Tell whether the names are those of a network that holds a ResNet."""
+    """Return whether the names are those of a network that holds a ResNet."""
     return recognise(tensors) is not None
 
 
@@ -98,7 +99,7 @@ def _begin(path: Path) -> bytes:
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Read names and shapes out of the head of a ``.safetensors`` file, not its tensors.
+    """Read names and shapes from the head of a ``.safetensors`` file, without its tensors.
 
     Raises:
         UserError: If the file is damaged.
@@ -112,10 +113,8 @@ def _in_our_words(path: Path) -> Iterator[None]:
     try:
         yield
     except SafetensorError as error:
-        told = without_colons(error)
-        raise UserError(
-            f"damaged, truncated or no safetensors file ({told})", path, AGAIN
-        ) from error
+        what = f"damaged, truncated or no safetensors file ({without_colons(error)})"
+        raise UserError(what, path, AGAIN) from error
 
 
 def _refuse_card(path: Path) -> None:
@@ -125,7 +124,7 @@ def _refuse_card(path: Path) -> None:
 
 
 def summarise(file: TensorFile) -> list[str]:
-    """Make a table: how many tensors and values each part has, and how large they are."""
+    """Return a table: how many tensors and values each part has, and how large they are."""
     parts: dict[str, list[Tensor]] = {}
     for name in sorted(file.tensors, key=lambda name: (name.startswith("layer"), name)):
         parts.setdefault(_part_of(name), []).append(file.tensors[name])

@@ -1,4 +1,4 @@
-"""Networks of timm in backbone files: built to be looked at, and compared with a card."""
+"""Build networks of timm without weights, and compare them with a card."""
 
 import json
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ from bag_of_transfer.transfer.backbone_card import Card
 
 __all__ = ["architecture_of", "is_network_of", "network_on_meta"]
 
-# The same weights at another stride: segmentation asks for it, pretraining does not.
+# Options that a task chooses: segmentation has the same weights at another stride.
 OF_THE_TASK = ("output_stride",)
 
 
 def architecture_of(name: str) -> str:
-    """Leave out the tag of the weights: ``mobilenetv1_100.ra4_e3600_r224_in1k``."""
+    """Return a name without the tag of its weights: ``resnet50d`` of ``resnet50d.a1_in1k``."""
     return name.partition(".")[0]
 
 
 def network_on_meta(
     name: str, options: Mapping[str, Any], where: object, **arguments: Any
 ) -> TimmNetwork:
-    """Build a network of timm without memory or weights, for its names, shapes, C and strides.
+    """Build a network of timm without memory for weights, to read its names, shapes and strides.
 
     Args:
         name: As in ``timm.list_models()``.
         options: Arguments of ``timm.create_model``.
-        where: For the error.
-        arguments: More of :class:`TimmNetwork`.
+        where: What the error is about.
+        arguments: More arguments of :class:`TimmNetwork`.
 
     Raises:
         UserError: If timm is missing or cannot build it, or it lacks the stages asked for.
@@ -40,12 +40,12 @@ def network_on_meta(
         with torch.device("meta"):
             return TimmNetwork(name, options=options, **arguments)
     except ValueError as error:
-        told = without_colons(error)
-        raise UserError(told, where, "give a name and options that timm can make") from error
+        mend = "give a name and options that timm can make"
+        raise UserError(without_colons(error), where, mend) from error
 
 
 def is_network_of(card: Card, network: nn.Module) -> bool:
-    """Tell whether a network has the card's name and options; the stride may be another."""
+    """Return whether a network has the card's name and options; strides may differ."""
     return (
         isinstance(network, TimmNetwork)
         and architecture_of(network.name) == card.variant

@@ -164,7 +164,7 @@ def test_the_name_must_end_in_safetensors(
     tool: Tool, theirs: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert tool("convert_weights", theirs, theirs.with_name("o.pth")) == 2
-    assert "let it end in .safetensors" in capsys.readouterr().err
+    assert "use a name that ends in .safetensors" in capsys.readouterr().err
 
 
 def test_help_ends_in_an_example(tool: Tool, capsys: pytest.CaptureFixture) -> None:

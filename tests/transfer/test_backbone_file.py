@@ -96,7 +96,7 @@ def with_classifier(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             without_three,
             r"3 of 275 tensors do not fit \(3 missing, stem.0.weight, layer2.0.conv1.weight, "
             r"layer4.2.bn3.bias\)",
-            "the file is not whole",
+            "the file is incomplete",
         ),
         (
             lambda tensors: nested(tensors, "backbone."),

@@ -222,7 +222,7 @@ def test_a_checkpoint_that_would_give_a_wrong_file_is_refused(
 
 
 def test_the_name_must_end_in_safetensors(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"let it end in \.safetensors"):
+    with pytest.raises(UserError, match=r"use a name that ends in \.safetensors"):
         export_backbone(tmp_path / "x.pth", tmp_path / "a.pth")
 
 

@@ -127,7 +127,7 @@ def test_a_file_without_a_tensor_and_a_foreign_file_tell_the_mend(
     network = TimmNetwork("mobilenetv1_100", options=TIMM[MOBILENET])
     with pytest.raises(BackboneMismatchError, match=r"1 missing, network\.conv_stem\.weight"):
         load_backbone(network, tmp_path / "a.safetensors")
-    with pytest.raises(UserError, match="the file is not whole"):
+    with pytest.raises(UserError, match="the file is incomplete"):
         read_card(tmp_path / "a.safetensors")  # nothing to compare with
     save_file({"conv_stem.weight": stem}, tmp_path / "timm.safetensors")
     for path in (tmp_path / "timm.safetensors", pretrained_file("ResNetB-18")):

@@ -1,1 +1,1 @@
-"""A config made to fit a backbone file."""
+"""Fit a config to a backbone file."""

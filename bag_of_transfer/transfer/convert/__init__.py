@@ -1,1 +1,1 @@
-"""Weights of other libraries into our files, and ours into theirs."""
+"""Convert weights of other libraries to backbone files, and backbone files to their layouts."""
