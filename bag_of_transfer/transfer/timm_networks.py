@@ -11,7 +11,7 @@ from backbones import TimmNetwork
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.transfer.backbone_card import Card
 
-__all__ = ["architecture_of", "is_network_of", "network_on_meta"]
+__all__ = ["OF_THE_TASK", "architecture_of", "is_network_of", "network_on_meta"]
 
 # Options that a task chooses: segmentation has the same weights at another stride.
 OF_THE_TASK = ("output_stride",)

@@ -1,7 +1,7 @@
 """``--backbone FILE|scratch``: fit an mmdet or mmsegmentation config to a backbone.
 
-A value that the user set explicitly and that disagrees is an error; what stands in a base is
-changed, with a line that says so.
+A value that the user set explicitly and that disagrees is an error; a value of a base is changed,
+with a line that says so.
 """
 
 import inspect
@@ -33,17 +33,17 @@ __all__ = ["SCRATCH", "apply_backbone", "build_parts"]
 SCRATCH = "scratch"
 BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"
 FROM_CARD = ("depth", "in_channels", "stem_channels", "base_channels")
-# What mm*'s ResNets take, ours express by their type, and the file by its tensors.
-SPOKEN_FOR = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
+# Arguments of mm*'s ResNets that our type and the file's tensors make needless.
+NEEDLESS = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
 LOADING = ("Pretrained", "BackboneFile")
 
 
 def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -> list[str]:
-    """Make ``cfg`` start from a backbone file, or from random weights if that is asked for.
+    """Make ``cfg`` start from a backbone file, or from random weights if the user says so.
 
     Args:
-        cfg: An mmdet or mmseg config, ours or theirs; changed.  ``cfg.backbone_file`` keeps
-            what was done, for ``metrics.json``.
+        cfg: A config of mmdet or mmseg, ours or theirs; changed in place.  ``cfg.backbone_file``
+            records the changes, for ``metrics.json``.
         choice: A backbone file, ``"scratch"``, or None: then the config must name weights.
         explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``.
 
@@ -52,13 +52,13 @@ def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -
 
     Raises:
         UserError: If there is nothing to start from, the file or its card is bad, values that
-            the user set disagree (all are named), or random layers would be frozen.
+            the user set disagree (the error names all), or random layers would be frozen.
     """
     if not isinstance(cfg.get("model", {}).get("backbone"), Mapping):
         inner = "backbone" in (cfg.get("model", {}).get("detector") or {})  # trackers, Soft Teacher
         where = ", it is in model.detector.backbone" if inner else ""
-        told = f"the config's model has no backbone{where}"
-        raise UserError(told, BACKBONE, "give the config of a detector or segmenter itself")
+        what = f"the config's model has no backbone{where}"
+        raise UserError(what, BACKBONE, "give the config of a detector or segmenter itself")
     if choice is None:
         return [_stated_weights(cfg)]
     is_scratch = str(choice) == SCRATCH
@@ -83,7 +83,7 @@ def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
 
 
 def _stated_weights(cfg: Config) -> str:
-    if cfg.get("load_from"):  # of the whole network; what fits of it is told later
+    if cfg.get("load_from"):  # weights of the whole network; a later line tells what fits
         return f"backbone: as load_from={cfg.load_from} has it"
     for node, name in ((cfg.model.backbone, BACKBONE), (cfg.model, "model")):
         if node.get("pretrained"):  # a path; True: timm fetches its own
@@ -91,8 +91,8 @@ def _stated_weights(cfg: Config) -> str:
             return f"backbone: {source} ({name}.pretrained; not checked tensor by tensor)"
         for init_cfg in _as_list(node.get("init_cfg")):
             if _loads(init_cfg):
-                told = f"{init_cfg.type} {init_cfg.get('checkpoint')}"
-                return f"backbone: {told} ({name}.init_cfg)"
+                weights = f"{init_cfg.type} {init_cfg.get('checkpoint')}"
+                return f"backbone: {weights} ({name}.init_cfg)"
     raise UserError(
         "nothing to start from, neither --backbone nor weights in init_cfg or load_from",
         BACKBONE,
@@ -109,7 +109,7 @@ def _as_list(init_cfg: Any) -> list[Any]:
 
 
 def _forget_load_from(settings: Settings) -> None:
-    """Drop a whole network's weights that a base or a stock config begins with.
+    """Drop the weights of a whole network that a base or a stock config starts from.
 
     Raises:
         UserError: If the user named them beside the backbone.
@@ -127,10 +127,10 @@ def _forget_load_from(settings: Settings) -> None:
 
 
 def _forget_stated_weights(settings: Settings) -> None:
-    # Left in, they would be loaded over the file, or instead of it.
+    # Otherwise they would be loaded over the file, or instead of it.
     for node in ("model", BACKBONE, HEAD):
         settings.drop(f"{node}.pretrained")
-        if any(_loads(one) for one in _as_list(settings.get(f"{node}.init_cfg"))):
+        if any(map(_loads, _as_list(settings.get(f"{node}.init_cfg")))):
             settings.drop(f"{node}.init_cfg")
 
 
@@ -178,13 +178,13 @@ def _start_from(settings: Settings, card: Card, path: Path) -> list[str]:
     network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
     has_head = _fit_shared_head(settings, network, replace=True)
     derive_channels(settings, stages, before)
-    # On the whole model where a shared head takes stage 4: one load, counted together.
+    # With a shared head on the whole model: one load fills both, and counts them together.
     owner = settings.cfg.model if has_head else settings.cfg.model.backbone
     owner.init_cfg = ConfigDict(type="BackboneFile", checkpoint=str(path))
     settings.cfg.backbone_file = dict(path=str(path), sha256=card.sha256, changed=settings.lines)
     widths = f" (stem {card.stem_channels}, base {card.base_channels})"
-    told = f"backbone: {card.title}{'' if card.type == TIMM else widths} of {path}"
-    return [told, *settings.lines]
+    first = f"backbone: {card.title}{'' if card.type == TIMM else widths} of {path}"
+    return [first, *settings.lines]
 
 
 def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[int]:
@@ -193,7 +193,7 @@ def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[in
     stated = TIMM if _is_timm(old) else equivalent_type(old)
     if stated is None:
         raise UserError(
-            f"{old.type} is no ResNet, what the config says of it has no meaning in {card.type}",
+            f"{old.type} is no ResNet, its settings have no meaning for a {card.type}",
             f"{BACKBONE}.type",
             "take a config with a ResNet, or train without --backbone",
         )
@@ -206,7 +206,7 @@ def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[in
         old.type = card.type
     _drop_foreign(settings, old, card.type)
     if card.type == TIMM:
-        if stated != TIMM:  # of some networks timm knows more stages than four
+        if stated != TIMM:  # some networks of timm have more than four stages
             old.setdefault("out_indices", tuple(range(old.get("num_stages", 4))))
         return put_timm_network(settings, card).out_channels
     for name in FROM_CARD:
@@ -219,10 +219,10 @@ def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[in
 
 def _refuse_other_norms(settings: Settings, path: Path) -> None:
     stated = (settings.get(f"{BACKBONE}.norm_cfg") or {}).get("type", "BN")
-    found = "GN" if any(".gn" in name for name in read_shapes(path)) else "BN"
-    if (stated == "GN") != (found == "GN"):
+    in_file = "GN" if any(".gn" in name for name in read_shapes(path)) else "BN"
+    if (stated == "GN") != (in_file == "GN"):
         raise UserError(
-            f"the config's backbone normalises by {stated}, the file's by {found}",
+            f"the config's backbone normalises by {stated}, the file's by {in_file}",
             f"{BACKBONE}.norm_cfg",
             "take a config with the file's norms, or another file",
         )
@@ -244,12 +244,12 @@ def _stages(depth: int, base_channels: int) -> list[int]:
 
 
 def _drop_foreign(settings: Settings, backbone: ConfigDict, kind: str) -> None:
-    # What a ResNet of ours takes, put_timm_network drops for a network of timm.
+    # For a network of timm put_timm_network drops what only our ResNets take.
     taken = {"type", "_scope_", *inspect.signature(ResNet.__init__).parameters}
     if kind == TIMM:
         taken.update(TAKEN)
     foreign = [key for key in backbone if key not in taken]
-    lacking = [key for key in foreign if key not in SPOKEN_FOR and backbone[key] is not None]
+    lacking = [key for key in foreign if key not in NEEDLESS and backbone[key] is not None]
     if lacking:
         raise UserError(
             f"{kind} does not take {', '.join(f'{key}={backbone[key]!r}' for key in lacking)}",
@@ -272,14 +272,14 @@ def _fit_preprocessor(settings: Settings, card: Card) -> None:
     settings.set(f"{node}.mean", list(card.mean), nearly_equal)
     settings.set(f"{node}.std", list(card.std), nearly_equal)
     # mm*'s loaders read BGR.
-    turns = card.channel_order == "RGB" and card.in_channels == 3  # others are read as stored
+    turns = card.channel_order == "RGB" and card.in_channels == 3  # other images are read as stored
     settings.set(f"{node}.bgr_to_rgb", turns)
     if settings.get(f"{node}.rgb_to_bgr"):
         settings.set(f"{node}.rgb_to_bgr", False)
 
 
 def _fit_shared_head(settings: Settings, network: Mapping[str, Any], replace: bool) -> bool:
-    """Let stage 4 be of the same network; tell whether there is a shared head.
+    """Make the shared head stage 4 of the same network; return whether there is one.
 
     mmdet's own ``ResLayer`` has no pooled shortcut and one width: a file's stage 4 goes into
     ``ResNetStage4``.

@@ -1,11 +1,11 @@
-"""Channels that necks and heads of detectors and segmenters must expect from a backbone.
+"""Set the channels that necks and heads of detectors and segmenters expect from a backbone.
 
-What reads the backbone's maps is the neck (the first, of several) or, without one, every head.
-There ``in_channels`` follows by position: ``in_index`` says which maps, an int without it is the
-last, a list without it is all of them.  Of other keys that end in ``in_channels``, and of lists
-that name some of the maps, the position is the stage that had as many channels before.
-mmsegmentation's heads read by position behind a neck, too, and a neck may hand on the backbone's
-maps (JPU): it is built without memory to see what it gives.
+The neck reads the backbone's maps (the first of several necks) or, without a neck, every head does.
+Their ``in_channels`` follows by position: ``in_index`` says which maps are read; without it an int
+is the last map, a list is all maps.  For other keys that end in ``in_channels``, and for lists that
+name some of the maps, the position is the stage that had as many channels before.
+mmsegmentation's heads also read by position after a neck, and a neck may pass on the backbone's
+maps (JPU): it is built without memory to see what it returns.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ __all__ = ["derive_channels"]
 
 BACKBONE, NECK, ROI_HEAD = "model.backbone", "model.neck", "model.roi_head"
 KEY = "in_channels"
-# H and W of the first map; pools and strides of necks leave something of the last one.
+# H and W of the first map; large enough for the pools and strides of necks.
 SIDE = 64
 
 
@@ -32,9 +32,9 @@ def derive_channels(
 
     Args:
         settings: Config with ``model.backbone`` set already.
-        stages: C at the end of each stage of the network, also of those that the backbone's
+        stages: C at the end of each stage of the network, also of stages that the backbone's
             ``num_stages`` or ``out_indices`` leave out.
-        before: The same of the network that stood there; None if that is not known.
+        before: The same for the config's former network; None if it is not known.
 
     Raises:
         UserError: If the config asks for maps that the network does not have.
@@ -69,7 +69,7 @@ def _out_indices(settings: Settings, num_stages: int) -> list[int]:
 
 
 def _heads(settings: Settings) -> Iterator[str]:
-    """Name the heads that read maps of the whole image, and those inside of them (K-Net)."""
+    """Yield keys of heads that read maps of the whole image, and of heads in them (K-Net)."""
     for name in settings.get("model"):
         if name.endswith("_head") and name != "roi_head" and not name.startswith("teacher"):
             for head in _each(settings, f"model.{name}"):
@@ -83,7 +83,7 @@ def _reads_maps(node: Any) -> bool:
 
 
 def _derive(settings: Settings, part: str, maps: Sequence[int], new_of: Mapping[int, int]) -> None:
-    """Set what one neck or head says of its input; what it does not say stays unsaid."""
+    """Set the channels that one neck or head states; what it does not state is not added."""
     node = settings.get(part)
     for key in [key for key in node if key.endswith(KEY)]:
         stated, index = node[key], node.get("in_index")
@@ -99,27 +99,27 @@ def _derive(settings: Settings, part: str, maps: Sequence[int], new_of: Mapping[
 
 def _check_index(index: Any, num_maps: int, where: str) -> None:
     indices = index if isinstance(index, list | tuple) else [-1 if index is None else index]
-    if not all(one in range(-num_maps, num_maps) for one in indices):
+    if not all(number in range(-num_maps, num_maps) for number in indices):
         raise UserError(
             f"map {index} is asked for, there are {num_maps}",
             where,
-            "mend in_index, or the backbone's out_indices",
+            "correct in_index, or the backbone's out_indices",
         )
 
 
 def _by_position(stated: Any, index: Any, maps: Sequence[int], new_of: Mapping[int, int]) -> Any:
     kind = tuple if isinstance(stated, tuple) else list  # JPU takes no list
     if isinstance(index, list | tuple):
-        return kind(maps[one] for one in index)
+        return kind(maps[number] for number in index)
     if stated is None or isinstance(stated, int):
         return maps[-1 if index is None else index]
-    if len(stated) < len(maps) and all(one in new_of for one in stated):
-        return kind(new_of[one] for one in stated)
+    if len(stated) < len(maps) and all(channels in new_of for channels in stated):
+        return kind(new_of[channels] for channels in stated)
     return kind(maps)
 
 
 def _regions(settings: Settings, last: int, stage4: int) -> None:
-    """Without a neck (C4, DC5) the heads of regions read the backbone's last map, or stage 4."""
+    """Set what the heads of regions read without a neck (C4, DC5): the last map, or stage 4."""
     for extractor in _each(settings, f"{ROI_HEAD}.bbox_roi_extractor"):
         settings.set(f"{extractor}.out_channels", last)
     behind = stage4 if settings.get(f"{ROI_HEAD}.shared_head") is not None else last
@@ -129,7 +129,7 @@ def _regions(settings: Settings, last: int, stage4: int) -> None:
 
 
 def _maps_behind(neck: Mapping[str, Any], maps: Sequence[int]) -> list[int]:
-    """Return C of each map that a neck gives; empty if it cannot be tried without memory."""
+    """Return C of each map that a neck returns; empty if it cannot run without memory."""
     try:
         MODELS.get(neck["type"])  # imported here: nothing else may be made without memory
         with torch.device("meta"), torch.no_grad():
@@ -137,13 +137,13 @@ def _maps_behind(neck: Mapping[str, Any], maps: Sequence[int]) -> list[int]:
                 torch.empty(1, channels, SIDE >> number, SIDE >> number)
                 for number, channels in enumerate(maps)
             ]
-            return [found.shape[1] for found in MODELS.build(neck).eval()(tuple(inputs))]
-    except Exception:  # what does not fit is told when the whole network is tried
+            return [output.shape[1] for output in MODELS.build(neck).eval()(tuple(inputs))]
+    except Exception:  # check_fit tells what does not fit
         return []
 
 
 def _each(settings: Settings, dotted: str) -> Iterator[str]:
-    """Name the config itself, or the members if it is a list."""
+    """Yield the key of a config or, if it is a list, of each member."""
     node = settings.get(dotted)
     if isinstance(node, list | tuple):
         yield from (f"{dotted}.{index}" for index in range(len(node)))

@@ -1,4 +1,4 @@
-"""Set values in a config, except against the user's word."""
+"""Set values in a config, but never against what the user set."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -38,12 +38,12 @@ def _plain(value: Any) -> Any:
 class Settings:
     """Writes into a config by dotted keys, and keeps a line for each change.
 
-    What the user set otherwise is collected, so that all of it can be told at once.
+    Values that the user set otherwise are collected, so that one error can name them all.
 
     Args:
         cfg: Changed in place.
         explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``;
-            what stands in a base is a default and may be changed.
+            the values of a base are defaults and may be changed.
         source: Who wants the values, for the error: ``"the backbone's card"``.
     """
 
@@ -53,7 +53,7 @@ class Settings:
         self._disagreements: dict[str, tuple[Any, Any, str]] = {}
 
     def get(self, dotted: str, default: Any = None) -> Any:
-        """Look up a value; numbers index lists."""
+        """Return a value; numbers index lists."""
         node: Any = self.cfg._cfg_dict  # Config itself is no mapping
         for key in dotted.split("."):
             if isinstance(node, Mapping):
@@ -72,9 +72,9 @@ class Settings:
         *,
         why: str = "",
     ) -> None:
-        """Set one value, or note that the user set another, one that does not agree.
+        """Set one value, or note that the user set one that does not agree.
 
-        None is no value; what was noted is raised by :meth:`refuse_disagreements`.
+        None is no value; :meth:`refuse_disagreements` raises what was noted.
         """
         stated = self.get(dotted)
         if stated is not None and self.is_explicit(dotted) and not agrees(stated, value):
@@ -87,25 +87,25 @@ class Settings:
         self.get(path)[key] = ConfigDict(value) if isinstance(value, dict) else value
 
     def disagree(self, dotted: str, wanted: Any, why: str = "") -> None:
-        """Note that what the user set is not what is wanted."""
+        """Note that the user set another value than the wanted one."""
         self._disagreements[dotted] = (self.get(dotted), wanted, why and f" {why}")
 
     def refuse_disagreements(self) -> None:
-        """Tell all that was noted, in one error.
+        """Raise one error for all that was noted.
 
         Raises:
-            UserError: If there is any.
+            UserError: If a disagreement was noted.
         """
-        found = self._disagreements
-        if len(found) == 1:
-            ((where, (stated, wanted, why)),) = found.items()
-            told = f"{stated!r} is set there, {self.source} wants {wanted!r}{why}"
-            raise UserError(told, where, MEND)
-        if found:
-            each = (f"{key}={old!r}, wanted {new!r}{why}" for key, (old, new, why) in found.items())
-            told = f"{self.source} disagrees with {len(found)} values that are set"
+        noted = self._disagreements
+        if len(noted) == 1:
+            ((where, (stated, wanted, why)),) = noted.items()
+            what = f"{stated!r} is set there, {self.source} wants {wanted!r}{why}"
+            raise UserError(what, where, MEND)
+        if noted:
+            each = (f"{key}={old!r}, wanted {new!r}{why}" for key, (old, new, why) in noted.items())
+            what = f"{self.source} disagrees with {len(noted)} values that are set"
             raise UserError(
-                without_colons(f"{told} ({'; '.join(each)})"),
+                without_colons(f"{what} ({'; '.join(each)})"),
                 "the config's own lines and --cfg-options",
                 MEND,
             )
@@ -119,8 +119,8 @@ class Settings:
             self.lines.append(f"{dotted}: {dropped} -> dropped")
 
     def is_explicit(self, dotted: str) -> bool:
-        """Tell whether the user set the value, or one inside of it."""
-        # mmseg's files state the preprocessor as a variable of its own.
+        """Return whether the user set the value, or one inside it."""
+        # mmseg's files state the preprocessor as a variable beside the model.
         names = [dotted]
         if dotted.startswith("model.data_preprocessor."):
             names.append(dotted.removeprefix("model."))

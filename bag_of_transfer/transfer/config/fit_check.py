@@ -1,7 +1,7 @@
-"""Does a whole network fit together?  Tried before training, on the meta device.
+"""Check before training, on the meta device, that a whole network fits together.
 
-A network of shapes without numbers costs no memory and little time.  What cannot be computed
-without numbers (which boxes survive, say) ends the trial of that head, and says nothing.
+A network of shapes without numbers costs no memory and little time.  A head that cannot be computed
+without numbers (which boxes survive, for instance) is checked up to that point.
 Letters: B batch, C channels, H W pixels.
 """
 
@@ -23,7 +23,7 @@ from bag_of_transfer.engine.errors import UserError
 __all__ = ["check_fit", "network_of_shapes", "try_network"]
 
 SIDE = 128  # H and W of the image: 4 pixels are left at stride 32
-BOX = (0.0, 8.0, 8.0, 64.0, 64.0)  # number of its image, then corners
+BOX = (0.0, 8.0, 8.0, 64.0, 64.0)  # index of the image, then corners
 
 
 def check_fit(model: ConfigDict) -> None:
@@ -37,7 +37,7 @@ def check_fit(model: ConfigDict) -> None:
     """
     try:
         network = network_of_shapes(model)
-    except Exception:  # a mistake elsewhere in the config; the Runner tells it
+    except Exception:  # a mistake elsewhere in the config; the Runner raises it
         return
     try_network(network, int(model.backbone.get("in_channels", 3)))
 
@@ -50,16 +50,16 @@ def network_of_shapes(model: ConfigDict) -> nn.Module:
         bare.teacher_ckpt = None
     with torch.device("meta"):
         network: nn.Module = MODELS.build(bare)
-    network.eval()  # gives None in some of mm*'s
+    network.eval()  # returns None in some of mm*'s
     return network
 
 
 def try_network(network: Any, in_channels: int) -> None:
-    """Send the shape of an image of ``in_channels`` through backbone, neck and heads.
+    """Send the shape of an image with ``in_channels`` through backbone, neck and heads.
 
     Raises:
-        UserError: If a layer gets another number of channels than it takes, or an operator is
-            called that is missing here.
+        UserError: If a layer gets another number of channels than it takes, or calls an operator
+            that is missing here.
     """
     with torch.device("meta"), torch.no_grad(), _channels_checked(network), _unknown_ignored():
         maps = network.extract_feat(torch.empty(2, in_channels, SIDE, SIDE))
@@ -82,7 +82,7 @@ def _try_head(head: nn.Module, maps: Sequence[Tensor]) -> None:
 def _call(head: nn.Module, maps: Sequence[Tensor], before: Any) -> Any:
     try:
         return head(maps)
-    except TypeError:  # behind another head, or with a sample for each image
+    except TypeError:  # takes the output of the head before it, or a sample per image
         return head(maps, before)
 
 
@@ -94,7 +94,7 @@ def _samples() -> list[BaseDataElement]:
 
 @contextlib.contextmanager
 def _unknown_ignored() -> Iterator[None]:
-    """Let through what is the user's; other errors may be due to the missing numbers."""
+    """Raise errors of the user only; others may be due to the missing numbers."""
     try:
         yield
     except UserError:
@@ -105,7 +105,7 @@ def _unknown_ignored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _channels_checked(network: nn.Module) -> Iterator[None]:
-    """Compare C of what layers get with C of what they take, while inside."""
+    """Compare, inside this context, C of what layers get with C of what they take."""
     handles = [
         layer.register_forward_pre_hook(_Gate(name, *taken), prepend=True)
         for name, layer in network.named_modules()
@@ -132,7 +132,7 @@ def _taken(layer: nn.Module) -> tuple[int, int] | None:
 
 
 class _Gate:
-    """Refuses an input of another C."""
+    """Refuses an input with another C than the layer takes."""
 
     def __init__(self, name: str, taken: int, dimension: int) -> None:
         self.name, self.taken, self.dimension = name, taken, dimension

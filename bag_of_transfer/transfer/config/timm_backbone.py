@@ -1,4 +1,4 @@
-"""A config's backbone becomes a network of timm: what it takes stays, what it lacks is told."""
+"""Put a network of timm into a config: keep what it takes, refuse or drop what it lacks."""
 
 from collections.abc import Mapping
 from itertools import accumulate
@@ -9,7 +9,7 @@ from backbones import TimmNetwork
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import Card
 from bag_of_transfer.transfer.config.config_writer import Settings
-from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
+from bag_of_transfer.transfer.timm_networks import OF_THE_TASK, architecture_of, network_on_meta
 
 __all__ = ["TAKEN", "put_timm_network", "stated_timm_network"]
 
@@ -19,14 +19,14 @@ TAKEN = (
     *("init", "init_cfg"),
 )
 FPN_CONFIG = "configs/detection/faster-rcnn_fpn_own-voc.py"
-FIRST_STRIDE = 4  # of every ResNet's stage 1
+FIRST_STRIDE = 4  # stage 1 of every ResNet
 
 
 def stated_timm_network(settings: Settings) -> TimmNetwork:
-    """Build, to look at it, the network of timm that the config itself states.
+    """Build, without memory, the network of timm that the config itself states.
 
     Raises:
-        UserError: If timm cannot build it, or a head wants its last stage.
+        UserError: If timm cannot build it, or a shared head needs its last stage.
     """
     backbone = settings.get(BACKBONE)
     _refuse_shared_head(settings)
@@ -44,9 +44,9 @@ def put_timm_network(settings: Settings, card: Card) -> TimmNetwork:
         The network, without memory, for its C and strides.
 
     Raises:
-        UserError: If a head wants the network's last stage, the config asks for something that
-            only ResNets have, the user set a value that the network lacks, or a detector would
-            get maps of other strides than its anchors'.
+        UserError: If a shared head needs the network's last stage, if the config or the user asks
+            for something that only ResNets have, or if a detector would get maps of other strides
+            than its anchors have.
     """
     _refuse_shared_head(settings)
     backbone = settings.get(BACKBONE)
@@ -62,7 +62,7 @@ def put_timm_network(settings: Settings, card: Card) -> TimmNetwork:
 
 
 def _checked(backbone: Mapping[str, Any]) -> dict[str, Any]:
-    """Choose the arguments that the network must be able to take."""
+    """Return the arguments that the network must be able to take."""
     names = ("out_indices", "frozen_stages", "norm_cfg")
     return {name: backbone[name] for name in names if name in backbone}
 
@@ -70,9 +70,9 @@ def _checked(backbone: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_shared_head(settings: Settings) -> None:
     if settings.get(HEAD) is not None:
         raise UserError(
-            "a network of timm is not cut in two, so that no stage is left for the regions",
+            "a network of timm is not cut in two, so no stage is left for the shared head",
             HEAD,
-            f"take a config with a feature pyramid, as {FPN_CONFIG}, or a ResNet's backbone file",
+            f"take a config with a feature pyramid, such as {FPN_CONFIG}, or a ResNet's file",
         )
 
 
@@ -92,12 +92,12 @@ def _same_architecture(stated: str, wanted: str) -> bool:
 
 
 def _asked_strides(backbone: Mapping[str, Any]) -> dict[int, int] | None:
-    """Give the stride of each map that the config wants; None where its network says so itself."""
+    """Return the stride of each map that the config wants; None if it states no ResNet."""
     if backbone.get("depth") is None:
         return None
     strides = backbone.get("strides") or (1, 2, 2, 2)[: backbone.get("num_stages", 4)]
     totals = [FIRST_STRIDE * total for total in accumulate(strides, mul)]
-    # Other indices are an error of the network's, told when it is built.
+    # The network raises an error for other indices when it is built.
     wanted = backbone.get("out_indices", range(len(totals)))
     return {index: totals[index] for index in wanted if index < len(totals)}
 
@@ -106,9 +106,9 @@ def _at_strides(settings: Settings, card: Card, asked: Mapping[int, int] | None)
     backbone, options = settings.get(BACKBONE), dict(card.options or {})
     where = f"{BACKBONE}.options"
     arguments = _checked(backbone)
-    if asked is None:  # a network of timm before: keeps the stride that the config gave it
-        own = backbone.get("options") or {}
-        kept = {"output_stride": own["output_stride"]} if "output_stride" in own else {}
+    if asked is None:  # a network of timm already: keep the stride that the config states
+        stated = backbone.get("options") or {}
+        kept = {name: stated[name] for name in OF_THE_TASK if name in stated}
         return network_on_meta(card.variant, options | kept, where, **arguments)
     network = network_on_meta(card.variant, options, where, **arguments)
     if _strides(network, asked) == asked:
@@ -132,7 +132,7 @@ def _tell_strides(
     settings: Settings, card: Card, found: Mapping[int, int], asked: Mapping[int, int]
 ) -> None:
     has, wanted = (", ".join(map(str, strides.values())) for strides in (found, asked))
-    told = f"the maps of {card.title} have strides {has}, the config asks for {wanted}"
+    what = f"the maps of {card.title} have strides {has}, the config asks for {wanted}"
     if settings.get("model.decode_head") is None:  # anchors and regions count in strides
-        raise UserError(told, f"{BACKBONE}.strides", "take a config for these, or a ResNet's file")
-    settings.lines.append(f"{BACKBONE}: {told}; the heads take these, too")
+        raise UserError(what, f"{BACKBONE}.strides", "take a config for these, or a ResNet's file")
+    settings.lines.append(f"{BACKBONE}: {what}; the heads take these, too")
