@@ -1,4 +1,4 @@
-"""Networks that turn images into feature maps; they know torch and mmengine, and no task."""
+"""Networks that turn images into feature maps; they need torch and mmengine only."""
 
 from .adapter import TimmNetwork
 from .resnet import ResNet, ResNetA, ResNetB, ResNetC, ResNetD

@@ -1,6 +1,6 @@
-"""Networks of timm as backbones: MobileNet, Inception-V3 and others need not be written again.
+"""Networks of timm as backbones: MobileNet, Inception-V3 and others.
 
-Registered once, in mmengine's root registry, as ResNetA to D are: ``backbone=dict(
+Registered once, in mmengine's root registry, like ResNetA to D: ``backbone=dict(
 type="TimmNetwork", name="mobilenetv1_100")`` means the same class in all three tasks.
 Letters: B batch, C channels, H W pixels.
 """
@@ -22,43 +22,43 @@ from .weight_init import INITS, InitCfg, draw_weights
 
 __all__ = ["TimmNetwork"]
 
-# Where ResNet's stage 1 lies; what has a smaller stride is the stem.
+# Of ResNet's stage 1; maps of a smaller stride belong to the stem.
 FIRST_STRIDE = 4
 
 
 @MODELS.register_module()
 class TimmNetwork(BaseModule):
-    """A convolutional network of timm, cut behind its last map: no pool, no classifier.
+    """A convolutional network of timm, cut after its last map: no pool, no classifier.
 
     Its stages are the maps that timm knows (``feature_info``) from stride 4 on, usually 4, 8, 16
-    and 32, so that indices mean what they mean in ResNet; what comes before is the stem.
-    ``frozen_stages`` counts as in ResNet, too: -1 nothing, 0 the stem, n the stem and stages 1 to
-    n, whose norms then stay in eval mode.
+    and 32, so that indices mean the same as in ResNet; what comes before is the stem.
+    ``frozen_stages`` counts as in ResNet: -1 nothing, 0 the stem, n the stem and stages 1 to n,
+    whose norms then stay in eval mode.
 
     Inception-V3 pads few of its convolutions: it needs 75 pixels or more, and its maps are a
     little smaller than H and W divided by the stride.
 
-    The tensors are named as in timm, behind ``network.``.  The attributes ``out_channels`` and
-    ``strides`` hold C and the stride at the end of every stage, also of those that ``out_indices``
-    leaves out.
+    The tensors are named as in timm, after ``network.``.  The attributes ``out_channels`` and
+    ``strides`` hold C and the stride at the end of every stage, also of stages that
+    ``out_indices`` leaves out.
 
     Args:
         name: As in ``timm.list_models()``.
         pretrained: Let timm fetch the weights; they are then not drawn.
         options: More arguments of ``timm.create_model``: ``dict(act_layer="relu")``, or
-            ``dict(output_stride=8)`` for segmentation, where the network can be dilated.
+            ``dict(output_stride=8)`` for segmentation if the network can be dilated.
         out_indices: The stages, counted from 0, whose maps ``forward`` returns; all if None.
         frozen_stages: See above.
         norm_cfg: ``type`` BN (as timm built it) or SyncBN, and ``requires_grad`` (False: gamma and
             beta of all batch norms are not trained); BN if None.
         norm_eval: Keep all batch norms in eval mode while training.
         init: Rule by which ``init_weights`` draws all convolutions: ``"msra"``, ``"xavier"``, see
-            ``backbones.weight_init``, or None: as timm drew or fetched them.
-        init_cfg: mmengine initialisers, run after ours: a loaded file always wins.
+            ``backbones.weight_init``; None keeps what timm drew or fetched.
+        init_cfg: mmengine initialisers, run after ours, so that a loaded file always wins.
 
     Raises:
         ValueError: If timm is missing, or does not know the network, its options or its maps; if
-            an argument is out of its range; if weights are to be both fetched and drawn.
+            an argument is out of its range; if weights should be both fetched and drawn.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class TimmNetwork(BaseModule):
                 parameter.requires_grad_(False)
 
     def init_weights(self) -> None:
-        """Draw by ``init``, if there is one, then run ``init_cfg``; never a second time."""
+        """Draw weights by ``init``, unless None, then run ``init_cfg``; never a second time."""
         if not self.is_init and self.init is not None:
             draw_weights(self, self.init)
         super().init_weights()
@@ -138,7 +138,7 @@ class TimmNetwork(BaseModule):
         return tuple(maps[index] for index in self.out_indices)
 
     def train(self, mode: bool = True) -> TimmNetwork:
-        """Switch to training but for what is frozen; with ``norm_eval`` no batch norm switches."""
+        """Switch to training, except frozen parts and, with ``norm_eval``, all batch norms."""
         super().train(mode)
         self._freeze_stages()
         if self.norm_eval:
@@ -148,7 +148,7 @@ class TimmNetwork(BaseModule):
 
 def _features(name: str, pretrained: bool, options: Mapping[str, Any]) -> Any:
     try:
-        timm = import_module("timm")  # here: only who uses it needs it
+        timm = import_module("timm")  # here: only its users need it
     except ImportError as error:
         raise ValueError("TimmNetwork needs the package timm: pip install timm") from error
     try:
@@ -167,7 +167,7 @@ def _with_norms(network: Any, norm_cfg: Mapping[str, Any]) -> Any:
             f"got {dict(norm_cfg)}"
         )
     if kind == "SyncBN":
-        # timm's own: torch's would lose the activation that timm keeps inside of a norm.
+        # timm's own: torch's would lose the activation that timm keeps inside a norm.
         network = import_module("timm.layers").convert_sync_batchnorm(network)
     for module in network.modules():
         if isinstance(module, BatchNorm):
@@ -176,15 +176,15 @@ def _with_norms(network: Any, norm_cfg: Mapping[str, Any]) -> Any:
 
 
 def _parts(network: nn.Module, levels: Sequence[str], first: int) -> dict[str, int]:
-    """Tell of each module, by name, whether it lies in the stem (0) or in stage 1, 2, ...
+    """Return the part of each module by name: 0 for the stem, else the number of its stage.
 
-    Modules are taken in the order of their definition, which is that of the forward pass in
-    timm's networks.
+    Modules are read in the order of their definition, which is that of the forward pass in timm's
+    networks.
 
     Args:
-        network: Of timm, with features only.
-        levels: Name of the module behind which each map is taken.
-        first: How many of the maps lie in the stem.
+        network: A network of timm with features only.
+        levels: Name of the module after which each map is taken.
+        first: Number of maps in the stem.
     """
     names = [name for name, _ in network.named_modules() if name]
     # timm calls a stage "stages.0" in feature_info and "stages_0" where it flattens.

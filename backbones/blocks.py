@@ -53,7 +53,7 @@ VARIANTS: dict[str, Variant] = {
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """3x3 convolution, no bias: H W become ceil(H / stride) ceil(W / stride)."""
+    """Return a 3x3 convolution without bias: H W become ceil(H / stride) ceil(W / stride)."""
     return nn.Conv2d(
         in_channels, out_channels, 3, stride, padding=dilation, dilation=dilation, bias=False
     )
@@ -62,11 +62,11 @@ def conv3x3(in_channels: int, out_channels: int, stride: int = 1, dilation: int 
 def make_shortcut(
     in_channels: int, out_channels: int, stride: int, pooled: bool, norm_cfg: Mapping[str, Any]
 ) -> nn.Sequential | None:
-    """The layers beside a block's branch; None where the input already has the right shape.
+    """Return the layers beside a block's branch; None if the input already has the right shape.
 
-    Pooled, it reads every pixel; a strided 1x1 convolution reads one in ``stride ** 2``. With
-    stride 1 the pool is an identity that stays in place, so that the projection is number 1 of
-    the Sequential in every stage.
+    A pooled shortcut reads every pixel, a strided 1x1 convolution one in ``stride ** 2``. With
+    stride 1 the pool changes nothing but stays, so that the projection is number 1 of the
+    Sequential in every stage.
     """
     if stride == 1 and in_channels == out_channels:
         return None
@@ -82,16 +82,16 @@ def make_shortcut(
 
 
 class ResidualBlock(NormsByName):
-    """ReLU(branch + shortcut); a subclass says what the branch is.
+    """ReLU(branch + shortcut); a subclass defines the branch.
 
     Args:
         in_channels: C of the input.
         channels: C inside the branch; the output has ``channels * expansion``.
         stride: H and W are divided by it, rounding up.
-        variant: Which tweaks of the paper it has.
+        variant: The tweaks of the paper that it has.
         norm_cfg: See ``build_norm``.
-        with_cp: Compute the block again in the backward pass instead of keeping what lies
-            between; less memory, more time, same gradients and statistics.
+        with_cp: Compute the block again in the backward pass instead of keeping its activations;
+            less memory, more time, same gradients and statistics.
     """
 
     expansion: ClassVar[int]
@@ -114,12 +114,12 @@ class ResidualBlock(NormsByName):
         )
 
     def branch(self, x: Tensor) -> Tensor:
-        """The residual, before it is added."""
+        """Return the residual, before it is added."""
         raise NotImplementedError
 
     @property
     def last_gamma(self) -> nn.Parameter:
-        """Scale of the norm that ends the branch; at 0 the block is its shortcut."""
+        """The scale of the last norm of the branch; at 0 the block equals its shortcut."""
         return self.norm(self.num_norms).get_parameter("weight")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ class ResidualBlock(NormsByName):
 class BasicBlock(ResidualBlock):
     """Branch of depths 18 and 34: 3x3, norm, ReLU, 3x3, norm.
 
-    Only the first 3x3 is dilated, as in mm*; GluonCV dilates the second, too.
+    Only the first 3x3 is dilated, as in mm*; GluonCV also dilates the second.
     """
 
     expansion = 1
@@ -166,20 +166,19 @@ class BasicBlock(ResidualBlock):
         with_cp: bool = False,
     ) -> None:
         super().__init__(in_channels, channels, stride, variant, norm_cfg, with_cp)
-        # No 1x1 that could take the stride: A equals B.
         self.conv1 = conv3x3(in_channels, channels, stride, dilation)
         self.add_norm(1, norm_cfg, channels)
         self.conv2 = conv3x3(channels, channels)
         self.add_norm(2, norm_cfg, channels)
 
     def branch(self, x: Tensor) -> Tensor:
-        """The residual, before it is added."""
+        """Return the residual, before it is added."""
         x = self.relu(self.norm(1)(self.conv1(x)))
         return self.norm(2)(self.conv2(x))
 
 
 class Bottleneck(ResidualBlock):
-    """Branch of depths 50, 101, 152: 1x1, norm, ReLU, 3x3, norm, ReLU, 1x1, norm."""
+    """Branch of depths 26, 50, 101, 152: 1x1, norm, ReLU, 3x3, norm, ReLU, 1x1, norm."""
 
     expansion = 4
     num_norms = 3
@@ -204,7 +203,7 @@ class Bottleneck(ResidualBlock):
         self.add_norm(3, norm_cfg, channels * self.expansion)
 
     def branch(self, x: Tensor) -> Tensor:
-        """The residual, before it is added."""
+        """Return the residual, before it is added."""
         x = self.relu(self.norm(1)(self.conv1(x)))
         x = self.relu(self.norm(2)(self.conv2(x)))
         return self.norm(3)(self.conv3(x))
@@ -222,12 +221,12 @@ DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int
 
 
 def a_equals_b(depth: int) -> bool:
-    """Whether A and B are one network: basic blocks have no 1x1 that could take the stride."""
+    """Return whether A and B are one network: basic blocks have no 1x1 for the stride."""
     return DEPTHS[depth][0] is BasicBlock
 
 
 def stage_out_channels(depth: int, base_channels: int, stage: int) -> int:
-    """C at the end of stage 0, 1, 2 or 3.
+    """Return C at the end of stage 0, 1, 2 or 3.
 
     Raises:
         ValueError: If ``depth`` is not in ``DEPTHS`` or ``base_channels`` is below 1.
@@ -252,11 +251,12 @@ def make_stage(
     with_cp: bool = False,
     multi_grid: Sequence[int] | None = None,
 ) -> nn.Sequential:
-    """The blocks of stage 0, 1, 2 or 3; the first one has the stride and the projection.
+    """Return the blocks of stage 0, 1, 2 or 3; the first has the stride and the projection.
 
-    With ``contract_dilation`` the first block of a dilated stage has ``dilation // 2``, that of
-    the stage before it in a network dilated by 2 and 4 (GluonCV, mmsegmentation).  ``multi_grid``
-    states the dilation of each block itself (arXiv:1706.05587; absolute, as in mmsegmentation).
+    With ``contract_dilation`` the first block of a dilated stage has ``dilation // 2``: the
+    dilation of the stage before it in a network dilated by 2 and 4 (GluonCV, mmsegmentation).
+    ``multi_grid`` states the dilation of each block (arXiv:1706.05587; absolute, as in
+    mmsegmentation).
     """
     block, num_blocks = DEPTHS[depth]
     channels = base_channels * 2**stage

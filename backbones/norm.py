@@ -1,4 +1,4 @@
-"""Normalisation layers by name, and what holds their statistics still.
+"""Normalisation layers by name, and ways to keep their statistics.
 
 Letters: B batch, C channels, H W pixels.
 """
@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 __all__ = ["NORMS", "NormsByName", "StatisticsKept", "build_norm", "hold_batch_norms"]
 
-# mmcv's names. Our own small table, so that networks need torch and mmengine only.
+# mmcv's names, in a table of ours: the networks need torch and mmengine only.
 NORMS: dict[str, type[nn.Module]] = {
     "BN": nn.BatchNorm2d,
     "SyncBN": nn.SyncBatchNorm,
@@ -45,7 +45,7 @@ def build_norm(norm_cfg: Mapping[str, Any], num_channels: int) -> nn.Module:
 
 
 class NormsByName(nn.Module):
-    """A module whose norms are called ``bn1``, ``bn2`` ... or, for GN, ``gn1``, as in mm*."""
+    """A module whose norms have the names ``bn1``, ``bn2`` ... or, for GN, ``gn1``, as in mm*."""
 
     _norm_prefix = "bn"
 
@@ -55,20 +55,20 @@ class NormsByName(nn.Module):
         self.add_module(f"{self._norm_prefix}{index}", build_norm(norm_cfg, num_channels))
 
     def norm(self, index: int) -> nn.Module:
-        """Norm number ``index``, counted from 1."""
+        """Return norm number ``index``, counted from 1."""
         norm: nn.Module = getattr(self, f"{self._norm_prefix}{index}")
         return norm
 
 
 def hold_batch_norms(module: nn.Module) -> None:
-    """Put every batch norm (SyncBN, too) in ``module`` into eval mode."""
+    """Put every batch norm (also SyncBN) in ``module`` into eval mode."""
     for child in module.modules():
         if isinstance(child, BatchNorm):
             child.eval()
 
 
 class StatisticsKept:
-    """Context in which batch norms train but leave their running statistics alone.
+    """Context in which batch norms train without changing their running statistics.
 
     Activation checkpointing runs a block's forward a second time; without this each batch would
     be counted twice. A class, not a generator: torch may enter it again on a second backward.
@@ -80,7 +80,7 @@ class StatisticsKept:
         self.saved: list[tuple[BatchNorm, float | None, Tensor | None]] = []
 
     def __enter__(self) -> None:
-        """Let the new batch weigh 0 in the running averages."""
+        """Give new batches weight 0 in the running averages."""
         for norm in self.module.modules():
             if isinstance(norm, BatchNorm):
                 count = norm.num_batches_tracked

@@ -1,7 +1,7 @@
 """ResNet-A, -B, -C and -D as backbones for classification, detection and segmentation.
 
 Source: He et al., "Bag of Tricks", arXiv:1812.01187, sec. 4 and fig. 2. They are registered once,
-in mmengine's root registry, where mmdet's and mmsegmentation's registries look, too:
+in mmengine's root registry, which mmdet's and mmsegmentation's registries search, too:
 ``backbone=dict(type="ResNetD", depth=50)`` means the same class in all three tasks.
 Letters: B batch, C channels, H W pixels.
 """
@@ -23,7 +23,7 @@ __all__ = ["ResNet", "ResNetA", "ResNetB", "ResNetC", "ResNetD"]
 
 
 class ResNet(SelfInitialised, NormsByName):
-    """What ResNet-A to -D share; a subclass states its ``variant``.
+    """Base of ResNet-A to -D; a subclass states its ``variant``.
 
     ======================  =============================  ===================
     ``frozen_stages``       not trained, BN in eval mode   still trained
@@ -31,36 +31,36 @@ class ResNet(SelfInitialised, NormsByName):
     -1                      nothing                        all
     0                       stem                           stages 1 to 4
     1                       stem and stage 1               stages 2 to 4
-    n                       stem and stages 1 to n         the stages behind n
+    n                       stem and stages 1 to n         the stages after n
     ======================  =============================  ===================
 
-    The attribute ``out_channels`` holds C at the end of every stage, also of those that
+    The attribute ``out_channels`` holds C at the end of every stage, also of stages that
     ``out_indices`` leaves out.
 
     Args:
-        depth: 18, 34, 50, 101 or 152.
+        depth: 18, 26, 34, 50, 101 or 152.
         in_channels: C of the images.
-        stem_channels: C behind the stem; ``base_channels`` if None. The deep stem of C and D has
+        stem_channels: C after the stem; ``base_channels`` if None. The deep stem of C and D has
             half of it in its first two convolutions.
         base_channels: C inside the blocks of stage 1; each stage doubles it.
         num_stages: 1 to 4; Faster R-CNN with C4 takes 3.
-        strides: Of the first block of each stage; 1, 2, 2, 2 cut to ``num_stages`` if None.
-        dilations: Of the 3x3 convolutions of each stage; all 1 if None.
+        strides: Stride of the first block of each stage; 1, 2, 2, 2 cut to ``num_stages`` if None.
+        dilations: Dilation of the 3x3 convolutions of each stage; all 1 if None.
         out_indices: The stages, counted from 0, whose maps ``forward`` returns; all if None.
         frozen_stages: See the table.
         norm_cfg: ``type`` BN, SyncBN or GN, ``requires_grad`` (False: gamma and beta are not
             trained), arguments of the torch class; BN if None.
         norm_eval: Keep all batch norms in eval mode while training, so that their running
-            statistics stand still; gamma and beta may still be trained.
+            statistics stay fixed; gamma and beta may still be trained.
         with_cp: Compute blocks again in the backward pass to save memory.
-        contract_dilation: The first block of a dilated stage has half of its dilation.
-        multi_grid: Dilation of each block of the last stage, whatever ``dilations`` says of it;
-            numbers beyond its last block are left over, as in mm*.
+        contract_dilation: Halve the dilation of the first block of each dilated stage.
+        multi_grid: Dilation of each block of the last stage, instead of that in ``dilations``;
+            numbers after its last block are ignored, as in mm*.
         zero_init_residual: ``init_weights`` sets the last gamma of each block to 0
             (arXiv:1812.01187, sec. 3.1). Off here, on in mm*: a baseline must not have the trick.
         init: Rule by which ``init_weights`` draws: ``"msra"`` (GluonCV's) or ``"xavier"`` (the
             paper's); see ``backbones.weight_init``.
-        init_cfg: mmengine initialisers, run after ours: a loaded file always wins.
+        init_cfg: mmengine initialisers, run after ours, so that a loaded file always wins.
 
     Raises:
         ValueError: If an argument is out of its range or the lengths disagree.
@@ -202,7 +202,7 @@ class ResNet(SelfInitialised, NormsByName):
         return tuple(maps)
 
     def train(self, mode: bool = True) -> ResNet:
-        """Switch to training but for what is frozen; with ``norm_eval`` no batch norm switches."""
+        """Switch to training, except frozen parts and, with ``norm_eval``, all batch norms."""
         super().train(mode)
         self._freeze_stages()
         if self.norm_eval:
@@ -211,7 +211,7 @@ class ResNet(SelfInitialised, NormsByName):
 
 
 def _deep_stem(in_channels: int, channels: int, norm_cfg: Mapping[str, Any]) -> nn.Sequential:
-    """Three 3x3 convolutions for the 7x7; only the first has stride 2 (fig. 2b)."""
+    """Return three 3x3 convolutions in place of the 7x7; only the first has stride 2 (fig. 2b)."""
     widths = (in_channels, channels // 2, channels // 2, channels)
     layers: list[nn.Module] = []
     for number, (before, after) in enumerate(pairwise(widths)):

@@ -1,4 +1,4 @@
-"""How fresh weights are drawn, by name.
+"""Rules for drawing fresh weights, by name.
 
 Letters: O output channels, I input channels, KH KW kernel size.
 """
@@ -56,19 +56,19 @@ def draw_weights(module: nn.Module, init: str) -> None:
 
 
 def zero_last_gammas(module: nn.Module) -> None:
-    """Let every block of ``module`` start as its shortcut (arXiv:1812.01187, sec. 3.1)."""
+    """Make every block of ``module`` start as its shortcut (arXiv:1812.01187, sec. 3.1)."""
     for child in module.modules():
         if isinstance(child, ResidualBlock):
             nn.init.zeros_(child.last_gamma)
 
 
 class SelfInitialised(BaseModule):
-    """A module that draws its own weights by name before ``init_cfg`` has its say.
+    """A module that draws its weights by a rule's name before ``init_cfg`` is run.
 
     Args:
         init: A key of ``INITS``.
         zero_init_residual: Zero the last gamma of each block.
-        init_cfg: mmengine initialisers, run last: a loaded file always wins.
+        init_cfg: mmengine initialisers, run last, so that a loaded file always wins.
 
     Raises:
         ValueError: If ``init`` is not a key of ``INITS``.
@@ -81,9 +81,9 @@ class SelfInitialised(BaseModule):
         self.init, self.zero_init_residual = init, zero_init_residual
 
     def init_weights(self) -> None:
-        """Draw by ``init``, zero the last gammas if wished, then run ``init_cfg``.
+        """Draw weights by ``init``, zero the last gammas if asked to, then run ``init_cfg``.
 
-        A second call changes nothing, or it would wipe out what a file has filled.
+        A second call changes nothing: it would overwrite what was loaded from a file.
         """
         if not self.is_init:
             draw_weights(self, self.init)
