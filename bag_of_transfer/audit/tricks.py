@@ -1,4 +1,4 @@
-"""Which tricks of the paper are on: read from the built objects, never from the config's words.
+"""Which tricks of the paper are on: read from the built objects, never from the config.
 
 Source of the list: arXiv:1812.01187, sec. 3 to 5; the file is ``tricks.json`` of
 docs/files.md.

@@ -87,9 +87,9 @@ class ImageFolder(Dataset):
     ) -> None:
         self.channels = channels
         self.root = Path(root).expanduser()
-        found = class_folders(self.root)
+        present = class_folders(self.root)
         names = tuple(classes) if classes is not None else _read_classes(classes_from or root)
-        _check_same(self.root, found, names)
+        _check_same(self.root, present, names)
         self.metainfo = {"classes": names}
         self.transform = build_pipeline(pipeline)
         files, labels = self._readable(names, max_unreadable)
@@ -158,14 +158,14 @@ def _check_not_empty(
         raise UserError(f"{what} in class {', '.join(empty[:5])}{more}", root, mend)
 
 
-def _check_same(root: Path, found: Sequence[str], names: Sequence[str]) -> None:
-    for name in sorted(set(found) - set(names)):
+def _check_same(root: Path, present: Sequence[str], names: Sequence[str]) -> None:
+    for name in sorted(set(present) - set(names)):
         close = nearest(name, names)
         mend = f"did you mean {close}?" if close else f"the classes are {_few(names)}"
         raise UserError(f"unknown class {name}", root, mend)
-    missing = sorted(set(names) - set(found))
+    missing = sorted(set(names) - set(present))
     if missing:
-        mend = f"both sets need the same class folders; this one has {_few(found)}"
+        mend = f"both sets need the same class folders; this one has {_few(present)}"
         raise UserError(f"no folder for class {_few(missing)}", root, mend)
 
 

@@ -187,12 +187,12 @@ def _find_files(names: dict[Id, str], path: Path, image_dir: Path | None) -> dic
     if image_dir is None:
         return {number: Path(name) for number, name in names.items()}
     finder = FileFinder()
-    found = {number: finder.find(image_dir, name) for number, name in names.items()}
-    missing = [names[number] for number, file in found.items() if file is None]
+    files = {number: finder.find(image_dir, name) for number, name in names.items()}
+    missing = [names[number] for number, file in files.items() if file is None]
     near = finder.nearly(image_dir, missing[0]) if missing else None
     mend = f"write {near}, as the file is called" if near else f"put them into {image_dir}"
     refuse_missing(missing, "images are", path, mend)
-    return {number: file for number, file in found.items() if file is not None}
+    return {number: file for number, file in files.items() if file is not None}
 
 
 def _image_of(entry: Entry, image_ids: set[Id]) -> Id:

@@ -230,10 +230,10 @@ class CocoBoxMetric(BoxMetric):
         numbers = truth.numbers([item.image_id for item in results])
         counted = [replace(item, image_id=n) for item, n in zip(results, numbers, strict=True)]
         labels = range(1, len(self.classes) + 1)
-        found = coco_results(counted, labels)
+        boxes = coco_results(counted, labels)
         judge = COCOeval(
             _index(numbers, labels, truth.annotations(self.classes)),
-            _index(numbers, labels, [_measured(box, n) for n, box in enumerate(found, start=1)]),
+            _index(numbers, labels, [_measured(box, n) for n, box in enumerate(boxes, start=1)]),
             "bbox",
         )
         with redirect_stdout(StringIO()):  # it prints a page

@@ -32,8 +32,8 @@ def read_voc(image_list: Path, image_dir: Path, annotation_dir: Path) -> list[An
     mend = f"put them into {image_dir}; a line of the list is a file name without its suffix"
     refuse_missing(missing, "images are", image_list, mend)
     finder = FileFinder()
-    found = {name: finder.find(annotation_dir, f"{name}.xml") for name in names}
-    annotations = {name: path for name, path in found.items() if path is not None}
+    files = {name: finder.find(annotation_dir, f"{name}.xml") for name in names}
+    annotations = {name: path for name, path in files.items() if path is not None}
     missing = [f"{name}.xml" for name in names if name not in annotations]
     mend = f"put them into {annotation_dir}, or take their names out of the list"
     refuse_missing(missing, "annotations are", image_list, mend)
@@ -54,9 +54,9 @@ def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:
         for path in (path for path in files if has_image_suffix(path.name)):
             by_stem.setdefault(composed(str(folder / path.stem)), []).append(path)
     stems = {name: composed(str(image_dir / name)) for name in names}
-    found = {name: by_stem[stem] for name, stem in stems.items() if stem in by_stem}
-    for paths in found.values():
+    by_name = {name: by_stem[stem] for name, stem in stems.items() if stem in by_stem}
+    for paths in by_name.values():
         if len(paths) > 1:
             where = f"{paths[0]}, {paths[1]}"
             raise UserError("two images share one annotation", where, "remove one")
-    return {name: paths[0] for name, paths in found.items()}
+    return {name: paths[0] for name, paths in by_name.items()}

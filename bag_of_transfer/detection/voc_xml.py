@@ -68,11 +68,11 @@ def _plain_tags(root: ET.Element) -> ET.Element:
 
 
 def _only(item: ET.Element, tag: str) -> ET.Element | None:
-    found = item.findall(tag)
-    if len(found) > 1:
+    children = item.findall(tag)
+    if len(children) > 1:
         mend = "write one <object> for each box" if tag == "bndbox" else "leave one of them"
-        raise _MistakeError(f"{len(found)} <{tag}> in one <{item.tag}>", mend)
-    return found[0] if found else None
+        raise _MistakeError(f"{len(children)} <{tag}> in one <{item.tag}>", mend)
+    return children[0] if children else None
 
 
 def _objects(root: ET.Element) -> list[ET.Element]:
@@ -102,8 +102,8 @@ def _read_object(item: ET.Element) -> Box:
 
 
 def _text(item: ET.Element, tag: str) -> str:
-    found = _only(item, tag)
-    text = "" if found is None else (found.text or "").strip()
+    child = _only(item, tag)
+    text = "" if child is None else (child.text or "").strip()
     if not text:
         prefix = "bndbox/" if tag in CORNERS else ""
         raise _MistakeError(f"no <{prefix}{tag}>")
@@ -123,15 +123,15 @@ def _number(item: ET.Element, tag: str) -> float:
 
 def _side(size: ET.Element | None, tag: str) -> int:
     """Read the length of the image's side; return 0 where the file does not state it."""
-    found = None if size is None else _only(size, tag)
-    if size is None or found is None or not (found.text or "").strip():
+    child = None if size is None else _only(size, tag)
+    if size is None or child is None or not (child.text or "").strip():
         return 0
     return int(_number(size, tag))
 
 
 def _difficult(item: ET.Element) -> bool:
-    found = _only(item, "difficult")
-    text = "" if found is None else (found.text or "").strip()
+    child = _only(item, "difficult")
+    text = "" if child is None else (child.text or "").strip()
     word = text.lower().removesuffix(".0")
     if word not in DIFFICULT:
         raise _MistakeError(f"<difficult> is {text[:40]!r}, not 0 or 1", "write 0 or 1 there")

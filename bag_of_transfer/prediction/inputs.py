@@ -34,14 +34,14 @@ def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
         UserError: If an input is missing, a folder holds no image, or a name is not UTF-8.
     """
     several = sum(path.is_dir() for path in inputs) > 1
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     for given in inputs:
         if not given.exists():
             raise UserError("no such file or folder", given, "check the path of the images")
         for source in _below(given, out_dir, several) if given.is_dir() else [_file(given)]:
-            found.setdefault(os.path.realpath(source.path), source)
-    refuse_undecodable((folder for s in found.values() for folder in _names_of(s)), "an image")
-    return list(found.values())
+            sources.setdefault(os.path.realpath(source.path), source)
+    refuse_undecodable((folder for s in sources.values() for folder in _names_of(s)), "an image")
+    return list(sources.values())
 
 
 def _names_of(source: Source) -> Iterator[PurePath]:
@@ -99,11 +99,11 @@ def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
     top = PurePosixPath(folder.resolve().name) if several else PurePosixPath()
     files = sorted(files_below(folder, frozenset({os.path.realpath(out_dir)})))
     warn_of_passed_over(files, folder)
-    found = [
+    sources = [
         Source(path, top / path.relative_to(folder).as_posix(), named=False)
         for path in files
         if has_image_suffix(path.name)
     ]
-    if not found:
+    if not sources:
         raise UserError("no image in the folder", folder, "put .jpg, .png, ... files there")
-    return found
+    return sources

@@ -97,8 +97,8 @@ class Predictor:
             items = [item for path in window for item in self._read(path, on_unreadable)]
             results: dict[int, Result] = {}
             for indices in _groups([self._batch_shape(item) for item in items], batch_size):
-                found = self._predict([items[index] for index in indices])
-                results.update(zip(indices, found, strict=True))
+                batch = self._predict([items[index] for index in indices])
+                results.update(zip(indices, batch, strict=True))
             yield from (results[index] for index in range(len(items)))
 
     def _read(self, path: Path, on_unreadable: Unreadable | None) -> list[Item]:

@@ -175,8 +175,8 @@ def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) 
     Raises:
         UserError: If a folder is missing or empty, or a file has no partner.
     """
-    found = _masks(mask_dir, suffix)
-    masks = _by_name(found, mask_dir, lambda _: len(suffix), "two masks have one image's name")
+    files = _masks(mask_dir, suffix)
+    masks = _by_name(files, mask_dir, lambda _: len(suffix), "two masks have one image's name")
     images = _images(img_dir, set(masks.values()))
     names = list(images) if split is None else read_names(split, "images", ONE_A_LINE)
     names = [composed(name) for name in names]
@@ -221,8 +221,8 @@ def _all_there(
 def _images(folder: Path, masks: set[Path]) -> dict[str, Path]:
     files = [path for path in _files(folder) if path not in masks]  # they may share a folder
     warn_of_passed_over(files, folder)
-    found = [path for path in files if has_image_suffix(path.name)]
-    images = _by_name(found, folder, lambda path: len(path.suffix), "two images share one mask")
+    paths = [path for path in files if has_image_suffix(path.name)]
+    images = _by_name(paths, folder, lambda path: len(path.suffix), "two images share one mask")
     if not images:
         raise UserError("no images", folder, "put .jpg, .png, ... files there")
     return images

@@ -1,4 +1,4 @@
-"""The small VOC archives, and where they go."""
+"""The small VOC archives, and the folder for the data set."""
 
 from pathlib import Path
 

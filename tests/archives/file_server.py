@@ -1,4 +1,4 @@
-"""A small HTTP server that knows ranges and can be told to misbehave."""
+"""A small HTTP server that supports ranges and misbehaves on request."""
 
 import re
 import threading
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Behaviour:
-    """What is served, how badly, and what was asked for."""
+    """The files, the faults, and the requests so far."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

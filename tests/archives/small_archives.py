@@ -201,7 +201,7 @@ def write_archives(name: str, folder: Path) -> DataSet:
 
 
 def described(data_set: DataSet, folder: Path, counts: Mapping[str, int]) -> DataSet:
-    """Return the record of what lies in ``folder`` now."""
+    """Return the record of the archives that are in ``folder``."""
     archives = []
     for archive in data_set.archives:
         data = (folder / archive.name).read_bytes()

@@ -177,7 +177,7 @@ def test_pets_are_copied_where_links_are_not_allowed(
 
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_counts_notice_a_file_that_is_gone(prepared, name: str) -> None:
-    """Of each folder that holds images or masks, one file: some count must fall."""
+    """Remove a file from each folder of images or masks: a count must fall."""
     target, data_set = prepared(name), DATA_SETS[name]
     counted = [p for p in target.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"}]
     assert len(counted) >= 4

@@ -1,4 +1,4 @@
-"""Bad archives, wrong folders, full disks: one clear line, and nothing left behind."""
+"""Bad archives, wrong folders, full disks: one clear message, and no files remain."""
 
 import shutil
 from collections import namedtuple
@@ -20,7 +20,7 @@ TRAINVAL07, TEST07 = "VOCtrainval_06-Nov-2007.tar", "VOCtest_06-Nov-2007.tar"
 
 
 def refused(data_set: DataSet, target: Path, archives: Path) -> str:
-    """What is said; nothing may be left behind."""
+    """Return the message, and check that no files remain."""
     with pytest.raises(UserError) as told:
         prepare(data_set, target, archives, target.parent / "downloads")
     assert told.value.exit_code == 2

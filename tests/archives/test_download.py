@@ -1,4 +1,4 @@
-"""Downloads from a local server: whole, resumed, and what goes wrong said clearly."""
+"""Downloads from a local server: complete, resumed, and with clear errors."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[Behaviour]:
 
 @pytest.fixture
 def offered(server: Behaviour) -> DataSet:
-    """ADE20K on the server: one archive, with its size and hash known."""
+    """Put ADE20K on the server: one archive, with its size and hash known."""
     return moved(write_archives("ade20k", server.folder), server)
 
 

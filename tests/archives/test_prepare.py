@@ -1,4 +1,4 @@
-"""Whole or not at all: what is there already, killed runs, two at a time, and the tool itself."""
+"""All or nothing: existing folders, killed runs, two runs at a time, and the tool itself."""
 
 import fcntl
 import multiprocessing
@@ -63,7 +63,7 @@ def test_an_empty_folder_is_filled(voc: DataSet, archives: Path, target: Path) -
 
 
 def in_a_fork(work: Callable[[], object]) -> int:
-    """Exit code of a process that does ``work``; negative: the signal that ended it."""
+    """Return the exit code of a process that does ``work``; negative: the signal that ended it."""
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
     process.join()

@@ -1,4 +1,4 @@
-"""One archive: read once, hashed meanwhile, and nothing of a bad one accepted."""
+"""Unpacking: an archive is read once and hashed meanwhile, and a bad one is refused."""
 
 import gzip
 import hashlib

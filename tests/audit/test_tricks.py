@@ -1,4 +1,4 @@
-"""The Runner is real; a hook lies to it between building and the audit."""
+"""The Runner is real; a hook changes it between building and the audit."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Real Runners with all tricks on, or none, and a hook that lies to them before the audit."""
+"""Real Runners with all tricks or none, and a hook that changes them before the audit."""
 
 import copy
 import itertools
@@ -25,7 +25,7 @@ _count = itertools.count()  # mmengine wants another name for every run of a pro
 
 
 class Stop(Exception):
-    """The audit has been made; no step is trained."""
+    """Raised after the audit: no step is trained."""
 
 
 class LieThenAudit(Hook):
@@ -55,7 +55,7 @@ def classifier(kind: str, depth: int, **tricks: Any) -> dict[str, Any]:
 
 
 def config(teacher: str) -> dict[str, Any]:
-    """All ten tricks on."""
+    """Return a config with all ten tricks."""
     return {
         "model": classifier(
             "ResNetD",

@@ -1,4 +1,4 @@
-"""Fixtures of the classification tests: drawn images and a classifier that fits in a blink."""
+"""Fixtures of the classification tests: drawn images and a very small classifier."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ MEAN, STD = [120.0, 115.0, 105.0], [60.0, 57.0, 58.0]
 
 @MODELS.register_module(force=True)
 class OneConv(BaseModule):
-    """The smallest thing with a backbone's manners."""
+    """A very small network with the attributes of a backbone."""
 
     out_channels, out_indices = (4, 6), (0, 1)
 

@@ -1,4 +1,4 @@
-"""Every leaf: its header, its depth, and that what it says can be built and run."""
+"""Every leaf: its header and depth are right, and it can be built and run."""
 
 import ast
 import math

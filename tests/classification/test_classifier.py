@@ -1,4 +1,4 @@
-"""The classifier: each trick alone, each a no-op when off, the teacher apart."""
+"""The classifier: each trick alone, no effect when off, the teacher separately."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The distillation loss, and a teacher that stays what it is."""
+"""The distillation loss, and a teacher that does not change."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Folders as they come: odd pictures, broken pictures, wrong folders."""
+"""Folders as users have them: odd pictures, broken pictures, wrong folders."""
 
 import shutil
 from collections.abc import Callable

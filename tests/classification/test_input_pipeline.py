@@ -1,4 +1,4 @@
-"""The paper's augmentation against colour arithmetic done another way."""
+"""The paper's augmentation against colour arithmetic by another method."""
 
 import colorsys
 import pickle

@@ -90,7 +90,7 @@ def header(stem: str) -> str:
 
 
 def flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys; a list counts as one value."""
+    """Return values by dotted keys; a list counts as one value."""
     for key, value in node.items():
         if isinstance(value, Mapping) and value:
             yield from flat(value, f"{prefix}{key}.")
@@ -99,7 +99,7 @@ def flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def difference(one: str, other: str) -> set[str]:
-    """Keys that are not equal; where only one has a whole dict, the dict's own."""
+    """Return the keys that differ; where only one side has a dict, the key of the dict."""
     a, b = ({k: v for k, v in read(s).items() if k not in ABOUT_THE_ROW} for s in (one, other))
     left, right = dict(flat(a)), dict(flat(b))
     absent = object()

@@ -23,7 +23,7 @@ PEAK = {"8xb32_in1k": 0.1, "8xb64_in1k": 0.2, "8xb128_in1k": 0.4, "8xb128_places
 
 
 def curve(stem: str) -> tuple[list[float], int, float]:
-    """Rates of all batches, batches per epoch, and the peak."""
+    """Return the rates of all batches, the batches per epoch, and the peak."""
     cfg = Config.fromfile(CONFIGS / f"{stem}.py", import_custom_modules=False)
     size = stem.partition("_")[2].partition("_")[2]
     line = apply_lr_rule(cfg, world_size=GPUS)
@@ -44,7 +44,7 @@ def cached_curve(schedulers: str, lr: float, epochs: int, per_epoch: int) -> lis
 
 
 def of_kind(*, step: bool, warm: bool, epochs: int = 120) -> list[str]:
-    """Leaves by what their names say."""
+    """Return the leaves whose names have certain words."""
     found = []
     for stem in LEAVES:
         is_step = "cosine" not in stem

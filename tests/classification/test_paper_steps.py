@@ -30,7 +30,7 @@ def test_no_leaf_is_lost() -> None:
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small network in a checkpoint, as tools/train_cls.py would leave it."""
+    """Return a checkpoint of a small network, as tools/train_cls.py writes it."""
     cfg = Config.fromfile(CONFIGS / "resnet152-d_cosine-lbs_8xb64_in1k.py")
     cfg.model.backbone.update(depth=18, base_channels=4, stem_channels=4)
     cfg.model.head.num_classes = 3
@@ -45,7 +45,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(
     draw_folder: Callable[..., Path], teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Config]:
-    """The leaf by overrides alone: three classes, few pixels, narrow where the network allows."""
+    """Shrink the leaf by overrides: three classes, few pixels, narrow where possible."""
     names = ["bars", "checks", "dots"]
     for split in ("train", "val"):
         for folder in ("imagenet", "places365"):

@@ -45,7 +45,7 @@ def images(tmp_path: Path) -> Path:
 
 
 def write_run(work_dir: Path, images: Path, seed: int, eps: float = 0.1) -> nn.Module:
-    """Leave behind what tools/train_cls.py does; return the network."""
+    """Write the files that tools/train_cls.py writes; return the network."""
     work_dir.mkdir(parents=True)
     loader = {
         "batch_size": 4,

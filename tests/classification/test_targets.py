@@ -1,4 +1,4 @@
-"""Label smoothing: sums, conversions, and where it drives the logits."""
+"""Label smoothing: sums, conversions, and the logits that it leads to."""
 
 import math
 

@@ -20,7 +20,7 @@ MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]
 
 @pytest.fixture
 def checkpoint(classifier_cfg: dict[str, Any], tmp_path: Path) -> Path:
-    """As tools/train_cls.py leaves one, its own teacher long gone."""
+    """Write a checkpoint as tools/train_cls.py does; its own teacher no longer exists."""
     torch.manual_seed(5)
     model = MODELS.build(classifier_cfg)
     described = dict(

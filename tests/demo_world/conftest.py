@@ -33,5 +33,5 @@ def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def world(few_pictures: None, drawn_once: Path, tmp_path: Path) -> Path:
-    """A folder ``demo``, alone in its parent, that a test may spoil."""
+    """Return a folder ``demo``, alone in its parent, that a test may change."""
     return Path(shutil.copytree(drawn_once, tmp_path / "data/demo"))

@@ -1,4 +1,4 @@
-"""The committed manifest; made again by ``tools/prepare_data.py demo --update-golden``."""
+"""The committed manifest, which ``tools/prepare_data.py demo --update-golden`` writes."""
 
 import ast
 import hashlib

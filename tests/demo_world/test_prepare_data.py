@@ -1,4 +1,4 @@
-"""The door: ``tools/prepare_data.py demo``, with five pictures per split."""
+"""The tool ``tools/prepare_data.py demo``, with five pictures per split."""
 
 from collections.abc import Callable
 from importlib import util

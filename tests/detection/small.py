@@ -1,4 +1,4 @@
-"""Detection configs made small enough for a CPU, and what is built from them."""
+"""Detection configs that are small enough for a CPU, and objects built from them."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ SPLITS = ("train", "val", "test")
 
 
 def shrink(cfg: Config) -> None:
-    """Make it small enough for seconds on a CPU: ResNet-18 of 8 channels, 96 px, few regions."""
+    """Make a config run in seconds on a CPU: ResNet-18 of 8 channels, 96 px, few regions."""
     cfg.model.train_cfg.rpn_proposal.max_per_img = cfg.model.test_cfg.rpn.max_per_img = 50
     cfg.model.backbone.update(depth=18, stem_channels=8, base_channels=8)
     if "neck" in cfg.model:
@@ -51,12 +51,12 @@ def lighten(node: Any) -> None:
 
 
 def loader_of(cfg: Config, split: str) -> DataLoader:
-    """The config's loader of a split."""
+    """Return the config's loader of a split."""
     return Runner.build_dataloader(cfg[f"{split}_dataloader"], seed=0)
 
 
 def build_model(cfg: Config, classes: tuple[str, ...]) -> nn.Module:
-    """The config's model with its initial weights, the same each time."""
+    """Return the config's model with initial weights, the same each time."""
     fill_num_classes(cfg, classes)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
@@ -65,12 +65,12 @@ def build_model(cfg: Config, classes: tuple[str, ...]) -> nn.Module:
 
 
 class _Holder:
-    """What Runner.build_optim_wrapper wants of a Runner."""
+    """The attributes that Runner.build_optim_wrapper needs."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
 
 
 def build_optimizer(cfg: Config, model: nn.Module) -> OptimWrapper:
-    """The config's optimizer on a model."""
+    """Return the config's optimizer for a model."""
     return Runner.build_optim_wrapper(_Holder(model), cfg.optim_wrapper)

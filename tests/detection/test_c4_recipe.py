@@ -1,4 +1,4 @@
-"""What the recipe of the paper's table 8 does beside its numbers: data, gradient clip, freezing."""
+"""What the recipe of the paper's table 8 does, besides numbers: data, gradient clip, freezing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ VOC = "voc/VOCdevkit"
 
 @pytest.fixture
 def c4(tmp_path: Path, draw_voc: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Config:
-    """The recipe on drawn images: all objects are difficult, in the test split every second."""
+    """Return the recipe on drawn images: all objects are difficult, in test every second one."""
     names = ("dog", "sofa")
     draw_voc(tmp_path / VOC / "VOC2007", names, trainval=4, test=2)
     draw_voc(tmp_path / VOC / "VOC2012", names, trainval=2)

@@ -1,4 +1,4 @@
-"""One checked way into a COCO file: a wrong type is refused with its entry and field."""
+"""Fields of a COCO file: a wrong type is refused with its entry and field."""
 
 import copy
 import json

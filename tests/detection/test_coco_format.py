@@ -1,4 +1,4 @@
-"""COCO files: what is read, and what is said when something is wrong with them."""
+"""COCO files: what is read, and the messages when something is wrong."""
 
 import json
 from collections.abc import Callable

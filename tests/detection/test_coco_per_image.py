@@ -1,4 +1,4 @@
-"""What CocoBoxMetric keeps of every image gives its AP again."""
+"""AP can be computed again from what CocoBoxMetric keeps of every image."""
 
 from collections.abc import Callable
 from pathlib import Path

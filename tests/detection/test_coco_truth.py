@@ -1,4 +1,4 @@
-"""The judge knows what training knows: the same boxes, whatever a file's ids and empty fields."""
+"""Evaluation uses the same boxes as training, whatever the file's ids and empty fields."""
 
 import json
 import uuid
@@ -25,7 +25,7 @@ WIDTH, HEIGHT, NUM_IMAGES = 320, 240, 8
 
 
 def random_coco(seed: int = 0) -> dict[str, list[dict]]:
-    """Boxes of all of COCO's three sizes with areas of their own, some of them crowds."""
+    """Return boxes of COCO's three sizes with stated areas, some of them crowds."""
     rng = np.random.default_rng(seed)
     images = [
         dict(id=10 + i, file_name=f"{i}.png", width=WIDTH, height=HEIGHT) for i in range(NUM_IMAGES)
@@ -50,7 +50,7 @@ def random_coco(seed: int = 0) -> dict[str, list[dict]]:
 
 
 def random_found(coco: dict[str, list[dict]]) -> list[dict[str, Any]]:
-    """Detections near the boxes and anywhere, as COCO's results; scores in tenths, many alike."""
+    """Return detections near the boxes and elsewhere; scores are tenths, so many are equal."""
     rng = np.random.default_rng(7)
     found = []
     for note in coco["annotations"]:
@@ -74,7 +74,7 @@ def random_found(coco: dict[str, list[dict]]) -> list[dict[str, Any]]:
 
 
 def oracle(coco: dict[str, list[dict]], found: list[dict[str, Any]]) -> dict[str, float]:
-    """Pycocotools on the file as it is written here, with nothing of ours between."""
+    """Run pycocotools on the file itself, without our code."""
     with redirect_stdout(StringIO()):
         truth = COCO()
         truth.dataset = json.loads(json.dumps(coco))
@@ -104,7 +104,7 @@ def judge(
     new_ids: Callable[[Any], Any] = lambda image_id: image_id,
     **metric: Any,
 ) -> dict[str, float]:
-    """Our reader and metric over ``coco``; detections are told by the sound file's ids."""
+    """Run our reader and metric on ``coco``; detections have the ids of the sound file."""
     (root / "val.json").write_text(json.dumps(coco))
     split = CocoFormat(
         data_root=str(root), ann_file="val.json", test_mode=True, serialize_data=False

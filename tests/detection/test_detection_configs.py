@@ -1,4 +1,4 @@
-"""The configs under configs/detection: form, and that each trains a step and predicts."""
+"""The configs under configs/detection: their form, and that each trains a step and predicts."""
 
 import ast
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def data(
     draw_voc: Callable[..., Path],
     draw_coco: Callable[..., Path],
 ) -> Path:
-    """All folders that the configs read, each with a few drawn images."""
+    """Draw a few images into all folders that the configs read."""
     root = tmp_path_factory.mktemp("data")
     few = dict(train=8, val=2, test=2)
     draw_voc(root / "demo/detection", **few)
@@ -64,7 +64,7 @@ def load(data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Config
 
 
 def statements(path: Path) -> list[ast.stmt]:
-    """All but the docstring."""
+    """Return the text without the docstring."""
     return ast.parse(path.read_text()).body[1:]
 
 

@@ -17,7 +17,7 @@ GPUS = 8
 def curve(
     stem: str, gpus: int, per_epoch: int, said: str, per_gpu: int | None = None
 ) -> list[float]:
-    """Rates of all batches, after the lr rule has said what it does."""
+    """Return the rates of all batches after the lr rule."""
     cfg = Config.fromfile(CONFIGS / f"{stem}.py", import_custom_modules=False)
     cfg.train_dataloader.batch_size = per_gpu or cfg.train_dataloader.batch_size
     assert apply_lr_rule(cfg, world_size=gpus) == said

@@ -86,7 +86,7 @@ def test_voc_without_a_single_detection_is_zero() -> None:
 
 
 def random_samples(count: int) -> list[dict[str, Any]]:
-    """True boxes, and detections of which some lie near them."""
+    """Return true boxes, and detections of which some lie near them."""
     rng = torch.Generator().manual_seed(0)
 
     def boxes(number: int) -> Tensor:
@@ -161,7 +161,7 @@ def coco_split(tmp_path: Path, draw_coco: Callable[..., Path]) -> CocoFormat:
 
 
 def coco_samples(split: CocoFormat, shift: float) -> list[dict[str, Any]]:
-    """Every true box, moved by a part of its width; one more box that is nowhere."""
+    """Return every true box moved by a part of its width, and one box without an object."""
     samples = []
     for index in range(len(split)):
         info = split.get_data_info(index)

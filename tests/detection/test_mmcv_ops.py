@@ -109,7 +109,7 @@ def test_nms_and_roi_align_take_16_bits(dtype: torch.dtype) -> None:
 
 
 def bilinear(one_map: Tensor, y: float, x: float) -> Tensor:
-    """Sample C H W between its cell centres; outside by more than a cell: 0."""
+    """Interpolate C H W between cell centres; more than a cell outside: 0."""
     height, width = one_map.shape[1:]
     if not (-1 <= y <= height and -1 <= x <= width):
         return one_map.new_zeros(one_map.shape[0])

@@ -89,7 +89,7 @@ def test_mmdets_registry_builds_our_head():
 
 
 def test_mmdets_own_head_does_not_fit_a_resnet_d_file():
-    """Why ours exists; when this fails, mmdet has learnt pooled shortcuts."""
+    """The reason for our head; if this fails, mmdet has pooled shortcuts."""
     from mmdet.registry import MODELS as MMDET
 
     with torch.device("meta"):

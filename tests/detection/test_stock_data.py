@@ -1,4 +1,4 @@
-"""mmdet's own data sets drop what they do not understand; here they say so, or stop."""
+"""mmdet's own data sets drop what they do not understand: a check warns or stops."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Our recipes beside mmdet's: every key that differs, and why."""
+"""Our recipes compared with mmdet's: every key that differs, and why."""
 
 import pytest
 from mmdet.datasets import VOCDataset
@@ -48,7 +48,7 @@ VOC_METRIC = both(
 
 
 def voc_part(dotted: str, year: str, split: str) -> Difference:
-    """Our folders are by year, and VocFormat knows no classes by heart."""
+    """Return the part of one year: VocFormat has no built-in class names."""
     return under(
         dotted,
         {

@@ -1,4 +1,4 @@
-"""VOC folders: what is read, and what is said when something is wrong with them."""
+"""VOC folders: what is read, and the messages when something is wrong."""
 
 import re
 import unicodedata

@@ -25,7 +25,7 @@ NUM_CLASSES, NUM_IMAGES = 3, 12
 
 
 def overlap(box: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of boxes whose last pixel belongs to them."""
+    """Return intersection over union of boxes whose last pixel belongs to them."""
     width = min(box[2], other[2]) - max(box[0], other[0]) + 1
     height = min(box[3], other[3]) - max(box[1], other[1]) + 1
     if width <= 0 or height <= 0:
@@ -35,7 +35,7 @@ def overlap(box: np.ndarray, other: np.ndarray) -> float:
 
 
 def devkit(images: list[Detections], label: int) -> tuple[float, float]:
-    """AP by 11 points and by area, in percent."""
+    """Return AP by 11 points and by area, in percent."""
     rows = [
         (score, number, box)
         for number, image in enumerate(images)
@@ -78,7 +78,7 @@ def _ap(hit: np.ndarray, miss: np.ndarray, num_objects: int) -> tuple[float, flo
 
 
 def crowded(seed: int) -> list[Detections]:
-    """Many boxes of few scores, so that most are tied, within an image and between images."""
+    """Return many boxes with few scores: most are tied, within an image and between images."""
     rng = np.random.default_rng(seed)
     images = []
     for number in range(NUM_IMAGES):

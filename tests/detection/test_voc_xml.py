@@ -1,4 +1,4 @@
-"""VOC's XML in strangers' dialects: read in full, or refused; nothing is passed over."""
+"""VOC's XML as other tools write it: read completely or refused, nothing is ignored."""
 
 import re
 import time

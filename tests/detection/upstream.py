@@ -32,7 +32,7 @@ Difference = dict[str, tuple[Any, Any]]
 
 
 def mmdets(name: str) -> Config:
-    """One of mmdet's configs, by its path under ``configs/``, with our reader of images."""
+    """Return one of mmdet's configs by its path under ``configs/``, with our reader of images."""
     # Wheels carry the configs; `_base_` is how a user's own config inherits one of them.
     cfg = Config.fromstring(f"_base_ = ['mmdet::{name}']", ".py")
     assert RECIPE <= cfg.keys() <= RECIPE | NOT_COMPARED
@@ -54,12 +54,12 @@ def unroll_repeats(cfg: Config) -> int:
 
 
 def ours(name: str) -> Config:
-    """One of our leaves, by its stem."""
+    """Return one of our leaves by its stem."""
     return Config.fromfile(CONFIGS / f"{name}.py", import_custom_modules=False)
 
 
 def flatten(node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested dicts and of lists of dicts, with their dotted names."""
+    """Return the values in nested dicts and lists of dicts by their dotted names."""
     if isinstance(node, (list, tuple)) and any(isinstance(child, dict) for child in node):
         node = {str(index): child for index, child in enumerate(node)}
     if not isinstance(node, dict):
@@ -71,7 +71,7 @@ def flatten(node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def difference(mine: Config, theirs: Config) -> Difference:
-    """``{dotted name: (ours, mmdet's)}`` of all keys of the recipe that differ."""
+    """Return ``{dotted name: (ours, mmdet's)}`` of all keys of the recipe that differ."""
     a, b = (dict(flatten({key: cfg[key] for key in RECIPE})) for cfg in (mine, theirs))
     pairs = {key: (a.get(key, ABSENT), b.get(key, ABSENT)) for key in a.keys() | b.keys()}
     return {key: (x, y) for key, (x, y) in pairs.items() if x != y}

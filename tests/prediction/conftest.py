@@ -13,7 +13,7 @@ from tests.prediction.tiny_networks import CONFIGS, SIZES, random_network
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A checkpoint per task: ``cls``, ``det``, ``seg``."""
+    """Write a checkpoint per task: ``cls``, ``det``, ``seg``."""
     folder = tmp_path_factory.mktemp("checkpoints")
     paths = {}
     for task in CONFIGS:
@@ -25,7 +25,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures of noise and squares; two are alike in size, all differ."""
+    """Write a folder of pictures of noise and squares; two have the same size."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for name, (width, height) in SIZES.items():
@@ -37,5 +37,5 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def predictors(checkpoints: dict[str, Path]) -> dict[str, Predictor]:
-    """A predictor per task."""
+    """Return a predictor per task."""
     return {task: Predictor(CONFIGS[task], checkpoints[task], "cpu") for task in CONFIGS}

@@ -1,4 +1,4 @@
-"""Pictures: the class's colour where box and mask are, letters inside, nothing hidden."""
+"""Pictures: box and mask have the class's colour, letters stay inside, nothing is hidden."""
 
 import numpy as np
 import pytest

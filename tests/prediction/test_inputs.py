@@ -1,4 +1,4 @@
-"""Which images are meant, and names for their pictures that no other picture has."""
+"""Finding images, and a different name for each picture."""
 
 from pathlib import Path
 

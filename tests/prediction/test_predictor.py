@@ -1,4 +1,4 @@
-"""The Python API: what it says is what the network says, whatever the batch."""
+"""The Python API: results are those of the network, whatever the batch."""
 
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def direct(network, path: Path, task: str):
 
 
 def scopes() -> dict[str, str]:
-    """Of all default scopes that there are, the name; mmengine copies them when it restores."""
+    """Return the names of all default scopes: mmengine copies the scopes when it restores one."""
     return {name: one.scope_name for name, one in DefaultScope._instance_dict.items()}
 
 

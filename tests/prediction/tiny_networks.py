@@ -28,7 +28,7 @@ SIZES = {"wide": (97, 65), "tall": (65, 97), "twin": (97, 65), "odd": (50, 81)}
 
 
 def random_network(task: str) -> tuple[Any, dict[str, Any]]:
-    """A network all of whose tensors are random, and the meta of its checkpoint."""
+    """Return a network with random tensors, and the meta of its checkpoint."""
     cfg = read_config(CONFIGS[task])
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmengine")):
         fill_num_classes(cfg, CLASSES[task])

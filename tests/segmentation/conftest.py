@@ -1,4 +1,4 @@
-"""Mask folders drawn on the spot; no scan is remembered outside the test's own folder."""
+"""Drawn mask folders; the cache of scans is inside the folder of the test."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def draw_pair(image: Path, mask: Path, seed: int, labels: list[int]) -> None:
-    """A rectangle per label on a background of ``labels[0]``, in the label's own colour."""
+    """Draw a rectangle per label, in the label's colour, on a background of ``labels[0]``."""
     rng = np.random.default_rng(seed)
     truth = np.full((HEIGHT, WIDTH), labels[0], dtype=np.uint8)
     for label in labels[1:]:
@@ -36,7 +36,7 @@ def draw_pair(image: Path, mask: Path, seed: int, labels: list[int]) -> None:
 
 
 def draw_voc(root: Path, labels: list[int], suffix: str = ".png") -> Path:
-    """VOC's layout with three splits; every image shows every label."""
+    """Draw VOC's layout with three splits; every image shows every label."""
     number = 0
     for split, num_images in SPLITS.items():
         names = [f"{split}_{i}" for i in range(num_images)]
@@ -54,7 +54,7 @@ def draw_voc(root: Path, labels: list[int], suffix: str = ".png") -> Path:
 
 
 def draw_ade(root: Path, labels: list[int]) -> Path:
-    """ADE20K's layout: two folders each for images and masks, no lists."""
+    """Draw ADE20K's layout: two folders each for images and masks, no lists."""
     for split, num_images in {"training": 6, "validation": 3}.items():
         for i in range(num_images):
             name = f"ADE_{split}_{i:08}"
@@ -69,7 +69,7 @@ def draw_ade(root: Path, labels: list[int]) -> Path:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both layouts, drawn once; copy before spoiling."""
+    """Return both layouts, drawn once: copy them before a change."""
     folder = tmp_path_factory.mktemp("drawn")
     draw_voc(folder / "voc", [0, 1, 2, 3], suffix=".jpg")
     draw_ade(folder / "ade", [0, 1, 2, 3])

@@ -50,7 +50,7 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 
 def shrink(cfg: Config) -> Config:
-    """The leaf with a network of a few thousand parameters, 96 px and batches of two."""
+    """Return the leaf with a network of a few thousand parameters, 96 px and batches of two."""
     cfg.model.data_preprocessor.size = (96, 96)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         for step in loader.dataset.pipeline:

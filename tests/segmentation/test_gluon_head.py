@@ -1,4 +1,4 @@
-"""The paper's FCN against GluonCV's written down again: dropout, corners, first weights.
+"""The paper's FCN against GluonCV's in plain torch: dropout, corners, first weights.
 
 Letters: B batch, C channels, H W pixels, K classes.
 """
@@ -63,7 +63,7 @@ def corner_aligned(maps: Tensor, height: int, width: int) -> Tensor:
 
 @pytest.fixture(scope="module")
 def model_cfg() -> ConfigDict:
-    """The paper's model with few channels and classes."""
+    """Return the paper's model with few channels and classes."""
     with DefaultScope.overwrite_default_scope("mmseg"):
         cfg = Config.fromfile(LEAF)
     replace_sync_bn(cfg)

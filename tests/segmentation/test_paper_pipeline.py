@@ -1,4 +1,4 @@
-"""The pixels that the paper's training pipeline hands over: resized, cropped, padded with black."""
+"""The pixels after the paper's training pipeline: resized, cropped, padded with black."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ HALF, DOUBLE = (260, 291), (1040, 1164)  # short side 520 / 2: 113 x 260 / 101 =
 
 
 def first_of(root: Path, ratio: float, flip: float) -> tuple[np.ndarray, np.ndarray]:
-    """Image (480 x 480 x 3, BGR) and labels (480 x 480) at one ratio, without blur."""
+    """Return image (480 x 480 x 3, BGR) and labels (480 x 480) at one ratio, without blur."""
     with DefaultScope.overwrite_default_scope("mmseg"):
         data = Config.fromfile(LEAF).train_dataloader.dataset
         data.indices = 1

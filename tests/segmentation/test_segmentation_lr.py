@@ -57,7 +57,7 @@ def test_lr_is_stated_for_sixteen_images(name: str, gpus: int, per_gpu: int) -> 
 
 
 def first_rates(cfg: Config) -> dict[str, set[float]]:
-    """The rates that the real optimiser of a slim network gives to each of its three parts."""
+    """Return the rates that the optimiser of a slim network gives to its three parts."""
     cfg.model.backbone.update(depth=18, stem_channels=8, base_channels=8)
     cfg.model.decode_head.update(in_channels=64, channels=8)
     cfg.model.auxiliary_head.update(in_channels=32, channels=8)
@@ -105,7 +105,7 @@ def cached(name: str, lr: float, epochs: int, per_epoch: int) -> list[float]:
 
 
 def test_groups_of_different_rates_keep_their_ratio() -> None:
-    """The schedule moves each group from its own first rate: a head stays ten times as fast."""
+    """The schedule starts at each group's own rate: a head's stays ten times as high."""
     from mmengine.registry import PARAM_SCHEDULERS
 
     (poly,) = read("fcn_d8_paper_ade20k").param_scheduler

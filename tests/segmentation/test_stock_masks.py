@@ -21,7 +21,7 @@ def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def build(folder: Path, values: list[int], classes: Any = THREE, **kwargs: Any) -> Any:
-    """Two images, whose masks hold ``values``; the second mask holds the first value only."""
+    """Write two images whose masks hold ``values``; the second mask holds the first value only."""
     for name, held in (("a", values), ("b", values[:1])):
         for part in ("img", "ann"):
             (folder / part).mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Our segmentation recipes against the installed mmseg's: what is listed differs, nothing else."""
+"""Our segmentation recipes against the installed mmseg's: only listed values differ."""
 
 import inspect
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ RUNTIME: Difference = {
 
 
 def dataset(split: str, theirs: str, ours: Difference) -> Difference:
-    """What differs in every data set: the class, which checks the files first, and its words."""
+    """Return the differences of every data set: the class and its arguments."""
     at = f"{split}_dataloader.dataset"
     tested: Difference = {} if split == "train" else {f"{at}.test_mode": (True, ABSENT)}
     return {
@@ -102,7 +102,7 @@ def voc2012(split: str, listed: str) -> Difference:
 
 
 def num_classes(number: int) -> Difference:
-    """Ours are read from the data."""
+    """Return the difference in classes: ours are read from the data."""
     heads = ("decode_head", "auxiliary_head")
     return {f"model.{head}.num_classes": (None, number) for head in heads}
 
@@ -149,7 +149,7 @@ GLUON: Difference = {
 
 
 def flat(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted paths of all values; lists of dicts and of lists are gone into."""
+    """Return all values by dotted paths, also those in lists of dicts and of lists."""
     if isinstance(node, dict) and node:
         for key, child in node.items():
             if key != "_scope_":  # mmengine's note of where a part comes from
@@ -174,7 +174,7 @@ def ours(monkeypatch: pytest.MonkeyPatch):
 
 
 def theirs(name: str) -> dict[str, Any]:
-    """One of mmseg's configs, by its name, as every tool of ours reads its files."""
+    """Return one of mmseg's configs by its name, as every tool of ours reads its files."""
     cfg = Config.fromstring(f"_base_ = ['mmseg::fcn/{name}.py']", ".py")
     read_with_ours(cfg)
     cfg.pop("custom_imports")  # that of our readers
