@@ -24,8 +24,8 @@ from bag_of_transfer.engine.schedules import lr_curve
 )
 def test_variants_are_told_apart_by_their_layers(kind: str, depth: int, on: bool) -> None:
     network = getattr(backbones, kind)(depth, base_channels=4)
-    found = model_tweak(nn.ModuleDict({"backbone": network}))
-    assert (found["value"], found["on"]) == (kind[-1], on)
+    trick = model_tweak(nn.ModuleDict({"backbone": network}))
+    assert (trick["value"], trick["on"]) == (kind[-1], on)
 
 
 def test_a_network_without_residual_blocks_is_no_variant() -> None:
@@ -63,17 +63,17 @@ def test_schedules_are_named_by_the_shape_of_their_rates(
     schedulers: list[dict[str, Any]], decay: str | None, rise: str | None
 ) -> None:
     rates = lr_curve(schedulers, 0.4, 8, 5)
-    names = " + ".join(one["type"] for one in schedulers)
+    names = " + ".join(each["type"] for each in schedulers)
     assert lr_decay(rates, 5, names)["value"] == decay
-    found = warmup(rates)
-    assert (found["value"] or {}).get("form") == rise
+    trick = warmup(rates)
+    assert (trick["value"] or {}).get("form") == rise
 
 
 def test_drops_are_told_with_factor_and_epochs() -> None:
     step = {"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}
     warm = {"type": "GradualWarmup", "end": 1, "convert_to_iter_based": True}
-    said = lr_decay(lr_curve([warm, step], 0.4, 8, 5), 5, "")["evidence"]
-    assert said.startswith("x 0.1 after epochs 3, 6; lr ")
+    evidence = lr_decay(lr_curve([warm, step], 0.4, 8, 5), 5, "")["evidence"]
+    assert evidence.startswith("x 0.1 after epochs 3, 6; lr ")
     exponential = lr_curve({"type": "StepLR", "step_size": 2, "gamma": 0.94}, 0.4, 12, 5)
-    said = lr_decay(exponential, 5, "")["evidence"]
-    assert said.startswith("x 0.94 after epochs 2, 4, 6, 8, ...; lr ")
+    evidence = lr_decay(exponential, 5, "")["evidence"]
+    assert evidence.startswith("x 0.94 after epochs 2, 4, 6, 8, ...; lr ")

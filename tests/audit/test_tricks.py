@@ -23,9 +23,9 @@ from tests.audit.tricky_runs import (
     EPOCHS,
     classifier,
     config,
-    findings_of,
     plain_cfg,
     runner_of,
+    tricks_of,
 )
 
 TRICKS = [
@@ -44,27 +44,27 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_every_trick_is_seen_with_its_numbers(teacher: str, tmp_path: Path) -> None:
-    found = findings_of(config(teacher), tmp_path)
-    assert list(found) == TRICKS
-    assert {name for name, one in found.items() if one["on"]} == set(TRICKS)
-    said = {name: one["evidence"] for name, one in found.items()}
+    tricks = tricks_of(config(teacher), tmp_path)
+    assert list(tricks) == TRICKS
+    assert {name for name, trick in tricks.items() if trick["on"]} == set(TRICKS)
+    texts = {name: trick["evidence"] for name, trick in tricks.items()}
     # 8 images, gradients of two batches added up: 16 images per update; lr stated for 4.
-    assert said["linear_scaling"] == "lr 0.4 in the optimizer = 0.1 x 16 / 4"
+    assert texts["linear_scaling"] == "lr 0.4 in the optimizer = 0.1 x 16 / 4"
     # 32 images: 4 batches per epoch, one epoch of warm-up, three of cosine.
-    assert said["warmup"] == "lr 0.1 at batch 1: batch i of 4 has i x 0.4 / 4"
-    assert said["zero_gamma"] == "16 of 16 last BN gammas are 0"
-    assert said["no_bias_decay"].startswith("decayed 56 of ")
-    assert "product in the optimizer's context is bfloat16" in said["mixed_precision"]
+    assert texts["warmup"] == "lr 0.1 at batch 1: batch i of 4 has i x 0.4 / 4"
+    assert texts["zero_gamma"] == "16 of 16 last BN gammas are 0"
+    assert texts["no_bias_decay"].startswith("decayed 56 of ")
+    assert "product in the optimizer's context is bfloat16" in texts["mixed_precision"]
     # 0.4 sin^2(pi / 24) = 0.00681 at the last batch: t = 11 of T = 12
-    assert said["lr_decay"].startswith("0.5 (1 + cos(pi t / 12)) x 0.4; lr 0.2 half way, 0.00681")
-    assert said["label_smoothing"].endswith(
+    assert texts["lr_decay"].startswith("0.5 (1 + cos(pi t / 12)) x 0.4; lr 0.2 half way, 0.00681")
+    assert texts["label_smoothing"].endswith(
         "becomes 0.9 for the true one and 0.01111 for each other"
     )
-    assert "teacher ImageClassifier of" in said["distillation"]
-    assert "0 of them trained; T = 20" in said["distillation"]
-    assert "of 16 batches of two images came out mixed" in said["mixup"]
-    assert said["model_tweak"].startswith("convolutions in the stem: 3, pooled shortcuts: 4 of 4")
-    values = {name: one["value"] for name, one in found.items()}
+    assert "teacher ImageClassifier of" in texts["distillation"]
+    assert "0 of them trained; T = 20" in texts["distillation"]
+    assert "of 16 batches of two images came out mixed" in texts["mixup"]
+    assert texts["model_tweak"].startswith("convolutions in the stem: 3, pooled shortcuts: 4 of 4")
+    values = {name: trick["value"] for name, trick in tricks.items()}
     assert values["warmup"] == {"form": "gradual", "iters": 4}
     assert values["lr_decay"] == "cosine"
     assert values["mixed_precision"] == "bf16"
@@ -83,12 +83,12 @@ def test_a_plain_run_has_no_trick(tmp_path: Path) -> None:
         "train_dataloader": {"batch_size": BATCH},
         "optim_wrapper": {"optimizer": {"type": "SGD", "lr": 0.1, "weight_decay": 1e-4}},
     }
-    found = findings_of(cfg, tmp_path)
-    assert [name for name, one in found.items() if one["on"]] == []
+    tricks = tricks_of(cfg, tmp_path)
+    assert [name for name, trick in tricks.items() if trick["on"]] == []
     # ResNet-50: 53 convolutions and 53 norms of two, one linear of two: 53 + 106 + 2
-    assert found["no_bias_decay"]["evidence"].startswith("decayed 161 of 161 parameters, 107 of")
-    assert found["zero_gamma"]["evidence"] == "0 of 16 last BN gammas are 0"
-    assert found["model_tweak"]["value"] == "A"
+    assert tricks["no_bias_decay"]["evidence"].startswith("decayed 161 of 161 parameters, 107 of")
+    assert tricks["zero_gamma"]["evidence"] == "0 of 16 last BN gammas are 0"
+    assert tricks["model_tweak"]["value"] == "A"
 
 
 def test_the_contracts_sentence_for_resnet_50(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_the_contracts_sentence_for_resnet_50(tmp_path: Path) -> None:
         "train_dataloader": {"batch_size": BATCH},
         "optim_wrapper": wrapper,
     }
-    found = findings_of(cfg, tmp_path)
-    assert found["no_bias_decay"]["evidence"] == "decayed 54 of 161 parameters"
-    assert found["no_bias_decay"]["value"]["weight_decay"] == [1e-4]
+    tricks = tricks_of(cfg, tmp_path)
+    assert tricks["no_bias_decay"]["evidence"] == "decayed 54 of 161 parameters"
+    assert tricks["no_bias_decay"]["value"]["weight_decay"] == [1e-4]
 
 
 # Ten lies: each changes one live object and leaves the config saying "on".
@@ -175,8 +175,8 @@ LIES = {
 
 @pytest.mark.parametrize("trick", LIES)
 def test_a_config_that_lies_is_not_believed(trick: str, teacher: str, tmp_path: Path) -> None:
-    found = findings_of(config(teacher), tmp_path, LIES[trick])
-    assert [name for name, one in found.items() if not one["on"]] == [trick]
+    tricks = tricks_of(config(teacher), tmp_path, LIES[trick])
+    assert [name for name, trick in tricks.items() if not trick["on"]] == [trick]
 
 
 def test_there_is_a_lie_for_every_trick() -> None:
@@ -197,34 +197,34 @@ def test_fp16_is_seen_with_the_scale_of_its_loss(tmp_path: Path) -> None:
     def swap(runner: Runner) -> None:
         runner.optim_wrapper = HalfOnCPU(runner.optim_wrapper.optimizer)
 
-    found = findings_of(plain_cfg(), tmp_path, swap)["mixed_precision"]
-    assert (found["on"], found["value"]) == (True, "fp16")
-    assert found["evidence"].endswith("is float16, weights are float32, loss x 1024")
+    trick = tricks_of(plain_cfg(), tmp_path, swap)["mixed_precision"]
+    assert (trick["on"], trick["value"]) == (True, "fp16")
+    assert trick["evidence"].endswith("is float16, weights are float32, loss x 1024")
 
 
 def test_schedulers_that_nothing_steps_are_not_believed(teacher: str, tmp_path: Path) -> None:
     def drop_the_hook(runner: Runner) -> None:
-        runner._hooks = [one for one in runner.hooks if not isinstance(one, ParamSchedulerHook)]
+        runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, ParamSchedulerHook)]
 
-    found = findings_of(config(teacher), tmp_path, drop_the_hook)
-    assert not found["warmup"]["on"]
-    assert not found["lr_decay"]["on"]
-    assert found["lr_decay"]["evidence"] == "lr 0.1 at the last of 16 batches, as at its peak"
+    tricks = tricks_of(config(teacher), tmp_path, drop_the_hook)
+    assert not tricks["warmup"]["on"]
+    assert not tricks["lr_decay"]["on"]
+    assert tricks["lr_decay"]["evidence"] == "lr 0.1 at the last of 16 batches, as at its peak"
 
 
 def test_one_living_gamma_of_sixteen_is_enough_to_say_no(teacher: str, tmp_path: Path) -> None:
     def wake_one(runner: Runner) -> None:
         runner.model.backbone.layer3[2].bn3.weight.data[5] = 0.1
 
-    found = findings_of(config(teacher), tmp_path, wake_one)["zero_gamma"]
-    assert not found["on"]
-    assert found["evidence"] == "15 of 16 last BN gammas are 0"
+    trick = tricks_of(config(teacher), tmp_path, wake_one)["zero_gamma"]
+    assert not trick["on"]
+    assert trick["evidence"] == "15 of 16 last BN gammas are 0"
 
 
 def test_a_rule_that_does_not_hold_is_told_with_both_rates(teacher: str, tmp_path: Path) -> None:
-    found = findings_of(config(teacher), tmp_path, optimizer_kept_the_stated_lr)
-    said = found["linear_scaling"]["evidence"]
-    assert said == "lr 0.1 in the optimizer is not 0.4 = 0.1 x 16 / 4"
+    tricks = tricks_of(config(teacher), tmp_path, optimizer_kept_the_stated_lr)
+    evidence = tricks["linear_scaling"]["evidence"]
+    assert evidence == "lr 0.1 in the optimizer is not 0.4 = 0.1 x 16 / 4"
 
 
 def test_the_audit_changes_nothing(teacher: str, tmp_path: Path) -> None:
@@ -233,14 +233,14 @@ def test_the_audit_changes_nothing(teacher: str, tmp_path: Path) -> None:
     def remember(runner: Runner) -> None:
         before["rng"] = torch.get_rng_state()
         before["lr"] = runner.optim_wrapper.get_lr()["lr"]
-        before["steps"] = [one._global_step for one in runner.param_schedulers]
+        before["steps"] = [each._global_step for each in runner.param_schedulers]
         before["runner"] = runner
 
-    findings_of(config(teacher), tmp_path, remember)
+    tricks_of(config(teacher), tmp_path, remember)
     runner = before["runner"]
     assert torch.equal(before["rng"], torch.get_rng_state())
     assert before["lr"] == runner.optim_wrapper.get_lr()["lr"]
-    assert before["steps"] == [one._global_step for one in runner.param_schedulers]
+    assert before["steps"] == [each._global_step for each in runner.param_schedulers]
     assert type(runner.optim_wrapper) is AutocastOptimWrapper
 
 
@@ -255,10 +255,10 @@ def train(work_dir: Path, resume_from: Path | None = None, **more: Any) -> dict[
 def test_the_hook_saves_and_logs_what_was_seen_before_the_first_step(tmp_path: Path) -> None:
     saved = train(tmp_path, log_level="INFO")
     assert list(saved) == TRICKS
-    said = "8 of 8 last BN gammas are 0 before step 1"
-    assert saved["zero_gamma"] == {"on": True, "value": 8, "evidence": said}
+    evidence = "8 of 8 last BN gammas are 0 before step 1"
+    assert saved["zero_gamma"] == {"on": True, "value": 8, "evidence": evidence}
     (log,) = tmp_path.rglob("*.log")
-    assert f"  zero_gamma       on   {said}\n" in log.read_text()
+    assert f"  zero_gamma       on   {evidence}\n" in log.read_text()
     assert "  mixup            off  0 of 16 batches" in log.read_text()
 
 
@@ -271,11 +271,11 @@ def test_a_resumed_run_keeps_what_was_seen_at_its_start(tmp_path: Path) -> None:
 def test_a_resumed_run_without_a_record_of_its_start_claims_nothing(tmp_path: Path) -> None:
     train(tmp_path / "run")
     resumed = train(tmp_path / "elsewhere", tmp_path / "run" / "epoch_2.pth")
-    said = "unknown: resumed at step 8, and no tricks.json tells of step 1"
-    assert resumed["zero_gamma"] == {"on": False, "value": None, "evidence": said}
+    evidence = "unknown: resumed at step 8, and no tricks.json tells of step 1"
+    assert resumed["zero_gamma"] == {"on": False, "value": None, "evidence": evidence}
 
 
 def test_weights_loaded_before_training_are_what_is_seen(tmp_path: Path) -> None:
     train(tmp_path / "run")
-    found = train(tmp_path / "fine-tuned", load_from=str(tmp_path / "run" / "epoch_4.pth"))
-    assert found["zero_gamma"]["evidence"] == "0 of 8 last BN gammas are 0 before step 1"
+    tricks = train(tmp_path / "fine-tuned", load_from=str(tmp_path / "run" / "epoch_4.pth"))
+    assert tricks["zero_gamma"]["evidence"] == "0 of 8 last BN gammas are 0 before step 1"

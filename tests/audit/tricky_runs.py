@@ -36,7 +36,7 @@ class LieThenAudit(Hook):
 
     def before_train(self, runner: Runner) -> None:
         self.lie(runner)
-        self.findings = audit(runner)
+        self.tricks = audit(runner)
         raise Stop
 
 
@@ -101,13 +101,13 @@ def runner_of(cfg: dict[str, Any], work_dir: Path, *hooks: Hook, **more: Any) ->
     )
 
 
-def findings_of(
+def tricks_of(
     cfg: dict[str, Any], work_dir: Path, lie: Callable[[Runner], Any] = lambda runner: None
 ) -> dict[str, Any]:
     hook = LieThenAudit(lie)
     with pytest.raises(Stop):
         runner_of(cfg, work_dir, hook).train()
-    return hook.findings
+    return hook.tricks
 
 
 def plain_cfg() -> dict[str, Any]:
