@@ -31,9 +31,9 @@ def refused(data_set: DataSet, target: Path, archives: Path) -> str:
 def test_all_missing_archives_are_named(voc: DataSet, archives: Path, target: Path) -> None:
     (archives / TRAINVAL12).rename(archives / "VOCtrainval_25-May-2011.tar")
     (archives / TEST07).unlink()
-    said = refused(voc, target, archives)
-    assert f"missing ({TEST07}, {TRAINVAL12}; VOCtrainval_25-May-2011.tar is another rel" in said
-    assert said.endswith(f": {archives}: get them from http://host.robots.ox.ac.uk/pascal/VOC/")
+    message = refused(voc, target, archives)
+    assert f"missing ({TEST07}, {TRAINVAL12}; VOCtrainval_25-May-2011.tar is another rel" in message
+    assert message.endswith(f": {archives}: get them from http://host.robots.ox.ac.uk/pascal/VOC/")
 
 
 def test_a_folder_of_archives_that_cannot_be_read(voc: DataSet, target: Path, tmp_path: Path):
@@ -56,17 +56,17 @@ def test_a_cut_archive_is_told_by_its_size(
     path.write_bytes(path.read_bytes()[:keep])
     monkeypatch.setattr(module, "unpack", None)  # before anything is unpacked
     size = voc.archives[2].size
-    said = refused(voc, target, archives)
-    assert f"cut off: {path.stat().st_size:,} bytes instead of {size:,}: {path}" in said
+    message = refused(voc, target, archives)
+    assert f"cut off: {path.stat().st_size:,} bytes instead of {size:,}: {path}" in message
 
 
 def test_voc_2007_under_the_name_of_2012_is_told_by_its_content(
     voc: DataSet, archives: Path, target: Path
 ) -> None:
     shutil.copy(archives / TRAINVAL07, archives / TRAINVAL12)
-    said = refused(voc, target, archives)
-    assert "of another release, it holds VOCdevkit/VOC2007/" in said
-    assert "not VOCdevkit/VOC2012/" in said
+    message = refused(voc, target, archives)
+    assert "of another release, it holds VOCdevkit/VOC2007/" in message
+    assert "not VOCdevkit/VOC2012/" in message
 
 
 def test_an_official_file_under_another_ones_name_is_told_by_its_size(
@@ -74,8 +74,8 @@ def test_an_official_file_under_another_ones_name_is_told_by_its_size(
 ) -> None:
     monkeypatch.setattr(module, "DATA_SETS", {"voc": voc})
     shutil.copy(archives / TEST07, archives / TRAINVAL07)
-    said = refused(voc, target, archives)
-    assert f"of another release, by its size {TEST07}: " in said
+    message = refused(voc, target, archives)
+    assert f"of another release, by its size {TEST07}: " in message
 
 
 def test_another_release_is_told_without_size_and_hash(
@@ -83,8 +83,8 @@ def test_another_release_is_told_without_size_and_hash(
 ) -> None:
     shutil.copy(archives / TRAINVAL07, archives / TRAINVAL12)
     unknown = tuple(replace(a, size=None, digest=None) for a in voc.archives)
-    said = refused(replace(voc, archives=unknown), target, archives)
-    assert "of another release: it holds VOCdevkit/VOC2007/" in said
+    message = refused(replace(voc, archives=unknown), target, archives)
+    assert "of another release: it holds VOCdevkit/VOC2007/" in message
 
 
 def test_a_wrong_byte_leaves_nothing(voc: DataSet, archives: Path, target: Path) -> None:
@@ -95,8 +95,8 @@ def test_a_wrong_byte_leaves_nothing(voc: DataSet, archives: Path, target: Path)
 
 def test_other_counts_leave_nothing(voc: DataSet, archives: Path, target: Path) -> None:
     more = replace(voc, counts=dict(voc.counts) | {"VOC07 test": 3})
-    said = refused(more, target, archives)
-    assert "other counts than the official ones (VOC07 test 2 instead of 3)" in said
+    message = refused(more, target, archives)
+    assert "other counts than the official ones (VOC07 test 2 instead of 3)" in message
 
 
 def test_small_archives_do_not_pass_for_the_official_ones(
@@ -120,8 +120,8 @@ def test_the_disk_must_hold_a_fifth_more_than_the_archives(
     )
     if missing:
         monkeypatch.setattr(module, "unpack", None)
-        said = refused(voc, target, archives)
-        assert "the disk is too small: 0.00 GB are needed (1.2 times the archives' size)" in said
+        message = refused(voc, target, archives)
+        assert "the disk is too small: 0.00 GB are needed (1.2 times the archives' size)" in message
     else:
         prepare(voc, target, archives, target.parent)
     assert asked[0].parent == target.parent  # the disk of the target, not of the archives
@@ -156,6 +156,6 @@ def test_places_with_a_hash_of_its_own_but_other_lists(tmp_path: Path) -> None:
     lists = tar({"categories_places365.txt": b"/a/airfield 0\n"})
     (tmp_path / "archives/filelist_places365-standard.tar").write_bytes(lists)
     data_set = described(data_set, tmp_path / "archives", data_set.counts)
-    said = refused(data_set, tmp_path / "data/places365", tmp_path / "archives")
-    assert "not those of Places365-Standard" in said
-    assert "places365_val.txt" in said
+    message = refused(data_set, tmp_path / "data/places365", tmp_path / "archives")
+    assert "not those of Places365-Standard" in message
+    assert "places365_val.txt" in message

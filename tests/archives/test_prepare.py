@@ -26,14 +26,14 @@ def test_a_complete_folder_is_left_as_it_is(
     voc: DataSet, archives: Path, target: Path, capsys: pytest.CaptureFixture
 ) -> None:
     prepare(voc, target, archives, target.parent)
-    said = capsys.readouterr().out
-    assert said.endswith(f"{target}: complete\n" + told_counts())
+    output = capsys.readouterr().out
+    assert output.endswith(f"{target}: complete\n" + told_counts())
     before = {path: path.stat().st_mtime_ns for path in target.rglob("*")}
     shutil.rmtree(archives)  # not even looked at
     assert prepare(voc, target, archives, target.parent) == COUNTS["voc"]
     assert {path: path.stat().st_mtime_ns for path in target.rglob("*")} == before
-    said = capsys.readouterr().out
-    assert said == f"{target}: complete, left as it is\n" + told_counts()
+    output = capsys.readouterr().out
+    assert output == f"{target}: complete, left as it is\n" + told_counts()
 
 
 def told_counts() -> str:
@@ -154,9 +154,9 @@ def test_the_tools_exit_codes_and_first_line(
     tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert tool("imagenet") == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ImageNet (ILSVRC 2012) can only be downloaded by hand")
-    assert len(said.splitlines()) == 1
+    output = capsys.readouterr().err
+    assert output.startswith("error: ImageNet (ILSVRC 2012) can only be downloaded by hand")
+    assert len(output.splitlines()) == 1
     (tmp_path / "coco/val2017.zip").write_bytes(b"")
     assert tool("coco", "--archives", tmp_path / "coco") == 2
     assert capsys.readouterr().err.startswith("error: cut off: 0 bytes instead of ")

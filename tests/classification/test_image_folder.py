@@ -162,9 +162,9 @@ def test_folders_that_differ_in_case_or_width_only_are_refused(
 def test_images_beside_the_class_folders_are_counted(
     draw_folder: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(image_folder, "print_log", lambda text, **_: said.append(text))
+    messages: list[str] = []
+    monkeypatch.setattr(image_folder, "print_log", lambda text, **_: messages.append(text))
     root = draw_folder("train", ["owl", "cat"], count=1, px=(20, 30))
     shutil.copy(root / "owl" / "000.png", root / "loose.png")
     assert len(ImageFolder(str(root), TO_TENSOR)) == 2
-    assert said == [f"{root}: 1 images are in no class folder, not used: loose.png"]
+    assert messages == [f"{root}: 1 images are in no class folder, not used: loose.png"]

@@ -223,9 +223,9 @@ def test_the_tool_draws_both_figures(
     assert plot_tricks.main(argv) == 0
     names = ["logit_gap.png", "logit_gap.svg", "lr_and_accuracy.png", "lr_and_accuracy.svg"]
     assert sorted(os.listdir(tmp_path / "out")) == names
-    said = capsys.readouterr().out
-    assert "step: no checkpoint, left out of logit_gap" in said
-    assert str(tmp_path / "out" / "logit_gap.png") in said
+    output = capsys.readouterr().out
+    assert "step: no checkpoint, left out of logit_gap" in output
+    assert str(tmp_path / "out" / "logit_gap.png") in output
 
 
 def test_the_figures_go_into_the_first_run_by_default(tmp_path: Path, images: Path) -> None:

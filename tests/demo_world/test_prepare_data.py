@@ -31,8 +31,8 @@ def test_draws_once_and_then_leaves_it(
 ) -> None:
     root = tmp_path / "root"
     assert tool("demo", "--data-root", root) == 0
-    said = capsys.readouterr().out
-    assert said.endswith(
+    output = capsys.readouterr().out
+    assert output.endswith(
         "classification: train 5, val 5\n"
         "detection: train 5, val 5, test 5\n"
         "segmentation: train 5, val 5, test 5\n"
@@ -50,8 +50,8 @@ def test_mends_what_is_incomplete_and_says_why(
     tool("demo")  # without --data-root: data/
     (tmp_path / "data/demo/segmentation/classes.txt").unlink()
     assert tool("demo") == 0
-    said = capsys.readouterr().out
-    assert "to be drawn anew: segmentation/classes.txt is missing" in said
+    output = capsys.readouterr().out
+    assert "to be drawn anew: segmentation/classes.txt is missing" in output
     assert (tmp_path / "data/demo/segmentation/classes.txt").is_file()
 
 

@@ -41,8 +41,8 @@ def test_the_file_gives_the_metric_again(tmp_path: Path, draw_coco: Callable[...
         none = dict(bboxes=boxes[:0], labels=labels[:0])
         sample = dict(img_id=info["img_id"], pred_instances=found)
         metric.process(None, [{**sample, "gt_instances": true, "ignored_instances": none}])
-    said = metric.evaluate(len(split))
-    assert 5 < said["AP"] < 95
+    metrics = metric.evaluate(len(split))
+    assert 5 < metrics["AP"] < 95
 
     arrays = np.load(tmp_path / "per_image.npz")
     assert arrays["matched"].shape == arrays["ignored"].shape == (10, len(arrays["image"]))
@@ -57,4 +57,4 @@ def test_the_file_gives_the_metric_again(tmp_path: Path, draw_coco: Callable[...
     ]
     for name in ("AP", "AP50", "AP75"):
         again = detection_metric(name, arrays["image_ids"].tolist(), matches)
-        assert again.compute(np.ones((1, len(split)), int)) == pytest.approx([said[name]])
+        assert again.compute(np.ones((1, len(split)), int)) == pytest.approx([metrics[name]])

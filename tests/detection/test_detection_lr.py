@@ -15,12 +15,12 @@ GPUS = 8
 
 
 def curve(
-    stem: str, gpus: int, per_epoch: int, said: str, per_gpu: int | None = None
+    stem: str, gpus: int, per_epoch: int, message: str, per_gpu: int | None = None
 ) -> list[float]:
     """Return the rates of all batches after the lr rule."""
     cfg = Config.fromfile(CONFIGS / f"{stem}.py", import_custom_modules=False)
     cfg.train_dataloader.batch_size = per_gpu or cfg.train_dataloader.batch_size
-    assert apply_lr_rule(cfg, world_size=gpus) == said
+    assert apply_lr_rule(cfg, world_size=gpus) == message
     epochs = cfg.train_cfg.max_epochs
     return lr_curve(cfg.param_scheduler, cfg.optim_wrapper.optimizer.lr, epochs, per_epoch)
 
@@ -42,8 +42,8 @@ def test_every_recipe_is_looked_at() -> None:
 @pytest.mark.parametrize(("gpus", "per_gpu"), [(1, None), (4, 1)])
 def test_c4_warms_up_from_a_third_and_drops_once(gpus: int, per_gpu: int | None) -> None:
     # 16,551 images, 4 a batch: 4137.75, so 4138; on 4 GPUs 4138 each, an image a batch.
-    said = "lr 0.001 = 0.001 x 4 / 4"
-    rates = curve("faster-rcnn_c4_paper_voc", gpus, 4138, said, per_gpu)
+    message = "lr 0.001 = 0.001 x 4 / 4"
+    rates = curve("faster-rcnn_c4_paper_voc", gpus, 4138, message, per_gpu)
     assert len(rates) == 82_760  # 20 x 4138
     check(
         rates,

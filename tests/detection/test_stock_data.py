@@ -77,8 +77,8 @@ def test_classes_chosen_out_of_many_are_the_users_word(
     folder: Path, warnings_of: Callable[[], str]
 ) -> None:
     assert len(build(coco_cfg(folder, ("leaf",)))) == 4
-    said = "CocoDataset drops 4 of 8 boxes, whose classes are not among the 1 stated: brick (4)"
-    assert said in warnings_of()
+    message = "CocoDataset drops 4 of 8 boxes, whose classes are not among the 1 stated: brick (4)"
+    assert message in warnings_of()
 
 
 def _without_area(coco: dict) -> None:

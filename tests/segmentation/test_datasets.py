@@ -144,17 +144,17 @@ def test_255_is_ignored_and_no_class(voc: Path) -> None:
 def test_unreadable_files_are_left_out_and_named(
     voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(image_scan, "print_log", lambda text, **_: said.append(text))
+    messages: list[str] = []
+    monkeypatch.setattr(image_scan, "print_log", lambda text, **_: messages.append(text))
     cut = image(voc, "train_1")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 6 // 10])
     mask(voc, "train_3").write_bytes(b"")
     dataset = train_set(voc, max_unreadable=2)
     names = [Path(dataset.get_data_info(i)["img_path"]).stem for i in range(len(dataset))]
     assert names == [f"train_{i}" for i in (0, 2, 4, 5, 6, 7, 8)]
-    assert len(said) == 1
-    assert "train_1.jpg (image file is truncated" in said[0]
-    assert "train_3.png (empty file)" in said[0]
+    assert len(messages) == 1
+    assert "train_1.jpg (image file is truncated" in messages[0]
+    assert "train_3.png (empty file)" in messages[0]
     with pytest.raises(UserError, match=r"2 of 9 images can't be read \(first: train_1.jpg: "):
         train_set(voc, max_unreadable=1)
 
@@ -162,14 +162,14 @@ def test_unreadable_files_are_left_out_and_named(
 def test_classes_that_no_mask_shows_are_warned_of_in_training_only(
     voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(datasets, "print_log", lambda text, **_: said.append(text))
+    messages: list[str] = []
+    monkeypatch.setattr(datasets, "print_log", lambda text, **_: messages.append(text))
     classes = ["background", "a", "b", "c", "unicorn"]
     train_set(voc, classes=classes)
-    assert len(said) == 1
-    assert "1 classes are in none of the 9 masks: unicorn" in said[0]
+    assert len(messages) == 1
+    assert "1 classes are in none of the 9 masks: unicorn" in messages[0]
     train_set(voc, classes=classes, test_mode=True)
-    assert len(said) == 1
+    assert len(messages) == 1
 
 
 def gone(path: Callable[[Path], Path]) -> Callable[[Path], None]:
@@ -366,12 +366,12 @@ def test_another_ignored_value_may_be_beyond_a_byte(voc: Path) -> None:
 def test_pictures_passed_over_for_their_suffix_are_counted(
     voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(image_files, "print_log", lambda text, **_: said.append(text))
+    messages: list[str] = []
+    monkeypatch.setattr(image_files, "print_log", lambda text, **_: messages.append(text))
     for name in ("a.heic", "b.HEIC", "Thumbs.db", "notes.txt", ".hidden.heic"):
         (voc / "JPEGImages" / name).write_bytes(b"anything")
     train_set(voc)
-    (line,) = said
+    (line,) = messages
     assert "passed over 2 pictures for their suffix (2 .heic)" in line
 
 
@@ -387,8 +387,8 @@ def test_masks_with_capitals_in_their_suffix_or_beside_their_images_are_found(
 def test_masks_without_an_image_are_counted_where_no_list_says_which(
     voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(datasets, "print_log", lambda text, **_: said.append(text))
+    messages: list[str] = []
+    monkeypatch.setattr(datasets, "print_log", lambda text, **_: messages.append(text))
     image(voc).unlink()
     MaskFolder(str(voc))
-    assert [line for line in said if "1 masks have no image, first train_0.png" in line]
+    assert [line for line in messages if "1 masks have no image, first train_0.png" in line]
