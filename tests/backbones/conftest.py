@@ -8,7 +8,7 @@ from torch import nn
 
 
 def fill_every_tensor(module: nn.Module) -> nn.Module:
-    """Give each tensor its own values.
+    """Fill each tensor with its own values.
 
     Fresh networks hide mistakes: unit batch norms look alike, and a zero gamma silences its
     whole branch. Weights are divided by the root of their fan-in so that 152 layers neither

@@ -44,7 +44,7 @@ class Pretrained:
 
 @cache
 def pretrained(name: str, folder: Path) -> Pretrained:
-    """Make the file ``name`` of ``FILES``, ResNets 8 channels wide; once for all tests."""
+    """Write the file ``name`` of ``FILES``, ResNets 8 channels wide; once for all tests."""
     path, is_caffe = folder / f"{name}.safetensors", name == CAFFE
     settings = _settings("ResNetA-50" if is_caffe else name)
     with torch.device("meta"):  # without the time of drawing weights

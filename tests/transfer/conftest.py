@@ -19,7 +19,7 @@ MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]
 
 
 def filled(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Give each tensor its own values; fresh unit batch norms all look alike."""
+    """Fill each tensor with its own values; fresh unit batch norms all look alike."""
     rng = torch.Generator().manual_seed(seed)
     for tensor in module.state_dict().values():
         if tensor.is_floating_point():
@@ -32,14 +32,14 @@ def filled(module: nn.Module, seed: int = 0) -> nn.Module:
 
 @pytest.fixture(scope="session")
 def pretrained_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Give the backbone file of a network, its card beside it; made once, not to be changed."""
+    """Return a function to a network's backbone file with its card; shared, not to be changed."""
     folder = tmp_path_factory.mktemp("pretrained")
     return lambda name: pretrained(name, folder).path
 
 
 @pytest.fixture
 def small() -> Callable[..., nn.Module]:
-    """Build a filled network, 8 channels wide unless told otherwise."""
+    """Build a filled network, 8 channels wide by default."""
 
     def build(kind: str = "ResNetD", seed: int = 0, **kwargs: Any) -> nn.Module:
         settings = dict(type=kind, depth=50, stem_channels=8, base_channels=8) | kwargs

@@ -1,4 +1,4 @@
-"""How other libraries name a ResNet's tensors: built from their documentation, by our names."""
+"""Names of a ResNet's tensors in other libraries, built from ours by their documentation."""
 
 import re
 
@@ -15,8 +15,8 @@ STEM = {  # our number: mmpretrain's and timm's names
 
 
 def state(network: nn.Module) -> dict[str, Tensor]:
-    own = network.state_dict().items()
-    return {name: tensor for name, tensor in own if not name.endswith("num_batches_tracked")}
+    items = network.state_dict().items()
+    return {name: tensor for name, tensor in items if not name.endswith("num_batches_tracked")}
 
 
 def with_stem(ours: dict[str, Tensor], library: int) -> dict[str, Tensor]:

@@ -42,7 +42,7 @@ def has_resnet(cfg: Config) -> bool:
 
 
 def outcome(cfg: Config, choice: Path | str, known: dict[str, str] | None = None) -> str:
-    """Put the backbone in and build the whole network without memory; say what became of it.
+    """Put the backbone in and build the whole network without memory; return what became of it.
 
     Args:
         cfg: A stock config; changed.
@@ -80,7 +80,7 @@ def _reason(error: UserError) -> str:
 
 
 def _layers(node: Any) -> Any:
-    """Leave out of a model's config what changes no layer's input."""
+    """Return a model's config without what changes no layer's input."""
     if isinstance(node, Mapping):
         return {key: _layers(child) for key, child in node.items() if key not in NO_LAYERS}
     return [_layers(child) for child in node] if isinstance(node, list | tuple) else node

@@ -90,7 +90,7 @@ def with_classifier(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("change", "told", "mend"),
+    ("change", "message", "mend"),
     [
         (
             without_three,
@@ -122,13 +122,13 @@ def test_the_error_counts_names_and_says_the_likely_mend(
     small: Build,
     backbone_file: Write,
     change: Callable[[dict[str, Tensor]], dict[str, Tensor]],
-    told: str,
+    message: str,
     mend: str,
 ) -> None:
     target = small(seed=1)
     before = state(target)
     path = rewrite(backbone_file(), change)
-    with pytest.raises(BackboneMismatchError, match=told) as caught:
+    with pytest.raises(BackboneMismatchError, match=message) as caught:
         load_backbone(target, path)
     assert mend in caught.value.mend
     assert caught.value.where == str(path)
@@ -285,17 +285,17 @@ def test_in_a_whole_model_both_parts_are_counted_together(
 ) -> None:
     from bag_of_transfer.detection.shared_head import ResNetStage4
 
-    said: list[str] = []
+    messages: list[str] = []
     monkeypatch.setattr(
         "bag_of_transfer.transfer.backbone_file.print_log",
-        lambda text, logger=None: said.append(text),
+        lambda text, logger=None: messages.append(text),
     )
     backbone = small(seed=1, num_stages=3, out_indices=(2,))
     head = ResNetStage4("ResNetD", 50, base_channels=8)
     model = Detector(backbone, head, dict(type="BackboneFile", checkpoint=str(backbone_file())))
     model.init_weights()
     assert_same(state(backbone) | state(head), state(small()))
-    assert [line[:45] for line in said] == ["backbone and shared head: 275 of 275 tensors "]
+    assert [line[:45] for line in messages] == ["backbone and shared head: 275 of 275 tensors "]
 
 
 def test_a_mismatch_stops_init_weights(small: Build, backbone_file: Write) -> None:

@@ -194,7 +194,7 @@ def edit_model(checkpoint: dict[str, Any], edit: Callable[[dict[str, Any]], Any]
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (break_nan, "1 tensors hold NaN or infinity, first layer1.0.conv1.weight"),
         (break_model, "doesn't describe its network"),
@@ -210,13 +210,13 @@ def test_a_checkpoint_that_would_give_a_wrong_file_is_refused(
     small: Build,
     write_checkpoint: Write,
     harm: Callable[[dict[str, Any]], None],
-    said: str,
+    message: str,
 ) -> None:
     path = write_checkpoint(small(depth=18))
     checkpoint = torch.load(path)
     harm(checkpoint)
     torch.save(checkpoint, path)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         export_backbone(path, tmp_path / "out" / "a.safetensors")
     assert not (tmp_path / "out").exists()
 
@@ -241,7 +241,7 @@ def test_a_file_that_is_not_the_cards_is_called_damaged(backbone_file: Write, ba
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"schema": 2}, "schema is 2, not 1"),
         ({"depth": 77}, "depth is 77"),
@@ -253,12 +253,12 @@ def test_a_file_that_is_not_the_cards_is_called_damaged(backbone_file: Write, ba
     ],
 )
 def test_a_card_with_nonsense_is_refused(
-    backbone_file: Write, change: dict[str, Any], said: str
+    backbone_file: Write, change: dict[str, Any], message: str
 ) -> None:
     path = backbone_file(depth=18)
     card = path.with_suffix(".json")
     card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_card(path)
 
 

@@ -70,7 +70,7 @@ def patched(data: bytes, at: int, form: str, value: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (lambda data: patched(data, 0, "<Q", 0x113), "does not begin with 0x112"),
         (lambda data: patched(data, 16, "<Q", 2**60), "a list of"),
@@ -83,9 +83,9 @@ def patched(data: bytes, at: int, form: str, value: int) -> bytes:
         (lambda data: data + b"\0", "1 bytes behind the end"),
     ],
 )
-def test_what_the_format_does_not_allow_is_named(tmp_path: Path, harm, said: str) -> None:
+def test_what_the_format_does_not_allow_is_named(tmp_path: Path, harm, message: str) -> None:
     # 24 bytes of list, magic at 24, storage type 28, rank 32, four sizes 36, device 68, type 76
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_params(save(tmp_path, harm(written(ARRAYS))))
 
 

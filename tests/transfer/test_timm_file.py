@@ -44,7 +44,7 @@ def test_a_resnets_card_has_no_options(pretrained_file: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"depth": 50}, "depth is 50"),
         ({"base_channels": 64}, "base_channels is 64"),
@@ -56,27 +56,27 @@ def test_a_resnets_card_has_no_options(pretrained_file: Any) -> None:
     ],
 )
 def test_a_card_is_checked_by_its_type(
-    tmp_path: Path, pretrained_file: Any, change: dict[str, Any], said: str
+    tmp_path: Path, pretrained_file: Any, change: dict[str, Any], message: str
 ) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(pretrained_file(MOBILENET).read_bytes())
     fields = json.loads(card_path(pretrained_file(MOBILENET)).read_text()) | change
     kept = {key: value for key, value in fields.items() if value is not ...}
     card_path(path).write_text(json.dumps(kept))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_card(path)
 
 
 def test_a_checkpoint_whose_config_is_another_network_is_refused(tmp_path: Path) -> None:
     backbone = {"type": "TimmNetwork", "name": "mobilenetv1_100"}
     images = {"mean": [1.0] * 3, "std": [1.0] * 3}
-    for name, said in (("mobilenetv1_125", "do not fit"), ("mobilenet_v1", "mobilenet_v1")):
+    for name, message in (("mobilenetv1_125", "do not fit"), ("mobilenet_v1", "mobilenet_v1")):
         model = {"backbone": backbone | {"name": name}, "data_preprocessor": images}
         state = TimmNetwork("mobilenetv1_100").state_dict()
         tensors = {f"backbone.{key}": tensor for key, tensor in state.items()}
         meta = {"epoch": 1, "model_json": json.dumps(model)}
         torch.save({"meta": meta, "state_dict": tensors}, tmp_path / "a.pth")
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             export_backbone(tmp_path / "a.pth", tmp_path / "a.safetensors")
         assert not list(tmp_path.glob("a.s*"))
 
@@ -90,7 +90,7 @@ def test_other_libraries_layouts_are_refused(pretrained_file: Any, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("network", "said", "mend"),
+    ("network", "message", "mend"),
     [
         (lambda: TimmNetwork("mobilenetv1_125"), "do not fit", "another network of timm"),
         (lambda: ResNetB(18, base_channels=8), "do not fit", "the file is of a TimmNetwork"),
@@ -107,13 +107,13 @@ def test_other_libraries_layouts_are_refused(pretrained_file: Any, tmp_path: Pat
     ],
 )
 def test_another_network_loads_nothing(
-    pretrained_file: Any, network: Any, said: str, mend: str
+    pretrained_file: Any, network: Any, message: str, mend: str
 ) -> None:
     built = network()
     before = {key: tensor.clone() for key, tensor in built.state_dict().items()}
     with pytest.raises(BackboneMismatchError) as caught:
         load_backbone(built, pretrained_file(MOBILENET))
-    assert said in caught.value.what
+    assert message in caught.value.what
     assert mend in caught.value.mend
     assert all(torch.equal(before[key], tensor) for key, tensor in built.state_dict().items())
 

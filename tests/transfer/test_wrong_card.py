@@ -23,7 +23,7 @@ def change(path: Path, **fields: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "told"),
+    ("kind", "fields", "message"),
     [
         ("ResNetD", {"depth": 50}, "the card says depth 50, the file's tensors are of ResNet-D-18"),
         ("ResNetD", {"type": "ResNetB"}, "type ResNetB, the file's tensors are of ResNet-D-18"),
@@ -39,12 +39,12 @@ def change(path: Path, **fields: Any) -> Path:
     ],
 )
 def test_a_card_that_its_tensors_contradict_is_told_as_wrong(
-    backbone_file: Write, kind: str, fields: dict[str, Any], told: str
+    backbone_file: Write, kind: str, fields: dict[str, Any], message: str
 ) -> None:
     path = backbone_file(kind, depth=18)
     assert read_card(path).type == kind  # as it was written
     change(path, **fields)
-    with pytest.raises(UserError, match=told) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         read_card(path)
     assert str(caught.value).endswith("the card is wrong, export or convert the file again")
     assert str(path.with_suffix(".json")) in str(caught.value)
@@ -96,7 +96,7 @@ CASES = [(name, value) for name, values in WRONG.items() for value in values]
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Give the fields of a sound card."""
+    """Return the fields of a sound card."""
     path = pretrained("ResNetD-18", tmp_path_factory.mktemp("sound")).path
     fields: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
     return fields

@@ -75,7 +75,7 @@ def test_what_lies_behind_the_last_map_is_listed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let timm "download" weights of a formula."""
+    """Replace timm's download by weights of a formula."""
     build = timm.create_model
 
     def create_model(asked: str, pretrained: bool = False, **kwargs: Any) -> nn.Module:
@@ -123,7 +123,7 @@ def with_nan(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "change", "message"),
     [
         ("mobilenetv1_100", without("bn1.weight"), "1 tensors are missing.*first bn1.weight"),
         ("mobilenetv1_100", lambda state: state | {"x.y": torch.ones(1)}, "foreign.*x.y"),
@@ -135,10 +135,10 @@ def with_nan(state: dict[str, Tensor]) -> dict[str, Tensor]:
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_written(
-    tmp_path: Path, name: str, change: Any, said: str
+    tmp_path: Path, name: str, change: Any, message: str
 ) -> None:
     path = write(tmp_path, change(trained("mobilenetv1_100").state_dict()))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         convert_weights(path, tmp_path / "o.safetensors", timm_name=name)
     assert not list(tmp_path.glob("o.*"))
 

@@ -362,18 +362,18 @@ def test_a_whole_networks_weights_are_something_to_start_from() -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "name", "told"),
+    ("library", "name", "message"),
     [
         ("mmdet", FPN, "Pretrained torchvision://resnet50"),
         ("mmseg", "fcn_r50-d8.py", "open-mmlab://resnet50_v1c"),
     ],
 )
 def test_weights_that_the_config_names_are_left_and_told(
-    library: str, name: str, told: str
+    library: str, name: str, message: str
 ) -> None:
     cfg, before = upstream(library, name), upstream(library, name)
     (line,) = apply_backbone(cfg, None, set())
-    assert told in line
+    assert message in line
     assert cfg.to_dict() == before.to_dict()
 
 

@@ -227,7 +227,7 @@ def drop(name: str) -> Callable[[dict[str, Tensor]], None]:
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (drop("layer3.2.bn2.running_var"), r"1 of 275 tensors do not fit \(1 missing, layer3\.2"),
         (drop("conv1.0.weight"), "conv1 or layer1 is missing"),
@@ -253,12 +253,12 @@ def drop(name: str) -> Callable[[dict[str, Tensor]], None]:
     ],
 )
 def test_weights_that_are_not_whole_or_not_ours_are_refused(
-    tmp_path: Path, harm: Callable[[dict[str, Tensor]], Any], said: str
+    tmp_path: Path, harm: Callable[[dict[str, Tensor]], Any], message: str
 ) -> None:
     tensors = timm_small().state_dict()
     harm(tensors)
     path = save(tmp_path, dict(tensors))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         convert_weights(str(path), tmp_path / "out" / "o.safetensors")
     assert not (tmp_path / "out").exists()
 

@@ -106,7 +106,7 @@ def test_mmdets_own_config_keeps_its_defaults(pretrained_file: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("type", "ResNetD", "the backbone's card wants 'TimmNetwork'"),
         ("depth", 50, "it is a TimmNetwork mobilenetv1_100"),
@@ -118,14 +118,14 @@ def test_mmdets_own_config_keeps_its_defaults(pretrained_file: Any) -> None:
     ],
 )
 def test_the_users_word_against_the_card(
-    pretrained_file: Any, key: str, value: Any, said: str | None
+    pretrained_file: Any, key: str, value: Any, message: str | None
 ) -> None:
     cfg = config(FPN, **{key: value})
     explicit = {f"model.backbone.{key}"}
-    if said is None:
+    if message is None:
         apply_backbone(cfg, pretrained_file(MOBILENET), explicit)
     else:
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             apply_backbone(cfg, pretrained_file(MOBILENET), explicit)
 
 

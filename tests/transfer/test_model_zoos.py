@@ -26,7 +26,7 @@ def trained(network: nn.Module) -> nn.Module:
 
 @pytest.fixture(autouse=True)
 def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let both libraries "download" random weights; collects what was asked for."""
+    """Replace both libraries' downloads by random weights; collect the names asked for."""
     asked: list[str] = []
     build_timm, build_torchvision = timm.create_model, torchvision.models.get_model
 
@@ -143,7 +143,7 @@ def test_a_name_of_both_is_torchvisions_unless_timm_is_said(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("resnetaa50d", "all tensors fit, but stage 1 computes other features"),  # pools otherwise
         ("seresnet50", "tensors are left over"),
@@ -154,8 +154,8 @@ def test_a_name_of_both_is_torchvisions_unless_timm_is_said(
         ("resnetblur18", "timm has no weights for the model"),
     ],
 )
-def test_relatives_and_unknown_names_are_refused(tmp_path: Path, name: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_relatives_and_unknown_names_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         convert_weights(name, tmp_path / "o.safetensors")
     assert not list(tmp_path.iterdir())
 
@@ -168,7 +168,7 @@ def test_near_names_are_offered_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "layout", "said"),
+    ("name", "layout", "message"),
     [
         ("resnet50.IMAGENET1K_V9", "auto", r"model of torchvision.*resnet50\.IMAGENET1K_V2"),
         ("resnet50d", "torchvision", "model of torchvision.*there are resnet50"),
@@ -178,8 +178,10 @@ def test_near_names_are_offered_once(tmp_path: Path) -> None:
         ("resnet50d.safetensors", "auto", "no such file of weights"),
     ],
 )
-def test_other_names_that_lead_nowhere(tmp_path: Path, name: str, layout: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_other_names_that_lead_nowhere(
+    tmp_path: Path, name: str, layout: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
         convert_weights(name, tmp_path / "o.safetensors", layout)
 
 
@@ -202,8 +204,8 @@ def test_without_network_the_user_is_told_what_to_fetch(
         raise URLError("[Errno -2] Name or service not known")
 
     monkeypatch.setattr(module, function, no_network)
-    said = rf"cannot fetch the weights \(URLError .*elsewhere \({address}\).*--layout"
-    with pytest.raises(UserError, match=said):
+    message = rf"cannot fetch the weights \(URLError .*elsewhere \({address}\).*--layout"
+    with pytest.raises(UserError, match=message):
         convert_weights(name, tmp_path / "o.safetensors")
     assert not list(tmp_path.iterdir())
 
