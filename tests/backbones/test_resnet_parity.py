@@ -75,7 +75,9 @@ def test_each_variant_equals_mmseg(ours, theirs, extra, depth, filled):
     ],
 )
 def test_each_variant_equals_mmdet(ours, theirs, extra, depth, filled):
-    pytest.importorskip("detection")  # makes mmdet importable without compiled operators
+    pytest.importorskip(
+        "bag_of_transfer.detection"
+    )  # makes mmdet importable without compiled operators
     pytest.importorskip("mmdet.models")
     from mmdet.registry import MODELS as MMDET
 

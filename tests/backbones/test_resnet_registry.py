@@ -16,7 +16,9 @@ NAMES = ["ResNetA", "ResNetB", "ResNetC", "ResNetD"]
 @pytest.mark.parametrize("library", ["mmengine", "mmseg", "mmdet"])
 def test_name_means_our_class_in_every_registry(library, name):
     if library == "mmdet":
-        pytest.importorskip("detection")  # makes mmdet importable without compiled operators
+        pytest.importorskip(
+            "bag_of_transfer.detection"
+        )  # makes mmdet importable without compiled operators
     registry = pytest.importorskip(f"{library}.registry").MODELS
     network = registry.build(dict(type=name, depth=18, base_channels=8))
     assert type(network) is getattr(backbones, name)
@@ -27,7 +29,7 @@ def test_name_means_our_class_in_every_registry(library, name):
 @pytest.mark.parametrize("scope", ["mmengine", "mmseg", "mmdet"])
 def test_name_means_our_class_under_every_default_scope(scope):
     if scope == "mmdet":
-        pytest.importorskip("detection")
+        pytest.importorskip("bag_of_transfer.detection")
     pytest.importorskip(f"{scope}.registry")
     with DefaultScope.overwrite_default_scope(scope):
         network = MODELS.build(dict(type="ResNetD", depth=18, base_channels=8))

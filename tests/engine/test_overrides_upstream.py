@@ -18,7 +18,7 @@ UPSTREAM = {
 
 def upstream_config(package: str) -> Config:
     """Read a config that ships with mmdet or mmseg."""
-    importlib.import_module("detection")  # stands in for mmcv's compiled ops
+    importlib.import_module("bag_of_transfer.detection")  # stands in for mmcv's compiled ops
     folder = Path(importlib.import_module(package).__file__ or "").parent
     return Config.fromfile(folder / ".mim" / "configs" / UPSTREAM[package])
 

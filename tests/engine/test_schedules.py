@@ -181,7 +181,7 @@ def test_accumulated_gradients_leave_the_schedule_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scope", ["mmengine", "mmdet", "mmseg"])
 def test_the_warmups_are_found_from_every_task(scope: str) -> None:
     if scope == "mmdet":
-        import_module("detection")  # mmdet needs its stand-in for mmcv's operators
+        import_module("bag_of_transfer.detection")  # mmdet needs its stand-in for mmcv's operators
     import_module(f"{scope}.registry")
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR)
     with DefaultScope.overwrite_default_scope(scope):

@@ -32,7 +32,7 @@ SHORT = "train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=
 SMALL = "dict(type='Resize', scale=(64, 64), keep_ratio=True)"
 VOC = """
 _base_ = "mmdet::pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py"
-model = dict(roi_head=dict(bbox_head=dict(num_classes=3)))
+model = dict(roi_head=dict(bbox_head=dict(num_classes=3, fc_out_channels=32)))
 train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(
     times=1, dataset=dict(_delete_=True, type="VOCDataset", data_root={root!r},
         ann_file="ImageSets/Main/train.txt", data_prefix=dict(sub_data_root=""),
@@ -44,7 +44,7 @@ test_dataloader = val_dataloader
 """
 COCO = """
 _base_ = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
-model = dict(roi_head=dict(bbox_head=dict(num_classes=3)))
+model = dict(roi_head=dict(bbox_head=dict(num_classes=3, fc_out_channels=32)))
 data = dict(data_root={root!r}, ann_file="val.json", data_prefix=dict(img="JPEGImages/"),
     metainfo=dict(classes={names}))
 train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,
