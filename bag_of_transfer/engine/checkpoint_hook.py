@@ -6,7 +6,7 @@ every step.
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -117,9 +117,18 @@ class SafeCheckpointHook(CheckpointHook):
                 self._remove(old)
 
     def _best_paths(self) -> dict[str, str | None]:
-        if len(self.key_indicators) == 1:
-            return {"": self.best_ckpt_path}
-        return dict(self.best_ckpt_path_dict)
+        alone = len(self.key_indicators) == 1
+        known = {"": self.best_ckpt_path} if alone else self.best_ckpt_path_dict
+        return {key: self._in_own_folder(path) for key, path in known.items()}
+
+    def _in_own_folder(self, path: Any) -> str | None:
+        """Name a best file in this run's folder: it will be deleted.
+
+        A resumed checkpoint names it as it was then: in a folder that was copied since, or, in a
+        stranger's file, anywhere.
+        """
+        name = PurePath(str(path or "")).name
+        return self.file_backend.join_path(self.out_dir, name) if name not in ("", "..") else None
 
     def _set_best_paths(self, paths: dict[str, str | None]) -> None:
         if len(self.key_indicators) == 1:

@@ -19,6 +19,7 @@ from torch import nn
 
 from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.errors import RefusedError, UserError, without_colons
+from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.pickle_outline import read_outline, refusal
 from bag_of_transfer.engine.plain_records import STAND_INS
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer
@@ -41,6 +42,8 @@ __all__ = [
     "refuse_misfits",
     "state_dict_of",
 ]
+
+HUB = ("log_scalars", "runtime_info", "resumed_keys")  # parts of mmengine's message hub
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -157,14 +160,45 @@ def check_resumable(path: Path) -> dict[str, Any]:
         Its ``meta``: ``epoch`` and ``iter`` that were trained, and what else mmengine wrote.
 
     Raises:
-        UserError: As :func:`load_checkpoint`, or if the file holds weights alone.
+        UserError: As :func:`load_checkpoint`, or if the file holds weights alone, or a state that
+            mmengine cannot take up.
     """
     checkpoint = load_checkpoint(path)
     meta = meta_of(checkpoint)
     counts = (meta.get("epoch"), meta.get("iter", 0))
     if not all(isinstance(count, int) for count in counts) or "message_hub" not in checkpoint:
         raise UserError("weights alone, no state of a run", path, "give it as load_from instead")
+    damaged = _damaged_state(checkpoint)
+    if damaged:
+        mend = "resume from another checkpoint, or give it as load_from instead"
+        raise UserError(f"the state of the run is damaged ({damaged})", path, mend)
     return meta
+
+
+def _damaged_state(checkpoint: Mapping[str, Any]) -> str:
+    """Name a part that is no state of a run; empty where all are."""
+    hub = checkpoint["message_hub"]
+    if not isinstance(hub, Mapping) or not all(isinstance(hub.get(p), Mapping) for p in HUB):
+        return "message_hub"
+    kept = hub["runtime_info"].get("keep_ckpt_ids", [])
+    # The files of these numbers are deleted when there are too many of them.
+    if not isinstance(kept, list) or not all(is_whole(number) for number in kept):
+        return "keep_ckpt_ids"
+    return "" if _is_state_of_optimizers(checkpoint.get("optimizer", {})) else "optimizer"
+
+
+def _is_state_of_optimizers(state: Any) -> bool:
+    if not isinstance(state, Mapping):
+        return False
+    states = [state] if "param_groups" in state else state.values()  # several, by their names
+    return all(isinstance(one, Mapping) and _are_groups(one.get("param_groups")) for one in states)
+
+
+def _are_groups(groups: Any) -> bool:
+    return isinstance(groups, list) and all(
+        isinstance(group, Mapping) and not any(isinstance(v, Mapping) for v in group.values())
+        for group in groups
+    )
 
 
 def meta_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

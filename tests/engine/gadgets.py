@@ -4,15 +4,17 @@ The harm is a folder that would be made; nothing here does more than that.
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EXPRESSION", "GADGETS", "MADE", "PLACES", "executed", "put"]
+__all__ = ["EXPRESSION", "GADGETS", "MADE", "PLACES", "PROGRAM", "Pickled", "executed", "put"]
 
 MADE = "made_by_a_gadget"  # a folder in the working directory, were one of them executed
 POPEN = {"args": ["mkdir", MADE]}
 EVAL = f"__import__('os').mkdir('{MADE}')"
+PROGRAM = f"import os\nos.mkdir('{MADE}')\nmodel = dict()\n"
 
 # mmdet evaluates warp_mode; a text that is more than a word is dropped.
 EXPRESSION = {"type": "CameraMotionCompensation", "warp_mode": EVAL}
@@ -89,3 +91,10 @@ def put(model: dict[str, Any], place: str, gadget: str) -> dict[str, Any]:
 def executed(folder: Path) -> list[str]:
     """List what gadgets left in a working directory."""
     return [path.name for path in folder.rglob(MADE)]
+
+
+class Pickled:
+    """Runs a function when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (MADE,)

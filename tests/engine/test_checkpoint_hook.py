@@ -1,6 +1,7 @@
 import errno
 import itertools
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,30 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one_and_keeps_its_best(tmp_path
     # The first epoch stays the best: had the score been lost, epoch 3 would have replaced it.
     assert rest.message_hub.get_info("best_score") == 30.0
     assert [path.name for path in (tmp_path / "cut").glob("best_*")] == ["best_top1_epoch_1.pth"]
+
+
+@pytest.mark.parametrize("named", [None, "victim", "victim/..", "victim/mine.pth"])
+def test_a_resumed_run_removes_a_best_file_of_its_own_folder_alone(
+    tmp_path: Path, named: str | None
+) -> None:
+    """The checkpoint names the folder where it was written: copied since, or a stranger's."""
+    there, here, victim = tmp_path / "there", tmp_path / "here", tmp_path / "victim"
+    make_runner(there, epochs=2, scores=[10.0, 20.0]).train()
+    shutil.copytree(there, here)
+    victim.mkdir()
+    (victim / "mine.pth").write_text("mine")
+    if named:
+        run = torch.load(here / "epoch_2.pth", weights_only=True)
+        run["message_hub"]["runtime_info"]["best_ckpt"] = str(tmp_path / named)
+        torch.save(run, here / "epoch_2.pth")
+    rest = make_runner(here, epochs=3, scores=[30.0])
+    rest._resume, rest._load_from = True, str(here / "epoch_2.pth")
+    rest.train()
+    assert (victim / "mine.pth").read_text() == "mine"
+    assert [path.name for path in there.glob("best_*")] == ["best_top1_epoch_2.pth"]
+    left = {path.name for path in here.glob("best_*")}
+    assert left - {"best_top1_epoch_2.pth"} == {"best_top1_epoch_3.pth"}
+    assert named or "best_top1_epoch_2.pth" not in left
 
 
 def test_only_the_last_n_files_and_the_best_one_are_kept(tmp_path: Path) -> None:

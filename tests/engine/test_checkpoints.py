@@ -142,7 +142,8 @@ def test_weights_are_found_under_either_key_or_bare() -> None:
 
 
 def save_state(path: Path, epoch: int) -> None:
-    torch.save({"meta": {"epoch": epoch}, "message_hub": {}, "state_dict": {}}, path)
+    hub: dict[str, Any] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
+    torch.save({"meta": {"epoch": epoch}, "message_hub": hub, "state_dict": {}}, path)
 
 
 def three_epochs(work_dir: Path) -> None:
