@@ -32,12 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     cfg, explicit = load_config(args.config, TASKS, **cli.config_flags(args))
     lines = apply_backbone(cfg, args.backbone, explicit)
-    lines += training.prepare_training(cfg, args.amp)
+    prepared, train_set = training.prepare_training(cfg, args.amp)
     if args.backbone:
         check_fit(cfg.model)
     training.add_hooks(cfg, TrickAudit.__name__)
     training.train(
-        cfg, lines, resume_from=args.resume, tensorboard=args.tensorboard, dry_run=args.dry_run
+        cfg,
+        lines + prepared,
+        train_set,
+        resume_from=args.resume,
+        tensorboard=args.tensorboard,
+        dry_run=args.dry_run,
     )
     return 0
 

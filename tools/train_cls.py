@@ -22,10 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine.config_file import load_config
 
     cfg, _ = load_config(args.config, TASKS, **cli.config_flags(args))
-    lines = training.prepare_training(cfg, args.amp)
+    lines, train_set = training.prepare_training(cfg, args.amp)
     training.add_hooks(cfg, TrickAudit.__name__)
     training.train(
-        cfg, lines, resume_from=args.resume, tensorboard=args.tensorboard, dry_run=args.dry_run
+        cfg,
+        lines,
+        train_set,
+        resume_from=args.resume,
+        tensorboard=args.tensorboard,
+        dry_run=args.dry_run,
     )
     return 0
 

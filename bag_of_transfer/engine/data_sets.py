@@ -8,7 +8,9 @@ line says that it is not.
 """
 
 import contextlib
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ __all__ = [
     "build_dataset",
     "classes_of",
     "data_mistakes",
+    "leave_imports_uncollected",
     "look_at",
     "register_checks",
 ]
@@ -49,6 +52,16 @@ def register_checks(modules: Mapping[str, str]) -> None:
     _checks.update(modules)
 
 
+@cache
+def leave_imports_uncollected() -> None:
+    """Spare the collector of garbage what is imported; once in a process.
+
+    mmengine's data sets collect garbage when they are built: 0.3 to 0.5 s each time to walk over
+    the objects of torch, mmdet and mmsegmentation, which stay anyway.
+    """
+    gc.freeze()
+
+
 def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
     """Build a data set and look at it.
 
@@ -56,6 +69,7 @@ def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
         UserError: If its data is missing or contradicts itself.
     """
     init_default_scope(scope)
+    leave_imports_uncollected()
     with data_mistakes(dataset_cfg):
         dataset = DATASETS.build(dataset_cfg)
         if hasattr(dataset, "full_init"):

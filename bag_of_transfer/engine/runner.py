@@ -15,7 +15,7 @@ from torch import nn
 
 from bag_of_transfer.engine.bars import console_handlers
 from bag_of_transfer.engine.compiling import compile_backbone
-from bag_of_transfer.engine.data_sets import data_mistakes
+from bag_of_transfer.engine.data_sets import data_mistakes, leave_imports_uncollected
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.mistakes import building
 
@@ -54,11 +54,20 @@ def hush(logger: logging.Logger) -> None:
 class _Runner(Runner):
     """Tell in one line what cannot be built; loops, optimizer and schedule are built late."""
 
+    _train_dataloader: Any
+
     @staticmethod
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
         """Say in one line what is wrong with a split's data."""
+        leave_imports_uncollected()
         with data_mistakes(dataloader.get("dataset") if isinstance(dataloader, dict) else None):
             return Runner.build_dataloader(dataloader, *args, **kwargs)
+
+    def train_on(self, train_set: Any) -> None:
+        """Take a data set as it is; the config keeps its description."""
+        # mmengine copies the loader's config, but no function in it.
+        described = dict(type=lambda: train_set)
+        self._train_dataloader = dict(self._train_dataloader, dataset=described)
 
     def build_train_loop(self, loop: Any) -> Any:
         with building("train_cfg", self.cfg):
@@ -101,11 +110,15 @@ class _Runner(Runner):
             return super().wrap_model(model_wrapper_cfg, model)
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config, train_set: Any = None) -> Runner:
     """Build the Runner, its network in channels-last layout, its screen quiet.
 
     Channels-last is the layout in which convolutions are fastest on GPUs with tensor cores and
     on CPUs with bf16; values do not change.
+
+    Args:
+        cfg: Of the run.
+        train_set: The training data, if it is built already: annotations are read once.
 
     Raises:
         UserError: If a part of the config cannot be built from its arguments.
@@ -117,6 +130,8 @@ def build_runner(cfg: Config) -> Runner:
     with building("the config", cfg):
         runner = _Runner.from_cfg(cfg)
     cfg.log_level = runner.cfg.log_level = wanted
+    if train_set is not None:
+        runner.train_on(train_set)
     runner.dump_config()  # again: a run of the file in the work dir tells what this one tells
     if is_main_process():  # of the others mmengine shows errors only
         runner.logger.setLevel(wanted)

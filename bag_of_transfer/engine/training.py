@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
@@ -51,11 +52,14 @@ HOOKS = (
 WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 
 
-def prepare_training(cfg: Config, amp: str) -> list[str]:
-    """Give the config what every training run of ours has; return the lines that say so.
+def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
+    """Give the config what every training run of ours has.
 
     Changed in place: processes, threads, SyncBN, precision, lr, metrics, readers, hooks and the
     number of classes.
+
+    Returns:
+        The lines that say what was changed, and the training data, which :func:`train` takes.
 
     Raises:
         UserError: If a split is stated in part, or the training data cannot fill a batch, teach a
@@ -86,7 +90,7 @@ def prepare_training(cfg: Config, amp: str) -> list[str]:
     if stated is not None:  # None is mmengine's way to leave a hook out
         cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
     own_metrics.check_save_best(cfg)
-    return [line for line in lines if line]
+    return [line for line in lines if line], dataset
 
 
 def add_hooks(cfg: Config, *names: str) -> None:
@@ -99,6 +103,7 @@ def add_hooks(cfg: Config, *names: str) -> None:
 def train(
     cfg: Config,
     lines: list[str],
+    train_set: Any = None,
     *,
     resume_from: str | None = None,
     tensorboard: bool = False,
@@ -109,6 +114,7 @@ def train(
     Args:
         cfg: From :func:`prepare_training`.
         lines: What was changed in it, for the log.
+        train_set: The training data, if it is built already.
         resume_from: See :func:`resume`.
         tensorboard: Write events for TensorBoard, too.
         dry_run: Only print what would be trained, and how long.
@@ -129,7 +135,7 @@ def train(
         add_hooks(cfg, DryRun.__name__)
     first_step = FirstStep()
     with nothing_left_behind(Path(cfg.work_dir), first_step):
-        runner = build_runner(cfg)
+        runner = build_runner(cfg, train_set)
         if cfg.get("load_from"):
             lines = lines + _check_start(runner, str(cfg.load_from), whole=cfg.get("resume", False))
         for line in lines:

@@ -54,7 +54,7 @@ def go(
     lr: float = 0.1,
     hooks: tuple[Hook, ...] = (),
 ) -> None:
-    def build(cfg: Config) -> Runner:
+    def build(cfg: Config, train_set: Any) -> Runner:
         data = [{"inputs": torch.zeros(1)} for _ in range(3)]
         model = Line(error)
         model.fails_at = fails_at
