@@ -18,6 +18,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument("work_dirs", type=Path, nargs="+", metavar="WORK_DIR")
     parser.add_argument("--out", type=Path, help="folder of the figures [plots/ in the first run]")
+    parser.add_argument(
+        "--run-configs",
+        action="store_true",
+        help="run the work dirs' configs, which may name modules of your own; not a stranger's",
+    )
     args = parser.parse_args(argv)
 
     import backbones  # noqa: F401  registers ResNetA..D
@@ -34,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if checkpoint is None:
             print(f"{run}: no checkpoint, left out of logit_gap")
             continue
-        model, loader = finished_run.trained_network(run, checkpoint)
+        model, loader = finished_run.trained_network(run, checkpoint, args.run_configs)
         gaps[label] = trick_plots.logit_gaps(model, loader)
         eps[label] = finished_run.paper_eps(run, model.num_classes)
         num_classes.add(model.num_classes)

@@ -4,9 +4,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    FUNCTIONS,
+    MODELS,
+    TRANSFORMS,
+    init_default_scope,
+)
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
@@ -14,11 +20,23 @@ from bag_of_transfer.classification.classifier import ImageClassifier
 from bag_of_transfer.classification.settings import TRICKS
 from bag_of_transfer.engine import run_files
 from bag_of_transfer.engine.checkpoints import load_checkpoint, state_dict_of
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config_nodes import dicts_with
+from bag_of_transfer.engine.described import admit
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.mistakes import building
+from bag_of_transfer.engine.plain_config import read_plain_config
+from bag_of_transfer.engine.sized_build import build_described
 
 __all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
 
 MEND = "give the work dir of a train_cls.py run"
+TRUST = f"{MEND}; --run-configs runs it with modules of your own: not a stranger's"
+# Modules of types that only read images.  mmengine's own datasets unpickle annotations.
+HARMLESS = (
+    *(f"{__package__}.", "torchvision.transforms."),
+    *("mmengine.dataset.sampler", "mmengine.dataset.utils"),
+)
 
 
 def labels_of(work_dirs: list[Path]) -> list[str]:
@@ -65,28 +83,59 @@ def paper_eps(work_dir: Path, num_classes: int) -> float:
     return eps * (num_classes - 1) / num_classes if form == "uniform" else eps
 
 
-def trained_network(work_dir: Path, checkpoint: Path) -> tuple[ImageClassifier, DataLoader]:
+def trained_network(
+    work_dir: Path, checkpoint: Path, run_config: bool = False
+) -> tuple[ImageClassifier, DataLoader]:
     """Rebuild the classifier with its trained weights, and the loader of its validation set.
+
+    Args:
+        work_dir: The run's.
+        checkpoint: Of the run.
+        run_config: Run ``resolved_config.py`` and build whatever it names, modules of the user's
+            own too.  Without it the file is data, and names types of this toolkit alone.
 
     Raises:
         UserError: If the run's config or a tensor is missing, or the run did not train a
-            classifier or had no validation split.
+            classifier or had no validation split, or needs ``run_config``.
     """
     path = work_dir / run_files.RESOLVED_CONFIG
     if not path.is_file():
         raise UserError("no resolved_config.py", work_dir, MEND)
-    cfg = Config.fromfile(path)
-    init_default_scope(cfg.get("default_scope", "mmengine"))
-    if cfg.model.get("type") != "ImageClassifier":
+    cfg = read_config(path) if run_config else read_plain_config(path, TRUST)
+    if not isinstance(cfg.get("model"), dict) or cfg.model.get("type") != "ImageClassifier":
         raise UserError("no classifier", path, MEND)
     if cfg.get("val_dataloader") is None:
         mend = "give a run that had one: figure 4 shows the logits of its images"
         raise UserError("the run had no validation split", path, mend)
+    init_default_scope("mmengine")
     cfg.model.update(dict.fromkeys(TRICKS))  # they only matter in training; a teacher may be gone
-    model = MODELS.build(cfg.model)
+    state = state_dict_of(load_checkpoint(checkpoint), checkpoint)
+    if run_config:
+        model = MODELS.build(cfg.model)
+    else:
+        _check_types(cfg.val_dataloader, path)
+        model = build_described(admit(cfg.model, path), state, path)
     try:
-        model.load_state_dict(state_dict_of(load_checkpoint(checkpoint), checkpoint))
+        model.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise UserError(f"the weights do not fit: {first}", checkpoint, "train again") from error
-    return model.to(get_device()), Runner.build_dataloader(cfg.val_dataloader, seed=0)
+    with building("val_dataloader", cfg):
+        loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
+    return model.to(get_device()), loader
+
+
+def _check_types(loader: Any, path: Path) -> None:
+    """Refuse types that are not known to be harmless: mmengine imports and calls any other."""
+    if not isinstance(loader, dict) or not isinstance(loader.get("dataset"), dict):
+        raise UserError("no dataset", f"{path} (val_dataloader)", MEND)
+    for place, part in dicts_with("type", loader, "val_dataloader"):
+        kind = part["type"]
+        is_known = isinstance(kind, str) and any(
+            registry.module_dict[kind].__module__.startswith(HARMLESS)
+            for registry in (DATASETS, TRANSFORMS, DATA_SAMPLERS, FUNCTIONS)
+            if kind in registry.module_dict
+        )
+        if not is_known or "_scope_" in part:
+            named = without_colons(str(kind)[:60])
+            raise UserError(f"{named!r} is no type of this toolkit", f"{path} ({place})", TRUST)

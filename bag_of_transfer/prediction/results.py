@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bag_of_transfer.engine.image_reader import read_image
+from bag_of_transfer.engine.image_reader import FORMATS, read_image
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.colours import class_colours
 
@@ -39,7 +39,7 @@ class Result:
         """Read the image again, in RGB, as the network saw it before any resizing."""
         if self.upright:
             return read_image(self.path)
-        with Image.open(self.path) as image:
+        with Image.open(self.path, formats=FORMATS) as image:
             return image.convert("RGB")
 
     @abstractmethod

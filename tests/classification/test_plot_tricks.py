@@ -234,6 +234,18 @@ def test_the_figures_go_into_the_first_run_by_default(tmp_path: Path, images: Pa
     assert len(os.listdir(tmp_path / "run" / "plots")) == 4
 
 
+def test_a_config_with_more_than_values_is_run_where_the_user_says_so(
+    tmp_path: Path, images: Path
+) -> None:
+    write_run(tmp_path / "run", images, seed=1)
+    with (tmp_path / "run/resolved_config.py").open("a") as config:
+        config.write("\nval_dataloader['batch_size'] = len('ab')\n")
+    argv = [str(tmp_path / "run")]
+    with pytest.raises(UserError, match=r"no value to a name.*--run-configs runs it"):
+        plot_tricks.main(argv)
+    assert plot_tricks.main([*argv, "--run-configs"]) == 0
+
+
 def test_the_help_ends_in_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as done:
         plot_tricks.main(["-h"])

@@ -11,9 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from bag_of_transfer.ladder.folder import PICTURES, PRETRAINING, TRUTH
+from bag_of_transfer.ladder.picture_file import read_picture
 from bag_of_transfer.ladder.report.cell_files import (
     changed_settings,
     read_card,
@@ -177,14 +176,12 @@ def _row(
 def data_uri(path: Path) -> str | None:
     """Scale a picture down to ``PICTURE_PX`` and give it as a JPEG data URI.
 
-    None for a picture that is missing or damaged.
+    None for a picture that cannot be read.
     """
-    try:
-        with Image.open(path) as picture:
-            small = picture.convert("RGB")
-            small.thumbnail((PICTURE_PX, PICTURE_PX))
-    except (OSError, ValueError, Image.DecompressionBombError):
+    small = read_picture(path)
+    if small is None:
         return None
+    small.thumbnail((PICTURE_PX, PICTURE_PX))
     data = io.BytesIO()
     small.save(data, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()

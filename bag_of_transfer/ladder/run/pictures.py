@@ -14,6 +14,7 @@ from bag_of_transfer.engine.image_reader import read_image
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.mask_reader import read_mask
 from bag_of_transfer.ladder.folder import PICTURES, PREDICTIONS, TRUTH
+from bag_of_transfer.ladder.picture_file import read_picture
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.fingerprint import resolved
 from bag_of_transfer.ladder.run.status import is_done
@@ -76,10 +77,11 @@ def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
         named = [("ground truth", of_task[0].root / TRUTH / task)]
         named += [(cell.rung.label, cell.folder / PICTURES) for cell in of_task]
         for name in sorted({path.name for _, own in named[1:] for path in own.glob("*.png")}):
-            there = [(label, own / name) for label, own in named if (own / name).is_file()]
-            path = folder / f"{task}_{name}"
-            _save(_side_by_side([(label, Image.open(file)) for label, file in there]), path)
-            drawn.append(path)
+            read = [(label, read_picture(own / name)) for label, own in named]
+            panels = [(label, picture) for label, picture in read if picture is not None]
+            if panels:
+                drawn.append(folder / f"{task}_{name}")
+                _save(_side_by_side(panels), drawn[-1])
     return drawn
 
 
