@@ -1,4 +1,4 @@
-"""What happens in the process of one cell: its commands, one after another."""
+"""The process of one cell: it runs the cell's commands, one after another."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ from bag_of_transfer.ladder.run.tool_process import (
 __all__ = ["run_cell"]
 
 TRAINED = ("img_per_s", "minutes_per_epoch", "seconds")
-STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # cut off, which is no failure
+STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # cut off: not a failure
 
 
 class _FailedError(Exception):
@@ -51,10 +51,10 @@ def run_cell(
     gpu: str | None,
     to_file: bool,
 ) -> None:
-    """Run a cell's commands and write its record; ends the process with the exit code.
+    """Run a cell's commands and write its record; end the process with the exit code.
 
-    Each command runs the same tool as a user would, in a process of its own: nothing that it
-    leaves behind reaches the next.
+    Each command runs a tool as a user would, in a process of its own, so that nothing in memory
+    reaches the next command.
 
     Args:
         cell: The cell.
@@ -63,7 +63,7 @@ def run_cell(
         num_pictures: So many test images are drawn with what was predicted.
         cores: The cores that it may use.
         gpu: The only GPU that it sees; None: all.
-        to_file: Write what the commands say to ``log.txt`` in the cell's folder.
+        to_file: Write the commands' output to ``log.txt`` in the cell's folder.
     """
     die_with_parent()
     # Ctrl-C reaches the command, too, which then ends with 130.
@@ -76,7 +76,7 @@ def run_cell(
         status.clear(cell)
     cell.folder.mkdir(parents=True, exist_ok=True)
     if to_file:
-        _say_to(cell.folder / LOG)
+        _redirect_to(cell.folder / LOG)
     started = time.perf_counter()
     code, reason, train = _make(cell, selection, resume, num_pictures)
     seconds = time.perf_counter() - started
@@ -94,10 +94,10 @@ def run_cell(
 def _make(
     cell: Cell, selection: Selection, resume: bool, num_pictures: int
 ) -> tuple[int, str, dict[str, Any]]:
-    """Do what a cell consists of; return exit code, the reason of a failure, speeds."""
+    """Make a cell; return the exit code, the reason of a failure, and the training's speeds."""
     train: dict[str, Any] = {}
     try:
-        if starts_anew():  # the tools read the code as it lies there now
+        if starts_anew():  # the tools read the code as it is now
             forget_code()
         status.begin(cell, selection, resume)
         for number, command in enumerate(commands(cell, selection, resume)):
@@ -117,31 +117,31 @@ def _make(
         known = mistake_in(error) or as_user_error(error)
         if known is None:
             traceback.print_exc()
-        told = str(known or f"{type(error).__name__}: {error}")
-        print(f"{ERROR}{told}", file=sys.stderr, flush=True)
-        return known.exit_code if known else 1, told, train
+        reason = str(known or f"{type(error).__name__}: {error}")
+        print(f"{ERROR}{reason}", file=sys.stderr, flush=True)
+        return known.exit_code if known else 1, reason, train
     return 0, "", train
 
 
-def _say_to(path: Path) -> None:
+def _redirect_to(path: Path) -> None:
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.stdout, sys.stderr = stream(log, 1), stream(log, 2)
 
 
 def _written(cell: Cell) -> int | None:
-    """When the metrics were written, in ns; None where there are none."""
+    """Return when the metrics were written, in ns; None where there are none."""
     path = cell.folder / METRICS
     return path.stat().st_mtime_ns if path.is_file() else None
 
 
 def _rates(cell: Cell) -> dict[str, Any]:
-    """What the first command, the training, says of its speed; the test overwrites the file."""
+    """Return the training's speed, before the test overwrites the file."""
     record = read_metrics(cell.folder, "run the cell again")
     return {name: record.get(name) for name in TRAINED}
 
 
 def _adopt(source: Path, folder: Path) -> None:
-    """Put a backbone file and its card into the ladder, so that it stays as it was."""
+    """Copy a backbone file and its card into the ladder: the original may change later."""
     shutil.copyfile(source, folder / BACKBONE)
     shutil.copyfile(source.with_suffix(".json"), folder / CARD)
 
@@ -154,11 +154,11 @@ def with_best(command: Command) -> Command:
 
 
 def _best(folder: Path) -> Path:
-    found = sorted(folder.glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
-    if not found:
+    paths = sorted(folder.glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
+    if not paths:
         raise UserError(
             "no checkpoint was picked on val",
             folder,
             "set save_best in the task's config, or selection=\"last\" in the ladder's",
         )
-    return found[-1]
+    return paths[-1]

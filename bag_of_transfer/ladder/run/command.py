@@ -1,4 +1,4 @@
-"""One call of ``tools/ladder.py``: look, say what will be done, do it, summarise."""
+"""One call of ``tools/ladder.py``: look, print what will be done, do it, summarise."""
 
 import shutil
 import sys
@@ -56,7 +56,7 @@ def climb(call: LadderCall) -> int:
     others = [] if call.cell else _of_other_seeds(ladder, cells, root)
     if call.dry_run:
         before = status.with_weights(cells, _survey(cells, others, ladder.selection))
-        _say(cells, before, call.jobs or 1)
+        _print_plan(cells, before, call.jobs or 1)
         return 0
     with ExitStack() as entered:
         shared = call.cell is not None
@@ -98,7 +98,7 @@ def _check(call: LadderCall) -> None:
 
 
 def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[Cell]:
-    """List the cells of seeds that stay in the tables though this call does not run them."""
+    """Return the cells of seeds that stay in the tables though this call does not run them."""
     seeds, known = tuple(other_seeds(ladder, root)), {cell.key for cell in cells}
     return [cell for cell in plan(replace(ladder, seeds=seeds), root) if cell.key not in known]
 
@@ -106,7 +106,7 @@ def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[C
 def _survey(
     cells: Sequence[Cell], others: Sequence[Cell], selection: Selection
 ) -> dict[str, status.Status]:
-    """Tell how far every cell is; look at the splits of the tasks that are still to be run."""
+    """Return how far every cell is; check the splits of the tasks that are still to be run."""
     before = status.survey([*cells, *others], selection)
     to_run = [cell for cell in cells if before[cell.key].word != status.DONE]
     check_splits(dict.fromkeys(cell.task for cell in to_run if cell.task))
@@ -114,22 +114,22 @@ def _survey(
 
 
 def _with_needs(cells: Sequence[Cell], key: str) -> list[Cell]:
-    """Keep a cell and, before it, what it was made from: other cells may be at work meanwhile."""
+    """Return a cell, behind the cells that it needs: others may be at work meanwhile."""
     by_key = {cell.key: cell for cell in cells}
     if key not in by_key:
         keys = ", ".join(by_key)
         raise UserError("the ladder has no such cell", f"--cell {key}", f"it has {keys}")
     kept = [key]
-    for one in kept:  # grows
-        kept += [need for need in by_key[one].needs if need not in kept]
+    for needed in kept:  # grows
+        kept += [need for need in by_key[needed].needs if need not in kept]
     return [cell for cell in cells if cell.key in kept]
 
 
 def _alone(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[Cell]:
     *_, cell = cells
-    open_ones = [need for need in cell.needs if before[need].word != status.DONE]
-    if open_ones and before[cell.key].word != status.DONE:
-        raise UserError(f"it needs {open_ones[0]}", f"--cell {cell.key}", "run that one first")
+    unfinished = [need for need in cell.needs if before[need].word != status.DONE]
+    if unfinished and before[cell.key].word != status.DONE:
+        raise UserError(f"it needs {unfinished[0]}", f"--cell {cell.key}", "run that one first")
     return [cell]
 
 
@@ -149,7 +149,7 @@ def _write_script(
 
 
 def _of_a_cell(call: LadderCall) -> list[str]:
-    """Words for Python that run a cell elsewhere, up to ``--cell``."""
+    """Return arguments of Python that run a cell elsewhere, up to ``--cell``."""
     seeds = ["--seeds", *map(str, call.seeds)] if call.seeds else []
     return [str(TOOL), str(call.config), "--work-dir", str(call.root), *seeds]
 
@@ -183,7 +183,7 @@ def _decide(
     others: Sequence[Cell],
     before: Mapping[str, status.Status],
 ) -> dict[str, status.Status]:
-    """Say what will be done; put changed cells aside or keep them, as the flags say.
+    """Print what will be done; put changed cells aside or keep them, as the call says.
 
     Returns:
         How far ``cells`` are now, and what they need.
@@ -211,22 +211,22 @@ def _decide(
     decided = status.with_weights(cells, decided)
     for cell in cells:
         if decided[cell.key].weights_gone:
-            _make_again(cell, [one for one in cells if decided[one.key].word == status.DONE])
-    _say_first({cell.key: decided[cell.key] for cell in cells})
+            _make_again(cell, [other for other in cells if decided[other.key].word == status.DONE])
+    _print_progress({cell.key: decided[cell.key] for cell in cells})
     return decided
 
 
 def _make_again(cell: Cell, done: Sequence[Cell]) -> None:
-    users = [one for one in done if cell.key in one.needs]
-    for one in users:
-        status.part(one, cell.key)
+    users = [user for user in done if cell.key in user.needs]
+    for user in users:
+        status.part(user, cell.key)
     status.put_aside(cell)
-    kept = f"; with a footnote stay {', '.join(one.key for one in users)}" if users else ""
+    kept = f"; with a footnote stay {', '.join(user.key for user in users)}" if users else ""
     print(f"{cell.key} is made again, its weights are not here{kept}", flush=True)
 
 
-def _say_first(before: Mapping[str, status.Status]) -> None:
-    """Say how far the cells are and what becomes of those that were begun."""
+def _print_progress(before: Mapping[str, status.Status]) -> None:
+    """Print how far the cells are and what happens to those that were begun."""
     for key, now in before.items():
         if now.word in (status.FAILED, status.CUT_OFF):
             how = "goes on from its last checkpoint" if now.goes_on else "begins anew"
@@ -240,7 +240,7 @@ def _counts(before: Mapping[str, status.Status]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
-def _say(cells: Sequence[Cell], before: Mapping[str, status.Status], jobs: int) -> None:
+def _print_plan(cells: Sequence[Cell], before: Mapping[str, status.Status], jobs: int) -> None:
     estimates = estimate_cells(cells, before)
     for cell in cells:
         now = before[cell.key]

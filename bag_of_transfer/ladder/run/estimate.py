@@ -28,7 +28,7 @@ BYTES_PER_PARAMETER = 4 * 2 * 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one cell; ``measured`` says that its like was run, not only timed for a few batches."""
+    """Time and disk of one cell; ``measured``: a cell like it was run, not only timed."""
 
     seconds: float
     num_bytes: float
@@ -45,7 +45,8 @@ def estimate_cells(
         before: How far each is.
 
     Returns:
-        By key; for a cell whose config can't be timed (its data is missing, say) the reason.
+        Estimates by key; for a cell that cannot be timed (its data is missing, for instance) the
+        reason.
     """
     known: dict[Any, list[Estimate]] = {}
     for cell in cells:
@@ -73,15 +74,15 @@ def estimate_cells(
 
 
 def describe_estimates(estimates: Mapping[str, Estimate | str], jobs: int) -> str:
-    """Say in one line how long the cells will take in all."""
-    known = [one for one in estimates.values() if isinstance(one, Estimate)]
+    """Return one line on how long all the cells will take."""
+    known = [each for each in estimates.values() if isinstance(each, Estimate)]
     without = len(estimates) - len(known)
     left_out = f"; {without} cells could not be timed" if without else ""
     if not known:
         return f"time and disk unknown{left_out}"
-    minutes = sum(one.seconds for one in known) / 60 / jobs
-    gigabytes = sum(one.num_bytes for one in known) / 1e9
-    how = "from cells run here" if all(one.measured for one in known) else "estimated"
+    minutes = sum(each.seconds for each in known) / 60 / jobs
+    gigabytes = sum(each.num_bytes for each in known) / 1e9
+    how = "from cells run here" if all(each.measured for each in known) else "estimated"
     return f"about {minutes:.0f} min ({how}) and {gigabytes:.1f} GB{left_out}"
 
 
@@ -94,13 +95,13 @@ def _from_record(cell: Cell) -> Estimate:
     size = sum(path.stat().st_size for path in cell.folder.rglob("*") if path.is_file())
     seconds = float(record["seconds"])
     training = float(record.get("train", {}).get("seconds") or 0.0)
-    # Of a cell that was cut off, the record counts the last piece alone, the training all.
+    # For a cell that was cut off, "seconds" counts its last part, "train" all of the training.
     return Estimate(seconds + (training if training > seconds else 0.0), size, measured=True)
 
 
 def _typical(estimates: Sequence[Estimate]) -> Estimate:
-    seconds = median(one.seconds for one in estimates)  # one may have run beside other work
-    return Estimate(seconds, max(one.num_bytes for one in estimates), measured=True)
+    seconds = median(each.seconds for each in estimates)  # one may have run beside other work
+    return Estimate(seconds, max(each.num_bytes for each in estimates), measured=True)
 
 
 def _from_timing(timing: Mapping[str, Any], teacher_s: float) -> Estimate:
@@ -111,16 +112,16 @@ def _from_timing(timing: Mapping[str, Any], teacher_s: float) -> Estimate:
 
 
 def _teacher(cell: Cell, cells: Sequence[Cell], timed: Mapping[Any, Any]) -> float:
-    """Seconds that the teacher's forward pass adds to an iteration."""
+    """Return the seconds that the teacher's forward pass adds to an iteration."""
     if cell.task is not None or not cell.needs:
         return 0.0
-    teacher = next(one for one in cells if one.key == cell.needs[0])
+    teacher = next(other for other in cells if other.key == cell.needs[0])
     timing = timed.get(_like(teacher))
     return FORWARD * timing["seconds_per_iteration"] if isinstance(timing, dict) else 0.0
 
 
 def _time(cell: Cell) -> dict[str, Any] | str:
-    """Time a few iterations; the reason if that fails."""
+    """Time a few iterations; return the reason if that fails."""
     work_dir = cell.root / ".estimates" / cell.key
     tool = "tools/train.py" if cell.task else "tools/train_cls.py"
     command = [tool, str(cell.config), "--dry-run", "--work-dir", str(work_dir)]

@@ -1,4 +1,4 @@
-"""Finished cells travel without weights, so that several machines can share one ladder."""
+"""Pack and unpack finished cells, without weights: several machines can share one ladder."""
 
 import shutil
 import tarfile
@@ -16,7 +16,7 @@ __all__ = ["export_cells", "import_cells"]
 
 WEIGHTS = {".pth", ".safetensors"}
 LEFT_OUT = {".dry_run", PREDICTIONS}
-# Python 3.10 knows it from 3.10.12 on; members are checked anyway.
+# Python 3.10 has this filter from 3.10.12 on; members are checked in any case.
 SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
 
@@ -25,10 +25,10 @@ def export_cells(root: Path, out: Path) -> list[str]:
 
     Args:
         root: The ladder's folder.
-        out: A ``.tar.gz`` file; it is whole or not there.
+        out: A ``.tar.gz`` file; it is written whole or not at all.
 
     Returns:
-        Keys of the cells.
+        The cells' keys.
 
     Raises:
         UserError: If there is no finished cell.
@@ -63,14 +63,14 @@ def _files(root: Path, keys: list[str]) -> list[Path]:
 def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
     """Unpack what another machine finished; a cell that is finished here stays as it is.
 
-    The plan comes along where there is none yet; where there is one, it gets the other's seeds.
+    The other's plan is taken where there is none yet; else its seeds are added to this plan.
 
     Args:
         root: The ladder's folder.
-        file: Of :func:`export_cells`.
+        file: An archive of :func:`export_cells`.
 
     Returns:
-        Keys of the cells that came in, and of those that were here.
+        Keys of the cells that were unpacked, and of those that were here already.
 
     Raises:
         UserError: If the file is missing, damaged, holds anything but a ladder's cells, or cells

@@ -66,7 +66,7 @@ def fingerprint(cell: Cell, selection: Selection) -> dict[str, str | None]:
 
 
 def resolved(cell: Cell) -> Config | None:
-    """The config that a cell trains, overrides applied; None where nothing is trained."""
+    """Return the config that a cell trains, with overrides; None where nothing is trained."""
     if cell.config is None:
         return None
     cfg = read_config(cell.config)
@@ -76,7 +76,7 @@ def resolved(cell: Cell) -> Config | None:
 
 
 def named_modules(cfg: Config) -> list[str]:
-    """List the modules that a config imports, with those of the metrics that judge it."""
+    """Return the modules that a config imports, and those of the metrics that judge it."""
     judged = copy.deepcopy(cfg)
     judge_in_percent(judged)
     stated = (judged.get("custom_imports") or {}).get("imports") or []
@@ -87,18 +87,18 @@ def named_modules(cfg: Config) -> list[str]:
 
 
 def config_digest(cell: Cell, selection: Selection) -> str:
-    """Hash the resolved config, the seed and how the cell starts; places on the disk left out."""
-    said = {
+    """Hash the resolved config, the seed and how the cell starts, without paths of this machine."""
+    content = {
         "config": _resolved_anywhere(cell),
         "seed": cell.seed,
         "scratch": not cell.needs and cell.task is not None,
         "selection": selection_of(cell.task, selection),
     }
-    return _digest(json.dumps(said, sort_keys=True, default=str).encode())
+    return _digest(json.dumps(content, sort_keys=True, default=str).encode())
 
 
 def _resolved_anywhere(cell: Cell) -> Any:
-    """What is trained, copied or converted, wherever data, ladder and files lie."""
+    """Return what is trained, copied or converted, wherever data, ladder and files lie."""
     if cell.config is None:
         return cell.rung.source if cell.rung.kind == "model" else cell.rung.kind
     # A student's config names its teacher's checkpoint, which lies in the ladder's folder.
@@ -127,7 +127,7 @@ def _data_root(folder: str) -> Iterator[None]:
 
 
 def data_places(cfg: Config) -> list[Path]:
-    """Find the folders, and the files outside of them, that a config's loaders read."""
+    """Return the folders, and the files outside of them, that a config's loaders read."""
     found: dict[Path, None] = {}
     for loader in LOADERS:
         for place in _places((cfg.get(loader) or {}).get("dataset")):
@@ -151,7 +151,7 @@ def _places(node: Any) -> Iterator[Path]:
 
 
 def _texts(stated: Any) -> list[str]:
-    """What one key names: a path, a dict or a list of them; "" is none."""
+    """Return the paths of one key, which holds a path, a dict or a list of them; "" is none."""
     values = stated.values() if isinstance(stated, dict) else stated
     several = [values] if isinstance(values, str) else list(values or ())
     return [text for text in several if isinstance(text, str) and text]
@@ -162,18 +162,19 @@ def data_digest(place: Path) -> str:
     """Hash names and sizes of all files below a folder, and the content of annotations.
 
     Args:
-        place: The folder; a file counts as one that holds only itself; nothing is there: no files.
+        place: The folder.  A file counts as a folder of that file alone, a missing one as empty.
     """
     lines = []
     for path in [place] if place.is_file() else sorted(_files(place)):
         if path.is_file():
-            said = _digest(path.read_bytes()) if path.suffix in ANNOTATIONS else path.stat().st_size
-            lines.append(f"{path.relative_to(place).as_posix()} {said}")
+            size = path.stat().st_size
+            content = _digest(path.read_bytes()) if path.suffix in ANNOTATIONS else size
+            lines.append(f"{path.relative_to(place).as_posix()} {content}")
     return _digest("\n".join(lines).encode())
 
 
 def _files(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """What lies below a folder, also behind links; a link to a folder above it ends there."""
+    """Yield the files below a folder, also behind links, except links to a folder above."""
     own = os.path.realpath(folder)
     if own in above:
         return

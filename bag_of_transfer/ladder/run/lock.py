@@ -15,17 +15,18 @@ __all__ = ["locked"]
 
 @contextmanager
 def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
-    """Keep a second ladder out of a folder; processes made inside hold the lock, too.
+    """Keep a second ladder out of a folder; processes that are started inside hold the lock, too.
 
     Args:
         path: The lock's file; it stays.
-        shared: Let others in that ask for a shared lock, as the tasks of a SLURM array do.
+        shared: Let others in that ask for a shared lock, too, as the tasks of a SLURM array do.
 
     Yields:
         A function that turns the lock into a shared one.
 
     Raises:
-        RefusedError: If somebody else is at it.
+        RefusedError: If another process holds it.
+        UserError: If the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -37,7 +38,7 @@ def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
             mend = "wait until it ends, or name another --work-dir"
             raise RefusedError(f"{who} is at work here", path.parent, mend) from error
         except OSError as error:
-            mend = "name a --work-dir on a file system that knows locks (flock)"
+            mend = "name a --work-dir on a file system with locks (flock)"
             raise UserError(f"no lock can be had ({error.strerror})", path, mend) from error
         if not shared:
             file.truncate(0)
@@ -46,5 +47,5 @@ def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
         try:
             yield partial(fcntl.flock, file, fcntl.LOCK_SH)
         finally:
-            if not shared:  # whoever holds it then has not this number
+            if not shared:  # the next holder has another number
                 file.truncate(0)

@@ -25,7 +25,7 @@ from bag_of_transfer.ladder.run.schedule import STOPPED_S, Outcome, run_in_order
 
 __all__ = ["Share", "connected", "resources", "run_on_ray", "share_of_a_cell"]
 
-ASKED_S = 20  # for a cluster's first node to take a call
+ASKED_S = 20  # for the cluster's first node to accept a connection
 ANSWER_S = 300  # a node that starts its first worker on a busy machine needs a while
 LOOK = "put repository and ladder on a file system that all nodes share, under the same path"
 
@@ -41,15 +41,15 @@ class Share:
 def share_of_a_cell(
     nodes: Sequence[Mapping[str, float]], cpus: int | None = None, gpus: float | None = None
 ) -> Share:
-    """Decide what a cell gets: a GPU and the cores that go with it, or a node without GPU.
+    """Return what a cell gets: a GPU and its share of the cores, or a whole node without GPU.
 
     Args:
         nodes: Resources of the nodes as Ray names them, ``CPU`` and ``GPU``.
-        cpus: Cores in place of that; 1 or more.
-        gpus: GPUs in place of that; above 1 whole ones only.
+        cpus: Number of cores instead, 1 or more.
+        gpus: Number of GPUs instead; above 1 a whole number.
 
     Raises:
-        UserError: If no node has so much, or a number is out of its range.
+        UserError: If no node has that many, or a number is out of its range.
     """
     if cpus is not None and cpus < 1:
         raise UserError(f"--cpus-per-cell {cpus}", "--cpus-per-cell", "give 1 or more")
@@ -75,7 +75,7 @@ def share_of_a_cell(
 
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
-    """Give Ray's module, connected to a cluster that runs.
+    """Yield Ray's module, connected to a running cluster.
 
     Args:
         address: ``HOST:PORT`` of the cluster's first node, or ``auto``: the one found here.
@@ -94,10 +94,10 @@ def connected(address: str) -> Iterator[Any]:
             _answers(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
-        told = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         mend = "start one: ray start --head; on other nodes: ray start --address=HOST:6379"
         raise UserError(
-            f"no Ray cluster to work with ({told})", f"--ray {address}", mend
+            f"no Ray cluster to work with ({reason})", f"--ray {address}", mend
         ) from error
     finally:
         signal.signal(signal.SIGTERM, handler)  # Ray's own would end us with another exit code
@@ -109,7 +109,7 @@ def connected(address: str) -> Iterator[Any]:
 
 
 def _answers(address: str) -> None:
-    """Ask in seconds; Ray itself tries for minutes."""
+    """Check within seconds that the cluster answers; Ray itself tries for minutes."""
     host, _, port = address.rpartition(":")
     if not port.isdigit() or "://" in host:
         raise ValueError("give HOST:PORT")
@@ -133,10 +133,10 @@ def run_on_ray(
         ray: Of :func:`connected`.
         cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`.
         before: Of :func:`bag_of_transfer.ladder.run.status.survey`.
-        command: Words for Python that run a cell, up to ``--cell``.
+        command: Arguments of Python that run a cell, up to ``--cell``.
         share: What each cell gets.
-        jobs: At most so many cells at once; None: as many as the cluster has room for.
-        max_minutes: Stop so long after ``since``.
+        jobs: Largest number of cells at once; None: as many as the cluster has room for.
+        max_minutes: Stop this long after ``since``.
         since: See ``schedule.run_in_order``.
 
     Raises:
@@ -145,7 +145,7 @@ def run_on_ray(
     if all(before[cell.key].word == status.DONE for cell in cells):
         return Outcome()
     with _marked(cells[0].root) as (marker, token):
-        nodes = [one for one in _alive(ray) if one["Resources"].get("CPU", 0) >= 1]
+        nodes = [node for node in _alive(ray) if node["Resources"].get("CPU", 0) >= 1]
         _refuse_blind(ray, nodes, (marker, token, (command[0], os.getcwd())))
         gpus = f" and {share.gpus:g} GPUs" if share.gpus else ""
         print(f"{len(nodes)} nodes; a cell gets {share.cpus} cores{gpus}", flush=True)
@@ -154,7 +154,7 @@ def run_on_ray(
 
 
 def resources(ray: Any) -> list[dict[str, float]]:
-    """List what the cluster's nodes have, ``CPU`` and ``GPU`` among it."""
+    """Return the resources of the cluster's nodes, among them ``CPU`` and ``GPU``."""
     return [node["Resources"] for node in _alive(ray)]
 
 
@@ -179,9 +179,9 @@ def _refuse_blind(ray: Any, nodes: Sequence[Mapping[str, Any]], asked: tuple[Any
     look = ray.remote(ray_task.look)
     answers = {}
     for node in nodes:
-        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         name = f"{node['NodeManagerHostname']} ({node['NodeID'][:8]})"
-        answers[name] = look.options(num_cpus=0, scheduling_strategy=there).remote(*asked)
+        answers[name] = look.options(num_cpus=0, scheduling_strategy=affinity).remote(*asked)
     for name, answer in answers.items():
         try:
             unseen = ray.get(answer, timeout=ANSWER_S)
@@ -194,7 +194,7 @@ def _refuse_blind(ray: Any, nodes: Sequence[Mapping[str, Any]], asked: tuple[Any
 
 
 class _Tasks:
-    """A cell is a task; Ray decides where and when there is room for it."""
+    """Tasks of a Ray cluster, one per cell; Ray decides where and when each runs."""
 
     def __init__(
         self, ray: Any, root: Path, command: Sequence[str], share: Share, jobs: int | None
@@ -208,16 +208,16 @@ class _Tasks:
         return self.jobs is None or len(self.running) < self.jobs
 
     def start(self, cell: Cell, resume: bool) -> None:
-        """Hand it to Ray; ``--cell`` sees by itself where to go on."""
+        """Hand a cell to Ray; ``--cell`` finds out by itself where to go on."""
         log = Path.cwd() / self.root / "ray" / f"{cell.key.replace('/', '_')}.log"
-        there = self.remote.options(
+        task = self.remote.options(
             name=cell.key,
             num_cpus=self.share.cpus,
             num_gpus=self.share.gpus,
             scheduling_strategy="SPREAD",
             max_retries=0,  # a task that lost its worker: the next call goes on with the cell
         )
-        ref = there.remote(
+        ref = task.remote(
             (*self.command, "--cell", cell.key),
             folder=os.getcwd(),
             data_root=os.environ.get("DATA_ROOT"),

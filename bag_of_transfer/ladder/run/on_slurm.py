@@ -38,7 +38,7 @@ fi
 
 
 def levels(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[list[str]]:
-    """Sort the keys of cells that are not done: none needs another of its level or a later one.
+    """Sort the keys of cells that are not done into levels; a cell needs only earlier levels.
 
     Args:
         cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`, in its order.
@@ -50,54 +50,54 @@ def levels(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[l
             level_of[cell.key] = 1 + max(
                 (level_of.get(need, -1) for need in cell.needs), default=-1
             )
-    made: list[list[str]] = [[] for _ in range(1 + max(level_of.values(), default=-1))]
+    arrays: list[list[str]] = [[] for _ in range(1 + max(level_of.values(), default=-1))]
     for key, level in level_of.items():
-        made[level].append(key)
-    return made
+        arrays[level].append(key)
+    return arrays
 
 
 def refuse_existing(file: Path) -> None:
-    """Leave a script alone that is there already.
+    """Refuse to overwrite a script.
 
     Raises:
-        RefusedError: If it is.
+        RefusedError: If the file exists.
     """
     if file.exists():
         raise RefusedError("the file exists", file, "name another one, or remove it")
 
 
 def write_script(
-    file: Path, root: Path, made: Sequence[Sequence[str]], command: Sequence[str]
+    file: Path, root: Path, arrays: Sequence[Sequence[str]], command: Sequence[str]
 ) -> None:
     """Write the script.
 
     Args:
         file: The script.
         root: The ladder's folder; the jobs' logs go to ``slurm/`` there.
-        made: Of :func:`levels`.
-        command: What runs a cell, up to ``--cell``, as seen from the current folder.
+        arrays: Of :func:`levels`.
+        command: The command that runs a cell, up to ``--cell``, seen from the current folder.
 
     Raises:
         RefusedError: If the file exists.
     """
     refuse_existing(file)
-    write_text(file, _script(file, root, made, command))
+    write_text(file, _script(file, root, arrays, command))
 
 
-def _script(file: Path, root: Path, made: Sequence[Sequence[str]], command: Sequence[str]) -> str:
+def _script(file: Path, root: Path, arrays: Sequence[Sequence[str]], command: Sequence[str]) -> str:
     logs = Path.cwd() / root / "slurm"
     data = os.environ.get("DATA_ROOT")
     lines = [HEAD.format(file=shlex.quote(str(file)).replace("\n", " "))]
     lines += [f"cd {shlex.quote(str(Path.cwd()))}"]
     lines += [f"export DATA_ROOT={shlex.quote(data)}"] if data else []
     lines += [f"run=({shlex.join(command)})"]
-    for number, keys in enumerate(made):
+    for number, keys in enumerate(arrays):
         lines += [f"level{number}=(", *(f"    {shlex.quote(key)}" for key in keys), ")"]
     lines += [BODY]
     lines += [f"mkdir -p {shlex.quote(str(logs))}"]
     log = str(logs).replace("%", "%%") + "/%x_%A_%a.log"  # name, number, index
     name = f"ladder-{root.name}"
-    for number, keys in enumerate(made):
+    for number, keys in enumerate(arrays):
         words = ["sbatch", "--parsable", f"--job-name={name}", f"--output={log}"]
         after = f' --dependency="afterany:${{job{number - 1}%%;*}}"' if number else ""
         array = f"--array=0-{len(keys) - 1}"

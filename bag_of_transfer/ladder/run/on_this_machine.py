@@ -33,11 +33,11 @@ def run_cells(
     Args:
         cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`.
         before: Of :func:`bag_of_transfer.ladder.run.status.survey`.
-        ladder: What they belong to.
-        jobs: So many cells at once; each gets its share of the cores.
-        gpus: Of which cell ``i`` at a time sees the ``i``-th; empty: one cell sees all, several
-            get one each.
-        max_minutes: Stop so long after ``since``.
+        ladder: Their ladder.
+        jobs: Number of cells at once; each gets its share of the cores.
+        gpus: GPUs to use: with several jobs, job ``i`` uses the ``i``-th.  Empty: one job sees all
+            GPUs, several get one each.
+        max_minutes: Stop this long after ``since``.
         since: See ``schedule.run_in_order``.
     """
     if all(before[cell.key].word == status.DONE for cell in cells):
@@ -50,14 +50,14 @@ def run_cells(
 
 
 def visible_gpus() -> list[str]:
-    """Name the GPUs as CUDA_VISIBLE_DEVICES does, and no other than those it names."""
+    """Return the GPUs' names as in CUDA_VISIBLE_DEVICES, and only those that it lists."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     count = torch.cuda.device_count()
     return named.split(",")[:count] if named else [str(index) for index in range(count)]
 
 
 class _Processes:
-    """So many cells at once on this machine; a place's number says its cores and its GPU."""
+    """Processes of this machine; the number of a place decides its cores and its GPU."""
 
     def __init__(self, ladder: Ladder, jobs: int, gpus: Sequence[str]) -> None:
         self.ladder, self.jobs, self.gpus = ladder, jobs, gpus
@@ -67,7 +67,7 @@ class _Processes:
         return len(self.running) < self.jobs
 
     def start(self, cell: Cell, resume: bool) -> None:
-        place = next(one for one in range(self.jobs) if one not in self.running)
+        place = next(number for number in range(self.jobs) if number not in self.running)
         cores = sorted(os.sched_getaffinity(0))
         share = cores[place * len(cores) // self.jobs : (place + 1) * len(cores) // self.jobs]
         gpu = self.gpus[place % len(self.gpus)] if self.gpus else None
@@ -82,9 +82,9 @@ class _Processes:
     def wait(self, seconds: float | None) -> dict[str, int]:
         ended = wait([process.sentinel for _, process in self.running.values()], seconds)
         codes: dict[str, int] = {}
-        for place in [one for one, (_, made) in self.running.items() if made.sentinel in ended]:
+        for place in [i for i, (_, process) in self.running.items() if process.sentinel in ended]:
             key, process = self.running.pop(place)
-            process.join()  # the sentinel tells a moment before the exit code is there
+            process.join()  # the exit code comes a moment after the sentinel
             codes[key] = process.exitcode or 0
         return codes
 

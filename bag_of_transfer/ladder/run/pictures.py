@@ -1,4 +1,4 @@
-"""What every cell predicts for the same few test images, and the ground truth beside it."""
+"""Pictures of what every cell predicts for a few test images, with the ground truth."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -50,12 +50,12 @@ def draw_cell(cell: Cell, count: int) -> None:
     infos = [dataset.get_data_info(int(index)) for index in indices]
     for info, name in zip(infos, _names([info["img_path"] for info in infos]), strict=True):
         _save(draw(cell, dataset, info, predictions), cell.folder / PICTURES / name)
-        # Each time: the labels may have been mended since another cell drew them.
+        # Drawn each time: the labels may have been corrected since another cell drew them.
         _save(draw(None, dataset, info, {}), cell.root / TRUTH / cell.task.name / name)
 
 
 def _names(images: Sequence[str]) -> list[str]:
-    """Name pictures after their images, with the folders in which these differ; no two alike."""
+    """Name pictures after their images, with folders where these differ; no two names are alike."""
     shared = os.path.commonpath([Path(image).parent for image in images]) if images else ""
     below = ["_".join(Path(image).relative_to(shared).parts) for image in images]
     sources = [Source(Path(i), PurePosixPath(b), False) for i, b in zip(images, below, strict=True)]
@@ -102,7 +102,7 @@ def _side_by_side(panels: Sequence[tuple[str, Panel]]) -> Panel:
 
 
 def _read_boxes(cell: Cell, dataset: Any) -> dict[str, list[dict[str, Any]]]:
-    """Read what was found, by image, with labels in place of the file's category numbers."""
+    """Return the predicted boxes by image, with labels instead of category numbers."""
     classes = dataset.metainfo["classes"]
     numbers = {label + 1: label for label in range(len(classes))}
     if truth := dataset.metainfo.get("coco_truth"):  # COCO's categories have ids of their own

@@ -25,12 +25,12 @@ ERROR = "error: "
 
 
 def look(marker: str, token: str, needed: Sequence[str]) -> str:
-    """Name what this node does not see of the files that all nodes must share; "" if all.
+    """Return a file that this node does not see though all nodes must share it; "" for none.
 
     Args:
         marker: A file that the first node wrote into the ladder's folder.
-        token: What it holds.
-        needed: More files and folders.
+        token: The content of that file.
+        needed: Other files and folders that must exist.
     """
     try:
         if Path(marker).read_text(encoding="utf-8") != token:
@@ -41,7 +41,7 @@ def look(marker: str, token: str, needed: Sequence[str]) -> str:
 
 
 def cell_task(command: Sequence[str], **more: Any) -> dict[str, Any]:
-    """Run a command of Python's as :func:`run_there`, in a Ray task."""
+    """Run Python with these arguments as :func:`run_there` does, in a Ray task."""
     import ray
 
     python = (sys.executable, "-u", *command)
@@ -61,13 +61,13 @@ def run_there(
     """Run a command in a process of its own, and end it when Ray cancels the task.
 
     Args:
-        command: Its words.
-        node: What the log calls this node.
-        folder: Where it runs.
+        command: The command and its arguments.
+        node: Name of this node in the log.
+        folder: The folder that it runs in.
         data_root: The environment's ``DATA_ROOT``; None: the node's own.
-        log: What it says is added to this file.
-        num_cores: So many of this machine's cores it gets, others than its neighbours.
-        stop_s: Seconds that it has to stop; then it is killed.
+        log: Its output is added to this file.
+        num_cores: Number of cores that it gets; other cells on this machine use others.
+        stop_s: Seconds that it may take to stop; then it is killed.
 
     Returns:
         ``code``, its exit code; ``node``, with the machine's name; ``reason``, its last error.
@@ -115,7 +115,7 @@ def _prepare(prctl: Any, cores: Sequence[int]) -> None:
 
 @contextmanager
 def _claimed(num_cores: int) -> Any:
-    """Find cores that no neighbour has claimed; all cores where there are none left."""
+    """Yield cores that no other cell has claimed; all cores where none are left."""
     cores = sorted(os.sched_getaffinity(0))
     for first in range(0, len(cores) - num_cores + 1, num_cores):
         name = f"ladder-{os.getuid()}-{num_cores}-cores-from-{cores[first]}.lock"

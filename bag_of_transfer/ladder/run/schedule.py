@@ -1,4 +1,4 @@
-"""In which order cells run, whatever runs them; what is finished is never lost."""
+"""The order in which cells run, wherever they run; a finished cell is never lost."""
 
 import signal
 import time
@@ -11,12 +11,12 @@ from bag_of_transfer.ladder.run import status
 
 __all__ = ["STOPPED_S", "Outcome", "Places", "run_in_order"]
 
-STOPPED_S = 60  # so long may a cell take to stop; then it is killed
+STOPPED_S = 60  # a cell that takes longer to stop is killed
 
 
 @dataclass
 class Outcome:
-    """What became of a call: names of cells, and exit codes of those that failed."""
+    """The result of a call: keys of cells, and exit codes of those that failed."""
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, int] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Places(Protocol):
         """Start a cell; ``resume``: it goes on where it was cut off."""
 
     def wait(self, seconds: float | None) -> dict[str, int]:
-        """Wait until cells ended; exit codes by key, none if ``seconds`` are over before."""
+        """Wait until cells end; return their exit codes by key, none after ``seconds``."""
 
     def stop(self) -> None:
         """End what still runs, so that it can go on later."""
@@ -47,18 +47,18 @@ def run_in_order(
     max_minutes: float | None = None,
     since: float | None = None,
 ) -> Outcome:
-    """Run the cells that are not done, in order, as far as what they need is there.
+    """Run the cells that are not done, in order, each once the cells that it needs are done.
 
-    A cell that fails is recorded with its reason and the rest goes on; what needs it is skipped.
-    What failed before comes last.  When the time is over the running cells are stopped; they go
+    A cell that fails is recorded with its reason; the others go on, except those that need it.
+    Cells that failed before come last.  When the time is over, running cells are stopped; they go
     on at the next call.
 
     Args:
         cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`.
         before: Of :func:`bag_of_transfer.ladder.run.status.survey`.
         places: Where they run.
-        max_minutes: Stop so long after ``since``.
-        since: When the call began, of ``time.monotonic``; None: now.
+        max_minutes: Stop this long after ``since``.
+        since: When the call began, as ``time.monotonic`` gave it; None: now.
     """
     outcome = Outcome()
     ready = {key for key, now in before.items() if now.word == status.DONE}
@@ -72,7 +72,7 @@ def run_in_order(
         while waiting or running:
             waiting = _without_hope(waiting, outcome)
             while places.has_room():
-                cell = next((one for one in waiting if set(one.needs) <= ready), None)
+                cell = next((cell for cell in waiting if set(cell.needs) <= ready), None)
                 if cell is None:
                     break
                 waiting.remove(cell)
@@ -95,7 +95,7 @@ def run_in_order(
 
 
 def _without_hope(waiting: Sequence[Cell], outcome: Outcome) -> list[Cell]:
-    """Leave out what needs a cell that failed or was left out."""
+    """Return the cells that do not need one that failed or was skipped; skip the others."""
     lost = {*outcome.failed, *outcome.skipped}
     kept = list(waiting)
     while without := [cell for cell in kept if lost & set(cell.needs)]:

@@ -1,4 +1,4 @@
-"""How far each cell is, read from its folder; and what is written when it begins and ends."""
+"""How far each cell is, read from its folder; the records of its beginning and its end."""
 
 import itertools
 import os
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
-# What the report reads: a cell in which one of them was edited is no result of a run.
+# The report reads these; a cell in which one was edited is refused.
 KEPT = (METRICS, CURVE, PER_IMAGE, RESOLVED_CONFIG, TRICKS, CARD)
 
 
@@ -86,29 +86,29 @@ def survey(cells: Sequence[Cell], selection: Selection) -> dict[str, Status]:
 
 
 def with_weights(cells: Sequence[Cell], found: Mapping[str, Status]) -> dict[str, Status]:
-    """Mark as missing what is done, but without the weights that a cell to be run needs.
+    """Mark as missing each finished cell whose weights are gone though another cell needs them.
 
-    Results travel without weights.  Weights that are made again may be others: nothing that was
-    begun with the old ones goes on.
+    Exported results have no weights.  Weights that are made again may differ: a cell that was
+    begun with the old ones begins anew.
 
     Args:
         cells: Of the plan, in its order.
         found: Of :func:`survey`.
     """
     decided = dict(found)
-    for cell in reversed(cells):  # a student may have to be made again, then so its teacher
-        users = [one for one in cells if cell.key in one.needs]
-        open_ones = [one for one in users if decided[one.key].word not in (DONE, CHANGED)]
-        lacks = any(_lacks_weights(cell, one) for one in open_ones)
+    for cell in reversed(cells):  # a student that is made again needs its teacher's weights
+        users = [user for user in cells if cell.key in user.needs]
+        unfinished = [user for user in users if decided[user.key].word not in (DONE, CHANGED)]
+        lacks = any(_lacks_weights(cell, user) for user in unfinished)
         if lacks and decided[cell.key].word == DONE:
             decided[cell.key] = Status(MISSING, "its weights are not here", weights_gone=True)
-            for one in open_ones:
-                decided[one.key] = replace(decided[one.key], goes_on=False)
+            for user in unfinished:
+                decided[user.key] = replace(decided[user.key], goes_on=False)
     return decided
 
 
 def _lacks_weights(cell: Cell, user: Cell) -> bool:
-    """Tell whether ``user`` cannot begin: a student needs the checkpoint of its teacher."""
+    """Tell whether ``cell`` lacks the weights that ``user`` needs; a student needs a checkpoint."""
     if user.task is None:
         return not follow_pointer(cell.folder / LAST_CHECKPOINT).is_file()
     return not (cell.folder / BACKBONE).is_file()
@@ -138,7 +138,7 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a record of ours; a damaged one counts as none, as the run can be made again."""
+    """Read a record; a damaged one counts as none, as the cell can be run again."""
     return read_json_or_none(path) or {}
 
 
@@ -158,7 +158,7 @@ def _refuse_edited(cell: Cell, record: Mapping[str, Any]) -> None:
 
 
 def begin(cell: Cell, selection: Selection, resume: bool) -> None:
-    """Note what a cell starts from, so that a later call knows whether it may go on with it."""
+    """Record what a cell starts from: a later call goes on only if that is the same."""
     (cell.folder / RECORD).unlink(missing_ok=True)
     if not resume:
         started = _now()
@@ -176,7 +176,7 @@ def end(
     train: Mapping[str, Any] | None = None,
     failed: str = "",
 ) -> None:
-    """Write ``cell.json``, the last file of a cell: it is done, or failed for a reason."""
+    """Write ``cell.json``, the last file of a cell, which is done, or ``failed`` for a reason."""
     begun = _read(cell.folder / BEGUN)
     kept = {name: cell.folder / name for name in KEPT}
     files = {name: sha256_of(path) for name, path in kept.items() if path.is_file()}
@@ -201,7 +201,7 @@ def end(
 
 
 def is_done(folder: Path) -> bool:
-    """Tell whether a cell's folder has a result, be it of an older config that was kept."""
+    """Tell whether a cell's folder has a result, maybe one of an older config that was kept."""
     return _read(folder / RECORD).get("status") == DONE
 
 
@@ -211,9 +211,9 @@ def keep(cell: Cell, selection: Selection, why: str) -> None:
 
 
 def part(cell: Cell, backbone: str) -> None:
-    """Let a finished cell stay as it is while its backbone, whose weights are gone, is made again.
+    """Keep a finished cell although its backbone, whose weights are gone, is made again.
 
-    Training again elsewhere gives other weights; tables get a footnote.
+    The new weights may differ from those that it was fine-tuned from; tables get a footnote.
     """
     if not _read(cell.folder / RECORD).get("backbone_gone"):
         _note(cell, f"fine-tuned from an earlier making of {backbone}", backbone_gone=True)
@@ -226,7 +226,7 @@ def _note(cell: Cell, note: str, **more: Any) -> None:
 
 
 def reason_of(folder: Path) -> str:
-    """Why a cell failed."""
+    """Return why a cell failed."""
     return str(_read(folder / RECORD).get("reason") or "see above")
 
 
@@ -241,9 +241,9 @@ def put_aside(cell: Cell) -> None:
 
 
 def clear(cell: Cell) -> None:
-    """Make room for a cell that begins anew; a finished one is put aside, never removed.
+    """Clear the folder of a cell that begins anew; a finished cell is put aside, never removed.
 
-    The folder goes away at once: a process killed in between leaves no part of a cell.
+    The folder is renamed before it is removed: a killed process leaves no part of a cell.
     """
     if is_done(cell.folder):
         put_aside(cell)

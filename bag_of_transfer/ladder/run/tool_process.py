@@ -1,4 +1,4 @@
-"""One of our tools in a process of its own, as a user would call it."""
+"""Run one of this toolkit's tools in a process of its own, as a user would."""
 
 import contextlib
 import ctypes
@@ -22,7 +22,7 @@ import torch
 __all__ = ["ERROR", "die_with_parent", "import_once", "run_quietly", "run_tool", "stream"]
 
 ROOT = Path(__file__).resolve().parents[3]
-# In this order: detection stands in for mmcv's compiled ops, which mmdet wants when imported.
+# The order matters: detection provides mmcv's compiled ops, which mmdet needs when imported.
 SLOW_IMPORTS = (
     "bag_of_transfer.classification",
     "bag_of_transfer.detection",
@@ -36,16 +36,16 @@ ERROR = "error: "
 
 @functools.cache
 def starts_anew() -> bool:
-    """Tell whether a tool may not be a fork of this process.
+    """Tell whether tools need a fresh process instead of a fork of this one.
 
-    CUDA works in no fork of a process that has asked for it, and importing mmengine asks.  It is
-    asked once: forks know the answer.
+    CUDA does not work in the fork of a process that has looked for GPUs, and importing mmengine
+    looks for them.  The answer is kept, so that forks have it, too.
     """
     return torch.cuda.is_available()
 
 
 def import_once() -> None:
-    """Import what takes seconds before processes are forked; nothing where none is."""
+    """Import slow modules once before processes are forked; do nothing where none is forked."""
     if starts_anew():
         return
     with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
@@ -54,19 +54,19 @@ def import_once() -> None:
 
 
 def die_with_parent() -> None:
-    """Let no process outlive a ladder that was killed; Linux only, elsewhere the lock tells."""
+    """End this process when its parent is killed; Linux only, elsewhere the lock shows it."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def stream(source: int, target: int) -> TextIO:
-    """Let the file ``target`` (1 or 2) be ``source``, also where Python's own was replaced."""
+    """Make the file ``target`` (1 or 2) a copy of ``source``, and return it as a text file."""
     os.dup2(source, target)
     return open(target, "w", buffering=1, encoding="utf-8", closefd=False)
 
 
 def run_tool(command: Sequence[str]) -> tuple[int, str]:
-    """Run a tool; return its exit code and, of what it said on stderr, the first error.
+    """Run a tool; return its exit code and the first error that it wrote to stderr.
 
     Args:
         command: The tool's file, seen from the repository, and its arguments.
@@ -86,7 +86,7 @@ def run_tool(command: Sequence[str]) -> tuple[int, str]:
 
 
 def run_quietly(command: Sequence[str], log: Path) -> None:
-    """Run a tool; all that it says goes to the file ``log``."""
+    """Run a tool; write all its output to the file ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         _, wait = _start(command, file.fileno(), file.fileno())
@@ -96,7 +96,7 @@ def run_quietly(command: Sequence[str], log: Path) -> None:
 def _start(
     command: Sequence[str], stdout: int, stderr: int
 ) -> tuple[Callable[[], None], Callable[[], int]]:
-    """Start a tool whose output goes to open files; return how to end it and to wait for it."""
+    """Start a tool that writes to open files; return functions that end it and wait for it."""
     if starts_anew():
         words = [sys.executable, "-u", str(ROOT / command[0]), *command[1:]]
         more: dict[str, Any] = dict(stdout=stdout, stderr=stderr, preexec_fn=_prepare)
@@ -119,7 +119,7 @@ def _prepare() -> None:
 
 
 def _become(command: Sequence[str], stdout: int, stderr: int) -> None:
-    """Be the tool, in a fork: what was imported need not be imported again."""
+    """Run the tool in a fork, where slow modules are imported already."""
     die_with_parent()
     if stdout != 1:
         sys.stdout = stream(stdout, 1)
@@ -139,7 +139,7 @@ def _pass_on(terminate: Callable[[], None]) -> Callable[[int, FrameType | None],
 
 
 def _listen(reader: int, errors: list[str]) -> None:
-    """Hand stderr on and keep the errors that tools begin with ``error:``."""
+    """Pass stderr on, and keep the lines that begin with ``error:``."""
     with os.fdopen(reader, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             sys.stderr.write(line)
