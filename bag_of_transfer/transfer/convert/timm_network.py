@@ -45,7 +45,7 @@ def convert_timm(
 
     Raises:
         UserError: If timm does not know the network or it has no maps, if tensors are missing, of
-            another shape or not part of it, or if it computes other maps than timm's whole network.
+            another shape or foreign to it, or if it computes other maps than timm's whole network.
     """
     architecture, where = architecture_of(name), source.where
     network_on_meta(name, {}, where)  # an error if the name is wrong
@@ -123,7 +123,7 @@ def _check_names(
         if inner not in file or file[inner].shape != state[name].shape
     ]
     foreign = [k for k in file if k not in theirs.state_dict() and not k.startswith(AUXILIARY)]
-    for kind, found in (("missing or of another shape", wrong), ("not part of it", foreign)):
+    for kind, found in (("missing or of another shape", wrong), ("foreign to it", foreign)):
         if found:
             raise UserError(
                 f"{len(found)} tensors are {kind}, first {found[0]}",
