@@ -1,6 +1,7 @@
 """The files that a run leaves in its work dir: their names, and one reader of each.
 
-Importable without torch: a report reads them, too.
+This module and what it imports need the standard library only: ``ladder/folder.py`` and the
+report take their names from here and must stay importable without torch.
 """
 
 from collections.abc import Sequence

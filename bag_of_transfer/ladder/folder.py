@@ -1,7 +1,7 @@
 """Names in a ladder's folder and the words of its records; docs/files.md explains the files.
 
-``ladder.json`` is the plan.  ``seed<S>/<rung>/<task>/`` is the folder of a cell; a rung's own
-pretraining lies in ``seed<S>/<rung>/pretraining/``.
+``ladder.json`` is the plan.  ``seed<S>/<rung>/<task>/`` is the folder of a cell; a rung's
+pretraining is in ``seed<S>/<rung>/pretraining/``.
 """
 
 from typing import Final, Literal, get_args
@@ -56,15 +56,16 @@ SCHEMA = 1  # of the plan and of every cell's record
 
 # In the ladder's folder.
 PLAN, LOCK = "ladder.json", ".lock"
-PICTURES = "pictures"  # in a cell's folder, too
+PICTURES = "pictures"  # a cell's folder has one, too
 TRUTH = "truth"  # pictures of the ground truth, by task
-REPLACED = "replaced"  # cells that were run again since
+REPLACED = "replaced"  # earlier results of cells that were run again
 
-# In a cell's folder: written by the ladder; then by its tools, beside what every run leaves.
+# In a cell's folder: first what the ladder writes, then what its tools write there in addition
+# to the files of every run.
 RECORD, BEGUN, LOG = "cell.json", "begun.json", "log.txt"
 PER_IMAGE, PREDICTIONS = "per_image.npz", "predictions"
 BACKBONE, CARD = "backbone.safetensors", "backbone.json"
-# A repository's tools would take the config for code: published results hold it as flat JSON.
+# Published results hold the config as flat JSON: a repository's tools would treat .py as code.
 FLAT_CONFIG = "resolved_config.json"
 
 # A rung starts from random weights or from a source: a pretraining config, a backbone file, or a
@@ -75,7 +76,7 @@ Source = Literal["config", "file", "model"]
 RUNG_KINDS: tuple[RungKind, ...] = get_args(RungKind)
 SOURCES: tuple[Source, ...] = get_args(Source)
 
-PRETRAINING = "pretraining"  # stands where a fine-tuned cell has the name of its task
+PRETRAINING = "pretraining"  # of a pretraining, in place of a task's name
 CellKind = Literal["cls", "det", "seg"]
 TaskKind = Literal["det", "seg"]
 TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
@@ -94,8 +95,8 @@ def seed_folder(seed: int) -> str:
 
 
 def cell_key(rung: str, task: str, seed: int) -> str:
-    """Return a cell's folder as seen from the ladder's: ``seed0/b_standard/detection``."""
+    """Return a cell's folder, relative to the ladder's: ``seed0/b_standard/detection``."""
     return f"{seed_folder(seed)}/{rung}/{task}"
 
 
-ALL_RECORDS = f"seed*/*/*/{RECORD}"  # for glob, in the ladder's folder
+ALL_RECORDS = f"seed*/*/*/{RECORD}"  # a pattern for glob, relative to the ladder's folder

@@ -1,4 +1,4 @@
-"""The metrics that a ladder knows, a row each; all in percent, larger is better."""
+"""The metrics that a ladder knows, one row for each; all in percent, larger is better."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,18 +14,18 @@ __all__ = [
     "shown_metrics",
 ]
 
-TOP1 = "top1"  # of a pretraining
+TOP1 = "top1"  # the metric of a pretraining
 AverageRule = Literal["voc07", "area", "coco"]
 
 
 @dataclass(frozen=True)
 class BoxAverage:
-    """How a mean average precision is computed again from matched boxes.
+    """How to compute a mean average precision again from matched boxes.
 
     Args:
-        rule: How AP comes from the curve; see ``statistics/resampled_boxes.py``.
-        num_ious: Number of IoUs that boxes are matched at.
-        used: Those of them that count.
+        rule: How to compute AP from the curve; see ``statistics/resampled_boxes.py``.
+        num_ious: Number of IoU thresholds at which boxes were matched.
+        used: Indices of the thresholds that this metric uses.
     """
 
     rule: AverageRule
@@ -38,13 +38,14 @@ class Metric:
     """One metric of ``metrics.json``.
 
     Args:
-        name: Its key there.
+        name: Its key in that file.
         label: Its name in tables and plots.
-        evaluator: The evaluator of a task whose tables show it; "" for none.
-        class_label: Name of what ``per_class`` holds where it is the last metric of its task.
-        interval_of: The metric whose interval over test images stands beside it; "": its own.
-        boxes: How it is computed again from matched boxes, if it can be.
-        masks: Whether it is computed again from pixel counts.
+        evaluator: The evaluator of the tasks whose tables show it; "" for none.
+        class_label: Name of the values in ``per_class`` if this is the last metric of its task.
+        interval_of: The metric whose interval over test images is shown with it; "" for this
+            metric itself.
+        boxes: How to compute it again from matched boxes; None if that is impossible.
+        masks: Whether it can be computed again from pixel counts.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Metric:
 
 _ROWS = (
     Metric(TOP1, "top-1"),
-    # Intervals of the 11 points cover the truth too rarely, those of the area do not: see
+    # Intervals of the 11-point mAP cover the truth too rarely, those of the area do not: see
     # statistics/resampled_boxes.py.
     Metric(
         "mAP_voc07",
@@ -69,7 +70,7 @@ _ROWS = (
         boxes=BoxAverage("voc07"),
     ),
     Metric("mAP_area", "mAP (area)", boxes=BoxAverage("area")),
-    # COCO's IoUs are 0.50, 0.55 to 0.95.
+    # COCO's ten IoU thresholds are 0.50, 0.55, ..., 0.95.
     Metric(
         "AP",
         "AP",
@@ -87,7 +88,7 @@ METRICS = {row.name: row for row in _ROWS}
 
 
 def metric_of(name: str) -> Metric:
-    """Return a metric's row; one of its name alone for a metric that is not known here."""
+    """Return a metric's row; for an unknown metric, a row with its name as the label."""
     return METRICS.get(name) or Metric(name, name)
 
 
@@ -97,5 +98,5 @@ def label_of(name: str) -> str:
 
 
 def shown_metrics(evaluator: object) -> tuple[str, ...]:
-    """Return the metrics that tables show of an evaluator, the last one with values by class."""
+    """Return the metrics of an evaluator that tables show; the last one has values by class."""
     return tuple(row.name for row in _ROWS if row.evaluator and row.evaluator == evaluator)

@@ -1,4 +1,4 @@
-"""A picture in a ladder's folder, which may be a stranger's."""
+"""Read pictures from a ladder's folder, which may come from somebody else."""
 
 from pathlib import Path
 
@@ -8,9 +8,10 @@ __all__ = ["read_picture"]
 
 
 def read_picture(path: Path) -> Image.Image | None:
-    """Read a picture of a cell in RGB; None for one that is missing, damaged or not PNG.
+    """Read a picture of a cell in RGB; None if it is missing, damaged or not PNG.
 
-    Pillow would take another format whatever the suffix, and start a program to draw PostScript.
+    Without this check Pillow would open any format whatever the suffix, and would start another
+    program to draw PostScript.
     """
     try:
         with Image.open(path, formats=("PNG",)) as picture:

@@ -180,13 +180,19 @@ def test_arrays_that_do_not_fit_are_refused(changes: dict[str, Any], message: st
 
 def test_unknown_names_and_other_numbers_of_images_or_ious_are_refused() -> None:
     one = [by_hand()]
-    with pytest.raises(UserError, match="no metric is called 'map': detection: take mAP_voc07"):
+    with pytest.raises(
+        UserError, match="no metric is called 'map': detection: use one of mAP_voc07"
+    ):
         detection_metric("map", names(3), one)
     with pytest.raises(UserError, match="2 names for 3 images: mAP_area"):
         detection_metric("mAP_area", names(2), one)
-    with pytest.raises(UserError, match="matches at 1 IoUs, but it takes 10: AP50"):
+    with pytest.raises(
+        UserError, match="matches at 1 IoU thresholds, but the metric needs 10: AP50"
+    ):
         detection_metric("AP50", names(3), one)
-    with pytest.raises(UserError, match="matches at 10 IoUs, but it takes 1: mAP_voc07"):
+    with pytest.raises(
+        UserError, match="matches at 10 IoU thresholds, but the metric needs 1: mAP_voc07"
+    ):
         detection_metric("mAP_voc07", names(3), 10 * one)
 
 

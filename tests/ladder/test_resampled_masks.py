@@ -63,10 +63,12 @@ def test_images_without_labelled_pixels_have_no_metric(name: str) -> None:
 
 def test_unknown_names_and_other_numbers_of_images_are_refused() -> None:
     counts = np.ones((2, 3, 4))
-    with pytest.raises(UserError, match="no metric is called 'iou': segmentation: take pixAcc"):
+    with pytest.raises(
+        UserError, match="no metric is called 'iou': segmentation: use one of pixAcc"
+    ):
         segmentation_metric("iou", names(2), counts)
     with pytest.raises(UserError, match="3 names for 2 images: mIoU"):
         segmentation_metric("mIoU", names(3), counts)
     for shape in ((2, 3, 4), (3, 3)):
-        with pytest.raises(UserError, match="no confusion matrices"):
+        with pytest.raises(UserError, match="does not hold confusion matrices"):
             count_confusions(np.ones(shape))

@@ -111,7 +111,7 @@ def test_resamples_without_a_metric_are_counted_and_left_out() -> None:
     ("num_images", "num_resamples", "message"),
     [
         (1, 1000, "1 test images cannot be resampled: mean: give at least 2"),
-        (5, 39, "39 resamples are too few: num_resamples: ask for at least 40"),
+        (5, 39, "39 resamples are too few: num_resamples: give at least 40"),
     ],
 )
 def test_too_few_are_refused(num_images: int, num_resamples: int, message: str) -> None:

@@ -203,7 +203,7 @@ def test_an_unknown_reference_or_kind_is_named() -> None:
     with pytest.raises(UserError, match=r"no rung is called 'c': reference: name one of b, d"):
         compare(values, "c", dict.fromkeys(values, "matched"))
     for kinds in ({"b": "matched"}, {"b": "matched", "d": "paired"}):
-        with pytest.raises(UserError, match="seeds of an unknown kind"):
+        with pytest.raises(UserError, match="unknown kind of seeds"):
             compare(values, "b", kinds)
-        with pytest.raises(UserError, match="seeds of an unknown kind"):
+        with pytest.raises(UserError, match="unknown kind of seeds"):
             spreads(values, kinds)

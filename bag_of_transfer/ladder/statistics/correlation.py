@@ -8,12 +8,13 @@ from scipy import stats
 
 __all__ = ["RankCorrelation", "rank_correlation"]
 
-EXACT_RUNGS = 8  # up to here all orders are tried, 8! = 40,320; beyond, the t approximation serves
+# Up to this number of rungs, p comes from all orders, 8! = 40,320; above, from the t approximation.
+EXACT_RUNGS = 8
 
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Spearman's coefficient over ``n`` rungs, in [-1, 1], and its two-sided p."""
+    """Spearman's coefficient over ``n`` rungs, in [-1, 1], and its two-sided p-value."""
 
     rho: float
     p: float
@@ -23,23 +24,25 @@ class RankCorrelation:
 def rank_correlation(
     top1: Mapping[str, float | None], metric: Mapping[str, float | None]
 ) -> RankCorrelation | None:
-    """Ask whether rungs with a better classifier have a better detector or segmenter.
+    """Test whether rungs with a better classifier have a better detector or segmenter.
 
     Args:
-        top1: Each rung's mean top-1 in percent; None or no entry (scratch): left out.
-        metric: Each rung's mean mAP or mIoU in percent, likewise.
+        top1: Each rung's mean top-1 in percent.  A rung with None or without an entry, such as
+            scratch, is left out.
+        metric: Each rung's mean mAP or mIoU in percent, with the same rule.
 
     Returns:
-        None below three rungs that have both, or where all are equal.  Up to 8 rungs p is exact
-        (all orders): the usual approximation calls three rungs in order p = 0, but chance puts
-        them so, or upside down, once in three.
+        The correlation.  None if fewer than three rungs have both values, or if all values of
+        one kind are equal.  Up to 8 rungs, p is computed exactly from all orders: for three rungs
+        in perfect order the usual approximation gives p = 0, but a perfect order, rising or
+        falling, happens by chance once in three times.
     """
     both = [(top1[rung], metric[rung]) for rung in top1 if metric.get(rung) is not None]
     pairs = np.array([pair for pair in both if pair[0] is not None], dtype=np.float64)
     if len(pairs) < 3 or (np.ptp(pairs, axis=0) == 0).any():
         return None
     x, y = (stats.rankdata(column) for column in pairs.T)
-    rho, p = stats.pearsonr(x, y)  # of the ranks: Spearman's
+    rho, p = stats.pearsonr(x, y)  # of the ranks, which is Spearman's coefficient
     if len(pairs) <= EXACT_RUNGS:
         exact = stats.permutation_test(
             (x - x.mean(),),

@@ -1,8 +1,8 @@
-"""With one seed: how much a metric owes to the test images that happened to be drawn.
+"""Intervals over test images, for rungs with one seed (Efron's percentile bootstrap).
 
-The images are drawn anew with replacement, the metric is computed from each draw, and the
-middle 95 % of what comes out is the interval (Efron's percentile bootstrap).  It tells about
-other images from the same source, nothing about other seeds.
+The test images are drawn again with replacement, the metric is computed from each draw, and the
+middle 95 % of the results are the interval.  It covers the choice of test images from the same
+source; it says nothing about other seeds.
 Letters: N images, R resamples.
 """
 
@@ -23,17 +23,17 @@ __all__ = [
     "mean_over_classes",
 ]
 
-CHUNK = 2**21  # counts at a time: 16 MiB of 64-bit integers
-# Below, the percentile would lie outside the resamples: 1 in 40 is 2.5 %.
+CHUNK = 2**21  # largest number of counts in memory: 16 MiB of 64-bit integers
+# With fewer, the 2.5 % percentile would lie outside the resamples: 1 in 40 is 2.5 %.
 MIN_RESAMPLES = round(2 / (1 - CONFIDENCE))
 
 
 @dataclass(frozen=True)
 class PerImage:
-    """A metric that can be computed again when the test images count unequally often.
+    """A metric that can be computed again with each test image counted several times or not.
 
-    ``compute`` takes how often each image counts, integers [R N], and returns the metric in
-    percent, [R]; nan where it is undefined (no object, no labelled pixel).
+    ``compute`` takes the number of times that each image counts, integers [R N], and returns the
+    metric in percent, [R]; NaN where it is undefined (no object, no labelled pixel).
     """
 
     name: str
@@ -43,10 +43,11 @@ class PerImage:
 
 @dataclass(frozen=True)
 class BootstrapInterval:
-    """A 95 % interval over test images; percent, or percent points for a difference.
+    """A 95 % interval over test images; in percent, or in percent points for a difference.
 
-    ``estimate`` takes each image once.  ``num_resamples`` counts those where the metric was
-    defined; ``num_undefined`` the others, which the interval leaves out.
+    ``estimate`` is the metric with each image counted once.  ``num_resamples`` is the number of
+    resamples where the metric is defined; ``num_undefined`` the number of the others, which the
+    interval leaves out.
     """
 
     metric: str
@@ -59,24 +60,24 @@ class BootstrapInterval:
 
 
 def mean_over_classes(by_class: ndarray) -> ndarray:
-    """Mean of [R K] over the classes that are not nan, [R]; nan where there is none."""
-    there = ~np.isnan(by_class)
-    summed, count = np.where(there, by_class, 0).sum(axis=1), there.sum(axis=1)
+    """Return the mean of [R K] over the classes that are not NaN, [R]; NaN if all are NaN."""
+    defined = ~np.isnan(by_class)
+    summed, count = np.where(defined, by_class, 0).sum(axis=1), defined.sum(axis=1)
     return np.divide(summed, count, out=np.full(len(by_class), np.nan), where=count > 0)
 
 
 def difference(rung: PerImage, reference: PerImage) -> PerImage:
-    """A rung minus the reference, both computed from the same resampled images.
+    """Return a rung's metric minus the reference's, both from the same resampled images.
 
     Raises:
-        UserError: If the metrics or the images are not the same, in the same order.
+        UserError: If the metrics differ, or the images or their order.
     """
     what = f"{rung.name} against {reference.name}"
     if rung.name != reference.name:
-        raise UserError("two metrics cannot be paired", what, "compare a metric with itself")
+        raise UserError("two metrics cannot be paired", what, "compare the same metric of both")
     if rung.images != reference.images:
         both = f"{len(rung.images)} and {len(reference.images)} images"
-        mend = "judge both on the same images in the same order"
+        mend = "test both on the same images in the same order"
         raise UserError(f"not the same test images ({both})", what, mend)
     return PerImage(
         rung.name, rung.images, lambda times: rung.compute(times) - reference.compute(times)
@@ -84,12 +85,12 @@ def difference(rung: PerImage, reference: PerImage) -> PerImage:
 
 
 def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> BootstrapInterval:
-    """Draw the images ``num_resamples`` times and take the middle 95 % of the metric.
+    """Return the middle 95 % of a metric over ``num_resamples`` draws of the images.
 
-    The same ``seed`` draws the same images for every metric over as many.
+    With the same ``seed``, all metrics over the same number of images get the same draws.
 
     Raises:
-        UserError: If there are fewer than two images or 40 resamples, or the metric is undefined
+        UserError: If there are fewer than 2 images or 40 resamples, or the metric is undefined
             on the images themselves.
     """
     num_images = len(metric.images)
@@ -97,15 +98,15 @@ def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> Boo
         mend = "give at least 2"
         raise UserError(f"{num_images} test images cannot be resampled", metric.name, mend)
     if num_resamples < MIN_RESAMPLES:
-        mend = f"ask for at least {MIN_RESAMPLES}"
+        mend = f"give at least {MIN_RESAMPLES}"
         raise UserError(f"{num_resamples} resamples are too few", "num_resamples", mend)
     estimate = float(metric.compute(np.ones((1, num_images), dtype=np.int64))[0])
     if np.isnan(estimate):
-        mend = "give images with something to find"
-        raise UserError("undefined on these test images", metric.name, mend)
+        mend = "give images with objects or labelled pixels"
+        raise UserError("the metric is undefined on these test images", metric.name, mend)
     draws = _draws(num_images, num_resamples, np.random.default_rng(seed))
-    found = np.concatenate([metric.compute(times) for times in draws])
-    defined = found[~np.isnan(found)]
+    values = np.concatenate([metric.compute(times) for times in draws])
+    defined = values[~np.isnan(values)]
     low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return BootstrapInterval(
         metric=metric.name,
@@ -114,15 +115,15 @@ def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> Boo
         high=float(high),
         num_images=num_images,
         num_resamples=len(defined),
-        num_undefined=len(found) - len(defined),
+        num_undefined=len(values) - len(defined),
     )
 
 
 def _draws(num_images: int, num_resamples: int, rng: np.random.Generator) -> Iterator[ndarray]:
-    """How often each image is drawn, [R N], a chunk of resamples at a time."""
+    """Yield how often each image is drawn, [R N], a chunk of resamples at a time."""
     rows = max(1, CHUNK // num_images)
     for start in range(0, num_resamples, rows):
         size = min(rows, num_resamples - start)
         drawn = rng.integers(num_images, size=(size, num_images))
-        drawn += num_images * np.arange(size)[:, None]  # each resample counts in its own place
+        drawn += num_images * np.arange(size)[:, None]  # each resample has its own N counters
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)

@@ -1,10 +1,10 @@
-"""What several seeds say: spreads, paired differences, and a verdict where they suffice.
+"""Statistics over seeds: spreads, paired differences, and a verdict if there are enough seeds.
 
-Values are percent, differences percent points, as in metrics.json; larger is better for every
-metric.  All of it is for one task and one metric; ``values`` maps rung to seed to value.
+Values are in percent, differences in percent points, as in metrics.json; larger is better for
+every metric.  All functions are for one task and one metric; ``values`` maps rung to seed to value.
 
-Seeds are ``matched`` where backbone k was pretrained with seed k: n repeats of the whole chain.
-They are ``shared`` where one backbone file was fine-tuned n times: what they say holds for that
+Seeds are ``matched`` if backbone k was pretrained with seed k: n repeats of the whole chain.
+They are ``shared`` if one backbone file was fine-tuned n times: the results then hold for that
 file, not for its recipe.
 """
 
@@ -35,17 +35,18 @@ __all__ = [
 
 Values = Mapping[str, Mapping[int, float]]
 
-ALPHA = 0.05  # of every verdict, all rungs together
+ALPHA = 0.05  # the level of the verdicts of all rungs together
 CONFIDENCE = 1 - ALPHA  # of every interval
-MIN_SEEDS = 5  # below: no verdict.  4 equal signs happen by chance once in 8
+MIN_SEEDS = 5  # with fewer there is no verdict: 4 equal signs happen by chance once in 8 times
 ROUNDING = 1e-9  # percent points; subtracting 64-bit floats leaves about 1e-14
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One rung over its seeds, in percent; ``interval`` is the t-interval of the mean.
+    """One rung's values over its seeds, in percent; ``interval`` is the t-interval of the mean.
 
-    ``mean`` is None without a seed; ``sd`` (n - 1 below) and ``interval`` below two seeds.
+    ``mean`` is None without seeds; ``sd`` (divided by n - 1) and ``interval`` are None with fewer
+    than two seeds.
     """
 
     rung: str
@@ -57,7 +58,7 @@ class Spread:
 
     @property
     def n(self) -> int:
-        """How many seeds."""
+        """Number of seeds."""
         return len(self.by_seed)
 
 
@@ -65,18 +66,18 @@ class Spread:
 class Comparison:
     """A rung minus the reference, seed by seed, in percent points.
 
-    Only seeds that both have count.  ``p`` is two-sided, of the paired t-test; ``p_holm`` is
-    corrected for the ``num_compared`` rungs that have a p.  Below two seeds there is no
-    interval and no p.
+    Only seeds that both rungs have count.  ``p`` is the two-sided p-value of the paired t-test;
+    ``p_holm`` is corrected for the ``num_compared`` rungs that have a ``p``.  With fewer than two
+    seeds there is neither an interval nor a ``p``.
 
-    Where every seed gives the same difference the t-test divides by zero.  Then there is no
-    interval, and ``p`` is that of the sign test, which needs no spread: 1 if the difference is
-    0, else 2 ** (1 - n).
+    If every seed gives the same difference, the t-test would divide by zero.  Then there is no
+    interval, and ``p`` is that of the sign test, which needs no spread: 1 if the difference is 0,
+    else 2 ** (1 - n).
     """
 
     rung: str
     reference: str
-    kind: SeedKind  # matched if both rungs are
+    kind: SeedKind  # matched if both rungs are matched
     by_seed: Mapping[int, float]
     mean: float | None
     interval: tuple[float, float] | None
@@ -86,20 +87,20 @@ class Comparison:
 
     @property
     def n(self) -> int:
-        """How many seeds both rungs have."""
+        """Number of seeds that both rungs have."""
         return len(self.by_seed)
 
     @property
     def significant(self) -> bool:
-        """Whether the seeds suffice for a verdict and the corrected p is at most 0.05."""
+        """Whether there are enough seeds for a verdict and the corrected p is at most 0.05."""
         return self.n >= MIN_SEEDS and self.p_holm is not None and self.p_holm <= ALPHA
 
 
 def spreads(values: Values, kinds: Mapping[str, SeedKind]) -> list[Spread]:
-    """Sum up every rung; ``kinds`` names its kind of seeds.
+    """Return every rung's spread; ``kinds`` gives each rung's kind of seeds.
 
     Raises:
-        UserError: If a value is not finite, or a rung's kind of seeds is not told.
+        UserError: If a value is not finite, or a rung's kind of seeds is missing or unknown.
     """
     return [_spread(rung, values[rung], _kind(kinds, rung)) for rung in values]
 
@@ -114,7 +115,7 @@ def _spread(rung: str, by_seed: Mapping[int, float], kind: SeedKind) -> Spread:
 def _kind(kinds: Mapping[str, SeedKind], rung: str) -> SeedKind:
     if kinds.get(rung) not in SEED_KINDS:
         raise UserError(
-            f"seeds of an unknown kind: {kinds.get(rung)!r}", rung, "say 'matched' or 'shared'"
+            f"unknown kind of seeds {kinds.get(rung)!r}", rung, "give 'matched' or 'shared'"
         )
     return kinds[rung]
 
@@ -122,13 +123,13 @@ def _kind(kinds: Mapping[str, SeedKind], rung: str) -> SeedKind:
 def _finite(rung: str, by_seed: Mapping[int, float]) -> ndarray:
     for seed, value in by_seed.items():
         if not isfinite(value):
-            mend = "run that cell again, or take it out"
+            mend = "run this cell again, or leave it out"
             raise UserError(f"the metric is {value}", f"{rung}, seed {seed}", mend)
     return np.array(list(by_seed.values()), dtype=np.float64)
 
 
 def _t_interval(values: ndarray) -> tuple[float, float] | None:
-    """Two-sided t-interval of the mean; None below two values or where all are equal."""
+    """Return the two-sided t-interval of the mean; None for one value or equal values."""
     if len(values) < 2 or _all_equal(values):
         return None
     sem = values.std(ddof=1) / np.sqrt(len(values))
@@ -145,18 +146,20 @@ def compare(values: Values, reference: str, kinds: Mapping[str, SeedKind]) -> li
     """Compare every other rung with ``reference``, in the order of ``values``.
 
     Raises:
-        UserError: If the reference is no rung, a value is not finite, or a rung's kind of seeds
-            is not told.
+        UserError: If there is no such reference, a value is not finite, or a rung's kind of seeds
+            is missing or unknown.
     """
     if reference not in values:
-        mend = f"name one of {', '.join(values) or 'the rungs (there is none)'}"
+        mend = f"name one of {', '.join(values) or 'the rungs (there are none)'}"
         raise UserError(f"no rung is called {reference!r}", "reference", mend)
     others = [rung for rung in values if rung != reference]
     pairs = {rung: _differences(values, rung, reference) for rung in others}
-    p = {rung: _paired_p(np.array(list(pairs[rung].values()))) for rung in others}
-    tested = {rung: one for rung, one in p.items() if one is not None}
+    p_of = {rung: _paired_p(np.array(list(pairs[rung].values()))) for rung in others}
+    tested = {rung: p for rung, p in p_of.items() if p is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return [_comparison(rung, reference, kinds, pairs[rung], p[rung], corrected) for rung in others]
+    return [
+        _comparison(rung, reference, kinds, pairs[rung], p_of[rung], corrected) for rung in others
+    ]
 
 
 def _comparison(
@@ -198,21 +201,21 @@ def _paired_p(differences: ndarray) -> float | None:
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Correct p for their number, step by step (Holm, Scand. J. Statist. 6, 1979).
+    """Return p-values corrected for their number (Holm, Scand. J. Statist. 6, 1979), in order.
 
-    The smallest of m is multiplied by m, the next by m - 1, and so on; none may fall below the
-    one before it, nor rise above 1.  Order as given.
+    The smallest of m is multiplied by m, the next by m - 1, and so on; none may be smaller than
+    the one before it, nor larger than 1.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(stepped, 1.0)
-    return [float(one) for one in corrected]
+    return [float(value) for value in corrected]
 
 
 def verdict(comparison: Comparison) -> str:
-    """Say it in few words: which of the four there are."""
+    """Return the verdict on a comparison, in words."""
     if comparison.n < MIN_SEEDS:
         return "too few seeds for a verdict"
     if not comparison.significant or comparison.mean is None:

@@ -1,13 +1,14 @@
-"""Average precision of any multiset of test images, from detections matched once.
+"""Average precision of resampled test images, from detections that were matched once.
 
-Equal to detection/metrics.py where each image counts once: an image's matches do not depend on
-the other images.
+Equal to detection/metrics.py if each image counts once: an image's matches do not depend on the
+other images.
 
-Bootstrap intervals of the area come near what they promise; those of the 11 points need not: where
-the highest recall passes a multiple of 0.1, a class gains or loses up to a whole eleventh, and a
-resample tells little about which.  In the simulation of tests/ladder/test_coverage.py, where
-recall lies near such a point, 9 in 10 of the first held the truth and fewer than 8 in 10 of the
-second.  With one seed the ladder gives those of ``mAP_area``.
+Bootstrap intervals of the area (``mAP_area``) hold the truth nearly as often as they promise.
+Those of the 11 points (``mAP_voc07``) may not: when the highest recall passes a multiple of 0.1, a
+class gains or loses up to a whole eleventh, and resamples show little of that.  In the simulation
+of tests/ladder/test_coverage.py, whose recall lies near such a multiple, 9 in 10 intervals of the
+area held the truth, and fewer than 8 in 10 of the 11 points.  Therefore, with one seed, the
+ladder shows the interval of ``mAP_area``.
 Letters: N images, K classes, R resamples, D detections, H hits of one class.
 """
 
@@ -24,11 +25,11 @@ from bag_of_transfer.ladder.statistics.over_images import PerImage, mean_over_cl
 
 __all__ = ["HIT", "MISS", "NEITHER", "BoxMatches", "average_precisions", "detection_metric"]
 
-# What became of a detection.  NEITHER: it found a difficult object or a crowd: counts nowhere.
+# The outcome of a detection.  NEITHER: it matches a difficult object or a crowd and does not count.
 HIT, MISS, NEITHER = 1, 0, -1
 
-# How AP comes from the curve: the mean of the best precisions from these recalls on, or, None,
-# the area below.  As floating-point numbers they are mmdet's and pycocotools' own.
+# AP is the mean, over these recalls, of the best precision at this recall or a higher one; None:
+# AP is the area under the curve.  The floating-point numbers are those of mmdet and pycocotools.
 RECALLS: dict[AverageRule, ndarray | None] = {
     "voc07": np.arange(0, 1 + 1e-3, 0.1),
     "coco": np.linspace(0, 1, 101),
@@ -39,12 +40,12 @@ BOX_METRICS = {name: row.boxes for name, row in METRICS.items() if row.boxes}
 
 @dataclass(frozen=True)
 class BoxMatches:
-    """All detections of a split, and what became of them at one IoU.
+    """All detections of a split, and their outcomes at one IoU threshold.
 
-    They stand image by image: among equal scores the earlier comes first, as in the metric.
+    They are sorted by image: among equal scores the earlier counts first, as in the metric.
     """
 
-    image: ndarray  # [D], in [0, N), rising
+    image: ndarray  # [D], in [0, N), sorted
     score: ndarray  # [D]
     label: ndarray  # [D], in [0, K)
     outcome: ndarray  # [D], HIT, MISS or NEITHER
@@ -59,7 +60,7 @@ class BoxMatches:
         lengths = {len(each) for each in (self.image, self.score, self.label, self.outcome)}
         mend = "write the file again"
         if len(lengths) > 1 or self.num_true.ndim != 2:
-            raise UserError("matches of unequal length", "BoxMatches", mend)
+            raise UserError("the arrays are of unequal length", "BoxMatches", mend)
         for name, array, limit in zip(
             ("image", "label"), (self.image, self.label), self.num_true.shape, strict=True
         ):
@@ -70,42 +71,42 @@ class BoxMatches:
 
 
 def detection_metric(name: str, images: Sequence[str], matches: Sequence[BoxMatches]) -> PerImage:
-    """A mean AP in percent, over the classes with an object.
+    """Return a mean AP in percent, over the classes with an object.
 
     Args:
         name: ``mAP_voc07``, ``mAP_area``, ``AP``, ``AP50`` or ``AP75``.
         images: The N images' names.
-        matches: One for VOC's IoU of 0.5, ten for COCO's 0.50 to 0.95.
+        matches: One for VOC's IoU threshold of 0.5, ten for COCO's of 0.50 to 0.95.
 
     Raises:
-        UserError: If the name is another, or the images or IoUs are not as many as needed.
+        UserError: If the name is unknown, or the number of images or thresholds does not fit.
     """
     average = BOX_METRICS.get(name)
     if average is None:
         known = ", ".join(BOX_METRICS)
-        raise UserError(f"no metric is called {name!r}", "detection", f"take {known}")
+        raise UserError(f"no metric is called {name!r}", "detection", f"use one of {known}")
     if len(matches) != average.num_ious:
-        what = f"matches at {len(matches)} IoUs, but it takes {average.num_ious}"
-        raise UserError(what, name, "match again")
+        what = f"matches at {len(matches)} IoU thresholds, but the metric needs {average.num_ious}"
+        raise UserError(what, name, "match the detections at those thresholds")
     if len(images) != len(matches[0].num_true):
         what = f"{len(images)} names for {len(matches[0].num_true)} images"
-        raise UserError(what, name, "name each image once")
+        raise UserError(what, name, "give each image one name")
     curves = [(_curves(matches[i]), matches[i].num_true) for i in average.used]
 
     def compute(times: ndarray) -> ndarray:
-        found = [
+        means = [
             mean_over_classes(_by_class(each, true, times, average.rule)) for each, true in curves
         ]
-        return np.mean(found, axis=0)
+        return np.mean(means, axis=0)
 
     return PerImage(name, tuple(images), compute)
 
 
 def average_precisions(matches: BoxMatches, times: ndarray, rule: AverageRule) -> ndarray:
-    """AP of each class in percent, [R K]; nan for a class without an object.
+    """Return the AP of each class in percent, [R K]; NaN for a class without an object.
 
     Args:
-        matches: The whole split's.
+        matches: The matches of the whole split.
         times: How often each image counts, integers [R N].
         rule: ``voc07`` (11 points), ``area`` or ``coco`` (101 points).
     """
@@ -114,10 +115,10 @@ def average_precisions(matches: BoxMatches, times: ndarray, rule: AverageRule) -
 
 @dataclass(frozen=True)
 class _Curve:
-    """One class's hits by falling score; only there can precision have a maximum."""
+    """One class's hits by falling score: precision can have a maximum only at a hit."""
 
     image: ndarray  # [H]
-    misses: csr_array  # [N H], each image's misses since the hit before
+    misses: csr_array  # [N H], each image's misses since the previous hit
 
 
 def _curves(matches: BoxMatches) -> list[_Curve]:
@@ -125,11 +126,11 @@ def _curves(matches: BoxMatches) -> list[_Curve]:
 
 
 def _curve(matches: BoxMatches, label: int) -> _Curve:
-    (mine,) = np.nonzero((matches.label == label) & (matches.outcome != NEITHER))
-    mine = mine[np.argsort(-matches.score[mine], kind="stable")]
-    image, hit = matches.image[mine], matches.outcome[mine] == HIT
+    (chosen,) = np.nonzero((matches.label == label) & (matches.outcome != NEITHER))
+    chosen = chosen[np.argsort(-matches.score[chosen], kind="stable")]
+    image, hit = matches.image[chosen], matches.outcome[chosen] == HIT
     hits_before = np.cumsum(hit)
-    missed = ~hit & (hits_before < hit.sum())  # those after the last hit change nothing
+    missed = ~hit & (hits_before < hit.sum())  # misses after the last hit change nothing
     ones = np.ones(int(missed.sum()), dtype=np.int64)
     shape = (len(matches.num_true), int(hit.sum()))
     misses = coo_array((ones, (image[missed], hits_before[missed])), shape=shape)
@@ -139,13 +140,13 @@ def _curve(matches: BoxMatches, label: int) -> _Curve:
 def _by_class(
     curves: list[_Curve], num_true: ndarray, times: ndarray, rule: AverageRule
 ) -> ndarray:
-    there = times @ num_true
-    each = [_class_ap(one, there[:, k], times, RECALLS[rule]) for k, one in enumerate(curves)]
-    return 100 * np.stack(each, axis=1)
+    counts = times @ num_true
+    aps = [_class_ap(curve, counts[:, k], times, RECALLS[rule]) for k, curve in enumerate(curves)]
+    return 100 * np.stack(aps, axis=1)
 
 
 def _class_ap(curve: _Curve, num_true: ndarray, times: ndarray, recalls: ndarray | None) -> ndarray:
-    """AP in [0, 1], [R]; an image that counts twice has its detections twice, at one score."""
+    """Return AP in [0, 1], [R]; an image that counts twice has its detections twice, tied."""
     new = times[:, curve.image]  # [R H]
     hit = new.cumsum(axis=1)
     miss = (times @ curve.misses).cumsum(axis=1)
@@ -153,10 +154,9 @@ def _class_ap(curve: _Curve, num_true: ndarray, times: ndarray, recalls: ndarray
     # The best precision at this recall or a higher one; 0 beyond the last hit.
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     best = np.pad(best, ((0, 0), (0, 1)))
-    there = np.where(num_true > 0, num_true, np.nan)
     if recalls is None:
-        return (new * best[:, :-1]).sum(axis=1) / there
+        return (new * best[:, :-1]).sum(axis=1) / np.where(num_true > 0, num_true, np.nan)
     recall = hit / np.maximum(num_true, 1)[:, None]
     reached = np.array([np.searchsorted(row, recalls) for row in recall])
     mean = np.take_along_axis(best, reached, axis=1).mean(axis=1)
-    return np.where(num_true > 0, mean, np.nan)  # nothing to find is not nothing found
+    return np.where(num_true > 0, mean, np.nan)  # without objects AP is undefined, not 0

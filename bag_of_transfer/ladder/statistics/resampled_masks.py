@@ -1,6 +1,6 @@
-"""pixAcc, mIoU and mAcc of any multiset of test images, from each image's pixel counts.
+"""pixAcc, mIoU and mAcc of resampled test images, from each image's pixel counts.
 
-Equal to bag_of_transfer/segmentation/metrics.py where each image counts once.
+Equal to segmentation/metrics.py if each image counts once.
 Letters: N images, K classes, R resamples.
 """
 
@@ -19,39 +19,41 @@ NAMES = tuple(name for name, row in METRICS.items() if row.masks)
 
 
 def count_confusions(confusions: ndarray) -> ndarray:
-    """Per image and class the pixels that are right, predicted and labelled, [N 3 K].
+    """Count the pixels that are right, predicted and labelled, per image and class, [N 3 K].
 
     Args:
         confusions: Counts of labelled pixels [N K K], the label first, the prediction second.
 
     Raises:
-        UserError: If the shape is another.
+        UserError: If the shape is not [N K K].
     """
     if confusions.ndim != 3 or confusions.shape[1] != confusions.shape[2]:
         where = f"shape {confusions.shape}"
-        raise UserError("these are no confusion matrices", where, "give one K x K for each image")
+        mend = "give one K x K matrix for each image"
+        raise UserError("the array does not hold confusion matrices", where, mend)
     right = np.diagonal(confusions, axis1=1, axis2=2)
     return np.stack([right, confusions.sum(axis=1), confusions.sum(axis=2)], axis=1)
 
 
 def segmentation_metric(name: str, images: Sequence[str], counts: ndarray) -> PerImage:
-    """``pixAcc``, ``mIoU`` or ``mAcc`` in percent; the images' counts are added up first.
+    """Return a metric in percent, computed from the sums of the images' counts.
 
     Args:
-        name: The metric's.
+        name: ``pixAcc``, ``mIoU`` or ``mAcc``.
         images: The N images' names.
-        counts: [N 3 K], see :func:`count_confusions`; in 64 bits 7 MB for ADE20K's 2,000 images
-            and 150 classes, whose matrices have 360.
+        counts: [N 3 K], see :func:`count_confusions`.  In 64 bits they take 7 MB for ADE20K's
+            2,000 images and 150 classes, whose confusion matrices take 360 MB.
 
     Raises:
-        UserError: If the name is another, or the images are not as many as were counted.
+        UserError: If the name is unknown, or the number of images does not fit.
     """
     if name not in NAMES:
-        raise UserError(f"no metric is called {name!r}", "segmentation", f"take {', '.join(NAMES)}")
+        mend = f"use one of {', '.join(NAMES)}"
+        raise UserError(f"no metric is called {name!r}", "segmentation", mend)
     if len(images) != len(counts):
         what = f"{len(images)} names for {len(counts)} images"
-        raise UserError(what, name, "name each image once")
-    # As floats, for then BLAS multiplies; the sums stay exact up to 2 ** 53 pixels.
+        raise UserError(what, name, "give each image one name")
+    # As floats, because BLAS then multiplies; the sums stay exact up to 2 ** 53 pixels.
     flat = counts.reshape(len(counts), -1).astype(np.float64)
 
     def compute(times: ndarray) -> ndarray:
