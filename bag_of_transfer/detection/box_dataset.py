@@ -212,7 +212,7 @@ class BoxDataset(BaseDetDataset):
 
 
 def check(dataset: BoxDataset) -> None:
-    """Check a data set, for :func:`bag_of_transfer.engine.data_sets.look_at`.
+    """Check a data set, for :func:`bag_of_transfer.engine.data_sets.check_dataset`.
 
     Raises:
         NoTruthError: If no box counts.

@@ -1,1 +1,1 @@
-"""How a run runs, for all three tasks: doors, precision, progress, records."""
+"""How a run runs, for all three tasks: command line, config, checks, progress, records."""

@@ -10,12 +10,14 @@ __all__ = ["AnyChannels"]
 
 
 class AnyChannels(nn.Module):
-    """Goes before one of mm*'s preprocessors in the list of bases.
+    """Base class that gives a preprocessor of mm* one mean and std per channel.
+
+    Name it before the preprocessor in the list of bases.
 
     Args:
         mean: One value per channel, on the 0 to 255 scale.
         std: As ``mean``.
-        more: As of the other base.
+        more: Arguments of the preprocessor.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], **more: Any) -> None:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, flushed to the disk, moved into place."""
+"""Files that are whole or absent: written beside the old one, flushed to disk, moved into place."""
 
 import json
 import math
@@ -11,46 +11,46 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["write_arrays", "write_bytes", "write_json", "write_text", "written_aside"]
+__all__ = ["replacing", "write_arrays", "write_bytes", "write_json", "write_text"]
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data`` to ``path``; a crash leaves the old file or the new one, never a part.
 
     The temporary file lies in the same folder (a move across file systems would copy) and is
-    removed when writing fails.  Missing folders are made.
+    removed when writing fails.  Missing folders are created.
     """
-    with written_aside(path) as aside:
-        aside.write_bytes(data)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 @contextmanager
-def written_aside(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file to fill; it becomes ``path`` if the block ends without an error.
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary file to fill; it becomes ``path`` if the block ends without an error.
 
     For files that a library writes by itself; otherwise as :func:`write_bytes`.
 
     Raises:
-        OSError: With the name of ``path``, not of the temporary file, nor without one.
+        OSError: If writing fails; the error names ``path``, not the temporary file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile.mkstemp: its mode 0600 would hide the result from the user's group.
-    # Machines that share the folder may have processes of the same number.
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    # The uuid: on machines that share the folder, two processes may have the same number.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
     try:
-        yield aside
-        with aside.open("rb+") as file:
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary, path)
     except OSError as error:
-        # A full disk is told by write(), which knows no name.
-        if error.errno is not None and error.filename in (None, str(aside)):
+        # write() reports a full disk without the name of the file.
+        if error.errno is not None and error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
     finally:
-        with suppress(OSError):  # on a read-only disk it would hide the first error
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk this error would hide the first one
+            temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
@@ -61,7 +61,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
     """Write NumPy arrays as a compressed ``.npz``, as :func:`write_bytes` does."""
-    with written_aside(path) as aside, aside.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
@@ -72,7 +72,7 @@ def write_json(path: str | Path, obj: Any) -> None:
     of NumPy and torch become plain ones.
 
     Raises:
-        TypeError: If ``obj`` holds something JSON cannot say; nothing is written then.
+        TypeError: If ``obj`` holds a value that JSON cannot express; nothing is written then.
     """
     write_text(path, json.dumps(_plain(obj), indent=2, allow_nan=False) + "\n")
 

@@ -27,10 +27,10 @@ BAR_EVERY_S = 0.25  # a terminal: the eye needs no more, and two cores have bett
 
 
 class Step:
-    """A step of ``total`` parts (None: unknown) that shows how far it is.
+    """A step of ``total`` parts (None: unknown) that shows its progress.
 
-    On a terminal a bar that ``end`` replaces by its last line; elsewhere a line from time to time,
-    each ``NAME | DONE/TOTAL | NOTE``.
+    On a terminal it shows a bar, which ``end`` replaces with one last line.  Elsewhere it prints a
+    line from time to time.  Each line reads ``NAME | DONE/TOTAL | NOTE``.
     """
 
     def __init__(self, name: str, total: int | None, done: int = 0) -> None:
@@ -69,12 +69,12 @@ class Step:
             self._bars.update(self._task, completed=self.done, note=note)
 
     def end(self, note: str) -> None:
-        """Leave one line behind and take the bar away."""
+        """Remove the bar and print one last line."""
         self.close()
         self._say(note)
 
     def close(self) -> None:
-        """Take the bar away without a word (again and again, if need be)."""
+        """Remove the bar and print nothing; may be called more than once."""
         if self._bars is not None and self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
@@ -87,15 +87,15 @@ class Step:
 
 
 def track(sequence: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Pass on the items of a long loop and show how far it is, how fast, and for how long yet.
+    """Yield the items of a long loop and show its progress, its rate and the time left.
 
     Args:
         sequence: What the loop goes over.
-        description: What is being done: "reading every image once".
+        description: What the loop does, such as "reading every image once".
         total: Number of items, where ``sequence`` has no length.
 
     Yields:
-        The items, unchanged; on ranks other than 0 without a word.
+        The items, unchanged; only rank 0 shows anything.
     """
     if not is_main_process():
         yield from sequence
@@ -111,25 +111,25 @@ def track(sequence: Iterable[T], description: str, total: int | None = None) -> 
             if step.due:
                 step.show(_rate_note(step))
         step.end(_rate_note(step))
-    finally:  # an error in the loop, or a break: no line that claims an end
+    finally:  # after an error in the loop, or a break, no last line claims that it is done
         step.close()
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people write them: 0:32, 12:05, 3:07:00."""
+    """Return seconds as people write them: 0:32, 12:05, 3:07:00."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def on_terminal() -> bool:
-    """Whether stdout can redraw a line; FORCE_COLOR alone doesn't make it so."""
+    """Return whether stdout can redraw a line; FORCE_COLOR alone does not make it so."""
     isatty = getattr(sys.stdout, "isatty", lambda: False)
     return bool(isatty()) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def console_handlers(logger: logging.Logger) -> list[logging.StreamHandler]:
-    """The handlers that write to the screen, not to a file."""
+    """Return the handlers that write to the screen, not to a file."""
     return [
         handler
         for handler in logger.handlers
@@ -153,7 +153,7 @@ class _Display:
 
     def open(self) -> "Progress":
         if self.bars is None:
-            # Here, not above: most runs have no terminal, and cli.py stops bars that are none.
+            # Imported here: most runs have no terminal, and cli.py calls stop_bars in any case.
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -183,7 +183,7 @@ class _Display:
     def _move_log_above_the_bars(self) -> None:
         # rich replaces sys.stdout, but a handler keeps the stream it was made with and would
         # write into the middle of the bar.
-        # Looked up, not imported: what has not imported mmengine has no log of its own.
+        # Looked up, not imported: a process that has not imported mmengine has no log of it.
         mmengine_logging = sys.modules.get("mmengine.logging")
         if mmengine_logging is None:
             return

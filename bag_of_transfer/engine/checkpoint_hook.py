@@ -53,7 +53,7 @@ class SafeCheckpointHook(CheckpointHook):
     backend_args: dict[str, Any] | None
 
     def before_train(self, runner: Runner) -> None:
-        """Choose the atomic backend for local folders; sweep up after a killed run."""
+        """Choose the atomic backend for local folders; remove what a killed run left behind."""
         super().before_train(runner)
         if isinstance(self.file_backend, LocalBackend) and self.backend_args is None:
             self.backend_args = {"backend": "atomic_local"}
@@ -65,9 +65,9 @@ class SafeCheckpointHook(CheckpointHook):
         """Make the checkpoint plain and add its origin; runs after all other hooks."""
         hub = checkpoint["message_hub"]
         hub["log_scalars"] = {}
-        # A key without its value would be warned about on resuming.
-        kept = hub["runtime_info"]
-        hub["resumed_keys"] = {key: on for key, on in hub["resumed_keys"].items() if key in kept}
+        # Resuming would warn about a key without its value.
+        info = hub["runtime_info"]
+        hub["resumed_keys"] = {key: on for key, on in hub["resumed_keys"].items() if key in info}
         checkpoint["meta"].update(_origin(runner))
         for part in ("meta", "message_hub"):
             checkpoint[part] = _plain(checkpoint[part])
@@ -106,7 +106,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
         if not self.save_best:
             return
-        # The parent deletes the best file that it knows before it writes: let it know none.
+        # The parent class deletes the best file it knows of before it writes: hide that file.
         before = self._best_paths()
         self._set_best_paths(dict.fromkeys(before))
         super()._save_best_checkpoint(runner, metrics)
@@ -117,15 +117,15 @@ class SafeCheckpointHook(CheckpointHook):
                 self._remove(old)
 
     def _best_paths(self) -> dict[str, str | None]:
-        alone = len(self.key_indicators) == 1
-        known = {"": self.best_ckpt_path} if alone else self.best_ckpt_path_dict
-        return {key: self._in_own_folder(path) for key, path in known.items()}
+        is_single = len(self.key_indicators) == 1
+        paths = {"": self.best_ckpt_path} if is_single else self.best_ckpt_path_dict
+        return {key: self._in_this_folder(path) for key, path in paths.items()}
 
-    def _in_own_folder(self, path: Any) -> str | None:
-        """Name a best file in this run's folder: it will be deleted.
+    def _in_this_folder(self, path: Any) -> str | None:
+        """Return the path of a best file in this run's folder, where it may be deleted.
 
-        A resumed checkpoint names it as it was then: in a folder that was copied since, or, in a
-        stranger's file, anywhere.
+        A resumed checkpoint holds the path of its time.  The folder may have been copied since,
+        and a file from somebody else may name any path.
         """
         name = PurePath(str(path or "")).name
         return self.file_backend.join_path(self.out_dir, name) if name not in ("", "..") else None
@@ -163,7 +163,7 @@ def _origin(runner: Runner) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy's numbers, paths and special dicts into what weights-only loading knows."""
+    """Turn NumPy's numbers, paths and special dicts into types that weights-only loading takes."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

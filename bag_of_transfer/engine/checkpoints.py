@@ -1,6 +1,6 @@
-"""Checkpoints that run no code when read, and which one to go on from after a crash.
+"""Read checkpoints without running code, and find the one to resume from after a crash.
 
-mmengine 0.10.12 reads weights only, but falls back to unpickling anything that this refuses.
+mmengine 0.10.12 reads weights only, but unpickles any file that this refuses.
 Importing this module ends that for every local file, and registers ``SafeCheckpointHook``.
 """
 
@@ -72,32 +72,32 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 def state_dict_of(
     checkpoint: Mapping[str, Any], where: object = "checkpoint"
 ) -> dict[str, torch.Tensor]:
-    """Find the weights, see :func:`find_weights`; say where, and what else was not read.
+    """Return the weights, see :func:`find_weights`; log where they were and what was not read.
 
     Raises:
-        UserError: If there are none, or several.
+        UserError: If there are no weights, or several sets of them.
     """
-    found = find_weights(checkpoint, where)
-    if found.unread or found.container not in ("state_dict", ""):
-        print_log(f"{where}: {found}", logger="current")
-    return found.tensors
+    weights = find_weights(checkpoint, where)
+    if weights.unread or weights.container not in ("state_dict", ""):
+        print_log(f"{where}: {weights}", logger="current")
+    return weights.tensors
 
 
 def misfits(network: nn.Module, state: Mapping[str, torch.Tensor]) -> list[str]:
-    """Name the tensors that only one of both has, or that differ in shape."""
-    own = network.state_dict()
+    """Return the names of tensors that only one of the two has, or that differ in shape."""
+    ours = network.state_dict()
     return sorted(
         key
-        for key in own.keys() | state.keys()
-        if key not in own or key not in state or own[key].shape != state[key].shape
+        for key in ours.keys() | state.keys()
+        if key not in ours or key not in state or ours[key].shape != state[key].shape
     )
 
 
 def refuse_misfits(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Stop before mmengine loads in part, with a warning, and trains on from random layers.
+    """Check that every tensor fits; mmengine would warn, and train on from layers left random.
 
     Raises:
-        UserError: If not every tensor of both fits.
+        UserError: If a tensor is missing, left over or of another shape.
     """
     wrong = misfits(network, state)
     if wrong:
@@ -109,13 +109,13 @@ def refuse_misfits(network: nn.Module, state: Mapping[str, torch.Tensor], path: 
 
 
 def find_resumable(work_dir: str | Path) -> Path | None:
-    """Find the newest checkpoint that training can go on from; None if there is none at all.
+    """Return the newest checkpoint that training can resume from; None if there are none at all.
 
-    The one that ``last_checkpoint`` names is tried first, then the older ones; a warning tells
+    The one that ``last_checkpoint`` names is tried first, then the older ones; a warning says
     what is wrong with each one that is skipped.
 
     Raises:
-        RefusedError: If there are checkpoints and none can be used: to start again would
+        RefusedError: If there are checkpoints but none can be used: starting again would
             overwrite them.
     """
     candidates = _candidates(Path(work_dir))
@@ -136,7 +136,7 @@ def find_resumable(work_dir: str | Path) -> Path | None:
 
 
 def _candidates(work_dir: Path) -> list[Path]:
-    """Newest first; the number in ``epoch_12.pth`` tells the age (a copy changes the time)."""
+    """Return the checkpoints, newest first by the number in their names (a copy has a new time)."""
     pointer = work_dir / LAST_CHECKPOINT
     named = follow_pointer(pointer) if pointer.is_file() else None
     folder = work_dir if named is None or not named.parent.is_dir() else named.parent
@@ -144,7 +144,7 @@ def _candidates(work_dir: Path) -> list[Path]:
     files.sort(key=_number, reverse=True)
     if named is None:
         return files
-    # Higher numbers than the named one are another, longer run's.
+    # Files with higher numbers than the named one belong to another, longer run.
     return [named, *(path for path in files if _number(path) < _number(named))]
 
 
@@ -154,20 +154,21 @@ def _number(path: Path) -> float:
 
 
 def check_resumable(path: Path) -> dict[str, Any]:
-    """Read a checkpoint to go on from.
+    """Read a checkpoint and check that training can resume from it.
 
     Returns:
         Its ``meta``: ``epoch`` and ``iter`` that were trained, and what else mmengine wrote.
 
     Raises:
-        UserError: As :func:`load_checkpoint`, or if the file holds weights alone, or a state that
-            mmengine cannot take up.
+        UserError: As :func:`load_checkpoint`, or if the file holds only weights, or a state that
+            mmengine cannot resume from.
     """
     checkpoint = load_checkpoint(path)
     meta = meta_of(checkpoint)
     counts = (meta.get("epoch"), meta.get("iter", 0))
     if not all(isinstance(count, int) for count in counts) or "message_hub" not in checkpoint:
-        raise UserError("weights alone, no state of a run", path, "give it as load_from instead")
+        what = "weights alone, without the state of a run"
+        raise UserError(what, path, "give it as load_from instead")
     damaged = _damaged_state(checkpoint)
     if damaged:
         mend = "resume from another checkpoint, or give it as load_from instead"
@@ -176,13 +177,13 @@ def check_resumable(path: Path) -> dict[str, Any]:
 
 
 def _damaged_state(checkpoint: Mapping[str, Any]) -> str:
-    """Name a part that is no state of a run; empty where all are."""
+    """Return the name of a part that is not the state of a run; empty if all parts are sound."""
     hub = checkpoint["message_hub"]
     if not isinstance(hub, Mapping) or not all(isinstance(hub.get(p), Mapping) for p in HUB):
         return "message_hub"
-    kept = hub["runtime_info"].get("keep_ckpt_ids", [])
-    # The files of these numbers are deleted when there are too many of them.
-    if not isinstance(kept, list) or not all(is_whole(number) for number in kept):
+    numbers = hub["runtime_info"].get("keep_ckpt_ids", [])
+    # Files with these numbers are deleted when there are too many of them.
+    if not isinstance(numbers, list) or not all(is_whole(number) for number in numbers):
         return "keep_ckpt_ids"
     return "" if _is_state_of_optimizers(checkpoint.get("optimizer", {})) else "optimizer"
 
@@ -190,8 +191,9 @@ def _damaged_state(checkpoint: Mapping[str, Any]) -> str:
 def _is_state_of_optimizers(state: Any) -> bool:
     if not isinstance(state, Mapping):
         return False
-    states = [state] if "param_groups" in state else state.values()  # several, by their names
-    return all(isinstance(one, Mapping) and _are_groups(one.get("param_groups")) for one in states)
+    # One optimizer's state, or a dict of several by their names.
+    states = [state] if "param_groups" in state else state.values()
+    return all(isinstance(s, Mapping) and _are_groups(s.get("param_groups")) for s in states)
 
 
 def _are_groups(groups: Any) -> bool:
@@ -202,7 +204,7 @@ def _are_groups(groups: Any) -> bool:
 
 
 def meta_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint says of its run; empty where it says nothing that is a dict."""
+    """Return the checkpoint's ``meta``, which describes its run; empty if that is not a dict."""
     meta = checkpoint.get("meta")
     return meta if isinstance(meta, dict) else {}
 
@@ -213,7 +215,9 @@ def meta_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
     if path.is_dir():
         kind = kind_of(path)
-        raise UserError(kind.name if kind else "a folder", path, kind.mend if kind else "")
+        if kind:
+            raise UserError(kind.name, path, kind.mend)
+        raise UserError("a folder, not a checkpoint", path, "give a file; checkpoints end in .pth")
     if not path.is_file():
         raise UserError("no such checkpoint", path, "check the path; checkpoints end in .pth")
     refuse_shard(path)
@@ -221,7 +225,7 @@ def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
     try:
         refuse_swollen(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
-            warnings.simplefilter("ignore")  # about protocols and archives: said in the error
+            warnings.simplefilter("ignore")  # about protocols and archives: the error says it
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
         checkpoint = resolve(checkpoint)
     except UserError:
@@ -247,30 +251,30 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     protocol = re.search(r"Unsupported operand (\d+)", str(error))
     if protocol and read_outline(path) is not None:
         return UserError(
-            "a checkpoint of another pickle protocol than torch.save's own",
+            "a checkpoint of another pickle protocol than torch.save uses",
             path,
-            "in Python, where you trust it, "
+            "if you trust it, save it again in Python, "
             "torch.save(torch.load('FILE', weights_only=False), 'NEW.pth')",
         )
-    # torch's first line on unpickling is about its own versions.
-    told = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip().split("\n")[0]
-    told = without_colons(told)
-    told = f" ({told[:100]})" if told else ""
+    # When unpickling fails, torch's first line is about versions of torch.
+    reason = "" if isinstance(error, pickle.UnpicklingError) else str(error).strip().split("\n")[0]
+    reason = without_colons(reason)
+    reason = f" ({reason[:100]})" if reason else ""
     return UserError(
-        f"damaged, truncated or no checkpoint{told}", path, "copy it again or use another"
+        f"damaged, truncated or no checkpoint{reason}", path, "copy it again or use another"
     )
 
 
 def load_from_local_weights_only(filename: str, map_location: Any) -> dict[str, Any]:
-    """Read a local file for mmengine (resume, load_from, Pretrained); see the module."""
+    """Read a local file for mmengine (resume, load_from, Pretrained), without running code."""
     checkpoint = _read_weights_only(Path(filename).expanduser(), map_location)
-    # Files of the 2.x era carry it; Runner.resume would execute it.
+    # Files of mmcv 1.x and mm* 2.x carry it; Runner.resume would execute it.
     meta_of(checkpoint).pop("config", None)
     return checkpoint
 
 
 def _load_for_mmengine(filename: str, map_location: Any) -> dict[str, Any]:
-    """Put the weights where mmengine looks for them: from elsewhere it would load nothing."""
+    """Read a file and put its weights under the key where mmengine looks for them."""
     checkpoint = load_from_local_weights_only(filename, map_location)
     if "state_dict" not in checkpoint:
         checkpoint = {**checkpoint, "state_dict": state_dict_of(checkpoint, filename)}

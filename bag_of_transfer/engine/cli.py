@@ -1,6 +1,6 @@
-"""What all tools share at the door: flags, exit codes, one clear line for a mistake.
+"""What all tools share on the command line: flags, exit codes, one clear line for a mistake.
 
-It imports neither torch nor mmengine, and a tool imports what does so below its ``parse_args``:
+It imports neither torch nor mmengine, and a tool imports what does only after parsing its flags:
 help and a wrong flag are answered at once.
 """
 
@@ -51,9 +51,9 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except TerminatedError:
-        speaks, code = join_failure(TERMINATED, everyones=False)
+        is_reporter, code = join_failure(TERMINATED, on_all_ranks=False)
         stop_bars()
-        if speaks:
+        if is_reporter:
             print("terminated", file=sys.stderr)
         return code
     except Exception as error:
@@ -62,33 +62,33 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
             return PIPE_CLOSED
         if "--debug" in argv:
             raise
-        return _say(error)
+        return _report(error)
 
 
 def _print_any_name() -> None:
-    """Print a file's name that is not UTF-8 with escapes, instead of failing over it."""
+    """Let stdout print names of files that are not UTF-8 with escapes, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _nobody_reads() -> bool:
-    """Tell whether ``| head`` or the like has closed the screen's pipe; forget what is left."""
-    screen = select.poll()
-    screen.register(sys.stdout, select.POLLOUT)
-    closed = any(event & select.POLLERR for _, event in screen.poll(0))
-    if closed:  # Python would write the rest at its end, and fail with a message
+    """Return whether ``| head`` or the like has closed stdout; if so, drop what is unwritten."""
+    output = select.poll()
+    output.register(sys.stdout, select.POLLOUT)
+    closed = any(event & select.POLLERR for _, event in output.poll(0))
+    if closed:  # Python would write the rest when it ends, and fail with a message
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return closed
 
 
-def _say(error: Exception) -> int:
+def _report(error: Exception) -> int:
     mistake = mistake_in(error)
     user_error = mistake or as_user_error(error)
     own_code = user_error.exit_code if user_error else 1
-    # A disk may be full on one machine of several, or for the one process that writes.
-    speaks, code = join_failure(own_code, everyones=mistake is not None)
+    # A disk may be full on one machine of several, or only for the process that writes.
+    is_reporter, code = join_failure(own_code, on_all_ranks=mistake is not None)
     stop_bars()
-    if not speaks:
+    if not is_reporter:
         return code
     message = user_error or (
         f"internal failure: {type(error).__name__}: {error}".strip()
@@ -140,7 +140,7 @@ def add_config_flags(to_parser: argparse.ArgumentParser) -> None:
         "--amp",
         choices=["auto", "off", "fp16", "bf16"],
         default="auto",
-        help="mixed precision; auto: the config's, else bf16 where the hardware computes it",
+        help="mixed precision; auto: the config's, else bf16 where the hardware supports it",
     )
 
 
@@ -168,12 +168,12 @@ def training_parser(description: str, example: str) -> argparse.ArgumentParser:
         help="go on from the newest complete checkpoint in the work dir, or from PATH",
     )
     training.add_argument(
-        "--tensorboard", action="store_true", help="write events for TensorBoard, too"
+        "--tensorboard", action="store_true", help="also write events for TensorBoard"
     )
     training.add_argument(
         "--dry-run",
         action="store_true",
-        help="print what would be trained, and how long; train nothing",
+        help="print what would be trained and how long it would take; train nothing",
     )
     return training
 

@@ -28,27 +28,27 @@ def compile_backbone(network: nn.Module, options: object) -> None:
     """
     if options is None or options is False:
         return
-    stated = {} if options is True else options
+    arguments = {} if options is True else options
     backbone = getattr(network, "backbone", None)
-    taken = set(inspect.signature(torch.compile).parameters) - {"model"}
-    if not isinstance(stated, Mapping) or not stated.keys() <= taken:
-        mend = f"say True, or a dict of {', '.join(sorted(taken))}"
+    accepted = set(inspect.signature(torch.compile).parameters) - {"model"}
+    if not isinstance(arguments, Mapping) or not arguments.keys() <= accepted:
+        mend = f"say True, or a dict of {', '.join(sorted(accepted))}"
         raise UserError(f"compile={options!r} is not understood", "compile", mend)
     if not isinstance(backbone, nn.Module):
         raise UserError("the network has no backbone to compile", "compile", "leave it out")
-    backbone.compile(**stated)
+    backbone.compile(**arguments)
     print_log("compile: the backbone, at its first step (this takes a while)", logger="current")
 
 
 def compiling_mistake(error: BaseException) -> UserError | None:
-    """Say why torch could not compile here (no C++ compiler, no Triton, ...)."""
-    for one in chain(error):
-        module = type(one).__module__
-        if module.startswith(("torch._dynamo", "torch._inductor")):
-            told = " ".join(str(one).split("\n\n")[0].split()).replace(": ", ", ").rstrip(".")[:200]
+    """Return why torch could not compile here (no C++ compiler, no Triton, ...), if that failed."""
+    for cause in chain(error):
+        if type(cause).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            first_part = str(cause).split("\n\n")[0]
+            reason = " ".join(first_part.split()).replace(": ", ", ").rstrip(".")[:200]
             return UserError(
-                f"the backbone cannot be compiled here ({told})",
+                f"the backbone cannot be compiled here ({reason})",
                 "compile",
-                "leave compile out, or install what it names; --debug shows where",
+                "leave compile out, or install what is missing; --debug shows where it failed",
             )
     return None

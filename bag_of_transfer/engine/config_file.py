@@ -59,7 +59,7 @@ def load_config(
     set_data_root(data_root)
     explicit = set() if is_stock(path) else leaf_keys(path)
     cfg = read_config(path)
-    if "default_scope" not in cfg:  # rather no config of a run than one of another tool
+    if "default_scope" not in cfg:  # "no model" says more than "a config of another tool"
         check_sections(cfg, path)
     scope = cfg.get("default_scope", "mmengine")
     if scope not in tasks:
@@ -79,26 +79,29 @@ def load_config(
 
 
 def _of_another_tool(scope: object, tasks: Mapping[str, str], path: Path) -> UserError:
-    own = " or ".join(repr(name) for name in tasks)
+    scopes = " or ".join(repr(name) for name in tasks)
     if scope == "mmengine" or (scope is None and "mmengine" not in tasks):
-        mend = f"a classifier's goes to train_cls.py and test_cls.py; others state {own}"
+        mend = (
+            "a classifier's config goes to train_cls.py and test_cls.py; "
+            f"in others, set default_scope to {scopes}"
+        )
     elif scope in ("mmdet", "mmseg"):
         mend = "detection and segmentation configs go to train.py and test.py"
     else:
-        mend = f"state {own}"
-    said = "there is no default_scope" if scope is None else f"default_scope is {scope!r}"
-    return UserError(f"{said}, this tool takes {own}", path, mend)
+        mend = f"set default_scope to {scopes}"
+    what = "there is no default_scope" if scope is None else f"default_scope is {scope!r}"
+    return UserError(f"{what}, this tool takes {scopes}", path, mend)
 
 
 def read_config(path: Path, import_named: bool = True) -> Config:
-    """Read a config, without the libraries' talk.
+    """Read a config, and keep the libraries from printing messages about it.
 
     Args:
         path: The file.
-        import_named: Import the modules that it names, too.
+        import_named: Whether to import the modules that it names in ``custom_imports``.
 
     Raises:
-        UserError: If it or one of its bases is missing, no Python, or fails when it is read.
+        UserError: If it or one of its bases is missing, is not Python, or fails when it is read.
     """
     _refuse_missing(path)
     hush(MMLogger.get_current_instance())
@@ -113,9 +116,9 @@ def read_config(path: Path, import_named: bool = True) -> Config:
     except UserError:
         raise
     except Exception as error:  # a config is code, and may fail in any way
-        told = f"{type(error).__name__}: {error}".partition("\n")[0]
-        mend = "mend it or the base that says so; --debug shows where"
-        raise UserError(f"the config cannot be read ({told})", path, mend) from error
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        mend = "mend it or the base that fails; --debug shows where"
+        raise UserError(f"the config cannot be read ({reason})", path, mend) from error
 
 
 def _settled_seed(cfg: Config, flag: int | None) -> int:
@@ -129,22 +132,22 @@ def _settled_seed(cfg: Config, flag: int | None) -> int:
 
 
 def _refuse_missing(path: Path) -> None:
-    """Say so in our words.
+    """Check that the config exists.
 
     Raises:
         UserError: If there is no such file.
     """
     if not path.is_file():
         nearest = nearest_stock_config(path)
-        own = "see configs/ for those that come with this tool"
-        raise UserError("no such config", path, f"did you mean {nearest}?" if nearest else own)
+        hint = f"did you mean {nearest}?" if nearest else "see configs/ for the configs there are"
+        raise UserError("no such config", path, hint)
 
 
 def leaf_keys(path: Path) -> set[str]:
-    """Find the dotted keys that the config file itself sets, its bases left aside.
+    """Return the dotted keys that the config file itself sets, not those that its bases set.
 
     Raises:
-        UserError: If the file is missing or no Python.
+        UserError: If the file is missing or not Python.
     """
     _refuse_missing(path)
     try:
@@ -153,9 +156,9 @@ def leaf_keys(path: Path) -> set[str]:
         raise UserError(
             "the config is not valid Python", f"{path}:{error.lineno}", error.msg
         ) from error
-    except (ValueError, RecursionError, MemoryError) as error:  # zeros, or nested without end
-        told = f"the config is not valid Python ({type(error).__name__})"
-        raise UserError(told, path, "see the configs in configs/") from error
+    except (ValueError, RecursionError, MemoryError) as error:  # null bytes, or nested too deeply
+        what = f"the config is not valid Python ({type(error).__name__})"
+        raise UserError(what, path, "see the configs in configs/") from error
     keys: dict[str, set[str]] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
@@ -169,7 +172,7 @@ def _dotted(value: ast.expr, known: Mapping[str, set[str]]) -> Iterator[str]:
 
     Args:
         value: What is assigned.
-        known: The same of the variables above: ``model = dict(backbone=backbone)``.
+        known: Such keys of each variable assigned above, as in ``model = dict(backbone=backbone)``.
     """
     if isinstance(value, ast.Name):
         yield from known.get(value.id, {""})

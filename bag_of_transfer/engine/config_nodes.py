@@ -1,4 +1,4 @@
-"""Walk through a config: every value with its dotted key, as one would type it."""
+"""Walk through a config: every value with its dotted key, as a user would type it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ __all__ = ["dicts_with", "nodes"]
 
 
 def nodes(node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield a node, if it has a key, and all below it, each dict or list before what it holds.
+    """Yield a node and all nodes below it with their keys, each dict or list before its contents.
 
     Args:
         node: A dict or list of a config, or any value.
@@ -26,7 +26,7 @@ def nodes(node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def dicts_with(wanted: str, node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dicts that have the key ``wanted``, see :func:`nodes`."""
-    for place, found in nodes(node, dotted):
-        if isinstance(found, Mapping) and wanted in found:
-            yield place, found
+    """Yield the dicts that have the key ``wanted``, with their own keys; see :func:`nodes`."""
+    for place, value in nodes(node, dotted):
+        if isinstance(value, Mapping) and wanted in value:
+            yield place, value

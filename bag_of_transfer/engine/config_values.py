@@ -1,7 +1,7 @@
-"""Values of a config that a run counts or computes with, checked before anything is built.
+"""Check the values of a config that a run counts or computes with, before anything is built.
 
-A learning rate of nan trains to the end and says nothing; a batch of "8" fails deep inside of
-torch.  Sections and keys are mmengine's; other keys keep any value.
+A learning rate of nan trains to the end without an error; a batch size of "8" fails deep inside
+torch.  Sections and keys are mmengine's; other keys may have any value.
 """
 
 import math
@@ -109,7 +109,7 @@ RULES: dict[str, _Rule] = {
     "default_hooks.*interval": COUNT_OR_NEVER,
     "default_hooks.checkpoint.max_keep_ckpts": WHOLE,
     "log_level": LEVEL,
-    "resume": _or_none(SWITCH),  # a path is said by load_from beside it, or by --resume
+    "resume": _or_none(SWITCH),  # a path goes into load_from beside it, or to --resume
     "env_cfg.mp_cfg.mp_start_method": START,
     "*data_preprocessor.mean": MEANS,
     "*data_preprocessor.std": STDS,
@@ -124,6 +124,7 @@ OPTIONAL = {
     "custom_hooks": (list, tuple),
 }
 KINDS = {dict: "a dict", list: "a list"}
+NOT_A_PART = "not a dict with a type"
 STOCK = "see the configs in configs/"
 
 
@@ -142,8 +143,8 @@ def check_sections(cfg: Mapping[str, Any], where: object) -> None:
         raise UserError("a ladder's config, which trains no model itself", where, mend)
     model = cfg.get("model")
     if not isinstance(model, Mapping) or not model:
-        found = "is missing" if "model" not in cfg else f"is {_shown(model)}, no dict with a type"
-        raise UserError(f"the config's model {found}", where, STOCK)
+        is_what = "is missing" if "model" not in cfg else f"is {_shown(model)}, {NOT_A_PART}"
+        raise UserError(f"the config's model {is_what}", where, STOCK)
     for name, kinds in OPTIONAL.items():
         value = cfg.get(name)
         if value is not None and not isinstance(value, kinds):
@@ -153,17 +154,17 @@ def check_sections(cfg: Mapping[str, Any], where: object) -> None:
         stated = cfg.get(name) or ()
         for index, part in enumerate(() if isinstance(stated, Mapping) else stated):
             if not isinstance(part, Mapping) or "type" not in part:
-                what = f"{name}.{index} is {_shown(part)}, no dict with a type"
+                what = f"{name}.{index} is {_shown(part)}, {NOT_A_PART}"
                 raise UserError(what, where, STOCK)
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(name)
         if loader is not None and not isinstance(loader.get("dataset"), Mapping):
-            what = f"the config's {name} has no dataset, or one that is no dict"
+            what = f"the config's {name} has no dataset, or one that is not a dict"
             raise UserError(what, where, STOCK)
 
 
 def check_training_sections(cfg: Mapping[str, Any], where: object) -> None:
-    """Check that what only training needs is there.
+    """Check that the sections which only training needs are there.
 
     Args:
         cfg: The whole config.
@@ -178,9 +179,9 @@ def check_training_sections(cfg: Mapping[str, Any], where: object) -> None:
         if not cfg.get(name):
             raise UserError(f"the config has no {name}", where, f"training needs it; {STOCK}")
     if not isinstance(cfg["optim_wrapper"].get("optimizer"), Mapping):
-        raise UserError("optim_wrapper has no optimizer, or no dict", where, STOCK)
+        raise UserError("optim_wrapper has no optimizer, or one that is not a dict", where, STOCK)
     if not {"batch_size", "batch_sampler"} & cfg["train_dataloader"].keys():
-        raise UserError("train_dataloader has no batch_size", where, "state it")
+        raise UserError("train_dataloader has no batch_size", where, "state batch_size")
 
 
 def settle_whole_numbers(cfg: Any) -> None:
@@ -216,9 +217,10 @@ def check_values(cfg: Mapping[str, Any]) -> None:
     for key, value in nodes(dict(cfg.items())):
         for pattern, rule in RULES.items():
             if fnmatchcase(key, pattern) and not rule.holds(value):
-                raise UserError(f"{_shown(value)} is no valid value", key, f"give {rule.words}")
+                what = f"{_shown(value)} is not a valid value"
+                raise UserError(what, key, f"give {rule.words}")
         if isinstance(value, float) and math.isnan(value):
-            raise UserError("nan is no number", key, "give a number")
+            raise UserError("nan is not a number", key, "give a number")
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Which keys a config may take beyond those it holds: read off the classes it names.
 
 mmengine hands a dict's keys to the class its ``type`` names, so the parameters of that
-class are the words that can be said there.  Some dicts name no class because the Runner
+class are the keys that the dict may hold.  Some dicts name no class because the Runner
 knows it, and some keys are taken out by a builder before the class is called: both are
 listed here with the place in mmengine 0.10.12 that does it.
 """
@@ -49,7 +49,7 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 
 def parameter_names(target: Callable[..., Any]) -> frozenset[str]:
-    """Names of the arguments that ``target`` takes.
+    """Return the names of the arguments that ``target`` takes.
 
     A class that passes ``**kwargs`` on is followed along its bases for as long as they
     do the same.
@@ -166,32 +166,32 @@ _TAKEN_BY_BUILDERS: tuple[tuple[type, frozenset[str]], ...] = (
 
 
 def find_callables(type_: object, scope: str) -> list[Callable[..., Any]]:
-    """Classes or functions that ``type_`` names in any registry, seen from ``scope``.
+    """Return the classes or functions that ``type_`` names in any registry, seen from ``scope``.
 
     One name may stand in several registries (a sampler of data and one of boxes); where
     it is used decides, and we don't know that, so all are returned.
     """
     if not isinstance(type_, str):
         return [type_] if callable(type_) else []
-    found = (_look_up(registry, type_) for registry in _registries(scope))
-    return list(dict.fromkeys(target for target in found if target is not None))
+    targets = (_look_up(registry, type_) for registry in _registries(scope))
+    return list(dict.fromkeys(target for target in targets if target is not None))
 
 
 def known_names(scope: str) -> set[str]:
-    """Every name that a ``type`` may have, seen from ``scope``."""
-    found: set[str] = set()
+    """Return every name that a ``type`` may have, seen from ``scope``."""
+    names: set[str] = set()
     for registry in _registries(scope):
         while registry is not None:
-            found.update(registry.module_dict)
+            names.update(registry.module_dict)
             registry = registry.parent
-    return found
+    return names
 
 
 def _registries(scope: str) -> Iterator[Registry]:
     try:  # a child registry joins the tree when its module is imported
         import_module(f"{scope}.registry")
     except ImportError:
-        pass  # a scope of ours without a package: the root answers
+        pass  # a scope of ours without a package: the root registry answers
     for registry in vars(root).values():
         if isinstance(registry, Registry):
             yield registry.children.get(scope, registry)
@@ -200,14 +200,14 @@ def _registries(scope: str) -> Iterator[Registry]:
 def _look_up(registry: Registry, name: str) -> Callable[..., Any] | None:
     try:
         target: Callable[..., Any] | None = registry.get(name)
-    # Where the name is unknown, and where the library that `mmdet.` names cannot be imported.
+    # The name is unknown, or the library that a prefix such as `mmdet.` names is not installed.
     except (RuntimeError, ImportError):
         return None
     return target
 
 
 def known_children(path: str, node: Mapping[str, Any], scope: str) -> frozenset[str] | None:
-    """Keys that the dict at ``path`` may hold, by its ``type`` or its place.
+    """Return the keys that the dict at ``path`` may hold, by its ``type`` or its place.
 
     Args:
         path: Dotted path of the dict, ``""`` for the whole config.
@@ -224,7 +224,7 @@ def known_children(path: str, node: Mapping[str, Any], scope: str) -> frozenset[
     names = set(_IMPLIED.get(path, ()))
     for target in targets:
         names |= _names_with_builder(target)
-    if path == "default_hooks":  # a hook under a name of the user's own must say its type
+    if path == "default_hooks":  # a hook under a name that the user chose must state its type
         names |= {name for name, hook in node.items() if _is_known(hook, scope)}
     if is_norm:
         names |= {"requires_grad"} if targets else {"requires_grad", *_NORM}

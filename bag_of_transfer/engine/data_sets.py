@@ -1,10 +1,10 @@
-"""Look at the data of every split before the first step: what training and judging need.
+"""Check the data of every split before the first step: what training and evaluation need.
 
 Our own data sets check themselves while they are built.  Those of mmdet and mmsegmentation drop
-what they do not understand, so that what they have made of the files is looked at afterwards.
+what they do not understand, so what they have made of the files is checked afterwards.
 
-Training needs no test split: it is looked at where its list or folder is there, and otherwise one
-line says that it is not.
+Training needs no test split: it is checked if its list or folder exists, and otherwise one line
+says that it does not.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ from bag_of_transfer.engine.recipe import class_difference
 __all__ = [
     "LookAtSplits",
     "build_dataset",
+    "check_dataset",
     "classes_of",
     "data_mistakes",
     "leave_imports_uncollected",
-    "look_at",
     "register_checks",
 ]
 
@@ -43,27 +43,27 @@ _checks: dict[str, str] = {}
 
 
 def register_checks(modules: Mapping[str, str]) -> None:
-    """Let a task look at data sets after they are built; tasks do so when imported.
+    """Register a task's checks of data sets; tasks call this when they are imported.
 
     Args:
-        modules: By the dotted name of a data set's class, which may be a parent: the module whose
-            ``check`` takes the data set.  It is imported when there is such a data set.
+        modules: Dotted name of a data set's class, or of a parent class, to the module whose
+            function ``check`` takes the data set.  It is imported when there is such a data set.
     """
     _checks.update(modules)
 
 
 @cache
 def leave_imports_uncollected() -> None:
-    """Spare the collector of garbage what is imported; once in a process.
+    """Keep the garbage collector from walking over imported objects; done once in a process.
 
-    mmengine's data sets collect garbage when they are built: 0.3 to 0.5 s each time to walk over
-    the objects of torch, mmdet and mmsegmentation, which stay anyway.
+    mmengine's data sets collect garbage when they are built, and take 0.3 to 0.5 s each time to
+    walk over the objects of torch, mmdet and mmsegmentation, which stay anyway.
     """
     gc.freeze()
 
 
 def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
-    """Build a data set and look at it.
+    """Build a data set and check it.
 
     Raises:
         UserError: If its data is missing or contradicts itself.
@@ -74,7 +74,7 @@ def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
         dataset = DATASETS.build(dataset_cfg)
         if hasattr(dataset, "full_init"):
             dataset.full_init()
-        look_at(dataset)
+        check_dataset(dataset)
     return dataset
 
 
@@ -82,7 +82,7 @@ def classes_of(dataset: Any) -> tuple[str, ...]:
     """Return the class names in the order of their labels.
 
     Raises:
-        UserError: If the data set names none.
+        UserError: If the data set names no classes.
     """
     classes = getattr(dataset, "metainfo", {}).get("classes")
     if not classes or isinstance(classes, str):
@@ -92,11 +92,11 @@ def classes_of(dataset: Any) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def look_at(dataset: Any) -> None:
+def check_dataset(dataset: Any) -> None:
     """Check what a data set of mmdet or mmsegmentation has made of its files, wrapped or not.
 
     Raises:
-        UserError: If boxes or labels would be lost or mistaken, or nothing counts in any part.
+        UserError: If boxes or labels would be lost or misread, or no part has any that count.
     """
     parts, empty = list(_parts(dataset)), []
     for part in parts:
@@ -116,7 +116,7 @@ def _check(part: Any) -> None:
 
 
 def _parts(dataset: Any) -> Iterator[Any]:
-    """Yield the data sets inside of wrappers (repeated, joined, mixed)."""
+    """Yield the data sets inside wrappers (repeated, joined, mixed)."""
     inner = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
     if inner == [None]:
         yield dataset
@@ -127,10 +127,10 @@ def _parts(dataset: Any) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def data_mistakes(dataset_cfg: Any) -> Iterator[None]:
-    """Take what a library's data set raises while it is built for a mistake in the data.
+    """Turn what a library's data set raises while it is built into a mistake in the data.
 
     Raises:
-        UserError: In its place.
+        UserError: In place of the library's error.
     """
     try:
         yield
@@ -151,7 +151,7 @@ def _place(dataset_cfg: Any) -> object:
 
 
 def _places(dataset_cfg: Mapping[str, Any]) -> Iterator[tuple[Path, bool]]:
-    """Yield the list, file or folder of each part of a split, and whether it is there."""
+    """Yield the list, file or folder of each part of a split, and whether it exists."""
     inner = dataset_cfg.get("datasets") or dataset_cfg.get("dataset")
     if inner:
         for part in inner if isinstance(inner, list | tuple) else [inner]:
@@ -164,27 +164,27 @@ def _places(dataset_cfg: Mapping[str, Any]) -> Iterator[tuple[Path, bool]]:
 
 @HOOKS.register_module()
 class LookAtSplits(Hook):
-    """Look at the data sets of validation and test once all is built, before the first step."""
+    """Check the data sets of validation and test once all is built, before the first step."""
 
     def before_train(self, runner: Runner) -> None:
         """Check both splits.
 
         Raises:
-            UserError: If one cannot be judged by, or has other classes than the training data.
+            UserError: If a split cannot be evaluated, or has other classes than the training data.
         """
         cfg = runner.cfg
         if runner.val_loop is not None:
             dataset = runner.val_loop.dataloader.dataset
-            look_at(dataset)
+            check_dataset(dataset)
             _check_classes(cfg.classes, dataset, "val")
         test = (cfg.get("test_dataloader") or {}).get("dataset")
         if test is None or test == (cfg.get("val_dataloader") or {}).get("dataset"):
             return
         if _only_formats(cfg.get("test_evaluator")):
-            return  # a server judges, so that no truth need be there
-        missing = [path for path, there in _places(test) if not there]
+            return  # a server evaluates, so no truth is needed here
+        missing = [path for path, exists in _places(test) if not exists]
         if missing:
-            message = f"the test split is not there, so it is not looked at: {missing[0]}"
+            message = f"the test split is missing, so it is not checked: {missing[0]}"
             print_log(message, logger="current")
             return
         _check_classes(cfg.classes, build_dataset(test, cfg.default_scope), "test")
@@ -198,9 +198,9 @@ def _only_formats(evaluator: Any) -> bool:
 def _check_classes(trained: Sequence[str], dataset: Any, split: str) -> None:
     pair = class_difference(trained, classes_of(dataset))
     if pair:
-        told = f"{pair[0]} against {pair[1]}"
+        difference = f"{pair[0]} against {pair[1]}"
         raise UserError(
-            f"the {split} split has other classes than the training data: {told}",
+            f"the {split} split has other classes than the training data: {difference}",
             f"{split}_dataloader.dataset",
             "take the classes of the training data (classes_from), or state the same for both",
         )

@@ -72,7 +72,7 @@ def evaluate(
     with sized_by(state, checkpoint_path):
         runner = build_runner(cfg)
     dataset = runner.test_loop.dataloader.dataset
-    data_sets.look_at(dataset)
+    data_sets.check_dataset(dataset)
     _check_classes(
         tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
     )

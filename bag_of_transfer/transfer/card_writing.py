@@ -8,7 +8,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from bag_of_transfer.engine.atomic import write_json, written_aside
+from bag_of_transfer.engine.atomic import replacing, write_json
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.transfer.backbone_card import (
     SCHEMA,
@@ -56,7 +56,7 @@ def write_with_card(
     digest = hashlib.sha256(data).hexdigest()
     whole = {"schema": SCHEMA, **fields, "sha256": digest, "num_tensors": len(tensors)}
     card = make_card(whole, card_path(out), "correct what the source says about itself")
-    with written_aside(card_path(out)) as new_card, written_aside(out) as new_file:
+    with replacing(card_path(out)) as new_card, replacing(out) as new_file:
         write_json(new_card, {**card.to_dict(), **more})  # on the disk before the file moves
         new_file.write_bytes(data)
     return read_card(out)

@@ -9,7 +9,7 @@ import pytest
 from mmdet.datasets import CocoDataset
 
 from bag_of_transfer.detection.datasets import CocoFormat
-from bag_of_transfer.engine.data_sets import look_at
+from bag_of_transfer.engine.data_sets import check_dataset
 from bag_of_transfer.engine.errors import UserError
 
 
@@ -155,7 +155,7 @@ def test_categories_that_differ_in_case_only_are_refused(folder: Path) -> None:
 def test_a_file_of_crowds_only_is_refused(folder: Path) -> None:
     edit(folder, lambda coco: [note.update(iscrowd=1) for note in coco["annotations"]])
     with pytest.raises(UserError, match="nothing to learn from: 8 boxes, all of them ignored"):
-        look_at(split(folder))
+        check_dataset(split(folder))
 
 
 def test_a_file_without_annotations_is_nothing_to_judge_by(folder: Path) -> None:

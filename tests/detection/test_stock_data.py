@@ -11,7 +11,7 @@ from mmdet.datasets import CocoDataset, VOCDataset, XMLDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
-from bag_of_transfer.engine.data_sets import build_dataset, look_at
+from bag_of_transfer.engine.data_sets import build_dataset, check_dataset
 from bag_of_transfer.engine.errors import UserError
 
 NAMES = ("brick", "leaf")  # in the order of the file
@@ -226,7 +226,7 @@ def test_what_reads_its_files_in_its_own_way_is_left_alone(voc: Path) -> None:
             return [dict(img_path="a.jpg", img_id=1, width=9, height=9, instances=[])]
 
     cfg = {**voc_cfg(voc), "type": "OwnReader"}
-    look_at(DATASETS.build(cfg))
+    check_dataset(DATASETS.build(cfg))
 
 
 def test_all_xml_difficult_is_refused(voc: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box, check_twins
 from bag_of_transfer.detection.datasets import VocFormat
-from bag_of_transfer.engine.data_sets import look_at
+from bag_of_transfer.engine.data_sets import check_dataset
 from bag_of_transfer.engine.errors import UserError
 
 Draw = Callable[..., Path]
@@ -293,7 +293,7 @@ def test_a_split_in_which_no_box_counts_is_refused(folder: Path, test_mode: bool
         edit(folder, number, "<difficult>0", "<difficult>1")
     aim = "judge by" if test_mode else "learn from"
     with pytest.raises(UserError, match=f"nothing to {aim}: 12 boxes, all of them ignored in 6"):
-        look_at(train_split(folder, test_mode=test_mode))
+        check_dataset(train_split(folder, test_mode=test_mode))
     if not test_mode:
         assert len(train_split(folder, difficult="keep")) == 6
 
@@ -302,7 +302,7 @@ def test_a_split_that_loses_every_box_is_refused(folder: Path) -> None:
     for path in (folder / "Annotations").glob("*.xml"):  # sides that are parts of 1
         path.write_text(re.sub(r"<(xmax|ymax)>\d+<", r"<\1>1.4<", path.read_text()))
     with pytest.raises(UserError, match=r"nothing to learn from: no box in 6 images: .*train\.txt"):
-        look_at(train_split(folder))
+        check_dataset(train_split(folder))
 
 
 def test_a_part_without_a_box_that_counts_may_be_joined_with_others(
@@ -312,9 +312,9 @@ def test_a_part_without_a_box_that_counts_may_be_joined_with_others(
     for number in range(6):
         edit(folder, number, "<difficult>0", "<difficult>1")
     parts = [train_split(folder), train_split(other)]
-    look_at(ConcatDataset(parts))
+    check_dataset(ConcatDataset(parts))
     with pytest.raises(UserError, match="nothing to learn from"):
-        look_at(ConcatDataset(parts[:1]))
+        check_dataset(ConcatDataset(parts[:1]))
 
 
 def test_a_wrong_size_in_the_annotation_is_replaced_and_warned_of(

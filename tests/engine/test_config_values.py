@@ -173,7 +173,7 @@ def test_a_ladders_config_is_called_one() -> None:
 @pytest.mark.parametrize("part", ["EMAHook", {"typ": "EMAHook"}, None])
 @pytest.mark.parametrize("name", ["custom_hooks", "val_evaluator", "test_evaluator"])
 def test_a_hook_or_metric_without_a_type_is_named(name: str, part: Any) -> None:
-    with pytest.raises(UserError, match=rf"{name}\.1 is .*, no dict with a type: c\.py"):
+    with pytest.raises(UserError, match=rf"{name}\.1 is .*, not a dict with a type: c\.py"):
         check_sections({**CFG, name: [{"type": "A"}, part]}, "c.py")
 
 

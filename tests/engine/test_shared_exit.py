@@ -42,10 +42,10 @@ def act_as(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_first_to_fail_speaks_and_all_end_with_its_code(act_as) -> None:
     act_as(1)
-    assert join_failure(2, everyones=True) == (True, 2)
+    assert join_failure(2, on_all_ranks=True) == (True, 2)
     act_as(0)
-    assert join_failure(1, everyones=False) == (False, 2)
-    assert join_failure(143, everyones=False) == (False, 2)
+    assert join_failure(1, on_all_ranks=False) == (False, 2)
+    assert join_failure(143, on_all_ranks=False) == (False, 2)
     # torchrun's SIGTERM comes a moment later and must not change the code.
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
@@ -70,7 +70,7 @@ def test_without_the_store_everybody_speaks(monkeypatch: pytest.MonkeyPatch) -> 
             raise RuntimeError("Broken pipe")
 
     monkeypatch.setattr(shared_exit, "process_group", lambda: Group(Gone(), 1))
-    assert join_failure(1, everyones=False) == (True, 1)
+    assert join_failure(1, on_all_ranks=False) == (True, 1)
 
 
 @pytest.mark.parametrize("variable", ["LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK"])
@@ -79,9 +79,9 @@ def test_before_they_meet_one_process_per_machine_tells_a_users_mistake(
 ) -> None:
     for name in shared_exit.LOCAL_RANKS:
         monkeypatch.delenv(name, raising=False)
-    assert join_failure(2, everyones=True) == (True, 2)  # alone
+    assert join_failure(2, on_all_ranks=True) == (True, 2)  # alone
     monkeypatch.setenv(variable, "0")
-    assert join_failure(2, everyones=True) == (True, 2)
+    assert join_failure(2, on_all_ranks=True) == (True, 2)
     monkeypatch.setenv(variable, "1")
-    assert join_failure(2, everyones=True) == (False, 2)
-    assert join_failure(1, everyones=False) == (True, 1)
+    assert join_failure(2, on_all_ranks=True) == (False, 2)
+    assert join_failure(1, on_all_ranks=False) == (True, 1)

@@ -112,7 +112,7 @@ def test_a_full_disk_names_the_target_not_the_temporary_file(
 def test_an_error_without_a_number_keeps_its_words(tmp_path: Path) -> None:
     with (
         pytest.raises(OSError, match=r"^cannot write mode P$"),
-        atomic.written_aside(tmp_path / "a.png"),
+        atomic.replacing(tmp_path / "a.png"),
     ):
         raise OSError("cannot write mode P")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.atomic import written_aside
+from bag_of_transfer.engine.atomic import replacing
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.ladder.plan.cells import plan
 from bag_of_transfer.ladder.plan.spec import read_ladder
@@ -203,7 +203,7 @@ def test_one_cell_is_run_by_one_process_and_others_beside_it(folder, capfd):
 
 def test_files_of_the_whole_ladder_may_be_written_by_many(tmp_path):
     file = tmp_path / "ladder.json"
-    with written_aside(file) as one, written_aside(file) as another:
+    with replacing(file) as one, replacing(file) as another:
         assert one != another  # as they might be, with equal numbers on two machines
         one.write_text("{}")
         another.write_text("{}")

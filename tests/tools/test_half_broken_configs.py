@@ -75,8 +75,8 @@ def test_a_half_broken_config_is_named_with_its_section(
     [
         ("train_cls", DET, "detection and segmentation configs go to train.py and test.py"),
         ("test_cls", DET, "detection and segmentation configs go to train.py and test.py"),
-        ("train", CLS, "a classifier's goes to train_cls.py and test_cls.py"),
-        ("test", CLS, "a classifier's goes to train_cls.py and test_cls.py"),
+        ("train", CLS, "a classifier's config goes to train_cls.py and test_cls.py"),
+        ("test", CLS, "a classifier's config goes to train_cls.py and test_cls.py"),
         ("train_cls", LADDER, "give it to tools/ladder.py"),
         ("train", LADDER, "give it to tools/ladder.py"),
         ("test", LADDER, "give it to tools/ladder.py"),

@@ -123,7 +123,7 @@ def test_the_config_in_a_work_dir_tells_as_much_as_its_origin(pretrained):
     ("flags", "said"),
     [
         (["--cfg-options", "optmi.lr=1"], "optmi.lr"),
-        (["--cfg-options", "log_level=INFOO"], "'INFOO' is no valid value: log_level"),
+        (["--cfg-options", "log_level=INFOO"], "'INFOO' is not a valid value: log_level"),
         (["--cfg-options", "env_cfg.mp_cfg.mp_start_method=no"], "mp_start_method: give one of"),
         (["--amp", "fp16"], "bf16"),
         (["--data-root", "nowhere"], "nowhere"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bag_of_transfer.engine.atomic import write_json, written_aside
+from bag_of_transfer.engine.atomic import replacing, write_json
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.ladder.folder import ALL_RECORDS, PLAN, PREDICTIONS, PRETRAINING, TRUTH
 from bag_of_transfer.ladder.plan.plan_file import identity, read_plan, with_seeds
@@ -43,7 +43,7 @@ def export_cells(root: Path, out: Path) -> list[str]:
     ]
     if not keys:
         raise UserError("no finished cell", root, "run the ladder first")
-    with written_aside(out) as aside, tarfile.open(aside, "w:gz") as archive:
+    with replacing(out) as aside, tarfile.open(aside, "w:gz") as archive:
         for path in _files(root, keys):
             archive.add(path, path.relative_to(root).as_posix(), recursive=False)
     return keys

@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image, ImageDraw
 
-from bag_of_transfer.engine.atomic import written_aside
+from bag_of_transfer.engine.atomic import replacing
 from bag_of_transfer.engine.image_reader import read_image
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.mask_reader import read_mask
@@ -63,7 +63,7 @@ def _names(images: Sequence[str]) -> list[str]:
 
 
 def _save(picture: Panel, path: Path) -> None:
-    with written_aside(path) as aside:
+    with replacing(path) as aside:
         picture.save(aside, format="PNG")
 
 
