@@ -80,7 +80,7 @@ def test_a_half_broken_config_is_named_with_its_section(
         ("train_cls", LADDER, "give it to tools/ladder.py"),
         ("train", LADDER, "give it to tools/ladder.py"),
         ("test", LADDER, "give it to tools/ladder.py"),
-        ("ladder", CLS, "nothing is stated"),
+        ("ladder", CLS, "the config has no rungs"),
     ],
 )
 def test_another_tools_config_is_sent_there(

@@ -1,1 +1,1 @@
-"""What a ladder is: rungs, tasks and seeds, checked; its cells; ladder.json."""
+"""Read and check a ladder config: its rungs, tasks and seeds; list its cells; write ladder.json."""

@@ -1,4 +1,4 @@
-"""From a ladder to its cells: what each one needs, and the commands that make it."""
+"""The cells of a ladder: what each one needs, and the commands that make it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,12 @@ class Command:
     """One call of a tool of this toolkit.
 
     Args:
-        tool: Its file, seen from the repository.
-        inputs: Its first arguments: a config, or files.
-        checkpoint: The checkpoint that it tests or exports; stands behind these.
+        tool: The tool's file, relative to the repository's root.
+        inputs: The first arguments: a config, or files.
+        checkpoint: The checkpoint that the tool tests or exports; it follows the inputs.
         options: The other arguments.
-        picked_on_val: The checkpoint is the best on val, whose name is known only after training:
-            ``checkpoint`` is ``best`` in the cell's folder until then.
+        picked_on_val: The checkpoint is the best on val, whose name is known only after training;
+            until then ``checkpoint`` is ``best`` in the cell's folder.
     """
 
     tool: str
@@ -41,21 +41,21 @@ class Command:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The command line, from the tool on."""
+        """The command line, beginning with the tool."""
         checkpoint = (str(self.checkpoint),) if self.checkpoint else ()
         return (self.tool, *self.inputs, *checkpoint, *self.options)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: a rung's pretraining (or conversion), or a rung fine-tuned for a task.
+    """One run: a rung's pretraining (or conversion), or the fine-tuning of a rung for a task.
 
     Args:
         rung: The rung.
         task: The task; None for the rung's pretraining.
-        seed: Of this run.
-        backbone_seed: Of the pretraining that it starts from; None where there is none.
-        needs: Keys of the cells that must be done before: backbone, or teacher.
+        seed: The seed of this run.
+        backbone_seed: The seed of the pretraining that it starts from; None if there is none.
+        needs: Keys of the cells that must be done first: the backbone's or the teacher's.
         root: The ladder's folder.
     """
 
@@ -68,12 +68,12 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Its folder, seen from the ladder's: ``seed0/b_standard/detection``."""
+        """The cell's folder, relative to the ladder's: ``seed0/b_standard/detection``."""
         return cell_key(self.rung.name, self.task.name if self.task else PRETRAINING, self.seed)
 
     @property
     def folder(self) -> Path:
-        """Where everything of it lies."""
+        """The folder that holds all files of the cell."""
         return self.root / self.key
 
     @property
@@ -83,7 +83,7 @@ class Cell:
 
     @property
     def config(self) -> Path | None:
-        """The config that it trains; None where weights are only copied or converted."""
+        """The config that it trains; None if weights are only copied or converted."""
         if self.task:
             return self.task.config
         return Path(self.rung.source) if self.rung.kind == "config" else None
@@ -99,7 +99,7 @@ class Cell:
 
     @property
     def start(self) -> str:
-        """What ``--backbone`` gets: a file, or scratch."""
+        """The value of ``--backbone``: a file, or scratch."""
         return str(self.root / self.needs[0] / BACKBONE) if self.needs else SCRATCH
 
 
@@ -110,12 +110,12 @@ def plan(ladder: Ladder, root: Path) -> list[Cell]:
         for rung in ladder.rungs:
             for cell in _pretraining(ladder, rung, seed, root):
                 cells.setdefault(cell.key, cell)
-        for rung in (one for one in ladder.rungs if not one.teaches_only):
+        for rung in (rung for rung in ladder.rungs if not rung.teaches_only):
             needs = _backbone_of(ladder, rung, seed)
-            of = None if not needs else _seed_of(ladder, rung, seed)
+            backbone_seed = _seed_of(ladder, rung, seed) if needs else None
             for task in ladder.tasks:
-                tuned = Cell(rung, task, seed, of, needs, root)
-                cells[tuned.key] = tuned
+                cell = Cell(rung, task, seed, backbone_seed, needs, root)
+                cells[cell.key] = cell
     return list(cells.values())
 
 
@@ -130,22 +130,23 @@ def _backbone_of(ladder: Ladder, rung: Rung, seed: int) -> tuple[str, ...]:
 
 
 def _pretraining(ladder: Ladder, rung: Rung, seed: int, root: Path) -> list[Cell]:
-    """A rung's pretraining behind its teacher's, of a seed that may be none of the ladder's."""
+    """Return a rung's pretraining, after its teacher's; ``shared_seed`` may be its seed."""
     if rung.kind == SCRATCH:
         return []
-    own = _seed_of(ladder, rung, seed)
-    teacher = next((one for one in ladder.rungs if one.name == rung.teacher), None)
-    before = _pretraining(ladder, teacher, own, root) if teacher else []
-    return [*before, Cell(rung, None, own, own, tuple(cell.key for cell in before[-1:]), root)]
+    seed = _seed_of(ladder, rung, seed)
+    teacher = next((other for other in ladder.rungs if other.name == rung.teacher), None)
+    teachers = _pretraining(ladder, teacher, seed, root) if teacher else []
+    needs = tuple(cell.key for cell in teachers[-1:])
+    return [*teachers, Cell(rung, None, seed, seed, needs, root)]
 
 
 def commands(cell: Cell, selection: Selection, resume: bool = False) -> list[Command]:
     """Return the commands that make a cell, in their order.
 
     Args:
-        cell: Of :func:`plan`.
-        selection: The ladder's.
-        resume: Go on from the newest checkpoint in the cell's folder.
+        cell: A cell of :func:`plan`.
+        selection: Which checkpoint the ladder tests.
+        resume: Continue from the newest checkpoint in the cell's folder.
     """
     folder, last = cell.folder, cell.folder / LAST_CHECKPOINT
     logs = ("--work-dir", str(folder))

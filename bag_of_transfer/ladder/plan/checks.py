@@ -1,4 +1,4 @@
-"""Checks that several parts of a ladder config share."""
+"""Checks of values that several parts of a ladder config share."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ Word = TypeVar("Word", bound=str)
 
 
 def check_keys(stated: Iterable[str], known: Iterable[str], where: object) -> None:
-    """Refuse an unknown key.
+    """Check that all keys are known.
 
     Raises:
         UserError: If one of ``stated`` is not in ``known``.
@@ -24,7 +24,7 @@ def check_keys(stated: Iterable[str], known: Iterable[str], where: object) -> No
 
 
 def one_of(value: Any, known: Sequence[Word], where: str) -> Word:
-    """Return ``value``, which is one of ``known``.
+    """Check that ``value`` is one of ``known`` and return it.
 
     Raises:
         UserError: If it is not.
@@ -42,17 +42,17 @@ def existing_config(config: str, where: str) -> Path:
     """
     path = Path(config)
     if not path.is_file():
-        mend = "give its path, seen from the current folder"
+        mend = "give its path, relative to the current folder"
         raise UserError(f"no such config: {config}", where, mend)
     leaf_keys(path)
     return path
 
 
 def check_folder_name(name: str, where: str) -> None:
-    """Refuse a name that is not fit for a folder.
+    """Check that a name may become the name of a folder.
 
     Raises:
-        UserError: If it holds anything but letters, digits, ``-`` and ``_``.
+        UserError: If it has characters other than letters, digits, ``-`` and ``_``.
     """
     if not name.replace("_", "").replace("-", "").isalnum():
         mend = "use letters, digits, - and _: the name becomes a folder"

@@ -1,4 +1,4 @@
-"""``ladder.json``: the plan as the report needs it, with the footnotes of every table."""
+"""Read and write ``ladder.json``: the plan that the report reads, with footnotes for its tables."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
@@ -19,25 +19,25 @@ __all__ = [
 ]
 
 SCRATCH_NOTE = (
-    "scratch starts from random weights: nothing is frozen and all BN is trained there, the one "
-    "difference of recipe"
+    "scratch starts from random weights: nothing is frozen and all BN is trained, which is the "
+    "only difference in recipe"
 )
 PUBLISHED_NOTE = (
     "{}: the published split, where val and test are the same images; the last checkpoint is "
-    "reported, none is picked"
+    "reported, none is picked on val"
 )
 
 
 def write_plan(ladder: Ladder, root: Path) -> None:
-    """Write ``ladder.json``; ladders of several machines write the same.
+    """Write ``ladder.json``; the same ladder gives the same file on every machine.
 
-    Where the same rungs and tasks were begun with other seeds, these stay in the plan.
+    If the folder holds the same rungs and tasks with other seeds, these seeds stay in the plan.
     """
     write_json(root / PLAN, with_seeds(describe(ladder), other_seeds(ladder, root)))
 
 
 def other_seeds(ladder: Ladder, root: Path) -> list[int]:
-    """List the seeds that were begun in a folder with the same rungs and tasks, but this call's."""
+    """List the seeds that were begun in a folder by other calls for the same rungs and tasks."""
     plan = read_plan(root)
     if plan is None or _identities(plan) != _identities(describe(ladder)):
         return []
@@ -46,24 +46,27 @@ def other_seeds(ladder: Ladder, root: Path) -> list[int]:
 
 
 def read_plan(folder: Path) -> dict[str, Any] | None:
-    """Read ``ladder.json``; None where there is none, or a damaged one."""
+    """Read ``ladder.json``; return None if it is missing or damaged."""
     try:
         plan = read_json(folder / PLAN, "")
         entries = [*plan["rungs"].values(), *plan["tasks"].values()]
-        whole = all(isinstance(one, dict) for one in entries)
-        numbers = all(isinstance(seed, int) for seed in plan["seeds"])
+        are_dicts = all(isinstance(entry, dict) for entry in entries)
+        are_numbers = all(isinstance(seed, int) for seed in plan["seeds"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return dict(plan) if whole and numbers else None
+    return dict(plan) if are_dicts and are_numbers else None
 
 
 def with_seeds(plan: Mapping[str, Any], seeds: Iterable[int]) -> dict[str, Any]:
-    """Add seeds to a plan; all are in order then."""
+    """Return a plan with more seeds; all its seeds are sorted."""
     return {**plan, "seeds": sorted({*plan["seeds"], *seeds})}
 
 
 def identity(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """Tell a rung or a task of a plan from another of its name, wherever the files lie."""
+    """Return kind, config and model of a rung or task: the same name may stand for another one.
+
+    Of files only the names count: they may be in other folders on another machine.
+    """
     return tuple(PurePath(str(entry.get(key) or "")).name for key in ("kind", "config", "model"))
 
 
@@ -73,7 +76,7 @@ def _identities(plan: Mapping[str, Any]) -> list[dict[str, tuple[str, ...]]]:
 
 
 def describe(ladder: Ladder) -> dict[str, Any]:
-    """Put a ladder into plain values; the form is told in docs/files.md."""
+    """Return a ladder as plain values, in the form that docs/files.md describes."""
     return {
         "schema": SCHEMA,
         "name": ladder.name,

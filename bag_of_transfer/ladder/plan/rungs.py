@@ -1,4 +1,4 @@
-"""The rungs of a ladder config: what fine-tuning may start from."""
+"""The rungs of a ladder config: the starting points of fine-tuning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from bag_of_transfer.transfer.convert.model_zoos import check_model_name
 __all__ = ["Rung", "read_rungs"]
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
-CLASSIFICATION = "mmengine"  # the default_scope that tools/train_cls.py takes
+CLASSIFICATION = "mmengine"  # the default_scope of configs for tools/train_cls.py
 KEYS = {*SOURCES, "teacher", "teaches_only", "cfg_options", "seeds", "label", "row"}
 
 
@@ -33,16 +33,16 @@ class Rung:
     Args:
         name: Its key in the config, and the name of its folder.
         kind: ``"scratch"``, ``"config"`` (pretrained first), ``"file"`` (a backbone file) or
-            ``"model"`` (of timm or torchvision, converted first).
-        source: Config, file or model name; "" for scratch.
+            ``"model"`` (public weights of timm or torchvision, converted first).
+        source: The config, file or model's name; "" for scratch.
         label: Its name in tables.
-        teacher: The earlier rung that it is distilled from; "" for none.
-        teaches_only: Pretrain it for its students, do not fine-tune it.
+        teacher: The earlier rung that is its teacher in distillation; "" for none.
+        teaches_only: Pretrain it for its students, but do not fine-tune it.
         cfg_options: Overrides of the pretraining config.
-        seeds: ``"matched"``: backbone k is pretrained with seed k; ``"shared"``: one backbone for
-            all fine-tuning seeds, always so for files and models.
-        row: The row of the paper's tables 8 and 9 whose figures stand beside it; "" for none.
-        published: Those figures, in percent.
+        seeds: ``"matched"``: backbone k is pretrained with seed k; ``"shared"``: all fine-tuning
+            seeds use one backbone, which is always so for files and models.
+        row: The row of the paper's tables 8 and 9 to compare it with; "" for none.
+        published: The figures of that row, in percent.
     """
 
     name: str
@@ -58,16 +58,17 @@ class Rung:
 
 
 def read_rungs(stated: Mapping[str, Any], seeds: SeedKind, path: Path) -> tuple[Rung, ...]:
-    """Read and check what a ladder config states of its rungs.
+    """Read and check the rungs of a ladder config.
 
     Args:
-        stated: What the config says of each rung, by name.
-        seeds: ``"matched"`` or ``"shared"``, for rungs that do not say which.
+        stated: The config's entry of each rung, by name.
+        seeds: ``"matched"`` or ``"shared"``, for rungs whose entry does not say which.
         path: The ladder config.
 
     Raises:
-        UserError: If a key is unknown, a config, file or model does not exist, a config pretrains
-            nothing, a teacher is no earlier rung, two rungs have one label, or none is fine-tuned.
+        UserError: If a key is unknown, a config, file or model does not exist, a config does not
+            train a classifier, a teacher is not an earlier rung, two rungs have the same label, or
+            no rung is fine-tuned.
     """
     rungs: list[Rung] = []
     for name, value in stated.items():
@@ -85,7 +86,7 @@ def _check_teacher(rung: Rung, earlier: list[Rung], where: str) -> None:
         raise UserError(
             f"no earlier rung with a config is called {rung.teacher!r}",
             where,
-            f"name a rung that is listed before it ({', '.join(trained) or 'none does'})",
+            f"name a rung that is listed before this one: {', '.join(trained) or 'none has one'}",
         )
 
 
@@ -98,7 +99,7 @@ def _check_labels(tuned: list[Rung], where: str) -> None:
         if other != rung.name:
             what = f"{other} and {rung.name} are both called {rung.label!r}"
             raise UserError(
-                what, where, "tables name rungs by their label: give one of them another label="
+                what, where, "tables name rungs by their label: give one of them another label"
             )
 
 
@@ -111,7 +112,7 @@ def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
     check_keys(stated, KEYS, where)
     kinds = [kind for kind in SOURCES if stated.get(kind)]
     if len(kinds) != 1:
-        given = " and ".join(kinds) or "nothing"
+        given = " and ".join(kinds) or "no source"
         raise UserError(f"the rung gives {given}", where, f"give one of {', '.join(SOURCES)}")
     kind = kinds[0]
     source = str(stated[kind])

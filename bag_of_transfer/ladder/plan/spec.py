@@ -1,4 +1,4 @@
-"""What a ladder config says: rungs, tasks, seeds; read once and checked before anything runs."""
+"""Read a ladder config (rungs, tasks, seeds) once, and check it before anything runs."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -18,21 +18,21 @@ from bag_of_transfer.ladder.plan.tasks import Task, read_tasks, selection_of
 __all__ = ["Ladder", "Rung", "Task", "read_ladder", "selection_of"]
 
 KEYS = {*("rungs", "tasks", "seeds", "reference", "pretrain_seeds", "selection", "num_pictures")}
-ALIKE = 0.75  # difflib's ratio from which a key is taken for a misspelt one ("referenze": 0.89)
+ALIKE = 0.75  # difflib's ratio above which a key counts as misspelt ("referenze": 0.89)
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """Rungs x tasks x seeds.
+    """A checked ladder config: rungs x tasks x seeds.
 
     Args:
         name: The config file's name, without suffix.
         config: The config file.
         rungs: The rungs, in the order of the tables.
-        tasks: The tasks, likewise.
-        seeds: Seeds of the fine-tuning, and of the pretraining where seeds are matched.
+        tasks: The tasks, in the order of the tables.
+        seeds: Seeds of the fine-tuning, and of the pretraining if seeds are matched.
         shared_seed: Seed of a backbone that all fine-tuning seeds share.
-        reference: The rung that others are compared with, seed by seed.
+        reference: The rung that the others are compared with, seed by seed.
         selection: Which checkpoint is tested: ``"last"``, or ``"val"`` for the best on val; tasks
             with ``published_split`` always test the last.
         num_pictures: Number of test images per task to draw with their predictions.
@@ -53,12 +53,13 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     """Read and check a ladder config.
 
     Args:
-        path: The config: ``rungs``, ``tasks``, ``seeds``, and what :class:`Ladder` knows.
+        path: The config.  It defines ``rungs``, ``tasks`` and ``seeds``, and may define
+            ``reference``, ``pretrain_seeds``, ``selection`` and ``num_pictures``.
         seeds: Seeds instead of the config's; None or empty: those of the config.
 
     Raises:
-        UserError: If a key is unknown, a value is out of its range, or as
-            ``rungs.read_rungs`` and ``tasks.read_tasks``.
+        UserError: If a key is misspelt or missing, a value is out of its range, or a rung or task
+            is wrong; see ``rungs.read_rungs`` and ``tasks.read_tasks``.
     """
     leaf_keys(path)  # its error names the line that is not valid Python
     cfg = read_config(path)
@@ -83,24 +84,25 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
 
 
 def _check_form(cfg: Config, path: Path) -> None:
-    # A config may define other names, to write long values once; a misspelt key is refused.
+    # A config may define other names, to write long values only once; a misspelt key is refused.
     for key in cfg:
         alike = difflib.get_close_matches(key, KEYS, n=1, cutoff=ALIKE)
         if alike and key not in KEYS:
             raise UserError(f"unknown key {key!r}", path, f"did you mean {alike[0]!r}?")
-    for needed in ("rungs", "tasks", "seeds"):
-        if not cfg.get(needed):
-            raise UserError("nothing is stated", f"{path}: {needed}", "see configs/ladder/demo.py")
-    for named in ("rungs", "tasks"):
-        if not isinstance(cfg[named], Mapping):
-            what = f"{named} must be a dict, got {type(cfg[named]).__name__}"
-            raise UserError(what, f"{path}: {named}", "give each of them a name: dict(name=...)")
+    for key in ("rungs", "tasks", "seeds"):
+        if not cfg.get(key):
+            mend = f"define {key} as configs/ladder/demo.py does"
+            raise UserError(f"the config has no {key}", path, mend)
+    for key in ("rungs", "tasks"):
+        if not isinstance(cfg[key], Mapping):
+            what = f"{key} must be a dict, got {type(cfg[key]).__name__}"
+            raise UserError(what, f"{path}: {key}", "give each of them a name: dict(name=...)")
 
 
 def _seeds(stated: Any, path: Path) -> tuple[int, ...]:
     seeds = tuple(stated) if isinstance(stated, list | tuple) else ()
     if not seeds or len(set(map(str, seeds))) < len(seeds) or not all(map(_is_count, seeds)):
-        mend = "give a list of different whole numbers from 0 on"
+        mend = "give a list of different whole numbers, 0 or more"
         raise UserError(f"seeds are {stated!r}", f"{path}: seeds", mend)
     return seeds
 

@@ -1,4 +1,4 @@
-"""No image may be in val and in test: a checkpoint picked on one would be judged on it."""
+"""Check that no image is in val and in test: a checkpoint picked on it would be tested on it."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -16,12 +16,12 @@ __all__ = ["check_splits"]
 
 
 def check_splits(tasks: Iterable[Task]) -> None:
-    """Compare the images of val with those of test, by content.
+    """Check that val and test of each task have no image in common, by content.
 
-    A task without val has nothing to compare; ``published_split`` says that it is meant.
+    Tasks without val, and those with ``published_split``, are not checked.
 
     Raises:
-        UserError: If they share an image, or the data is missing.
+        UserError: If they have an image in common, or the data is missing.
     """
     for task in tasks:
         if not task.published_split:
@@ -36,19 +36,18 @@ def _check(task: Task) -> None:
         return
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         val, test = (_images(cfg[f"{split}_dataloader"].dataset) for split in ("val", "test"))
-    both = sorted(val.keys() & test.keys())
-    if both:
-        first = val[both[0]]
+    shared = sorted(val.keys() & test.keys())
+    if shared:
         raise UserError(
-            f"{len(both)} images are in val and in test, first {first}",
+            f"{len(shared)} images are in val and in test, first {val[shared[0]]}",
             f"tasks.{task.name} ({task.config})",
-            "give them different images, or say published_split=True: nothing is picked on val "
-            "then, and tables say so",
+            "give them different images, or set published_split=True: then no checkpoint is "
+            "picked on val, and tables say so",
         )
 
 
 def _images(dataset: Mapping[str, Any]) -> dict[str, Path]:
-    """Map the content's hash of every image of a split to its file."""
-    built = DATASETS.build(dict(dataset))
-    paths = [Path(built.get_data_info(index)["img_path"]) for index in range(len(built))]
+    """Return the files of a split's images by the hash of their content."""
+    images = DATASETS.build(dict(dataset))
+    paths = [Path(images.get_data_info(index)["img_path"]) for index in range(len(images))]
     return {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}

@@ -1,4 +1,4 @@
-"""The tasks of a ladder config: every rung is fine-tuned for each, and judged by its metrics."""
+"""The tasks of a ladder config: every rung is fine-tuned for each of them and tested."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Task:
         name: Its key in the config, and the name of its folder.
         kind: ``"det"`` or ``"seg"``.
         config: The config file.
-        metrics: Those that tables show, first the one that counts.
+        metrics: The metrics that tables show; ``per_class`` holds values of the last one.
         cfg_options: Overrides.
         published_split: val and test may share images, as in the published protocols of ADE20K,
             COCO and VOC 2007; nothing is picked on val then.
@@ -49,29 +49,30 @@ def selection_of(task: Task | None, selection: Selection) -> Selection:
     """Return which checkpoint of a task is tested.
 
     Args:
-        task: None for a pretraining, whose test split may be its val split.
-        selection: The ladder's.
+        task: The task; None for a pretraining, whose test split may be its val split.
+        selection: The ladder's setting.
 
     Returns:
-        ``"val"``, the best on val, where the ladder picks and the task has a val split of its own;
-        else ``"last"``.
+        ``"val"``, the best on val, if the ladder picks on val and the task's val and test have
+        different images; else ``"last"``.
     """
     return "last" if task is None or task.published_split else selection
 
 
 def read_tasks(stated: Mapping[str, Any], selection: Selection, path: Path) -> tuple[Task, ...]:
-    """Read and check what a ladder config states of its tasks.
+    """Read and check the tasks of a ladder config.
 
     Args:
-        stated: By name.
-        selection: The ladder's.
+        stated: The config's entry of each task, by name.
+        selection: The ladder's setting.
         path: The ladder config.
 
     Raises:
-        UserError: If a key is unknown, a config does not exist or is of another kind, has no test
-            split or no metric of tables, or picks nothing on val though ``selection`` asks for it.
+        UserError: If a key is unknown, or if a config does not exist, is of another kind, has no
+            test split, has no metric that tables show, or picks nothing on val although
+            ``selection`` asks for it.
     """
-    return tuple(_task(name, one, selection, path) for name, one in stated.items())
+    return tuple(_task(name, entry, selection, path) for name, entry in stated.items())
 
 
 def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
@@ -89,7 +90,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
         apply_overrides(cfg, cfg_options)
     kind = KINDS.get(cfg.get("default_scope", ""))
     if kind is None:
-        mend = "give a config of configs/detection/ or configs/segmentation/"
+        mend = "give a config such as those in configs/detection/ and configs/segmentation/"
         raise UserError("it is neither a detection nor a segmentation config", where, mend)
     metrics = _metrics(cfg, f"{where} ({config})")
     task = Task(name, kind, config, metrics, cfg_options, bool(stated.get("published_split")))
@@ -99,27 +100,28 @@ def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
 
 
 def _metrics(cfg: Config, where: str) -> tuple[str, ...]:
-    """Return the metrics that tables show, as the training and test tools compute them."""
+    """Return the metrics that tables show, under the names that the tools give them."""
     if cfg.get("test_dataloader") is None:
-        raise UserError("the task has no test split", where, "state test_dataloader")
+        raise UserError("the task has no test split", where, "define test_dataloader")
     judge_in_percent(cfg)
     evaluator = cfg.get("test_evaluator") or {}
     kind = evaluator.get("type") if isinstance(evaluator, Mapping) else "a list"
     metrics = shown_metrics(kind)
     if not metrics:
         mend = (
-            "state one, VocMetric, CocoBoxMetric or SegMetric; mmdet's VOCMetric and CocoMetric of "
+            "use one VocMetric, CocoBoxMetric or SegMetric; mmdet's VOCMetric and CocoMetric for "
             "boxes and mmseg's IoUMetric count as these"
         )
-        raise UserError(f"its test_evaluator is {kind}", where, mend)
+        raise UserError(f"the task's test_evaluator is {kind}", where, mend)
     return metrics
 
 
 def _check_val(cfg: Config, where: str) -> None:
     mend = 'or leave selection at "last"'
     if cfg.get("val_dataloader") is None:
-        raise UserError("nothing can be picked on val: no val split", where, f"state one, {mend}")
+        what = "no checkpoint can be picked on val, the task has no val split"
+        raise UserError(what, where, f"define val_dataloader, {mend}")
     hook = cfg.get("default_hooks", {}).get("checkpoint") or {}
-    if not hook.get("save_best", "auto"):  # "auto": what bag_of_transfer.engine.training puts in
-        what = "nothing is picked on val: default_hooks.checkpoint.save_best is None"
-        raise UserError(what, where, f"name a metric, {mend}")
+    if not hook.get("save_best", "auto"):  # without an entry, engine/training.py sets "auto"
+        what = "no checkpoint is picked on val, default_hooks.checkpoint.save_best is None"
+        raise UserError(what, where, f"name a metric there, {mend}")
