@@ -215,9 +215,7 @@ def meta_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
     if path.is_dir():
         kind = kind_of(path)
-        if kind:
-            raise UserError(kind.name, path, kind.mend)
-        raise UserError("a folder, not a checkpoint", path, "give a file; checkpoints end in .pth")
+        raise UserError(kind.name if kind else "a folder", path, kind.mend if kind else "")
     if not path.is_file():
         raise UserError("no such checkpoint", path, "check the path; checkpoints end in .pth")
     refuse_shard(path)

@@ -1,4 +1,4 @@
-"""``--dry-run``: come as far as the first step, tell what would happen, and stop."""
+"""``--dry-run``: go as far as the first step, print what would happen, and stop."""
 
 import time
 from pathlib import Path
@@ -20,7 +20,7 @@ __all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts"]
 # In the work dir's folder .dry_run: iterations, seconds_per_iteration, batch_size, val_images (of
 # all validations together), parameters.
 ESTIMATE = "estimate.json"
-# One batch to warm up (memory, kernels' choice), then enough for a rough rate.
+# One batch to warm up (memory, choice of kernels), then enough batches for a rough rate.
 WARM_UP, TIMED = 1, 3
 
 
@@ -30,17 +30,17 @@ class DryRunDone(Exception):
 
 def frozen_parts(model: nn.Module) -> dict[str, int]:
     """Count the frozen parameters per child of the network's parts (``backbone.layer1``)."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             part = ".".join(name.split(".")[:2])
-            found[part] = found.get(part, 0) + parameter.numel()
-    return found
+            counts[part] = counts.get(part, 0) + parameter.numel()
+    return counts
 
 
 @HOOKS.register_module()
 class DryRun(Hook):
-    """Report from the very objects that training would use, after weights were loaded."""
+    """Report on the very objects that training would use, after weights were loaded."""
 
     priority = "LOWEST"
 
@@ -53,8 +53,8 @@ class DryRun(Hook):
         model = runner.model
         frozen = frozen_parts(model)
         total = sum(parameter.numel() for parameter in model.parameters())
-        said = ", ".join(f"{name} ({count:,})" for name, count in frozen.items()) or "none"
-        print_log(f"parameters: {total:,}; frozen: {said}", logger="current")
+        parts = ", ".join(f"{name} ({count:,})" for name, count in frozen.items()) or "none"
+        print_log(f"parameters: {total:,}; frozen: {parts}", logger="current")
         seconds = _seconds_per_iteration(runner)
         iterations = runner.max_iters - runner.iter
         estimate = {
@@ -68,14 +68,14 @@ class DryRun(Hook):
             write_json(Path(runner.work_dir, ESTIMATE), estimate)
         print_log(
             f"training would take about {iterations * seconds / 60:.1f} min: {iterations} "
-            f"iterations of {seconds:.3f} s, validation not counted; nothing was trained",
+            f"iterations of {seconds:.3f} s, without validation; nothing was trained",
             logger="current",
         )
         raise DryRunDone
 
 
 def _val_images(runner: Runner) -> int:
-    """How many images all validations of the training see together."""
+    """Return how many images all validations of the training see together."""
     if runner.val_loop is None:
         return 0
     loop = runner.train_loop
@@ -85,7 +85,7 @@ def _val_images(runner: Runner) -> int:
 
 
 def _seconds_per_iteration(runner: Runner) -> float:
-    """Time forward and backward on real batches; weights stay as they are."""
+    """Time forward and backward passes on real batches; weights stay as they are."""
     batches = iter(runner.train_dataloader)
     started = time.perf_counter()
     counted = 0

@@ -1,4 +1,4 @@
-"""Is the machine's set of packages one that can work?  Asked once, before anything heavy.
+"""Check once, before anything heavy, that the installed packages can work together.
 
 OpenMMLab's packages stopped at torch 2.1; this toolkit runs on VBTI's forks, whose packages
 have the prefix ``onedl-`` and which install into the same folders (``mmcv/``, ``mmdet/``, ...).
@@ -22,10 +22,10 @@ UPSTREAM = {
 
 
 def check_environment() -> None:
-    """Stop where upstream packages lie beside the forks, a fork is missing, or cv2 is.
+    """Check that all forks and cv2 are installed, without upstream packages beside the forks.
 
     Raises:
-        UserError: With the commands that mend it.
+        UserError: If not; it names the commands that mend it.
     """
     refuse_upstream_beside_forks()
     missing = [name for name in UPSTREAM if not _is_installed(name)]
@@ -39,10 +39,10 @@ def check_environment() -> None:
 
 
 def refuse_upstream_beside_forks() -> None:
-    """Stop where a fork and an upstream package are installed together.
+    """Check that no fork is installed together with an upstream package.
 
     Raises:
-        UserError: With the command that leaves the forks alone there.
+        UserError: If one is; it names the command that leaves only the forks.
     """
     forks = [name for name in UPSTREAM if _is_installed(name)]
     upstream = [name for names in UPSTREAM.values() for name in names if _is_installed(name)]

@@ -15,23 +15,23 @@ __all__ = [
     "as_user_error",
     "chain",
     "mistake_in",
-    "told_by_a_worker",
     "without_colons",
+    "worker_message",
 ]
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = errno.EROFS
 NO_PERMISSION = (errno.EACCES, errno.EPERM)
 WRONG_KIND = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
-# Python and torch raise these without a file's name, too; any other without one is not of a file.
+# Python and torch raise these even without a file's name; others without one are not about files.
 NAMELESS = (*NO_SPACE, READ_ONLY)
 
 
 class UserError(ValueError):
-    """Something in the user's input is wrong; said in one line, before any training.
+    """Something in the user's input is wrong; reported in one line, before any training.
 
-    The line reads ``WHAT: WHERE: HOW TO MEND`` and a tool prints it behind
-    ``error:`` as the first line on stderr.
+    The line reads ``WHAT: WHERE: HOW TO MEND``, and a tool prints it after ``error:`` as the
+    first line on stderr.
     """
 
     exit_code = 2
@@ -49,11 +49,11 @@ class RefusedError(UserError):
 
 
 class NoTruthError(UserError):
-    """In one part of a split nothing counts; where parts are joined, another may hold something."""
+    """One part of a split holds nothing that counts; where parts are joined, another part may."""
 
 
 class _FromWorkerError(UserError):
-    """A :class:`UserError` of which only the line came through."""
+    """A :class:`UserError` raised in a loader's worker, of which only the line arrived."""
 
     def __init__(self, line: str) -> None:
         ValueError.__init__(self, line)
@@ -61,48 +61,48 @@ class _FromWorkerError(UserError):
 
 
 def without_colons(text: object) -> str:
-    """Return a text that may stand in an error's line, whose parts a colon separates."""
+    """Return ``text`` for use inside an error's line, where colons separate the parts."""
     return str(text).replace(":", "")
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield ``error`` and what stands behind it: libraries wrap what their parts raise."""
+    """Yield ``error`` and the errors that caused it: libraries wrap what their parts raise."""
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def told_by_a_worker(error: BaseException) -> str | None:
+def worker_message(error: BaseException) -> str | None:
     """Return the last line of the traceback that torch sends from a loader's worker.
 
     Returns:
-        ``"ValueError: bad box"``; None for an error of this process.
+        For instance ``"ValueError: bad box"``; None for an error of this process.
     """
     lines = str(error).strip().splitlines()
-    if lines and lines[-1].startswith(" in <"):  # mmengine's, of a TypeError in a hook
+    if lines and lines[-1].startswith(" in <"):  # mmengine adds it to a TypeError in a hook
         lines.pop()
     return lines[-1] if len(lines) > 1 and lines[0].startswith("Caught ") else None
 
 
 def mistake_in(error: BaseException) -> UserError | None:
-    """Find the user's mistake in an error or behind it, from a loader's worker, too."""
+    """Return the user's mistake that an error is or was caused by, also in a loader's worker."""
     for cause in chain(error):
         if isinstance(cause, UserError):
             return cause
-        kind, _, line = (told_by_a_worker(cause) or "").partition(": ")
+        kind, _, line = (worker_message(cause) or "").partition(": ")
         if kind == f"{UserError.__module__}.{UserError.__name__}":
             return _FromWorkerError(line)
     return None
 
 
 def as_user_error(error: BaseException) -> UserError | None:
-    """Turn an output that cannot be written into the line that says what to do.
+    """Turn the error of an output that cannot be written into a line that says what to do.
 
     Args:
-        error: Any error; the chain behind it is searched, too.
+        error: Any error; the errors that caused it are searched, too.
 
     Returns:
-        None without an OSError of a full disk, a missing permission or a file in a folder's place.
+        None unless a disk is full, a permission is missing or a file is where a folder should be.
     """
     for cause in chain(error):
         if isinstance(cause, OSError) and _is_about_a_file(cause):
@@ -125,5 +125,5 @@ def _mend(number: int | None) -> str:
     if number in NO_SPACE:
         return "free space, or name another folder"
     if number in WRONG_KIND:
-        return "a file and a folder are in each other's place; name another folder"
-    return "allow it, or name another folder"
+        return "a file is in a folder's place, or the reverse; name another folder"
+    return "get permission to write there, or name another folder"

@@ -1,4 +1,4 @@
-"""From a checkpoint to its metrics, the same way for the three tasks."""
+"""Compute the metrics of a checkpoint, the same way for the three tasks."""
 
 import time
 from collections.abc import Sequence
@@ -38,15 +38,16 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate a checkpoint on the test split (the val split where a config has no other).
 
-    The network is rebuilt from what the checkpoint says of itself, so that a detector
-    fine-tuned with ``--backbone`` needs no flag again.
+    The network is rebuilt from its description in the checkpoint, so a detector that was
+    fine-tuned with ``--backbone`` does not need that flag again.
 
     Args:
         cfg: From :func:`load_config`; changed.
         checkpoint_path: A checkpoint that this toolkit wrote.
-        evaluator_options: More arguments for the metric (where to write predictions, say).
-        tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``; what its
-            ``tta_test_cfg`` says (sliding windows, say) goes into the network's ``test_cfg``.
+        evaluator_options: More arguments for the metric, such as where to write predictions.
+        tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``; its
+            ``tta_test_cfg``, if any (such as sliding windows), goes into the network's
+            ``test_cfg``.
 
     Returns:
         The record for ``metrics.json``.
@@ -94,7 +95,7 @@ def evaluate(
         img_per_s=len(dataset) / seconds,
         minutes_per_epoch=None,
     )
-    # The config does not know it: training was told by --backbone.
+    # The config does not hold it: training got it from --backbone.
     return record | {"backbone_sha256": checkpoint["meta"].get("backbone_sha256")}
 
 
@@ -102,23 +103,23 @@ def report(record: dict[str, Any], out: Path | None) -> None:
     """Print the metrics, and write the whole record to ``out`` if given; on rank 0 only."""
     if not is_main_process():
         return
-    said = "  ".join(f"{name} {value:.2f}" for name, value in record["metrics"].items())
-    print(f"{record['split']} ({record['num_images']} images): {said}")
+    metrics = "  ".join(f"{name} {value:.2f}" for name, value in record["metrics"].items())
+    print(f"{record['split']} ({record['num_images']} images): {metrics}")
     if out:
         write_json(out, record)
 
 
 def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> ConfigDict:
-    """Read the config of the network that a checkpoint holds; it can be built without danger.
+    """Return the config of the network that a checkpoint describes; it is safe to build.
 
     Args:
-        checkpoint: What the file holds.
+        checkpoint: The contents of the file.
         path: The file, for the error.
-        cfg: The config that the user gave; a type of its own model may stand there, too.
+        cfg: The config that the user gave; types that its model uses are allowed, too.
 
     Raises:
-        UserError: If the checkpoint describes no network or names no classes, one of another
-            type than the config's, or one that ``described.admit`` refuses.
+        UserError: If the checkpoint describes no network or names no classes, or if the network
+            is of another type than the config's, or ``described.admit`` refuses it.
     """
     meta = checkpoints.meta_of(checkpoint)
     described, classes = read_description(meta, path), meta.get("classes")
@@ -128,7 +129,7 @@ def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> Conf
         )
     if not isinstance(classes, list | tuple) or not all(isinstance(n, str) for n in classes):
         mend = "use one that this toolkit wrote"
-        raise UserError("the checkpoint's classes are no list of names", path, mend)
+        raise UserError("the checkpoint's classes are not a list of names", path, mend)
     kind, stated = described.get("type"), cfg.model.get("type")
     if kind != stated:
         raise UserError(
@@ -141,7 +142,7 @@ def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> Conf
 
 
 def _only_test(cfg: Config) -> str:
-    """Drop what only training needs; return the name of the split that is left."""
+    """Drop what only training needs; return the name of the split to evaluate."""
     if cfg.get("test_dataloader") is None:
         if cfg.get("val_dataloader") is None:
             what = "the config has neither a test nor a validation split"
@@ -154,7 +155,7 @@ def _only_test(cfg: Config) -> str:
         cfg.pop(key, None)
     for key in ("optim_wrapper", "param_scheduler", "auto_scale_lr"):
         cfg.pop(key, None)
-    cfg.setdefault("default_hooks", {}).checkpoint = None  # it would ask about ``save_best``
+    cfg.setdefault("default_hooks", {}).checkpoint = None  # it would look for ``save_best``
     cfg.custom_hooks = [dict(type=progress.ProgressHook.__name__)]
     return split
 
@@ -170,8 +171,8 @@ def _augment_at_test_time(cfg: Config) -> None:
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
 
 
-def _check_classes(trained: Sequence[str], found: Sequence[str], path: Path) -> None:
-    pair = class_difference(trained, found)
+def _check_classes(trained: Sequence[str], evaluated: Sequence[str], path: Path) -> None:
+    pair = class_difference(trained, evaluated)
     if pair:
         raise UserError(
             f"the checkpoint's classes are not the data's: {pair[0]} against {pair[1]}",

@@ -1,4 +1,4 @@
-"""Figures as files: the same figure gives the same bytes."""
+"""Write figures as files; the same figure gives the same bytes."""
 
 import io
 from pathlib import Path
@@ -15,15 +15,15 @@ DPI = 150
 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write ``stem`` + .png and .svg, whole or not at all; the same figure gives equal bytes."""
-    written = []
+    paths = []
     for kind in ("png", "svg"):
         data = io.BytesIO()
-        # Without a salt an SVG's ids are random, without None it holds the time.
+        # Without a salt an SVG's ids are random; without Date=None it holds the time.
         with rc_context({"svg.hashsalt": stem.name}):
             metadata = {"Date": None} if kind == "svg" else None
             figure.savefig(data, format=kind, dpi=DPI, metadata=metadata)
         path = stem.with_name(f"{stem.name}.{kind}")
         write_bytes(path, data.getvalue())
-        written.append(path)
-        figure.set_layout_engine("none")  # laid out once: that takes a third of each saving
-    return written
+        paths.append(path)
+        figure.set_layout_engine("none")  # lay it out once only: it takes a third of each saving
+    return paths

@@ -1,4 +1,4 @@
-"""Names of files and folders: those that nobody can write down, and those written otherwise."""
+"""Names of files and folders that are not UTF-8, or that a list spells in another way."""
 
 import os
 import unicodedata
@@ -11,14 +11,14 @@ __all__ = ["FileFinder", "composed", "refuse_undecodable"]
 
 
 def refuse_undecodable(paths: Iterable[PurePath], what: str) -> None:
-    """Refuse names that are not UTF-8: records and tables that hold them could not be read.
+    """Check that all names are UTF-8; records and tables with others could not be read.
 
     Args:
         paths: Files or folders.
-        what: What they are, for the error.
+        what: What each of them is, for the error: "a class", "an image".
 
     Raises:
-        UserError: If there is such a name, which is shown with escapes.
+        UserError: If a name is not UTF-8; it is shown with escapes.
     """
     for path in paths:
         try:
@@ -29,12 +29,12 @@ def refuse_undecodable(paths: Iterable[PurePath], what: str) -> None:
 
 
 def composed(name: str) -> str:
-    """Return a name with its accents joined to their letters (NFC); macOS splits them off."""
+    """Return a name with its accents joined to their letters (NFC); macOS separates them."""
     return unicodedata.normalize("NFC", name)
 
 
 class FileFinder:
-    """Finds files whose names a list from another system writes otherwise: accents, backslashes."""
+    """Find files by names that another system has written differently: accents, backslashes."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, str]] = {}  # composed name -> name; read once
@@ -44,7 +44,7 @@ class FileFinder:
 
         Args:
             folder: Where the name starts.
-            name: May have folders in it, and may lead out of ``folder``.
+            name: Name of the file; it may contain folders, and may lead out of ``folder``.
         """
         path = Path(folder, name)
         if _exists(path):
@@ -57,8 +57,8 @@ class FileFinder:
     def nearly(self, folder: Path, name: str) -> str | None:
         """Return the name of a file that differs from the missing ``name`` in case only."""
         path = Path(folder, name.replace("\\", "/"))
-        wanted, there = composed(path.name).casefold(), self._names(path.parent).items()
-        return next((name for each, name in there if each.casefold() == wanted), None)
+        wanted, names = composed(path.name).casefold(), self._names(path.parent).items()
+        return next((name for key, name in names if key.casefold() == wanted), None)
 
     def _entry(self, folder: Path, name: str) -> Path:
         if _exists(folder / name):
@@ -67,8 +67,8 @@ class FileFinder:
 
     def _names(self, folder: Path) -> dict[str, str]:
         if folder not in self._folders:
-            there = os.listdir(folder) if _exists(folder) and folder.is_dir() else []
-            self._folders[folder] = {composed(each): each for each in there}
+            names = os.listdir(folder) if _exists(folder) and folder.is_dir() else []
+            self._folders[folder] = {composed(name): name for name in names}
         return self._folders[folder]
 
 

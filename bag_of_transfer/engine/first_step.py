@@ -1,4 +1,4 @@
-"""What fails before a run's first step is the user's mistake, and leaves nothing behind."""
+"""Treat what fails before a run's first step as the user's mistake, and leave nothing behind."""
 
 import contextlib
 import shutil
@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from bag_of_transfer.engine.compiling import compiling_mistake
-from bag_of_transfer.engine.errors import UserError, mistake_in, told_by_a_worker
+from bag_of_transfer.engine.errors import UserError, mistake_in, worker_message
 from bag_of_transfer.engine.mistakes import computing_mistake, late_building_mistake, out_of_memory
 
 __all__ = ["FirstStep", "nothing_left_behind"]
@@ -21,10 +21,10 @@ TOO_FEW_FOR_BN = "Expected more than 1 value per channel"  # torch.nn.functional
 
 
 class FirstStep(Hook):
-    """Knows whether a run came past its first step.
+    """Record whether a run has done its first step.
 
     Attributes:
-        done: Whether it did.
+        done: Whether it has.
     """
 
     priority = "VERY_HIGH"  # before the hooks that write
@@ -46,14 +46,14 @@ class FirstStep(Hook):
 
     @contextlib.contextmanager
     def mistakes_before_it(self) -> Iterator[None]:
-        """Tell in one line what a wrong config leads to before the step is done.
+        """Turn an error that a wrong config causes before the first step is done into one line.
 
-        A ValueError is taken for a wrong argument whoever raises it, other errors as
-        ``mistakes.py`` says.  A batch that is too small for BN may as well be the last of
-        an epoch, and memory may be full at any step.
+        A ValueError is taken for a wrong argument, whoever raises it; ``mistakes.py`` decides
+        about other errors.  Two errors are turned into a line at any step: a batch too small for
+        BN, which may be the last of an epoch, and full memory.
 
         Raises:
-            UserError: In its place.
+            UserError: In place of that error.
         """
         try:
             yield
@@ -69,47 +69,47 @@ class FirstStep(Hook):
             return full or _mistake(error)
         if self.done:
             return None
-        told = compiling_mistake(error)
-        if told is None and self._cfg is not None:
-            told = late_building_mistake(error, self._cfg)
-        if told is None and self._network is not None:
-            told = computing_mistake(error, self._network)
-        return told or (_mistake(error) if isinstance(error, ValueError) else None)
+        mistake = compiling_mistake(error)
+        if mistake is None and self._cfg is not None:
+            mistake = late_building_mistake(error, self._cfg)
+        if mistake is None and self._network is not None:
+            mistake = computing_mistake(error, self._network)
+        return mistake or (_mistake(error) if isinstance(error, ValueError) else None)
 
 
 def _mistake(error: Exception) -> UserError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    said = told_by_a_worker(error) or lines[0]
-    if TOO_FEW_FOR_BN in said:
-        where, mend = "train_dataloader", "let batch_size be 2 or more, or say drop_last=True"
+    message = worker_message(error) or lines[0]
+    if TOO_FEW_FOR_BN in message:
+        where, mend = "train_dataloader", "set batch_size to 2 or more, or drop_last=True"
     else:
-        where, mend = "the config", "mend the argument it names; --debug shows where"
-    return UserError(said.rstrip("."), where, mend)
+        where, mend = "the config", "mend the argument that is named; --debug shows where"
+    return UserError(message.rstrip("."), where, mend)
 
 
 @contextlib.contextmanager
 def nothing_left_behind(folder: Path, first_step: FirstStep) -> Iterator[None]:
-    """Take back what a run wrote (log, config, curve) if it ends before its first step.
+    """Remove what a run wrote (log, config, curve) if it ends before its first step.
 
-    Files and folders that were there before stay.
+    Files and folders that existed before stay.
     """
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
-    before = set() if made else set(folder.iterdir())
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
+    before = set() if new_folders else set(folder.iterdir())
     try:
         yield
     except BaseException:
         if not first_step.done:
-            _take_back(folder, before, made)
+            _remove_new(folder, before, new_folders)
         raise
 
 
-def _take_back(folder: Path, before: set[Path], made: list[Path]) -> None:
+def _remove_new(folder: Path, before: set[Path], new_folders: list[Path]) -> None:
     new = set(folder.iterdir()) - before if folder.is_dir() else set()
     for path in new:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)  # another process may be at it, too
+            shutil.rmtree(path, ignore_errors=True)  # another process may be removing it, too
         else:
             path.unlink(missing_ok=True)
-    for path in made:
+    for path in new_folders:
         with contextlib.suppress(OSError):  # others may have put something there meanwhile
             path.rmdir()

@@ -1,4 +1,4 @@
-"""Which files of a folder are images, and a word about the pictures that are passed over."""
+"""Find the image files of a folder, and warn about pictures that are passed over."""
 
 import logging
 import mimetypes
@@ -20,19 +20,19 @@ SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jpe", ".jfif", ".gif",
     ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif",
 )  # fmt: skip
-# Asked of files whose suffix says nothing; their headers are cheap to read and run nothing.
+# Tried on files whose suffix says nothing: reading these headers is cheap and runs no program.
 SNIFFED = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
 
 
 def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Find all files of a folder and its sub-folders; hidden files and folders do not count.
+    """Yield all files of a folder and its sub-folders, except hidden files and folders.
 
-    Notebooks keep copies of pictures in hidden folders.  Links to folders are followed, but not to
-    one that is being read: its pictures would come again and again.
+    Notebooks keep copies of pictures in hidden folders.  Links to folders are followed, but not
+    links to a folder that is being read: its pictures would come again and again.
 
     Args:
         folder: Where to start.
-        without: Real paths of folders that are passed over.
+        without: Real paths of folders that are not read.
 
     Raises:
         UserError: If a folder cannot be read.
@@ -41,11 +41,11 @@ def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator
     if real in without:
         return
     try:
-        with os.scandir(folder) as found:
-            entries = sorted((each for each in found if each.name[0] != "."), key=lambda e: e.name)
+        with os.scandir(folder) as scan:
+            entries = sorted((e for e in scan if not e.name.startswith(".")), key=lambda e: e.name)
     except OSError as error:
         what = f"the folder cannot be read ({error.strerror})"
-        raise UserError(what, folder, "let it be read, or take it out") from error
+        raise UserError(what, folder, "get permission to read it, or move it away") from error
     for entry in entries:
         if entry.is_dir():
             yield from files_below(Path(entry.path), without | {real})
@@ -62,10 +62,10 @@ def has_image_suffix(name: str) -> bool:
 
 
 def warn_of_passed_over(files: Iterable[Path], where: object) -> None:
-    """Count the pictures whose suffix is none of ``SUFFIXES`` in one line; none, no line.
+    """Warn in one line about the pictures whose suffix is not among ``SUFFIXES``, if there are any.
 
     Args:
-        files: Everything that was found; what does not look like a picture is no loss.
+        files: All files that were found; those that do not look like a picture are not counted.
         where: The folder, for the line.
     """
     pictures = [path for path in files if not has_image_suffix(path.name) and _is_picture(path)]
@@ -73,8 +73,8 @@ def warn_of_passed_over(files: Iterable[Path], where: object) -> None:
         counts = Counter(path.suffix.lower() or "no suffix" for path in pictures)
         named = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
         message = f"{where}: passed over {len(pictures)} pictures for their suffix ({named})"
-        read = f"; read are {' '.join(SUFFIXES)}"
-        print_log(message + read, logger="current", level=logging.WARNING)
+        known = f"; suffixes read: {' '.join(SUFFIXES)}"
+        print_log(message + known, logger="current", level=logging.WARNING)
 
 
 def _is_picture(path: Path) -> bool:

@@ -1,7 +1,7 @@
-"""Read images: the one way for the three tasks, for the scan, training, testing and predicting.
+"""Read images in one way for the three tasks, and for scanning, training, testing, predicting.
 
-What is read, and how, is in ``docs/images.md``.  OpenCV decodes the plain files, because it is
-the fastest (benchmarks/image_readers.py), Pillow all others; on the plain ones both agree.
+``docs/images.md`` says what is read, and how.  OpenCV decodes the plain files, because it is the
+fastest (benchmarks/image_readers.py); Pillow decodes all others.  On plain files both agree.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from bag_of_transfer.engine.plain_images import is_plain, may_be_turned
 __all__ = ["ReadImage", "decode_file", "orientation_of", "read_error", "read_image",
            "read_pixels", "truncated_is_an_error", "turned"]  # fmt: skip
 
-# Pillow's names.  It would start another program for an EPS, whatever the file is called.
+# Pillow's names.  EPS is not among them: Pillow would start another program for it.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "ICO", "JPEG2000", "AVIF")
 CHANNELS = (1, 3, 4)
 EXIF_ORIENTATION = 0x0112  # Exif 2.32, table 4
@@ -37,13 +37,13 @@ TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
 _lock = threading.Lock()
-_decoding: list[bool] = []  # per decode under way: Pillow's switch before the first of them
+_decoding: list[bool] = []  # for each decode under way, Pillow's switch before the first of them
 
 Pixels = UInt8[np.ndarray, "H W *C"]
 
 
 def read_image(path: str | Path, channels: int = 3) -> Image.Image:
-    """Read an image for Pillow, upright and of 8 bits: L, RGB or RGBA, see :func:`read_pixels`.
+    """Return an image as Pillow's, upright and of 8 bits: L, RGB or RGBA; see :func:`read_pixels`.
 
     Raises:
         UserError: If the file can't be read.
@@ -56,13 +56,13 @@ def read_pixels(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixel
 
     Args:
         path: A file of any format in ``FORMATS``, whatever its suffix.
-        channels: 1: grey, H x W; 3: RGB, H x W x 3; 4: RGBA as stored, H x W x 4, opaque where the
-            file has no alpha.  Otherwise alpha is dropped.
-        bgr: The order of three channels.
+        channels: 1 for grey, H x W; 3 for RGB, H x W x 3; 4 for RGBA as stored, H x W x 4, opaque
+            where the file has no alpha.  With 1 and 3, alpha is dropped.
+        bgr: Whether three channels are in the order BGR, not RGB.
 
     Raises:
-        UserError: If the file can't be read: cut off, no image, 32-bit pixels beyond 0 to 255, or
-            so many pixels that Pillow takes it for an attack (179 million).
+        UserError: If the file can't be read: it is cut off, not an image, has 32-bit pixels
+            beyond 0 to 255, or more pixels than Pillow takes for safe (179 million).
     """
     try:
         return decode_file(path, channels, bgr)
@@ -72,7 +72,7 @@ def read_pixels(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixel
 
 
 def decode_file(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixels:
-    """Decode an image file, see :func:`read_pixels`.
+    """Decode an image file; see :func:`read_pixels`.
 
     Raises:
         Exception: Whatever the system or Pillow's decoders raise if the file can't be read.
@@ -99,23 +99,23 @@ def read_error(path: Path, error: Exception) -> str:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return Exif's number for how the picture is to be turned; 1 where no note can be read."""
+    """Return Exif's number for how to turn the picture; 1 (not at all) if Exif can't be read."""
     try:
         return image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception:  # a broken note is none; struct.error, SyntaxError, ValueError...
+    except Exception:  # broken Exif counts as none; struct.error, SyntaxError, ValueError...
         return 1
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn pixels (H W or H W C) upright."""
+    """Return pixels (H W or H W C) turned upright."""
     return TURNS[orientation](pixels) if orientation in TURNS else pixels
 
 
 @contextlib.contextmanager
 def truncated_is_an_error() -> Iterator[None]:
-    """Let Pillow refuse a cut file, even if another library told it not to.
+    """Make Pillow refuse a file that is cut off, even if another library has allowed it.
 
-    Its switch is global: threads that decode at the same time share one change.
+    Pillow's switch is global: threads that decode at the same time share one change.
     """
     with _lock:
         _decoding.append(_decoding[0] if _decoding else ImageFile.LOAD_TRUNCATED_IMAGES)
@@ -160,7 +160,11 @@ def _of_8_bits(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _refuse_unclear(pixels: np.ndarray) -> None:
-    """Refuse 32-bit pixels of which nobody can tell what white is."""
+    """Check that 32-bit pixels leave no doubt which value is white.
+
+    Raises:
+        ValueError: If they do not.
+    """
     if not np.all((pixels >= 0) & (pixels <= 255)):
         raise ValueError("32-bit pixels beyond 0 to 255")
     if pixels.max() <= 1 and not np.array_equal(pixels, np.rint(pixels)):
@@ -173,10 +177,10 @@ class ReadImage:
 
     Args:
         channels: 1 (H x W), 3 (H x W x 3, BGR) or 4 (H x W x 4, RGBA as stored).
-        to_float32: Give float32 of the same values.
+        to_float32: Whether to return the same values as float32.
 
     Raises:
-        ValueError: If ``channels`` is another number.
+        ValueError: If ``channels`` is any other number.
     """
 
     def __init__(self, channels: int = 3, to_float32: bool = False) -> None:

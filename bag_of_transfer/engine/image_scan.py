@@ -1,7 +1,7 @@
-"""Find images that can't be decoded, before a training meets them in its third hour.
+"""Find images that can't be decoded before training meets them in its third hour.
 
-Every file is decoded in full once; what came out is kept in ``work_dirs/.scans`` under the file's
-size and time of change, so that the second start of a run takes no more than a look at the folder.
+Every file is decoded in full once; the result is kept in ``work_dirs/.scans`` with the file's size
+and time of change, so the second start of a run only has to list the folder.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ __all__ = [
 
 SCAN_DIR = Path("work_dirs/.scans")
 QUIET_BELOW = 2000  # images; about 3 s on one core (shared/perf_reliability.md 1.7: 722 img/s)
-NUM_NAMED = 20  # more names in one warning than fit on a screen help nobody
+NUM_NAMED = 20  # more names in one warning than fit on a screen do not help
 CHUNK = 32  # one future per image would cost gigabytes for ImageNet
 
 Finding = list[Any]  # what JSON can hold; the first item is the error, "" if all is well
@@ -42,7 +42,7 @@ Cache = dict[str, dict[str, list[Any]]]  # folder -> file name -> [size, mtime i
 
 
 class ImageFacts(NamedTuple):
-    """What one full decode tells: sizes in pixels as training sees them, after Exif rotation."""
+    """Result of one full decode; sizes in pixels as training sees them, after Exif rotation."""
 
     error: str
     width: int
@@ -50,12 +50,12 @@ class ImageFacts(NamedTuple):
 
 
 def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
-    """Decode each image in full; the ones that fail, each with the reason in a few words."""
+    """Decode each image in full; return those that fail, each with the reason in a few words."""
     return {path: facts.error for path, facts in image_facts(paths).items() if facts.error}
 
 
 def leave_out_unreadable(paths: Sequence[Path], max_unreadable: int, where: object) -> set[Path]:
-    """Decode each image in full and say which to leave out, see :func:`leave_out`.
+    """Decode each image in full and return those to leave out; see :func:`leave_out`.
 
     Raises:
         UserError: If more than ``max_unreadable`` images can't be read.
@@ -66,12 +66,12 @@ def leave_out_unreadable(paths: Sequence[Path], max_unreadable: int, where: obje
 def leave_out(
     bad: Mapping[Path, str], num_images: int, max_unreadable: int, where: object
 ) -> set[Path]:
-    """Say which images to leave out because they can't be read, in one counted warning.
+    """Return the images to leave out because they can't be read, and count them in one warning.
 
     Args:
         bad: The images that can't be read, each with the reason.
-        num_images: Of so many images of the data set.
-        max_unreadable: So many may be left out; 0 allows none.
+        num_images: Number of images of the data set.
+        max_unreadable: Largest number of images that may be left out; 0 allows none.
         where: The folder or file list, for the message.
 
     Raises:
@@ -94,21 +94,21 @@ def leave_out(
 
 
 def image_facts(paths: Sequence[Path]) -> dict[Path, ImageFacts]:
-    """Decode each image in full (or remember it), in the order of ``paths``."""
-    found = scan_files(paths, _inspect, "images-2")
-    return {path: ImageFacts(*finding) for path, finding in found.items()}
+    """Decode each image in full, or take it from the cache; return facts in order of ``paths``."""
+    findings = scan_files(paths, _inspect, "images-2")
+    return {path: ImageFacts(*finding) for path, finding in findings.items()}
 
 
 def scan_files(
     paths: Sequence[Path], inspect: Callable[[Path], Finding], kind: str
 ) -> dict[Path, Finding]:
-    """Call ``inspect`` on each file that is new or changed, on all cores, and remember the rest.
+    """Call ``inspect`` on each file that is new or changed, on all cores; take the rest from disk.
 
     Args:
         paths: Any number of files; a missing one is passed to ``inspect`` like every other.
-        inspect: Thread-safe; answers a list for JSON whose first item is the error, "" for none.
-            Findings with an error are not remembered: a disk may have hiccuped.
-        kind: Name and version of what ``inspect`` finds; another kind is another cache.
+        inspect: Thread-safe; returns a list for JSON whose first item is the error, "" for none.
+            Findings with an error are not kept: a disk may fail for a moment only.
+        kind: Name and version of what ``inspect`` finds; each kind has its own cache.
 
     Returns:
         Path to finding, in the order of ``paths``.
@@ -122,14 +122,14 @@ def scan_files(
     try:
         for path, finding in _inspect_all(to_do, inspect):
             done[path] = finding
-    finally:  # an interrupted scan goes on where it stopped
+    finally:  # after an interruption, the next scan goes on where this one stopped
         if done:
             _write_cache(store, _merge(cache, done, stamps))
     return {path: done[path] if old is None else old for path, old in findings.items()}
 
 
 def _inspect(path: Path) -> Finding:
-    """Decode as training does, so that scan and training agree about every file."""
+    """Decode as training does, so scan and training agree about every file."""
     try:
         height, width = decode_file(path).shape[:2]
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
@@ -184,10 +184,10 @@ def _merge(cache: Cache, done: dict[Path, Finding], stamps: dict[Path, list[int]
 
 
 def _read_cache(store: Path) -> Cache:
-    cache = read_json_or_none(store) or {}  # none yet, or cut short by somebody else
+    cache = read_json_or_none(store) or {}  # it may be missing or damaged
     return {folder: entries for folder, entries in cache.items() if isinstance(entries, dict)}
 
 
 def _write_cache(store: Path, cache: Cache) -> None:
-    with contextlib.suppress(OSError):  # a cache that can't be written costs time, nothing else
+    with contextlib.suppress(OSError):  # without a cache the next scan takes longer, that is all
         write_text(store, json.dumps(cache))

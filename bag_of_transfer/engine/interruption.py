@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM that end a run even where Python swallows what the handler raises.
+"""Let Ctrl-C and SIGTERM end a run even where Python swallows what the handler raises.
 
-An exception in an at-fork hook or in a ``__del__`` is only printed ("Exception ignored in"); the
-signal is noted, therefore, and a hook of every run asks after each iteration.
+An exception in an at-fork hook or in a ``__del__`` is only printed ("Exception ignored in").  So
+the handler also notes the signal, and a hook of every run looks for it after each iteration.
 """
 
 import signal
@@ -11,7 +11,7 @@ __all__ = ["TerminatedError", "listen", "raise_if_swallowed"]
 
 
 class TerminatedError(BaseException):
-    """SIGTERM arrived; not an Exception, so that nothing on the way swallows it."""
+    """SIGTERM arrived; not an Exception, so ``except Exception`` does not swallow it."""
 
 
 _noted: list[type[BaseException]] = []
@@ -20,7 +20,8 @@ _noted: list[type[BaseException]] = []
 def listen() -> None:
     """Install the handlers and forget the signals of an earlier run.
 
-    SIGINT stays ignored where it was at the start: a shell starts background jobs so.
+    Where SIGINT was ignored at the start it stays ignored: a shell starts background jobs like
+    that.
     """
     _noted.clear()
     signal.signal(signal.SIGTERM, _on_sigterm)
@@ -29,7 +30,7 @@ def listen() -> None:
 
 
 def raise_if_swallowed() -> None:
-    """Raise what a signal's handler raised before, if the program still runs.
+    """Raise again what a signal's handler raised, if something has swallowed it.
 
     Raises:
         KeyboardInterrupt: After SIGINT.

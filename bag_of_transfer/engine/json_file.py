@@ -1,4 +1,4 @@
-"""Read JSON files: one that is damaged, of whatever sort, is told in one line."""
+"""Read JSON files; any damage is reported in one line."""
 
 import json
 import math
@@ -23,14 +23,14 @@ def read_json(path: Path, mend: str, kind: type = dict, finite: bool = True) -> 
         finite: Refuse ``NaN`` and ``Infinity``, which JSON does not have.
 
     Raises:
-        UserError: If the file cannot be read, is no UTF-8, no JSON, of another kind, names a key
-            twice, or is nested deeper than 100 levels.
+        UserError: If the file cannot be read, is not UTF-8, not JSON, of another kind, names a
+            key twice, or is nested deeper than 100 levels.
     """
     return parse_json(_read_bytes(path, mend), path, mend, kind, finite)
 
 
 def read_json_or_none(path: Path, kind: type = dict) -> Any:
-    """Read a file that may as well be missing (a cache, a record); None if it is damaged."""
+    """Read a file that may be missing, such as a cache; return None if it is missing or damaged."""
     try:
         return read_json(path, "", kind)
     except UserError:
@@ -50,27 +50,27 @@ def read_json_lines(path: Path, mend: str, cut_short: bool = False) -> list[dict
     """
     lines = _read_bytes(path, mend).splitlines()
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    found = []
+    objects = []
     for number, line in numbered:
         try:
-            found.append(parse_json(line, f"{path}:{number}", mend, finite=False))
+            objects.append(parse_json(line, f"{path}:{number}", mend, finite=False))
         except UserError:
             if not cut_short or number < numbered[-1][0]:
                 raise
-    return found
+    return objects
 
 
 def parse_json(
     data: bytes | str, where: object, mend: str, kind: type = dict, finite: bool = True
 ) -> Any:
-    """Parse JSON that stands in a file, or inside of another one.
+    """Parse JSON that was read from a file, or from a text inside a file.
 
     Args:
         data: The text.
         where: The file, for the error.
-        mend: As in :func:`read_json`, and so are ``kind`` and ``finite``.
-        kind: See there.
-        finite: See there.
+        mend: How to mend a damaged file, for the error.
+        kind: What the text holds at the top: dict or list.
+        finite: Refuse ``NaN`` and ``Infinity``, which JSON does not have.
 
     Raises:
         UserError: As :func:`read_json`.
@@ -87,11 +87,10 @@ def parse_json(
     except RecursionError as error:
         raise UserError(_DEEP, where, mend) from error
     except ValueError as error:
-        told = without_colons(error)
-        raise UserError(f"the file is not JSON ({told})", where, mend) from error
+        raise UserError(f"the file is not JSON ({without_colons(error)})", where, mend) from error
     if not isinstance(value, kind):
-        told = f"the file holds {_name(type(value))}, not {_name(kind)}"
-        raise UserError(told, where, mend)
+        what = f"the file holds {_name(type(value))}, not {_name(kind)}"
+        raise UserError(what, where, mend)
     if _is_deep(value):
         raise UserError(_DEEP, where, mend)
     if _HALF in text.lower():
@@ -103,14 +102,14 @@ def _read_bytes(path: Path, mend: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        told = f"the file cannot be read ({error.strerror or error})"
-        raise UserError(told, path, mend) from error
+        what = f"the file cannot be read ({error.strerror or error})"
+        raise UserError(what, path, mend) from error
 
 
 _DEEP = f"the JSON is nested deeper than {MAX_DEPTH} levels"
 
 
-_HALF = "\\ud"  # "\\ud800" alone is half a letter, which no file or screen takes
+_HALF = "\\ud"  # "\\ud800" alone is half a letter, which cannot be written or printed
 
 
 def _refuse_half_letters(value: Any, where: object, mend: str) -> None:
@@ -125,20 +124,20 @@ def _name(kind: type) -> str:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {twice!r} is given twice")
-    return found
+    return unique
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _is_deep(value: Any) -> bool:
-    """Go down level by level: a function that calls itself would end at Python's own limit."""
+    """Return whether a value is nested too deeply, without recursion, which has a limit itself."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in _containers(node)]
@@ -153,5 +152,5 @@ def _containers(node: Any) -> Iterable[Any]:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Tell whether a value is a finite number; neither true nor NaN is one."""
+    """Return whether a value is a finite number; neither true nor NaN is one."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""Where a run runs: processes, threads, seeds."""
+"""Processes, threads and seeds of a run."""
 
 import os
 import random
@@ -33,15 +33,15 @@ LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def init_processes(cfg: Config) -> None:
-    """Join the process group, if there is to be one, before anything asks how large it is.
+    """Join the process group, if a launcher is named, before anything needs its size.
 
-    The Runner would join it later than the lr rule needs it.  Without a GPU it is made with gloo:
-    mmengine's own launcher calls ``torch.cuda.set_device`` and fails there; it leaves a group
-    that exists already alone.  Its DDP wrapper is told to put the network on no GPU.
+    The Runner would join it later than the lr rule needs it.  Without a GPU the group is created
+    with gloo, because mmengine's launcher calls ``torch.cuda.set_device`` and would fail; it
+    leaves an existing group alone.  The DDP wrapper is then set to put the network on no GPU.
 
     Raises:
-        UserError: If the launcher has not started this process, or needs a GPU and finds none, or
-            torchrun has started several and no launcher is named.
+        UserError: If the launcher has not started this process, or needs a GPU and there is none,
+            or torchrun has started several processes and no launcher is named.
     """
     if cfg.launcher == "none":
         _refuse_several_alone()
@@ -64,7 +64,7 @@ def _refuse_several_alone() -> None:
     count = os.environ.get("WORLD_SIZE", "1")
     if "TORCHELASTIC_RUN_ID" in os.environ and count != "1":
         raise UserError(
-            f"torchrun started {count} processes, and each would work alone, in one folder",
+            f"torchrun started {count} processes, and each would train alone in the same folder",
             "--launcher none",
             "add --launcher pytorch",
         )
@@ -74,8 +74,8 @@ def _check_launcher(launcher: str) -> None:
     where = f"--launcher {launcher}"
     if LAUNCHERS[launcher] not in os.environ:
         start = {"pytorch": "torchrun", "slurm": "srun", "mpi": "mpirun"}[launcher]
-        told = f"the environment variable {LAUNCHERS[launcher]} is not set"
-        raise UserError(told, where, f"start the tool with {start}, or leave --launcher out")
+        what = f"the environment variable {LAUNCHERS[launcher]} is not set"
+        raise UserError(what, where, f"start the tool with {start}, or leave --launcher out")
     if launcher != "pytorch" and not torch.cuda.is_available():
         raise UserError("there is no GPU here", where, "use torchrun and --launcher pytorch")
 
@@ -84,17 +84,20 @@ def _init_on_gpus(cfg: Config) -> None:
     if is_distributed():
         return
     env = cfg.get("env_cfg") or {}
-    # Where nothing has been chosen, init_dist would choose spawn for the loaders' workers, too.
+    # If no method is set, init_dist chooses spawn, which the loaders' workers would use, too.
     method = (env.get("mp_cfg") or {}).get("mp_start_method", "fork")
     torch.multiprocessing.set_start_method(method, force=True)
     init_dist(cfg.launcher, **(env.get("dist_cfg") or {}))
 
 
 def share_cores(cfg: Config) -> str:
-    """Give loader workers and compute threads no more than this process's share of the cores.
+    """Limit loader workers and compute threads to this process's share of the cores.
 
-    On few cores threads that outnumber them wait for each other (up to ten times slower).
-    ``OMP_NUM_THREADS`` lowers the threads further.
+    More threads than cores wait for each other (up to ten times slower).  ``OMP_NUM_THREADS``
+    can lower the number of threads further.
+
+    Returns:
+        The line that says how the cores are shared.
     """
     cores = share_of_cores()
     most_workers = 0
@@ -115,7 +118,7 @@ def replace_sync_bn(cfg: Config) -> str | None:
     """Turn SyncBN into BN where there is no GPU; SyncBN has no CPU kernel."""
     if torch.cuda.is_available():
         return None
-    # MMSyncBN: mmcv's own, of the heads of some stock configs.
+    # MMSyncBN is mmcv's own; the heads of some stock configs use it.
     count = sum(_rename(cfg.model, name, "BN") for name in ("SyncBN", "MMSyncBN"))
     return f"SyncBN became BN in {count} places: no GPU here" if count else None
 
@@ -135,16 +138,16 @@ def _rename(node: Any, old: str, new: str) -> int:
 class EpochSeed(Hook):
     """Seed all generators from (seed, epoch, rank) at each epoch's start.
 
-    An epoch is then a function of these three and the weights, so that a run resumed at an
-    epoch's end goes on exactly as if it had never stopped.  Loader workers follow, see
-    :func:`seed_worker`.
+    An epoch then depends on these three and the weights only, so a run that resumes at an
+    epoch's end goes on exactly as if it had never stopped.  Loader workers get their seeds from
+    it, see :func:`seed_worker`.
     """
 
     priority = "VERY_HIGH"
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed python, numpy and torch."""
-        # SeedSequence mixes the three, so that neighbouring epochs share no stream.
+        # SeedSequence mixes the three, so neighbouring epochs share no stream of numbers.
         words = np.random.SeedSequence([runner.seed or 0, runner.epoch, get_rank()])
         seed = int(words.generate_state(1)[0])
         random.seed(seed)
@@ -156,8 +159,8 @@ class EpochSeed(Hook):
 class SyncRunningStats(Hook):
     """Average batch norm's running statistics over the processes before they are used.
 
-    Each process updates its own from its share of the images.  Without this, every process
-    would validate with a network of its own, and the checkpoint would hold that of rank 0.
+    Each process updates its own statistics from its share of the images.  Without this, every
+    process would validate with a different network, and the checkpoint would hold that of rank 0.
     Norms in evaluation mode (frozen ones) are left as they are, bit for bit.
     """
 

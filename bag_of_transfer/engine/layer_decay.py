@@ -1,7 +1,7 @@
 """Learning rates that fall with a layer's distance from the head, for ResNets.
 
 mmdet's and mmsegmentation's constructors know ConvNeXt, BEiT and MAE by name and raise
-NotImplementedError for others, so that ours stands in for them elsewhere.  In a config::
+NotImplementedError for others, so ours replaces them for other networks.  In a config::
 
     optim_wrapper = dict(
         constructor="ResNetLayerDecay", paramwise_cfg=dict(decay_rate=0.9), optimizer=...
@@ -28,14 +28,14 @@ PLACE = re.compile(r"(?:^|\.)(backbone|shared_head)\..*?layer(\d+)\.(\d+)\.")
 
 
 def serve_resnets(cfg: Config) -> list[str]:
-    """Put ``ResNetLayerDecay`` in place of mm*'s layer decay where theirs does not serve.
+    """Put ``ResNetLayerDecay`` in place of mm*'s layer decay where theirs does not fit.
 
     Args:
         cfg: Any config; changed.  Of ``paramwise_cfg``, ``num_layers`` is dropped (it follows from
             the network), ``layer_decay_rate`` becomes ``decay_rate``.
 
     Returns:
-        The line that says so, if it was.
+        The line that says so, if it was replaced.
     """
     wrapper = cfg.optim_wrapper
     stated = str(wrapper.get("constructor"))
@@ -54,13 +54,13 @@ def serve_resnets(cfg: Config) -> list[str]:
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class ResNetLayerDecay(DefaultOptimWrapperConstructor):
-    """Give a tensor lr x ``decay_rate`` ** (layers between it and the head, the head's 0).
+    """Train each tensor with lr x ``decay_rate`` ** (number of layers between it and the head).
 
     With ``decay_type="layer_wise"`` (the default) the stem is layer 0 and every residual block a
     layer of its own, 16 in a ResNet-50; with ``"stage_wise"`` the stem is 0 and stage n is n.
-    Neck and heads come behind the last.  Biases and norms are not decayed unless
+    Neck and heads are one more layer, the last.  Biases and norms get no weight decay unless
     ``bias_decay_mult`` and ``norm_decay_mult`` say so, as in mm*'s constructors; the other keys of
-    ``paramwise_cfg`` work as ever.
+    ``paramwise_cfg`` work as usual.
 
     Raises:
         UserError: If ``decay_rate`` is not in (0, 1], ``decay_type`` is unknown, or the backbone
@@ -83,7 +83,7 @@ class ResNetLayerDecay(DefaultOptimWrapperConstructor):
     def add_params(
         self, params: list[dict], module: nn.Module, prefix: str = "", **more: Any
     ) -> None:
-        """Add a group per tensor, and scale its lr once all are there."""
+        """Add a group per tensor, and scale their learning rates once all are added."""
         super().add_params(params, module, prefix, **more)
         if prefix:  # called again for every module below
             return
@@ -95,7 +95,7 @@ class ResNetLayerDecay(DefaultOptimWrapperConstructor):
             group["lr"] = group.get("lr", self.base_lr) * scale
 
     def layers_of(self, network: nn.Module) -> dict[str, int]:
-        """Number the layer of each tensor, from the stem's 0 to the heads'.
+        """Return the number of each tensor's layer, from 0 for the stem to the heads' layer.
 
         Raises:
             UserError: If the backbone has no stages ``layer1`` to ``layer4``.
@@ -108,24 +108,24 @@ class ResNetLayerDecay(DefaultOptimWrapperConstructor):
             raise UserError(what, "optim_wrapper.constructor", "leave it out, or use a ResNet")
         steps = blocks if self.decay_type == TYPES[0] else sorted({stage for stage, _ in blocks})
         number: dict[Any, int] = {step: index for index, step in enumerate(steps, 1)}
-        found = {}
+        layers = {}
         for name, place in places.items():
             if place:
-                found[name] = number[place if self.decay_type == TYPES[0] else place[0]]
+                layers[name] = number[place if self.decay_type == TYPES[0] else place[0]]
             else:
-                found[name] = 0 if name.startswith("backbone.") else len(steps) + 1
-        return found
+                layers[name] = 0 if name.startswith("backbone.") else len(steps) + 1
+        return layers
 
 
 def _with_weight_decay(optimizer: dict[str, Any]) -> dict[str, Any]:
-    """State the default of the class (0.01 of AdamW): mmengine multiplies only what is stated."""
+    """Add the default of the class (0.01 for AdamW): mmengine multiplies only stated values."""
     kind = optimizer["type"]
     kind = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
-    taken = inspect.signature(kind).parameters if kind else {}
-    default = {"weight_decay": taken["weight_decay"].default} if "weight_decay" in taken else {}
+    names = inspect.signature(kind).parameters if kind else {}
+    default = {"weight_decay": names["weight_decay"].default} if "weight_decay" in names else {}
     return {**default, **optimizer}
 
 
 def _place(name: str) -> tuple[int, int] | None:
-    found = PLACE.search(name)
-    return (int(found[2]), int(found[3])) if found else None
+    match = PLACE.search(name)
+    return (int(match[2]), int(match[3])) if match else None

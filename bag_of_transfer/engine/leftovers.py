@@ -1,7 +1,7 @@
-"""What is left of a dict whose ``type`` is set from the command line.
+"""Drop the arguments of an old ``type`` when the command line sets a new one.
 
-``optim_wrapper.optimizer.type=AdamW`` over ``dict(type="SGD", momentum=0.9)``: AdamW takes no
-momentum, and nobody should have to say so.
+With ``optim_wrapper.optimizer.type=AdamW`` over ``dict(type="SGD", momentum=0.9)``, AdamW takes no
+momentum, and nobody should have to delete it by hand.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ WHERE = "--cfg-options"
 def drop_leftovers(
     old: Any, new: Any, tree: Any, path: str = "", scope: str = "mmengine"
 ) -> Iterator[str]:
-    """Drop from ``new`` what came with an old type and the new one does not take.
+    """Drop from ``new`` the arguments of an old type that the new type does not take.
 
     Args:
         old: The config before the overrides.
@@ -46,7 +46,7 @@ def drop_leftovers(
 
 
 def changes_type(old: Any, tree: Any, scope: str) -> bool:
-    """Whether overrides give a dict another ``type``, one that is registered."""
+    """Return whether overrides give a dict another ``type``, and one that is registered."""
     if not isinstance(old, Mapping) or not isinstance(tree, Mapping) or "type" not in tree:
         return False
     return tree["type"] != old.get("type") and bool(find_callables(tree["type"], scope))
@@ -61,16 +61,17 @@ def _child(node: Any, name: str) -> Any:
 def _drop_arguments(
     old: Mapping[str, Any], new: Any, tree: Mapping[str, Any], path: str, scope: str
 ) -> Iterator[str]:
-    was, now = old.get("type"), new["type"]
-    if was == now or not find_callables(was, scope):
+    old_type, new_type = old.get("type"), new["type"]
+    if old_type == new_type or not find_callables(old_type, scope):
         return
-    if not find_callables(now, scope):
-        near = get_close_matches(str(now), known_names(scope), 1)
+    if not find_callables(new_type, scope):
+        near = get_close_matches(str(new_type), known_names(scope), 1)
         mend = f"did you mean `{near[0]}`?" if near else "name its module in custom_imports"
-        raise UserError(f"no class is registered as `{now}`", f"{WHERE} {path}.type", mend)
+        raise UserError(f"no class is registered as `{new_type}`", f"{WHERE} {path}.type", mend)
     known = known_children(path, new, scope) or frozenset()
     leftover = [key for key in new if key not in known | tree.keys() | {"_scope_"}]
     for key in leftover:
         del new[key]
     if leftover:
-        yield f"{path}.type: {was} -> {now}, which does not take {', '.join(leftover)}: left out"
+        names = ", ".join(leftover)
+        yield f"{path}.type: {old_type} -> {new_type}, which does not take {names}: left out"

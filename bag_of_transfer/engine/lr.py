@@ -18,7 +18,7 @@ __all__ = ["apply_lr_rule", "current_lr", "scaled_lr"]
 def scaled_lr(
     lr: float, base_batch_size: int, per_device: int, world_size: int, accumulation: int
 ) -> float:
-    """Give the learning rate for the batch size that one update really sees.
+    """Return the learning rate for the batch size that one update really sees.
 
     Args:
         lr: Learning rate stated for ``base_batch_size``.
@@ -46,8 +46,8 @@ def apply_lr_rule(cfg: Config, world_size: int) -> str:
     """Scale ``cfg.optim_wrapper.optimizer.lr`` in place and return the line that says so.
 
     What was done is kept in ``cfg.lr_rule`` (``lr`` as stated, ``base_batch_size``,
-    ``per_device``, ``world``, ``accumulation``, ``effective`` = the scaled lr), from which a
-    second call, or a run of the saved config, starts again: nothing is ever scaled twice.
+    ``per_device``, ``world``, ``accumulation``, ``effective`` = the scaled lr).  A second call,
+    or a run of the saved config, starts from there, so nothing is scaled twice.
     mmengine's own scaling, which ignores accumulation, is switched off.
 
     Raises:
@@ -78,7 +78,7 @@ def apply_lr_rule(cfg: Config, world_size: int) -> str:
 
 
 def current_lr(wrapper: OptimWrapper) -> float:
-    """Return the scheduled lr before the groups' multipliers: with layer decay, the head's."""
+    """Return the scheduled lr before the groups' multipliers; with layer decay, the head's lr."""
     rates = wrapper.get_lr()
     return float(rates.get("base_lr", rates["lr"])[0])
 
@@ -88,13 +88,13 @@ def _optimizer(cfg: Config) -> dict[str, Any]:
 
 
 def _stated_rule(cfg: Config) -> dict[str, Any] | None:
-    done = cfg.get("lr_rule")
-    if done:
-        return _rule_before_scaling(cfg, done)
-    asked = cfg.get("auto_scale_lr") or {}
-    if not asked.get("enable", False):
+    applied = cfg.get("lr_rule")
+    if applied:
+        return _rule_before_scaling(cfg, applied)
+    stated = cfg.get("auto_scale_lr") or {}
+    if not stated.get("enable", False):
         return None
-    if asked.get("base_batch_size") is None:
+    if stated.get("base_batch_size") is None:
         raise UserError(
             "auto_scale_lr has no base_batch_size",
             "auto_scale_lr",
@@ -106,15 +106,15 @@ def _stated_rule(cfg: Config) -> dict[str, Any] | None:
             "optim_wrapper.optimizer.lr",
             "state lr, or set auto_scale_lr.enable=False",
         )
-    return {"lr": _optimizer(cfg)["lr"], "base_batch_size": asked["base_batch_size"]}
+    return {"lr": _optimizer(cfg)["lr"], "base_batch_size": stated["base_batch_size"]}
 
 
-def _rule_before_scaling(cfg: Config, done: dict[str, Any]) -> dict[str, Any]:
+def _rule_before_scaling(cfg: Config, applied: dict[str, Any]) -> dict[str, Any]:
     lr = _optimizer(cfg).get("lr")
-    if lr is None or not math.isclose(lr, done["effective"], rel_tol=1e-9):
+    if lr is None or not math.isclose(lr, applied["effective"], rel_tol=1e-9):
         raise UserError(
-            f"lr {lr} was set in a config whose lr is scaled already (to {done['effective']:g})",
+            f"lr {lr} was set in a config whose lr is scaled already (to {applied['effective']:g})",
             "optim_wrapper.optimizer.lr",
             "change lr_rule.lr and optimizer.lr together, or start from the config as written",
         )
-    return {"lr": done["lr"], "base_batch_size": done["base_batch_size"]}
+    return {"lr": applied["lr"], "base_batch_size": applied["base_batch_size"]}

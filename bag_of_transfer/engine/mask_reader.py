@@ -1,6 +1,6 @@
-"""Read masks, whose pixels are label numbers: the one way for the scan, training and testing.
+"""Read masks, whose pixels are label numbers, in one way for scanning, training and testing.
 
-mmseg's ``LoadAnnotations`` makes bytes of them: label 290 would be 34.
+mmseg's ``LoadAnnotations`` turns labels into bytes: label 290 would become 34.
 """
 
 import io
@@ -30,10 +30,10 @@ MEND_COLOURS = "save masks as grey or palette PNG whose pixel values are the lab
 
 
 def read_mask(path: str | Path) -> Int32[np.ndarray, "H W"]:
-    """Read the labels of a mask, upright, see :func:`decode_mask`.
+    """Read the labels of a mask, upright; see :func:`decode_mask`.
 
     Raises:
-        UserError: If the file can't be read or holds something else than labels.
+        UserError: If the file can't be read or holds anything but labels.
     """
     try:
         return decode_mask(path).astype(np.int32)
@@ -47,13 +47,13 @@ def read_mask(path: str | Path) -> Int32[np.ndarray, "H W"]:
 def decode_mask(path: str | Path) -> np.ndarray:
     """Read the labels of a mask, upright, in the type of number that the file has.
 
-    A palette's colours are not looked at.  32-bit fractions are labels if they are whole numbers.
+    A palette's colours do not matter.  32-bit floats are labels if they are whole numbers.
 
     Raises:
         UserError: If the file holds colours or fractions.
         Exception: Whatever the system or Pillow's decoders raise if it can't be read.
     """
-    # Not by its path: Pillow forgets to turn a TIFF that it maps into memory.
+    # Not opened by its path: Pillow does not turn a TIFF that it maps into memory.
     data = io.BytesIO(Path(path).read_bytes())
     with truncated_is_an_error(), Image.open(data, formats=FORMATS) as image:
         white = _white_of(image)
@@ -67,7 +67,7 @@ def decode_mask(path: str | Path) -> np.ndarray:
 
 
 def _white_of(image: Image.Image) -> int:
-    """Return what a PGM file states as white, to which Pillow scales its numbers; 0: as stored."""
+    """Return the number that a PGM file states for white; 0 if Pillow does not scale the pixels."""
     tile = next(iter(getattr(image, "tile", [])), None)
     if tile is None or not tile.codec_name.startswith("ppm") or isinstance(tile.args, str):
         return 0
@@ -86,7 +86,7 @@ class ReadMask:
     """Read ``seg_map_path`` in place of mmseg's ``LoadAnnotations``: the same labels, as int32.
 
     Args:
-        reduce_zero_label: As of mmseg's: what the data set says, or None.
+        reduce_zero_label: As in mmseg's: the same as the data set's, or None.
     """
 
     def __init__(self, reduce_zero_label: bool | None = None) -> None:
@@ -96,14 +96,14 @@ class ReadMask:
         """Add ``gt_seg_map``, H x W.
 
         Raises:
-            UserError: If the file can't be read, or the data set says otherwise about zero.
+            UserError: If the file can't be read, or ``reduce_zero_label`` is not the data set's.
         """
         reduced = results.get("reduce_zero_label", False)
         if self.reduce_zero_label not in (None, reduced):
             raise UserError(
                 f"reduce_zero_label is {self.reduce_zero_label}, the data set's is {reduced}",
                 "LoadAnnotations",
-                "leave it out here, and state it for the data set",
+                "leave it out here, and set it in the data set",
             )
         labels = read_mask(results["seg_map_path"])
         labels = _without_zero(labels) if reduced else labels
@@ -113,7 +113,7 @@ class ReadMask:
 
 
 def _without_zero(labels: np.ndarray) -> np.ndarray:
-    """Count the classes from 0 where the file counts from 1 and 0 is no class."""
+    """Return labels with classes counted from 0, where the file counts from 1 and 0 is no class."""
     return np.where((labels == 0) | (labels == IGNORED), np.int32(IGNORED), labels - 1)
 
 

@@ -22,7 +22,7 @@ from torch import nn
 
 from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.config_vocabulary import find_callables, known_names, parameter_names
-from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in, told_by_a_worker
+from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in, worker_message
 
 __all__ = ["building", "computing_mistake", "late_building_mistake", "out_of_memory"]
 
@@ -72,7 +72,7 @@ def computing_mistake(error: BaseException, network: nn.Module) -> UserError | N
     Returns:
         None if it was not a library that raised, or none of them was computing.
     """
-    worker = told_by_a_worker(error)
+    worker = worker_message(error)
     if worker:
         from_library = _is_library_file(_last_file(str(error)))
         return _pipeline_mistake(worker, "") if from_library else None

@@ -86,7 +86,7 @@ WORKER = "Caught ValueError in DataLoader worker process 0.\nTraceback:\n  x\nVa
     ("error", "said"),
     [
         (ValueError("need at least 3 parts\nand more"), "need at least 3 parts: the config: mend"),
-        (ValueError(FEW), f"{FEW}: train_dataloader: let batch_size be 2 or more, or say"),
+        (ValueError(FEW), f"{FEW}: train_dataloader: set batch_size to 2 or more, or"),
         (ValueError(WORKER), "ValueError: bad box: the config: mend"),
         (ValueError(), "ValueError: the config: mend"),
     ],

@@ -47,7 +47,13 @@ def test_pictures_are_known_by_suffix_or_content(tmp_path: Path, said: list[str]
     warn_of_passed_over(sorted(tmp_path.iterdir()), "data")
     (line,) = said
     assert line.startswith("data: passed over 6 pictures for their suffix (2 .heic, ")
-    for part in ("1 .ico", "1 .svg", "1 .image", "1 no suffix", "; read are .jpg .jpeg"):
+    for part in (
+        "1 .ico",
+        "1 .svg",
+        "1 .image",
+        "1 no suffix",
+        "; suffixes read: .jpg .jpeg",
+    ):
         assert part in line
 
 

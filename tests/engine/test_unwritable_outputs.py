@@ -38,12 +38,21 @@ def raises(error: BaseException, behind: bool = False) -> Any:
     [
         (errno.ENOSPC, "free space, or name another folder"),
         (errno.EDQUOT, "free space, or name another folder"),
-        (errno.EROFS, "allow it, or name another folder"),
-        (errno.EACCES, "allow it, or name another folder"),
-        (errno.EPERM, "allow it, or name another folder"),
-        (errno.ENOTDIR, "a file and a folder are in each other's place; name another folder"),
-        (errno.EEXIST, "a file and a folder are in each other's place; name another folder"),
-        (errno.EISDIR, "a file and a folder are in each other's place; name another folder"),
+        (errno.EROFS, "get permission to write there, or name another folder"),
+        (errno.EACCES, "get permission to write there, or name another folder"),
+        (errno.EPERM, "get permission to write there, or name another folder"),
+        (
+            errno.ENOTDIR,
+            "a file is in a folder's place, or the reverse; name another folder",
+        ),
+        (
+            errno.EEXIST,
+            "a file is in a folder's place, or the reverse; name another folder",
+        ),
+        (
+            errno.EISDIR,
+            "a file is in a folder's place, or the reverse; name another folder",
+        ),
     ],
 )
 def test_it_is_the_users_error_and_named(
