@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.ladder.report.findings import find, find_top1
-from bag_of_transfer.ladder.report.footnotes import footnotes, undone_notes
+from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.tables import NUMBERS, long_form, table_file
 
@@ -22,7 +22,7 @@ def test_tables_are_those_of_the_cells(folder: Path) -> None:
     ladder = read_results(folder)
     assert {cell.status for cell in ladder.cells} == {"done"}
     findings, top1 = find(ladder), find_top1(ladder)
-    below = [*footnotes(ladder, findings, top1), *undone_notes(ladder)]
+    below = [*footnotes(ladder, findings, top1), *not_done_notes(ladder)]
     for kind, number in NUMBERS.items():
         made = table_file(ladder, findings, top1, kind, below)
         assert (folder / f"table{number}.md").read_text() == made

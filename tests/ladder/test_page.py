@@ -28,7 +28,7 @@ from bag_of_transfer.ladder.report.page_data import (
     tricks,
 )
 from bag_of_transfer.ladder.report.plots import class_changes
-from bag_of_transfer.ladder.report.repeat import commands
+from bag_of_transfer.ladder.report.repeat import cell_commands
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from tests.ladder import drawn_ladder as drawn
 
@@ -172,7 +172,7 @@ def test_failed_missing_and_damaged_are_listed_with_their_reasons(page: Node) ->
         ["public / segmentation / seed 0", "unfinished", "running, or cut off"],
     ]
     assert rows[4][:2] == ["d_all / pretraining / seed 2", "done, but tricks.json is damaged"]
-    assert "3 cells have no figures, 1 damaged file" in page.text
+    assert "3 cells have no results, 1 damaged file" in page.text
 
 
 def test_images_and_plots_have_words(page: Node) -> None:
@@ -224,7 +224,7 @@ def test_config_changes_are_between_neighbours(ladder: LadderResults) -> None:
 
 
 def test_every_recorded_cell_has_its_command(ladder: LadderResults, page: Node) -> None:
-    found = {cell.name: text for _, cells in commands(ladder) for cell, text in cells}
+    found = {cell.name: text for _, cells in cell_commands(ladder) for cell, text in cells}
     assert len(found) == 28 + 1  # the failed one, too
     text = found["scratch / detection / seed 1"]
     own = "work_dirs/drawn_again/seed1/scratch/detection"
@@ -235,7 +235,7 @@ def test_every_recorded_cell_has_its_command(ladder: LadderResults, page: Node) 
         "python tools/ladder.py configs/ladder/drawn.py --work-dir work_dirs/drawn_again "
         "--seeds 0 1 2"
     ) in codes
-    assert "All lines write to a fresh folder, work_dirs/drawn_again ;" in page.text
+    assert "They write to a new folder, work_dirs/drawn_again ;" in page.text
 
 
 def test_pictures_are_of_the_seed_that_most_rungs_have(ladder: LadderResults) -> None:

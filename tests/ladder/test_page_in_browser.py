@@ -90,7 +90,7 @@ def test_a_click_sorts_by_number_the_best_first(open_page: Any) -> None:
     button.click()
     assert head.get_attribute("aria-sort") == "ascending"
     assert rungs(page) == [PLAN[0], PLAN[2], PLAN[1], PLAN[3]]
-    assert page.locator("#said").inner_text() == "sorted by mAP (VOC07), ascending"
+    assert page.locator("#announcement").inner_text() == "sorted by mAP (VOC07), ascending"
 
 
 def test_what_is_unmeasured_stays_below_either_way(open_page: Any) -> None:

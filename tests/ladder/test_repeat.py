@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.ladder.report.repeat import commands, ladder_again
+from bag_of_transfer.ladder.report.repeat import cell_commands, ladder_command
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from tests.ladder import drawn_ladder as drawn
 
@@ -17,7 +17,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def lines_of(ladder: LadderResults, name: str) -> str:
-    return next(text for _, cells in commands(ladder) for cell, text in cells if cell.name == name)
+    return next(
+        text for _, cells in cell_commands(ladder) for cell, text in cells if cell.name == name
+    )
 
 
 @pytest.mark.parametrize("root", ["work_dirs/drawn/", "/far/my runs/", ""])
@@ -62,4 +64,4 @@ def test_a_files_cell_copies_file_and_card(folder: Path) -> None:
 def test_the_ladders_line_names_config_folder_and_seeds(folder: Path) -> None:
     ladder = replace(read_results(folder), config="my ladders/a.py", seeds=(3, 5))
     words = ["my ladders/a.py", "--work-dir", "work_dirs/drawn_again", "--seeds", "3", "5"]
-    assert shlex.split(ladder_again(ladder)) == ["python", "tools/ladder.py", *words]
+    assert shlex.split(ladder_command(ladder)) == ["python", "tools/ladder.py", *words]

@@ -107,9 +107,9 @@ def test_a_shared_backbone_may_lie_in_a_seed_of_its_own(folder: Path) -> None:
         ("metrics.json", '{"metrics": {"mAP_voc07": true}}', "mAP_voc07 is True"),
         ("metrics.json", '{"metrics": {"mAP_voc07": 5}, "per_class": [5]}', "per_class"),
         ("metrics.json", None, "metrics.json"),
-        ("cell.json", '{"status": "done", "train": [1]}', "train is no object"),
-        ("cell.json", '{"status": "done", "commands": [5]}', "a command is no list"),
-        ("cell.json", '{"status": "done", "notes": 5}', "notes is no list"),
+        ("cell.json", '{"status": "done", "train": [1]}', "train is not an object"),
+        ("cell.json", '{"status": "done", "commands": [5]}', "a command is not a list"),
+        ("cell.json", '{"status": "done", "notes": 5}', "notes is not a list"),
     ],
 )
 def test_a_damaged_cell_is_named_with_its_file_and_the_rest_goes_on(
@@ -131,9 +131,9 @@ def test_a_damaged_cell_is_named_with_its_file_and_the_rest_goes_on(
         ({"reference": "nobody"}, "nobody"),
         ({"rungs": []}, "damaged plan"),
         ({"seeds": None}, "damaged plan"),
-        ({"rungs": {"scratch": {"kind": "config", "seeds": "some"}}}, "'some' is none of"),
-        ({"rungs": {"scratch": {"kind": [], "seeds": "shared"}}}, "is none of scratch, config"),
-        ({"tasks": {"t": {"kind": "cls", "metrics": ["top1"]}}}, "'cls' is none of det, seg"),
+        ({"rungs": {"scratch": {"kind": "config", "seeds": "some"}}}, "'some' is not one of"),
+        ({"rungs": {"scratch": {"kind": [], "seeds": "shared"}}}, "is not one of scratch, config"),
+        ({"tasks": {"t": {"kind": "cls", "metrics": ["top1"]}}}, "'cls' is not one of det, seg"),
         ({"tasks": {"t": {"kind": "det", "metrics": []}}}, "metrics are"),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_damaged_plan_is_the_users_to_mend(
 
 
 def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no ladder\.json here"):
+    with pytest.raises(UserError, match=r"the folder has no ladder\.json"):
         read_results(tmp_path)
     (tmp_path / "ladder.json").write_text("not JSON")
     with pytest.raises(UserError, match=r"not JSON .*ladder\.json"):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bag_of_transfer.ladder.report.findings import find, find_top1
-from bag_of_transfer.ladder.report.footnotes import footnotes, undone_notes
+from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.tables import (
     Table,
@@ -131,7 +131,7 @@ def test_markdown_keeps_names_in_their_column(ladder: LadderResults) -> None:
 
 def test_each_file_has_its_tasks_and_all_footnotes(ladder: LadderResults) -> None:
     findings, top1 = find(ladder), find_top1(ladder)
-    notes = [*footnotes(ladder, findings, top1), *undone_notes(ladder)]
+    notes = [*footnotes(ladder, findings, top1), *not_done_notes(ladder)]
     text = table_file(ladder, findings, top1, "det", notes)
     assert "## detection: measured and published" in text
     assert "## detection: difference to scratch, paired" in text
@@ -139,8 +139,8 @@ def test_each_file_has_its_tasks_and_all_footnotes(ladder: LadderResults) -> Non
     assert "- scratch trains its BN and freezes nothing." in text
     assert "- d_all / detection / seed 1: failed (the loss is nan at &lt;iter&gt; 120)." in text
     assert "- b_standard / segmentation / seed 2: missing (not begun)." in text
-    assert "- Seeds: matched" in text
-    assert "- Each interval is for its own comparison, not corrected" in text
+    assert "- Seeds are matched" in text
+    assert "- Each interval is for its own comparison; unlike p, it is not corrected" in text
     only = replace(ladder, tasks={"segmentation": ladder.tasks["segmentation"]})
     assert "no detection task" in table_file(only, find(only), top1, "det", [])
 

@@ -129,7 +129,7 @@ def test_a_ladder_without_any_finished_cell_has_a_report(folder: Path, tool: Too
     assert "unmeasured (n 0 of 1, matched)" in table
     assert "- scratch / detection / seed 0: missing (not begun)." in table
     assert (folder / "results.csv").read_text().count("\n") == 1
-    assert "3 cells have no figures" in (folder / "report.html").read_text()
+    assert "3 cells have no results" in (folder / "report.html").read_text()
 
 
 def test_a_foreign_folder_is_the_users_mistake(
@@ -137,7 +137,7 @@ def test_a_foreign_folder_is_the_users_mistake(
 ) -> None:
     assert tool("report", tmp_path) == 2
     first = capsys.readouterr().err.splitlines()[0]
-    assert first.startswith(f"error: no ladder.json here: {tmp_path}: ")
+    assert first.startswith(f"error: the folder has no ladder.json: {tmp_path}: ")
     assert list(tmp_path.iterdir()) == []
 
 

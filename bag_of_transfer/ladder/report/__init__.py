@@ -1,1 +1,1 @@
-"""What a ladder found: results, tables, plots and the page.  Nothing here trains."""
+"""Report on a ladder: results, tables, plots and the page.  Nothing in this package trains."""

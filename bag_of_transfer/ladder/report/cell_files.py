@@ -1,6 +1,7 @@
-"""What lies in a cell's folder beside its figures: curve, tricks, card, settings, pictures.
+"""Read the other files of a cell: curve, tricks, card, settings, per-image counts.
 
-None of it is needed for the tables: what is missing or damaged gives nothing, and is listed.
+The metrics do not need them: a missing or damaged file counts as empty, and ``damaged_files``
+lists the damaged ones.
 """
 
 import ast
@@ -34,42 +35,43 @@ __all__ = [
 
 T = TypeVar("T")
 MEND = "run the cell again"
-# Where a run wrote to, its process and what it started from differ between any two cells.
+# These keys name the run's folders, files and process, which differ between any two cells.
 PLACES = {"work_dir", "experiment_name", "backbone_file", "resume", "load_from", "launcher"}
 
 
 def read_curve(cell: CellResult) -> list[dict[str, Any]]:
     """Read ``curve.jsonl``: a line per epoch with ``epoch lr loss`` and validation metrics."""
-    return _quietly(_curve, cell.folder / CURVE) or []
+    return _read_or_none(_curve, cell.folder / CURVE) or []
 
 
 def read_tricks(cell: CellResult) -> dict[str, dict[str, Any]]:
-    """Read which tricks were on, with the evidence; empty where there is no ``tricks.json``."""
-    return _quietly(_entries, cell.folder / TRICKS) or {}
+    """Read ``tricks.json``: which tricks were on, with the evidence; {} without the file."""
+    return _read_or_none(_tricks, cell.folder / TRICKS) or {}
 
 
 def read_card(cell: CellResult) -> dict[str, Any]:
-    """Read the backbone's card; empty where there is none."""
-    return _quietly(_card, cell.folder / CARD) or {}
+    """Read the backbone's card; {} without the file."""
+    return _read_or_none(_card, cell.folder / CARD) or {}
 
 
 def read_per_image(cell: CellResult) -> dict[str, np.ndarray]:
-    """Read what was counted per test image; empty where there is no ``per_image.npz``."""
-    return _quietly(_arrays, cell.folder / PER_IMAGE) or {}
+    """Read ``per_image.npz``: the counts per test image; {} without the file."""
+    return _read_or_none(_arrays, cell.folder / PER_IMAGE) or {}
 
 
 def read_settings(folder: Path) -> dict[str, str]:
-    """Flatten a cell's ``resolved_config.py`` to ``{"model.backbone.depth": "50"}``, not run.
+    """Read a cell's resolved config, flattened to ``{"model.backbone.depth": "50"}``.
 
-    Where results were published, ``resolved_config.json`` holds just that.
+    ``resolved_config.py`` is parsed, never run.  Published results have ``resolved_config.json``
+    instead, which holds the flattened form.
     """
-    stated = _quietly(_settings, folder / RESOLVED_CONFIG)
-    return stated or _quietly(_texts, folder / FLAT_CONFIG) or {}
+    settings = _read_or_none(_settings, folder / RESOLVED_CONFIG)
+    return settings or _read_or_none(_flat_settings, folder / FLAT_CONFIG) or {}
 
 
 def damaged_files(cells: Iterable[CellResult]) -> list[tuple[CellResult, str, str]]:
-    """List (cell, file, what is wrong) of the files above that are there and cannot be read."""
-    found = []
+    """List the damaged files of some cells, each as (cell, file, what is wrong)."""
+    damaged = []
     for cell in cells:
         for name, read in READERS.items():
             path = cell.folder / name
@@ -77,14 +79,14 @@ def damaged_files(cells: Iterable[CellResult]) -> list[tuple[CellResult, str, st
                 if path.exists():
                     read(path)
             except UNREADABLE as error:
-                found.append((cell, name, f"{type(error).__name__}: {error}"))
-    return found
+                damaged.append((cell, name, f"{type(error).__name__}: {error}"))
+    return damaged
 
 
 def changed_settings(
     before: Mapping[str, str], after: Mapping[str, str]
 ) -> list[tuple[str, str | None, str | None]]:
-    """Pair up two flattened configs: (key, before, after) where they differ, None for absent.
+    """List the differences of two flattened configs as (key, before, after); None for absent.
 
     Keys that name places (work dir, backbone file) are left out: they always differ.
     """
@@ -97,7 +99,7 @@ def changed_settings(
     ]
 
 
-def _quietly(read: Callable[[Path], T], path: Path) -> T | None:
+def _read_or_none(read: Callable[[Path], T], path: Path) -> T | None:
     try:
         return read(path)
     except UNREADABLE:
@@ -108,22 +110,22 @@ def _curve(path: Path) -> list[dict[str, Any]]:
     return run_files.read_curve(path.parent, MEND, ("epoch",))
 
 
-def _entries(path: Path) -> dict[str, dict[str, Any]]:
+def _tricks(path: Path) -> dict[str, dict[str, Any]]:
     return run_files.read_tricks(path.parent, MEND)
 
 
 def _card(path: Path) -> dict[str, Any]:
-    read = read_json(path, MEND)
-    if not isinstance(read.get("metrics") or {}, dict):
-        raise ValueError("metrics is no object")
-    return read
+    card = read_json(path, MEND)
+    if not isinstance(card.get("metrics") or {}, dict):
+        raise ValueError("metrics is not an object")
+    return card
 
 
-def _texts(path: Path) -> dict[str, str]:
-    read = read_json(path, MEND)
-    if any(not isinstance(text, str) for text in read.values()):
-        raise ValueError("a setting that is not a text")
-    return read
+def _flat_settings(path: Path) -> dict[str, str]:
+    settings = read_json(path, MEND)
+    if any(not isinstance(text, str) for text in settings.values()):
+        raise ValueError("a setting is not a text")
+    return settings
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -132,21 +134,21 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _settings(path: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            _flatten(node.targets[0].id, node.value, found)
-    return found
+            _flatten(node.targets[0].id, node.value, settings)
+    return settings
 
 
-def _flatten(key: str, node: ast.expr, found: dict[str, str]) -> None:
-    """Go into dicts, and into lists of dicts; all else is told by its source text."""
+def _flatten(key: str, node: ast.expr, settings: dict[str, str]) -> None:
+    """Add the entries of dicts and of lists of dicts; any other value as its source text."""
     children = _children(node)
     if children is None:
-        found[key] = ast.unparse(node)
+        settings[key] = ast.unparse(node)
         return
     for name, child in children:
-        _flatten(f"{key}.{name}", child, found)
+        _flatten(f"{key}.{name}", child, settings)
 
 
 def _children(node: ast.expr) -> list[tuple[str, ast.expr]] | None:
@@ -161,13 +163,13 @@ def _children(node: ast.expr) -> list[tuple[str, ast.expr]] | None:
     return None
 
 
-# RecursionError: a config nested deeper than Python's parser goes.
+# RecursionError: a config is nested too deeply for Python's parser.
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, RecursionError)
 READERS: dict[str, Callable[[Path], Any]] = {
     CURVE: _curve,
-    TRICKS: _entries,
+    TRICKS: _tricks,
     CARD: _card,
     PER_IMAGE: _arrays,
     RESOLVED_CONFIG: _settings,
-    FLAT_CONFIG: _texts,
+    FLAT_CONFIG: _flat_settings,
 }

@@ -1,4 +1,4 @@
-"""What a rung's backbone costs: the time of its pretraining, and of its teacher's."""
+"""The cost of a rung's backbone: the time of its pretraining and of its teacher's."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -11,19 +11,19 @@ __all__ = ["pretraining_minutes"]
 
 
 def pretraining_minutes(ladder: LadderResults) -> dict[str, float]:
-    """Give the median time of each rung's pretrainings, plus its teacher's, in minutes.
+    """Return the median time of each rung's pretrainings, plus its teacher's, in minutes.
 
-    Scratch costs 0.  Left out is what nobody here knows: public weights, and a student whose
-    teacher's time is not recorded.
+    Scratch costs 0.  Rungs of unknown cost are left out: backbone files, public weights, and
+    students whose teacher's time is not recorded.
     """
-    found: dict[str, float] = {}
+    minutes: dict[str, float] = {}
     for rung in ladder.rungs.values():
         if rung.kind in (SCRATCH, "config"):
             times = [_median_seconds(ladder, name) for name in _with_teachers(ladder, rung.name)]
             known = [seconds for seconds in times if seconds is not None]
             if len(known) == len(times):
-                found[rung.name] = sum(known) / 60
-    return found
+                minutes[rung.name] = sum(known) / 60
+    return minutes
 
 
 def _with_teachers(ladder: LadderResults, rung: str) -> list[str]:
@@ -36,13 +36,14 @@ def _with_teachers(ladder: LadderResults, rung: str) -> list[str]:
 
 
 def _median_seconds(ladder: LadderResults, rung: str) -> float | None:
-    own = ladder.cells_of(rung, PRETRAINING) if rung in ladder.rungs else _of_no_rung(ladder, rung)
-    known = [seconds for cell in own if (seconds := cell.training_seconds) is not None]
-    return median(known) if known else None  # one may have run beside other work
+    in_tables = rung in ladder.rungs
+    cells = ladder.cells_of(rung, PRETRAINING) if in_tables else _teachers_cells(ladder, rung)
+    known = [seconds for cell in cells if (seconds := cell.training_seconds) is not None]
+    return median(known) if known else None  # not the mean: a busy machine may have slowed one
 
 
-def _of_no_rung(ladder: LadderResults, name: str) -> Iterator[CellResult]:
-    """Read the cells of a teacher that only teaches: the plan of the tables does not list it."""
+def _teachers_cells(ladder: LadderResults, name: str) -> Iterator[CellResult]:
+    """Yield the cells of a teacher that is not a rung of the tables, read from its records."""
     for path in sorted(ladder.folder.glob(f"seed*/{name}/{PRETRAINING}/{RECORD}")):
         try:
             record = read_json(path, "")
@@ -50,5 +51,5 @@ def _of_no_rung(ladder: LadderResults, name: str) -> Iterator[CellResult]:
                 yield CellResult(
                     name, PRETRAINING, record["seed"], path.parent, "done", None, record
                 )
-        except (OSError, ValueError, TypeError, KeyError):  # as good as not there
+        except (OSError, ValueError, TypeError, KeyError):  # a damaged record counts as missing
             continue

@@ -1,4 +1,4 @@
-"""The look of the ladder's plots: one colour and marker per rung, on paper and on the page."""
+"""The look of the ladder's plots: one colour and marker per rung, in files and on the page."""
 
 import io
 import re
@@ -23,26 +23,26 @@ __all__ = [
     "finish",
     "inline_svg",
     "legend_above",
-    "named_apart",
     "style_of",
+    "with_unique_names",
 ]
 
-# At least 3 to 1 against the page's light and dark background (WCAG 2.2, 1.4.11); each also has
-# a marker of its own.  Same order: the dark page puts the second in place of the first.
+# Their contrast with the page's light and dark background is at least 3 to 1 (WCAG 2.2, 1.4.11).
+# The order is the same in both: on a dark page, DARK[i] replaces COLOURS[i].
 COLOURS = (
     *("#5F6670", "#0072B2", "#C74E00", "#008A65", "#B0457F", "#8F6400", "#6A3FB5", "#0B7F94"),
 )
 DARK = ("#A6AEB8", "#4FB3EE", "#FF8A4C", "#35C99A", "#EE8FC2", "#DDAA3C", "#B296FF", "#4CC6DB")
-MARKERS = "osD^vP*X<"  # one more than colours: no pair comes back before the 73rd rung
-INK, LINE = "#1C2127", "#C9CED6"  # text and rules; the page replaces them by its own
-SIZE_INCHES = (5.0, 3.5)  # 360 pt: about a phone's width, where 10 pt stay readable
+MARKERS = "osD^vP*X<"  # 9, not 8 as the colours: the first repeated pair is that of the 73rd rung
+INK, LINE = "#1C2127", "#C9CED6"  # text and rules; the page replaces them with its own colours
+SIZE_INCHES = (5.0, 3.5)  # 360 pt wide: about a phone's width, where text of 10 pt is readable
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, the name of its files, its heading, and what it shows for who cannot see it."""
+    """A figure, the name of its files, its heading, and a description for who cannot see it."""
 
-    group: str  # the task that it is about, or pretraining
+    group: str  # the name of its task, or pretraining
     name: str
     title: str
     alt: str
@@ -50,26 +50,26 @@ class Plot:
 
 
 def file_name(*parts: str) -> str:
-    """Join words to a file's name: letters of any script and digits, in lower case."""
+    """Return words joined to a file's name: letters of any script and digits, in lower case."""
     return re.sub(r"[\W_]+", "-", "-".join(parts)).strip("-").lower()
 
 
-def named_apart(plots: Sequence[Plot]) -> list[Plot]:
-    """Number the names that are taken already: each plot has files of its own."""
+def with_unique_names(plots: Sequence[Plot]) -> list[Plot]:
+    """Return the plots with a number added to repeated names, so that each has its own files."""
     taken: set[str] = set()
-    apart = []
+    unique = []
     for plot in plots:
         name, number = plot.name, 1
         while name in taken:
             number += 1
             name = f"{plot.name}-{number}"
         taken.add(name)
-        apart.append(replace(plot, name=name))
-    return apart
+        unique.append(replace(plot, name=name))
+    return unique
 
 
 def axes_of(num_rows: int = 1, height: float | None = None) -> tuple[Figure, Any]:
-    """Begin a figure of one column; ``height`` in inches."""
+    """Return a new figure and its axes, one below the other; ``height`` in inches."""
     size = (SIZE_INCHES[0], height or SIZE_INCHES[1])
     figure = Figure(figsize=size, layout="constrained")
     figure.patch.set_alpha(1.0)
@@ -77,13 +77,13 @@ def axes_of(num_rows: int = 1, height: float | None = None) -> tuple[Figure, Any
 
 
 def style_of(ladder: LadderResults, rung: str) -> dict[str, Any]:
-    """Give a rung's colour and marker; the same in every plot of a ladder."""
+    """Return a rung's colour and marker, which are the same in every plot of a ladder."""
     number = list(ladder.rungs).index(rung)
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 def finish(axes: Axes, xlabel: str, ylabel: str) -> None:
-    """Label the axes and take away what carries no information."""
+    """Label the axes and remove lines that carry no information."""
     axes.set_xlabel(xlabel, color=INK, fontsize=10.5)
     axes.set_ylabel(ylabel, color=INK, fontsize=10.5)
     axes.tick_params(colors=INK, labelsize=10, length=3)
@@ -94,7 +94,7 @@ def finish(axes: Axes, xlabel: str, ylabel: str) -> None:
 
 
 def legend_above(axes: Axes) -> None:
-    """Name the rungs above the plot, where no point can hide behind them."""
+    """Add a legend above the plot, where it cannot hide a point."""
     figure = axes.get_figure(root=True)
     handles, labels = axes.get_legend_handles_labels()
     if figure is not None and handles:
@@ -103,9 +103,9 @@ def legend_above(axes: Axes) -> None:
 
 
 def inline_svg(plot: Plot) -> str:
-    """Give a plot as SVG to stand in a page that has several, in the page's own colours.
+    """Return a plot as SVG for a page with several plots, in the page's own colours.
 
-    Texts stay texts; ids get the plot's name in front, so that no two plots share one.
+    Texts stay texts; ids begin with the plot's name, so that no two plots share one.
     """
     data = io.BytesIO()
     with rc_context({"svg.hashsalt": plot.name, "svg.fonttype": "none"}):

@@ -1,4 +1,4 @@
-"""What a ladder found, task by task and metric by metric: computed once, shown in many ways.
+"""The findings of a ladder, per task and metric: computed once for tables, plots and page.
 
 Letters: N images, D detections, K classes.
 """
@@ -39,17 +39,18 @@ from bag_of_transfer.ladder.statistics.resampled_masks import count_confusions, 
 
 __all__ = ["Finding", "Top1", "find", "find_top1", "seed_kinds"]
 
-# metrics.json is rounded to 4 digits; a larger gap means two different sets of detections.
+# Largest difference, in percent points, between metrics.json, which is rounded to 4 digits, and the
+# same metric from per_image.npz; a larger one means that they come from different predictions.
 SAME_POINTS = 0.01
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One metric of one task over all rungs; percent, and percent points for differences.
+    """One metric of one task over all rungs, in percent; differences in percent points.
 
-    ``images`` and ``image_differences`` are for rungs with a single seed: intervals over test
-    images, where ``per_image.npz`` lets the metric be computed again.  Each names its metric:
-    those beside ``mAP_voc07`` are of ``mAP_area``.
+    ``images`` and ``image_differences`` are intervals over test images for rungs with a single
+    seed, if ``per_image.npz`` is there to compute the metric again.  Each interval names its
+    metric: for ``mAP_voc07`` it is ``mAP_area``.
     """
 
     task: TaskResults
@@ -59,15 +60,15 @@ class Finding:
     images: Mapping[str, BootstrapInterval]
     image_differences: Mapping[str, BootstrapInterval]
     correlation: RankCorrelation | None
-    num_planned: int  # seeds that every rung should have
+    num_planned: int  # number of seeds that every rung should have
 
 
 @dataclass(frozen=True)
 class Top1:
-    """Top-1 of the rungs' classifiers in percent.
+    """Top-1 of the rungs' classifiers, in percent.
 
-    ``measured`` is from this ladder's pretrainings; ``on_cards`` is what the cards of public files
-    say, by seed, on those files' own data.
+    ``measured`` comes from this ladder's pretrainings.  ``on_cards`` comes from the cards of
+    public files, by seed; it was measured on the data that these files were pretrained on.
     """
 
     measured: Mapping[str, Spread]
@@ -75,27 +76,27 @@ class Top1:
 
     @property
     def stated(self) -> dict[str, float]:
-        """What the newest card of each public file says."""
+        """The value on each public file's card, of the last seed if there are several."""
         return {rung: list(by_seed.values())[-1] for rung, by_seed in self.on_cards.items()}
 
     def by_seed(self, rung: str) -> dict[int, float]:
-        """Return a rung's values by seed: the measured ones, or else its cards'."""
+        """Return a rung's values by seed: the measured ones, or those of its cards if none."""
         return dict(self.measured[rung].by_seed or self.on_cards.get(rung, {}))
 
     @property
     def comparable(self) -> dict[str, float]:
-        """Means on one scale: the measured ones, or where there is none the cards'."""
+        """Means on the same data: the measured ones, or those of the cards if none is measured."""
         means = {rung: each.mean for rung, each in self.measured.items() if each.mean is not None}
         return means or self.stated
 
 
 def seed_kinds(ladder: LadderResults) -> dict[str, SeedKind]:
-    """Tell for each rung whether its seeds repeat the pretraining, too (matched) or not."""
+    """Return each rung's kind of seeds: matched if they repeat the pretraining, too."""
     return {name: rung.seeds for name, rung in ladder.rungs.items()}
 
 
 def find_top1(ladder: LadderResults) -> Top1:
-    """Collect the classifiers' top-1."""
+    """Return the top-1 of the rungs' classifiers."""
     values = ladder.values(PRETRAINING, TOP1)
     on_cards: dict[str, dict[int, float]] = {}
     for cell in ladder.cells_of(task=PRETRAINING):
@@ -106,7 +107,7 @@ def find_top1(ladder: LadderResults) -> Top1:
 
 
 def find(ladder: LadderResults, num_resamples: int = 1000) -> list[Finding]:
-    """Compute every task's metrics over the rungs; tasks and metrics in the ladder's order."""
+    """Return the finding of every task and metric, in the ladder's order."""
     top1 = find_top1(ladder).comparable
     return [
         _finding(ladder, task, metric, top1, num_resamples)
@@ -123,65 +124,66 @@ def _finding(
     num_resamples: int,
 ) -> Finding:
     values, kinds = ladder.values(task.name, metric), seed_kinds(ladder)
-    spread = {each.rung: each for each in spreads(values, kinds)}
+    by_rung = {each.rung: each for each in spreads(values, kinds)}
     compared = {each.rung: each for each in compare(values, ladder.reference, kinds)}
-    own, paired = _over_images(ladder, task, metric, spread, compared, num_resamples)
-    means = {rung: each.mean for rung, each in spread.items()}
-    found = rank_correlation(top1, means)
-    return Finding(task, metric, spread, compared, own, paired, found, len(ladder.seeds))
+    images, paired = _over_images(ladder, task, metric, by_rung, compared, num_resamples)
+    correlation = rank_correlation(top1, {rung: each.mean for rung, each in by_rung.items()})
+    return Finding(task, metric, by_rung, compared, images, paired, correlation, len(ladder.seeds))
 
 
 def _over_images(
     ladder: LadderResults,
     task: TaskResults,
     metric: str,
-    spread: Mapping[str, Spread],
+    by_rung: Mapping[str, Spread],
     compared: Mapping[str, Comparison],
     num_resamples: int,
 ) -> tuple[dict[str, BootstrapInterval], dict[str, BootstrapInterval]]:
+    """Return the intervals over images of rungs with one seed, and of their differences."""
     cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task.name)}
-    own, paired = {}, {}
+    images, paired = {}, {}
     metric = metric_of(metric).interval_of or metric
-    for rung, each in spread.items():
-        if each.n == 1:
-            (seed,) = each.by_seed
-            own[rung] = _bootstrap(_of_cell(cells[rung, seed], metric), num_resamples)
-    for rung, each_pair in compared.items():
-        if each_pair.n == 1:
-            (seed,) = each_pair.by_seed
+    for rung, spread in by_rung.items():
+        if spread.n == 1:
+            (seed,) = spread.by_seed
+            images[rung] = _bootstrap(_of_cell(cells[rung, seed], metric), num_resamples)
+    for rung, comparison in compared.items():
+        if comparison.n == 1:
+            (seed,) = comparison.by_seed
             both = (_of_cell(cells[name, seed], metric) for name in (rung, ladder.reference))
             paired[rung] = _bootstrap(_difference(*both), num_resamples)
-    return _there(own), _there(paired)
+    return _without_none(images), _without_none(paired)
 
 
-def _there(found: Mapping[str, BootstrapInterval | None]) -> dict[str, BootstrapInterval]:
-    return {rung: interval for rung, interval in found.items() if interval is not None}
+def _without_none(by_rung: Mapping[str, BootstrapInterval | None]) -> dict[str, BootstrapInterval]:
+    return {rung: interval for rung, interval in by_rung.items() if interval is not None}
 
 
 def _difference(rung: PerImage | None, reference: PerImage | None) -> PerImage | None:
     try:
         return difference(rung, reference) if rung and reference else None
-    except UserError:  # not the same test images
+    except UserError:  # the test images differ
         return None
 
 
 def _bootstrap(metric: PerImage | None, num_resamples: int) -> BootstrapInterval | None:
     try:
         return bootstrap(metric, num_resamples) if metric else None
-    except UserError:  # fewer than two images, or nothing in them
+    except UserError:  # there are fewer than two images, or they have no objects or labels
         return None
 
 
 def _of_cell(cell: CellResult, metric: str) -> PerImage | None:
-    """Make a cell's metric computable again; None where its file does not give its figure."""
+    """Return a cell's metric from ``per_image.npz``; None if it differs from ``metrics.json``."""
     arrays = read_per_image(cell)
     try:
-        again = _per_image(arrays, metric)
-        value = float(again.compute(np.ones((1, len(again.images)), dtype=np.int64))[0])
+        per_image = _per_image(arrays, metric)
+        value = float(per_image.compute(np.ones((1, len(per_image.images)), dtype=np.int64))[0])
     except (KeyError, IndexError, ValueError):  # UserError is a ValueError
         return None
-    said = cell.metric(metric)
-    return again if said is not None and abs(value - said) <= SAME_POINTS else None
+    measured = cell.metric(metric)
+    is_same = measured is not None and abs(value - measured) <= SAME_POINTS
+    return per_image if is_same else None
 
 
 def _per_image(arrays: Mapping[str, Any], metric: str) -> PerImage:

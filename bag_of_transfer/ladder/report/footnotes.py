@@ -1,4 +1,4 @@
-"""What must be read beside every table: how numbers came about, and what is missing."""
+"""The footnotes of every table: how the numbers were measured, and what is missing."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,42 +8,43 @@ from bag_of_transfer.ladder.report.machines import machine_notes
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 from bag_of_transfer.ladder.statistics.over_seeds import MIN_SEEDS
 
-__all__ = ["footnotes", "undone", "undone_notes"]
+__all__ = ["footnotes", "not_done", "not_done_notes"]
 
 SELECTION = {
     "last": "The last checkpoint is tested.",
-    "val": "The checkpoint was picked on val, then test was read once.",
+    "val": "The checkpoint was picked on val, then tested once.",
 }
 
 
 def footnotes(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[str]:
-    """Put together what holds for all tables, the ladder's own notes first."""
+    """Return the footnotes of all tables; those of the ladder's plan come first."""
     return [*ladder.notes, *_method(ladder), *_seeds(ladder, findings, top1), *_cells(ladder)]
 
 
-def undone(ladder: LadderResults) -> list[CellResult]:
-    """List the cells without figures: failed, damaged, unfinished, missing."""
+def not_done(ladder: LadderResults) -> list[CellResult]:
+    """Return the cells without results: failed, damaged, unfinished or missing."""
     return [cell for cell in ladder.cells if cell.status != "done"]
 
 
-def undone_notes(ladder: LadderResults) -> list[str]:
-    """Tell for each cell without figures why it has none."""
-    return [f"{cell.name}: {cell.status} ({cell.reason})." for cell in undone(ladder)]
+def not_done_notes(ladder: LadderResults) -> list[str]:
+    """Return a note for each cell without results, with the reason."""
+    return [f"{cell.name}: {cell.status} ({cell.reason})." for cell in not_done(ladder)]
 
 
 def _method(ladder: LadderResults) -> Iterator[str]:
     yield (
-        "Metrics in percent, differences in percent points; mean +- standard deviation over "
-        "seeds, n of as many as planned."
+        "Metrics are in percent, differences in percent points; mean +- standard deviation over "
+        "seeds. n is the number of seeds measured, out of the number planned."
     )
     yield (
-        f"Differences are paired seed by seed with {ladder.rungs[ladder.reference].label}; "
-        "two-sided 95 % t-interval, p of the paired t-test after Holm's correction over the "
-        f"rungs; below {MIN_SEEDS} seeds there is no verdict."
+        f"Differences are paired seed by seed with {ladder.rungs[ladder.reference].label}: "
+        "two-sided 95 % t-interval, and p of the paired t-test after Holm's correction over the "
+        f"rungs. With fewer than {MIN_SEEDS} seeds there is no verdict."
     )
     yield (
-        "Each interval is for its own comparison, not corrected for their number as p is: it may "
-        "leave out 0 where the verdict is that no difference is shown."
+        "Each interval is for its own comparison; unlike p, it is not corrected for the number of "
+        "comparisons. It may therefore exclude 0 although the verdict is that no difference is "
+        "shown."
     )
     yield SELECTION.get(ladder.selection, f"Selection: {ladder.selection}.")
 
@@ -51,9 +52,9 @@ def _method(ladder: LadderResults) -> Iterator[str]:
 def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Iterator[str]:
     if any(rung.seeds == "shared" for rung in ladder.rungs.values()):
         yield (
-            "Seeds: matched, a backbone pretrained for each seed, n repeats of the whole chain; "
-            "shared, one backbone fine-tuned n times: the spread is that of fine-tuning alone and "
-            "speaks for that file, not its recipe."
+            "Seeds are matched if a backbone was pretrained for each seed: n repeats of the whole "
+            "chain. They are shared if one backbone was fine-tuned n times: the spread is then "
+            "that of fine-tuning alone, and the results hold for that file, not for its recipe."
         )
     intervals = [
         (finding.metric, each.metric)
@@ -63,16 +64,19 @@ def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> It
     if intervals:
         yield (
             "With one seed the interval is over test images (bootstrap, 1000 resamples): it "
-            "tells about other images, nothing about other seeds."
+            "covers the choice of test images and says nothing about other seeds."
         )
     for metric, instead in dict(pair for pair in intervals if pair[0] != pair[1]).items():
         yield (
             f"Beside {label_of(metric)} the interval over test images is that of "
-            f"{label_of(instead)}, whose own figure stands with it: the former "
-            "jumps where recall passes a multiple of 0.1, and its intervals promise too much."
+            f"{label_of(instead)}, shown with its value: {label_of(metric)} jumps when recall "
+            "passes a multiple of 0.1, so its own intervals would hold the truth too rarely."
         )
     if top1.stated:
-        yield "Top-1 from a public file's card was measured by its maker on that file's own data."
+        yield (
+            "Top-1 from the card of a public file was measured by whoever made the file, on the "
+            "data set of its pretraining."
+        )
     if any(rung.published for rung in ladder.rungs.values()):
         yield "Published: one run each on the paper's data (arXiv:1812.01187, tables 8 and 9)."
 
@@ -89,8 +93,9 @@ def _cells(ladder: LadderResults) -> Iterator[str]:
 
 
 def _remarks(ladder: LadderResults) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    """Return the notes in the cells' records, each with the names of its cells."""
+    cells_by_note: dict[str, list[str]] = {}
     for cell in ladder.cells_of():
         for note in cell.record.get("notes") or ():
-            found.setdefault(str(note), []).append(cell.name)
-    return found
+            cells_by_note.setdefault(str(note), []).append(cell.name)
+    return cells_by_note

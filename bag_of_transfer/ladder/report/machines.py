@@ -1,4 +1,4 @@
-"""What the cells of a ladder ran on, and what that may have changed between them."""
+"""The machines and versions that the cells of a ladder ran on, and notes on differences."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ __all__ = ["environment", "machine_notes"]
 
 
 def environment(ladder: LadderResults) -> list[tuple[str, str, int]]:
-    """List what the cells ran on: (hardware, versions, number of cells)."""
-    counted: Counter[tuple[str, str]] = Counter()
+    """List the environments of the cells as (hardware, versions, number of cells)."""
+    counts: Counter[tuple[str, str]] = Counter()
     for cell in ladder.cells_of():
         if cell.result:
-            versions = ", ".join(f"{name} {each}" for name, each in _versions(cell).items())
-            counted[str(cell.result.get("hardware")), versions] += 1
-    return [(*place, number) for place, number in counted.most_common()]
+            versions = ", ".join(f"{name} {value}" for name, value in _versions(cell).items())
+            counts[str(cell.result.get("hardware")), versions] += 1
+    return [(*place, number) for place, number in counts.most_common()]
 
 
 def machine_notes(ladder: LadderResults) -> Iterator[str]:
-    """Tell what differs where rungs and seeds should only differ in the backbone.
+    """Yield a note for each difference of machines or precision between cells.
 
-    Precision is compared over a task's cells; of pretrainings, whose recipes may differ, over one
-    rung's.
+    Cells should differ in the backbone only.  Precision is compared within a task; pretrainings,
+    whose recipes may differ, are compared within a rung.
     """
     facts: dict[str, Counter[str]] = defaultdict(Counter)
     precision: dict[str, Counter[str]] = defaultdict(Counter)
@@ -34,23 +34,23 @@ def machine_notes(ladder: LadderResults) -> Iterator[str]:
             facts[name].update([str(value)] if value else [])
         trick = read_tricks(cell).get("mixed_precision")
         if trick:
-            same = f"{cell.rung} / {cell.task}" if cell.task == PRETRAINING else cell.task
-            precision[same][str(trick.get("value"))] += 1
-    for name, counted in facts.items():
-        if len(counted) > 1:
-            yield f"Not all cells ran on the same {name}: {_listed(counted)}."
-    for same, counted in precision.items():
-        if len(counted) > 1:
-            yield f"{same}: not all cells had the same mixed precision: {_listed(counted)}."
+            group = f"{cell.rung} / {cell.task}" if cell.task == PRETRAINING else cell.task
+            precision[group][str(trick.get("value"))] += 1
+    for name, counts in facts.items():
+        if len(counts) > 1:
+            yield f"Not all cells ran on the same {name}: {_listed(counts)}."
+    for group, counts in precision.items():
+        if len(counts) > 1:
+            yield f"{group}: not all cells had the same mixed precision: {_listed(counts)}."
 
 
 def _versions(cell: CellResult) -> dict[str, Any]:
-    found = cell.result.get("versions")
-    return found if isinstance(found, dict) else {}
+    versions = cell.result.get("versions")
+    return versions if isinstance(versions, dict) else {}
 
 
-def _listed(counted: Counter[str]) -> str:
+def _listed(counts: Counter[str]) -> str:
     return ", ".join(
         f"{value} ({number} {'cell' if number == 1 else 'cells'})"
-        for value, number in counted.most_common()
+        for value, number in counts.most_common()
     )

@@ -1,4 +1,4 @@
-"""``report.html``: one page that holds all of itself and opens from disk without network."""
+"""``report.html``: a single file that opens from disk and needs no network."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ from bag_of_transfer.ladder.report import machines, page_data, repeat
 from bag_of_transfer.ladder.report.cell_files import damaged_files
 from bag_of_transfer.ladder.report.drawing import COLOURS, DARK, Plot, inline_svg
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.footnotes import undone
+from bag_of_transfer.ladder.report.footnotes import not_done
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tables import tables_of
 from bag_of_transfer.ladder.statistics.over_seeds import verdict
@@ -29,9 +29,9 @@ def render(
     plots: Sequence[Plot],
     footnotes: Sequence[str],
 ) -> str:
-    """Write the page; whatever comes from a folder is escaped.
+    """Return the page as HTML; every text that comes from a folder is escaped.
 
-    The page's own policy forbids it to fetch anything and to run any script but its own.
+    The page's content security policy forbids it to fetch anything or to run other scripts.
     """
     script = _read("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -48,7 +48,7 @@ def render(
             highest=_highest(ladder, findings),
             plots=_plots(plots),
             footnotes=footnotes,
-            undone=undone(ladder),
+            not_done=not_done(ladder),
             damaged=damaged_files(ladder.cells_of()),
             num_done=len(ladder.cells_of()),
             **_parts(ladder),
@@ -59,22 +59,22 @@ def render(
 def _highest(
     ladder: LadderResults, findings: Sequence[Finding]
 ) -> list[tuple[Finding, str, str, str]]:
-    """Per metric: the rung with the highest mean, that mean, and what may be said of it."""
-    found = []
+    """Return (metric, rung with the highest mean, that mean, verdict on it) per metric."""
+    rows = []
     for finding in findings:
-        there = {r: s.mean for r, s in finding.spreads.items() if s.mean is not None}
-        if there:
-            best = max(there, key=lambda rung: there[rung])
-            compared = finding.comparisons.get(best)
-            said = "the reference itself" if compared is None else verdict(compared)
-            found.append((finding, ladder.rungs[best].label, f"{there[best]:.2f}", said))
-    return found
+        means = {r: s.mean for r, s in finding.spreads.items() if s.mean is not None}
+        if means:
+            best = max(means, key=lambda rung: means[rung])
+            comparison = finding.comparisons.get(best)
+            text = "the reference itself" if comparison is None else verdict(comparison)
+            rows.append((finding, ladder.rungs[best].label, f"{means[best]:.2f}", text))
+    return rows
 
 
 def _plots(plots: Sequence[Plot]) -> dict[str, list[tuple[Plot, Markup]]]:
     groups: dict[str, list[tuple[Plot, Markup]]] = {}
     for plot in plots:
-        # Safe: matplotlib escapes the texts of a figure.
+        # Markup is safe here: matplotlib escapes the texts of a figure.
         groups.setdefault(plot.group, []).append((plot, Markup(inline_svg(plot))))
     return groups
 
@@ -88,25 +88,25 @@ def _parts(ladder: LadderResults) -> dict[str, Any]:
         "cards": page_data.cards(ladder),
         "galleries": page_data.galleries(ladder),
         "environment": machines.environment(ladder),
-        "again": repeat.ladder_again(ladder),
-        "fresh": repeat.fresh(ladder),
-        "commands": repeat.commands(ladder),
+        "ladder_command": repeat.ladder_command(ladder),
+        "new_folder": repeat.new_folder(ladder),
+        "commands": repeat.cell_commands(ladder),
         "picture_px": page_data.PICTURE_PX,
         "max_pictures": page_data.MAX_PICTURES,
     }
 
 
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=FunctionLoader(_read),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["metric"] = label_of
-    made.filters["pretty"] = lambda text: str(text).replace("+-", "\N{PLUS-MINUS SIGN}")
-    return made
+    environment.filters["metric"] = label_of
+    environment.filters["pretty"] = lambda text: str(text).replace("+-", "\N{PLUS-MINUS SIGN}")
+    return environment
 
 
 def _read(name: str) -> str:

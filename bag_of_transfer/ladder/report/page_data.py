@@ -1,6 +1,6 @@
-"""What the report page shows beside tables and plots, as plain values for the templates.
+"""The other parts of the report page, as plain values for the templates.
 
-Tricks, config differences, cards, pictures; all read from cell folders.
+Tricks, config differences, cards and pictures; all are read from the cells' folders.
 """
 
 import base64
@@ -34,16 +34,16 @@ __all__ = [
     "tricks",
 ]
 
-# The page stays below about 10 MB: 2 tasks x 9 columns x 8 pictures of some 20 kB.
+# They keep the page below about 10 MB: 2 tasks x 9 columns x 8 pictures of about 20 kB.
 MAX_PICTURES = 8
 PICTURE_PX = 360
 JPEG_QUALITY = 82
-NOT_SHOWN = ("schema", "sha256", "seed")  # of a card; hashes are shown for every seed
+NOT_SHOWN = ("schema", "sha256", "seed")  # entries of a card; hashes are shown for every seed
 
 
 @dataclass(frozen=True)
 class Trick:
-    """A trick in a rung's pretraining: of the first seed; ``mixed`` if seeds disagree."""
+    """A trick in a rung's pretraining, as in the first seed; ``mixed`` if the seeds disagree."""
 
     on: bool
     value: str
@@ -53,7 +53,7 @@ class Trick:
 
 @dataclass(frozen=True)
 class ConfigChange:
-    """Keys that differ between two rungs' configs; None for a key that one lacks."""
+    """Keys that differ between two rungs' configs; None for a key that a config lacks."""
 
     before: str
     after: str
@@ -63,7 +63,7 @@ class ConfigChange:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The same test images as every rung sees them: data URIs by image and rung label."""
+    """The predictions of every rung for the same test images: data URIs by image and label."""
 
     task: str
     seed: int
@@ -73,83 +73,85 @@ class Gallery:
 
 
 def tricks(ladder: LadderResults) -> tuple[list[str], list[tuple[str, list[Trick | None]]]]:
-    """Give the labels of the rungs that have ``tricks.json``, and a row per trick."""
-    read = {rung: _tricks_of(ladder, rung) for rung in ladder.rungs}
-    there = {rung: found for rung, found in read.items() if found}
-    names = list(dict.fromkeys(name for found in there.values() for name in found))
-    labels = [ladder.rungs[rung].label for rung in there]
-    return labels, [(name, [found.get(name) for found in there.values()]) for name in names]
+    """Return the labels of the rungs that have ``tricks.json``, and a row per trick."""
+    by_rung = {rung: _tricks_of(ladder, rung) for rung in ladder.rungs}
+    by_rung = {rung: tricks for rung, tricks in by_rung.items() if tricks}
+    names = list(dict.fromkeys(name for tricks in by_rung.values() for name in tricks))
+    labels = [ladder.rungs[rung].label for rung in by_rung]
+    return labels, [(name, [tricks.get(name) for tricks in by_rung.values()]) for name in names]
 
 
 def _tricks_of(ladder: LadderResults, rung: str) -> dict[str, Trick]:
-    found: dict[str, Trick] = {}
+    by_name: dict[str, Trick] = {}
     for cell in ladder.cells_of(rung, PRETRAINING):
         for name, entry in read_tricks(cell).items():
             on = bool(entry.get("on"))
-            seen = Trick(on, _said(entry.get("value")), _said(entry.get("evidence")))
-            first = found.setdefault(name, seen)
-            found[name] = replace(first, mixed=first.mixed or first.on != on)
-    return found
+            trick = Trick(on, _as_text(entry.get("value")), _as_text(entry.get("evidence")))
+            first = by_name.setdefault(name, trick)
+            by_name[name] = replace(first, mixed=first.mixed or first.on != on)
+    return by_name
 
 
 def config_changes(ladder: LadderResults) -> list[ConfigChange]:
-    """Compare each rung with the next, pretraining and tasks, in the first seed both have."""
-    found = []
+    """Compare the configs of each rung and the next, run by run, in the first seed both have."""
+    changes = []
     for before, after in pairwise(ladder.rungs):
         for run in (PRETRAINING, *ladder.tasks):
             pair = _first_pair(ladder, before, after, run)
             keys = changed_settings(*pair) if pair else []
             if keys:
                 labels = ladder.rungs[before].label, ladder.rungs[after].label
-                found.append(ConfigChange(*labels, run, keys))
-    return found
+                changes.append(ConfigChange(*labels, run, keys))
+    return changes
 
 
 def _first_pair(
     ladder: LadderResults, before: str, after: str, run: str
 ) -> tuple[dict[str, str], dict[str, str]] | None:
-    theirs = {cell.seed: cell for cell in ladder.cells_of(after, run)}
-    ours = [cell for cell in ladder.cells_of(before, run) if cell.seed in theirs]
-    read = ((read_settings(cell.folder), read_settings(theirs[cell.seed].folder)) for cell in ours)
-    return next((pair for pair in read if all(pair)), None)
+    second = {cell.seed: cell for cell in ladder.cells_of(after, run)}
+    first = [cell for cell in ladder.cells_of(before, run) if cell.seed in second]
+    pairs = (
+        (read_settings(cell.folder), read_settings(second[cell.seed].folder)) for cell in first
+    )
+    return next((pair for pair in pairs if all(pair)), None)
 
 
 def cards(ladder: LadderResults) -> list[tuple[str, list[tuple[str, str]], list[tuple[int, str]]]]:
-    """Give (rung label, the first card's entries, (seed, sha256) of every card)."""
-    found = []
+    """Return (rung label, the first card's entries, (seed, sha256) of every card) per rung."""
+    rows = []
     for name, rung in ladder.rungs.items():
         read = [(cell.seed, read_card(cell)) for cell in ladder.cells_of(name, PRETRAINING)]
         read = [(seed, card) for seed, card in read if card]
         if read:
             entries = [(k, _on_card(k, v)) for k, v in read[0][1].items() if k not in NOT_SHOWN]
             hashes = [(seed, str(card.get("sha256"))) for seed, card in read]
-            found.append((rung.label, entries, hashes))
-    return found
+            rows.append((rung.label, entries, hashes))
+    return rows
 
 
 def _on_card(key: str, value: Any) -> str:
-    """Of the tricks only which were on: what they were stands in a table of its own."""
+    """Return an entry as text; of the tricks only the names of those that were on."""
     if key == "tricks" and isinstance(value, dict):
         value = [name for name, each in value.items() if isinstance(each, dict) and each.get("on")]
-    return _said(value)
+    return _as_text(value)
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_said(each)}" for key, each in value.items())
+        return ", ".join(f"{key} {_as_text(each)}" for key, each in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_said, value))
+        return ", ".join(map(_as_text, value))
     return "" if value is None else str(value)
 
 
 def galleries(ladder: LadderResults) -> list[Gallery]:
-    """Collect each task's pictures in the seed that most rungs have, the first of those."""
-    found = (_gallery(ladder, task) for task in ladder.tasks)
-    return [gallery for gallery in found if gallery is not None]
+    """Return each task's pictures, of the seed that most rungs have (the first of several)."""
+    all_tasks = (_gallery(ladder, task) for task in ladder.tasks)
+    return [gallery for gallery in all_tasks if gallery is not None]
 
 
 def _gallery(ladder: LadderResults, task: str) -> Gallery | None:
@@ -168,15 +170,15 @@ def _gallery(ladder: LadderResults, task: str) -> Gallery | None:
 def _row(
     truth: Path, folders: dict[str, Path], name: str
 ) -> tuple[str, str | None, dict[str, str]]:
-    read = {rung: data_uri(folder / name) for rung, folder in folders.items()}
-    there = {rung: uri for rung, uri in read.items() if uri is not None}
-    return Path(name).stem, data_uri(truth / name), there
+    uris = {rung: data_uri(folder / name) for rung, folder in folders.items()}
+    predictions = {rung: uri for rung, uri in uris.items() if uri is not None}
+    return Path(name).stem, data_uri(truth / name), predictions
 
 
 def data_uri(path: Path) -> str | None:
-    """Scale a picture down to ``PICTURE_PX`` and give it as a JPEG data URI.
+    """Return a picture, scaled down to ``PICTURE_PX``, as a JPEG data URI.
 
-    None for a picture that cannot be read.
+    None if the picture cannot be read.
     """
     small = read_picture(path)
     if small is None:

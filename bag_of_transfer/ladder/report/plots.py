@@ -1,6 +1,6 @@
-"""The ladder's plots: quality per rung, carry-over, curves, classes, cost.
+"""The ladder's plots: metrics per rung, carry-over from top-1, cost, classes, learning curves.
 
-Metrics in percent, differences in percent points, time in minutes.
+Metrics are in percent, differences in percent points, times in minutes.
 """
 
 from collections import defaultdict
@@ -24,29 +24,29 @@ from bag_of_transfer.ladder.report.drawing import (
     file_name,
     finish,
     legend_above,
-    named_apart,
     style_of,
+    with_unique_names,
 )
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 
 __all__ = ["class_changes", "draw_plots"]
 
-MAX_CLASSES = 20  # the largest changes; more rows cannot be read
+MAX_CLASSES = 20  # classes with the largest gains and losses; more rows would be unreadable
 MAX_LABEL = 24  # characters
 
 
 def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
-    """Draw all there are figures for; a plot without any point is left out."""
-    drawn: list[Plot | None] = []
+    """Draw all plots; those without any point are left out."""
+    plots: list[Plot | None] = []
     for task in ladder.tasks:
-        own = [finding for finding in findings if finding.task.name == task]
-        drawn += [_rungs(ladder, finding) for finding in own]
-        drawn += [_carry_over(ladder, finding, top1) for finding in own]
-        drawn += [_cost(ladder, finding) for finding in own]
-        drawn += [_classes(ladder, task), _curves(ladder, task)]
-    drawn.append(_curves(ladder, PRETRAINING))
-    return named_apart([plot for plot in drawn if plot is not None])
+        of_task = [finding for finding in findings if finding.task.name == task]
+        plots += [_rungs(ladder, finding) for finding in of_task]
+        plots += [_carry_over(ladder, finding, top1) for finding in of_task]
+        plots += [_cost(ladder, finding) for finding in of_task]
+        plots += [_classes(ladder, task), _curves(ladder, task)]
+    plots.append(_curves(ladder, PRETRAINING))
+    return with_unique_names([plot for plot in plots if plot is not None])
 
 
 def _plot(kind: str, finding: Finding, title: str, alt: str, figure: Figure) -> Plot:
@@ -59,55 +59,56 @@ def _label(ladder: LadderResults, rung: str) -> str:
 
 
 def _short(text: str) -> str:
-    # A dollar would begin a formula.
     text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 3] + "..."
-    return text.replace("$", r"\$")
+    return text.replace("$", r"\$")  # matplotlib would take a dollar for the start of a formula
 
 
-# ---- quality per rung ----
+# ---- metric per rung ----
 
 
 def _rungs(ladder: LadderResults, finding: Finding) -> Plot | None:
-    there = {rung: each for rung, each in finding.spreads.items() if each.mean is not None}
-    if not there:
+    measured = {rung: each for rung, each in finding.spreads.items() if each.mean is not None}
+    if not measured:
         return None
-    figure, (axes,) = axes_of(height=1.3 + 0.42 * len(there))
+    figure, (axes,) = axes_of(height=1.3 + 0.42 * len(measured))
     bars: dict[str, None] = {}
-    for row, (rung, spread) in enumerate(there.items()):
+    for row, (rung, spread) in enumerate(measured.items()):
         style = style_of(ladder, rung)
         bar = _bar(finding, rung)
         if bar is not None:
-            x, look, means = bar
-            bars[means] = None
+            x, look, meaning = bar
+            bars[meaning] = None
             axes.plot(x, [row] * len(x), color=style["color"], linewidth=2.2, **look)
-        values = list(spread.by_seed.values())
-        axes.plot(values, [row] * len(values), "|", color=INK, markersize=9)
+        seeds = list(spread.by_seed.values())
+        axes.plot(seeds, [row] * len(seeds), "|", color=INK, markersize=9)
         axes.plot(spread.mean, row, markersize=8, linestyle="", **style)
-    axes.set_yticks(range(len(there)), [_label(ladder, rung) for rung in there])
-    axes.set_ylim(len(there) - 0.5, -0.5)
+    axes.set_yticks(range(len(measured)), [_label(ladder, rung) for rung in measured])
+    axes.set_ylim(len(measured) - 0.5, -0.5)
     finish(axes, "\n".join([f"{label_of(finding.metric)} in %", *bars]), "")
-    said = "; ".join(f"{ladder.rungs[r].label} {s.mean:.2f} (n {s.n})" for r, s in there.items())
+    values = "; ".join(
+        f"{ladder.rungs[r].label} {s.mean:.2f} (n {s.n})" for r, s in measured.items()
+    )
     alt = ", ".join([f"{label_of(finding.metric)} per rung: mean, a tick per seed", *bars])
-    alt = f"{alt}: {said}.".replace("\n", " ")
+    alt = f"{alt}: {values}.".replace("\n", " ")
     title = f"{label_of(finding.metric)} per rung"
     return _plot("rungs", finding, title, alt, figure)
 
 
 def _bar(finding: Finding, rung: str) -> tuple[Sequence[float], dict[str, Any], str] | None:
-    """Give a rung's interval in percent, how its line looks, and what the line means."""
+    """Return a rung's interval in percent, the look of its line, and the line's meaning."""
     interval = finding.spreads[rung].interval
     if interval is not None:
         return interval, {}, "solid line: 95 % interval over seeds"
     images = finding.images.get(rung)
     if images is None:
         return None
-    means = "dashed line: 95 % interval over test images"
+    meaning = "dashed line: 95 % interval over test images"
     if images.metric == finding.metric:
-        return (images.low, images.high), {"linestyle": "--"}, means
-    # Around its own figure, not this plot's.
+        return (images.low, images.high), {"linestyle": "--"}, meaning
+    # The interval is of another metric: a ring shows the value that it belongs to.
     ring = {"marker": "o", "markevery": [1], "fillstyle": "none", "linestyle": "--"}
     x = (images.low, images.estimate, images.high)
-    return x, ring, f"{means},\nof {label_of(images.metric)} (ring)"
+    return x, ring, f"{meaning},\nof {label_of(images.metric)} (ring)"
 
 
 # ---- does a better classifier carry over? ----
@@ -125,12 +126,13 @@ def _carry_over(ladder: LadderResults, finding: Finding, top1: Top1) -> Plot | N
     figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
     _scatter(axes, ladder, points)
     finish(axes, "top-1 in %", f"{label_of(finding.metric)} in %")
-    found = finding.correlation
-    said = "rank correlation needs three rungs"
-    if found is not None:
-        said = f"Spearman's rho {found.rho:+.2f}, p = {found.p:.2g}, {found.n} rungs"
-    axes.set_title(said, fontsize=10, color=INK, loc="left")
-    alt = f"Top-1 against {label_of(finding.metric)}, a point per rung: {said}."
+    correlation = finding.correlation
+    text = "rank correlation needs three rungs"
+    if correlation is not None:
+        rho, p, num_rungs = correlation.rho, correlation.p, correlation.n
+        text = f"Spearman's rho {rho:+.2f}, p = {p:.2g}, {num_rungs} rungs"
+    axes.set_title(text, fontsize=10, color=INK, loc="left")
+    alt = f"Top-1 against {label_of(finding.metric)}, a point per rung: {text}."
     title = f"Does a better classifier carry over to {label_of(finding.metric)}?"
     return _plot("carry-over", finding, title, alt, figure)
 
@@ -149,18 +151,18 @@ def _scatter(axes: Axes, ladder: LadderResults, points: Mapping[str, tuple[float
 def _cost(ladder: LadderResults, finding: Finding) -> Plot | None:
     means = {rung: each.mean for rung, each in finding.spreads.items()}
     minutes = pretraining_minutes(ladder)
-    points = {rung: (each, means[rung]) for rung, each in minutes.items() if means.get(rung)}
+    points = {rung: (time, means[rung]) for rung, time in minutes.items() if means.get(rung)}
     if not any(x for x, _ in points.values()):
         return None
     figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
     _scatter(axes, ladder, points)
-    taught = any(ladder.rungs[rung].teacher for rung in points)
-    minutes_of = "pretraining in minutes" + (", teacher's included" if taught else "")
-    finish(axes, minutes_of, f"{label_of(finding.metric)} in %")
-    said = "; ".join(
+    has_teacher = any(ladder.rungs[rung].teacher for rung in points)
+    x_label = "pretraining in minutes" + (", teacher's included" if has_teacher else "")
+    finish(axes, x_label, f"{label_of(finding.metric)} in %")
+    values = "; ".join(
         f"{ladder.rungs[r].label} {x:.1f} minutes, {y:.2f}" for r, (x, y) in points.items()
     )
-    alt = f"{minutes_of.capitalize()}, against {label_of(finding.metric)}: {said}."
+    alt = f"{x_label.capitalize()}, against {label_of(finding.metric)}: {values}."
     title = f"What pretraining costs, and the {label_of(finding.metric)}"
     return _plot("cost", finding, title, alt, figure)
 
@@ -169,9 +171,10 @@ def _cost(ladder: LadderResults, finding: Finding) -> Plot | None:
 
 
 def class_changes(ladder: LadderResults, task: str) -> dict[str, dict[str, float]]:
-    """Give class -> rung -> mean change against the reference over the seeds both have, points.
+    """Return class -> rung -> mean change against the reference, in percent points.
 
-    The classes that change most come first (mean over the rungs).
+    The change is the mean over the seeds that both rungs have.  The classes are sorted from the
+    largest gain to the largest loss (mean over the rungs).
     """
     cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task)}
     changes: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -179,10 +182,10 @@ def class_changes(ladder: LadderResults, task: str) -> dict[str, dict[str, float
         reference = cells.get((ladder.reference, seed))
         if rung == ladder.reference or reference is None:
             continue
-        theirs = reference.per_class
+        before = reference.per_class
         for name, value in cell.per_class.items():
-            if name in theirs:
-                changes[name][rung].append(value - theirs[name])
+            if name in before:
+                changes[name][rung].append(value - before[name])
     means = {name: {r: mean(v) for r, v in rungs.items()} for name, rungs in changes.items()}
     return dict(sorted(means.items(), key=lambda item: -mean(item[1].values())))
 
@@ -192,31 +195,31 @@ def _classes(ladder: LadderResults, task: str) -> Plot | None:
     if not changes:
         return None
     names = list(changes)
-    if len(names) > MAX_CLASSES:  # the ends of the list
+    if len(names) > MAX_CLASSES:  # the largest gains and the largest losses
         names = [*names[: MAX_CLASSES // 2], *names[-MAX_CLASSES // 2 :]]
     figure, (axes,) = axes_of(height=1.6 + 0.3 * len(names))
     axes.axvline(0, color=INK, linewidth=1)
     others = [rung for rung in ladder.rungs if rung != ladder.reference]
     for number, rung in enumerate(others):
-        # Side by side, so that equal changes do not cover each other.
-        beside = (number - (len(others) - 1) / 2) * 0.5 / len(others)
+        # Each rung has its own height within a row, so that equal changes are all visible.
+        shift = (number - (len(others) - 1) / 2) * 0.5 / len(others)
         rows = [(row, name) for row, name in enumerate(names) if rung in changes[name]]
-        points = [(changes[name][rung], row + beside) for row, name in rows]
+        points = [(changes[name][rung], row + shift) for row, name in rows]
         if points:
             label, style = _label(ladder, rung), style_of(ladder, rung)
             axes.plot(*zip(*points, strict=True), linestyle="", markersize=6, label=label, **style)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    what = metric_of(ladder.tasks[task].metrics[-1]).class_label
-    finish(axes, f"{what}: points against {_label(ladder, ladder.reference)}", "")
+    metric = metric_of(ladder.tasks[task].metrics[-1]).class_label
+    finish(axes, f"{metric}: points against {_label(ladder, ladder.reference)}", "")
     legend_above(axes)
     shown = "" if len(names) == len(changes) else f" ({len(names)} of {len(changes)}: both ends)"
-    alt = f"{what}, change against the reference{shown}, from most gain: {', '.join(names)}."
-    title = f"Change per class: {what}{shown}"
+    alt = f"{metric}, change against the reference{shown}, largest gain first: {', '.join(names)}."
+    title = f"Change per class: {metric}{shown}"
     return Plot(task, file_name("classes", task), title, alt, figure)
 
 
-# ---- how did they learn? ----
+# ---- learning curves ----
 
 
 def _curves(ladder: LadderResults, task: str) -> Plot | None:
@@ -226,27 +229,29 @@ def _curves(ladder: LadderResults, task: str) -> Plot | None:
     if not curves:
         return None
     panels = {"loss": "training loss", "lr": "learning rate"}
-    # Val may be read at the end alone, which is no curve.
+    # A validation at the end alone is a single point, not a curve.
     if any(len(points) > 1 for points in _points([curve for _, curve in curves], metric)):
         panels = {metric: f"val {label_of(metric)} in %", **panels}
     figure, rows = axes_of(len(panels), height=0.6 + 1.8 * len(panels) + 0.11 * len(ladder.rungs))
-    for axes, (key, named) in zip(rows, panels.items(), strict=True):
-        for rung, each in _by_rung(curves).items():
-            _draw_curves(axes, ladder, rung, list(_points(each, key)), key != "lr")
+    for axes, (key, label) in zip(rows, panels.items(), strict=True):
+        for rung, of_rung in _by_rung(curves).items():
+            # Every seed has the same learning rate: one line shows it.
+            lines = list(_points(of_rung, key))[: 1 if key == "lr" else None]
+            _draw_curves(axes, ladder, rung, lines)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        finish(axes, "epoch" if axes is rows[-1] else "", named)
+        finish(axes, "epoch" if axes is rows[-1] else "", label)
     legend_above(rows[0])
-    alt = f"From above {', '.join(panels.values())}, per epoch, a line per seed."
+    alt = f"From top to bottom {', '.join(panels.values())}, per epoch, a line per seed."
     return Plot(task, file_name("curves", task), "Learning curves", alt, figure)
 
 
 def _by_rung(
     curves: Sequence[tuple[CellResult, list[dict[str, Any]]]],
 ) -> dict[str, list[list[dict[str, Any]]]]:
-    found: dict[str, list[list[dict[str, Any]]]] = {}
+    by_rung: dict[str, list[list[dict[str, Any]]]] = {}
     for cell, curve in curves:
-        found.setdefault(cell.rung, []).append(curve)
-    return found
+        by_rung.setdefault(cell.rung, []).append(curve)
+    return by_rung
 
 
 def _points(
@@ -263,11 +268,9 @@ def _draw_curves(
     ladder: LadderResults,
     rung: str,
     lines: Sequence[list[tuple[float, float]]],
-    all_: bool,
 ) -> None:
     style = style_of(ladder, rung)
-    # Every seed has the same learning rate: one line says it.
-    for number, points in enumerate(lines if all_ else lines[:1]):
+    for number, points in enumerate(lines):
         label = _label(ladder, rung) if number == 0 else None
         marker = style["marker"] if number == 0 else ""
         x, y = zip(*points, strict=True)

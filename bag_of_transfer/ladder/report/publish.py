@@ -1,4 +1,4 @@
-"""A ladder's figures without weights and pictures: small enough to lie in a repository."""
+"""Copy a ladder's results without weights and pictures: small enough for a repository."""
 
 import json
 import os
@@ -23,28 +23,28 @@ from bag_of_transfer.ladder.report.results import read_results
 
 __all__ = ["publish", "without_places"]
 
-# Copied from every cell; copied from the first finished cell of a rung and a task.
+# Files that are copied from every cell, and from the first finished cell of a rung and a task.
 EVERY = (RECORD, METRICS, CURVE, TRICKS)
 FIRST = (CARD, FLAT_CONFIG)
 ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
 
 
 def publish(folder: Path, out: Path) -> int:
-    """Copy what tables and plots are made from, without pictures and per-image files.
+    """Copy the files that tables and plots need, without pictures and per-image files.
 
-    In the copy ``...`` stands for the part that all absolute paths have in common: it names
-    folders of this machine.  The copy's report lacks the intervals over images, which need the
+    In the copy ``...`` replaces the part that all absolute paths have in common, because it names
+    folders of this machine.  A report of the copy lacks the intervals over images, which need the
     per-image files, and shows the backbones' cards of the first seed only.
 
     Args:
-        folder: The ladder's.
+        folder: The ladder's folder.
         out: An empty folder, or one that does not exist yet.
 
     Returns:
-        Bytes in ``out``.
+        Number of bytes in ``out``.
 
     Raises:
-        UserError: As :func:`bag_of_transfer.ladder.report.results.read_results`.
+        UserError: If ``folder`` cannot be read; see ``results.read_results``.
         RefusedError: If ``out`` is not empty.
     """
     done = {cell.folder for cell in read_results(folder).cells_of()}
@@ -78,7 +78,7 @@ def _text(path: Path) -> str:
 
 
 def without_places(text: str) -> str:
-    """Replace what all absolute paths in a text's quoted strings have in common by ``...``.
+    """Return a text with the common part of its quoted absolute paths replaced by ``...``.
 
     ``'/home/me/data/voc'`` and ``'/home/me/data/coco/val'`` become ``'.../voc'`` and
     ``'.../coco/val'``.
@@ -87,4 +87,4 @@ def without_places(text: str) -> str:
     if not folders:
         return text
     place = os.path.commonpath(folders).rstrip("/")
-    return ABSOLUTE.sub(lambda found: f"{found[1]}...{found[2][len(place) :]}{found[1]}", text)
+    return ABSOLUTE.sub(lambda match: f"{match[1]}...{match[2][len(place) :]}{match[1]}", text)

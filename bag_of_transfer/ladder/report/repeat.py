@@ -1,4 +1,4 @@
-"""Shell lines that repeat a ladder, or one cell of it, in a fresh folder."""
+"""Shell commands that repeat a ladder, or one of its cells, in a new folder."""
 
 import re
 import shlex
@@ -8,42 +8,43 @@ from pathlib import PurePath
 from bag_of_transfer.ladder.folder import BACKBONE, CARD, PRETRAINING, cell_key
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 
-__all__ = ["commands", "fresh", "ladder_again"]
+__all__ = ["cell_commands", "ladder_command", "new_folder"]
 
 
-def fresh(ladder: LadderResults) -> str:
-    """Name the folder that the lines write to: no run goes into one where a run lies already."""
+def new_folder(ladder: LadderResults) -> str:
+    """Return the folder that the commands write to: no run may write into another run's folder."""
     return f"work_dirs/{ladder.name}_again"
 
 
-def ladder_again(ladder: LadderResults) -> str:
-    """Give the line that repeats the whole ladder."""
+def ladder_command(ladder: LadderResults) -> str:
+    """Return the command that repeats the whole ladder."""
     seeds = map(str, ladder.seeds)
-    words = ("tools/ladder.py", ladder.config, "--work-dir", fresh(ladder), "--seeds", *seeds)
+    words = ("tools/ladder.py", ladder.config, "--work-dir", new_folder(ladder), "--seeds", *seeds)
     return shlex.join(["python", *words])
 
 
-def commands(ladder: LadderResults) -> list[tuple[str, list[tuple[CellResult, str]]]]:
-    """Give, per rung, each recorded cell with the shell lines that repeat it alone.
+def cell_commands(ladder: LadderResults) -> list[tuple[str, list[tuple[CellResult, str]]]]:
+    """Return, per rung, each recorded cell with the commands that repeat it alone.
 
-    What it writes goes to the fresh folder; backbone and teacher are read where they lay.
+    The commands write to the new folder, and read backbone and teacher from the ladder's folder.
     """
-    found = []
+    rungs = []
     for name, rung in ladder.rungs.items():
-        own = [cell for cell in ladder.cells if cell.rung == name and cell.record]
-        lines = [(cell, "\n".join(_lines(cell, ladder))) for cell in own]
-        found.append((rung.label, [(cell, text) for cell, text in lines if text]))
-    return found
+        cells = [cell for cell in ladder.cells if cell.rung == name and cell.record]
+        texts = [(cell, "\n".join(_lines(cell, ladder))) for cell in cells]
+        rungs.append((rung.label, [(cell, text) for cell, text in texts if text]))
+    return rungs
 
 
 def _lines(cell: CellResult, ladder: LadderResults) -> Iterator[str]:
     key = cell_key(cell.rung, cell.task, cell.seed)
-    own, rung = f"{fresh(ladder)}/{key}", ladder.rungs[cell.rung]
+    folder, rung = f"{new_folder(ladder)}/{key}", ladder.rungs[cell.rung]
     if rung.kind == "file" and cell.task == PRETRAINING and rung.origin:
-        yield shlex.join(["mkdir", "-p", own])
+        yield shlex.join(["mkdir", "-p", folder])
         source = PurePath(rung.origin)
-        yield shlex.join(["cp", str(source), f"{own}/{BACKBONE}"])
-        yield shlex.join(["cp", str(source.with_suffix(".json")), f"{own}/{CARD}"])
+        yield shlex.join(["cp", str(source), f"{folder}/{BACKBONE}"])
+        yield shlex.join(["cp", str(source.with_suffix(".json")), f"{folder}/{CARD}"])
     recorded = re.compile(rf"^(.*/)?{re.escape(key)}(?=/|$)")
     for words in cell.record.get("commands") or ():
-        yield shlex.join(["python", *(recorded.sub(lambda _: own, str(word)) for word in words)])
+        moved = (recorded.sub(lambda _: folder, str(word)) for word in words)
+        yield shlex.join(["python", *moved])

@@ -1,7 +1,7 @@
-"""A ladder's folder read back: what was planned, and what became of every cell.
+"""Read a ladder's folder: the plan, and the state and results of every cell.
 
 ``ladder.json`` holds the plan, ``seed<S>/<rung>/<task>/`` a cell (docs/files.md).  Data, configs
-and weights are not needed, so that a folder can be reported on any machine.
+and weights are not needed, so the report can be made on any machine.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import is_number, read_json
+from bag_of_transfer.engine.run_files import read_metrics
 from bag_of_transfer.ladder.folder import (
     METRICS,
     PLAN,
@@ -38,7 +39,7 @@ CellState = Literal["done", "failed", "damaged", "unfinished", "missing"]
 
 @dataclass(frozen=True)
 class RungResults:
-    """A way to start fine-tuning: scratch, a pretraining config, a file or a public model."""
+    """A starting point of fine-tuning: scratch, a pretraining config, a file or a public model."""
 
     name: str
     kind: RungKind
@@ -46,12 +47,12 @@ class RungResults:
     seeds: SeedKind
     published: Mapping[str, float] = field(default_factory=dict)  # percent
     teacher: str | None = None
-    origin: str | None = None  # the config, file or model it stands for
+    origin: str | None = None  # the config, file or model; None for scratch
 
 
 @dataclass(frozen=True)
 class TaskResults:
-    """A detection or segmentation config, and the metrics to be shown (percent)."""
+    """A detection or segmentation config, and the metrics to show (percent)."""
 
     name: str
     kind: TaskKind
@@ -62,7 +63,7 @@ class TaskResults:
 
 @dataclass(frozen=True)
 class CellResult:
-    """One rung, pretrained or fine-tuned for one task, with one seed."""
+    """The pretraining of a rung or its fine-tuning for one task, with one seed."""
 
     rung: str
     task: str
@@ -75,30 +76,30 @@ class CellResult:
 
     @property
     def name(self) -> str:
-        """Short name for lists."""
+        """A short name for lists."""
         return f"{self.rung} / {self.task} / seed {self.seed}"
 
     def metric(self, name: str) -> float | None:
-        """Give a metric in percent; None where the cell is not done or has no such figure."""
+        """Return a metric in percent; None if the cell is not done or has no such number."""
         value = self.result.get("metrics", {}).get(name) if self.status == "done" else None
         return float(value) if is_number(value) else None
 
     @property
     def per_class(self) -> dict[str, float]:
-        """The task's metric by class, in percent; classes without objects have none."""
-        found = self.result.get("per_class") or {}
-        return {name: float(value) for name, value in found.items() if is_number(value)}
+        """The task's metric by class, in percent, without classes that have no objects."""
+        values = self.result.get("per_class") or {}
+        return {name: float(value) for name, value in values.items() if is_number(value)}
 
     @property
     def training_seconds(self) -> float | None:
-        """How long training took, without evaluation; None where it was not recorded."""
+        """The time of training without evaluation; None if it was not recorded."""
         value = (self.record.get("train") or {}).get("seconds")
         return float(value) if is_number(value) else None
 
 
 @dataclass(frozen=True)
 class LadderResults:
-    """The plan and its cells; dicts are in the order of the tables."""
+    """A ladder's plan and cells; dicts are in the order of the tables."""
 
     folder: Path
     name: str
@@ -112,7 +113,7 @@ class LadderResults:
     cells: tuple[CellResult, ...]
 
     def cells_of(self, rung: str | None = None, task: str | None = None) -> list[CellResult]:
-        """Choose finished cells; None stands for any."""
+        """Return the finished cells of a rung and a task; None stands for all of them."""
         return [
             cell
             for cell in self.cells
@@ -120,28 +121,28 @@ class LadderResults:
         ]
 
     def values(self, task: str, metric: str) -> dict[str, dict[int, float]]:
-        """Give each rung's values by seed, in percent; a rung without any has an empty dict."""
-        found: dict[str, dict[int, float]] = {rung: {} for rung in self.rungs}
+        """Return each rung's values by seed, in percent; {} for a rung without values."""
+        values: dict[str, dict[int, float]] = {rung: {} for rung in self.rungs}
         for cell in self.cells_of(task=task):
             value = cell.metric(metric)
             if value is not None:
-                found[cell.rung][cell.seed] = value
-        return found
+                values[cell.rung][cell.seed] = value
+        return values
 
     def num_planned(self, rung: str, task: str) -> int:
-        """Count the cells that a rung should have for a task (or for its pretraining)."""
+        """Return the number of cells that are planned for a rung and a task (or pretraining)."""
         return sum(cell.rung == rung and cell.task == task for cell in self.cells)
 
 
 def read_results(folder: Path) -> LadderResults:
-    """Read a ladder's folder; a cell that cannot be read is marked, the rest goes on.
+    """Read a ladder's folder; a cell that cannot be read is marked as damaged.
 
     Raises:
-        UserError: If there is no ``ladder.json``, or if it is damaged or of another schema.
+        UserError: If ``ladder.json`` is missing, damaged or of another schema.
     """
     path = folder / PLAN
     if not path.is_file():
-        raise UserError(f"no {PLAN} here", folder, MEND)
+        raise UserError(f"the folder has no {PLAN}", folder, MEND)
     try:
         plan = read_json(path, MEND)
         if plan["schema"] != SCHEMA:
@@ -150,15 +151,15 @@ def read_results(folder: Path) -> LadderResults:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         if isinstance(error, UserError):
             raise
-        told = f"{type(error).__name__}: {error}"
-        raise UserError(f"damaged plan ({told})", path, "run tools/ladder.py again") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"damaged plan ({reason})", path, "run tools/ladder.py again") from error
 
 
 def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
     rungs = {name: _rung(name, stated) for name, stated in plan["rungs"].items()}
     tasks = {name: _task(name, stated) for name, stated in plan["tasks"].items()}
     if plan["reference"] not in rungs:
-        raise KeyError(f"reference {plan['reference']!r} is no rung")
+        raise KeyError(f"the reference {plan['reference']!r} is not one of the rungs")
     seeds = tuple(int(seed) for seed in plan["seeds"])
     return LadderResults(
         folder=folder,
@@ -189,7 +190,7 @@ def _rung(name: str, stated: Mapping[str, Any]) -> RungResults:
 def _task(name: str, stated: Mapping[str, Any]) -> TaskResults:
     metrics = tuple(stated["metrics"])
     if not metrics or not all(isinstance(metric, str) for metric in metrics):
-        raise ValueError(f"{name}: metrics are {stated['metrics']!r}")
+        raise ValueError(f"{name}: metrics are {stated['metrics']!r}, not a list of names")
     kind = _one_of(stated["kind"], TASK_KINDS, name)
     return TaskResults(
         name, kind, str(stated.get("config")), metrics, bool(stated.get("published_split"))
@@ -198,7 +199,7 @@ def _task(name: str, stated: Mapping[str, Any]) -> TaskResults:
 
 def _one_of(value: Any, known: tuple[Word, ...], where: str) -> Word:
     if value not in known:
-        raise ValueError(f"{where}: {value!r} is none of {', '.join(known)}")
+        raise ValueError(f"{where}: {value!r} is not one of {', '.join(known)}")
     return known[known.index(value)]
 
 
@@ -210,11 +211,11 @@ def _cells(
     shared_seed: int | None,
 ) -> Iterator[CellResult]:
     for rung in rungs.values():
-        # Public weights are copied or converted: such a cell has no figures of its own.
-        pretrained = (TOP1,) if rung.kind == "config" else ()
+        # Backbone files and public weights are copied or converted: these cells have no metrics.
+        metrics = (TOP1,) if rung.kind == "config" else ()
         shared = seeds if shared_seed is None else (shared_seed,)
         for seed in _pretrained_seeds(folder, rung, seeds, shared):
-            yield _cell(folder, rung.name, PRETRAINING, seed, pretrained)
+            yield _cell(folder, rung.name, PRETRAINING, seed, metrics)
         for task in tasks.values():
             for seed in seeds:
                 yield _cell(folder, rung.name, task.name, seed, task.metrics)
@@ -223,58 +224,54 @@ def _cells(
 def _pretrained_seeds(
     folder: Path, rung: RungResults, seeds: tuple[int, ...], shared: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """A shared backbone is made once; ``shared``: in which seed's folder it may lie."""
+    """Return the seeds of a rung's pretrainings; ``shared``: possible seeds of a shared one."""
     if rung.kind == "config" and rung.seeds == "matched":
         return seeds
-    there = tuple(s for s in shared if (folder / cell_key(rung.name, PRETRAINING, s)).is_dir())
-    return there or (shared[:1] if rung.kind == "config" else ())
+    begun = tuple(s for s in shared if (folder / cell_key(rung.name, PRETRAINING, s)).is_dir())
+    return begun or (shared[:1] if rung.kind == "config" else ())
 
 
-def _cell(folder: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...]) -> CellResult:
-    own = folder / cell_key(rung, task, seed)
-    if not (own / RECORD).is_file():
-        if not own.is_dir():
-            return CellResult(rung, task, seed, own, "missing", "not begun")
-        return CellResult(rung, task, seed, own, "unfinished", "running, or cut off")
+def _cell(root: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...]) -> CellResult:
+    folder = root / cell_key(rung, task, seed)
+    if not (folder / RECORD).is_file():
+        if not folder.is_dir():
+            return CellResult(rung, task, seed, folder, "missing", "not begun")
+        return CellResult(rung, task, seed, folder, "unfinished", "running, or cut off")
     try:
-        record = _object(own / RECORD)
+        record = read_json(folder / RECORD, MEND)
         _check_record(record)
         if record.get("status") == "failed":
             reason = str(record.get("reason") or "no reason recorded")
-            return CellResult(rung, task, seed, own, "failed", reason, record)
+            return CellResult(rung, task, seed, folder, "failed", reason, record)
         if record.get("status") != "done":
-            raise ValueError(f"{RECORD}: no such status: {record.get('status')!r}")
-        result = _object(own / METRICS) if metrics else {}
-        _check_figures(result, metrics)
-    except (OSError, ValueError) as error:
-        return CellResult(rung, task, seed, own, "damaged", str(error))
-    return CellResult(rung, task, seed, own, "done", None, record, result)
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        return dict(read_json(path, MEND))
+            raise ValueError(f"{RECORD}: unknown status {record.get('status')!r}")
+        result = read_metrics(folder, MEND) if metrics else {}
+        _check_metrics(result, metrics)
     except UserError as error:
-        raise ValueError(f"{path.name}: {error.what}") from error
+        reason = f"{Path(error.where).name}: {error.what}"
+        return CellResult(rung, task, seed, folder, "damaged", reason)
+    except ValueError as error:
+        return CellResult(rung, task, seed, folder, "damaged", str(error))
+    return CellResult(rung, task, seed, folder, "done", None, record, result)
 
 
 def _check_record(record: Mapping[str, Any]) -> None:
-    """Look at the entries that the report goes into; it shows the others as they are."""
+    """Check the entries whose content the report reads; it shows the others as they are."""
     if not isinstance(record.get("train") or {}, dict):
-        raise ValueError(f"{RECORD}: train is no object")
+        raise ValueError(f"{RECORD}: train is not an object")
     for name in ("commands", "notes"):
         if not isinstance(record.get(name) or [], list):
-            raise ValueError(f"{RECORD}: {name} is no list")
+            raise ValueError(f"{RECORD}: {name} is not a list")
     if not all(isinstance(words, list) for words in record.get("commands") or []):
-        raise ValueError(f"{RECORD}: a command is no list of words")
+        raise ValueError(f"{RECORD}: a command is not a list of words")
 
 
-def _check_figures(result: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
-    found = result.get("metrics") if wanted else {}
-    if not isinstance(found, dict):
+def _check_metrics(result: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    values = result.get("metrics") if names else {}
+    if not isinstance(values, dict):
         raise ValueError(f"{METRICS}: no metrics")
-    for name in wanted:
-        if not is_number(found.get(name)):
-            raise ValueError(f"{METRICS}: {name} is {found.get(name)!r}, no number")
+    for name in names:
+        if not is_number(values.get(name)):
+            raise ValueError(f"{METRICS}: {name} is {values.get(name)!r}, not a number")
     if not isinstance(result.get("per_class") or {}, dict):
-        raise ValueError(f"{METRICS}: per_class is no object")
+        raise ValueError(f"{METRICS}: per_class is not an object")

@@ -1,4 +1,4 @@
-"""What a ladder's call ends with: every figure as JSON, and the report's tables on the screen."""
+"""The end of a ladder's call: all results as JSON, and the report's tables on the screen."""
 
 import io
 from collections import Counter
@@ -14,27 +14,28 @@ from rich.text import Text
 
 from bag_of_transfer.ladder.metrics import TOP1
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.footnotes import footnotes, undone, undone_notes
+from bag_of_transfer.ladder.report.footnotes import footnotes, not_done, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tables import Table, document, tables_of
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison
 
 __all__ = ["overview", "summarise"]
 
-Row = dict[str, dict[int, float]]  # column, or rung, to seed to value
+Row = dict[str, dict[int, float]]  # column (or rung) to seed to value
 SPEED = "img/s"
 WIDTH = 100  # characters
-WORDS = ("rung", "verdict")  # columns without figures: their lines may be broken
+WORDS = ("rung", "verdict")  # columns without numbers, whose lines may be broken
 
 
 def summarise(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> dict[str, Any]:
-    """Collect every finished cell's figures.
+    """Return the results of all finished cells.
 
     Returns:
-        ``{"reference": rung, "rows": {rung: {column: {seed: value}}}, "gains": ...}``; metrics in
-        percent under the names of ``metrics.json``, behind the task's name where tasks share one;
-        gains are differences to the reference, seed by seed, in percent points; ``top1`` of a file
-        or model is what its card says; ``img/s`` is the first task's training rate.
+        ``{"reference": rung, "rows": {rung: {column: {seed: value}}}, "gains": ...}``.  Metrics
+        are in percent under the names of ``metrics.json``, after the task's name if several tasks
+        have that metric.  Gains are differences to the reference, seed by seed, in percent points.
+        ``top1`` of a file or model comes from its card.  ``img/s`` is the first task's training
+        speed.
     """
     speed, columns = _speed(ladder), _columns(findings)
     rows: dict[str, Row] = {}
@@ -73,33 +74,33 @@ def _speed(ladder: LadderResults) -> Row:
 def overview(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> tuple[str, str]:
     """Return the report's tables and footnotes as Markdown, and for a terminal of 100 columns."""
     tables, notes = tables_of(ladder, findings, top1), footnotes(ladder, findings, top1)
-    states = Counter(cell.status for cell in undone(ladder))
-    counted = ", ".join(f"{number} {state}" for state, number in states.items())
-    told = [*notes, *([f"Cells without figures: {counted}."] if counted else [])]
+    states = Counter(cell.status for cell in not_done(ladder))
+    counts = ", ".join(f"{number} {state}" for state, number in states.items())
+    lines = [*notes, *([f"Cells without results: {counts}."] if counts else [])]
     parts = [f"{table.caption}\n\n{_on_screen(table)}" for table in tables]
-    parts.append("\n".join(fill(f"- {note}", WIDTH, subsequent_indent="  ") for note in told))
-    return document(ladder.name, tables, [*notes, *undone_notes(ladder)]), "\n\n".join(parts)
+    parts.append("\n".join(fill(f"- {line}", WIDTH, subsequent_indent="  ") for line in lines))
+    return document(ladder.name, tables, [*notes, *not_done_notes(ladder)]), "\n\n".join(parts)
 
 
 def _on_screen(table: Table) -> str:
-    """Draw a table with the remarks below the figures; no figure is broken into two lines."""
+    """Return a table as text, with remarks below the numbers; no number is broken in two."""
     screen = Screen(box=box.MARKDOWN)
     for heading, *entries in zip(table.columns, *table.rows, strict=True):
-        whole = heading.split()
+        unbroken = heading.split()
         if heading not in WORDS:
-            whole += [text for e in entries for text in (e.text, *e.remark.split())]
-        screen.add_column(heading, min_width=max(map(cell_len, whole)))
+            unbroken += [text for e in entries for text in (e.text, *e.remark.split())]
+        screen.add_column(heading, min_width=max(map(cell_len, unbroken)))
     for row in table.rows:
         screen.add_row(*(Text("\n".join(filter(None, (e.text, e.remark)))) for e in row))
-    drawn = _drawn(screen)
-    if max(map(cell_len, drawn.splitlines())) > WIDTH:
+    text = _as_text(screen)
+    if max(map(cell_len, text.splitlines())) > WIDTH:
         for column in screen.columns:
             column.width = None if column.header in WORDS else column.min_width
-        drawn = _drawn(screen)
-    return drawn
+        text = _as_text(screen)
+    return text
 
 
-def _drawn(screen: Screen) -> str:
+def _as_text(screen: Screen) -> str:
     out = io.StringIO()
     Console(file=out, width=WIDTH).print(screen, crop=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")

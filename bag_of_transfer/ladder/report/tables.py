@@ -1,7 +1,8 @@
 """The ladder's tables in the layout of the paper's tables 8 and 9, as data and as Markdown.
 
-A row per rung: top-1, then the task's metrics as mean +- standard deviation with number and
-kind of seeds, the published figure beside the measured one; then the paired differences.
+The main table has a row per rung: top-1, then the task's metrics as mean +- standard deviation
+with number and kind of seeds, and the published value beside the measured one.  A second table
+has the paired differences.
 """
 
 import csv
@@ -37,7 +38,7 @@ WORK: dict[TaskKind, str] = {"det": "detection", "seg": "segmentation"}
 
 @dataclass(frozen=True)
 class Entry:
-    """A table's cell: what it says, what it is sorted by, and a remark in smaller print."""
+    """One entry of a table: its text, the value to sort by, and a remark in smaller print."""
 
     text: str
     sort: float | str | None = None
@@ -46,7 +47,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows; the first column names the rung, the others hold figures."""
+    """A caption, columns and rows; the first column names the rung."""
 
     caption: str
     columns: tuple[str, ...]
@@ -54,7 +55,7 @@ class Table:
 
 
 def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Table:
-    """One task's figures, measured and published; ``findings`` are those of the task."""
+    """Return one task's metrics, measured and published; ``findings`` are those of the task."""
     task = findings[0].task
     published = [key for key in (TOP1, *task.metrics) if _any_published(ladder, key)]
     columns = ["rung"]
@@ -66,12 +67,12 @@ def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -
     for number, rung in enumerate(ladder.rungs.values()):
         row = [Entry(rung.label, number, remark=_kind_of(rung))]
         for key in (TOP1, *task.metrics):
-            row.append(_top1(ladder, rung, top1) if key == TOP1 else _of(findings, key, rung))
+            row.append(_top1(ladder, rung, top1) if key == TOP1 else _metric(findings, key, rung))
             if key in published:
                 row.append(_published(rung, key))
         rows.append(tuple(row))
-    what = "measured and published" if published else "measured"
-    return Table(f"{task.name}: {what}", tuple(columns), tuple(rows))
+    values = "measured and published" if published else "measured"
+    return Table(f"{task.name}: {values}", tuple(columns), tuple(rows))
 
 
 def _any_published(ladder: LadderResults, key: str) -> bool:
@@ -97,15 +98,15 @@ def _top1(ladder: LadderResults, rung: RungResults, top1: Top1) -> Entry:
     return _spread_entry(top1.measured[rung.name], planned)
 
 
-def _of(findings: Sequence[Finding], metric: str, rung: RungResults) -> Entry:
+def _metric(findings: Sequence[Finding], metric: str, rung: RungResults) -> Entry:
     (finding,) = (each for each in findings if each.metric == metric)
     interval = finding.images.get(rung.name)
-    over = f"; {_named(interval, metric)}{_limits(interval)} over images" if interval else ""
+    over = f"; {_value_of(interval, metric)}{_limits(interval)} over images" if interval else ""
     return _spread_entry(finding.spreads[rung.name], finding.num_planned, over)
 
 
-def _named(images: BootstrapInterval, metric: str, sign: str = "") -> str:
-    """Name an interval's metric and give its figure where it is not the table's."""
+def _value_of(images: BootstrapInterval, metric: str, sign: str = "") -> str:
+    """Return the name and value of an interval's metric if it differs from the column's."""
     if images.metric == metric:
         return ""
     return f"{label_of(images.metric)} {images.estimate:{sign}.2f}, "
@@ -126,7 +127,7 @@ def _spread_entry(spread: Spread, num_planned: int, over_images: str = "") -> En
 
 
 def difference_table(ladder: LadderResults, findings: Sequence[Finding]) -> Table:
-    """One task's paired differences to the reference rung, in percent points."""
+    """Return one task's paired differences to the reference rung, in percent points."""
     reference = ladder.rungs[ladder.reference].label
     columns = ("rung", "metric", "difference", "95 % interval", "p (Holm)", "n", "verdict")
     rows = tuple(
@@ -158,8 +159,8 @@ def _difference(
 
 
 def _verdict(comparison: Comparison) -> Entry:
-    said = verdict(comparison)
-    return Entry(said, said)
+    text = verdict(comparison)
+    return Entry(text, text)
 
 
 def _interval(finding: Finding, comparison: Comparison) -> Entry:
@@ -169,9 +170,9 @@ def _interval(finding: Finding, comparison: Comparison) -> Entry:
     images = finding.image_differences.get(comparison.rung)
     if images is None:
         return Entry("")
-    named = _named(images, finding.metric, "+")
+    value = _value_of(images, finding.metric, "+")
     return Entry(
-        _limits(images, "+"), images.low, f"{named}over {images.num_images} test images, not seeds"
+        _limits(images, "+"), images.low, f"{value}over {images.num_images} test images, not seeds"
     )
 
 
@@ -184,12 +185,12 @@ def _p(comparison: Comparison) -> Entry:
 
 
 def markdown(table: Table) -> str:
-    """Write a table as Markdown; remarks stand in brackets."""
+    """Return a table as Markdown, with remarks in parentheses."""
     lines = [_line(table.columns), _line(["---"] * len(table.columns))]
-    return "\n".join([*lines, *(_line([_said(each) for each in row]) for row in table.rows)])
+    return "\n".join([*lines, *(_line([_as_text(each) for each in row]) for row in table.rows)])
 
 
-def _said(entry: Entry) -> str:
+def _as_text(entry: Entry) -> str:
     return f"{entry.text} ({entry.remark})" if entry.remark else entry.text
 
 
@@ -198,9 +199,9 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Keep Markdown from reading a name as a tag, a column or a new line."""
-    for mark, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
-        text = text.replace(mark, instead)
+    """Return a text in one line, escaped so that Markdown finds no tag or column in it."""
+    for mark, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
+        text = text.replace(mark, escaped)
     return " ".join(text.split())
 
 
@@ -210,14 +211,14 @@ def tables_of(
     top1: Top1,
     kinds: Sequence[TaskKind] = TASK_KINDS,
 ) -> list[Table]:
-    """Make two tables per task of these kinds: the figures, then the differences if any."""
-    made = []
+    """Return two tables per task of these kinds: the metrics, then the differences if any."""
+    tables = []
     for task in (task for task in ladder.tasks.values() if task.kind in kinds):
-        own = [finding for finding in findings if finding.task.name == task.name]
-        made.append(main_table(ladder, own, top1))
-        if any(finding.comparisons for finding in own):
-            made.append(difference_table(ladder, own))
-    return made
+        of_task = [finding for finding in findings if finding.task.name == task.name]
+        tables.append(main_table(ladder, of_task, top1))
+        if any(finding.comparisons for finding in of_task):
+            tables.append(difference_table(ladder, of_task))
+    return tables
 
 
 def table_file(
@@ -227,15 +228,15 @@ def table_file(
     kind: TaskKind,
     footnotes: Sequence[str],
 ) -> str:
-    """Write ``table8.md`` (kind det) or ``table9.md`` (kind seg)."""
+    """Return the text of ``table8.md`` (kind det) or ``table9.md`` (kind seg)."""
     title = f"{ladder.name}: {WORK[kind]} (the paper's table {NUMBERS[kind]})"
     tables = tables_of(ladder, findings, top1, (kind,))
-    none = f"This ladder has no {WORK[kind]} task."
-    return document(title, tables, footnotes if tables else [none, *footnotes])
+    no_task = f"This ladder has no {WORK[kind]} task."
+    return document(title, tables, footnotes if tables else [no_task, *footnotes])
 
 
 def document(title: str, tables: Sequence[Table], footnotes: Sequence[str]) -> str:
-    """Write tables as a Markdown file, the footnotes below."""
+    """Return tables as Markdown, with the footnotes below them."""
     parts = [f"# {plain(title)}"]
     for table in tables:
         parts += [f"## {plain(table.caption)}", markdown(table)]
@@ -244,7 +245,7 @@ def document(title: str, tables: Sequence[Table], footnotes: Sequence[str]) -> s
 
 
 def long_form(ladder: LadderResults) -> str:
-    """Write ``results.csv``: a line for every value of every finished cell."""
+    """Return the text of ``results.csv``: a line for every value of every finished cell."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = ("rung", "label", "task", "kind", "metric", "seed", "backbone_seed", "seeds", "value")
@@ -260,5 +261,5 @@ def _values(ladder: LadderResults) -> Iterator[tuple[object, ...]]:
         for metric in cell.result.get("metrics", {}):
             value = cell.metric(metric)
             if value is not None:
-                place = (rung.name, rung.label, cell.task, kind, metric, cell.seed)
-                yield (*place, cell.record.get("backbone_seed"), rung.seeds, value)
+                names = (rung.name, rung.label, cell.task, kind, metric)
+                yield (*names, cell.seed, cell.record.get("backbone_seed"), rung.seeds, value)

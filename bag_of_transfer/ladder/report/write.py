@@ -1,4 +1,4 @@
-"""All that can be said about a ladder, written beside its cells; again at will."""
+"""Write a ladder's report into its folder; it can be written again at any time."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from bag_of_transfer.engine.bars import track
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.figures import save_figure
 from bag_of_transfer.ladder.report.findings import find, find_top1
-from bag_of_transfer.ladder.report.footnotes import footnotes, undone_notes
+from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.page import render
 from bag_of_transfer.ladder.report.plots import draw_plots
 from bag_of_transfer.ladder.report.results import read_results
@@ -20,17 +20,17 @@ __all__ = ["write_report"]
 def write_report(folder: Path, reference: str | None = None) -> list[Path]:
     """Write tables, ``results.csv``, plots and ``report.html`` into a ladder's folder.
 
-    Needs the cells' small files only, no data, weights or GPU.
+    It needs only the cells' small files, no data, weights or GPU.
 
     Args:
-        folder: The ladder's.
-        reference: The rung that others are compared with; None: the ladder's own.
+        folder: The ladder's folder.
+        reference: The rung that others are compared with; None: the reference of the ladder.
 
     Returns:
-        What was written, the page last.
+        The files that were written, the page last.
 
     Raises:
-        UserError: If the folder is no ladder's, its plan is damaged, or the rung is unknown.
+        UserError: If the folder is not a ladder's, its plan is damaged, or the rung is unknown.
     """
     ladder = read_results(folder)
     if reference:
@@ -40,7 +40,7 @@ def write_report(folder: Path, reference: str | None = None) -> list[Path]:
         ladder = replace(ladder, reference=reference)
     findings, top1 = find(ladder), find_top1(ladder)
     notes = footnotes(ladder, findings, top1)
-    below = [*notes, *undone_notes(ladder)]
+    below = [*notes, *not_done_notes(ladder)]
     texts = {
         f"table{number}.md": table_file(ladder, findings, top1, kind, below)
         for kind, number in NUMBERS.items()

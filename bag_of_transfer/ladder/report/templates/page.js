@@ -1,8 +1,9 @@
 "use strict";
-// Without this script the page shows everything, unsorted; with it, tables sort and pictures toggle.
+// Without this script the page shows everything in the plan's order.  With it, a reader can sort
+// tables, choose the rung of the pictures, and copy commands.
 (() => {
-  const said = document.getElementById("said");
-  const say = (text) => { said.textContent = text; };
+  const announcement = document.getElementById("announcement");
+  const announce = (text) => { announcement.textContent = text; };
 
   // ---- tables ----
   const keyOf = (row, column) => row.cells[column].dataset.sort;
@@ -15,7 +16,7 @@
     const sign = direction === "ascending" ? 1 : -1;
     const rows = [...body.rows].sort((a, b) => {
       const [x, y] = [keyOf(a, column), keyOf(b, column)];
-      // What was not measured stays below, whichever way the column is sorted.
+      // Rows without a value stay at the bottom in both directions.
       if (x === "" || y === "") return (x === "") - (y === "");
       return sign * compare(x, y);
     });
@@ -25,14 +26,14 @@
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => {
       head.querySelector("button").addEventListener("click", () => {
-        // Figures begin with the best; rungs, with the order of the plan.
+        // The first click shows the best value first; for rungs, the order of the plan.
         const first = head.dataset.order ? "ascending" : "descending";
         const other = first === "ascending" ? "descending" : "ascending";
         const direction = head.getAttribute("aria-sort") === first ? other : first;
         heads.forEach((each) => each.setAttribute("aria-sort", "none"));
         head.setAttribute("aria-sort", direction);
         sortBy(table, column, direction);
-        say(`sorted by ${head.innerText.trim()}, ${direction}`);
+        announce(`sorted by ${head.innerText.trim()}, ${direction}`);
       });
     });
   }
@@ -54,7 +55,7 @@
     try {
       await navigator.clipboard.writeText(element.textContent);
       return true;
-    } catch {  // some browsers have no clipboard for files
+    } catch {  // some browsers give pages from disk no clipboard
       getSelection().selectAllChildren(element);
       return document.execCommand("copy");
     }
@@ -63,7 +64,7 @@
     button.hidden = false;
     button.addEventListener("click", async () => {
       const done = await copyText(button.parentElement.querySelector("code"));
-      say(done ? "copied" : "selected, copy it with the keyboard");
+      announce(done ? "copied" : "selected, copy it with the keyboard");
       const text = button.firstChild.textContent;
       button.firstChild.textContent = done ? "Copied" : "Selected";
       setTimeout(() => { button.firstChild.textContent = text; }, 1500);
