@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings for all tests."""
 
 import gc
 import os
@@ -8,8 +8,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_finish() -> None:
-    """Let no collection of garbage walk over the libraries and the tests again.
+    """Exclude the libraries and the collected tests from garbage collection.
 
-    mmengine collects whenever a data set is built: half a second each time.
+    mmengine collects garbage whenever a data set is built, which takes half a second otherwise.
     """
     gc.freeze()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Behaviour:
-    """The files, the faults, and the requests so far."""
+    """The server's files and faults, and the requests that it has received."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Archives with the official names and structure and a handful of files of a few bytes."""
+"""Archives with the official names and structure, and a few files of a few bytes."""
 
 import gzip
 import hashlib

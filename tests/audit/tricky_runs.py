@@ -1,4 +1,4 @@
-"""Real Runners with all tricks or none, and a hook that changes them before the audit."""
+"""Build real Runners with all tricks or none, and a hook that changes one before the audit."""
 
 import copy
 import itertools
@@ -25,7 +25,7 @@ _count = itertools.count()  # mmengine wants another name for every run of a pro
 
 
 class Stop(Exception):
-    """Raised after the audit: no step is trained."""
+    """Raised after the audit, before any training step."""
 
 
 class LieThenAudit(Hook):

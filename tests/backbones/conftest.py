@@ -1,4 +1,4 @@
-"""Fixtures of the backbone tests: networks whose every tensor differs from the next."""
+"""Fixtures of the backbone tests: networks in which no two tensors are equal."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def fill_every_tensor(module: nn.Module) -> nn.Module:
 
 @pytest.fixture
 def filled() -> Callable[..., nn.Module]:
-    """``filled(build, **kwargs)``: what ``build`` makes, filled, without the time of its init."""
+    """Return ``filled(build, **kwargs)``: it builds a network without slow weights and fills it."""
 
     def build_and_fill(build: Callable[..., nn.Module], *args: object, **kwargs: object):
         with torch.device("meta"):

@@ -54,7 +54,7 @@ def make_classifier(classifier_cfg: dict[str, Any]) -> Callable[..., ImageClassi
 
 @pytest.fixture
 def draw_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Draw an ImageFolder: class number c has bars of its own width and direction."""
+    """Draw an ImageFolder in which each class has bars of its own width and direction."""
 
     def draw(name: str, classes: list[str], count: int = 2, px: tuple[int, int] = (40, 36)) -> Path:
         rng = np.random.default_rng(len(name))

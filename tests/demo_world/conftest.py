@@ -1,4 +1,4 @@
-"""A tiny world: the same sets with a few pictures each."""
+"""A tiny demo world: the same data sets with a few pictures each."""
 
 import shutil
 from dataclasses import replace

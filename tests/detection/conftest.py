@@ -32,7 +32,7 @@ def _scope_stays_here() -> Iterator[None]:
 
 @pytest.fixture
 def warnings_of() -> Iterator[Callable[[], str]]:
-    """Return all warnings so far as one text."""
+    """Return all warnings until now as one text."""
     messages: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: messages.append(record.getMessage())
@@ -43,7 +43,9 @@ def warnings_of() -> Iterator[Callable[[], str]]:
 
 
 def draw(seed: int) -> Drawn:
-    """Draw a grey picture with a brick and a leaf; boxes x1 y1 x2 y2 from 0, last pixel outside."""
+    """Draw a grey picture with a brick and a leaf.
+
+    Boxes are x1 y1 x2 y2, counted from 0, without the last pixel."""
     rng = np.random.default_rng(seed)
     picture = rng.integers(90, 130, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     boxes = []
@@ -67,9 +69,9 @@ def _xml(boxes: list[tuple[str, int, int, int, int]]) -> str:
 
 @pytest.fixture(scope="session")
 def draw_voc() -> Callable[..., Path]:
-    """``draw_voc(root, train=8, val=4)`` draws a VOC folder; every second image is a JPEG.
+    """Return ``draw_voc(root, train=8, val=4)``, which draws a VOC folder, every second image as JPEG.
 
-    ``names`` are written for brick and leaf.
+    ``names`` are the class names written for brick and leaf.
     """
 
     def make(root: Path, names: tuple[str, str] = ("brick", "leaf"), **splits: int) -> Path:
@@ -93,7 +95,10 @@ def draw_voc() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def draw_coco() -> Callable[..., Path]:
-    """``draw_coco(root, train=8)`` writes annotations/train.json and images/; ids are odd ones."""
+    """Return ``draw_coco(root, train=8)``, which writes annotations/train.json and images/.
+
+    Its ids are unusual.
+    """
 
     def make(root: Path, images: str = "images", prefix: str = "", **splits: int) -> Path:
         (root / images).mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Descriptions of networks that would run, import or fetch something when they are built.
+"""Descriptions of networks that would run, import or download something when they are built.
 
-The harm is a folder that would be made; nothing here does more than that.
+The only damage they can do is to make a folder.
 """
 
 import json
@@ -89,7 +89,7 @@ def put(model: dict[str, Any], place: str, gadget: str) -> dict[str, Any]:
 
 
 def executed(folder: Path) -> list[str]:
-    """List what gadgets left in a working directory."""
+    """Return the names of what gadgets left in a working directory."""
     return [path.name for path in folder.rglob(MADE)]
 
 

@@ -1,4 +1,4 @@
-"""Importing this module leaves a trace; nothing but a gadget of a test would."""
+"""Importing this module leaves a trace; only a gadget of a test imports it."""
 
 from pathlib import Path
 

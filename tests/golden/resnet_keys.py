@@ -42,12 +42,12 @@ def describe(variant: str, depth: int) -> dict[str, Any]:
 
 
 def describe_all() -> dict[str, dict[str, Any]]:
-    """One row per network, as in the golden file."""
+    """Return one row per network, as in the golden file."""
     return {f"{v}-{d}": describe(v, d) for v in VARIANTS for d in DEPTHS}
 
 
 def main() -> int:
-    """Compare with the golden file, or write it; 1 if they differ."""
+    """Compare with the golden file, or write it; return 1 if they differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--update-golden", action="store_true")
     args = parser.parse_args()

@@ -10,7 +10,7 @@ from tests.ladder.drawn_ladder import draw_ladder
 
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a ladder with report.html; not to be changed."""
+    """Return the folder of a ladder with report.html; tests must not change it."""
     folder = draw_ladder(tmp_path_factory.mktemp("reported") / "drawn")
     (folder / "seed2/d_all/pretraining/tricks.json").write_text("{")
     write_report(folder)

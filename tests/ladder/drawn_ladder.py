@@ -1,7 +1,7 @@
 """A small ladder's folder with figures that can be worked out by hand.
 
-Four rungs x detection and segmentation.  Names hold what a page must escape.  Of what three seeds
-should have, one cell failed, one is missing, and one was never finished.
+Four rungs x detection and segmentation.  Names contain characters that a page must escape.  Of the
+cells of three seeds, one failed, one is missing, and one was never finished.
 """
 
 import json
@@ -70,7 +70,7 @@ def plan(seeds: int) -> dict[str, Any]:
 
 
 def draw_ladder(folder: Path, seeds: int = 3, whole: bool = False) -> Path:
-    """Write it; ``whole`` leaves out the failed, the missing and the unfinished cell."""
+    """Write the folder; with ``whole`` no cell is failed, missing or unfinished."""
     folder.mkdir(parents=True, exist_ok=True)
     stated = plan(seeds)
     write(folder / "ladder.json", stated)
@@ -175,7 +175,7 @@ def draw_cell(folder: Path, rung: str, task: str, seed: int, metrics: list[str])
 
 
 def draw_detections(own: Path, found: int) -> None:
-    """Four images, a cat in each, ``found`` of them found, a false box below those.
+    """Draw four images with a cat in each, of which ``found`` are detected, and a false box below.
 
     Recall 3/4 at precision 1 is 8 of 11 points, and an area of 3/4; all four are 11, and 1.  A box
     on a difficult object counts nowhere.

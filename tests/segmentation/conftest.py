@@ -19,7 +19,7 @@ def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def draw_pair(image: Path, mask: Path, seed: int, labels: list[int]) -> None:
-    """Draw a rectangle per label, in the label's colour, on a background of ``labels[0]``."""
+    """Draw one rectangle per label, in its colour, on a background of ``labels[0]``."""
     rng = np.random.default_rng(seed)
     truth = np.full((HEIGHT, WIDTH), labels[0], dtype=np.uint8)
     for label in labels[1:]:
@@ -69,7 +69,7 @@ def draw_ade(root: Path, labels: list[int]) -> Path:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return both layouts, drawn once: copy them before a change."""
+    """Return both layouts, drawn once; copy them before you change them."""
     folder = tmp_path_factory.mktemp("drawn")
     draw_voc(folder / "voc", [0, 1, 2, 3], suffix=".jpg")
     draw_ade(folder / "ade", [0, 1, 2, 3])

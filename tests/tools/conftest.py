@@ -1,4 +1,4 @@
-"""A world of three classes in the demo's layout, small enough to draw in a blink."""
+"""A world of three classes in the demo's layout, small enough to be drawn at once."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ def draw_located(root: Path, masks: bool) -> None:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """DATA_ROOT with the demo's three sets."""
+    """Return a DATA_ROOT with the demo's three data sets."""
     root = tmp_path_factory.mktemp("world")
     draw_classification(root / "demo/classification")
     draw_located(root / "demo/detection", masks=False)
@@ -87,7 +87,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: 
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[..., int]:
-    """Call a tool as its command line would, in this process; returns the exit code."""
+    """Call a tool in this process, as its command line would; return the exit code."""
 
     def call(name: str, *argv: str | Path) -> int:
         from bag_of_transfer.engine.cli import run_tool
@@ -116,7 +116,7 @@ CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
 def pretrained(
     world: Path, tool: Callable[..., int], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The work dir of a tiny pretraining with its exported backbone.safetensors."""
+    """Return the work dir of a tiny pretraining with its exported backbone.safetensors."""
     folder = tmp_path_factory.mktemp("pretrained")
     assert tool("train_cls", CLS, "--work-dir", folder, "--data-root", world) == 0
     last = folder / "last_checkpoint"

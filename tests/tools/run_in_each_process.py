@@ -1,4 +1,4 @@
-"""What torchrun starts: tools, one after another, in one process of several.
+"""Run tools, one after another, in one of several processes that torchrun starts.
 
 The argument is a JSON file with a list of [tool, [flags ...]]; ``{rank}`` in a flag becomes the
 process's number.  Exit codes are written to ``codes_rank{R}.json`` beside it.

@@ -1,4 +1,4 @@
-"""A hook that notes, on every process, which images each step saw and what came of it."""
+"""A hook that records, in every process, the images of each step and its result."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from bag_of_transfer.engine.errors import UserError
 
 @HOOKS.register_module()
 class StepWitness(Hook):
-    """Writes into the work dir; ``fail_on`` is the rank whose first step breaks.
+    """Write records into the work dir; ``fail_on`` is the rank whose first step fails.
 
     ``witness_rank{R}.json``: per step the images (a hash of their pixels), the loss and the lr.
     ``validated_rank{R}.pt``: the state that this process validated last.

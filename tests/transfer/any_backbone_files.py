@@ -1,4 +1,4 @@
-"""Backbone files of every kind, each with the network it was made of, which no config touches."""
+"""Backbone files of every kind, each with the network that it was made from."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BGR = ([103.53, 116.28, 123.675], [1.0, 1.0, 1.0])  # detectron2/config/defaults
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A file, and the network as pretraining left it."""
+    """A backbone file, and the network as pretraining left it."""
 
     path: Path
     network: nn.Module
@@ -35,7 +35,7 @@ class Pretrained:
     order: str
 
     def maps_of(self, picture: Tensor) -> tuple[Tensor, ...]:
-        """Four maps of an RGB picture, 3 H W, uint8, normalised here and not by the card."""
+        """Return four maps of an RGB picture, 3 H W, uint8, normalised without the card."""
         pixels = picture.float() if self.order == "RGB" else picture.float().flip(0)
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
         with torch.no_grad():
@@ -44,7 +44,7 @@ class Pretrained:
 
 @cache
 def pretrained(name: str, folder: Path) -> Pretrained:
-    """Write the file ``name`` of ``FILES``, ResNets 8 channels wide; once for all tests."""
+    """Write the file ``name`` of ``FILES`` once for all tests; ResNets are 8 channels wide."""
     path, is_caffe = folder / f"{name}.safetensors", name == CAFFE
     settings = _settings("ResNetA-50" if is_caffe else name)
     with torch.device("meta"):  # without the time of drawing weights
@@ -69,7 +69,7 @@ def _settings(name: str) -> dict[str, Any]:
 
 
 def _checkpoint(network: nn.Module, settings: dict[str, Any], path: Path) -> Path:
-    """Write what training a classifier leaves."""
+    """Write the checkpoint of a trained classifier."""
     images = {"type": "ClassificationPreprocessor", "mean": RGB[0], "std": RGB[1]}
     model = {"type": "ImageClassifier", "backbone": settings, "data_preprocessor": images}
     tensors = {f"backbone.{key}": tensor for key, tensor in network.state_dict().items()}

@@ -32,7 +32,7 @@ def filled(module: nn.Module, seed: int = 0) -> nn.Module:
 
 @pytest.fixture(scope="session")
 def pretrained_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function to a network's backbone file with its card; shared, not to be changed."""
+    """Return a function that gives a network's backbone file, shared by tests: do not change it."""
     folder = tmp_path_factory.mktemp("pretrained")
     return lambda name: pretrained(name, folder).path
 

@@ -28,7 +28,7 @@ def with_stem(ours: dict[str, Tensor], library: int) -> dict[str, Tensor]:
 
 
 def mmpretrain_d(ours: dict[str, Tensor], unpooled: tuple[str, ...]) -> dict[str, Tensor]:
-    """ResNetV1d: no pool, and so no number for it, in shortcuts of stride 1."""
+    """Rename tensors to ResNetV1d's: shortcuts of stride 1 have no pool, nor its number."""
     out = {}
     for name, tensor in with_stem(ours, 0).items():
         part = re.match(r"(layer\d)\.0\.downsample\.(\d)\.(\w+)$", name)
@@ -52,7 +52,7 @@ def detectron2_name(name: str) -> str:
 
 
 def blob_name(name: str) -> str:
-    """``res2_0_branch2a_bn_s``: scale and shift only."""
+    """Return Detectron's blob name, ``res2_0_branch2a_bn_s``; norms have scale and shift only."""
     name = detectron2_name(name).removeprefix("stem.")
     name = name.replace("conv1.norm.", "res.conv1.bn.") if name.startswith("conv1.norm") else name
     for number, letter in ((1, "a"), (2, "b"), (3, "c")):

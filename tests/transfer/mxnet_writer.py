@@ -1,4 +1,4 @@
-"""A writer of MXNet's .params, made from the description of the format alone."""
+"""Write MXNet's .params files, by the description of the format alone."""
 
 import struct
 

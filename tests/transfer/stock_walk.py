@@ -1,4 +1,4 @@
-"""What becomes of a stock config when a backbone file is put in: built whole, or the reason."""
+"""Put a backbone file into stock configs: is the network built, or why not?"""
 
 import json
 import re
@@ -42,12 +42,12 @@ def has_resnet(cfg: Config) -> bool:
 
 
 def outcome(cfg: Config, choice: Path | str, known: dict[str, str] | None = None) -> str:
-    """Put the backbone in and build the whole network without memory; return what became of it.
+    """Put the backbone in, build the whole network without memory, and return the outcome.
 
     Args:
         cfg: A stock config; changed.
         choice: A backbone file or ``"scratch"``.
-        known: What became of networks that have the same layers; added to.
+        known: Outcomes of networks with the same layers; this function adds to them.
     """
     known = {} if known is None else known
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
@@ -80,7 +80,7 @@ def _reason(error: UserError) -> str:
 
 
 def _layers(node: Any) -> Any:
-    """Return a model's config without what changes no layer's input."""
+    """Return a model's config without settings that change no layer's input."""
     if isinstance(node, Mapping):
         return {key: _layers(child) for key, child in node.items() if key not in NO_LAYERS}
     return [_layers(child) for child in node] if isinstance(node, list | tuple) else node
