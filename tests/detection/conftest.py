@@ -45,7 +45,8 @@ def warnings_of() -> Iterator[Callable[[], str]]:
 def draw(seed: int) -> Drawn:
     """Draw a grey picture with a brick and a leaf.
 
-    Boxes are x1 y1 x2 y2, counted from 0, without the last pixel."""
+    Boxes are x1 y1 x2 y2, counted from 0, without the last pixel.
+    """
     rng = np.random.default_rng(seed)
     picture = rng.integers(90, 130, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     boxes = []
@@ -69,7 +70,7 @@ def _xml(boxes: list[tuple[str, int, int, int, int]]) -> str:
 
 @pytest.fixture(scope="session")
 def draw_voc() -> Callable[..., Path]:
-    """Return ``draw_voc(root, train=8, val=4)``, which draws a VOC folder, every second image as JPEG.
+    """Return ``draw_voc(root, train=8, val=4)``, which draws a VOC folder with PNGs and JPEGs.
 
     ``names`` are the class names written for brick and leaf.
     """
@@ -97,7 +98,7 @@ def draw_voc() -> Callable[..., Path]:
 def draw_coco() -> Callable[..., Path]:
     """Return ``draw_coco(root, train=8)``, which writes annotations/train.json and images/.
 
-    Its ids are unusual.
+    Category ids neither begin at 1 nor follow the order of the names.
     """
 
     def make(root: Path, images: str = "images", prefix: str = "", **splits: int) -> Path:
