@@ -67,7 +67,7 @@ class VocFormat(BoxDataset):
         """
         listed = Path(self.data_root, CLASSES_FILE)
         if listed.is_file():
-            return read_class_names(listed, "write one name a line")
+            return read_class_names(listed, "write one name per line")
         images = self.read_images(ann_file)
         names = {box.class_name for image in images for box in image.boxes}
         if not names:

@@ -1,8 +1,8 @@
-"""Where a mistake in the config ends and an internal failure begins.
+"""Tell a mistake in the config from an internal failure.
 
-The border: an error is the user's if it is raised while a part that the config names is built, or
-by a library while it computes with such a part in the first step.  All others stay as they are,
-and end with exit code 1: a bug of ours, or of a module that the user wrote.
+An error is the user's if it is raised while a part that the config names is built, or by a library
+while it computes with such a part in the first step.  All other errors stay as they are, and end
+with exit code 1: a bug of ours, or in a module that the user wrote.
 """
 
 import contextlib
@@ -35,10 +35,10 @@ NO_MEMORY = ("out of memory", "can't allocate memory")
 
 @contextlib.contextmanager
 def building(key: str, cfg: Config) -> Iterator[None]:
-    """Tell what cannot be built from the config in one line: the key, the class and why.
+    """Turn an error while building a part of the config into one line: key, class and reason.
 
     Args:
-        key: What is built; more exact if the error tells which part of it.
+        key: Key of the part that is built; the line names a key below it if the error tells.
         cfg: The whole config.
 
     Raises:
@@ -56,10 +56,10 @@ def building(key: str, cfg: Config) -> Iterator[None]:
 
 
 def late_building_mistake(error: Exception, cfg: Config) -> UserError | None:
-    """Tell what could not be built after the Runner was: a part of a hook, an init_cfg.
+    """Return the mistake if a part is built after the Runner and fails: of a hook, an init_cfg.
 
     Returns:
-        None if it was not a builder that raised.
+        The mistake; None if no builder raised the error.
     """
     if not any(map(_builds, _frames(error))):
         return None
@@ -67,10 +67,10 @@ def late_building_mistake(error: Exception, cfg: Config) -> UserError | None:
 
 
 def computing_mistake(error: BaseException, network: nn.Module) -> UserError | None:
-    """Name the module of ``network``, or the transform, whose library call failed.
+    """Return the mistake with the name of the module, or of the transform, whose call failed.
 
     Returns:
-        None if it was not a library that raised, or none of them was computing.
+        The mistake; None if no library raised the error, or no such part was computing.
     """
     worker = worker_message(error)
     if worker:
@@ -79,23 +79,24 @@ def computing_mistake(error: BaseException, network: nn.Module) -> UserError | N
     frames = _frames(error)
     if not _raised_by_library(frames):
         return None
-    told = _told(error)
+    what = _description(error)
     names = {id(module): name for name, module in network.named_modules() if name}
     owners = [frame.f_locals.get("self") for frame in reversed(frames)]
     for owner in owners:
         if isinstance(owner, nn.Module) and id(owner) in names:
             where = f"model.{names[id(owner)]} ({type(owner).__name__})"
-            mend = f"its arguments (in_channels, say) must fit what it is given; {DEBUG}"
-            return UserError(told, where, mend)
-    wrapper = next((one for one in owners if isinstance(one, OptimWrapper)), None)
+            mend = f"make its arguments, such as in_channels, fit its inputs; {DEBUG}"
+            return UserError(what, where, mend)
+    wrapper = next((owner for owner in owners if isinstance(owner, OptimWrapper)), None)
     if wrapper:
-        return UserError(told, f"optim_wrapper ({type(wrapper).__name__})", f"mend it; {DEBUG}")
-    transform = next((one for one in owners if "transform" in type(one).__module__), None)
-    return _pipeline_mistake(told, f" ({type(transform).__name__})") if transform else None
+        where = f"optim_wrapper ({type(wrapper).__name__})"
+        return UserError(what, where, f"mend its arguments; {DEBUG}")
+    transform = next((owner for owner in owners if "transform" in type(owner).__module__), None)
+    return _pipeline_mistake(what, f" ({type(transform).__name__})") if transform else None
 
 
 def out_of_memory(error: BaseException) -> UserError | None:
-    """Say what to do where the memory of the device, or of the machine, is full."""
+    """Return what to do if the memory of the device, or of the machine, is full."""
     text = str(error).lower()
     full = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and any(part in text for part in NO_MEMORY)
@@ -103,7 +104,7 @@ def out_of_memory(error: BaseException) -> UserError | None:
     if not full:
         return None
     lines = str(error).strip().splitlines()
-    mend = "make batch_size smaller (accumulative_counts keeps the batch), or the images"
+    mend = "make batch_size smaller (and accumulative_counts larger), or the images smaller"
     return UserError(
         f"out of memory ({_clean(lines[0])})" if lines else "out of memory",
         "train_dataloader.batch_size",
@@ -141,10 +142,10 @@ def _builds(frame: FrameType) -> bool:
 
 
 def _other(error: Exception, where: str) -> UserError:
-    told = str(error).strip().split("\n")[0].rstrip(".")
-    if not told or not isinstance(error, ValueError):  # it says what is wrong with a value
-        told = _told(error)
-    return UserError(told, where, f"mend the argument it names; {DEBUG}")
+    what = str(error).strip().split("\n")[0].rstrip(".")
+    if not what or not isinstance(error, ValueError):  # a ValueError says what is wrong by itself
+        what = _description(error)
+    return UserError(what, where, f"mend the argument that is named; {DEBUG}")
 
 
 def _unregistered(kind: str, where: str, cfg: Mapping[str, Any]) -> UserError:
@@ -154,7 +155,7 @@ def _unregistered(kind: str, where: str, cfg: Mapping[str, Any]) -> UserError:
 
 
 def _unknown_type(cfg: Mapping[str, Any], key: str) -> UserError | None:
-    """Some builders look a class up by themselves, and fail on None."""
+    """Return the mistake of an unknown type: some builders look it up themselves and get None."""
     scope = cfg.get("default_scope") or "mmengine"
     for where, node in dicts_with("type", cfg.get(key), key):
         if isinstance(node.get("type"), str) and not find_callables(node["type"], scope):
@@ -163,20 +164,20 @@ def _unknown_type(cfg: Mapping[str, Any], key: str) -> UserError | None:
 
 
 def _path_of(node: Any, cfg: Mapping[str, Any]) -> str | None:
-    """Find a node of which a builder got a copy, perhaps with entries more or less."""
+    """Return the key of a node; the builder has a copy, in which entries may differ."""
     if not isinstance(node, Mapping):
         return None
     typed = dicts_with("type", cfg)
-    alike = [(path, one) for path, one in typed if one["type"] == node.get("type")]
-    return max(alike, key=lambda found: _in_common(found[1], node), default=(None, None))[0]
+    alike = [(path, other) for path, other in typed if other["type"] == node.get("type")]
+    return max(alike, key=lambda pair: _in_common(pair[1], node), default=(None, None))[0]
 
 
-def _in_common(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
-    shared = sum(key in other and repr(other[key]) == repr(value) for key, value in one.items())
-    return shared - len(one.keys() ^ other.keys())
+def _in_common(first: Mapping[str, Any], second: Mapping[str, Any]) -> int:
+    shared = sum(key in second and repr(second[key]) == repr(v) for key, v in first.items())
+    return shared - len(first.keys() ^ second.keys())
 
 
-# ---- what an error tells ----
+# ---- reading an error ----
 
 
 def _frames(error: BaseException) -> list[FrameType]:
@@ -184,9 +185,10 @@ def _frames(error: BaseException) -> list[FrameType]:
 
 
 def _raised_by_library(frames: list[FrameType]) -> bool:
-    """Whether a library raised it, perhaps in a call of Python's own modules."""
+    """Return whether a library raised it, perhaps through Python's own modules."""
     packages = [str(frame.f_globals.get("__name__")).split(".")[0] for frame in reversed(frames)]
-    return next((one for one in packages if one not in sys.stdlib_module_names), "") in LIBRARIES
+    raising = next((name for name in packages if name not in sys.stdlib_module_names), "")
+    return raising in LIBRARIES
 
 
 def _is_library_file(file: str) -> bool:
@@ -197,18 +199,18 @@ def _last_file(text: str) -> str:
     return (re.findall(r'File "([^"]+)"', text) or [""])[-1]
 
 
-def _told(error: BaseException) -> str:
+def _description(error: BaseException) -> str:
     text = str(error).strip().split("\n")[0]
-    if not text:  # an assertion without words: its source line says more than nothing
+    if not text:  # an assertion without a message: at least its source line says something
         text = traceback.extract_tb(error.__traceback__)[-1].line or ""
     return f"{type(error).__name__}, {_clean(text)}"
 
 
 def _clean(text: str) -> str:
-    """A colon and a space separate the parts of an error's line."""
+    """Return a text without ": ", which separates the parts of an error's line."""
     return text.replace(": ", ", ").strip().rstrip(".")[:300]
 
 
-def _pipeline_mistake(told: str, transform: str) -> UserError:
+def _pipeline_mistake(what: str, transform: str) -> UserError:
     where = f"train_dataloader.dataset.pipeline{transform}"
-    return UserError(_clean(told), where, f"mend the transforms or their order; {DEBUG}")
+    return UserError(_clean(what), where, f"mend the transforms or their order; {DEBUG}")

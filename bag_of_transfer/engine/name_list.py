@@ -1,4 +1,4 @@
-"""Names of images and classes: lists with one a line, and spellings that are taken for one."""
+"""Read lists of names (images, classes), and compare spellings that look alike."""
 
 import difflib
 import unicodedata
@@ -23,44 +23,45 @@ STATE_BOTH = (
 
 
 def read_names(path: Path, what: str, if_missing: str) -> list[str]:
-    """Read a file with one name a line; empty lines and a byte order mark do not count.
+    """Read a file with one name per line; empty lines and a byte order mark do not count.
 
     Args:
         path: UTF-8 text.
         what: What the names stand for, for errors: ``images``.
-        if_missing: How to mend that there is no such file.
+        if_missing: What to do if there is no such file, for the error.
 
     Raises:
-        UserError: If the file is missing, empty or no text, or names something twice.
+        UserError: If the file is missing, empty or not text, or names something twice.
     """
     if not path.is_file():
         raise UserError(f"no such list of {what}", path, if_missing)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise UserError(f"the list of {what} is no UTF-8 text", path, "write it again") from error
+        raise UserError(
+            f"the list of {what} is not UTF-8 text", path, "save it as UTF-8"
+        ) from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
-        raise UserError(f"the list names no {what}", path, "write one name a line")
+        raise UserError(f"the list names no {what}", path, "write one name per line")
     unique_or_refuse(names, "names", path)
     return names
 
 
 def unique_or_refuse(values: Iterable[object], what: str, where: object) -> None:
-    """Stop when a value stands there twice.
+    """Check that no value occurs more than once.
 
     Raises:
-        UserError: If so, with the number of such values and the first.
+        UserError: If one does, with the number of such values and the first.
     """
-    twice = [value for value, count in Counter(values).items() if count > 1]
-    if twice:
-        raise UserError(
-            f"{len(twice)} {what} stand there twice (first: {twice[0]})", where, "leave one of them"
-        )
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        message = f"{len(repeated)} {what} occur more than once (first: {repeated[0]})"
+        raise UserError(message, where, "keep each of them once")
 
 
 def read_class_names(path: Path, if_missing: str) -> list[str]:
-    """Read a file with one class name a line.
+    """Read a file with one class name per line.
 
     Raises:
         UserError: As :func:`read_names` and :func:`refuse_variants`.
@@ -71,21 +72,21 @@ def read_class_names(path: Path, if_missing: str) -> list[str]:
 
 
 def fold(name: str) -> str:
-    """Return a name without what the eye passes over: case, width, hidden characters, blanks."""
+    """Return a name without what the eye cannot tell: case, width, hidden characters, blanks."""
     plain = unicodedata.normalize("NFKC", name)
     # Cf: zero-width blanks and joiners, soft hyphens, marks of direction.
-    seen = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
-    return " ".join(unicodedata.normalize("NFKC", seen.casefold()).split())
+    visible = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
 
 
 def refuse_variants(places: Mapping[str, object]) -> None:
-    """Stop when two class names differ only in what the eye passes over, see :func:`fold`.
+    """Check that no two class names differ only in what the eye cannot tell; see :func:`fold`.
 
     Args:
-        places: Each name, with the file or folder where it stands.
+        places: Each name, with the file or folder where it is used.
 
     Raises:
-        UserError: If so, with both names and places.
+        UserError: If two do, with both names and places.
     """
     first: dict[str, str] = {}
     for name, place in places.items():
@@ -102,11 +103,11 @@ def nearest(name: str, names: Sequence[str], cutoff: float = 0.6) -> str | None:
     """Return the likeliest intended spelling among ``names``; None if none is alike.
 
     Args:
-        name: What was written.
-        names: What may be meant.
-        cutoff: In [0, 1], how alike it must be (difflib's ratio); 0 takes any.
+        name: The spelling that was written.
+        names: The spellings that may be meant.
+        cutoff: In [0, 1], how alike they must be (difflib's ratio); 0 takes any.
     """
-    folded = {fold(each): each for each in reversed(names)}
+    folded = {fold(known): known for known in reversed(names)}
     if fold(name) in folded:
         return folded[fold(name)]
     alike = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)

@@ -9,16 +9,16 @@ __all__ = ["fill_num_classes"]
 
 
 def fill_num_classes(cfg: Config, classes: tuple[str, ...]) -> None:
-    """Set every ``num_classes`` of the model that is None, and one that a classifier's head lacks.
+    """Set every ``num_classes`` of the model that is None, and that of a classifier's head.
 
-    Heads for the things of a panoptic data set count those alone (``num_things_classes``).
+    Heads for the things of a panoptic data set may count only those (``num_things_classes``).
 
     Raises:
-        UserError: If one is a number already, and another than the data's.
+        UserError: If a ``num_classes`` is set already, and is not the data's.
     """
     head = cfg.model.get("head")
     if cfg.get("default_scope", "mmengine") == "mmengine" and isinstance(head, dict):
-        head.setdefault("num_classes", None)  # a classifier's: no other head of ours does without
+        head.setdefault("num_classes", None)  # only a classifier's head may leave it out
     things = {node.num_things_classes for _, node in dicts_with("num_things_classes", cfg.model)}
     for dotted, node in dicts_with("num_classes", cfg.model, "model"):
         if node.num_classes is None:
@@ -27,5 +27,5 @@ def fill_num_classes(cfg: Config, classes: tuple[str, ...]) -> None:
             raise UserError(
                 f"the head has {node.num_classes} classes, the training data {len(classes)}",
                 f"{dotted}.num_classes ({', '.join(classes[:5])}...)",
-                "leave num_classes out (None), it is read from the data",
+                "leave num_classes out (None): it is read from the data",
             )

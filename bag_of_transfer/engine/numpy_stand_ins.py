@@ -1,4 +1,4 @@
-"""Stand-ins for NumPy's dtypes and arrays in a pickle, which are built anew from checked parts."""
+"""Stand-ins for NumPy's dtypes and arrays in a pickle; they are rebuilt from checked parts."""
 
 import pickle
 import re
@@ -11,15 +11,15 @@ from bag_of_transfer.engine.stand_ins import StandIn
 
 __all__ = ["Array", "DType", "from_bytes", "text_of"]
 
-# One kind and size of values: no list of fields, which NumPy would take as text as well.
+# One kind and size of values; not a list of fields, which NumPy also takes as text.
 PLAIN_DTYPE = re.compile(r"[<>=|]?(\?|[a-zA-Z]\d{0,9})")
 
 
 class DType(StandIn):
-    """A dtype of NumPy, built from its text: its own ``__setstate__`` trusts sizes and flags."""
+    """A dtype of NumPy, rebuilt from its text, because NumPy's ``__setstate__`` checks nothing."""
 
     def value(self, plain: Callable[[Any], Any]) -> np.dtype:
-        """Build the dtype anew.
+        """Return the rebuilt dtype.
 
         Raises:
             UnpicklingError: If the text is not one kind and size of values.
@@ -54,7 +54,7 @@ class Array(StandIn):
     """An array of NumPy: shape, dtype and bytes, or a list of plain values."""
 
     def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
-        """Build it of its bytes, or of resolved values."""
+        """Return the array rebuilt from its bytes, or from resolved values."""
         shape, dtype, is_fortran, raw = self.state[1:5]
         order: Literal["F", "C"] = "F" if is_fortran else "C"
         dtype = plain(dtype)
@@ -66,13 +66,13 @@ class Array(StandIn):
 
 
 def from_bytes(raw: Any, dtype: np.dtype, shape: Any, order: Any) -> np.ndarray:
-    """Build an array of numbers or texts, never of objects."""
-    data = raw.encode("latin1") if isinstance(raw, str) else raw  # Python 2's bytes are text
+    """Return an array of numbers or texts, never of objects."""
+    data = raw.encode("latin1") if isinstance(raw, str) else raw  # from Python 2, bytes are text
     if dtype.itemsize == 0:
         return np.zeros(shape, dtype)
     return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C").copy()
 
 
 def text_of(raw: Any) -> str:
-    """Return the text; Python 2 pickled texts as bytes."""
+    """Return a text that may be bytes, as Python 2 pickled texts."""
     return raw.decode("latin1") if isinstance(raw, bytes) else str(raw)

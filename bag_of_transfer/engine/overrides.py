@@ -1,7 +1,7 @@
-"""Overrides from the command line, each one checked for a place where it can take effect.
+"""Apply overrides from the command line, and check that each one can take effect.
 
-mmengine merges any key and the reader of the config ignores those it doesn't know:
-``--cfg-options optmi.lr=1`` changes nothing and says nothing.  Here a key must exist in
+mmengine merges any key, and the reader of the config ignores those it doesn't know:
+``--cfg-options optmi.lr=1`` changes nothing and prints nothing.  Here a key must exist in
 the config, be an argument of the Runner, or be a parameter of the class that its dict's
 ``type`` names.
 """
@@ -26,12 +26,12 @@ __all__ = ["apply_overrides"]
 _WHERE = "--cfg-options"
 _FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools, see bag_of_transfer.engine.cli
 _ABSENT = object()
-_DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction takes one for a string
+_DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction reads a dict as a string
 _MM_KEYS = frozenset({"_delete_", "_scope_"})  # mmengine understands them in any dict
 
 
 class _Unknown(NamedTuple):
-    """Where a key leaves what is known: its depth, the value there, the names known there."""
+    """Where a key leaves what is known: the depth, the value above it and the names known there."""
 
     depth: int
     parent: Any
@@ -41,7 +41,9 @@ class _Unknown(NamedTuple):
 def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> set[str]:
     """Merge ``options`` into ``cfg``: all of them or, on an error, none.
 
-    Packages whose classes the config names (mmdet, mmseg, ours) must be imported before.
+    Packages whose classes the config names (mmdet, mmseg, ours) must be imported before.  If an
+    override sets a new ``type``, arguments of the old type that the new one does not take are
+    dropped, and a line says so.
 
     Args:
         cfg: Changed in place.
@@ -51,9 +53,6 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
 
     Returns:
         The dotted keys that were set.
-
-    Arguments that a type from the command line does not take, and its predecessor had, are left
-    out, with a line that says so.
 
     Raises:
         UserError: If a value cannot be read or is a word where a number was, two options
@@ -81,13 +80,13 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
 
 
 def _import(stated: Any) -> dict[str, Any]:
-    """Import what the command line names; a config's own were imported as it was read."""
+    """Import what the command line names; the config's modules were imported when it was read."""
     try:
         return import_stated(stated)
     except Exception as error:  # a module is code, and may fail in any way
-        told = f"{type(error).__name__}, {error}".partition("\n")[0].replace(": ", ", ")
-        mend = "name modules that Python finds and can import, `custom_imports.imports=[a.b]`"
-        raise UserError(f"custom_imports fails ({told})", _WHERE, mend) from error
+        reason = f"{type(error).__name__}, {error}".partition("\n")[0].replace(": ", ", ")
+        mend = "name modules that Python can find and import, `custom_imports.imports=[a.b]`"
+        raise UserError(f"custom_imports fails ({reason})", _WHERE, mend) from error
 
 
 def _parse(options: Sequence[str]) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def _parse(options: Sequence[str]) -> dict[str, Any]:
 
 
 def _parse_value(key: str, text: str) -> Any:
-    """Read a value as mmengine does, minus what it misreads without a word."""
+    """Read a value as mmengine does, but refuse what mmengine silently misreads."""
     unclosed = text[:1] in {"'", '"'} and (len(text) == 1 or text[-1] != text[0])
     try:
         if not text or unclosed or _DICT.search(text) or not _balanced(text):
@@ -118,7 +117,7 @@ def _parse_value(key: str, text: str) -> Any:
 
 
 def _balanced(text: str) -> bool:
-    """DictAction takes ``[1`` for a string and ``[(1])`` for a list."""
+    """Return whether brackets match; DictAction reads ``[1`` as a string, ``[(1])`` as a list."""
     closes = {")": "(", "]": "["}
     opened: list[str] = []
     for char in text:
@@ -148,10 +147,10 @@ def _nest(parsed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merge(old: Any, new: Any) -> Any:
-    """What ``old`` becomes; nothing is changed in place.
+    """Return ``old`` with ``new`` merged into it; neither is changed.
 
-    Config.merge_from_dict refuses a dict where None was and an item of a list that is no
-    dict, so the merging is done here.
+    Config.merge_from_dict refuses a dict where None was, and list items that are not dicts, so
+    the merging is done here.
     """
     if not isinstance(new, Mapping):
         return new
@@ -167,7 +166,7 @@ def _merge(old: Any, new: Any) -> Any:
 
 
 def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
-    """Refuse a word where a number is: it would fail deep inside, or never be read as one."""
+    """Check that no word replaces a number: it would fail deep inside, or be ignored."""
     for name in parts:
         old, new = _child(old, name), _child(new, name)
     if isinstance(new, str) and isinstance(old, int | float) and not isinstance(old, bool):
@@ -186,7 +185,7 @@ def _child(node: Any, name: str) -> Any:
 
 
 def _paths(parts: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
-    """Follow a dict or a list of dicts given as a value to its leaves: names are checked, too."""
+    """Yield the paths to all leaves of a value: names in a dict or list of dicts are checked."""
     if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
         value = {str(index): item for index, item in enumerate(value)}
     if not isinstance(value, Mapping) or not value:
@@ -199,16 +198,17 @@ def _paths(parts: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
 def _first_unknown(
     parts: tuple[str, ...], num_dotted: int, old: Any, new: Any, tree: Any
 ) -> _Unknown | None:
-    """Walk down ``parts``, of which the first ``num_dotted`` were joined by dots.
+    """Walk down ``parts`` and return where they leave what is known; None if they never do.
 
-    ``old`` and ``new`` are the config before and after the merge, ``tree`` the overrides.
+    The first ``num_dotted`` parts were joined by dots.  ``old`` and ``new`` are the config before
+    and after the merge, ``tree`` the overrides.
     """
     scope = new.get("default_scope") or "mmengine"
     for depth, name in enumerate(parts):
         if isinstance(new, Mapping):
             scope = new.get("_scope_") or scope
         if isinstance(tree, Mapping) and tree.get("_delete_"):
-            old = _ABSENT  # the old keys are gone, those of the new type count
+            old = _ABSENT  # the old keys are gone: those of the new type count
         is_scalar = not isinstance(old, (Mapping, list)) and old is not None and old is not _ABSENT
         if is_scalar and depth < num_dotted:
             return _Unknown(depth, old, frozenset())
@@ -217,7 +217,7 @@ def _first_unknown(
         whole = isinstance(new, list | tuple) and depth >= num_dotted  # its items are all given
         if _child(old, name) is _ABSENT and name not in _MM_KEYS and not whole:
             known = _names_at(parts[:depth], old, new, scope)
-            # A number counts items of a list, and there is none here.
+            # A number is an index into a list, and here is no list.
             if name.isdecimal() or (known is not None and name not in known):
                 return _Unknown(depth, old, known or frozenset())
         old = _ABSENT if whole else _child(old, name)
@@ -226,15 +226,15 @@ def _first_unknown(
 
 
 def _names_at(path: tuple[str, ...], old: Any, new: Any, scope: str) -> frozenset[str] | None:
-    """Keys that may be added at ``path``; None: any."""
+    """Return the keys that may be added at ``path``; None if any key may."""
     if isinstance(old, list):
         return frozenset()
     if FREE_FORM.intersection(path):
         return None
     known = known_children(".".join(path), new if isinstance(new, Mapping) else {}, scope)
     if known is None and isinstance(old, Mapping):
-        return frozenset()  # a dict of the config's that says no type: it keeps its keys
-    return known  # None: a new dict under a known parameter, whose reader we don't know
+        return frozenset()  # a dict of the config without a type: only its own keys are known
+    return known  # None: a new dict under a known parameter, and we don't know what reads it
 
 
 def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> UserError:
@@ -252,7 +252,7 @@ def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> 
 
 
 def _nearest(key: str, candidates: Iterable[str]) -> str | None:
-    """Best spelling; the last name counts as much as the whole, or ``optmi.lr`` finds no lr."""
+    """Return the best spelling; the last name counts as much as the whole key (``optmi.lr``)."""
     last = key.rpartition(".")[2]
 
     def likeness(candidate: str) -> float:
@@ -260,11 +260,11 @@ def _nearest(key: str, candidates: Iterable[str]) -> str | None:
         return whole + SequenceMatcher(None, last, candidate.rpartition(".")[2]).ratio()
 
     best = max(candidates, key=likeness)
-    return best if likeness(best) > 1.0 else None  # of 2; below, it is somebody else's key
+    return best if likeness(best) > 1.0 else None  # out of 2; below 1, it is another key
 
 
 def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
-    """Every key of a config, as one would type it."""
+    """Yield every key of a config, as a user would type it."""
     if isinstance(node, Mapping):
         children = node.items()
     elif isinstance(node, list):

@@ -1,7 +1,7 @@
 """Let mmdet's and mmsegmentation's own configs read files with the readers of this toolkit.
 
-OpenCV, which mmcv reads with, fills what a cut file lacks with grey, or turns some pictures
-otherwise than the scan saw them; mmseg's loader cuts labels off at 8 bits.
+mmcv reads with OpenCV, which fills the missing part of a cut file with grey, and turns some
+pictures in another way than the scan does; mmseg's loader cuts labels off at 8 bits.
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ LOCAL = (None, {"backend": "local"}, {"backend": "disk"})
 class _Ours(NamedTuple):
     type: str
     module: str
-    libraries: tuple[str, ...]  # whose transform of that name it is
-    defaults: dict[str, tuple[Any, ...]]  # values that ours stands for
-    kept: frozenset[str]
+    libraries: tuple[str, ...]  # libraries whose transform of that name it replaces
+    defaults: dict[str, tuple[Any, ...]]  # values with which ours does the same
+    kept: frozenset[str]  # arguments that ours takes, too
 
 
 OURS = {
@@ -51,9 +51,9 @@ OURS = {
 
 
 def read_with_ours(cfg: Config) -> list[str]:
-    """Replace mmcv's reader of images and mmseg's of masks where ours read the same files.
+    """Replace mmcv's reader of images and mmseg's reader of masks where ours read the same files.
 
-    One with other arguments than the defaults, or for files elsewhere than on this machine,
+    A reader with other arguments than the defaults, or of files that are not on this machine,
     stays as it is.
 
     Args:
@@ -83,7 +83,7 @@ def read_with_ours(cfg: Config) -> list[str]:
 
 
 def _transforms(node: Any, is_remote: bool = False) -> Iterator[tuple[ConfigDict, bool]]:
-    """Find whatever has a type, and whether the data set around it is at some address."""
+    """Yield each dict with a type, and whether the data set around it is at a web address."""
     if isinstance(node, dict):
         is_remote = is_remote or "://" in f"{node.get('data_root')} {node.get('data_prefix')}"
         if "type" in node:
@@ -95,7 +95,7 @@ def _transforms(node: Any, is_remote: bool = False) -> Iterator[tuple[ConfigDict
 
 
 def _takes_bytes_only(steps: list[ConfigDict]) -> str:
-    """Name a transform that fails on masks of more than 8 bits; "" if there is none."""
+    """Return which transform fails on masks of more than 8 bits, or "" if none does."""
     for step in steps:
         if _name_of(step["type"]) == "RandomRotFlip":  # it blends labels of neighbours
             return "RandomRotFlip takes masks of 8 bits only"

@@ -1,14 +1,15 @@
 """Which config is which row of the paper's tables (He et al., arXiv:1812.01187).
 
-A config says so itself, in two variables that training doesn't read::
+A config says so in two variables that training doesn't read::
 
     rows = [dict(table="T6", row="ResNet-50-D, + cosine decay", published=dict(top1=77.73))]
     compare_to = "resnet50-d_efficient_8xb128_in1k"
 
 ``compare_to`` names the leaf of configs/classification/ that the config is compared with, or
-None; a row may say its own.  Where rows share a config and differ in their backbone (tables 8
-and 9), ``backbone`` names the leaf that pretrains it, and ``compare_to`` that of the other row.
-``measured`` holds figures in the form of ``published`` once somebody has trained the row.
+None; a row may have its own.  Where rows share a config and differ in their backbone (tables 8
+and 9), ``backbone`` names the leaf that pretrains it, and ``compare_to`` the leaf that pretrains
+the other row's.  ``measured`` holds figures in the form of ``published`` once somebody has
+trained the row.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,10 +27,10 @@ _TAKEN = _NEEDED | {"compare_to", "backbone", "measured"}
 
 
 def paper_rows(configs: Path) -> list[dict[str, Any]]:
-    """Collect the rows of all leaves below ``configs``, by table, then by config.
+    """Return the rows of all leaves below ``configs``, by table, then by config.
 
     Args:
-        configs: The folder ``configs/``; what lies in ``_base_`` is no leaf.
+        configs: The folder ``configs/``; files in ``_base_`` are not leaves.
 
     Returns:
         Dicts with ``config`` (from the parent of ``configs`` on), ``table`` (``"T1"`` to
@@ -41,18 +42,18 @@ def paper_rows(configs: Path) -> list[dict[str, Any]]:
         UserError: If a row lacks a key, has an unknown one, or names a leaf that isn't there.
     """
     leaves = sorted(path for path in configs.glob("*/*.py") if path.parent.name != "_base_")
-    found = [row for path in leaves for row in _rows_of(path, configs)]
-    return sorted(found, key=lambda row: row["table"])  # stable: by config within a table
+    rows = [row for path in leaves for row in _rows_of(path, configs)]
+    return sorted(rows, key=lambda row: row["table"])  # stable: by config within a table
 
 
 def _rows_of(path: Path, configs: Path) -> Iterator[dict[str, Any]]:
-    # Only what the file says itself: a config built on ours is another one than the paper's.
+    # Only rows in the file itself: a config that inherits from ours is not the paper's any more.
     if "rows" not in leaf_keys(path):
         return
     cfg = read_config(path, import_named=False)
     for row in cfg.rows:
         _check(row, path)
-        made = {
+        entry = {
             "config": path.relative_to(configs.parent).as_posix(),
             "table": row["table"],
             "row": row["row"],
@@ -61,8 +62,8 @@ def _rows_of(path: Path, configs: Path) -> Iterator[dict[str, Any]]:
             "measured": dict(row["measured"]) if row.get("measured") else None,
         }
         if "backbone" in row:
-            made["backbone"] = _leaf(row["backbone"], configs, path)
-        yield made
+            entry["backbone"] = _leaf(row["backbone"], configs, path)
+        yield entry
 
 
 def _check(row: Mapping[str, Any], path: Path) -> None:
@@ -82,5 +83,6 @@ def _leaf(stem: str | None, configs: Path, path: Path) -> str | None:
         return None
     leaf = configs / "classification" / f"{stem}.py"
     if not leaf.is_file():
-        raise UserError(f"it names {stem}, which isn't there", f"{path}: rows", f"write {leaf}")
+        what = f"a row names {stem}, which does not exist"
+        raise UserError(what, f"{path}: rows", f"write {leaf}")
     return leaf.relative_to(configs.parent).as_posix()

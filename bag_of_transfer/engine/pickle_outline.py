@@ -1,6 +1,6 @@
-"""What a pickle holds and under which keys, found without building any of it.
+"""Find what a pickle holds and under which keys, without building any of it.
 
-Every class and function that the pickle names becomes an inert object that only remembers the name.
+Every class and function that the pickle names becomes an inert object that only keeps the name.
 """
 
 import _compat_pickle
@@ -14,13 +14,13 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["TORCH_LEGACY", "Named", "full_name", "named_in", "read_outline", "refusal"]
 
-TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save's magic before 1.6
-MAX_BYTES = 2**28  # of a pickle without its tensors; a checkpoint's has less than a mebibyte
+TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # start of files of torch < 1.6
+MAX_BYTES = 2**28  # of a pickle without its tensors; that of a checkpoint is below a mebibyte
 TABLES = ("collections.OrderedDict", "collections.defaultdict", "collections.Counter")
 
 
 class Named:
-    """An object in the place of one that the pickle would build: takes everything, does nothing.
+    """An object in place of one that the pickle would build: it takes everything, does nothing.
 
     ``name`` is the class or function with its module, ``parts`` the arguments, state and items.
     """
@@ -35,7 +35,7 @@ class Named:
         return self
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
-        """Accept them once more, as every class is called."""
+        """Accept the arguments once more: Python calls this with them after ``__new__``."""
 
     def __setstate__(self, state: Any) -> None:
         """Keep the state."""
@@ -57,18 +57,18 @@ class Named:
 
 
 class Table(dict):
-    """A dict of any kind in the standard library: takes what dicts hold, and nothing else."""
+    """A dict of any kind in the standard library: it keeps the items, and nothing else."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
-        """Keep the items of a dict; a factory of default values is none."""
+        """Keep the items of a dict, but not a factory of default values."""
         super().__init__(*(argument for argument in arguments if isinstance(argument, dict)))
 
     def __setstate__(self, state: Any) -> None:
-        """Leave attributes out."""
+        """Ignore attributes."""
 
 
 def full_name(module: str, name: str) -> str:
-    """Join the two as Python 3 calls them: ``copy_reg`` is ``copyreg``."""
+    """Return the full name in Python 3, where for instance ``copy_reg`` is ``copyreg``."""
     mapped = _compat_pickle.NAME_MAPPING.get((module, name))
     return ".".join(mapped or (_compat_pickle.IMPORT_MAPPING.get(module, module), name))
 
@@ -79,11 +79,11 @@ class _Outliner(pickle.Unpickler):
         return Table if full in TABLES else type("Named", (Named,), {"name": full})
 
     def persistent_load(self, pid: Any) -> None:
-        return None  # a storage; tensors are not wanted
+        return None  # the storage of a tensor, which is not needed
 
 
 def read_outline(path: Path) -> Any:
-    """Read a file of ``torch.save``, or a bare pickle, with inert objects in place of others.
+    """Read a file of ``torch.save``, or a bare pickle, with inert objects in place of real ones.
 
     Returns:
         Dicts, lists, numbers and texts; None if there is no such pickle in the file.
@@ -111,43 +111,43 @@ def _read(file: IO[bytes]) -> Any:
 
 
 def named_in(contents: Any, path: str = "") -> Iterator[tuple[str, Named]]:
-    """Walk an outline: every object that is no plain value, with its dotted key.
+    """Walk an outline and yield every object that is not a plain value, with its dotted key.
 
-    The attributes of an object come behind its key: ``args.callback``.
+    The attributes of an object follow its key: ``args.callback``.
     """
     waiting: list[tuple[str, Any]] = [(path, contents)]
-    seen: dict[int, Any] = {}  # with the objects, or their ids would recur
+    seen: dict[int, Any] = {}  # keeps the objects alive, or their ids would recur
     while waiting:
-        path, found = waiting.pop()
-        found = found() if isinstance(found, type) else found  # the class itself is the value
-        if id(found) in seen:
+        path, value = waiting.pop()
+        value = value() if isinstance(value, type) else value  # the class itself is the value
+        if id(value) in seen:
             continue
-        seen[id(found)] = found
-        if isinstance(found, Named):
-            yield path, found
-        for key, part in reversed(_parts(found)):
+        seen[id(value)] = value
+        if isinstance(value, Named):
+            yield path, value
+        for key, part in reversed(_parts(value)):
             waiting.append((f"{path}.{key}" if path and key else path or key, part))
 
 
 def refusal(path: Path, name: str) -> UserError:
-    """Say under which keys the refused class or function lies, and how to strip the file."""
-    found = named_in(read_outline(path))
-    keys = [key for key, named in found if named.name in (name, f"builtins.{name}") and key]
+    """Return the error that says where the refused class or function is, and how to remove it."""
+    objects = named_in(read_outline(path))
+    keys = [key for key, named in objects if named.name in (name, f"builtins.{name}") and key]
     at = f" at {', '.join(keys[:3])}{' and others' if len(keys) > 3 else ''}" if keys else ""
     return UserError(
         f"refused, for reading the file would run code ({name}{at})",
         path,
-        "use a file of tensors and plain values; of one that you trust, in Python "
+        "use a file of tensors and plain values; if you trust this file, write one in Python, "
         "c = torch.load('FILE', weights_only=False); "
         "torch.save(dict(state_dict=c['state_dict']), 'NEW.pth')",
     )
 
 
-def _parts(found: Any) -> list[tuple[str, Any]]:
-    if isinstance(found, dict):
-        return [(str(key), part) for key, part in found.items()]
-    if isinstance(found, list):
-        return [(str(number), part) for number, part in enumerate(found)]
-    if isinstance(found, Named):
-        return [("", part) for part in found.parts]
-    return [("", part) for part in found] if isinstance(found, tuple | set | frozenset) else []
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [(str(key), part) for key, part in value.items()]
+    if isinstance(value, list):
+        return [(str(number), part) for number, part in enumerate(value)]
+    if isinstance(value, Named):
+        return [("", part) for part in value.parts]
+    return [("", part) for part in value] if isinstance(value, tuple | set | frozenset) else []

@@ -1,4 +1,4 @@
-"""A finished run's config as data: it may be a stranger's, and mmengine would run it."""
+"""Read a finished run's config as data: it may be somebody else's, and mmengine would run it."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["read_plain_config"]
 
-# Of Python's parser, and of values that are none: a list as a key, a name that mmengine reserves.
+# Raised by Python's parser, or for values such as a list as a key or a name mmengine reserves.
 UNREADABLE = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError),
     *(RecursionError, MemoryError),
@@ -17,7 +17,7 @@ UNREADABLE = (
 
 
 class _WithoutCalls(ast.NodeTransformer):
-    """Turns ``dict(a=1)`` into ``{"a": 1}``, as ``ast.literal_eval`` knows no other call."""
+    """Turn ``dict(a=1)`` into ``{"a": 1}``, because ``ast.literal_eval`` takes no calls."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -30,11 +30,11 @@ class _WithoutCalls(ast.NodeTransformer):
 
 
 def read_plain_config(path: Path, mend: str) -> Config:
-    """Read a config of plain values, such as ``resolved_config.py``; nothing of it is run.
+    """Read a config of plain values, such as ``resolved_config.py``, without running it.
 
     Args:
         path: The config.
-        mend: What to do where it holds more, for the error.
+        mend: What to do if it holds anything else, for the error.
 
     Raises:
         UserError: If it cannot be read as Python, or holds anything but values that are assigned.
@@ -46,11 +46,11 @@ def read_plain_config(path: Path, mend: str) -> Config:
             values[name] = ast.literal_eval(_WithoutCalls().visit(value))
         return Config(values)
     except UNREADABLE as error:
-        told = str(error).partition(": <")[0].replace(": ", ", ")
-        raise UserError(f"the config is not made of plain values ({told})", path, mend) from error
+        reason = str(error).partition(": <")[0].replace(": ", ", ")
+        raise UserError(f"the config is not made of plain values ({reason})", path, mend) from error
 
 
 def _assignment(statement: ast.stmt) -> tuple[str, ast.expr]:
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
         return statement.targets[0].id, statement.value
-    raise ValueError(f"line {statement.lineno} assigns no value to a name")
+    raise ValueError(f"line {statement.lineno} does not assign a value to a name")

@@ -1,9 +1,9 @@
-"""Tell the files that OpenCV decodes as Pillow does, to the last bit, and faster.
+"""Recognise the files that OpenCV decodes as Pillow does, to the last bit, and faster.
 
-OpenCV fills what is missing in a cut file with grey (some versions do), forgets some Exif notes
-and has its own idea of CMYK.  So it gets only files that are whole and plain: JPEG of 8 bits with
-one or three components, PNG of 8 bits without profile, text, transparent colour or animation,
-WebP without an extended header, BMP of 24 bits.  All others are Pillow's.
+Some versions of OpenCV fill the missing part of a cut file with grey, ignore some Exif notes and
+convert CMYK in their own way.  So OpenCV gets only files that are whole and plain: JPEG of 8 bits
+with one or three components, PNG of 8 bits without profile, text, transparent colour or animation,
+WebP without an extended header, BMP of 24 bits.  Pillow decodes all others.
 """
 
 import struct
@@ -32,7 +32,7 @@ def is_plain(data: bytes) -> bool:
 
 
 def may_be_turned(data: bytes) -> bool:
-    """Return whether a plain file can hold a note that the picture is to be turned."""
+    """Return whether a plain file may hold an Exif note that the picture is to be turned."""
     return data.startswith(JPEG_START) and APP1 in data[: _frame_of(data)]
 
 
@@ -45,7 +45,7 @@ def _is_plain_jpeg(data: bytes) -> bool:
 
 
 def _frame_of(data: bytes) -> int:
-    """Find the frame header, which tells the size; 0 if there is none of the usual kinds."""
+    """Return the offset of the frame header, which holds the size; 0 if no usual one is found."""
     at = 2
     while at + 10 <= len(data) and data[at] == 0xFF:
         if data[at + 1] in FRAMES:

@@ -1,4 +1,4 @@
-"""Which plain records beside weights are read as data: a table of names in pickles.
+"""The names in pickles that are read as data: plain records that checkpoints hold beside weights.
 
 A pickle names classes and calls them.  Here every name that is read has a stand-in of ours, which
 runs nothing; any other name is refused.
@@ -23,7 +23,7 @@ __all__ = ["STAND_INS"]
 
 
 def _at_once(name: str, make: Callable[..., Any]) -> type[StandIn]:
-    """Make a class whose call, and whose ``__new__``, returns what ``make`` makes."""
+    """Return a class whose call, and whose ``__new__``, returns what ``make`` returns."""
 
     def new(cls: type, *arguments: Any) -> Any:
         return make(*arguments)
@@ -32,7 +32,7 @@ def _at_once(name: str, make: Callable[..., Any]) -> type[StandIn]:
 
 
 def _reconstruct(subtype: Any, shape: Any, kind: Any) -> Any:
-    # NumPy's own makes any class, of any size; the real shape and values come afterwards.
+    # NumPy's function builds any class, of any size; the real shape and values come afterwards.
     if subtype is not STAND_INS["numpy.ndarray"] or shape != (0,):
         raise pickle.UnpicklingError(
             f"GLOBAL {getattr(subtype, '__name__', '')} an array of {shape}"
@@ -61,14 +61,14 @@ def _method(owner: Any, name: str) -> str:
 
 
 def _again(kind: Any, base: Any, state: Any) -> Any:
-    # How protocols 0 and 1 make an object without arguments.
+    # Protocols 0 and 1 build an object without arguments in this way.
     if not (isinstance(kind, type) and issubclass(kind, Record | DataOf | Uuid | History)):
         raise pickle.UnpicklingError("GLOBAL copyreg._reconstructor")
     return kind()
 
 
 def _ordered(*arguments: Any) -> OrderedDict:
-    """Fill a dict that takes attributes too, as the libraries' own kinds of dicts do."""
+    """Return a dict that also takes attributes, as the libraries' own kinds of dicts do."""
     return OrderedDict(*(argument for argument in arguments if isinstance(argument, Mapping)))
 
 

@@ -22,7 +22,7 @@ MODES = ("auto", "off", "fp16", "bf16")
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """Forward in bf16, weights and updates in fp32; no loss scaling needed.
+    """Compute the forward pass in bf16, weights and updates in fp32; no loss scaling is needed.
 
     mmengine's AmpOptimWrapper refuses to run on a CPU.
     """
@@ -31,14 +31,14 @@ class AutocastOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Cast inside the forward pass; else as the parent (accumulation, DDP)."""
+        """Cast inside the forward pass; otherwise do as the parent class (accumulation, DDP)."""
         device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, self.cast_dtype):
             yield
 
 
 def resolve_precision(mode: str) -> str:
-    """Turn ``auto`` into what this machine computes fast: ``bf16`` or ``off``.
+    """Return the mode, with ``auto`` turned into what is fast on this machine: ``bf16`` or ``off``.
 
     Raises:
         UserError: For fp16 without a GPU: CPUs compute it slowly and without loss scaling.
@@ -59,15 +59,15 @@ def _cpu_multiplies_bf16() -> bool:
 def apply_precision(cfg: Config, mode: str) -> str:
     """Set the optimiser wrapper's type in ``cfg``; return the line that says so.
 
-    Under ``auto`` the config has the word, if it has one: ``amp = "off"``, say, or a wrapper of
-    its own (AmpOptimWrapper).
+    With ``auto`` the config decides, if it says anything: ``amp = "off"``, or a wrapper of its
+    own such as AmpOptimWrapper.
 
     Args:
         cfg: A training config; changed.
         mode: ``auto``, ``off``, ``fp16`` or ``bf16``.
 
     Raises:
-        UserError: If the config's word is none of these, or fp16 is asked for without a GPU.
+        UserError: If the config's ``amp`` is none of these, or fp16 is asked for without a GPU.
     """
     stated = cfg.optim_wrapper.get("type", "OptimWrapper")
     if mode == "auto" and stated != "OptimWrapper":
@@ -76,7 +76,8 @@ def apply_precision(cfg: Config, mode: str) -> str:
     if mode == "auto" and "amp" in cfg:
         mode, origin = cfg.amp, "the config's amp"
         if mode not in MODES:
-            raise UserError(f"amp={mode!r} is no precision", "amp", f"one of {', '.join(MODES)}")
+            mend = f"use one of {', '.join(MODES)}"
+            raise UserError(f"amp={mode!r} is not a valid precision", "amp", mend)
     precision = resolve_precision(mode)
     if precision == "fp16":
         cfg.optim_wrapper.update(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")

@@ -1,6 +1,6 @@
-"""The processes of a run, seen from modules that must not wait for torch.
+"""The processes of a run, for modules that must not import torch.
 
-torch is looked up, not imported: where it has not been imported, there is one process.
+torch is looked up among the imported modules: where it is not imported, there is one process.
 """
 
 import sys
@@ -18,6 +18,6 @@ def process_group() -> Any:
 
 
 def is_main_process() -> bool:
-    """Return whether this process is rank 0, the one that speaks and writes."""
+    """Return whether this process is rank 0, the one that prints and writes."""
     dist = process_group()
     return dist is None or dist.get_rank() == 0

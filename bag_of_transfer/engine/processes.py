@@ -1,4 +1,4 @@
-"""What the processes of one run agree on."""
+"""Values that the processes of one run agree on."""
 
 from mmengine.dist import all_reduce
 from torch import Tensor
@@ -7,9 +7,9 @@ __all__ = ["mean_over_processes"]
 
 
 def mean_over_processes(value: Tensor) -> Tensor:
-    """Average a tensor over the processes; every one of them must call this at the same time.
+    """Return a tensor's mean over the processes; all of them must call this at the same time.
 
-    Where there is but one, the value comes back as it is.
+    With a single process, the mean is the value itself.
     """
     mean = value.detach().clone()
     all_reduce(mean, "mean")

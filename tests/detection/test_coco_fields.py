@@ -157,7 +157,7 @@ def test_an_unused_category_of_the_same_name_is_no_class(tmp_path: Path) -> None
     coco["categories"].insert(0, twin)
     assert CocoFile(tmp_path, **coco).names == {3: "cat"}
     coco["annotations"].append(dict(coco["annotations"][0], category_id=0))
-    with pytest.raises(UserError, match=r"categories\.name stand there twice"):
+    with pytest.raises(UserError, match=r"categories\.name occur more than once"):
         _ = CocoFile(tmp_path, **coco).names
 
 

@@ -214,7 +214,7 @@ def _remove_all_boxes(folder: Path) -> None:
         (_remove_folder, r"no such data folder: .*voc: .*DATA_ROOT"),
         (_remove_list, r"no such list of images: .*train\.txt: .*prepare_data"),
         (_empty_list, r"the list names no images: .*train\.txt"),
-        (_name_twice, r"1 names stand there twice \(first: 000001\)"),
+        (_name_twice, r"1 names occur more than once \(first: 000001\)"),
         (_remove_images, r"2 images are missing \(first: 000001\): .*train\.txt: .*JPEGImages"),
         (_remove_annotation, r"1 annotations are missing \(first: 000002\.xml\)"),
         (_break_annotation, r"cannot be understood \(.*\): .*000002\.xml: "),

@@ -28,9 +28,9 @@ def test_blank_lines_spaces_and_a_byte_order_mark_do_not_count(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"\n \n", "the list names no images: {}: write one name a line"),
-        (b"a\nb\na\n", "1 names stand there twice (first: a): {}: leave one of them"),
-        (b"\xff\xfea\x00", "the list of images is no UTF-8 text: {}: write it again"),
+        (b"\n \n", "the list names no images: {}: write one name per line"),
+        (b"a\nb\na\n", "1 names occur more than once (first: a): {}: keep each of them once"),
+        (b"\xff\xfea\x00", "the list of images is not UTF-8 text: {}: save it as UTF-8"),
     ],
 )
 def test_what_is_no_list_of_names_is_told(tmp_path: Path, content: bytes, said: str) -> None:

@@ -47,8 +47,8 @@ def test_rows_are_not_inherited(tmp_path: Path) -> None:
         (ROW.format(more="").replace("T6", "T10"), "no table T10.*T1, T2"),
         (ROW.format(more=", top1=3"), r"unknown keys \['top1'\]"),
         ('dict(table="T6", row="x")', r"lacks \['published'\]"),
-        (ROW.format(more=", compare_to='gone'"), "names gone, which isn't there"),
-        (ROW.format(more=", backbone='gone'"), "names gone, which isn't there"),
+        (ROW.format(more=", compare_to='gone'"), "names gone, which does not exist"),
+        (ROW.format(more=", backbone='gone'"), "names gone, which does not exist"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, row: str, match: str) -> None:

@@ -28,8 +28,8 @@ def test_values_of_every_kind(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("a = dict(b=open('c'))", r"line 1\)"),
-        ("import os", r"\(line 1 assigns no value to a name\)"),
-        ("a.b = 1", r"\(line 1 assigns no value"),
+        ("import os", r"\(line 1 does not assign a value to a name\)"),
+        ("a.b = 1", r"\(line 1 does not assign a value"),
         ("a = dict([('b', 1)])", r"line 1\)"),
         ("a = b", r"line 1\)"),
         ("a = {[]: 1}", "unhashable"),
