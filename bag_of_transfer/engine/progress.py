@@ -1,7 +1,7 @@
 """Progress of a run: epoch, iteration, loss, lr, images per second and the time left.
 
-In a config, beside mmengine's LoggerHook, which goes on writing the log file and TensorBoard
-(its console lines are held back, so nothing is said twice):
+In a config, beside mmengine's LoggerHook, which still writes the log file and TensorBoard (its
+lines are kept off the screen, so nothing is printed twice):
 
     custom_hooks = [dict(type="ProgressHook")]
 """
@@ -42,7 +42,7 @@ __all__ = [
     "track",
 ]
 
-SKIPPED_ITERS = 5  # start of the workers, memory and kernels being chosen
+SKIPPED_ITERS = 5  # while workers start, memory is allocated and kernels are chosen
 WINDOW_ITERS = 100
 SHORT_EPOCH_S = 1.0  # an epoch shorter than this leaves no line of its own
 NUM_METRICS_SHOWN = 8
@@ -58,7 +58,7 @@ class Rate:
     def add(self, num_images: int, seconds: float) -> None:
         """Count one iteration."""
         self.num_iters += 1
-        if self.num_iters == SKIPPED_ITERS + 1:  # until then the slow ones are all there is
+        if self.num_iters == SKIPPED_ITERS + 1:  # until then only slow iterations are known
             self._recent.clear()
         self._recent.append((num_images, seconds))
 
@@ -76,13 +76,13 @@ class Rate:
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Shows training, validation and test on rank 0: a bar, or plain lines.
+    """Show training, validation and test on rank 0, as a bar or as plain lines.
 
     The loss is the mean over the processes.  It is read from the device only when a line is due,
     and at most every ``interval`` iterations.
 
     Args:
-        interval: Iterations between two readings of the loss, at least.
+        interval: Smallest number of iterations between two readings of the loss.
 
     Raises:
         ValueError: If ``interval`` is less than 1.
@@ -103,25 +103,25 @@ class ProgressHook(Hook):
         self._training = False
 
     def before_run(self, runner: Runner) -> None:
-        """Hold LoggerHook's lines back from the screen; the log file keeps them."""
+        """Keep LoggerHook's lines off the screen; the log file has them."""
         for handler in console_handlers(runner.logger):
-            if not any(isinstance(one, _NoLoggerHook) for one in handler.filters):
+            if not any(isinstance(known, _NoLoggerHook) for known in handler.filters):
                 handler.addFilter(_NoLoggerHook())
 
     def after_run(self, runner: Runner) -> None:
-        """Give the screen back."""
+        """Remove the bar and let LoggerHook's lines on the screen again."""
         self._close()
         self._training = False
         for handler in console_handlers(runner.logger):
-            for one in [one for one in handler.filters if isinstance(one, _NoLoggerHook)]:
-                handler.removeFilter(one)
+            for known in [known for known in handler.filters if isinstance(known, _NoLoggerHook)]:
+                handler.removeFilter(known)
 
     def before_train(self, runner: Runner) -> None:
-        """Note that a validation is one within a training."""
+        """Note that from now on a validation is part of a training."""
         self._training = True
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Open the bar of one epoch, or of the whole run where the loop counts iterations."""
+        """Show the bar of one epoch, or of the whole run where the loop counts iterations."""
         self._tick = time.perf_counter()
         if not is_main_process():
             return
@@ -135,7 +135,7 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Move the bar; now and then read the loss; end the run after a signal."""
+        """Move the bar, read the loss now and then, and end the run after a signal."""
         raise_if_swallowed()
         now = time.perf_counter()
         self._train_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
@@ -152,7 +152,7 @@ class ProgressHook(Hook):
             step.show(self._train_note(runner, loss))
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Open the bar of a validation."""
+        """Show the bar of a validation."""
         self._begin_stage("val", len(runner.val_dataloader))
 
     def after_val_iter(
@@ -162,13 +162,13 @@ class ProgressHook(Hook):
         self._stage_iter(batch_idx, data_batch)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Leave a line with the metrics."""
+        """Remove the bar and print a line with the metrics."""
         self._val_seconds = time.perf_counter() - self._stage_start
         self._end_stage(metrics)
         self._resume_train_bar(runner)
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Open the bar of a test."""
+        """Show the bar of a test."""
         self._begin_stage("test", len(runner.test_dataloader))
 
     def after_test_iter(
@@ -178,11 +178,11 @@ class ProgressHook(Hook):
         self._stage_iter(batch_idx, data_batch)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Leave a line with the metrics."""
+        """Remove the bar and print a line with the metrics."""
         self._end_stage(metrics)
 
     def time_left(self, runner: Runner) -> float:
-        """Seconds until the run ends: the iterations and the validations still to come."""
+        """Return the seconds until the run ends, for iterations and validations to come."""
         seconds = (runner.max_iters - (runner.iter + 1)) * self._train_rate.iter_seconds
         vals = _vals_left(runner)
         return seconds + vals * self._one_val(runner) if vals else seconds
@@ -190,11 +190,11 @@ class ProgressHook(Hook):
     def _one_val(self, runner: Runner) -> float:
         if self._val_seconds is not None or not self._train_rate.recent:
             return self._val_seconds or 0.0
-        # Not seen yet: backward costs twice a forward, so validation is three times as fast.
+        # Not measured yet: backward takes twice a forward, so validation is three times as fast.
         return len(runner.val_dataloader.dataset) / (3 * self._train_rate.recent)
 
     def _loss(self, runner: Runner, done: int, outputs: dict | None) -> Any:
-        """Average where a line may be due; only rank 0 knows if it is, and all must take part."""
+        """Return the mean loss if a line may be due; only rank 0 knows, but all must take part."""
         total = len(runner.train_dataloader) if counts_epochs(runner) else runner.max_iters
         if done % self.interval and done != total:
             return None
@@ -260,7 +260,7 @@ class _NoLoggerHook(logging.Filter):
 
 
 def counts_epochs(runner: Runner) -> bool:
-    """Tell an epoch-based training loop from one that counts iterations."""
+    """Return whether the training loop counts epochs, as opposed to iterations."""
     return hasattr(runner.train_loop, "run_epoch")
 
 
@@ -271,11 +271,11 @@ def _vals_left(runner: Runner) -> int:
     if not counts_epochs(runner):
         return loop.max_iters // loop.val_interval - (runner.iter + 1) // loop.val_interval
     epochs = range(max(runner.epoch + 1, loop.val_begin), runner.max_epochs + 1)
-    return sum(one % loop.val_interval == 0 or one == runner.max_epochs for one in epochs)
+    return sum(epoch % loop.val_interval == 0 or epoch == runner.max_epochs for epoch in epochs)
 
 
 def num_images_of(data_batch: Any) -> int:
-    """Count the images of a batch as the loaders of the three tasks give it."""
+    """Return the number of images in a batch, as the loaders of the three tasks give it."""
     if isinstance(data_batch, dict):
         return len(data_batch.get("inputs", ()))
     return len(data_batch[0]) if isinstance(data_batch, Sequence) and len(data_batch) else 0
@@ -283,9 +283,9 @@ def num_images_of(data_batch: Any) -> int:
 
 def _number(value: Any) -> float:
     value = value.detach() if isinstance(value, torch.Tensor) else value
-    return float(value)  # the only wait for the device
+    return float(value)  # the only place that waits for the device
 
 
 def _metric_notes(metrics: dict[str, float] | None) -> list[str]:
-    shown = [(key, one) for key, one in (metrics or {}).items() if isinstance(one, numbers.Real)]
-    return [f"{key} {float(one):.2f}" for key, one in shown[:NUM_METRICS_SHOWN]]
+    pairs = [(key, v) for key, v in (metrics or {}).items() if isinstance(v, numbers.Real)]
+    return [f"{key} {float(value):.2f}" for key, value in pairs[:NUM_METRICS_SHOWN]]

@@ -9,7 +9,7 @@ from mmengine.dist import get_world_size
 
 __all__ = ["RECIPE_PARTS", "Difference", "class_difference", "differences", "recipe_of"]
 
-RECIPE_PARTS = ("train_dataloader", "train_cfg", "optim_wrapper")  # without them there is none
+RECIPE_PARTS = ("train_dataloader", "train_cfg", "optim_wrapper")  # a recipe needs all of them
 BATCH = "train_dataloader.batch_size x processes"
 ORDER = ("sampler", "batch_sampler", "drop_last")  # of a loader: which images make up a step
 LENGTH = ("max_epochs", "max_iters")
@@ -18,7 +18,7 @@ FROM_THE_END = ("off_epochs", "num_last_epochs")
 
 
 class Difference(NamedTuple):
-    """A value of a run that the config states otherwise; None: not stated."""
+    """A value of a run that the config now states differently; None: not stated."""
 
     key: str
     was: Any
@@ -29,14 +29,14 @@ class Difference(NamedTuple):
 
 
 def recipe_of(cfg: Config) -> dict[str, Any]:
-    """Extract what decides the weights from a config as it is trained; paths are left out.
+    """Return the values of a config that decide the trained weights; paths are left out.
 
     Args:
         cfg: Prepared for training: the lr is scaled, the precision chosen, the images counted.
 
     Returns:
         Plain values by the config's keys: optimizer, schedule, length, images per step and their
-        order, precision, seed, classes, number of images and processes.
+        order, precision, seed, classes, number of images and of processes.
     """
     loader = cfg.train_dataloader
     stated = {
@@ -56,7 +56,7 @@ def recipe_of(cfg: Config) -> dict[str, Any]:
 
 
 def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """Compare two recipes value by value; what is None counts as not stated."""
+    """Return the values in which two recipes differ; None counts as not stated."""
     old, new = dict(_leaves(was)), dict(_leaves(now))
     return [
         Difference(key, old.get(key), new.get(key))
@@ -65,12 +65,15 @@ def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[Differen
     ]
 
 
-def class_difference(trained: Sequence[str], found: Sequence[str]) -> tuple[str, str] | None:
-    """Give the first class that differs in name or place, or both counts; None if none does."""
-    if tuple(trained) == tuple(found):
+def class_difference(trained: Sequence[str], other: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first pair of classes that differ at the same place; None if all are equal.
+
+    Where one list only has more classes than the other, the pair says how many both have.
+    """
+    if tuple(trained) == tuple(other):
         return None
-    pairs = zip(trained, found, strict=False)
-    counts = (f"{len(trained)} classes", f"{len(found)}")
+    pairs = zip(trained, other, strict=False)
+    counts = (f"{len(trained)} classes", f"{len(other)}")
     return next((pair for pair in pairs if pair[0] != pair[1]), counts)
 
 
@@ -79,8 +82,8 @@ def _as_list(stated: Any) -> list[Any]:
 
 
 def _averages(hooks: Any) -> list[Any] | None:
-    """The hooks whose average of the weights a checkpoint holds in place of the weights."""
-    return [one for one in hooks or () if str(one["type"]).endswith("EMAHook")] or None
+    """Return the hooks that average the weights: a checkpoint holds the average instead."""
+    return [hook for hook in hooks or () if str(hook["type"]).endswith("EMAHook")] or None
 
 
 def _from_the_end(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -100,7 +103,7 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _children(node: Any) -> list[tuple[str, Any]]:
-    """The entries of a dict, or of a list that holds dicts."""
+    """Return the entries of a dict, or of a list that holds dicts."""
     if isinstance(node, Mapping):
         return list(node.items())
     if isinstance(node, list | tuple) and any(isinstance(child, Mapping) for child in node):

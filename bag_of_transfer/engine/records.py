@@ -1,4 +1,4 @@
-"""What a run leaves behind: ``curve.jsonl`` per epoch and ``metrics.json`` at the end."""
+"""Write the records of a run: ``curve.jsonl`` per epoch and ``metrics.json`` at the end."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ DISTRIBUTIONS = (
 
 
 def sha256_of(path: Path) -> str:
-    """Hash a file without reading it whole into memory."""
+    """Return the SHA-256 of a file, without reading it whole into memory."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -51,7 +51,7 @@ def sha256_of(path: Path) -> str:
 
 
 def hardware() -> str:
-    """Name the processor that did the work, and how many."""
+    """Return the name of the processor that does the work, and how many there are."""
     if torch.cuda.is_available():
         return f"{get_world_size()} x {torch.cuda.get_device_name()}"
     return f"{available_cores()} cores {_cpu_name()}"
@@ -65,22 +65,22 @@ def _cpu_name() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Tell python's version and those of the libraries that compute."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the libraries that compute."""
+    numbers = {"python": platform.python_version()}
     for name in DISTRIBUTIONS:
         try:
-            found[name] = metadata.version(name)
+            numbers[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def per_class(evaluator: Evaluator | None) -> dict[str, float]:
-    """Collect what the metrics say per class, in percent; nothing without an evaluator."""
-    found: dict[str, float] = {}
+    """Return the metrics per class, in percent; empty without an evaluator."""
+    values: dict[str, float] = {}
     for metric in evaluator.metrics if evaluator else ():
-        found.update(getattr(metric, "per_class", {}))
-    return {name: round(float(value), 4) for name, value in found.items()}
+        values.update(getattr(metric, "per_class", {}))
+    return {name: round(float(value), 4) for name, value in values.items()}
 
 
 def describe_run(
@@ -95,9 +95,9 @@ def describe_run(
     img_per_s: float,
     minutes_per_epoch: float | None,
 ) -> dict[str, Any]:
-    """Put together ``metrics.json`` (see the contract in docs/files.md); metrics in percent.
+    """Return the contents of ``metrics.json`` (see docs/files.md); metrics are in percent.
 
-    ``split`` is None, and there is no evaluator, where nothing was judged.
+    ``split`` and ``evaluator`` are None where nothing was evaluated.
     """
     backbone = runner.cfg.get("backbone_file") or {}
     return {
@@ -123,16 +123,16 @@ def describe_run(
 class RunRecorder(Hook):
     """Write ``curve.jsonl`` and ``metrics.json`` (after training).
 
-    The curve has a line per epoch, or per validation where the loop counts iterations (every
-    ``val_interval`` iterations where there is none); then ``epoch`` is a fraction.  A resumed
-    run keeps the lines of what it does not repeat.  Loss and img/s are those of all processes;
-    img/s counts training alone, without validation and without a line's first batch (workers
-    start in it).  ``seconds`` of ``metrics.json`` counts the kept lines of a resumed run, too.
-    A run whose newest loss is nan or infinite where a line or a checkpoint is due ends with a
+    The curve has a line per epoch.  Where the loop counts iterations, it has a line per
+    validation, or per ``val_interval`` iterations without validation, and ``epoch`` is a fraction.
+    A resumed run keeps the lines up to the checkpoint.  Loss and img/s are those of all processes;
+    img/s is of training only, without validation and without a line's first batch, in which
+    workers start.  ``seconds`` of ``metrics.json`` includes the kept lines of a resumed run.  If
+    the newest loss is nan or infinite when a line or a checkpoint is due, the run ends with a
     UserError.
     """
 
-    # Behind the checkpoint hook, whose file is hashed.
+    # After the checkpoint hook, whose file is hashed.
     priority = "LOWEST"
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class RunRecorder(Hook):
         self._kept_seconds = 0.0
 
     def before_train(self, runner: Runner) -> None:
-        """Keep the lines of what is done and save the config as it came to be."""
+        """Keep the lines of a resumed run and save the resolved config."""
         self._started = time.perf_counter()
         if runner.iter:
             mend = "put the run's own file back, or remove it"
@@ -167,7 +167,7 @@ class RunRecorder(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Keep the loss on its device: reading it here would wait for the GPU each step."""
+        """Note the loss but leave it on its device: reading it would wait for the GPU each step."""
         if self._losses:
             self._num_images += num_images_of(data_batch)
         else:
@@ -181,7 +181,7 @@ class RunRecorder(Hook):
             self._end_line(runner, runner.epoch + 1 if counts_epochs(runner) else round(passes, 4))
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Add a line where the loop counts iterations: it has but one long epoch."""
+        """Add a line where the loop counts iterations: it has only one long epoch."""
         if not counts_epochs(runner):
             self.after_train_epoch(runner)
 
@@ -194,9 +194,9 @@ class RunRecorder(Hook):
         self._begin_line()
 
     def after_train(self, runner: Runner) -> None:
-        """Write ``metrics.json`` from the last validation, made now if a resume skipped it.
+        """Write ``metrics.json`` from the last validation, which runs now if a resume skipped it.
 
-        Without a validation split its ``split`` is null and its metrics are empty.
+        Without a validation split, ``split`` is null and the metrics are empty.
         """
         val_loop = runner.val_loop
         if self._last_metrics is None and val_loop is not None:
@@ -218,15 +218,15 @@ class RunRecorder(Hook):
             write_json(Path(runner.work_dir, METRICS), record)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Let no checkpoint of a lost network push out an earlier one.
+        """Check the loss, so that no checkpoint of a diverged network replaces an earlier one.
 
         Raises:
             UserError: If this process's loss is nan or infinite.
         """
-        if self._losses:  # no averaging: mmengine calls this on rank 0 alone
-            self._refuse_lost(runner, self._losses[-1])
+        if self._losses:  # no averaging: mmengine calls this on rank 0 only
+            self._refuse_diverged(runner, self._losses[-1])
 
-    def _refuse_lost(self, runner: Runner, loss: torch.Tensor) -> None:
+    def _refuse_diverged(self, runner: Runner, loss: torch.Tensor) -> None:
         newest = float(loss)
         if not math.isfinite(newest):
             batches = len(runner.train_dataloader)
@@ -243,8 +243,8 @@ class RunRecorder(Hook):
 
     def _end_line(self, runner: Runner, epoch: float) -> None:
         now = time.perf_counter()
-        # The newest only: with fp16 a step may overflow, and is left out then.
-        self._refuse_lost(runner, mean_over_processes(self._losses[-1]))
+        # Only the newest loss: with fp16 a step may overflow, and is skipped then.
+        self._refuse_diverged(runner, mean_over_processes(self._losses[-1]))
         counted = max(now - self._second_batch, 1e-9)
         loss = mean_over_processes(_mean_of_finite(torch.stack(self._losses)))
         self._lines.append(
@@ -267,7 +267,7 @@ class RunRecorder(Hook):
 
 
 def _a_line_is_due(runner: Runner) -> bool:
-    """Whether a loop that counts iterations would validate now, had it a validation split."""
+    """Return whether a loop that counts iterations would validate now if it had a val split."""
     if counts_epochs(runner) or runner.val_loop is not None:
         return False
     return runner.iter % runner.train_loop.val_interval == 0

@@ -1,8 +1,8 @@
-"""Going on with a run: only as the run that the config would have given from the start.
+"""Resume a run only if it is the run that the config would have given from the start.
 
 mmengine takes the optimizer's values, the schedule and the seed from the checkpoint, the batch
-size, the accumulation and the precision from the config, and says nothing where they disagree.
-Here what is stored in the checkpoint (``recipe.py``) is compared with the config first.
+size, the accumulation and the precision from the config, and does not say where they disagree.
+Here the recipe that is stored in the checkpoint (``recipe.py``) is first compared with the config.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ from bag_of_transfer.engine.schedules import lr_curve
 
 __all__ = ["ConfiguredSchedule", "resume"]
 
-# Where a scheduler stands, as opposed to what it is told to do (mmengine's _ParamScheduler).
+# A scheduler's position, as opposed to its settings (mmengine's _ParamScheduler).
 POSITION = ("last_step", "_global_step", "_last_value", "base_values")
 AUTO = "auto"
 LENGTH_OF = "train_cfg."
@@ -39,94 +39,99 @@ SHOWN = 8
 
 
 def resume(cfg: Config, wanted: str | None, *, dry_run: bool = False) -> list[str]:
-    """Let the config go on from a checkpoint if ``--resume`` asks for it.
+    """Set the config to resume from a checkpoint if ``--resume`` asks for it.
 
     Args:
-        cfg: Prepared for training; ``resume`` and ``load_from`` are set.  A config's own
-            ``resume=True`` counts as the flag.
+        cfg: Prepared for training; ``resume`` and ``load_from`` are set.  ``resume=True`` in the
+            config counts as the flag.
         wanted: The flag: a checkpoint, or ``auto`` for the newest complete one in the work dir.
-        dry_run: Nothing will be written, so that the work dir may hold another run.
+        dry_run: Nothing will be written, so the work dir may hold another run.
 
     Returns:
-        Lines that say which changed values are in force.
+        Lines that say which changed values are used.
 
     Raises:
         RefusedError: If the work dir holds a run and ``--resume`` is not given, or the run was
             trained with other values than the config's.
     """
-    if wanted is None and cfg.get("resume"):  # mmengine's own way to say it
+    if wanted is None and cfg.get("resume"):  # mmengine's own setting for it
         wanted = cfg.get("load_from") or AUTO
     if wanted is None:
         if not dry_run:
             _refuse_a_second_run(Path(cfg.work_dir))
         return []
-    found = (
+    path = (
         checkpoints.find_resumable(Path(cfg.work_dir)) if wanted == AUTO else follow_pointer(wanted)
     )
-    if found is None:
+    if path is None:
         print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")
         cfg.resume = False
         return []
-    meta = checkpoints.check_resumable(found)
-    _refuse_shorter(cfg.train_cfg, meta, found)
-    accepted = _refuse_others(recipe_of(cfg), meta, found)
-    cfg.resume, cfg.load_from = True, str(found)
+    meta = checkpoints.check_resumable(path)
+    _refuse_shorter(cfg.train_cfg, meta, path)
+    accepted = _refuse_others(recipe_of(cfg), meta, path)
+    cfg.resume, cfg.load_from = True, str(path)
     if not accepted:
         return []
-    return [f"resumed with the config's values, the rates until here agree: {_listed(accepted)}"]
+    values = _listed(accepted)
+    return [f"resumed with the config's values, which gave the same rates so far: {values}"]
 
 
 def _refuse_a_second_run(work_dir: Path) -> None:
     if (work_dir / LAST_CHECKPOINT).exists():
         raise RefusedError(
-            "this folder holds a run already", work_dir, "add --resume, or name another --work-dir"
+            "this folder already holds a run", work_dir, "add --resume, or name another --work-dir"
         )
 
 
 def _refuse_shorter(train_cfg: Config, meta: Mapping[str, Any], path: Path) -> None:
-    """Refuse to call a run that has more steps than the config says a run of that config."""
-    for done, key in (("epoch", "max_epochs"), ("iter", "max_iters")):
+    """Check that the run has not been trained for longer than the config says.
+
+    Raises:
+        RefusedError: If it has.
+    """
+    for unit, key in (("epoch", "max_epochs"), ("iter", "max_iters")):
         limit = train_cfg.get(key)
-        if limit is not None and meta.get(done, 0) > limit:
+        if limit is not None and meta.get(unit, 0) > limit:
             raise RefusedError(
-                f"it was trained for {meta[done]} {done}s, the config says {limit}",
+                f"it was trained for {meta[unit]} {unit}s, the config says {limit}",
                 path,
                 f"raise train_cfg.{key}, or name another --work-dir",
             )
 
 
 def _refuse_others(now: Mapping[str, Any], meta: Mapping[str, Any], path: Path) -> list[Difference]:
-    """Refuse a run of other values; return the differences that it may be continued with.
+    """Refuse a run of other values; return the differences with which it may be resumed.
 
-    Files from before recipes were stored tell their classes and seed; see ConfiguredSchedule.
+    Files from before recipes were stored hold only classes and seed; see ConfiguredSchedule.
     """
     stored = meta.get("recipe")
-    was = stored if isinstance(stored, Mapping) else _told_without_recipe(now, meta)
+    was = stored if isinstance(stored, Mapping) else _without_recipe(now, meta)
     changed = differences(was, now)
-    accepted = [one for one in changed if one.key == "processes"]
-    schedule = [one for one in changed if one.key.startswith(("param_scheduler.", LENGTH_OF))]
-    longer = any(one.key.startswith(LENGTH_OF) for one in schedule)
+    accepted = [change for change in changed if change.key == "processes"]
+    schedule = [c for c in changed if c.key.startswith(("param_scheduler.", LENGTH_OF))]
+    longer = any(change.key.startswith(LENGTH_OF) for change in schedule)
     if schedule and _same_rates_so_far(was, now, meta) and not (longer and _counts_back(was, now)):
         accepted += schedule
-    refused = [one for one in changed if one not in accepted]
+    refused = [change for change in changed if change not in accepted]
     if refused:
         raise _refusal(refused, path)
     return accepted
 
 
 def _refusal(refused: list[Difference], path: Path) -> RefusedError:
-    told = [_told_classes(one) if one.key == "classes" else one for one in refused]
+    changes = [_first_class(change) if change.key == "classes" else change for change in refused]
     return RefusedError(
-        f"the run was trained with other values, {_listed(told)}",
+        f"the run was trained with other values, {_listed(changes)}",
         path,
-        "restore them to go on; to start from its weights, use load_from=PATH without --resume, "
+        "restore them to resume; to start from its weights, use load_from=PATH without --resume, "
         "and another --work-dir",
     )
 
 
-def _told_classes(one: Difference) -> Difference:
-    pair = class_difference(one.was or (), one.now or ())
-    return Difference("classes", *pair) if pair else one
+def _first_class(change: Difference) -> Difference:
+    pair = class_difference(change.was or (), change.now or ())
+    return Difference("classes", *pair) if pair else change
 
 
 def _listed(changed: list[Difference]) -> str:
@@ -134,7 +139,8 @@ def _listed(changed: list[Difference]) -> str:
     return "; ".join(map(str, changed[:SHOWN])) + more
 
 
-def _told_without_recipe(now: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+def _without_recipe(now: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config's recipe with the values that a file without one does hold."""
     was = dict(now)
     classes = meta.get("classes") or (meta.get("dataset_meta") or {}).get("classes")
     if classes:
@@ -148,7 +154,7 @@ def _told_without_recipe(now: Mapping[str, Any], meta: Mapping[str, Any]) -> dic
 
 
 def _counts_back(*recipes: Mapping[str, Any]) -> bool:
-    """Whether something begins so long before the end of training that is now elsewhere."""
+    """Return whether something begins a given time before the end of training, which has moved."""
     return any(
         key.endswith(FROM_THE_END) and value for recipe in recipes for key, value in recipe.items()
     )
@@ -157,28 +163,30 @@ def _counts_back(*recipes: Mapping[str, Any]) -> bool:
 def _same_rates_so_far(
     was: Mapping[str, Any], now: Mapping[str, Any], meta: Mapping[str, Any]
 ) -> bool:
-    """Whether both schedules gave the same learning rates up to the checkpoint.
+    """Return whether both schedules gave the same learning rates up to the checkpoint.
 
-    Then the rest may be the config's: it is the run that the config would have given.
+    If so, the rest may follow the config: it is the run that the config would have given.
     """
     try:
-        kinds = [one["type"] for one in now["param_scheduler"]]
-        # Nothing is built that only the file names.
-        if kinds != [one["type"] for one in was["param_scheduler"]]:
+        kinds = [stated["type"] for stated in now["param_scheduler"]]
+        # No type is built that only the file names.
+        if kinds != [stated["type"] for stated in was["param_scheduler"]]:
             return False
         return all(map(_changes_lr_by_step, kinds)) and _rates(was, meta) == _rates(now, meta)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return False  # the file's values draw no curve
+        return False  # the file's values do not give a curve
 
 
 def _changes_lr_by_step(kind: str) -> bool:
-    """Not momentum, and not by a metric; mmengine names them so."""
+    """Return whether a scheduler, by mmengine's names, sets the lr and does not follow a metric."""
     return kind.endswith(("LR", "Warmup")) and not kind.startswith("ReduceOn")
 
 
 def _rates(recipe: Mapping[str, Any], meta: Mapping[str, Any]) -> list[float]:
-    schedulers = [{key: one[key] for key in one if key != "_scope_"} for one in
-                  recipe["param_scheduler"]]  # fmt: skip
+    schedulers = [
+        {key: value for key, value in stated.items() if key != "_scope_"}
+        for stated in recipe["param_scheduler"]
+    ]
     lr = recipe["optim_wrapper"]["optimizer"].get("lr", 1.0)
     epochs, iters = (recipe["train_cfg"].get(key) for key in LENGTH)
     if iters:
@@ -188,9 +196,9 @@ def _rates(recipe: Mapping[str, Any], meta: Mapping[str, Any]) -> list[float]:
 
 
 class ConfiguredSchedule(Hook):
-    """Keep the schedule as configured when a checkpoint is resumed; its position is the file's.
+    """Keep the configured schedule when a checkpoint is resumed; only the position is the file's.
 
-    mmengine replaces the built schedulers' settings (end, milestones, gamma) by the file's.  A
+    mmengine replaces the built schedulers' settings (end, milestones, gamma) with the file's.  A
     file without a recipe is compared here, with what was built.
     """
 
@@ -213,10 +221,10 @@ class ConfiguredSchedule(Hook):
             ]
             if changed:
                 raise _refusal(changed, Path(str(runner.cfg.load_from)))
-        self._settings = [_settings(one.state_dict()) for one in _schedulers(runner)]
+        self._settings = [_settings(known.state_dict()) for known in _schedulers(runner)]
 
     def before_train(self, runner: Runner) -> None:
-        """Put the config's settings back."""
+        """Restore the config's settings."""
         for scheduler, settings in zip(_schedulers(runner), self._settings, strict=True):
             _set(scheduler, settings)
 
@@ -224,15 +232,15 @@ class ConfiguredSchedule(Hook):
 def _schedulers(runner: Runner) -> list[_ParamScheduler]:
     built = runner.param_schedulers or []
     kinds = built.values() if isinstance(built, dict) else [built]
-    # By a metric: settings and position are not kept apart, the file's are the config's.
-    return [one for some in kinds for one in some if not hasattr(one, "num_bad_epochs")]
+    # Schedulers that follow a metric are left out: they do not separate settings and position.
+    return [known for group in kinds for known in group if not hasattr(known, "num_bad_epochs")]
 
 
 def _set(scheduler: _ParamScheduler, settings: Mapping[str, Any]) -> None:
     step, had_ended = scheduler._global_step, scheduler.end <= scheduler._global_step
     scheduler.load_state_dict(settings)
     if had_ended and scheduler.begin < step < scheduler.end:
-        # It did not move at the old end, from which the config goes on.
+        # It did not move at the old end, but the config's schedule goes on from there.
         scheduler._global_step = step - 1
         scheduler.last_step = step - 1 - scheduler.begin
         scheduler.step()
@@ -243,7 +251,7 @@ def _settings(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _length_differences(runner: Runner, meta: Mapping[str, Any]) -> list[Difference]:
-    """Compare the iterations per epoch: other images, or batches of another size."""
+    """Compare the iterations per epoch, which tell of other images or another batch size."""
     epochs, now = meta.get("epoch", 0), len(runner.train_dataloader)
     if not (counts_epochs(runner) and epochs) or meta["iter"] == epochs * now:
         return []
@@ -251,7 +259,7 @@ def _length_differences(runner: Runner, meta: Mapping[str, Any]) -> list[Differe
 
 
 def _optimizer_differences(wrapper: OptimWrapper, was: Mapping[str, Any]) -> list[Difference]:
-    """Compare the first parameter group's settings; a scheduled one by its initial value."""
+    """Compare the first parameter group's settings; scheduled settings by their initial value."""
     groups = was.get("param_groups")
     if not groups or not hasattr(wrapper, "optimizer"):  # several optimizers: not compared
         return []
@@ -268,7 +276,7 @@ def _optimizer_differences(wrapper: OptimWrapper, was: Mapping[str, Any]) -> lis
 
 
 def _schedule_differences(runner: Runner, was: Any) -> list[Difference]:
-    """Compare settings; a longer schedule is told from its ``end``, see mmengine's default."""
+    """Compare the schedulers' settings; a longer training shows in their ``end``."""
     built = _schedulers(runner)
     if not isinstance(was, list) or len(was) != len(runner.param_schedulers or []):
         return (
@@ -278,7 +286,7 @@ def _schedule_differences(runner: Runner, was: Any) -> list[Difference]:
         )
     return [
         Difference(f"param_scheduler.{index}.{key}", old.get(key), value)
-        for index, (one, old) in enumerate(zip(built, was, strict=False))
-        for key, value in _settings(one.state_dict()).items()
+        for index, (new, old) in enumerate(zip(built, was, strict=False))
+        for key, value in _settings(new.state_dict()).items()
         if key in old and old[key] != value
     ]

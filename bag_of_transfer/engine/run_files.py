@@ -1,7 +1,7 @@
-"""The files that a run leaves in its work dir: their names, and one reader of each.
+"""The files that a run leaves in its work dir: their names, and one reader for each.
 
-This module and what it imports need the standard library only: ``ladder/folder.py`` and the
-report take their names from here and must stay importable without torch.
+This module and what it imports need only the standard library: ``ladder/folder.py`` and the
+report take the names from here and must stay importable without torch.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def read_metrics(work_dir: Path, mend: str) -> dict[str, Any]:
     """Read ``metrics.json``: the run's metrics in percent, speed and hardware.
 
     Args:
-        work_dir: The run's.
+        work_dir: The run's folder.
         mend: How to mend a damaged file, for the error.
 
     Raises:
@@ -48,7 +48,7 @@ def read_curve(
     """Read ``curve.jsonl``: a line per epoch with ``epoch lr loss`` and validation metrics.
 
     Args:
-        work_dir: The run's; without the file the curve is empty.
+        work_dir: The run's folder; without the file the curve is empty.
         mend: How to mend a damaged file, for the error.
         numbers: Keys that each line must have, with a number.
         cut_short: Leave out a last line that is damaged: a crash may have cut it.
@@ -61,7 +61,7 @@ def read_curve(
     for line in lines:
         wrong = [key for key in numbers if not isinstance(line.get(key), int | float)]
         if wrong:
-            raise UserError(f"a line has no number as {wrong[0]}", path, mend)
+            raise UserError(f"in a line, {wrong[0]} is not a number", path, mend)
     return lines
 
 
@@ -94,6 +94,6 @@ def follow_pointer(path: str | Path) -> Path:
 
 
 def newest_checkpoint(work_dir: Path) -> Path | None:
-    """Find the checkpoint that a run's ``last_checkpoint`` names; None if it is not there."""
+    """Return the checkpoint that a run's ``last_checkpoint`` names; None if it does not exist."""
     newest = follow_pointer(work_dir / LAST_CHECKPOINT)
     return newest if newest.name != LAST_CHECKPOINT and newest.is_file() else None

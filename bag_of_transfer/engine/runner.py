@@ -1,4 +1,4 @@
-"""A Runner whose screen shows what a user acts on; its log file keeps everything."""
+"""Build a Runner that shows on screen only what matters to a user; its log file keeps all."""
 
 import itertools
 import logging
@@ -21,7 +21,7 @@ from bag_of_transfer.engine.mistakes import building
 
 __all__ = ["build_runner", "hush"]
 
-# How the messages begin that mmengine writes about its own workings.
+# First words of the messages that mmengine writes about its internals.
 HUSHED = (
     "Config:",
     "Hooks will be executed",
@@ -45,26 +45,26 @@ class _Hush(logging.Filter):
 
 
 def hush(logger: logging.Logger) -> None:
-    """Keep mmengine's talk of its own workings off the screen; the log file has it."""
+    """Keep mmengine's messages about its internals off the screen; the log file has them."""
     for handler in console_handlers(logger):
-        if not any(isinstance(one, _Hush) for one in handler.filters):
+        if not any(isinstance(known, _Hush) for known in handler.filters):
             handler.addFilter(_Hush())
 
 
 class _Runner(Runner):
-    """Tell in one line what cannot be built; loops, optimizer and schedule are built late."""
+    """A Runner that reports in one line what cannot be built, also if it is built late."""
 
     _train_dataloader: Any
 
     @staticmethod
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
-        """Say in one line what is wrong with a split's data."""
+        """Build a loader, or report in one line what is wrong with a split's data."""
         leave_imports_uncollected()
         with data_mistakes(dataloader.get("dataset") if isinstance(dataloader, dict) else None):
             return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def train_on(self, train_set: Any) -> None:
-        """Take a data set as it is; the config keeps its description."""
+        """Train on a data set that is built already; the config keeps its description."""
         # mmengine copies the loader's config, but no function in it.
         described = dict(type=lambda: train_set)
         self._train_dataloader = dict(self._train_dataloader, dataset=described)
@@ -98,27 +98,27 @@ class _Runner(Runner):
         compile_backbone(network, self.cfg.get("compile"))
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Change the layout before DDP lays its buckets out.
+        """Change the layout before DDP lays out its buckets.
 
-        Changed afterwards, the first step's gradients of all 3x3 convolutions came out garbled
-        (torch 2.14, two gloo processes).
+        With the layout changed afterwards, the first step's gradients of all 3x3 convolutions
+        were garbled (torch 2.14, two gloo processes).
         """
         model = model.to(memory_format=torch.channels_last)
         with warnings.catch_warnings():
-            # mmengine's choice of words for torch; nothing a user could mend.
+            # mmengine's argument for torch; a user cannot change it.
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
             return super().wrap_model(model_wrapper_cfg, model)
 
 
 def build_runner(cfg: Config, train_set: Any = None) -> Runner:
-    """Build the Runner, its network in channels-last layout, its screen quiet.
+    """Build the Runner with its network in channels-last layout and few lines on the screen.
 
     Channels-last is the layout in which convolutions are fastest on GPUs with tensor cores and
     on CPUs with bf16; values do not change.
 
     Args:
-        cfg: Of the run.
-        train_set: The training data, if it is built already: annotations are read once.
+        cfg: Config of the run.
+        train_set: The training data, if it is built already: annotations are read only once.
 
     Raises:
         UserError: If a part of the config cannot be built from its arguments.
@@ -132,8 +132,8 @@ def build_runner(cfg: Config, train_set: Any = None) -> Runner:
     cfg.log_level = runner.cfg.log_level = wanted
     if train_set is not None:
         runner.train_on(train_set)
-    runner.dump_config()  # again: a run of the file in the work dir tells what this one tells
-    if is_main_process():  # of the others mmengine shows errors only
+    runner.dump_config()  # again: the constructor has saved it with log_level WARNING
+    if is_main_process():  # for the other processes mmengine shows only errors
         runner.logger.setLevel(wanted)
         for handler in runner.logger.handlers:
             handler.setLevel(wanted)

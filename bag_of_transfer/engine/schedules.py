@@ -36,19 +36,20 @@ def _refuse_epochs(name: str, by_epoch: bool) -> None:
 class GradualWarmup(LinearLR):
     """Give batch i, counted from 1, of the m batches in [begin, end) the rate i x lr / m.
 
-    mmengine's ``LinearLR`` from factor 0 would waste a batch on a rate of 0, and from its
-    default 1/3 would not be the paper's.  With accumulated gradients a batch is one forward pass.
+    mmengine's ``LinearLR`` would waste a batch on a rate of 0 if it started from factor 0; its
+    default start of 1/3 is not the paper's.  With accumulated gradients a batch is one forward
+    pass.
 
     Args:
         optimizer: What to schedule; the Runner passes it.
         begin: First batch of the warm-up, counted from 0; 0 is the start of training.
-        end: First batch after it.
+        end: First batch after the warm-up.
         last_step: As in mmengine, for resuming without a state.
-        by_epoch: Must be False unless ``convert_to_iter_based=True`` stands beside it.
+        by_epoch: Must be False unless ``convert_to_iter_based=True`` is given, too.
         verbose: Log every change.
 
     Raises:
-        ValueError: If ``by_epoch`` is left True, or ``end`` is not behind ``begin``.
+        ValueError: If ``by_epoch`` is left True, or ``end`` is not after ``begin``.
     """
 
     def __init__(
@@ -77,21 +78,21 @@ class GradualWarmup(LinearLR):
 class ConstantWarmup(ConstantLR):
     """Give all m batches in [begin, end) the rate ``factor`` x lr, and lr from then on.
 
-    mmengine's ``ConstantLR`` returns to lr one batch early (at the last batch of [begin, end)),
-    and never when m is 1.
+    mmengine's ``ConstantLR`` returns to lr one batch too early (at the last batch of [begin,
+    end)), and never when m is 1.
 
     Args:
         optimizer: What to schedule; the Runner passes it.
         factor: In (0, 1).
         begin: First batch of the warm-up, counted from 0.
-        end: First batch after it.
+        end: First batch after the warm-up.
         last_step: As in mmengine, for resuming without a state.
-        by_epoch: Must be False unless ``convert_to_iter_based=True`` stands beside it.
+        by_epoch: Must be False unless ``convert_to_iter_based=True`` is given, too.
         verbose: Log every change.
 
     Raises:
         ValueError: If ``by_epoch`` is left True, ``factor`` is outside (0, 1), or ``end`` is not
-            behind ``begin``.
+            after ``begin``.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class ConstantWarmup(ConstantLR):
             raise ValueError(f"factor must be in (0, 1), got {factor}")
         if end <= begin:
             raise ValueError(f"end must be larger than begin, got begin={begin}, end={end}")
-        # One more: the parent divides by the factor at the last step that it sees.
+        # One more: the parent class divides by the factor at the last step that it sees.
         super().__init__(
             optimizer,
             factor=factor,
@@ -128,30 +129,31 @@ def lr_curve(
     iters_per_epoch: int,
     walked: tuple[int, int] | None = None,
 ) -> list[float]:
-    """Give the learning rate of every batch, without training.
+    """Return the learning rate of every batch, without training.
 
-    Builds the real schedulers as the Runner does and steps them on an optimiser that holds
-    nothing.
+    It builds the real schedulers as the Runner does and steps them on an optimiser without
+    parameters.
 
     Args:
         schedulers: ``cfg.param_scheduler``: one config, a list, or None.
         lr: The optimiser's learning rate, linear scaling included.
-        epochs: At least 1; for an iteration-based loop give 1 and all iterations below.
+        epochs: At least 1; for an iteration-based loop it is 1, and the next argument holds all
+            iterations.
         iters_per_epoch: Batches per epoch, at least 1.
-        walked: Epochs, and batches of each, to give the rates of; all if None.
+        walked: Number of epochs, and of batches in each, to return the rates of; None for all.
 
     Returns:
-        A rate per walked batch; ``[0]`` is that of the first batch.
+        One rate per batch, beginning with the first batch.
     """
     if isinstance(schedulers, Mapping):
         schedulers = [schedulers]
     optimizer = torch.optim.SGD([torch.zeros(0, requires_grad=True)], lr=lr)
     built = [
         PARAM_SCHEDULERS.build(
-            {"end": epochs if one.get("by_epoch", True) else epochs * iters_per_epoch, **one},
+            {"end": epochs if stated.get("by_epoch", True) else epochs * iters_per_epoch, **stated},
             default_args={"optimizer": optimizer, "epoch_length": iters_per_epoch},
         )
-        for one in schedulers or ()
+        for stated in schedulers or ()
     ]
     return walk(built, optimizer, *(walked or (epochs, iters_per_epoch)))
 
@@ -159,24 +161,24 @@ def lr_curve(
 def walk(
     schedulers: Iterable[_ParamScheduler], optimizer: Any, epochs: int, iters_per_epoch: int
 ) -> list[float]:
-    """Step freshly built ``schedulers`` as mmengine's ParamSchedulerHook does; note each rate.
+    """Step freshly built ``schedulers`` as mmengine's ParamSchedulerHook does; return each rate.
 
     Args:
-        schedulers: Attached to ``optimizer``; they are used up.
-        optimizer: Whose first parameter group tells the rate; it never makes a step.
-        epochs: How many to walk through.
+        schedulers: Attached to ``optimizer``; afterwards they are at their end.
+        optimizer: The rates are read from its first parameter group; it never makes a step.
+        epochs: Number of epochs.
         iters_per_epoch: Batches per epoch.
     """
-    per_batch = [one for one in schedulers if not one.by_epoch]
-    per_epoch = [one for one in schedulers if one.by_epoch]
-    # mmengine warns when a schedule moves before the optimiser did.
+    per_batch = [scheduler for scheduler in schedulers if not scheduler.by_epoch]
+    per_epoch = [scheduler for scheduler in schedulers if scheduler.by_epoch]
+    # mmengine warns when a schedule moves before the optimiser does.
     optimizer._global_step = 0
     rates = []
     for _ in range(epochs):
         for _ in range(iters_per_epoch):
             rates.append(float(optimizer.param_groups[0]["lr"]))
-            for one in per_batch:
-                one.step()
-        for one in per_epoch:
-            one.step()
+            for scheduler in per_batch:
+                scheduler.step()
+        for scheduler in per_epoch:
+            scheduler.step()
     return rates

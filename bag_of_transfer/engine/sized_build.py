@@ -1,4 +1,4 @@
-"""Build what a file describes, and take no more memory than the file's own tensors are worth."""
+"""Build the network that a file describes, with no more memory than its tensors can explain."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -14,17 +14,17 @@ from bag_of_transfer.engine.errors import UserError, without_colons
 
 __all__ = ["build_described", "sized_by"]
 
-# Beside its weights a network makes tensors that it does not store: grids, anchors, copies.
+# Beside its weights a network creates tensors that it does not store: grids, anchors, copies.
 SPARE_ELEMENTS, SPARE_TENSORS = 1 << 26, 2_000
-TIMES = 8  # drawn, moved and converted, a weight is made a few times over
+TIMES = 8  # a weight is drawn, moved and converted, and each of these creates a tensor
 
 
 def build_described(model: Mapping[str, Any], state: Mapping[str, Tensor], where: object) -> Any:
-    """Build a network that :func:`bag_of_transfer.engine.described.admit` let pass.
+    """Build a network that :func:`bag_of_transfer.engine.described.admit` has admitted.
 
     Args:
         model: The description.
-        state: The weights that belong to it.
+        state: The network's weights.
         where: The file, for the error.
 
     Raises:
@@ -35,23 +35,23 @@ def build_described(model: Mapping[str, Any], state: Mapping[str, Tensor], where
             network: nn.Module = MODELS.build(model)
         except UserError:
             raise
-        except Exception as error:  # arguments of a stranger's make a class raise anything
-            told = without_colons(f"{type(error).__name__} {error}".split("\n")[0])
-            what = f"the network that the file describes cannot be built ({told[:200]})"
+        except Exception as error:  # with arguments from any file, a class may raise anything
+            reason = without_colons(f"{type(error).__name__} {error}".split("\n")[0])
+            what = f"the network that the file describes cannot be built ({reason[:200]})"
             raise UserError(what, where, MEND) from error
     return network
 
 
 @contextmanager
 def sized_by(state: Mapping[str, Tensor], where: object) -> Iterator[None]:
-    """Stop a network that would be far larger than its weights, before it takes the memory.
+    """Stop building a network far larger than its weights, before it takes the memory.
 
     Args:
         state: The weights.
         where: The file, for the error.
 
     Raises:
-        UserError: If so.
+        UserError: If the network is far larger.
     """
     most = TIMES * sum(tensor.numel() for tensor in state.values()) + SPARE_ELEMENTS
     try:
@@ -63,11 +63,11 @@ def sized_by(state: Mapping[str, Tensor], where: object) -> Iterator[None]:
 
 
 class _TooLargeError(BaseException):
-    """Passes through what catches every Exception in the libraries."""
+    """Not an Exception, so ``except Exception`` in the libraries does not catch it."""
 
 
 class _Allowance(TorchDispatchMode):
-    """Counts the elements and tensors that torch is about to make."""
+    """Counts the elements and tensors that torch is about to create."""
 
     def __init__(self, elements: float, tensors: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class _Allowance(TorchDispatchMode):
 
 
 def _new_elements(func: Any, args: tuple[Any, ...]) -> float | None:
-    """Tell how many elements an operation makes anew; None for one that makes no new tensor."""
+    """Return how many elements an operation creates; None if it creates no new tensor."""
     name = getattr(func, "overloadpacket", func).__name__
     if name == "arange":
         start, end, step = (0, *args, 1) if len(args) == 1 else (*args, 1)[:3]

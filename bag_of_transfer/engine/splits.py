@@ -1,4 +1,4 @@
-"""The parts of a config that go together: a split's loader, its loop and its evaluator."""
+"""Check the parts of a config that belong together: a split's loader, loop and evaluator."""
 
 from mmengine.config import Config
 
@@ -14,18 +14,19 @@ PARTS = {
 
 
 def check_splits(cfg: Config) -> str | None:
-    """Check that each split is stated whole or not at all; only training is needed.
+    """Check that each split is stated with all its parts or not at all; training must be stated.
 
     Returns:
-        The line that says so if nothing will be validated.
+        A line that says so if there is no validation split.
 
     Raises:
-        UserError: If the training is missing, or a split is stated in part.
+        UserError: If training is missing, or a part of a split is.
     """
     for split, parts in PARTS.items():
         missing = [part for part in parts if cfg.get(part) is None]
         if missing and (split == "train" or len(missing) < len(parts)):
-            mend = "state it" if split == "train" else f"state it, or set {', '.join(parts)} = None"
+            mend = f"state {missing[0]}"
+            mend += "" if split == "train" else f", or set all of {', '.join(parts)} to None"
             raise UserError(f"the {split} split has no {missing[0]}", cfg.filename or "", mend)
     if cfg.get("val_dataloader") is None:
         return "no validation split: no best checkpoint is kept, and metrics.json has no metrics"

@@ -1,6 +1,6 @@
-"""Stand-ins for what a pickle names: they keep what they are given, run nothing, and are resolved.
+"""Stand-ins for what a pickle names: they keep what they are given and run nothing.
 
-:func:`resolve` puts plain values in their places.  A namespace becomes a dict, a class its name.
+:func:`resolve` replaces them with plain values.  A namespace becomes a dict, a class its name.
 """
 
 import pickle
@@ -13,13 +13,13 @@ from mmengine.logging import HistoryBuffer
 
 __all__ = ["DataOf", "History", "Range", "Record", "StandIn", "Uuid", "resolve"]
 
-MAX_DEPTH = 100  # of dicts and lists inside each other; our own checkpoints have 6
+MAX_DEPTH = 100  # of dicts and lists inside each other; our checkpoints have 6 levels
 
 
 class StandIn:
-    """What a pickle builds in place of an object: arguments and state, kept but not looked at.
+    """What a pickle builds in place of an object: it keeps arguments and state as they are.
 
-    Every stand-in has ``__setstate__``, so that a pickle cannot set attributes of the class.
+    Every stand-in has ``__setstate__``, so a pickle cannot set attributes of the class.
     """
 
     arguments: tuple[Any, ...] = ()
@@ -39,13 +39,13 @@ class StandIn:
         """Return the plain value; ``plain`` resolves its parts.
 
         Raises:
-            UnpicklingError: If there is none.
+            UnpicklingError: If there is no plain value for it.
         """
         raise pickle.UnpicklingError(f"GLOBAL {type(self).__name__}")
 
 
 def resolve(contents: Any) -> Any:
-    """Put plain values in the places of all stand-ins; dicts and lists are changed in place.
+    """Replace all stand-ins with plain values; dicts and lists are changed in place.
 
     Raises:
         UnpicklingError: If a stand-in holds no valid value, or the nesting is deeper than 100.
@@ -55,48 +55,49 @@ def resolve(contents: Any) -> Any:
 
 class _Resolver:
     def __init__(self) -> None:
-        self.known: dict[int, tuple[Any, Any]] = {}  # by id; the original is kept, or ids recur
+        # By id; the original is kept alive, or its id would recur.
+        self.known: dict[int, tuple[Any, Any]] = {}
         self.depth = 0
 
-    def plain(self, found: Any) -> Any:
-        if id(found) in self.known:
-            return self.known[id(found)][1]
-        walk = next((walk for kind, walk in self.WALKS if isinstance(found, kind)), None)
+    def plain(self, original: Any) -> Any:
+        if id(original) in self.known:
+            return self.known[id(original)][1]
+        walk = next((walk for kind, walk in self.WALKS if isinstance(original, kind)), None)
         if walk is None:
-            return found
+            return original
         if self.depth == MAX_DEPTH:
             raise pickle.UnpicklingError(f"nested deeper than {MAX_DEPTH}")
         self.depth += 1
-        value = walk(self, found)
+        value = walk(self, original)
         self.depth -= 1
-        self.known[id(found)] = found, value
+        self.known[id(original)] = original, value
         return value
 
-    def _dict(self, found: dict) -> dict:
-        self.known[id(found)] = found, found
-        items = [(self.plain(key), self.plain(value)) for key, value in found.items()]
-        found.clear()
+    def _dict(self, mapping: dict) -> dict:
+        self.known[id(mapping)] = mapping, mapping
+        items = [(self.plain(key), self.plain(value)) for key, value in mapping.items()]
+        mapping.clear()
         for key, value in items:  # a Counter's update would count
-            found[key] = value
-        return found
+            mapping[key] = value
+        return mapping
 
-    def _list(self, found: list) -> list:
-        self.known[id(found)] = found, found
-        found[:] = [self.plain(value) for value in found]
-        return found
+    def _list(self, items: list) -> list:
+        self.known[id(items)] = items, items
+        items[:] = [self.plain(value) for value in items]
+        return items
 
-    def _rebuilt(self, found: Any) -> Any:
-        values = [self.plain(value) for value in found]
-        same = all(new is old for new, old in zip(values, found, strict=True))
-        return found if same else type(found)(values)
+    def _rebuilt(self, items: Any) -> Any:
+        values = [self.plain(value) for value in items]
+        same = all(new is old for new, old in zip(values, items, strict=True))
+        return items if same else type(items)(values)
 
-    def _stand_in(self, found: StandIn) -> Any:
-        if isinstance(found, Record):
-            self.known[id(found)] = found, found.filled
-        return found.value(self.plain)
+    def _stand_in(self, stand_in: StandIn) -> Any:
+        if isinstance(stand_in, Record):
+            self.known[id(stand_in)] = stand_in, stand_in.filled
+        return stand_in.value(self.plain)
 
-    def _name(self, found: type[StandIn]) -> str:
-        return found.__name__
+    def _name(self, kind: type[StandIn]) -> str:
+        return kind.__name__
 
     WALKS: tuple[tuple[Any, Callable[..., Any]], ...] = (
         (dict, _dict),
@@ -107,11 +108,11 @@ class _Resolver:
     )
 
 
-# ---- stand-ins that are filled after they are made ----
+# ---- stand-ins that are filled after they are created ----
 
 
 class Record(StandIn):
-    """An object that only holds attributes: they become a dict, whatever they are called."""
+    """An object that only holds attributes, of any names: they become a dict."""
 
     filled: dict[str, Any]
 
@@ -125,7 +126,7 @@ class Record(StandIn):
         """Return the attributes.
 
         Raises:
-            UnpicklingError: If they are no dict of names.
+            UnpicklingError: If they are not a dict of names.
         """
         state = {} if self.state is None else self.state
         if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
@@ -138,15 +139,15 @@ class DataOf(StandIn):
     """An object around one list, dict or text (``collections.UserDict``)."""
 
     def value(self, plain: Callable[[Any], Any]) -> Any:
-        """Return what it is around."""
+        """Return that list, dict or text."""
         return plain(self.state["data"])
 
 
 class Range(StandIn):
-    """A ``range``, which nothing can be filled from while reading: ``set(range(10**12))``."""
+    """A ``range``; a real one could fill the memory while reading, as ``set(range(10**12))``."""
 
     def value(self, plain: Callable[[Any], Any]) -> range:
-        """Build it of its numbers."""
+        """Return the range of its numbers."""
         return range(*self.arguments)
 
 
@@ -154,15 +155,15 @@ class Uuid(StandIn):
     """A ``uuid.UUID``."""
 
     def value(self, plain: Callable[[Any], Any]) -> uuid.UUID:
-        """Build it of its number."""
+        """Return the UUID of its number."""
         return uuid.UUID(int=self.state["int"])
 
 
 class History(StandIn):
-    """A ``HistoryBuffer`` of mmengine, which resuming needs as such."""
+    """A ``HistoryBuffer`` of mmengine, which resuming needs."""
 
     def value(self, plain: Callable[[Any], Any]) -> HistoryBuffer:
-        """Build it of its two arrays."""
+        """Return the buffer of its two arrays."""
         state = plain(self.state)
         logs, counts = (np.asarray(state[f"_{what}_history"]) for what in ("log", "count"))
         return HistoryBuffer(logs, counts, int(state["max_length"]))

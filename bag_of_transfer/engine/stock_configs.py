@@ -1,4 +1,4 @@
-"""Configs that came with the installed OpenMMLab packages: found by name, told from users' own."""
+"""Find configs that came with the installed OpenMMLab packages, and tell them from users' own."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -12,13 +12,13 @@ SEPARATOR = "::"  # mmengine's, as in _base_ = "mmdet::atss/atss_r50_fpn_1x_coco
 
 
 def config_path(text: str) -> Path:
-    """Return the file that the words of a command line mean.
+    """Return the config file that an argument of the command line names.
 
     Args:
         text: A path, or ``PACKAGE::PATH`` of a config that is installed with that package.
 
     Returns:
-        The file, which may be missing; ``text`` as a path if the package is.
+        The file, which may be missing; ``text`` as a path if the package is missing.
     """
     package, separator, name = text.partition(SEPARATOR)
     folder = _folder(package) if separator else None
@@ -26,18 +26,18 @@ def config_path(text: str) -> Path:
 
 
 def is_stock(path: Path) -> bool:
-    """Tell whether a config came with an installed package: its values are nobody's word."""
+    """Return whether a config came with an installed package; no user chose its values."""
     resolved = path.resolve()
     return any(resolved.is_relative_to(folder.resolve()) for folder in _folders())
 
 
 def nearest_stock_config(path: Path) -> str | None:
     """Return ``PACKAGE::PATH`` of the stock config whose name is nearest to a missing one."""
-    folder = next((one for one in _folders() if path.is_relative_to(one)), None)
+    folder = next((parent for parent in _folders() if path.is_relative_to(parent)), None)
     if folder is None:
         return None
     package, name = folder.parents[1].name, path.relative_to(folder).as_posix()
-    names = [found.relative_to(folder).as_posix() for found in folder.rglob("*.py")]
+    names = [config.relative_to(folder).as_posix() for config in folder.rglob("*.py")]
     nearest = get_close_matches(name, names, n=1)
     return f"{package}{SEPARATOR}{nearest[0]}" if nearest else None
 
@@ -47,7 +47,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _folder(package: str) -> Path | None:
-    """Return where a package keeps its configs; it is not imported."""
+    """Return where a package keeps its configs, without importing it."""
     spec = find_spec(package) if package in PACKAGES else None
     if spec is None or spec.origin is None:
         return None

@@ -1,4 +1,4 @@
-"""From a config to a trained model, the same way for the three tasks."""
+"""Train a model from a config, in the same way for the three tasks."""
 
 import contextlib
 import math
@@ -41,7 +41,7 @@ from bag_of_transfer.engine.splits import check_splits
 
 __all__ = ["add_hooks", "prepare_training", "train"]
 
-# Every training run has them; the imports above register them, and the warm-ups.
+# Every training run has these hooks; the imports above register them, and the warm-ups.
 HOOKS = (
     launch.EpochSeed,
     launch.SyncRunningStats,
@@ -53,17 +53,17 @@ WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 
 
 def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
-    """Give the config what every training run of ours has.
+    """Add to the config, in place, what every training run of this toolkit needs.
 
-    Changed in place: processes, threads, SyncBN, precision, lr, metrics, readers, hooks and the
+    These change: processes, threads, SyncBN, precision, lr, metrics, readers, hooks and the
     number of classes.
 
     Returns:
         The lines that say what was changed, and the training data, which :func:`train` takes.
 
     Raises:
-        UserError: If a split is stated in part, or the training data cannot fill a batch, teach a
-            classifier or be read.
+        UserError: If a part of a split is missing, or the training data cannot be read, is less
+            than a batch or has a single class where a classifier is trained.
     """
     check_training_sections(cfg, cfg.filename or "the config")
     launch.init_processes(cfg)
@@ -80,11 +80,11 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
     if cfg.task == "cls":
         _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)
-    # Workers made anew each epoch take their seeds from it, see launch.EpochSeed.
+    # New workers in each epoch take their seeds from it, see launch.EpochSeed.
     cfg.train_dataloader.worker_init_fn = dict(type="seed_worker")
     cfg.train_dataloader.persistent_workers = False
     add_hooks(cfg, *(hook.__name__ for hook in HOOKS))
-    # The first metric of ours is the one of the papers, and more is better in all of them.
+    # Our first metric is always the papers' metric, and for all of them more is better.
     stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
     best = {"save_best": "auto", "rule": "greater"}
     if stated is not None:  # None is mmengine's way to leave a hook out
@@ -116,20 +116,20 @@ def train(
         lines: What was changed in it, for the log.
         train_set: The training data, if it is built already.
         resume_from: See :func:`resume`.
-        tensorboard: Write events for TensorBoard, too.
-        dry_run: Only print what would be trained, and how long.
+        tensorboard: Also write events for TensorBoard.
+        dry_run: Only print what would be trained and how long it would take.
 
     Raises:
-        RefusedError: If the work dir holds a run already and ``--resume`` is not given, or the
-            run to go on with was trained with other values.
-        UserError: If the run cannot come as far as its first step; the work dir is as before.
+        RefusedError: If the work dir already holds a run and ``--resume`` is not given, or the
+            run to resume was trained with other values.
+        UserError: If the run does not get as far as its first step; the work dir is as before.
     """
     lines = lines + resume(cfg, resume_from, dry_run=dry_run)
     if tensorboard:
         visualizer = cfg.get("visualizer") or dict(type="Visualizer")
-        shown = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
-        both = [*shown, dict(type="TensorboardVisBackend")]
-        cfg.visualizer = dict(visualizer, vis_backends=both)
+        backends = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
+        backends = [*backends, dict(type="TensorboardVisBackend")]
+        cfg.visualizer = dict(visualizer, vis_backends=backends)
     if dry_run:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
         add_hooks(cfg, DryRun.__name__)
@@ -148,9 +148,9 @@ def train(
 
 
 def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
-    """Refuse a batch that the images don't fill: no step, or a lr for images that aren't there.
+    """Check that the images fill a batch; otherwise there is no step, or its lr is too large.
 
-    A sampler without end fills every batch, by repeating images, unless the last is dropped.
+    A sampler without end repeats images and fills every batch, unless the last is dropped.
     """
     per_process = math.ceil(num_images / get_world_size())
     endless = (loader.get("sampler") or {}).get("type") in ("InfiniteSampler", InfiniteSampler)
@@ -158,25 +158,25 @@ def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
         raise UserError(
             f"{num_images} training images are less than a batch",
             "train_dataloader.batch_size",
-            "make the batch smaller, or give more images",
+            "make the batch smaller, or use more images",
         )
 
 
 def _check_several_classes(classes: Sequence[str], dataset: Config) -> None:
-    """Refuse what a classifier can't learn from; a detector may well have a single class."""
+    """Check that a classifier has two classes or more; a detector may have a single class."""
     if len(classes) < 2:
         raise UserError(
             f"a classifier needs two classes or more, here is {', '.join(classes) or 'none'}",
             dataset.get("root", "train_dataloader.dataset"),
-            "images belong into ROOT/<class name>/, one folder per class",
+            "put images into ROOT/<class name>/, one folder per class",
         )
 
 
 def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:
-    """Refuse a file that does not fit before mmengine loads it in part; tell what it leaves out.
+    """Check that a file fits, before mmengine loads only a part of it; return what does not fit.
 
-    Of a file to start from, as opposed to resuming, the backbone has to fit: heads for other
-    classes begin anew.
+    To start from a file, as opposed to resuming, only the backbone has to fit: heads for other
+    classes start from new weights.
     """
     if "://" in load_from:
         return [f"load_from={load_from}: fetched by mmengine, not checked tensor by tensor"]
@@ -187,8 +187,8 @@ def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:
         checkpoints.refuse_misfits(network, state, path)
         return []
     prefix = "backbone."
-    inner = {key[len(prefix) :]: one for key, one in state.items() if key.startswith(prefix)}
+    inner = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
     checkpoints.refuse_misfits(network.backbone, inner, path)
-    left = checkpoints.misfits(network, state)
-    told = f", {len(left)} do not and begin anew, first {left[0]}" if left else ""
-    return [f"load_from={load_from}: the whole backbone fits{told}"]
+    rest = checkpoints.misfits(network, state)
+    note = f", {len(rest)} other tensors start anew, first {rest[0]}" if rest else ""
+    return [f"load_from={load_from}: the whole backbone fits{note}"]

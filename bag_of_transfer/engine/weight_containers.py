@@ -1,7 +1,7 @@
-"""Where the weights lie in a checkpoint: any dict of tensors, up to two levels down.
+"""Find the weights in a checkpoint: any dict of tensors, up to two levels down.
 
-What is taken never depends on an order.  Averages (EMA, SWA) stand behind plain weights; otherwise
-several dicts of weights are a question to the user.
+The choice never depends on the order of keys.  Plain weights are preferred to averages (EMA, SWA);
+among several other dicts of weights the user has to choose.
 """
 
 import re
@@ -32,12 +32,12 @@ CHOOSE = (
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by name, and where they lay.
+    """Tensors by name, and where they were in the file.
 
     Args:
         tensors: By their names in the file.
-        container: Dotted key of the dict that holds them; empty if they lie at the top.
-        unread: How many tensors the other dicts of weights hold, by their dotted keys.
+        container: Dotted key of the dict that holds them; empty if they are at the top.
+        unread: Number of tensors in each other dict of weights, by their dotted keys.
     """
 
     tensors: dict[str, Tensor]
@@ -45,7 +45,7 @@ class Weights:
     unread: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Read like ``weights: 'model', 122 tensors; not read: 'model_ema' (123)``."""
+        """Return for instance ``weights: 'model', 122 tensors; not read: 'model_ema' (123)``."""
         place = f"'{self.container}'" if self.container else "the top of the file"
         line = f"weights: {place}, {len(self.tensors)} tensors"
         others = ", ".join(f"{_shown(key)} ({count})" for key, count in self.unread.items())
@@ -58,18 +58,18 @@ def find_weights(
     key: str | None = None,
     wanted: Callable[[Mapping[str, Tensor]], bool] = lambda tensors: True,
 ) -> Weights:
-    """Find the weights in what was read of a checkpoint.
+    """Return the weights in the contents of a checkpoint.
 
     Args:
-        contents: Of the file.
+        contents: Contents of the file.
         where: The file, for messages.
         key: Dotted key of the dict to take, ``"."`` for the top; None to find the only one.
-        wanted: Tells which dicts hold a network that can be used at all; the others are not asked
-            about if there is one.
+        wanted: Returns whether a dict holds a network that can be used; if any does, the other
+            dicts are not considered.
 
     Raises:
-        UserError: If there are none, several, or none under ``key``; if two have one name, or a
-            tensor of theirs holds no plain values.
+        UserError: If there are no weights, several sets of them, or none under ``key``; if two
+            sets have the same name, or a tensor holds no plain values.
     """
     every = _named_tensors(contents, where)
     if key is not None:
@@ -82,10 +82,10 @@ def find_weights(
     if not taken:
         raise _nothing(contents, where)
     if len(taken) > 1:
-        told = ", ".join(
+        choices = ", ".join(
             f"{_shown(name)} with {len(every[name])} tensors" for name in sorted(taken)
         )
-        raise UserError(f"weights of several networks ({told})", where, CHOOSE)
+        raise UserError(f"weights of several networks ({choices})", where, CHOOSE)
     return _weights_of(taken[0], {name: every[name] for name in networks or taken}, where)
 
 
@@ -103,8 +103,8 @@ def _weights_of(taken: str, every: Mapping[str, dict[str, Tensor]], where: objec
 def _key_of(key: str, every: Mapping[str, Any], where: object) -> str:
     if key in every:
         return key
-    there = ", ".join(map(_shown, every)) or "none"
-    raise UserError(f"no dict of tensors under the key {key!r}", where, f"there are {there}")
+    names = ", ".join(map(_shown, every)) or "none"
+    raise UserError(f"no dict of tensors under the key {key!r}", where, f"the keys are {names}")
 
 
 def _shown(key: str) -> str:
@@ -116,7 +116,7 @@ def _nothing(contents: Mapping[str, Any], where: object) -> UserError:
     return UserError(
         f"no weights in the file (no tensors by name; keys at the top {keys})",
         where,
-        f"give a file of weights; they are looked for {MAX_LEVELS} levels down",
+        f"give a file of weights, with tensors by name at most {MAX_LEVELS} levels down",
     )
 
 
@@ -131,27 +131,27 @@ def _is_network(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _named_tensors(contents: Any, where: object) -> dict[str, dict[str, Tensor]]:
-    found: dict[str, dict[str, Tensor]] = {}
+    containers: dict[str, dict[str, Tensor]] = {}
     seen: set[int] = set()
     mappings = _mappings(contents, "", MAX_LEVELS)
     for path, mapping in sorted(mappings, key=lambda pair: bool(AVERAGE.search(pair[0]))):
         tensors = {} if id(mapping) in seen else _tensors_in(mapping)
-        seen.add(id(mapping))  # one dict under two keys is no second network, and no average
+        seen.add(id(mapping))  # one dict under two keys is one network, not two
         name = path or TOP
-        if tensors and name in found:  # keys with dots inside
-            told = f"two dicts of tensors are called {_shown(name)}"
-            raise UserError(told, where, "write the file again, with keys without dots")
+        if tensors and name in containers:  # keys with dots inside
+            what = f"two dicts of tensors are called {_shown(name)}"
+            raise UserError(what, where, "write the file again, with keys without dots")
         if tensors:
-            found[name] = tensors
-    return found
+            containers[name] = tensors
+    return containers
 
 
-def _mappings(found: Any, path: str, levels: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(found, Mapping):
-        yield path, found
-        inner = [(key, value) for key, value in found.items() if isinstance(key, str)]
+def _mappings(node: Any, path: str, levels: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(node, Mapping):
+        yield path, node
+        inner = [(key, value) for key, value in node.items() if isinstance(key, str)]
     else:
-        inner = [(str(number), value) for number, value in enumerate(found)]
+        inner = [(str(number), value) for number, value in enumerate(node)]
     for key, value in inner if levels else ():
         if isinstance(value, Mapping | list | tuple):
             yield from _mappings(value, f"{path}.{key}" if path else key, levels - 1)
@@ -166,22 +166,22 @@ def _tensor(value: Any) -> Tensor | None:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-        # torch knows no longdouble
+        # torch has no longdouble
         dtype = value.dtype.newbyteorder("=") if value.itemsize <= 8 else np.float64
         return torch.from_numpy(value.astype(dtype))
     return None
 
 
 def _without_values(tensor: Tensor) -> str:
-    """Say why a tensor cannot be computed with as it is stored; empty if it can."""
+    """Return why a tensor cannot be used as it is stored; empty if it can."""
     if tensor.is_meta:
         return "has no values (device meta)"
     if tensor.is_quantized:
         return f"is quantised ({tensor.dtype})"
     if tensor.layout != torch.strided:
-        return f"is no dense tensor ({tensor.layout})"
+        return f"is not a dense tensor ({tensor.layout})"
     stored = tensor.untyped_storage().nbytes() // tensor.element_size()
-    # A file of a kilobyte may state a tensor of a terabyte; small ones are expanded in earnest.
+    # A file of a kilobyte may state a tensor of a terabyte; small tensors may really be expanded.
     if tensor.numel() > max(stored, MAX_EXPANDED):
         return f"states {tensor.numel()} values and stores {stored}"
     return ""

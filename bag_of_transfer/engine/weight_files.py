@@ -1,6 +1,6 @@
-"""What a file is that is no checkpoint of PyTorch: told by its contents, with what to do.
+"""Recognise by its contents what a file is that is not a checkpoint of PyTorch, and say what to do.
 
-One table of signatures, then archives, pickles and texts, which tell more inside.
+There is one table of signatures; then archives, pickles and texts are looked into.
 """
 
 import re
@@ -19,7 +19,7 @@ MAX_SWOLLEN = 2**28  # bytes
 
 
 class Kind(NamedTuple):
-    """A kind of file, in words, and what its owner can do."""
+    """A kind of file, in words, and what its owner can do with it."""
 
     name: str
     mend: str
@@ -27,7 +27,7 @@ class Kind(NamedTuple):
 
 AS_TENSORS = "read it with its own library and write torch.save(TENSORS_BY_NAME, 'NEW.pth')"
 UNPACK = "unpack it and give the file inside"
-AGAIN = "download it again, and look at it before"
+AGAIN = "download it again, and check what you get"
 WEIGHTS = "give a .pth or .safetensors of weights"
 PADDLE = Kind(
     "weights of PaddlePaddle",
@@ -69,7 +69,7 @@ ONNX = re.compile(rb"\x08[\x01-\x20](\x12[\x01-\x40][ -~]|\x3a|\x42)")
 # The first key of a msgpack map: flax writes {"params": ...} or {"step": ...}.
 FLAX = re.compile(rb"[\x81-\x8f][\xa1-\xbf][a-z_]{4,}")
 
-# What a pattern finds among the names in a zip.
+# Kinds of zip archives, by a pattern that one of the names inside matches.
 ARCHIVES: tuple[tuple[str, Kind], ...] = (
     (
         r"(^|/)constants\.pkl$",
@@ -103,7 +103,7 @@ TORCH_SHARDS = ("torch.distributed", "torch.distributed._shard", "torch.distribu
 
 
 def kind_of(path: Path) -> Kind | None:
-    """Say what a file or folder is; None of one that may be a damaged checkpoint."""
+    """Return what a file or folder is; None if it may be a damaged checkpoint."""
     if path.is_dir():
         return _folder(path)
     with path.open("rb") as file:
@@ -125,7 +125,7 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Tell by the contents: the length of a JSON text, then that text."""
+    """Return whether a file begins as safetensors do: the length of a JSON text, then the text."""
     with path.open("rb") as file:
         head = file.read(9)
     size = int.from_bytes(head[:8], "little")
@@ -133,10 +133,10 @@ def is_safetensors(path: Path) -> bool:
 
 
 def refuse_shard(path: Path) -> None:
-    """Refuse one part of several: it is whole as a file, but its weights are not.
+    """Check that a file is not one part of several, with only some of the weights.
 
     Raises:
-        UserError: If the name, as their writers give it, says that it is a part.
+        UserError: If the file's name, as libraries write it, says that it is a part.
     """
     part = SHARD.search(path.name)
     kind = None
@@ -151,21 +151,22 @@ def refuse_shard(path: Path) -> None:
 
 
 def refuse_swollen(path: Path) -> None:
-    """Refuse an archive that unpacks to far more than its size: torch.save packs nothing.
+    """Check that an archive does not unpack to far more than its size; torch.save compresses none.
 
     Raises:
-        UserError: If so.
+        UserError: If it does.
     """
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         stated = sum(entry.file_size for entry in archive.infolist())
     if stated > 4 * path.stat().st_size + MAX_SWOLLEN:
-        raise UserError(f"a packed archive of {stated} bytes", path, "unpack it, and pack it plain")
+        what = f"a compressed archive of {stated} bytes"
+        raise UserError(what, path, "unpack it, and pack it without compression")
 
 
 def is_text(head: bytes) -> bool:
-    """Tell by the first bytes; the last letter may be cut off."""
+    """Return whether a file's first bytes are text; its last letter may be cut off."""
     # A pickle begins with 0x80, which no text does; a zip holds zeros.
     if not head or b"\0" in head:
         return False
@@ -179,22 +180,22 @@ def is_text(head: bytes) -> bool:
 
 
 def _text(path: Path, head: str) -> Kind:
-    found = next((kind for pattern, kind in TEXTS if re.match(pattern, head)), None)
-    if found is None and path.name.endswith(".index.json"):
-        found = TEXTS[-1][1]
-    return found or Kind("a text file, no checkpoint", "give a .pth, or a backbone file")
+    kind = next((kind for pattern, kind in TEXTS if re.match(pattern, head)), None)
+    if kind is None and path.name.endswith(".index.json"):
+        kind = TEXTS[-1][1]
+    return kind or Kind("a text file, not a checkpoint", "give a .pth, or a backbone file")
 
 
 def _folder(path: Path) -> Kind:
-    names = [found.name for found in path.iterdir()]
+    names = [entry.name for entry in path.iterdir()]
     tests: tuple[tuple[Callable[[str], object], Kind], ...] = (
         (lambda name: name.endswith(".distcp"), SHARDED._replace(name="a sharded checkpoint")),
         (re.compile(r".*mp_rank_\d+").match, DEEPSPEED._replace(name="a DeepSpeed checkpoint")),
         ("saved_model.pb".__eq__, Kind("a SavedModel of TensorFlow", AS_TENSORS)),
         ("data.pkl".__eq__, Kind("an unpacked checkpoint", "give the .pth itself")),
     )
-    found = (kind for test, kind in tests if any(map(test, names)))
-    return next(found, Kind("a folder, not a file", WEIGHTS))
+    kinds = (kind for test, kind in tests if any(map(test, names)))
+    return next(kinds, Kind("a folder, not a file", WEIGHTS))
 
 
 def _archive(path: Path) -> Kind | None:
@@ -216,7 +217,7 @@ def _pickle(path: Path) -> Kind | None:
         return None
     if isinstance(contents, Named):
         return _object(contents)
-    names = {found.name for _, found in named_in(contents)}
+    names = {named.name for _, named in named_in(contents)}
     if any(name.startswith(TORCH_SHARDS) for name in names):
         return SHARDED
     with path.open("rb") as file:
@@ -239,6 +240,6 @@ def _object(contents: Named) -> Kind:
     what = "a whole network, pickled with its class" if is_module else "a pickled object"
     return Kind(
         f"{what} ({contents.name}), which can only be read by running code",
-        "in Python, where you trust it, "
+        "if you trust it, save its weights in Python, "
         "torch.save(torch.load('FILE', weights_only=False).state_dict(), 'NEW.pth')",
     )

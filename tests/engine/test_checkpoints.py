@@ -81,7 +81,7 @@ def test_a_truncated_file_is_called_damaged(tmp_path: Path, keep: int) -> None:
     [
         (
             ("und" + 100 * "kein Häkchen").encode(),
-            "^a text file, no checkpoint: ",
+            "^a text file, not a checkpoint: ",
         ),  # cut within a letter
         (
             b"\xff\xfe neither text nor pickle",

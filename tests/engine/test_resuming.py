@@ -88,7 +88,7 @@ def test_the_rest_of_a_schedule_is_the_configs(tmp_path: Path) -> None:
     assert train(config(tmp_path, 2, STEP)) == [0.1, 0.01]
     longer = config(tmp_path, 4, STEP)
     (line,) = go_on(longer)
-    assert line.endswith("agree: train_cfg.max_epochs was 2, now 4")
+    assert line.endswith("so far: train_cfg.max_epochs was 2, now 4")
     assert train(longer) == [0.01, 0.001]  # epochs 3 and 4 of a run of four
 
 

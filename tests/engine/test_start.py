@@ -26,7 +26,7 @@ def start(tmp_path: Path, given: nn.Module, whole: bool = False) -> list[str]:
 
 def test_a_head_for_other_classes_begins_anew_and_is_named(tmp_path: Path) -> None:
     (line,) = start(tmp_path, Network(4, 80))
-    assert line.endswith("the whole backbone fits, 2 do not and begin anew, first head.bias")
+    assert line.endswith("the whole backbone fits, 2 other tensors start anew, first head.bias")
 
 
 @pytest.mark.parametrize("given", [Network(5, 3), Network(4, 3, depth=2)])

@@ -82,7 +82,7 @@ def test_several_are_refused_in_any_order_and_named_by_key(keys: tuple[str, ...]
         assert find_weights(contents, "file", keys[1]).container == keys[1]
     assert len(said) == 1
     assert all(repr(key) in said.pop() for key in keys[:1])
-    with pytest.raises(UserError, match=r"no dict of tensors under the key 'nose': .*there are"):
+    with pytest.raises(UserError, match=r"no dict of tensors under the key 'nose': .*the keys are"):
         find_weights(contents, "file", "nose")
 
 

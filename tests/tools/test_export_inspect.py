@@ -271,5 +271,5 @@ def test_another_text_is_no_checkpoint_in_plain_words(
     (tmp_path / name).write_text('{"schema": 1}')
     assert tool("inspect_backbone", tmp_path / name) == 2
     said = error_line(capsys)
-    assert said.startswith("error: a text file, no checkpoint: ")
+    assert said.startswith("error: a text file, not a checkpoint: ")
     assert "Unpickling" not in said
