@@ -102,7 +102,7 @@ def test_two_dicts_of_one_dotted_name_are_no_silent_choice() -> None:
     ("tensor", "told"),
     [
         (torch.ones(2, 2, device="meta"), "has no values"),
-        (torch.ones(2, 2).to_sparse(), "no dense tensor"),
+        (torch.ones(2, 2).to_sparse(), "not a dense tensor"),
         (torch.ones(1).expand(10**6, 10**6), "states 1000000000000 values and stores 1"),
     ],
 )
@@ -215,7 +215,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: 
         with archive.open("a/data/0", "w") as entry:
             for _ in range(300):
                 entry.write(bytes(1 << 20))
-    with pytest.raises(UserError, match="a packed archive of 3145728"):
+    with pytest.raises(UserError, match="a compressed archive of 3145728"):
         load_checkpoint(tmp_path / "a.pth")
 
 
