@@ -41,9 +41,12 @@ def test_weights_made_again_leave_finished_results_with_a_footnote(call, capfd, 
     capfd.readouterr()
     assert call() == 0
     told = capfd.readouterr().out
-    assert f"{B} is made again, its weights are not here; with a footnote stay {DETECTION}" in told
+    assert (
+        f"{B} is run again, because its weights are missing; kept with a footnote: {DETECTION}"
+        in told
+    )
     assert json.loads((OUT / "replaced" / B / "cell.json").read_text()) == first
-    note = f"fine-tuned from an earlier making of {B}"
+    note = f"fine-tuned from an earlier run of {B}"
     assert record(DETECTION)["notes"] == [note]
     made_from = [record(key)["fingerprint"]["backbone"] for key in (DETECTION, MORE)]
     assert made_from[0] != made_from[1] == "made again"
@@ -79,7 +82,7 @@ def test_cells_elsewhere_find_what_to_make_again(call, capfd):
     assert call("--cell", B) == 0
     assert (OUT / B / "backbone.safetensors").is_file()
     assert call("--cell", MORE) == 0
-    assert record(DETECTION)["notes"] == [f"fine-tuned from an earlier making of {B}"]
+    assert record(DETECTION)["notes"] == [f"fine-tuned from an earlier run of {B}"]
 
 
 def test_changed_cells_that_are_run_again_find_their_backbone(call):

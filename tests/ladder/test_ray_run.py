@@ -233,7 +233,10 @@ def test_a_node_that_does_not_see_the_folder_is_named(cluster, folder, monkeypat
     monkeypatch.setattr(command, "TOOL", folder / "nowhere/ladder.py")
     assert drive(write_ladder(folder), "--work-dir", "out", "--ray", cluster) == 2
     error = capfd.readouterr().err.splitlines()[0]
-    assert re.match(rf"error: node \S+ \(\w+\) does not see it: {folder}/nowhere/ladder\.py", error)
+    assert re.match(
+        rf"error: node \S+ \(\w+\) does not see this path: {folder}/nowhere/ladder\.py",
+        error,
+    )
     assert not begun(folder)
 
 
@@ -241,7 +244,7 @@ def test_a_node_that_does_not_see_the_folder_is_named(cluster, folder, monkeypat
 def test_a_cluster_that_is_not_there(cluster, folder, capfd, address):
     assert drive(write_ladder(folder), "--work-dir", "out", "--ray", address) == 2
     error = capfd.readouterr().err.splitlines()[0]
-    assert error.startswith("error: no Ray cluster to work with (")
+    assert error.startswith("error: cannot connect to a Ray cluster (")
     assert error.endswith("ray start --address=HOST:6379")
     assert f": --ray {address}: " in error
     assert not list((folder / "out").glob("[!.]*"))

@@ -55,7 +55,7 @@ def test_a_failed_test_costs_no_training(call, capfd):
     capfd.readouterr()
     assert call() == 0
     told = capfd.readouterr().out
-    assert f"failed: {DETECTION}: goes on from its last checkpoint (exit code 9)" in told
+    assert f"failed: {DETECTION}: continues from its last checkpoint (exit code 9)" in told
     assert "2 cells: 1 done, 1 failed" in told
     assert trainings(DETECTION) == 2  # gone on with
     assert record(DETECTION)["status"] == "done"
@@ -68,7 +68,7 @@ def test_a_failed_cell_whose_config_changed_begins_anew(call, capfd):
     mend()
     (call.folder / "det.py").write_text(DET + "more = 1\n")
     assert call() == 0
-    assert f"failed: {DETECTION}: begins anew" in capfd.readouterr().out
+    assert f"failed: {DETECTION}: starts again" in capfd.readouterr().out
     assert trainings(DETECTION) == 1
 
 
@@ -172,5 +172,5 @@ def test_jobs_without_a_gpu_of_their_own_are_told(call, capfd, monkeypatch, jobs
 def test_a_gpu_that_is_not_there_is_refused(call, capfd, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert call("--jobs", 2, "--gpus", 1, 2) == 2
-    assert capfd.readouterr().err.startswith("error: no GPU 2: --gpus: there are 0, 1;")
+    assert capfd.readouterr().err.startswith("error: no GPU 2: --gpus: use one of 0, 1")
     assert not OUT.exists()

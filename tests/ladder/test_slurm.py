@@ -140,7 +140,7 @@ def test_a_failed_cell_costs_its_own_line_only(folder, cluster, capsys):
         "seed0/bad/detection",
     }
     assert set(codes.values()) == {0, 2}
-    assert "it needs seed0/bad/pretraining" in capsys.readouterr().err
+    assert "the cell needs seed0/bad/pretraining, which is not done" in capsys.readouterr().err
     assert words(config, Path("out"))["seed0/b/detection"] == "done"
 
 

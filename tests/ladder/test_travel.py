@@ -118,10 +118,10 @@ def test_the_own_plan_stays_and_gets_the_others_seeds(here, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        (dict(rungs={}), "rung 'b' is none"),
+        (dict(rungs={}), "rung 'b' is not in"),
         (dict(rungs=dict(b=dict(kind="file"))), "rung 'b' is another one"),
         (dict(rungs=dict(b=dict(kind="config", config="configs/c.py"))), "rung 'b' is another"),
-        (dict(tasks={}), "task 'detection' is none"),
+        (dict(tasks={}), "task 'detection' is not in"),
         (dict(tasks=dict(detection=dict(kind="seg", config="det.py"))), "task 'detection' is ano"),
         (dict(tasks=dict(detection=dict(kind="det", config="voc.py"))), "task 'detection' is ano"),
     ],
@@ -146,7 +146,7 @@ def test_a_teachers_pretraining_belongs_to_the_ladder(here, tmp_path):
     write_plan(tmp_path / "there", teachers=dict(t=teacher))
     assert "seed0/t/pretraining" in import_cells(tmp_path / "there", tmp_path / "out.tar.gz")[0]
     write_plan(tmp_path / "other")
-    with pytest.raises(UserError, match="rung 't' is none"):
+    with pytest.raises(UserError, match="rung 't' is not in"):
         import_cells(tmp_path / "other", tmp_path / "out.tar.gz")
 
 
@@ -206,10 +206,10 @@ def test_a_damaged_archive_leaves_nothing(here, tmp_path):
     out = tmp_path / "out.tar.gz"
     export_cells(here, out)
     out.write_bytes(out.read_bytes()[:-40])
-    with pytest.raises(UserError, match="no archive of cells"):
+    with pytest.raises(UserError, match="is not an archive of cells"):
         import_cells(tmp_path / "there", out)
     assert not list((tmp_path / "there").rglob("cell.json"))
-    with pytest.raises(UserError, match="no archive of cells"):
+    with pytest.raises(UserError, match="is not an archive of cells"):
         import_cells(tmp_path / "there", tmp_path / "none.tar.gz")
     out.write_text("no archive\n")
     with pytest.raises(UserError) as error:

@@ -127,7 +127,7 @@ def test_importing_what_is_no_archive(tool: Any, capfd: Any, name: str) -> None:
         Path("pickled.npy").rename(name)
     assert tool(*LADDER, "--import", name) == 2
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith("error: no archive of cells (")
+    assert line.startswith("error: the file is not an archive of cells (")
 
 
 # What a work dir's config may say, and what the one line tells of it.

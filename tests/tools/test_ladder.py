@@ -106,7 +106,7 @@ def test_changed_cells_are_listed_and_nothing_is_run(call, config, capfd):
     assert call() == 3
     told = capfd.readouterr()
     assert told.out.splitlines() == [f"changed: {key}: config changed" for key in CELLS[2:]]
-    assert told.err.startswith("error: 3 cells were made from something else")
+    assert told.err.startswith("error: config, data, backbone or code of 3 cells changed")
     assert "--rerun-changed" in told.err
     assert record(CELLS[3]) == before
 
@@ -178,7 +178,10 @@ def test_finished_cells_travel_and_need_not_be_run_again(call, config, capfd):
 
 def test_a_single_cell_needs_what_it_is_made_from(call, capfd):
     assert call("--cell", "seed0/d/detection") == 2
-    assert "it needs seed0/d/pretraining: --cell seed0/d/detection: " in first_error(capfd)
+    assert (
+        "the cell needs seed0/d/pretraining, which is not done: --cell seed0/d/detection: "
+        in first_error(capfd)
+    )
     assert call("--cell", "seed0/d/pretraining") == 2  # its teacher
     assert call("--cell", "seed0/b/pretraining") == 0
     assert call("--cell", "seed0/d/pretraining") == 0
@@ -187,14 +190,14 @@ def test_a_single_cell_needs_what_it_is_made_from(call, capfd):
     assert done == {*CELLS[:2], CELLS[4]}
     assert not (OUT / "summary.json").exists()  # that is for the whole
     assert call("--cell", "seed0/e/detection") == 2
-    assert "it has seed0/b/pretraining, " in first_error(capfd)
+    assert "use one of seed0/b/pretraining, " in first_error(capfd)
 
 
 def test_a_cell_is_not_run_alone_when_what_it_is_made_from_changed(call, config, capfd):
     call()
     (config.parent / "b.py").write_text("model = dict(distillation=1)\n")
     assert call("--cell", "seed0/b/detection", "--rerun-changed") == 2
-    assert "it needs seed0/b/pretraining" in first_error(capfd)
+    assert "the cell needs seed0/b/pretraining" in first_error(capfd)
     assert not (OUT / "replaced").exists()
 
 

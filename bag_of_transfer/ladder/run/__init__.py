@@ -1,1 +1,1 @@
-"""How cells run: in order, in processes, on Ray or SLURM; never losing work."""
+"""Run the cells of a ladder: in order, in processes, on Ray or SLURM; without losing work."""

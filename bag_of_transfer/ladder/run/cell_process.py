@@ -29,7 +29,7 @@ from bag_of_transfer.ladder.run.tool_process import (
 __all__ = ["run_cell"]
 
 TRAINED = ("img_per_s", "minutes_per_epoch", "seconds")
-STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # cut off: not a failure
+STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # interrupted, which is not a failure
 
 
 class _FailedError(Exception):
@@ -51,16 +51,16 @@ def run_cell(
     gpu: str | None,
     to_file: bool,
 ) -> None:
-    """Run a cell's commands and write its record; end the process with the exit code.
+    """Run a cell's commands, write its record, and end the process with the exit code.
 
     Each command runs a tool as a user would, in a process of its own, so that nothing in memory
     reaches the next command.
 
     Args:
         cell: The cell.
-        selection: The ladder's.
-        resume: Go on where the cell was cut off.
-        num_pictures: So many test images are drawn with what was predicted.
+        selection: Which checkpoint the ladder tests.
+        resume: Continue where the cell was cut off.
+        num_pictures: Number of test images to draw with their predictions.
         cores: The cores that it may use.
         gpu: The only GPU that it sees; None: all.
         to_file: Write the commands' output to ``log.txt`` in the cell's folder.
@@ -141,13 +141,13 @@ def _rates(cell: Cell) -> dict[str, Any]:
 
 
 def _adopt(source: Path, folder: Path) -> None:
-    """Copy a backbone file and its card into the ladder: the original may change later."""
+    """Copy a backbone file and its card into the ladder, because the original may change."""
     shutil.copyfile(source, folder / BACKBONE)
     shutil.copyfile(source.with_suffix(".json"), folder / CARD)
 
 
 def with_best(command: Command) -> Command:
-    """Name the checkpoint that was best on val, which is known only after training."""
+    """Return a command with the checkpoint that was best on val, known only after training."""
     if not command.picked_on_val or command.checkpoint is None:
         return command
     return replace(command, checkpoint=_best(command.checkpoint.parent), picked_on_val=False)

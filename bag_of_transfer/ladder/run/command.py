@@ -1,4 +1,4 @@
-"""One call of ``tools/ladder.py``: look, print what will be done, do it, summarise."""
+"""One call of ``tools/ladder.py``: print what will be done, run it, print a summary."""
 
 import shutil
 import sys
@@ -41,8 +41,8 @@ def climb(call: LadderCall) -> int:
 
     Raises:
         UserError: If the ladder config, the data or a flag is wrong.
-        RefusedError: If another ladder is at work there, somebody edited a finished cell, or
-            cells changed and no flag says what to do with them.
+        RefusedError: If another call works in the same folder, somebody edited a finished cell,
+            or cells changed and no flag says what to do with them.
     """
     began = time.monotonic()
     _check(call)
@@ -64,7 +64,7 @@ def climb(call: LadderCall) -> int:
         if call.cell:
             entered.enter_context(locked(root / ".locks" / call.cell / "lock"))
         else:
-            shutil.rmtree(root / ".removed", ignore_errors=True)  # of a call that was killed
+            shutil.rmtree(root / ".removed", ignore_errors=True)  # left by a call that was killed
         ray = entered.enter_context(connected(call.ray)) if call.ray else None
         before = _survey(cells, others, ladder.selection)
         if call.cell:
@@ -87,18 +87,19 @@ def _check(call: LadderCall) -> None:
     if call.max_minutes is not None and call.max_minutes < 0:
         raise UserError(f"--max-minutes {call.max_minutes}", "--max-minutes", "give 0 or more")
     if call.max_minutes is not None and call.slurm_script is not None:
-        mend = "give the script sbatch's --time; the next --slurm goes on with what was cut off"
-        raise UserError("SLURM itself ends its jobs", "--max-minutes", mend)
+        mend = "pass --time to the script instead; the next call continues what was cut off"
+        raise UserError("SLURM limits the time of its jobs itself", "--max-minutes", mend)
     if call.ray and call.gpus:
-        raise UserError("Ray itself deals out GPUs", "--gpus", "give --gpus-per-cell N")
+        raise UserError("Ray assigns the GPUs itself", "--gpus", "give --gpus-per-cell N instead")
     unknown = {gpu for gpu in call.gpus if gpu.isdecimal()} - set(visible_gpus())
     if unknown:
-        mend = f"there are {', '.join(visible_gpus()) or 'none'}; nvidia-smi names them"
+        gpus = ", ".join(visible_gpus())
+        mend = f"use one of {gpus}" if gpus else "leave it out: this machine has no GPU"
         raise UserError(f"no GPU {min(unknown)}", "--gpus", mend)
 
 
 def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[Cell]:
-    """Return the cells of seeds that stay in the tables though this call does not run them."""
+    """Return the cells of other seeds, which stay in the tables but are not run by this call."""
     seeds, known = tuple(other_seeds(ladder, root)), {cell.key for cell in cells}
     return [cell for cell in plan(replace(ladder, seeds=seeds), root) if cell.key not in known]
 
@@ -106,7 +107,7 @@ def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[C
 def _survey(
     cells: Sequence[Cell], others: Sequence[Cell], selection: Selection
 ) -> dict[str, status.Status]:
-    """Return how far every cell is; check the splits of the tasks that are still to be run."""
+    """Return how far every cell is; check the splits of the tasks that still have to run."""
     before = status.survey([*cells, *others], selection)
     to_run = [cell for cell in cells if before[cell.key].word != status.DONE]
     check_splits(dict.fromkeys(cell.task for cell in to_run if cell.task))
@@ -114,13 +115,13 @@ def _survey(
 
 
 def _with_needs(cells: Sequence[Cell], key: str) -> list[Cell]:
-    """Return a cell, behind the cells that it needs: others may be at work meanwhile."""
+    """Return the cells that a cell needs, then the cell: other calls may run the rest."""
     by_key = {cell.key: cell for cell in cells}
     if key not in by_key:
         keys = ", ".join(by_key)
-        raise UserError("the ladder has no such cell", f"--cell {key}", f"it has {keys}")
+        raise UserError("the ladder has no such cell", f"--cell {key}", f"use one of {keys}")
     kept = [key]
-    for needed in kept:  # grows
+    for needed in kept:  # the list grows inside the loop
         kept += [need for need in by_key[needed].needs if need not in kept]
     return [cell for cell in cells if cell.key in kept]
 
@@ -129,7 +130,8 @@ def _alone(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[C
     *_, cell = cells
     unfinished = [need for need in cell.needs if before[need].word != status.DONE]
     if unfinished and before[cell.key].word != status.DONE:
-        raise UserError(f"it needs {unfinished[0]}", f"--cell {cell.key}", "run that one first")
+        what = f"the cell needs {unfinished[0]}, which is not done"
+        raise UserError(what, f"--cell {cell.key}", "run that one first")
     return [cell]
 
 
@@ -149,7 +151,7 @@ def _write_script(
 
 
 def _of_a_cell(call: LadderCall) -> list[str]:
-    """Return arguments of Python that run a cell elsewhere, up to ``--cell``."""
+    """Return the arguments of Python that run a cell elsewhere, up to ``--cell``."""
     seeds = ["--seeds", *map(str, call.seeds)] if call.seeds else []
     return [str(TOOL), str(call.config), "--work-dir", str(call.root), *seeds]
 
@@ -186,7 +188,7 @@ def _decide(
     """Print what will be done; put changed cells aside or keep them, as the call says.
 
     Returns:
-        How far ``cells`` are now, and what they need.
+        How far ``cells``, and the cells that they need, are now.
     """
     decided = {key: before[key] for key in before.keys() - {cell.key for cell in others}}
     in_tables = [*cells, *(cell for cell in others if status.is_done(cell.folder))]
@@ -195,12 +197,13 @@ def _decide(
         print(f"changed: {cell.key}: {before[cell.key].why}", flush=True)
     if changed and call.changed == "refuse":
         raise RefusedError(
-            f"{len(changed)} cells were made from something else than is here now",
+            f"config, data, backbone or code of {len(changed)} cells changed since they were run",
             changed[0].root,
-            f"add --rerun-changed (the old ones go to {REPLACED}/), or --keep-changed (footnoted)",
+            f"add --rerun-changed to run them again (old results go to {REPLACED}/), or "
+            "--keep-changed to keep them with a footnote",
         )
     for cell in changed:
-        if call.changed == "keep" and status.is_done(cell.folder):  # what was cut off has no result
+        if call.changed == "keep" and status.is_done(cell.folder):  # one cut off has no result
             status.keep(cell, ladder.selection, before[cell.key].why)
             now = status.Status(status.DONE)
         else:
@@ -219,17 +222,18 @@ def _decide(
 def _make_again(cell: Cell, done: Sequence[Cell]) -> None:
     users = [user for user in done if cell.key in user.needs]
     for user in users:
-        status.part(user, cell.key)
+        status.keep_without_backbone(user, cell.key)
     status.put_aside(cell)
-    kept = f"; with a footnote stay {', '.join(user.key for user in users)}" if users else ""
-    print(f"{cell.key} is made again, its weights are not here{kept}", flush=True)
+    names = ", ".join(user.key for user in users)
+    kept = f"; kept with a footnote: {names}" if users else ""
+    print(f"{cell.key} is run again, because its weights are missing{kept}", flush=True)
 
 
 def _print_progress(before: Mapping[str, status.Status]) -> None:
     """Print how far the cells are and what happens to those that were begun."""
     for key, now in before.items():
         if now.word in (status.FAILED, status.CUT_OFF):
-            how = "goes on from its last checkpoint" if now.goes_on else "begins anew"
+            how = "continues from its last checkpoint" if now.goes_on else "starts again"
             why = f" ({now.why})" if now.why else ""
             print(f"{now.word}: {key}: {how}{why}")
     print(f"{len(before)} cells: {_counts(before)}", flush=True)

@@ -1,7 +1,7 @@
-"""How long the cells that are missing will take, and how much disk, before any is run.
+"""Estimate the time and disk that the missing cells will take, before any is run.
 
-Cells that were run tell by their records.  For others the training tool's own ``--dry-run`` times
-a few iterations, once per config.
+Records of finished cells give both.  For other configs the ``--dry-run`` of the training tool
+times a few iterations, once per config.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ from bag_of_transfer.ladder.run.tool_process import ERROR, import_once, run_quie
 
 __all__ = ["Estimate", "describe_estimates", "estimate_cells"]
 
-# Start of the tools, export and test; the demo's cells take that much beside their training.
+# Time to start the tools, export and test, as measured for the demo's cells.
 OVERHEAD_S = 12.0
-# Of an iteration's time, forward alone: backward costs about twice as much.
+# The share of the forward pass in an iteration: backward takes about twice as long.
 FORWARD = 1 / 3
-# Weights and momentum in 32 bits, in the two newest checkpoints and the best.
+# Weights and momentum in 32 bits, in three checkpoints: the two newest and the best.
 BYTES_PER_PARAMETER = 4 * 2 * 3
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time and disk of one cell; ``measured``: a cell like it was run, not only timed."""
+    """Time and disk of one cell; ``measured`` if a cell of the same config was run."""
 
     seconds: float
     num_bytes: float
@@ -41,36 +41,36 @@ def estimate_cells(
     """Estimate every cell that is not done.
 
     Args:
-        cells: Of the plan.
-        before: How far each is.
+        cells: The cells of the plan.
+        before: How far each cell is.
 
     Returns:
-        Estimates by key; for a cell that cannot be timed (its data is missing, for instance) the
-        reason.
+        Estimates by key; the reason as text for a cell that cannot be timed, for instance because
+        its data is missing.
     """
     known: dict[Any, list[Estimate]] = {}
     for cell in cells:
         if before[cell.key].word == DONE:
-            known.setdefault(_like(cell), []).append(_from_record(cell))
-    found: dict[str, Estimate | str] = {}
+            known.setdefault(_recipe(cell), []).append(_from_record(cell))
+    estimates: dict[str, Estimate | str] = {}
     timed: dict[Any, dict[str, Any] | str] = {}
     for cell in cells:
         if before[cell.key].word == DONE:
             continue
-        of_like = known.get(_like(cell))
-        if of_like:
-            found[cell.key] = _typical(of_like)
+        measured = known.get(_recipe(cell))
+        if measured:
+            estimates[cell.key] = _typical(measured)
         elif cell.config is None:
-            found[cell.key] = Estimate(OVERHEAD_S, 0, measured=False)
+            estimates[cell.key] = Estimate(OVERHEAD_S, 0, measured=False)
         else:
-            if _like(cell) not in timed:
-                timed[_like(cell)] = _time(cell)
-            timing = timed[_like(cell)]
+            if _recipe(cell) not in timed:
+                timed[_recipe(cell)] = _time(cell)
+            timing = timed[_recipe(cell)]
             if isinstance(timing, str):
-                found[cell.key] = timing
+                estimates[cell.key] = timing
             else:
-                found[cell.key] = _from_timing(timing, _teacher(cell, cells, timed))
-    return found
+                estimates[cell.key] = _from_timing(timing, _teacher(cell, cells, timed))
+    return estimates
 
 
 def describe_estimates(estimates: Mapping[str, Estimate | str], jobs: int) -> str:
@@ -86,7 +86,7 @@ def describe_estimates(estimates: Mapping[str, Estimate | str], jobs: int) -> st
     return f"about {minutes:.0f} min ({how}) and {gigabytes:.1f} GB{left_out}"
 
 
-def _like(cell: Cell) -> tuple[Any, ...]:
+def _recipe(cell: Cell) -> tuple[Any, ...]:
     return (cell.config, cell.rung.cfg_options if cell.task is None else cell.task.cfg_options)
 
 
@@ -100,7 +100,8 @@ def _from_record(cell: Cell) -> Estimate:
 
 
 def _typical(estimates: Sequence[Estimate]) -> Estimate:
-    seconds = median(each.seconds for each in estimates)  # one may have run beside other work
+    # Not the mean: a busy machine may have slowed one of them.
+    seconds = median(each.seconds for each in estimates)
     return Estimate(seconds, max(each.num_bytes for each in estimates), measured=True)
 
 
@@ -116,7 +117,7 @@ def _teacher(cell: Cell, cells: Sequence[Cell], timed: Mapping[Any, Any]) -> flo
     if cell.task is not None or not cell.needs:
         return 0.0
     teacher = next(other for other in cells if other.key == cell.needs[0])
-    timing = timed.get(_like(teacher))
+    timing = timed.get(_recipe(teacher))
     return FORWARD * timing["seconds_per_iteration"] if isinstance(timing, dict) else 0.0
 
 
@@ -128,11 +129,11 @@ def _time(cell: Cell) -> dict[str, Any] | str:
     command += ["--backbone", SCRATCH] if cell.task else []
     options = list(cell.task.cfg_options if cell.task else cell.rung.cfg_options)
     if cell.task is None and cell.needs:
-        options.append("model.distillation=None")  # the teacher is not there yet
+        options.append("model.distillation=None")  # the teacher is not trained yet
     command += ["--cfg-options", *options] if options else []
     import_once()
     path, log = work_dir / ".dry_run" / ESTIMATE, work_dir / LOG
-    path.unlink(missing_ok=True)  # of an earlier call
+    path.unlink(missing_ok=True)  # an earlier call may have left it
     run_quietly(command, log)
     if path.is_file():
         return dict(read_json(path, "call again"))

@@ -1,4 +1,4 @@
-"""Pack and unpack finished cells, without weights: several machines can share one ladder."""
+"""Pack and unpack finished cells, without weights, so that machines can share a ladder."""
 
 import shutil
 import tarfile
@@ -16,7 +16,7 @@ __all__ = ["export_cells", "import_cells"]
 
 WEIGHTS = {".pth", ".safetensors"}
 LEFT_OUT = {".dry_run", PREDICTIONS}
-# Python 3.10 has this filter from 3.10.12 on; members are checked in any case.
+# Python 3.10 has this filter since 3.10.12; ``_refuse_foreign`` checks the members in any case.
 SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
 
@@ -25,7 +25,7 @@ def export_cells(root: Path, out: Path) -> list[str]:
 
     Args:
         root: The ladder's folder.
-        out: A ``.tar.gz`` file; it is written whole or not at all.
+        out: A ``.tar.gz`` file; a failure leaves no part of it.
 
     Returns:
         The cells' keys.
@@ -51,30 +51,31 @@ def export_cells(root: Path, out: Path) -> list[str]:
 
 def _files(root: Path, keys: list[str]) -> list[Path]:
     folders = [root / key for key in keys] + [root / TRUTH]
-    found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     plan = root / PLAN
     return [plan] * plan.is_file() + [
         path
-        for path in found
+        for path in files
         if path.suffix not in WEIGHTS and not LEFT_OUT & set(path.relative_to(root).parts)
     ]
 
 
 def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
-    """Unpack what another machine finished; a cell that is finished here stays as it is.
+    """Unpack the cells that another machine finished; cells that are finished here stay.
 
-    The other's plan is taken where there is none yet; else its seeds are added to this plan.
+    If the folder has no plan yet, it gets the archive's plan; else the archive's seeds are added
+    to its plan.
 
     Args:
         root: The ladder's folder.
         file: An archive of :func:`export_cells`.
 
     Returns:
-        Keys of the cells that were unpacked, and of those that were here already.
+        Keys of the cells that were unpacked, and of those that were finished here already.
 
     Raises:
-        UserError: If the file is missing, damaged, holds anything but a ladder's cells, or cells
-            of other rungs or tasks than this ladder's; nothing comes in then.
+        UserError: If the file is missing, damaged, holds anything but a ladder's cells, or holds
+            cells of other rungs or tasks than this ladder's.  Then nothing is unpacked.
     """
     aside = root / ".import"
     shutil.rmtree(aside, ignore_errors=True)
@@ -104,39 +105,41 @@ def _unpack(file: Path, aside: Path) -> None:
     except (OSError, tarfile.TarError, EOFError) as error:
         mend = "export it again: python tools/ladder.py CONFIG --export FILE"
         reason = str(error).partition("\n")[0]
-        raise UserError(f"no archive of cells ({reason})", file, mend) from error
+        raise UserError(f"the file is not an archive of cells ({reason})", file, mend) from error
 
 
 def _united_plan(root: Path, aside: Path, keys: list[str], file: Path) -> dict[str, Any]:
-    """This ladder's plan with the other's seeds; the other's where there is none here."""
+    """Return this ladder's plan with the archive's seeds; the archive's plan if there is none."""
     theirs = read_plan(aside)
     if theirs is None:
-        raise UserError(f"no archive of cells (no {PLAN} in it)", file, "give a ladder's export")
+        what = f"the file is not an archive of cells (no {PLAN} in it)"
+        raise UserError(what, file, "give a ladder's export")
     ours = read_plan(root) or theirs
     for key in keys:
         _, rung, task = key.split("/")
         for what, name in (("rung", rung), ("task", task)):
             known, other = _described(ours, what), _described(theirs, what)
             if name not in known or known[name] != other.get(name, known[name]):
-                kinds = "is another one there" if name in known else "is none of this ladder's"
+                known_as = "is another one in" if name in known else "is not in"
                 mend = "import into a folder of the same ladder config, --work-dir DIR"
-                raise UserError(f"{what} {name!r} {kinds}", f"{file}: {key}", mend)
+                raise UserError(f"{what} {name!r} {known_as} this ladder", f"{file}: {key}", mend)
     return with_seeds(ours, theirs["seeds"])
 
 
 def _described(plan: Mapping[str, Any], what: str) -> dict[str, tuple[str, ...]]:
     if what == "task":
-        return {PRETRAINING: (), **{name: identity(one) for name, one in plan["tasks"].items()}}
-    every = {**plan.get("teachers", {}), **plan["rungs"]}
-    return {name: identity(one) for name, one in every.items()}
+        tasks = {name: identity(entry) for name, entry in plan["tasks"].items()}
+        return {PRETRAINING: (), **tasks}
+    rungs = {**plan.get("teachers", {}), **plan["rungs"]}
+    return {name: identity(entry) for name, entry in rungs.items()}
 
 
 def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:
     for member in archive:
         parts = PurePosixPath(member.name).parts
         first = parts[0] if parts else ""
-        own = parts == (PLAN,) or first == TRUTH or first.startswith("seed")
-        inside = not PurePosixPath(member.name).is_absolute() and ".." not in parts
-        if not (member.isfile() and own and inside) or Path(member.name).suffix in WEIGHTS:
-            mend = "give a ladder's export"
-            raise UserError(f"{member.name!r} does not belong there", file, mend)
+        is_known = parts == (PLAN,) or first == TRUTH or first.startswith("seed")
+        is_inside = not PurePosixPath(member.name).is_absolute() and ".." not in parts
+        if not (member.isfile() and is_known and is_inside) or Path(member.name).suffix in WEIGHTS:
+            what = f"the archive holds {member.name!r}, which does not belong to a ladder's cells"
+            raise UserError(what, file, "give a ladder's export")

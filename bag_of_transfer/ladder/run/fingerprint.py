@@ -1,6 +1,6 @@
-"""What a cell's result depends on, hashed: config, data, backbone, code.
+"""Hash everything that a cell's result depends on: config, data, backbone, code.
 
-Not the commit, docs or tests: a result stays good when only they change.
+The commit, docs and tests are left out: a result stays valid when only they change.
 """
 
 import ast
@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parents[3]
-# Of these, the content counts; of images and masks, name and size: reading ImageNet takes hours.
+# Their content is hashed; of images and masks only name and size, as reading ImageNet takes hours.
 ANNOTATIONS = {".json", ".xml", ".txt", ".csv"}
-ROOTS = ("data_root", "root")  # mm*'s word, and ImageFolder's
-BESIDE = ("ann_file", "data_prefix")  # mm*'s: below the root, unless there is none
+ROOTS = ("data_root", "root")  # keys of mm*'s data sets, and of ImageFolder
+BESIDE = ("ann_file", "data_prefix")  # keys of mm*'s data sets; relative to the root if it is set
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -46,13 +46,13 @@ def fingerprint(cell: Cell, selection: Selection) -> dict[str, str | None]:
     """Hash what a cell depends on.
 
     Args:
-        cell: Its backbone is read where it lies; until it lies there it counts as None.
-        selection: The ladder's.
+        cell: The cell; its backbone counts as None until its card is in the ladder's folder.
+        selection: Which checkpoint the ladder tests.
 
     Returns:
-        ``config`` (resolved, with the seed), ``data`` (the files that the config
-        reads), ``backbone`` (or teacher) and ``code`` (package files that the commands import),
-        each as SHA-256 in hexadecimal or None.
+        ``config`` (resolved, with the seed), ``data`` (the files that the config reads),
+        ``backbone`` (or teacher) and ``code`` (package files that the commands import), each as
+        SHA-256 in hexadecimal or None.
     """
     cfg = resolved(cell)
     tools = [ROOT / command.tool for command in commands(cell, selection, resume=False)]
@@ -98,10 +98,10 @@ def config_digest(cell: Cell, selection: Selection) -> str:
 
 
 def _resolved_anywhere(cell: Cell) -> Any:
-    """Return what is trained, copied or converted, wherever data, ladder and files lie."""
+    """Return what is trained, copied or converted, without the folders of data and ladder."""
     if cell.config is None:
         return cell.rung.source if cell.rung.kind == "model" else cell.rung.kind
-    # A student's config names its teacher's checkpoint, which lies in the ladder's folder.
+    # A student's config names its teacher's checkpoint, which is in the ladder's folder.
     with _data_root("DATA_ROOT"):
         cfg = resolved(replace(cell, root=Path("/")))
     return cfg.to_dict() if cfg else None
@@ -109,9 +109,9 @@ def _resolved_anywhere(cell: Cell) -> Any:
 
 @contextmanager
 def _data_root(folder: str) -> Iterator[None]:
-    """Let configs that are read inside find their data below ``folder``.
+    """Set ``DATA_ROOT`` to ``folder`` for configs that are read inside.
 
-    mmengine takes ``{{$DATA_ROOT:data}}`` from the environment and nowhere else.
+    mmengine takes ``{{$DATA_ROOT:data}}`` from the environment only.
     """
     before = os.environ.get("DATA_ROOT")
     os.environ["DATA_ROOT"] = folder
@@ -128,11 +128,10 @@ def _data_root(folder: str) -> Iterator[None]:
 
 def data_places(cfg: Config) -> list[Path]:
     """Return the folders, and the files outside of them, that a config's loaders read."""
-    found: dict[Path, None] = {}
+    places: dict[Path, None] = {}
     for loader in LOADERS:
-        for place in _places((cfg.get(loader) or {}).get("dataset")):
-            found[place] = None
-    return list(found)
+        places.update(dict.fromkeys(_places((cfg.get(loader) or {}).get("dataset"))))
+    return list(places)
 
 
 def _places(node: Any) -> Iterator[Path]:
@@ -151,7 +150,7 @@ def _places(node: Any) -> Iterator[Path]:
 
 
 def _texts(stated: Any) -> list[str]:
-    """Return the paths of one key, which holds a path, a dict or a list of them; "" is none."""
+    """Return the paths of one key, which holds a path, a dict or a list; "" does not count."""
     values = stated.values() if isinstance(stated, dict) else stated
     several = [values] if isinstance(values, str) else list(values or ())
     return [text for text in several if isinstance(text, str) and text]
@@ -174,14 +173,14 @@ def data_digest(place: Path) -> str:
 
 
 def _files(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """Yield the files below a folder, also behind links, except links to a folder above."""
-    own = os.path.realpath(folder)
-    if own in above:
+    """Yield the files below a folder, following links except those to a folder above."""
+    real = os.path.realpath(folder)
+    if real in above:
         return
     _, folders, names = next(os.walk(folder), ("", [], []))
     yield from (folder / name for name in names)
     for name in folders:
-        yield from _files(folder / name, (*above, own))
+        yield from _files(folder / name, (*above, real))
 
 
 # ---- backbone ----
@@ -204,7 +203,7 @@ def _sha256_in(card: Path) -> str:
 
 @cache
 def code_digest(entries: tuple[Path, ...]) -> str:
-    """Hash the files of ours that are imported, directly or not, by some."""
+    """Hash some files and all files of this toolkit that they import, directly or not."""
     files = imported_files(entries)
     return _digest(
         "\n".join(
@@ -220,15 +219,18 @@ def forget_code() -> None:
 
 
 def imported_files(entries: Iterable[Path]) -> list[Path]:
-    """Follow imports, also those inside functions, through our own packages; sorted."""
-    found: set[Path] = set()
+    """Return some files and all files of this toolkit that they import, sorted.
+
+    Imports inside functions count, too.
+    """
+    files: set[Path] = set()
     waiting = list(entries)
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in files:
+            files.add(path)
             waiting += _imports_of(path)
-    return sorted(found)
+    return sorted(files)
 
 
 @cache

@@ -15,11 +15,11 @@ __all__ = ["locked"]
 
 @contextmanager
 def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
-    """Keep a second ladder out of a folder; processes that are started inside hold the lock, too.
+    """Lock a ladder's folder; processes that are started inside hold the lock, too.
 
     Args:
-        path: The lock's file; it stays.
-        shared: Let others in that ask for a shared lock, too, as the tasks of a SLURM array do.
+        path: The lock's file, which is not removed afterwards.
+        shared: Admit other calls with a shared lock, such as the tasks of a SLURM array.
 
     Yields:
         A function that turns the lock into a shared one.
@@ -36,10 +36,10 @@ def locked(path: Path, shared: bool = False) -> Iterator[Callable[[], None]]:
             file.seek(0)
             who = file.read().strip() or "another process"
             mend = "wait until it ends, or name another --work-dir"
-            raise RefusedError(f"{who} is at work here", path.parent, mend) from error
+            raise RefusedError(f"{who} works in this folder", path.parent, mend) from error
         except OSError as error:
             mend = "name a --work-dir on a file system with locks (flock)"
-            raise UserError(f"no lock can be had ({error.strerror})", path, mend) from error
+            raise UserError(f"the file cannot be locked ({error.strerror})", path, mend) from error
         if not shared:
             file.truncate(0)
             file.write(f"a ladder with process number {os.getpid()} on {platform.node()}")

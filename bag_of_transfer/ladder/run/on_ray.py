@@ -25,8 +25,8 @@ from bag_of_transfer.ladder.run.schedule import STOPPED_S, Outcome, run_in_order
 
 __all__ = ["Share", "connected", "resources", "run_on_ray", "share_of_a_cell"]
 
-ASKED_S = 20  # for the cluster's first node to accept a connection
-ANSWER_S = 300  # a node that starts its first worker on a busy machine needs a while
+ASKED_S = 20  # time for the cluster's first node to accept a connection
+ANSWER_S = 300  # time for a node to answer: starting its first worker may take minutes
 LOOK = "put repository and ladder on a file system that all nodes share, under the same path"
 
 
@@ -78,7 +78,7 @@ def connected(address: str) -> Iterator[Any]:
     """Yield Ray's module, connected to a running cluster.
 
     Args:
-        address: ``HOST:PORT`` of the cluster's first node, or ``auto``: the one found here.
+        address: ``HOST:PORT`` of the cluster's first node, or ``auto`` for the one on this machine.
 
     Raises:
         UserError: If Ray is not installed, or no cluster answers.
@@ -96,11 +96,10 @@ def connected(address: str) -> Iterator[Any]:
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         mend = "start one: ray start --head; on other nodes: ray start --address=HOST:6379"
-        raise UserError(
-            f"no Ray cluster to work with ({reason})", f"--ray {address}", mend
-        ) from error
+        what = f"cannot connect to a Ray cluster ({reason})"
+        raise UserError(what, f"--ray {address}", mend) from error
     finally:
-        signal.signal(signal.SIGTERM, handler)  # Ray's own would end us with another exit code
+        signal.signal(signal.SIGTERM, handler)  # Ray's handler would change our exit code
     ray.cloudpickle.register_pickle_by_value(ray_task)
     try:
         yield ray
@@ -190,7 +189,7 @@ def _refuse_blind(ray: Any, nodes: Sequence[Mapping[str, Any]], asked: tuple[Any
                 f"node {name} does not answer", "the Ray cluster", str(error)
             ) from error
         if unseen:
-            raise UserError(f"node {name} does not see it", unseen, LOOK)
+            raise UserError(f"node {name} does not see this path", unseen, LOOK)
 
 
 class _Tasks:
@@ -208,14 +207,14 @@ class _Tasks:
         return self.jobs is None or len(self.running) < self.jobs
 
     def start(self, cell: Cell, resume: bool) -> None:
-        """Hand a cell to Ray; ``--cell`` finds out by itself where to go on."""
+        """Hand a cell to Ray; its process finds out by itself where to continue."""
         log = Path.cwd() / self.root / "ray" / f"{cell.key.replace('/', '_')}.log"
         task = self.remote.options(
             name=cell.key,
             num_cpus=self.share.cpus,
             num_gpus=self.share.gpus,
             scheduling_strategy="SPREAD",
-            max_retries=0,  # a task that lost its worker: the next call goes on with the cell
+            max_retries=0,  # if a task loses its worker, the next call continues the cell
         )
         ref = task.remote(
             (*self.command, "--cell", cell.key),

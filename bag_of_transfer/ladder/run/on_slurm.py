@@ -20,15 +20,15 @@ HEAD = """#!/bin/bash
 #
 #   bash {file} --partition=P --time=8:00:00 --gres=gpu:1 --cpus-per-task=8
 #
-# submits one array of jobs per level; a cell stands in the level after those it needs.  What is
-# given is handed to sbatch.  A level begins when the one before has ended, whatever became of it
-# (afterany): with afterok one failed cell would keep all later ones waiting for ever.  A cell
-# whose backbone is missing ends at once and says so.  Finished cells stay: write a new script
-# for those that are left.
+# submits one array of jobs per level; a cell is in a later level than the cells it needs.  The
+# arguments are passed to sbatch.  A level starts when the previous one has ended, also if cells
+# failed (afterany): with afterok one failed cell would keep all later ones waiting for ever.  A
+# cell whose backbone is missing ends at once and says so.  Finished cells stay: write a new
+# script for the others.
 set -eu
 script=$(realpath -- "$0")
 """
-# The file is copied before a job runs it; the level, its argument, and the index name the cell.
+# SLURM copies the file before a job runs it; its argument, the level, and the index name the cell.
 BODY = """
 if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
     cell="level$1[$SLURM_ARRAY_TASK_ID]"
@@ -38,11 +38,11 @@ fi
 
 
 def levels(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[list[str]]:
-    """Sort the keys of cells that are not done into levels; a cell needs only earlier levels.
+    """Return the keys of cells that are not done, by level; a cell needs only earlier levels.
 
     Args:
-        cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`, in its order.
-        before: How far each is.
+        cells: The cells of :func:`bag_of_transfer.ladder.plan.cells.plan`, in its order.
+        before: How far each cell is.
     """
     level_of: dict[str, int] = {}
     for cell in cells:
@@ -57,7 +57,7 @@ def levels(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[l
 
 
 def refuse_existing(file: Path) -> None:
-    """Refuse to overwrite a script.
+    """Check that no script would be overwritten.
 
     Raises:
         RefusedError: If the file exists.

@@ -1,7 +1,7 @@
-"""What happens on a node of a Ray cluster.
+"""Run a cell on a node of a Ray cluster.
 
-Ray carries these functions there by value, so that a node that lacks the repository can say so:
-nothing of ours is imported here, and what is must be everywhere.
+Ray sends these functions to the node by value, so that a node without the repository can say so.
+Therefore nothing of this toolkit is imported here, only what every node has.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ ERROR = "error: "
 
 
 def look(marker: str, token: str, needed: Sequence[str]) -> str:
-    """Return a file that this node does not see though all nodes must share it; "" for none.
+    """Return a shared file or folder that this node does not see; "" if it sees all.
 
     Args:
         marker: A file that the first node wrote into the ladder's folder.

@@ -1,4 +1,4 @@
-"""The order in which cells run, wherever they run; a finished cell is never lost."""
+"""Run cells in order, wherever they run, so that no finished cell is lost."""
 
 import signal
 import time
@@ -28,16 +28,16 @@ class Places(Protocol):
     """Where cells run: processes of this machine, or tasks of a cluster."""
 
     def has_room(self) -> bool:
-        """Tell whether one more cell may be started."""
+        """Return whether one more cell may be started."""
 
     def start(self, cell: Cell, resume: bool) -> None:
-        """Start a cell; ``resume``: it goes on where it was cut off."""
+        """Start a cell; with ``resume`` it continues where it was cut off."""
 
     def wait(self, seconds: float | None) -> dict[str, int]:
         """Wait until cells end; return their exit codes by key, none after ``seconds``."""
 
     def stop(self) -> None:
-        """End what still runs, so that it can go on later."""
+        """Stop the cells that still run, so that a later call can continue them."""
 
 
 def run_in_order(
@@ -49,9 +49,9 @@ def run_in_order(
 ) -> Outcome:
     """Run the cells that are not done, in order, each once the cells that it needs are done.
 
-    A cell that fails is recorded with its reason; the others go on, except those that need it.
-    Cells that failed before come last.  When the time is over, running cells are stopped; they go
-    on at the next call.
+    A cell that fails is recorded with its reason; the others run, except those that need it.
+    Cells that failed in an earlier call come last.  When the time is over, running cells are
+    stopped; the next call continues them.
 
     Args:
         cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`.
@@ -70,7 +70,7 @@ def run_in_order(
     total = len(waiting)
     try:
         while waiting or running:
-            waiting = _without_hope(waiting, outcome)
+            waiting = _still_possible(waiting, outcome)
             while places.has_room():
                 cell = next((cell for cell in waiting if set(cell.needs) <= ready), None)
                 if cell is None:
@@ -94,15 +94,15 @@ def run_in_order(
     return outcome
 
 
-def _without_hope(waiting: Sequence[Cell], outcome: Outcome) -> list[Cell]:
+def _still_possible(waiting: Sequence[Cell], outcome: Outcome) -> list[Cell]:
     """Return the cells that do not need one that failed or was skipped; skip the others."""
     lost = {*outcome.failed, *outcome.skipped}
-    kept = list(waiting)
-    while without := [cell for cell in kept if lost & set(cell.needs)]:
-        outcome.skipped += [cell.key for cell in without]
+    possible = list(waiting)
+    while impossible := [cell for cell in possible if lost & set(cell.needs)]:
+        outcome.skipped += [cell.key for cell in impossible]
         lost.update(outcome.skipped)
-        kept = [cell for cell in kept if cell not in without]
-    return kept
+        possible = [cell for cell in possible if cell not in impossible]
+    return possible
 
 
 def _note(key: str, code: int, ready: set[str], outcome: Outcome) -> None:

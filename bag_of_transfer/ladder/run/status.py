@@ -1,4 +1,4 @@
-"""How far each cell is, read from its folder; the records of its beginning and its end."""
+"""Read from its folder how far each cell is; write the records of its start and its end."""
 
 import itertools
 import os
@@ -41,7 +41,7 @@ __all__ = [
     "end",
     "is_done",
     "keep",
-    "part",
+    "keep_without_backbone",
     "put_aside",
     "reason_of",
     "survey",
@@ -57,8 +57,9 @@ KEPT = (METRICS, CURVE, PER_IMAGE, RESOLVED_CONFIG, TRICKS, CARD)
 class Status:
     """How far a cell is: done, changed, failed, cut off or missing, and why.
 
-    ``goes_on`` tells of one that is cut off or failed that its last checkpoint may be used;
-    ``weights_gone`` of one that is missing that it has a result, but not the weights others need.
+    ``goes_on``: the cell was cut off or failed, and can continue from its last checkpoint.
+    ``weights_gone``: the cell counts as missing, because it has a result but lacks the weights
+    that other cells need.
     """
 
     word: str
@@ -68,47 +69,47 @@ class Status:
 
 
 def survey(cells: Sequence[Cell], selection: Selection) -> dict[str, Status]:
-    """Tell how far every cell is, by key.
+    """Return how far every cell is, by key.
 
-    A cell that was finished or cut off counts as changed if its backbone has to be made anew.
+    A cell that was finished or cut off counts as changed if its backbone has changed.
 
     Raises:
         RefusedError: If somebody edited a finished cell.
     """
-    found: dict[str, Status] = {}
+    statuses: dict[str, Status] = {}
     for cell in cells:
         status = _alone(cell, fingerprint(cell, selection))
-        stale = [need for need in cell.needs if found[need].word == CHANGED]
+        stale = [need for need in cell.needs if statuses[need].word == CHANGED]
         if stale and status.word in (DONE, CUT_OFF):
             status = Status(CHANGED, f"{stale[0]} changed")
-        found[cell.key] = replace(status, goes_on=status.goes_on and not stale)
-    return found
+        statuses[cell.key] = replace(status, goes_on=status.goes_on and not stale)
+    return statuses
 
 
-def with_weights(cells: Sequence[Cell], found: Mapping[str, Status]) -> dict[str, Status]:
-    """Mark as missing each finished cell whose weights are gone though another cell needs them.
+def with_weights(cells: Sequence[Cell], statuses: Mapping[str, Status]) -> dict[str, Status]:
+    """Mark each finished cell as missing if its weights are gone and another cell needs them.
 
-    Exported results have no weights.  Weights that are made again may differ: a cell that was
-    begun with the old ones begins anew.
+    Exported results have no weights.  New weights may differ from the old ones, so a cell that
+    was begun with the old ones starts again.
 
     Args:
-        cells: Of the plan, in its order.
-        found: Of :func:`survey`.
+        cells: The cells of the plan, in its order.
+        statuses: The result of :func:`survey`.
     """
-    decided = dict(found)
-    for cell in reversed(cells):  # a student that is made again needs its teacher's weights
+    decided = dict(statuses)
+    for cell in reversed(cells):  # a student that is run again needs its teacher's weights
         users = [user for user in cells if cell.key in user.needs]
         unfinished = [user for user in users if decided[user.key].word not in (DONE, CHANGED)]
         lacks = any(_lacks_weights(cell, user) for user in unfinished)
         if lacks and decided[cell.key].word == DONE:
-            decided[cell.key] = Status(MISSING, "its weights are not here", weights_gone=True)
+            decided[cell.key] = Status(MISSING, "its weights are missing", weights_gone=True)
             for user in unfinished:
                 decided[user.key] = replace(decided[user.key], goes_on=False)
     return decided
 
 
 def _lacks_weights(cell: Cell, user: Cell) -> bool:
-    """Tell whether ``cell`` lacks the weights that ``user`` needs; a student needs a checkpoint."""
+    """Return whether ``cell`` lacks what ``user`` needs; a student needs its checkpoint."""
     if user.task is None:
         return not follow_pointer(cell.folder / LAST_CHECKPOINT).is_file()
     return not (cell.folder / BACKBONE).is_file()
@@ -138,7 +139,7 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a record; a damaged one counts as none, as the cell can be run again."""
+    """Read a record; a damaged one counts as missing, because the cell can be run again."""
     return read_json_or_none(path) or {}
 
 
@@ -153,12 +154,12 @@ def _refuse_edited(cell: Cell, record: Mapping[str, Any]) -> None:
             raise RefusedError(
                 f"{name} is not what the run wrote" if path.is_file() else f"{name} is gone",
                 path,
-                "put it back, or remove the cell's folder: it is then run again",
+                "put it back, or remove the cell's folder to run the cell again",
             )
 
 
 def begin(cell: Cell, selection: Selection, resume: bool) -> None:
-    """Record what a cell starts from: a later call goes on only if that is the same."""
+    """Record what a cell starts from: a later call continues it only if that is unchanged."""
     (cell.folder / RECORD).unlink(missing_ok=True)
     if not resume:
         started = _now()
@@ -176,7 +177,7 @@ def end(
     train: Mapping[str, Any] | None = None,
     failed: str = "",
 ) -> None:
-    """Write ``cell.json``, the last file of a cell, which is done, or ``failed`` for a reason."""
+    """Write ``cell.json``, a cell's last file; ``failed`` is the reason of a failure."""
     begun = _read(cell.folder / BEGUN)
     kept = {name: cell.folder / name for name in KEPT}
     files = {name: sha256_of(path) for name, path in kept.items() if path.is_file()}
@@ -201,7 +202,7 @@ def end(
 
 
 def is_done(folder: Path) -> bool:
-    """Tell whether a cell's folder has a result, maybe one of an older config that was kept."""
+    """Return whether a cell's folder has a result, which may be a kept one of an older config."""
     return _read(folder / RECORD).get("status") == DONE
 
 
@@ -210,13 +211,13 @@ def keep(cell: Cell, selection: Selection, why: str) -> None:
     _note(cell, f"{cell.key} was kept although {why}", kept_for=fingerprint(cell, selection))
 
 
-def part(cell: Cell, backbone: str) -> None:
-    """Keep a finished cell although its backbone, whose weights are gone, is made again.
+def keep_without_backbone(cell: Cell, backbone: str) -> None:
+    """Keep a finished cell although its backbone, whose weights are gone, is run again.
 
     The new weights may differ from those that it was fine-tuned from; tables get a footnote.
     """
     if not _read(cell.folder / RECORD).get("backbone_gone"):
-        _note(cell, f"fine-tuned from an earlier making of {backbone}", backbone_gone=True)
+        _note(cell, f"fine-tuned from an earlier run of {backbone}", backbone_gone=True)
 
 
 def _note(cell: Cell, note: str, **more: Any) -> None:
@@ -231,7 +232,7 @@ def reason_of(folder: Path) -> str:
 
 
 def put_aside(cell: Cell) -> None:
-    """Move a cell that is to be run again to ``replaced/``, beside those moved there before."""
+    """Move a cell that will be run again to ``replaced/``, beside earlier results."""
     if cell.folder.exists():
         first = cell.root / REPLACED / cell.key
         later = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
@@ -241,9 +242,9 @@ def put_aside(cell: Cell) -> None:
 
 
 def clear(cell: Cell) -> None:
-    """Clear the folder of a cell that begins anew; a finished cell is put aside, never removed.
+    """Clear the folder of a cell that starts again; a finished cell is put aside, never removed.
 
-    The folder is renamed before it is removed: a killed process leaves no part of a cell.
+    The folder is renamed before it is removed, so that a killed process leaves no partial cell.
     """
     if is_done(cell.folder):
         put_aside(cell)

@@ -36,10 +36,10 @@ ERROR = "error: "
 
 @functools.cache
 def starts_anew() -> bool:
-    """Tell whether tools need a fresh process instead of a fork of this one.
+    """Return whether tools need a fresh process instead of a fork of this one.
 
     CUDA does not work in the fork of a process that has looked for GPUs, and importing mmengine
-    looks for them.  The answer is kept, so that forks have it, too.
+    looks for them.  The answer is cached, so that forks have it, too.
     """
     return torch.cuda.is_available()
 
