@@ -21,7 +21,7 @@ __all__ = ["distillation", "label_smoothing", "mixup", "model_tweak", "zero_gamm
 CONVS = ("conv1", "conv2")
 # The names of a bottleneck's last norm come first: a basic block has no third norm.
 LAST_NORMS = ("last_norm", "norm3", "bn3", "norm2", "bn2")
-NUM_DRAWS = 16  # of mixup's weight: it is rare that one leaves the images as they are
+NUM_DRAWS = 16  # of mixup's weight: a draw rarely leaves the images as they are
 
 
 def zero_gamma(model: nn.Module) -> Evidence:
@@ -65,7 +65,7 @@ def model_tweak(model: nn.Module) -> Evidence:
 
 
 def label_smoothing(model: nn.Module) -> Evidence:
-    """Send one label through the classifier's own softening and look at the row."""
+    """Soften one label as the classifier does, and look at the result."""
     if not isinstance(model, ImageClassifier):
         return _no_classifier(model, "smooths no labels")
     label = torch.zeros(1, dtype=torch.long, device=_device(model))
@@ -98,7 +98,7 @@ def distillation(model: nn.Module) -> Evidence:
 
 
 def mixup(model: nn.Module, max_epochs: int) -> Evidence:
-    """Send a black and a white image through the classifier's own mixing, again and again."""
+    """Mix a black and a white image as the classifier does, several times, and count mixtures."""
     if not isinstance(model, ImageClassifier):
         return _no_classifier(model, "mixes no images")
     if model.mixup and epochs_left() <= (off := model.mixup["off_epochs"]):
@@ -118,11 +118,11 @@ def _no_classifier(model: nn.Module, what: str) -> Evidence:
 
 
 def _no_blocks(network: nn.Module) -> Evidence:
-    return not_seen(f"no residual blocks as a ResNet's in {type(network).__name__}")
+    return not_seen(f"no residual blocks like a ResNet's in {type(network).__name__}")
 
 
 def _blocks(model: nn.Module) -> Iterator[Any]:
-    """Find residual blocks of ours, mmdet's, mmseg's and timm's by the names they share."""
+    """Yield the residual blocks, ours, mmdet's, mmseg's or timm's, by the names they share."""
     for module in model.modules():
         has_convs = all(hasattr(getattr(module, name, None), "stride") for name in CONVS)
         if has_convs and hasattr(module, "downsample") and _last_norm(module) is not None:
@@ -130,13 +130,13 @@ def _blocks(model: nn.Module) -> Iterator[Any]:
 
 
 def _last_norm(block: Any) -> Any:
-    # Finds ours, mmdet's and mmseg's (whatever the kind of norm) and timm's.
+    # The names are those of our norms, of mmdet's and mmseg's (of any kind) and of timm's.
     norms = (getattr(block, name, None) for name in LAST_NORMS)
     return next((norm for norm in norms if hasattr(norm, "weight")), None)
 
 
 def _stride_place(blocks: list[Any]) -> str:
-    """Name the layer of a block that halves the map."""
+    """Return the name of a block's layer that halves the map."""
     places = {"conv1": "the first 1x1" if hasattr(blocks[0], "conv3") else "the first 3x3"}
     places["conv2"] = "the 3x3"
     for block in blocks:

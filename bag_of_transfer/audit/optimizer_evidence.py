@@ -22,7 +22,7 @@ CLOSE = 1e-6  # the rule's lr may be off by rounding
 def linear_scaling(runner: Runner) -> Evidence:
     """Compare the optimiser's lr with the rule, for the images that one update sees."""
     loader, wrapper = runner.train_dataloader, runner.optim_wrapper
-    # A batch sampler of mmdet's hides the size from the loader.
+    # With a batch sampler of mmdet, the loader does not know the size.
     per_device = loader.batch_size or loader.batch_sampler.batch_size
     accumulation = wrapper._accumulative_counts
     batch = per_device * runner.world_size * accumulation
@@ -44,7 +44,7 @@ def linear_scaling(runner: Runner) -> Evidence:
 
 
 def no_bias_decay(runner: Runner) -> Evidence:
-    """Look up the weight decay that the optimiser holds for each trained tensor."""
+    """Count the trained tensors for which the optimiser has a weight decay."""
     decay = {
         id(parameter): group.get("weight_decay", 0)
         for group in runner.optim_wrapper.optimizer.param_groups
@@ -66,7 +66,7 @@ def no_bias_decay(runner: Runner) -> Evidence:
 
 
 def mixed_precision(runner: Runner) -> Evidence:
-    """Multiply two matrices where the forward pass runs and look at the product's type."""
+    """Multiply two matrices where the forward pass runs, and look at the type of the product."""
     device = next(runner.model.parameters()).device
     probe = torch.ones(2, 2, device=device)
     with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
@@ -86,12 +86,12 @@ def mixed_precision(runner: Runner) -> Evidence:
 
 
 def peak_lr(runner: Runner) -> float:
-    """Return the learning rate that the schedule multiplies, of the group with most tensors."""
+    """Return the learning rate, before the schedule, that most tensors have."""
     return _unscheduled(main_group(runner))
 
 
 def main_group(runner: Runner) -> dict[str, Any]:
-    """Return a group with the lr that most tensors have: a head may learn ten times as fast."""
+    """Return a group with the lr that most tensors have; a head may have ten times as much."""
     groups = runner.optim_wrapper.optimizer.param_groups
     count: dict[float, int] = {}
     for group in groups:

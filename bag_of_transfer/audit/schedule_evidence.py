@@ -25,7 +25,7 @@ STEP_OR_EXPONENTIAL = 0.5
 
 
 def warmup(rates: list[float]) -> Evidence:
-    """Find out how the rates, one per batch, rise to their first maximum, if they do."""
+    """Recognise how the rates, one per batch, rise to their first maximum, if they rise."""
     length, kind = _rise(rates)
     if not length:
         text = f"lr {rates[0]:g} at batch 1 is not exceeded later"
@@ -67,7 +67,7 @@ def rehearsed_lr(runner: Runner) -> list[float]:
     if not isinstance(loop, EpochBasedTrainLoop):
         epochs = 1
     if not any(isinstance(hook, ParamSchedulerHook) for hook in runner.hooks):
-        # Nothing will ever step them: the first rate stays.
+        # No hook will step them, so the first rate stays.
         return [main_group(runner)["lr"]] * iters
     stand_in = _stand_in(peak_lr(runner))
     copies = [_from_the_start(scheduler, stand_in) for scheduler in live_schedulers(runner)]
@@ -77,7 +77,7 @@ def rehearsed_lr(runner: Runner) -> list[float]:
 def live_schedulers(runner: Runner) -> list[_ParamScheduler]:
     """Return the built schedulers of the learning rate, in order."""
     built = runner.param_schedulers or []
-    return [each for each in built if isinstance(each, _ParamScheduler) and each.param_name == "lr"]
+    return [s for s in built if isinstance(s, _ParamScheduler) and s.param_name == "lr"]
 
 
 def _stand_in(lr: float) -> SimpleNamespace:
@@ -103,7 +103,7 @@ def _rise(rates: list[float]) -> tuple[int, str]:
     first = int(np.argmax(values >= peak * (1 - CLOSE)))
     if first == 0:
         return 0, "none"
-    # Gradual before constant: lr / 2 and then lr is both, and the paper's is the gradual one.
+    # Gradual comes first: lr / 2 and then lr is both, and the paper's warm-up is gradual.
     gradual = np.arange(1, first + 2) * peak / (first + 1)
     if np.allclose(values[: first + 1], gradual, rtol=CLOSE):
         return first + 1, "gradual"
@@ -125,11 +125,11 @@ def _cosine_floor(tail: np.ndarray, iters_per_epoch: int) -> float | None:
 
 
 def _drops(tail: np.ndarray, offset: int, iters_per_epoch: int) -> tuple[str, str]:
-    """Name a decay in plateaus with one common ratio; empty if it is none."""
+    """Return the name of a decay in plateaus with one common ratio; empty for any other."""
     at = np.flatnonzero(tail[1:] < tail[:-1] * (1 - CLOSE)) + 1
     ratios = tail[at] / tail[at - 1]
     if (tail[1:] > tail[:-1] * (1 + CLOSE)).any() or not np.allclose(ratios, ratios[0], rtol=1e-4):
-        return "", "no cosine, and no drops by one factor"
+        return "", "neither a cosine nor drops by one factor"
     kind = "exponential" if ratios[0] > STEP_OR_EXPONENTIAL else "step"
     epochs = [f"{(offset + i) / iters_per_epoch:g}" for i in at[:4]]
     dots = ", ..." if len(at) > len(epochs) else ""

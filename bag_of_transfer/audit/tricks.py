@@ -27,11 +27,11 @@ __all__ = ["TrickAudit", "audit"]
 
 
 def audit(runner: Runner) -> dict[str, Evidence]:
-    """Find out for each trick whether it is on, its value, and where that can be seen.
+    """Return for each trick whether it is on, its value, and where that can be seen.
 
     Args:
-        runner: Built as far as ``Runner.train`` has built it when it calls ``before_train``:
-            weights, optimiser, schedulers and data loader in place.
+        runner: As it is when ``Runner.train`` calls ``before_train``: weights, optimiser,
+            schedulers and data loader are built.
 
     Returns:
         Ten entries, in the paper's order.  Nothing of the run changes, not even the state of its
@@ -39,7 +39,7 @@ def audit(runner: Runner) -> dict[str, Evidence]:
     """
     model = bare_model(runner)
     rates = schedule.rehearsed_lr(runner)
-    schedulers = " + ".join(type(each).__name__ for each in schedule.live_schedulers(runner))
+    schedulers = " + ".join(type(s).__name__ for s in schedule.live_schedulers(runner))
     return {
         "linear_scaling": optimizer.linear_scaling(runner),
         "warmup": schedule.warmup(rates),
@@ -56,7 +56,7 @@ def audit(runner: Runner) -> dict[str, Evidence]:
 
 @HOOKS.register_module()
 class TrickAudit(Hook):
-    """Before the first step: audit, print the table, save ``tricks.json`` in the work dir."""
+    """Audit before the first step, print the table and write ``tricks.json`` to the work dir."""
 
     def before_train(self, runner: Runner) -> None:
         """Audit on the main process, once the weights are initialised or loaded."""
@@ -70,14 +70,14 @@ class TrickAudit(Hook):
 
 
 def _before_step_1(now: Evidence, step: int, path: Path) -> Evidence:
-    """Add when the gammas were seen: in a resumed run training has changed them already."""
+    """Add when the gammas were seen; in a resumed run, training has already changed them."""
     if step == 0:
         text = now["evidence"] + " before step 1"
         return Evidence(on=now["on"], value=now["value"], evidence=text)
     kept = (read_json_or_none(path) or {}).get("zero_gamma")
     if isinstance(kept, dict) and "before step 1" in str(kept.get("evidence")):
         return Evidence(on=bool(kept.get("on")), value=kept.get("value"), evidence=kept["evidence"])
-    text = f"unknown: resumed at step {step}, and no {TRICKS} tells of step 1"
+    text = f"unknown: resumed at step {step}, and no {TRICKS} describes step 1"
     return not_seen(text)
 
 

@@ -38,9 +38,9 @@ def check_request(
         RefusedError: If there are earlier predictions and ``force`` is not given.
     """
     if batch_size < 1:
-        raise UserError(f"a batch of {batch_size} images", "--batch-size", "1 or more")
+        raise UserError(f"a batch of {batch_size} images", "--batch-size", "give 1 or more")
     if not 0 <= min_score <= 1:
-        raise UserError(f"{min_score} is no score", "--min-score", "between 0 and 1")
+        raise UserError(f"{min_score} is not a score", "--min-score", "give a number from 0 to 1")
     if out_dir.exists() and not out_dir.is_dir():
         raise UserError("a file, not a folder", out_dir, "name another --out-dir")
     written = [out_dir / name for stem in name_pictures(sources) for name in _names(stem)]
@@ -51,7 +51,7 @@ def check_request(
     existing = [path for path in (out_dir / RECORD, *written) if path.exists()]
     if existing and not force:
         mend = "name another --out-dir, or overwrite with --force"
-        raise RefusedError("predictions are there already", existing[0], mend)
+        raise RefusedError("there are predictions already", existing[0], mend)
 
 
 def write_predictions(
@@ -137,7 +137,7 @@ def _make_room(out_dir: Path, inputs: set[Path]) -> None:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = error.strerror or str(error)
-        raise UserError(f"cannot make the folder ({why})", out_dir, "name another") from error
+        raise UserError(f"cannot create the folder ({why})", out_dir, "name another") from error
     record = out_dir / RECORD
     listed: list[str] = []
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError):

@@ -51,12 +51,12 @@ def _names_of(source: Source) -> Iterator[PurePath]:
 
 
 def check_named(sources: Sequence[Source]) -> None:
-    """Check, before anything slow, that the images can be read that the user has named.
+    """Check, before anything slow, that the images named by the user can be read.
 
     Images that were found in folders are not checked: some may be broken.
 
     Raises:
-        UserError: If one cannot be read.
+        UserError: If a named image cannot be read.
     """
     for source in sources:
         if source.named:
@@ -64,7 +64,7 @@ def check_named(sources: Sequence[Source]) -> None:
 
 
 def name_pictures(sources: Sequence[Source]) -> list[str]:
-    """Return a different name for each image's picture: the image's, with sub-folders, no suffix.
+    """Return a unique name for each image's picture: the image's, with sub-folders, no suffix.
 
     Where ``a.jpg`` and ``a.png`` would share a name, both keep their suffix (``a_jpg``,
     ``a_png``); images with the same name from two places are numbered.  Names also differ where

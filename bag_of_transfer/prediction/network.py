@@ -26,7 +26,7 @@ TASKS = {"mmengine": "cls", "mmdet": "det", "mmseg": "seg"}  # by default_scope
 
 
 class Trained(NamedTuple):
-    """A network with its weights, and further facts in its config and checkpoint."""
+    """A network with its weights, and what its config and checkpoint say about it."""
 
     network: nn.Module
     classes: tuple[str, ...]
@@ -81,7 +81,7 @@ def choose_device(name: str) -> torch.device:
         UserError: If it is none of these, or there is no GPU to use.
     """
     if name not in ("auto", "cpu", "cuda"):
-        raise UserError(f"device {name!r} is unknown", "device", "auto, cpu or cuda")
+        raise UserError(f"device {name!r} is unknown", "device", "use auto, cpu or cuda")
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
         raise UserError("torch finds no GPU", "device cuda", "use cpu, or auto")
@@ -96,7 +96,7 @@ def scope_of(name: str) -> Iterator[None]:
 
 
 def _classes(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Return the names: in ``classes``, in mmengine's ``dataset_meta``, or in mm 2.x's CLASSES."""
+    """Return the class names from ``classes``, mmengine's ``dataset_meta`` or mm 2.x's CLASSES."""
     stock = meta.get("dataset_meta")
     stock = stock if isinstance(stock, Mapping) else {}
     places = (meta.get("classes"), stock.get("classes"), stock.get("CLASSES"), meta.get("CLASSES"))

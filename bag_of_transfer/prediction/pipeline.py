@@ -35,7 +35,7 @@ def pipeline_of(cfg: Config) -> list[dict[str, Any]]:
     """Return the transforms of the test split, or of val if there is no test split.
 
     Raises:
-        UserError: If the config has neither.
+        UserError: If the config has no test pipeline in either split.
     """
     loader = cfg.get("test_dataloader") or cfg.get("val_dataloader") or {}
     dataset = loader.get("dataset", {})
@@ -69,7 +69,7 @@ def ignores_orientation(pipeline: list[dict[str, Any]]) -> bool:
 
 
 def build_load(cfg: Config, task: str) -> Load:
-    """Return a function that reads one image as training did; puts our readers into the config."""
+    """Put our readers into the config; return a function that reads an image as training did."""
     read_with_ours(cfg)
     follow_in_channels(cfg)
     steps = without_truth(pipeline_of(cfg))

@@ -89,10 +89,11 @@ class Predictor:
             A result per image.
 
         Raises:
-            UserError: If ``batch_size`` is less than 1, or as ``on_unreadable`` says.
+            UserError: If ``batch_size`` is less than 1, or, without ``on_unreadable``, if an image
+                cannot be read.
         """
         if batch_size < 1:
-            raise UserError(f"a batch of {batch_size} images", "batch size", "1 or more")
+            raise UserError(f"a batch of {batch_size} images", "batch size", "give 1 or more")
         for window in _chunks(map(Path, paths), WINDOW * batch_size):
             items = [item for path in window for item in self._read(path, on_unreadable)]
             results: dict[int, Result] = {}
@@ -147,8 +148,8 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
-def _chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(things)
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk
 

@@ -27,7 +27,7 @@ class Result:
         path: The image.
         size: Its width and height in pixels, upright unless the config ignores Exif rotation.
         classes: Names in label order.
-        upright: Whether the image was turned as its Exif note asks before the network saw it.
+        upright: Whether the image was turned, as its Exif note asks, before the network saw it.
     """
 
     path: Path
@@ -88,7 +88,7 @@ class Boxes(Result):
 
     @property
     def names(self) -> list[str]:
-        """The boxes' class names."""
+        """Return the class name of each box."""
         return [self.classes[label] for label in self.labels]
 
     def above(self, min_score: float) -> "Boxes":

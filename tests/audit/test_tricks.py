@@ -271,7 +271,7 @@ def test_a_resumed_run_keeps_what_was_seen_at_its_start(tmp_path: Path) -> None:
 def test_a_resumed_run_without_a_record_of_its_start_claims_nothing(tmp_path: Path) -> None:
     train(tmp_path / "run")
     resumed = train(tmp_path / "elsewhere", tmp_path / "run" / "epoch_2.pth")
-    evidence = "unknown: resumed at step 8, and no tricks.json tells of step 1"
+    evidence = "unknown: resumed at step 8, and no tricks.json describes step 1"
     assert resumed["zero_gamma"] == {"on": False, "value": None, "evidence": evidence}
 
 

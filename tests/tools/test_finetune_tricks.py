@@ -73,7 +73,7 @@ def test_mmdets_own_backbones_are_judged_or_said_to_be_others(backbone, variant,
     assert model_tweak(model)["value"] == variant
     found = zero_gamma(model)
     if num_blocks is None:
-        assert found["evidence"] == f"no residual blocks as a ResNet's in {kind.__name__}"
+        assert found["evidence"] == f"no residual blocks like a ResNet's in {kind.__name__}"
         return
     assert found["evidence"] == f"0 of {num_blocks} last BN gammas are 0"
     last = "bn3" if hasattr(model.backbone.layer1[0], "conv3") else "norm2"
@@ -88,5 +88,5 @@ def test_mmdets_own_backbones_are_judged_or_said_to_be_others(backbone, variant,
 
 def test_blocks_of_timm_that_are_built_otherwise_are_not_a_resnets():
     model = nn.ModuleDict({"backbone": TimmNetwork("regnetx_002")})
-    said = "no residual blocks as a ResNet's in TimmNetwork"
+    said = "no residual blocks like a ResNet's in TimmNetwork"
     assert zero_gamma(model)["evidence"] == model_tweak(model)["evidence"] == said

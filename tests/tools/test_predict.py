@@ -151,7 +151,7 @@ def test_earlier_predictions_are_kept_unless_forced(
     before = (out / "predictions.json").read_bytes()
     (out / "mine.png").write_bytes(b"my own")
     assert tool(*call, photos / "b.png", *flags) == 3
-    assert capsys.readouterr().err.startswith("error: predictions are there already: ")
+    assert capsys.readouterr().err.startswith("error: there are predictions already: ")
     assert (out / "predictions.json").read_bytes() == before
     (out / "predictions.json").unlink()  # a call that was cut off leaves pictures alone
     assert tool(*call, photos / "b.png", *flags) == 3
@@ -189,9 +189,9 @@ def test_an_input_is_never_overwritten(tool, checkpoints, photos: Path, capsys) 
         (["empty"], (), "no image in the folder: "),
         (["photos/broken.jpg"], (), "the image can't be read ("),
         (["photos/a.jpg"], ("--batch-size", "0"), "a batch of 0 images: --batch-size"),
-        (["photos/a.jpg"], ("--min-score", "30"), "30.0 is no score: --min-score"),
+        (["photos/a.jpg"], ("--min-score", "30"), "30.0 is not a score: --min-score"),
         (["photos/a.jpg"], ("--out-dir", "photos/b.png"), "a file, not a folder: "),
-        (["photos/a.jpg"], ("--out-dir", "photos/b.png/out"), "cannot make the folder ("),
+        (["photos/a.jpg"], ("--out-dir", "photos/b.png/out"), "cannot create the folder ("),
         (["photos/a.jpg"], ("--cfg-options", "model.backbon=1"), "override `model.backbon`"),
     ],
 )

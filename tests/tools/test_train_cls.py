@@ -129,7 +129,7 @@ def test_the_config_in_a_work_dir_tells_as_much_as_its_origin(pretrained):
         (["--data-root", "nowhere"], "nowhere"),
         (["--resume", "nowhere.pth"], "nowhere.pth"),
         (["--cfg-options", "train_dataloader.batch_size=64"], "48 training images"),
-        (["--cfg-options", "train_dataloader.batch_size=1"], "train_dataloader: let batch_size"),
+        (["--cfg-options", "train_dataloader.batch_size=1"], "train_dataloader: set batch_size"),
         (["--cfg-options", "optim_wrapper.optimizer.lr=-0.1"], "optim_wrapper.optimizer.lr"),
         (["--cfg-options", "model.head.in_channels=7"], "model.head.fc (Linear): its arguments"),
         (["--cfg-options", "optim_wrapper.constructor=Layers"], "`Layers`: optim_wrapper"),
