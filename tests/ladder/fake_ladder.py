@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.engine.cli import run_tool
-from bag_of_transfer.ladder.run import cell_process, estimate, on_this_machine, tool_process
-from tests.ladder.fake_tools import write_fake_tools
+from bag_of_transfer.ladder.run import estimate, on_this_machine
+from tests.ladder import fake_tools
 
 ROOT = Path(__file__).resolve().parents[2]
 DET = """default_scope = "mmdet"
@@ -32,9 +32,7 @@ def ladder(*argv: object) -> int:
 
 def use_fake_tools(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let cells of this process run the tools of ``folder``, which are written there."""
-    write_fake_tools(folder)
-    monkeypatch.setattr(tool_process, "ROOT", folder)
-    monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
+    fake_tools.use_fake_tools(folder, monkeypatch)
     for module in (on_this_machine, estimate):
         monkeypatch.setattr(module, "import_once", lambda: None)
 

@@ -4,7 +4,14 @@ Each is called as the real one: ``train.py CONFIG --work-dir D --seed S ...``.  
 the config's name: ``fails`` ends with exit code 2, ``breaks`` with a traceback, ``slow`` waits.
 """
 
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
+
+from bag_of_transfer.ladder.run import cell_process, tool_process
 
 FAKE = """
 import json, pathlib, sys, time
@@ -38,11 +45,33 @@ else:
     out.write_bytes(b"weights")
     out.with_suffix(".json").write_text(json.dumps({"sha256": "1", "metrics": {}}))
 """
+PYTHON = sys.executable  # a test of SLURM puts a stand-in there
 NAMES = ("train_cls", "train", "test_cls", "test", "export_backbone", "convert_weights")
 
 
-def write_fake_tools(root: Path) -> None:
-    """Put all tools that a ladder calls below ``root``."""
+def use_fake_tools(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write all tools that a ladder calls below ``root``, and let cells run them."""
     (root / "tools").mkdir()
     for name in NAMES:
         (root / f"tools/{name}.py").write_text(FAKE)
+    monkeypatch.setattr(tool_process, "ROOT", root)
+    monkeypatch.setattr(cell_process, "run_tool", _run_tool)
+    monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
+
+
+def _run_tool(command: Sequence[str]) -> tuple[int, str]:
+    """As ``tool_process.run_tool``, but without a fork: of a test process it costs 0.1 s.
+
+    A tool that waits is forked as the real ones are, so that signals reach it.
+    """
+    if any("slow" in word for word in command):
+        return tool_process.run_tool(command)
+    print("$ python " + " ".join(command), flush=True)
+    tool = subprocess.run(
+        [PYTHON, "-I", "-S", tool_process.ROOT / command[0], *command[1:]],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    print(tool.stderr, end="", file=sys.stderr, flush=True)
+    errors = [line for line in tool.stderr.splitlines() if line.startswith(tool_process.ERROR)]
+    return tool.returncode, errors[0].removeprefix(tool_process.ERROR) if errors else ""

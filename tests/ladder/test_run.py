@@ -18,11 +18,10 @@ from bag_of_transfer.ladder.run import (
     fingerprint,
     on_this_machine,
     status,
-    tool_process,
 )
 from bag_of_transfer.ladder.run.lock import locked
 from tests.ladder.fake_ladder import until
-from tests.ladder.fake_tools import write_fake_tools
+from tests.ladder.fake_tools import use_fake_tools
 
 ROOT = Path(__file__).resolve().parents[2]
 DET = Task("detection", "det", Path("det.py"), ("mAP_voc07",))
@@ -38,10 +37,8 @@ SCRATCH = Rung("scratch", "scratch")
 @pytest.fixture
 def climb(tmp_path, monkeypatch):
     """Run a ladder of fake tools in ``tmp_path/out``; returns what became of it."""
-    write_fake_tools(tmp_path)
-    monkeypatch.setattr(tool_process, "ROOT", tmp_path)
+    use_fake_tools(tmp_path, monkeypatch)
     monkeypatch.setattr(on_this_machine, "import_once", lambda: None)
-    monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
     prints = dict(config="1", data="1", backbone="1", code="1")
     monkeypatch.setattr(status, "fingerprint", lambda cell, selection: dict(prints))
 
