@@ -72,6 +72,7 @@ def small(
     return load
 
 
+@pytest.mark.usefixtures("without_default_init")
 @pytest.mark.parametrize("stem", LEAVES)
 def test_leaf_takes_a_training_and_an_evaluation_step(
     stem: str, small: Callable[[str], Config]
