@@ -1,6 +1,7 @@
 """``report.html``: a single file that opens from disk and needs no network."""
 
 import base64
+import functools
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
@@ -96,6 +97,7 @@ def _parts(ladder: LadderResults) -> dict[str, Any]:
     }
 
 
+@functools.cache  # compiling the templates takes longer than filling them
 def _environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(_read),
