@@ -9,12 +9,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.tasks import Phase
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 EXAMPLE = "python tools/get_flops.py configs/classification/resnet50-d_efficient_8xb128_in1k.py"
-TASKS = {"mmengine": "cls"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import backbones  # noqa: F401  registers the networks
     from bag_of_transfer.engine.config_file import load_config
 
-    cfg, _ = load_config(args.config, TASKS, options=args.cfg_options)
+    cfg, _ = load_config(args.config, Phase.PRETRAINING, options=args.cfg_options)
     height, width = args.shape or _validation_px(cfg)
     with torch.device("meta"):  # shapes without values: no time, no memory
         model = MODELS.build(cfg.model).eval()

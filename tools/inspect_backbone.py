@@ -9,10 +9,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.stock_configs import config_path
+from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = """python tools/inspect_backbone.py work_dirs/resnet18-d_demo/backbone.safetensors \\
     --against configs/detection/faster-rcnn_fpn_demo.py"""
-TASKS = {"mmdet": "det", "mmseg": "seg"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +63,7 @@ def _try_against(path: Path, config: Path) -> list[str]:
     from bag_of_transfer.transfer.backbone_file import card_path, load_backbone
     from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
 
-    cfg, explicit = load_config(config, TASKS)
+    cfg, explicit = load_config(config, Phase.FINE_TUNING)
     lines = apply_backbone(cfg, path, explicit) if card_path(path).is_file() else []
     backbone, shared_head = build_parts(cfg.model)
     return [*lines, load_backbone(backbone, path, shared_head)]

@@ -7,12 +7,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.tasks import Phase, task_named
 
 EXAMPLE = """python tools/test.py configs/detection/faster-rcnn_fpn_demo.py \\
     work_dirs/faster-rcnn_fpn_demo/epoch_12.pth --out metrics.json"""
-TASKS = {"mmdet": "det", "mmseg": "seg"}
-# The metrics' argument that says where predictions go.
-DUMP = {"det": "results_file", "seg": "output_dir"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,8 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine import evaluation
     from bag_of_transfer.engine.config_file import load_config
 
-    cfg, _ = load_config(args.config, TASKS, **cli.config_flags(args))
-    written = {DUMP[cfg.task]: args.dump_predictions, "per_image_file": args.per_image}
+    cfg, _ = load_config(args.config, Phase.FINE_TUNING, **cli.config_flags(args))
+    written = {
+        task_named(cfg.task).dump_argument: args.dump_predictions,
+        "per_image_file": args.per_image,
+    }
     options = {name: str(path) for name, path in written.items() if path}
     evaluation.report(evaluation.evaluate(cfg, args.checkpoint, options, args.tta), args.out)
     return 0

@@ -7,10 +7,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = """python tools/test_cls.py configs/classification/resnet18-d_demo.py \\
     work_dirs/resnet18-d_demo/epoch_7.pth --out metrics.json"""
-TASKS = {"mmengine": "cls"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine import evaluation
     from bag_of_transfer.engine.config_file import load_config
 
-    cfg, _ = load_config(args.config, TASKS, **cli.config_flags(args))
+    cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
     evaluation.report(evaluation.evaluate(cfg, args.checkpoint), args.out)
     return 0
 

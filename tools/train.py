@@ -7,10 +7,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
     --backbone work_dirs/resnet18-d_demo/backbone.safetensors"""
-TASKS = {"mmdet": "det", "mmseg": "seg"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.transfer.config.apply import apply_backbone
     from bag_of_transfer.transfer.config.fit_check import check_fit
 
-    cfg, explicit = load_config(args.config, TASKS, **cli.config_flags(args))
+    cfg, explicit = load_config(args.config, Phase.FINE_TUNING, **cli.config_flags(args))
     lines = apply_backbone(cfg, args.backbone, explicit)
     prepared, train_set = training.prepare_training(cfg, args.amp)
     if args.backbone:

@@ -7,9 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = "python tools/train_cls.py configs/classification/resnet18-d_demo.py --seed 1"
-TASKS = {"mmengine": "cls"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine import training
     from bag_of_transfer.engine.config_file import load_config
 
-    cfg, _ = load_config(args.config, TASKS, **cli.config_flags(args))
+    cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
     lines, train_set = training.prepare_training(cfg, args.amp)
     training.add_hooks(cfg, TrickAudit.__name__)
     training.train(

@@ -10,28 +10,24 @@ import warnings
 import bag_of_transfer.detection.shared_head  # noqa: F401  registers ResNetStage4
 from bag_of_transfer.detection.judges import JUDGES
 from bag_of_transfer.detection.mmcv_ops import install
-from bag_of_transfer.engine.data_sets import register_checks
 from bag_of_transfer.engine.environment import refuse_upstream_beside_forks
-from bag_of_transfer.engine.input_channels import Preprocessor, register_preprocessor
-from bag_of_transfer.engine.own_metrics import register_judges
+from bag_of_transfer.engine.tasks import Preprocessor, complete
 
 __all__ = ["install"]
 
-register_judges(JUDGES)
-register_preprocessor(
-    "mmdet",
-    Preprocessor(
+complete(
+    "det",
+    judges=JUDGES,
+    checks={
+        "bag_of_transfer.detection.box_dataset.BoxDataset": "bag_of_transfer.detection.box_dataset",
+        "mmdet.datasets.coco.CocoDataset": "bag_of_transfer.detection.stock_coco",
+        "mmdet.datasets.xml_style.XMLDataset": "bag_of_transfer.detection.stock_voc",
+    },
+    preprocessor=Preprocessor(
         "AnyChannelsDetPreprocessor",
         "bag_of_transfer.detection.preprocessor",
         stands_for="DetDataPreprocessor",
     ),
-)
-register_checks(
-    {
-        "bag_of_transfer.detection.box_dataset.BoxDataset": "bag_of_transfer.detection.box_dataset",
-        "mmdet.datasets.coco.CocoDataset": "bag_of_transfer.detection.stock_coco",
-        "mmdet.datasets.xml_style.XMLDataset": "bag_of_transfer.detection.stock_voc",
-    }
 )
 refuse_upstream_beside_forks()
 install()

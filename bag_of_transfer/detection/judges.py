@@ -1,6 +1,6 @@
 """Which of our metrics replaces which of mmdet's; their modules are imported when one is used."""
 
-from bag_of_transfer.engine.own_metrics import Judge
+from bag_of_transfer.engine.tasks import Judge
 
 __all__ = ["JUDGES"]
 

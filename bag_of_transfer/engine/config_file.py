@@ -19,6 +19,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.runner import hush
 from bag_of_transfer.engine.stock_configs import is_stock, nearest_stock_config
+from bag_of_transfer.engine.tasks import Phase, Task, find_task, tasks_in
 
 __all__ = ["leaf_keys", "load_config", "read_config"]
 
@@ -27,7 +28,7 @@ NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
 
 def load_config(
     path: Path,
-    tasks: Mapping[str, str],
+    phase: Phase,
     *,
     options: Sequence[str] | Mapping[str, Any] = (),
     data_root: Path | None = None,
@@ -41,7 +42,7 @@ def load_config(
 
     Args:
         path: The config file.
-        tasks: The tool's tasks (``cls``, ``det``, ``seg``) by the config's ``default_scope``.
+        phase: The phase whose tasks the tool takes.
         options: Overrides, ``KEY=VALUE`` or by their dotted keys.
         data_root: Folder of the data sets, for this and later configs of this process.
         work_dir: Output folder; None: the config's, or else ``work_dirs/<config name>``.
@@ -61,34 +62,29 @@ def load_config(
     cfg = read_config(path)
     if "default_scope" not in cfg:  # "no model" says more than "a config of another tool"
         check_sections(cfg, path)
-    scope = cfg.get("default_scope", "mmengine")
-    if scope not in tasks:
-        raise _of_another_tool(cfg.get("default_scope"), tasks, path)
-    init_default_scope(scope)
+    task = find_task(cfg)
+    if task is None or task.phase is not phase:
+        raise _of_another_tool(cfg, task, phase, path)
+    init_default_scope(task.scope)
     # yapf would take seconds, several times a run, to beautify the text of the config.
     object.__setattr__(cfg, "_format_python_code", False)
     explicit |= apply_overrides(cfg, options)
     check_sections(cfg, path)
     settle_whole_numbers(cfg)
     check_values(cfg)
-    cfg.task, cfg.default_scope = tasks[scope], scope
+    cfg.task, cfg.default_scope = task.name, task.scope
     cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs", path.stem))
     cfg.randomness = dict(cfg.get("randomness", {}), seed=_settled_seed(cfg, seed))
     cfg.launcher = launcher
     return cfg, explicit
 
 
-def _of_another_tool(scope: object, tasks: Mapping[str, str], path: Path) -> UserError:
-    scopes = " or ".join(repr(name) for name in tasks)
-    if scope == "mmengine" or (scope is None and "mmengine" not in tasks):
-        mend = (
-            "a classifier's config goes to train_cls.py and test_cls.py; "
-            f"in others, set default_scope to {scopes}"
-        )
-    elif scope in ("mmdet", "mmseg"):
-        mend = "detection and segmentation configs go to train.py and test.py"
-    else:
-        mend = f"set default_scope to {scopes}"
+def _of_another_tool(cfg: Config, task: Task | None, phase: Phase, path: Path) -> UserError:
+    scope = cfg.get("default_scope")
+    scopes = " or ".join(repr(one.scope) for one in tasks_in(phase))
+    mend = f"set default_scope to {scopes}"
+    if task is not None:
+        mend = f"{task.phase.value}; in others, {mend}"
     what = "there is no default_scope" if scope is None else f"default_scope is {scope!r}"
     return UserError(f"{what}, this tool takes {scopes}", path, mend)
 

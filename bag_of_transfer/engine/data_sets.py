@@ -22,6 +22,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine.errors import NoTruthError, UserError, mistake_in
 from bag_of_transfer.engine.recipe import class_difference
+from bag_of_transfer.engine.tasks import all_tasks
 
 __all__ = [
     "LookAtSplits",
@@ -30,7 +31,6 @@ __all__ = [
     "classes_of",
     "data_mistakes",
     "leave_imports_uncollected",
-    "register_checks",
 ]
 
 # What the libraries' data sets raise when a file is not as they expect.
@@ -38,18 +38,6 @@ DATA_ERRORS = (
     *(FileNotFoundError, NotADirectoryError, IsADirectoryError, LookupError, ValueError, TypeError),
     *(AttributeError, AssertionError, SyntaxError, RecursionError),
 )
-
-_checks: dict[str, str] = {}
-
-
-def register_checks(modules: Mapping[str, str]) -> None:
-    """Register a task's checks of data sets; tasks call this when they are imported.
-
-    Args:
-        modules: Dotted name of a data set's class, or of a parent class, to the module whose
-            function ``check`` takes the data set.  It is imported when there is such a data set.
-    """
-    _checks.update(modules)
 
 
 @cache
@@ -109,8 +97,9 @@ def check_dataset(dataset: Any) -> None:
 
 
 def _check(part: Any) -> None:
+    checks = {name: module for task in all_tasks() for name, module in task.checks.items()}
     for kind in type(part).__mro__:
-        module = _checks.get(f"{kind.__module__}.{kind.__qualname__}")
+        module = checks.get(f"{kind.__module__}.{kind.__qualname__}")
         if module:
             import_module(module).check(part)
 

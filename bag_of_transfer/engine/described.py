@@ -16,10 +16,11 @@ from mmengine.registry import MODELS, TASK_UTILS, Registry
 
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.json_file import parse_json
+from bag_of_transfer.engine.tasks import ROOT_SCOPE, all_tasks
 
 __all__ = ["MEND", "admit", "names_a_place", "read_description"]
 
-SCOPES = ("mmengine", "mmdet", "mmseg")
+SCOPES = frozenset(task.scope for task in all_tasks())
 # Types that mmcv and mmdet look up elsewhere than in a registry, by the key of their dict.
 UNREGISTERED = {
     "nms": frozenset({"nms", "soft_nms", "nms_match", "nms_quadri", "nms_rotated"}),
@@ -217,7 +218,7 @@ def _is_registered(name: str, scope: str) -> bool:
 
 def _registries(root: Registry, scope: str) -> Iterator[Registry]:
     """Yield the registry of a scope, filled, and those above it."""
-    if scope in SCOPES[1:]:
+    if scope in SCOPES - {ROOT_SCOPE}:
         import_module(f"{scope}.registry")  # joins the tree
     registry: Registry | None = root.children.get(scope, root)
     while registry is not None:

@@ -5,7 +5,7 @@ Readers, normalisation and order of channels follow from it, for the three tasks
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
@@ -13,14 +13,9 @@ from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_reader import CHANNELS, ReadImage
 from bag_of_transfer.engine.own_metrics import add_import
+from bag_of_transfer.engine.tasks import Preprocessor, find_task
 
-__all__ = [
-    "Preprocessor",
-    "follow_in_channels",
-    "in_channels_of",
-    "know_any_channels",
-    "register_preprocessor",
-]
+__all__ = ["follow_in_channels", "in_channels_of", "know_any_channels"]
 
 KEY = "model.backbone.in_channels"
 PARTS = ("train_dataloader", "val_dataloader", "test_dataloader", "tta_pipeline", "custom_hooks")
@@ -30,28 +25,6 @@ COLOURS = re.compile(
     r"Equalize|Sharpness|Brightness|Contrast|AutoAugment|RandAugment|TrivialAugment|AugMix|CLAHE|"
     r"ChannelShuffle|RGB"
 )
-
-
-class Preprocessor(NamedTuple):
-    """A preprocessor of ours for any number of channels; mmengine's takes one or three.
-
-    Args:
-        type: Its name in the registry.
-        module: Where it is registered.
-        stands_for: The type that it replaces.
-    """
-
-    type: str
-    module: str
-    stands_for: str
-
-
-_preprocessors: dict[str, Preprocessor] = {}
-
-
-def register_preprocessor(scope: str, preprocessor: Preprocessor) -> None:
-    """Name the preprocessor of a task by its ``default_scope``; tasks do so when imported."""
-    _preprocessors[scope] = preprocessor
 
 
 def in_channels_of(model: Any) -> int:
@@ -115,7 +88,7 @@ def _fit_preprocessor(cfg: Config, num: int) -> None:
     for name in ("bgr_to_rgb", "rgb_to_bgr"):
         if stated.get(name):
             stated[name] = False
-    ours = _preprocessors.get(cfg.get("default_scope", ""))
+    ours = _preprocessor_of(cfg)
     if ours and stated.get("type") == ours.stands_for and num not in (1, 3):
         stated["type"] = ours.type
         know_any_channels(cfg)
@@ -123,9 +96,14 @@ def _fit_preprocessor(cfg: Config, num: int) -> None:
 
 def know_any_channels(cfg: Config) -> None:
     """Register the preprocessor that a checkpoint of such a network names."""
-    ours = _preprocessors.get(cfg.get("default_scope", ""))
+    ours = _preprocessor_of(cfg)
     if ours:
         add_import(cfg, ours.module)
+
+
+def _preprocessor_of(cfg: Config) -> Preprocessor | None:
+    task = find_task(cfg)
+    return task.preprocessor if task else None
 
 
 def _refuse_colours(cfg: Config, num: int) -> None:

@@ -4,6 +4,7 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.tasks import find_task
 
 __all__ = ["fill_num_classes"]
 
@@ -16,9 +17,10 @@ def fill_num_classes(cfg: Config, classes: tuple[str, ...]) -> None:
     Raises:
         UserError: If a ``num_classes`` is set already, and is not the data's.
     """
-    head = cfg.model.get("head")
-    if cfg.get("default_scope", "mmengine") == "mmengine" and isinstance(head, dict):
-        head.setdefault("num_classes", None)  # only a classifier's head may leave it out
+    task = find_task(cfg)
+    head = cfg.model.get(task.open_head) if task else None
+    if isinstance(head, dict):
+        head.setdefault("num_classes", None)
     things = {node.num_things_classes for _, node in dicts_with("num_things_classes", cfg.model)}
     for dotted, node in dicts_with("num_classes", cfg.model, "model"):
         if node.num_classes is None:

@@ -2,45 +2,20 @@
 
 mmdet gives fractions of three digits under names of its own (``coco/bbox_mAP``,
 ``pascal_voc/mAP``); ours are percent, under the names that ``metrics.json`` has for every run.
-The tasks register which of ours stands for which of theirs.
+The records of the tasks say which of ours stands for which of theirs.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import METRICS
 from mmengine.utils import import_modules_from_strings
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.tasks import Judge, all_tasks
 
-__all__ = ["Judge", "add_import", "check_save_best", "judge_in_percent", "register_judges"]
-
-
-class Judge(NamedTuple):
-    """A metric of this toolkit that stands for one of mmdet or mmsegmentation.
-
-    Args:
-        type: Its name in the registry.
-        module: Where it is registered.
-        kept: Arguments of theirs that ours takes, too.
-        judged: The argument that says what theirs computes, and which values ours can.
-        renamed: Their names of metrics, for ``save_best``, to ours.
-    """
-
-    type: str
-    module: str
-    kept: frozenset[str]
-    judged: tuple[str, frozenset[str]]
-    renamed: dict[str, str]
-
-
-_judges: dict[str, Judge] = {}
-
-
-def register_judges(judges: Mapping[str, Judge]) -> None:
-    """Let a task's metrics stand for others, by their names; tasks do so when imported."""
-    _judges.update(judges)
+__all__ = ["add_import", "check_save_best", "judge_in_percent"]
 
 
 def judge_in_percent(cfg: Config) -> list[str]:
@@ -55,10 +30,11 @@ def judge_in_percent(cfg: Config) -> list[str]:
     Returns:
         Lines to print: what was replaced.
     """
+    judges = {name: judge for task in all_tasks() for name, judge in task.judges.items()}
     lines: dict[str, None] = {}
     for name in ("val_evaluator", "test_evaluator"):
         for metric in _metrics(cfg, name):
-            ours = _judges.get(str(metric.get("type")))
+            ours = judges.get(str(metric.get("type")))
             if ours and _says_the_same(metric, ours):
                 lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
                 _replace(metric, ours)

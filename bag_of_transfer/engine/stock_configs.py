@@ -5,9 +5,11 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
+from bag_of_transfer.engine.tasks import ROOT_SCOPE, all_tasks
+
 __all__ = ["config_path", "is_stock", "nearest_stock_config"]
 
-PACKAGES = ("mmdet", "mmseg", "mmpretrain")
+PACKAGES = (*(task.scope for task in all_tasks() if task.scope != ROOT_SCOPE), "mmpretrain")
 SEPARATOR = "::"  # mmengine's, as in _base_ = "mmdet::atss/atss_r50_fpn_1x_coco.py"
 
 

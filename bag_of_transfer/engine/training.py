@@ -38,6 +38,7 @@ from bag_of_transfer.engine.resuming import ConfiguredSchedule, resume
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
 from bag_of_transfer.engine.splits import check_splits
+from bag_of_transfer.engine.tasks import task_named
 
 __all__ = ["add_hooks", "prepare_training", "train"]
 
@@ -77,7 +78,7 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
     cfg.num_train_images = len(dataset)
     _check_a_batch_is_there(cfg.train_dataloader, cfg.num_train_images)
     cfg.classes = data_sets.classes_of(dataset)
-    if cfg.task == "cls":
+    if task_named(cfg.task).needs_several_classes:
         _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)
     # New workers in each epoch take their seeds from it, see launch.EpochSeed.

@@ -13,6 +13,7 @@ from bag_of_transfer.engine.run_files import (
     RESOLVED_CONFIG,
     TRICKS,
 )
+from bag_of_transfer.engine.tasks import Phase, tasks_in
 
 __all__ = [
     "ALL_RECORDS",
@@ -42,12 +43,10 @@ __all__ = [
     "TASK_KINDS",
     "TRICKS",
     "TRUTH",
-    "CellKind",
     "RungKind",
     "SeedKind",
     "Selection",
     "Source",
-    "TaskKind",
     "cell_key",
     "seed_folder",
 ]
@@ -77,9 +76,7 @@ RUNG_KINDS: tuple[RungKind, ...] = get_args(RungKind)
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 PRETRAINING = "pretraining"  # of a pretraining, in place of a task's name
-CellKind = Literal["cls", "det", "seg"]
-TaskKind = Literal["det", "seg"]
-TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
+TASK_KINDS = tuple(task.name for task in tasks_in(Phase.FINE_TUNING))
 
 # matched: backbone k was pretrained with seed k; shared: one backbone serves all seeds.
 SeedKind = Literal["matched", "shared"]

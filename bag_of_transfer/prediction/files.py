@@ -13,6 +13,7 @@ from bag_of_transfer.engine.atomic import write_bytes, write_json
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.progress import track
+from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.prediction.inputs import MASKS, Source, name_pictures
 from bag_of_transfer.prediction.predictor import Predictor
 from bag_of_transfer.prediction.results import MIN_SCORE, Boxes, Mask, Result
@@ -100,7 +101,7 @@ def write_predictions(
         "task": predictor.task,
         **(facts or {}),
         "classes": predictor.classes,
-        **({"min_score": min_score} if predictor.task == "det" else {}),
+        **({"min_score": min_score} if task_named(predictor.task).result == "boxes" else {}),
         "num_images": len(rows),
         "num_left_out": len(left_out),
         "left_out": [{"file": path, "why": why} for path, why in left_out.items()],

@@ -19,10 +19,9 @@ from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.sized_build import build_described
+from bag_of_transfer.engine.tasks import Task, find_task
 
-__all__ = ["TASKS", "Trained", "choose_device", "load_trained", "scope_of"]
-
-TASKS = {"mmengine": "cls", "mmdet": "det", "mmseg": "seg"}  # by default_scope
+__all__ = ["Trained", "choose_device", "load_trained", "scope_of"]
 
 
 class Trained(NamedTuple):
@@ -31,7 +30,7 @@ class Trained(NamedTuple):
     network: nn.Module
     classes: tuple[str, ...]
     cfg: Config
-    scope: str
+    task: Task
 
 
 def load_trained(
@@ -52,15 +51,15 @@ def load_trained(
     """
     check_environment()
     cfg = read_config(config)
-    scope = cfg.get("default_scope", "mmengine")
+    task = find_task(cfg)
     model = cfg.get("model")
-    if scope not in TASKS or not isinstance(model, Mapping) or not model.get("type"):
+    if task is None or not isinstance(model, Mapping) or not model.get("type"):
         mend = "give the config that the checkpoint was trained with"
         raise UserError("not a classifier's, detector's or segmenter's config", config, mend)
     path = follow_pointer(checkpoint)
     contents = checkpoints.load_from_local_weights_only(str(path), "cpu")
     state = checkpoints.state_dict_of(contents, path)
-    with scope_of(scope):
+    with scope_of(task.scope):
         meta = checkpoints.meta_of(contents)
         if "model_json" in meta:
             cfg.model = evaluation.described_model(contents, path, cfg)
@@ -71,7 +70,7 @@ def load_trained(
             network: nn.Module = build_described(cfg.model, state, path)
     checkpoints.refuse_misfits(network, state, path)
     network.load_state_dict(state)
-    return Trained(network.eval(), classes, cfg, scope)
+    return Trained(network.eval(), classes, cfg, task)
 
 
 def choose_device(name: str) -> torch.device:

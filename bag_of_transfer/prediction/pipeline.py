@@ -15,6 +15,7 @@ from bag_of_transfer.engine.image_reader import ReadImage, read_pixels
 from bag_of_transfer.engine.input_channels import follow_in_channels, in_channels_of
 from bag_of_transfer.engine.mask_reader import ReadMask
 from bag_of_transfer.engine.own_readers import read_with_ours
+from bag_of_transfer.engine.tasks import Task
 
 __all__ = ["Item", "Load", "build_load", "ignores_orientation", "pipeline_of", "without_truth"]
 
@@ -68,12 +69,12 @@ def ignores_orientation(pipeline: list[dict[str, Any]]) -> bool:
     return any(str(step.get("color_type", "")).endswith("ignore_orientation") for step in pipeline)
 
 
-def build_load(cfg: Config, task: str) -> Load:
+def build_load(cfg: Config, task: Task) -> Load:
     """Put our readers into the config; return a function that reads an image as training did."""
     read_with_ours(cfg)
     follow_in_channels(cfg)
     steps = without_truth(pipeline_of(cfg))
-    if task == "cls":
+    if not task.packs_samples:
         return _load_with(build_pipeline(steps), in_channels_of(cfg.model))
     is_ours = any(step.get("type") == ReadImage.__name__ for step in steps)
     return _load_located_with(Compose(steps), is_checked=is_ours)

@@ -5,13 +5,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.prediction.network import TASKS, choose_device, load_trained, scope_of
+from bag_of_transfer.prediction.network import choose_device, load_trained, scope_of
 from bag_of_transfer.prediction.pipeline import Item, build_load, ignores_orientation, pipeline_of
-from bag_of_transfer.prediction.results import Boxes, Classes, Mask, Result
+from bag_of_transfer.prediction.results import RESULTS, Boxes, Classes, Mask, Result
 
 __all__ = ["Predictor"]
 
@@ -32,7 +31,6 @@ class Predictor:
         cfg_options: Overrides, ``{"model.test_cfg.rcnn.score_thr": 0.2}`` or ``["a.b=1"]``.
 
     Attributes:
-        task: ``cls``, ``det`` or ``seg``.
         classes: Names in label order.
         device: Where the network is.
 
@@ -49,12 +47,17 @@ class Predictor:
     ) -> None:
         self.device = choose_device(device)
         trained = load_trained(Path(config), Path(checkpoint), cfg_options)
-        self.task, self.classes, self._scope = TASKS[trained.scope], trained.classes, trained.scope
+        self._task, self.classes = trained.task, trained.classes
         # The layout in which convolutions are fastest, as in training; values do not change.
         self.network: Any = trained.network.to(memory_format=torch.channels_last).to(self.device)
-        with scope_of(self._scope):
-            self._load = build_load(trained.cfg, self.task)
+        with scope_of(self._task.scope):
+            self._load = build_load(trained.cfg, self._task)
         self._upright = not ignores_orientation(pipeline_of(trained.cfg))
+
+    @property
+    def task(self) -> str:
+        """``cls``, ``det`` or ``seg``."""
+        return self._task.name
 
     def __call__(
         self, paths: PathLike | Iterable[PathLike], batch_size: int = 8
@@ -123,29 +126,17 @@ class Predictor:
 
     def _predict(self, items: Sequence[Item]) -> list[Result]:
         inputs: Any = [item.inputs for item in items]
-        data = {"inputs": torch.stack(inputs) if self.task == "cls" else inputs}
-        if self.task != "cls":
-            data["data_samples"] = [item.sample for item in items]
-        with torch.no_grad(), scope_of(self._scope):
+        if self._task.packs_samples:
+            data = {"inputs": inputs, "data_samples": [item.sample for item in items]}
+        else:
+            data = {"inputs": torch.stack(inputs)}
+        with torch.no_grad(), scope_of(self._task.scope):
             outputs = self.network.test_step(data)
         return [self._result(item, out) for item, out in zip(items, outputs, strict=True)]
 
     def _result(self, item: Item, output: Any) -> Result:
-        common = (item.path, item.size, self.classes, self._upright)
-        if self.task == "cls":
-            return Classes(*common, _array(output["scores"]))
-        if self.task == "det":
-            boxes = output.pred_instances
-            order = np.argsort(-_array(boxes.scores), kind="stable")
-            tensors = (boxes.bboxes, boxes.labels, boxes.scores)
-            return Boxes(*common, *(_array(tensor)[order] for tensor in tensors))
-        # As few bytes per label as possible: a mask has millions of labels.
-        kind = np.uint8 if len(self.classes) <= 256 else np.uint16
-        return Mask(*common, _array(output.pred_sem_seg.data[0]).astype(kind))
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()
+        facts = (item.path, item.size, self.classes, self._upright)
+        return RESULTS[self._task.result].of_output(facts, output)
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

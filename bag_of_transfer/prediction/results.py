@@ -9,13 +9,16 @@ import numpy as np
 from PIL import Image
 
 from bag_of_transfer.engine.image_reader import FORMATS, read_image
+from bag_of_transfer.engine.tasks import ResultKind
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.colours import class_colours
 
-__all__ = ["MIN_SCORE", "NUM_TOP", "Boxes", "Classes", "Mask", "Result"]
+__all__ = ["MIN_SCORE", "NUM_TOP", "RESULTS", "Boxes", "Classes", "Mask", "Result"]
 
 MIN_SCORE = 0.3  # boxes with lower scores would cover the picture
 NUM_TOP = 5
+
+Facts = tuple[Path, tuple[int, int], tuple[str, ...], bool]  # the attributes of every result
 
 
 # Compared by identity: comparing arrays gives no single answer.
@@ -34,6 +37,11 @@ class Result:
     size: tuple[int, int]
     classes: tuple[str, ...]
     upright: bool
+
+    @classmethod
+    @abstractmethod
+    def of_output(cls, facts: Facts, output: Any) -> "Result":
+        """Build the result from what the network's ``test_step`` gives for the image."""
 
     def image(self) -> Image.Image:
         """Read the image again, in RGB, as the network saw it before any resizing."""
@@ -56,6 +64,11 @@ class Classes(Result):
     """A classifier's answer: ``scores``, one probability per class (they sum to 1)."""
 
     scores: np.ndarray
+
+    @classmethod
+    def of_output(cls, facts: Facts, output: Any) -> "Classes":
+        """Take the scores."""
+        return cls(*facts, _array(output["scores"]))
 
     def top(self, num: int = NUM_TOP) -> list[tuple[str, float]]:
         """Return the ``num`` likeliest classes with their probabilities, the likeliest first."""
@@ -86,6 +99,14 @@ class Boxes(Result):
     labels: np.ndarray
     scores: np.ndarray
 
+    @classmethod
+    def of_output(cls, facts: Facts, output: Any) -> "Boxes":
+        """Take the boxes of mmdet's sample, sorted by score."""
+        boxes = output.pred_instances
+        order = np.argsort(-_array(boxes.scores), kind="stable")
+        tensors = (boxes.bboxes, boxes.labels, boxes.scores)
+        return cls(*facts, *(_array(tensor)[order] for tensor in tensors))
+
     @property
     def names(self) -> list[str]:
         """Return the class name of each box."""
@@ -115,6 +136,13 @@ class Mask(Result):
 
     mask: np.ndarray
 
+    @classmethod
+    def of_output(cls, facts: Facts, output: Any) -> "Mask":
+        """Take the labels of mmseg's sample, in as few bytes as possible: there are millions."""
+        _, _, classes, _ = facts
+        kind = np.uint8 if len(classes) <= 256 else np.uint16
+        return cls(*facts, _array(output.pred_sem_seg.data[0]).astype(kind))
+
     def shares(self) -> dict[str, float]:
         """Return the share of the image, in [0, 1], that each class covers, the largest first.
 
@@ -136,3 +164,11 @@ class Mask(Result):
     def record(self) -> dict[str, Any]:
         """Return ``pixel_share``: the share of the image, in [0, 1], by class name."""
         return {"pixel_share": self.shares()}
+
+
+RESULTS: dict[ResultKind, type[Result]] = {"classes": Classes, "boxes": Boxes, "mask": Mask}
+
+
+def _array(tensor: Any) -> np.ndarray:
+    array: np.ndarray = tensor.detach().cpu().numpy()
+    return array

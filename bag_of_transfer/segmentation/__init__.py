@@ -10,9 +10,7 @@ import warnings
 from mmengine.config.utils import MODULE2PACKAGE
 
 with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints twice that OneDL is missing
-    from bag_of_transfer.engine.data_sets import register_checks
-    from bag_of_transfer.engine.input_channels import Preprocessor, register_preprocessor
-    from bag_of_transfer.engine.own_metrics import register_judges
+    from bag_of_transfer.engine.tasks import Preprocessor, complete
     from bag_of_transfer.segmentation.datasets import MaskFolder
     from bag_of_transfer.segmentation.judges import JUDGES
     from bag_of_transfer.segmentation.metrics import SegMetric
@@ -24,17 +22,17 @@ with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints twice that OneDL
 
 __all__ = ["MaskFolder", "PadToWindows", "PillowResize", "RandomGaussianBlur", "SegMetric"]
 
-register_judges(JUDGES)
-register_preprocessor(
-    "mmseg",
-    Preprocessor(
+complete(
+    "seg",
+    judges=JUDGES,
+    checks={
+        "mmseg.datasets.basesegdataset.BaseSegDataset": "bag_of_transfer.segmentation.stock_masks"
+    },
+    preprocessor=Preprocessor(
         "AnyChannelsSegPreprocessor",
         "bag_of_transfer.segmentation.preprocessor",
         stands_for="SegDataPreProcessor",
     ),
-)
-register_checks(
-    {"mmseg.datasets.basesegdataset.BaseSegDataset": "bag_of_transfer.segmentation.stock_masks"}
 )
 # mmseg's published runs average the loss over all pixels, ignored ones too.  Our configs of its
 # recipes do the same: no need to warn at every start.

@@ -1,6 +1,6 @@
 """Which of our metrics replaces which of mmsegmentation's."""
 
-from bag_of_transfer.engine.own_metrics import Judge
+from bag_of_transfer.engine.tasks import Judge
 from bag_of_transfer.segmentation.metrics import SegMetric
 
 __all__ = ["JUDGES"]

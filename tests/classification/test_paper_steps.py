@@ -19,6 +19,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.precision import apply_precision
+from bag_of_transfer.engine.tasks import Phase
 
 CONFIGS = Path(__file__).parents[2] / "configs/classification"
 LEAVES = sorted(path.stem for path in CONFIGS.glob("*_8xb*.py"))
@@ -67,7 +68,7 @@ def small(
             options |= {"model.backbone.base_channels": 8, "model.backbone.stem_channels": 8}
         if "distill" in stem:
             options["model.distillation.teacher.checkpoint"] = str(teacher)
-        return load_config(CONFIGS / f"{stem}.py", {"mmengine": "cls"}, options=options)[0]
+        return load_config(CONFIGS / f"{stem}.py", Phase.PRETRAINING, options=options)[0]
 
     return load
 

@@ -5,13 +5,14 @@ import pytest
 from bag_of_transfer.engine.cli import config_flags, training_parser
 from bag_of_transfer.engine.config_file import load_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.tasks import Phase
 
 BASE = 'default_scope = "mmengine"\nmodel = dict(a=1, b=2)\nrandomness = dict(seed=7)\n'
 
 
 def load(path, *flags):
     args = training_parser("d", "e").parse_args([str(path), *flags])
-    return load_config(args.config, {"mmengine": "cls"}, **config_flags(args))
+    return load_config(args.config, Phase.PRETRAINING, **config_flags(args))
 
 
 @pytest.fixture

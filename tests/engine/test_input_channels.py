@@ -15,6 +15,7 @@ from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.input_channels import follow_in_channels
 from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.prediction.pipeline import build_load
 from tests.prediction.tiny_networks import CLASSES, CONFIGS
 
@@ -37,7 +38,7 @@ def test_the_network_gets_the_channels_as_stored(tmp_path: Path, task: str, num:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     cfg = config(task, num)
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmengine")):
-        item = build_load(cfg, task)(tmp_path / "a.png")
+        item = build_load(cfg, task_named(task))(tmp_path / "a.png")
         fill_num_classes(cfg, CLASSES[task])
         network = MODELS.build(cfg.model)
     samples = None if item.sample is None else [item.sample]

@@ -8,6 +8,7 @@ from bag_of_transfer.engine.cli import config_flags, training_parser
 from bag_of_transfer.engine.config_file import leaf_keys, load_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.stock_configs import config_path, is_stock
+from bag_of_transfer.engine.tasks import Phase
 
 ATSS = "mmdet::atss/atss_r50_fpn_1x_coco.py"
 PSPNET = "mmseg::pspnet/pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py"
@@ -15,7 +16,7 @@ PSPNET = "mmseg::pspnet/pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py"
 
 def load(config: object, *flags: str):
     args = training_parser("d", "e").parse_args([str(config), *flags])
-    return load_config(args.config, {"mmdet": "det", "mmseg": "seg"}, **config_flags(args))
+    return load_config(args.config, Phase.FINE_TUNING, **config_flags(args))
 
 
 @pytest.mark.parametrize(("name", "depth"), [(ATSS, 50), (PSPNET, 101)])

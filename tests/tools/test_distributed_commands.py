@@ -14,6 +14,7 @@ from bag_of_transfer.classification.metrics import (
 from bag_of_transfer.engine.cli import config_flags, training_parser
 from bag_of_transfer.engine.config_file import load_config
 from bag_of_transfer.engine.lr import apply_lr_rule
+from bag_of_transfer.engine.tasks import Phase
 
 ROOT = Path(__file__).resolve().parents[2]
 DOC = (ROOT / "docs/distributed.md").read_text()
@@ -29,7 +30,7 @@ def config_of(command: str) -> Config:
     tool = next(index for index, word in enumerate(words) if word.startswith("tools/train"))
     assert (ROOT / words[tool]).is_file()
     args = training_parser("", "").parse_args(words[tool + 1 :])
-    return load_config(ROOT / args.config, {"mmengine": "cls"}, **config_flags(args))[0]
+    return load_config(ROOT / args.config, Phase.PRETRAINING, **config_flags(args))[0]
 
 
 def lr_line(command: str, world_size: int) -> str:

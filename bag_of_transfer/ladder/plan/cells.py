@@ -11,7 +11,6 @@ from bag_of_transfer.ladder.folder import (
     PREDICTIONS,
     PRETRAINING,
     SCRATCH,
-    CellKind,
     Selection,
     cell_key,
 )
@@ -77,7 +76,7 @@ class Cell:
         return self.root / self.key
 
     @property
-    def kind(self) -> CellKind:
+    def kind(self) -> str:
         """``"cls"``, ``"det"`` or ``"seg"``."""
         return self.task.kind if self.task else "cls"
 

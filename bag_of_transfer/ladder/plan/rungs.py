@@ -9,6 +9,7 @@ from typing import Any
 from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.paper_rows import paper_rows
+from bag_of_transfer.engine.tasks import Phase, find_task
 from bag_of_transfer.ladder.folder import SCRATCH, SEED_KINDS, SOURCES, RungKind, SeedKind, Source
 from bag_of_transfer.ladder.plan.checks import (
     check_folder_name,
@@ -22,7 +23,6 @@ from bag_of_transfer.transfer.convert.model_zoos import check_model_name
 __all__ = ["Rung", "read_rungs"]
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
-CLASSIFICATION = "mmengine"  # the default_scope of configs for tools/train_cls.py
 KEYS = {*SOURCES, "teacher", "teaches_only", "cfg_options", "seeds", "label", "row"}
 
 
@@ -142,8 +142,9 @@ def _check_source(kind: Source, source: str, where: str) -> None:
         check_model_name(source)
     else:
         cfg = read_config(existing_config(source, where), import_named=False)
-        scope = cfg.get("default_scope", CLASSIFICATION)
-        if scope != CLASSIFICATION:
+        task = find_task(cfg)
+        if task is None or task.phase is not Phase.PRETRAINING:
+            scope = cfg.get("default_scope")
             what = f"the config does not train a classifier, its default_scope is {scope}"
             raise UserError(what, f"{where}: {source}", "give a config of configs/classification/")
 

@@ -13,13 +13,13 @@ from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.own_metrics import judge_in_percent
-from bag_of_transfer.ladder.folder import PRETRAINING, Selection, TaskKind
+from bag_of_transfer.engine.tasks import Phase, find_task
+from bag_of_transfer.ladder.folder import PRETRAINING, Selection
 from bag_of_transfer.ladder.metrics import shown_metrics
 from bag_of_transfer.ladder.plan.checks import check_folder_name, check_keys, existing_config
 
 __all__ = ["Task", "read_tasks", "selection_of"]
 
-KINDS: dict[str, TaskKind] = {"mmdet": "det", "mmseg": "seg"}
 KEYS = {"config", "cfg_options", "published_split"}
 
 
@@ -38,7 +38,7 @@ class Task:
     """
 
     name: str
-    kind: TaskKind
+    kind: str
     config: Path
     metrics: tuple[str, ...]
     cfg_options: tuple[str, ...] = ()
@@ -88,12 +88,12 @@ def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
     cfg = read_config(config)
     if cfg_options:
         apply_overrides(cfg, cfg_options)
-    kind = KINDS.get(cfg.get("default_scope", ""))
-    if kind is None:
+    kind = find_task(cfg)
+    if kind is None or kind.phase is not Phase.FINE_TUNING:
         mend = "give a config such as those in configs/detection/ and configs/segmentation/"
         raise UserError("it is neither a detection nor a segmentation config", where, mend)
     metrics = _metrics(cfg, f"{where} ({config})")
-    task = Task(name, kind, config, metrics, cfg_options, bool(stated.get("published_split")))
+    task = Task(name, kind.name, config, metrics, cfg_options, bool(stated.get("published_split")))
     if selection_of(task, selection) == "val":
         _check_val(cfg, f"{where} ({config})")
     return task

@@ -24,7 +24,6 @@ from bag_of_transfer.ladder.folder import (
     TASK_KINDS,
     RungKind,
     SeedKind,
-    TaskKind,
     cell_key,
 )
 from bag_of_transfer.ladder.metrics import TOP1
@@ -55,7 +54,7 @@ class TaskResults:
     """A detection or segmentation config, and the metrics to show (percent)."""
 
     name: str
-    kind: TaskKind
+    kind: str
     config: str
     metrics: tuple[str, ...]
     published_split: bool = False

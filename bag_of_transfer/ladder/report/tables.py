@@ -10,7 +10,8 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS, TaskKind
+from bag_of_transfer.engine.tasks import task_named
+from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS
 from bag_of_transfer.ladder.metrics import TOP1, label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.results import LadderResults, RungResults
@@ -32,8 +33,7 @@ __all__ = [
 ]
 
 # The paper's tables: 8 is Faster R-CNN, 9 is FCN.
-NUMBERS: dict[TaskKind, int] = {"det": 8, "seg": 9}
-WORK: dict[TaskKind, str] = {"det": "detection", "seg": "segmentation"}
+NUMBERS = {"det": 8, "seg": 9}
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def tables_of(
     ladder: LadderResults,
     findings: Sequence[Finding],
     top1: Top1,
-    kinds: Sequence[TaskKind] = TASK_KINDS,
+    kinds: Sequence[str] = TASK_KINDS,
 ) -> list[Table]:
     """Return two tables per task of these kinds: the metrics, then the differences if any."""
     tables = []
@@ -225,13 +225,14 @@ def table_file(
     ladder: LadderResults,
     findings: Sequence[Finding],
     top1: Top1,
-    kind: TaskKind,
+    kind: str,
     footnotes: Sequence[str],
 ) -> str:
     """Return the text of ``table8.md`` (kind det) or ``table9.md`` (kind seg)."""
-    title = f"{ladder.name}: {WORK[kind]} (the paper's table {NUMBERS[kind]})"
+    noun = task_named(kind).noun
+    title = f"{ladder.name}: {noun} (the paper's table {NUMBERS[kind]})"
     tables = tables_of(ladder, findings, top1, (kind,))
-    no_task = f"This ladder has no {WORK[kind]} task."
+    no_task = f"This ladder has no {noun} task."
     return document(title, tables, footnotes if tables else [no_task, *footnotes])
 
 

@@ -1,9 +1,9 @@
 """Pictures of what every cell predicts for a few test images, with the ground truth."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.registry import DATASETS, DefaultScope
@@ -13,6 +13,7 @@ from bag_of_transfer.engine.atomic import replacing
 from bag_of_transfer.engine.image_reader import read_image
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.mask_reader import read_mask
+from bag_of_transfer.engine.tasks import ResultKind, task_named
 from bag_of_transfer.ladder.folder import PICTURES, PREDICTIONS, TRUTH
 from bag_of_transfer.ladder.picture_file import read_picture
 from bag_of_transfer.ladder.plan.cells import Cell
@@ -44,14 +45,14 @@ def draw_cell(cell: Cell, count: int) -> None:
         return
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    draw = _draw_boxes if cell.kind == "det" else _draw_mask
-    predictions = _read_boxes(cell, dataset) if cell.kind == "det" else {}
+    painter = PAINTERS[task_named(cell.kind).result]
+    predictions = painter.read(cell, dataset)
     indices = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int))
     infos = [dataset.get_data_info(int(index)) for index in indices]
     for info, name in zip(infos, _names([info["img_path"] for info in infos]), strict=True):
-        _save(draw(cell, dataset, info, predictions), cell.folder / PICTURES / name)
+        _save(painter.draw(cell, dataset, info, predictions), cell.folder / PICTURES / name)
         # Drawn each time: the labels may have been corrected since another cell drew them.
-        _save(draw(None, dataset, info, {}), cell.root / TRUTH / cell.task.name / name)
+        _save(painter.draw(None, dataset, info, {}), cell.root / TRUTH / cell.task.name / name)
 
 
 def _names(images: Sequence[str]) -> list[str]:
@@ -152,3 +153,19 @@ def _draw_mask(
     # The files' numbers are those of the data's own masks, from 1 where 0 is no class.
     mask = read_mask(file) - int(bool(info.get("reduce_zero_label")))
     return drawing.with_mask(read_image(image), mask, dataset.metainfo["classes"], HEIGHT_PX)
+
+
+# ---- by what networks give ----
+
+
+class _Painter(NamedTuple):
+    """How predictions are read once per cell, and how an image is drawn with its own."""
+
+    read: Callable[[Cell, Any], Mapping[str, Any]]
+    draw: Callable[[Cell | None, Any, Mapping[str, Any], Mapping[str, Any]], Panel]
+
+
+PAINTERS: dict[ResultKind, _Painter] = {
+    "boxes": _Painter(_read_boxes, _draw_boxes),
+    "mask": _Painter(lambda cell, dataset: {}, _draw_mask),  # a file per image
+}

@@ -1,0 +1,161 @@
+"""The tasks, a record each: what follows from a config's ``default_scope``.
+
+A new task is a record here and a package with its data and metrics.  The package completes its
+record when it is imported (:func:`complete`): this module imports no task, nor anything slow.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Literal, NamedTuple
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = [
+    "ROOT_SCOPE",
+    "Judge",
+    "Phase",
+    "Preprocessor",
+    "ResultKind",
+    "Task",
+    "all_tasks",
+    "complete",
+    "find_task",
+    "task_named",
+    "tasks_in",
+]
+
+ROOT_SCOPE = "mmengine"  # of a config that states none
+# What a trained network gives for an image; prediction and the ladder's pictures have one of each.
+ResultKind = Literal["classes", "boxes", "mask"]
+
+
+class Phase(Enum):
+    """The phases of the work; the value says which configs go to which tools."""
+
+    PRETRAINING = "a classifier's config goes to train_cls.py and test_cls.py"
+    FINE_TUNING = "detection and segmentation configs go to train.py and test.py"
+
+
+class Judge(NamedTuple):
+    """A metric of this toolkit that replaces one of mmdet or mmsegmentation.
+
+    Args:
+        type: Its name in the registry.
+        module: Where it is registered.
+        kept: Arguments of theirs that ours takes, too.
+        judged: The argument that says what theirs computes, and which values ours can.
+        renamed: Their names of metrics, for ``save_best``, to ours.
+    """
+
+    type: str
+    module: str
+    kept: frozenset[str]
+    judged: tuple[str, frozenset[str]]
+    renamed: dict[str, str]
+
+
+class Preprocessor(NamedTuple):
+    """A preprocessor of ours for any number of channels; mmengine's takes one or three.
+
+    Args:
+        type: Its name in the registry.
+        module: Where it is registered.
+        stands_for: The type that it replaces.
+    """
+
+    type: str
+    module: str
+    stands_for: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task and what follows from it; the task's package adds the last five.
+
+    Args:
+        name: In ``metrics.json`` and other records.
+        scope: The ``default_scope`` of its configs, which is the name of its library.
+        noun: For titles.
+        phase: Its tools.
+        result: What its networks give.
+        packs_samples: Whether its transforms pack data samples, as mmdet's and mmseg's do.
+        dump_argument: The metrics' argument that says where predictions are written; "": none.
+        open_head: The part of a model whose ``num_classes`` a config may leave out; "": none.
+        needs_several_classes: Whether a single class would leave nothing to learn.
+        judges: Metrics of ours by the names of those that they replace.
+        checks: By the dotted name of a data set's class, which may be a parent: the module whose
+            ``check`` takes a built data set.  It is imported when there is such a data set.
+        preprocessor: For images that do not have three channels.
+        install_stand_ins: Called before the task's library is imported.
+        unheeded_warnings: How warnings of its library begin that no user has to act upon.
+    """
+
+    name: str
+    scope: str
+    noun: str
+    phase: Phase
+    result: ResultKind
+    packs_samples: bool = True
+    dump_argument: str = ""
+    open_head: str = ""
+    needs_several_classes: bool = False
+    judges: Mapping[str, Judge] = field(default_factory=dict)
+    checks: Mapping[str, str] = field(default_factory=dict)
+    preprocessor: Preprocessor | None = None
+    install_stand_ins: Callable[[], object] | None = None
+    unheeded_warnings: tuple[str, ...] = ()
+
+
+_ROWS = (
+    Task(
+        "cls",
+        ROOT_SCOPE,
+        "classification",
+        Phase.PRETRAINING,
+        "classes",
+        packs_samples=False,
+        open_head="head",
+        needs_several_classes=True,
+    ),
+    Task("det", "mmdet", "detection", Phase.FINE_TUNING, "boxes", dump_argument="results_file"),
+    Task("seg", "mmseg", "segmentation", Phase.FINE_TUNING, "mask", dump_argument="output_dir"),
+)
+_table = {task.name: task for task in _ROWS}
+
+
+def complete(name: str, **parts: Any) -> None:
+    """Add what only a task's own package knows, by the names that :class:`Task` has.
+
+    Raises:
+        UserError: If there is no such task.
+    """
+    _table[name] = replace(task_named(name), **parts)
+
+
+def all_tasks() -> tuple[Task, ...]:
+    """Return the tasks as far as they are known: a package completes its own when imported."""
+    return tuple(_table.values())
+
+
+def tasks_in(phase: Phase) -> tuple[Task, ...]:
+    """Return the tasks of a phase."""
+    return tuple(task for task in all_tasks() if task.phase is phase)
+
+
+def task_named(name: str) -> Task:
+    """Return a task by its name.
+
+    Raises:
+        UserError: If there is no such task.
+    """
+    if name not in _table:
+        mend = f"the tasks are {', '.join(_table)}"
+        raise UserError(f"no task is called {name!r}", "task", mend)
+    return _table[name]
+
+
+def find_task(cfg: Mapping[str, Any]) -> Task | None:
+    """Return the task of a config; None if its ``default_scope`` belongs to no task."""
+    scope = cfg.get("default_scope", ROOT_SCOPE)
+    return next((task for task in all_tasks() if task.scope == scope), None)
