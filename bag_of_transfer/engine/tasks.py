@@ -156,6 +156,11 @@ def task_named(name: str) -> Task:
 
 
 def find_task(cfg: Mapping[str, Any]) -> Task | None:
-    """Return the task of a config; None if its ``default_scope`` belongs to no task."""
+    """Return the task of a config; None if its ``default_scope`` belongs to no task.
+
+    Where a library serves several tasks, the config says which by ``task``; else the first counts.
+    """
     scope = cfg.get("default_scope", ROOT_SCOPE)
-    return next((task for task in all_tasks() if task.scope == scope), None)
+    candidates = [task for task in all_tasks() if task.scope == scope]
+    stated = [task for task in candidates if task.name == cfg.get("task")]
+    return next(iter([*stated, *candidates]), None)

@@ -1,5 +1,6 @@
 """One table of tasks: who reads it finds the same tasks, and an unknown one is an error."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,9 +14,8 @@ from bag_of_transfer.ladder.run.pictures import PAINTERS
 from bag_of_transfer.prediction.results import RESULTS
 
 
-def test_names_are_those_of_the_records_and_scopes_are_unlike() -> None:
+def test_names_are_those_of_the_records() -> None:
     assert [task.name for task in tasks.all_tasks()] == ["cls", "det", "seg"]
-    assert len({task.scope for task in tasks.all_tasks()}) == 3
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,14 @@ def test_names_are_those_of_the_records_and_scopes_are_unlike() -> None:
 )
 def test_a_config_belongs_to_the_task_of_its_scope(cfg: dict[str, str], name: str) -> None:
     assert tasks.find_task(cfg) is tasks.task_named(name)
+
+
+def test_a_config_says_which_task_of_its_library_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    instances = replace(tasks.task_named("det"), name="ins")
+    monkeypatch.setitem(tasks._table, "ins", instances)
+    assert tasks.find_task({"default_scope": "mmdet", "task": "ins"}) is instances
+    for task in ({}, {"task": "det"}, {"task": "seg"}):
+        assert tasks.find_task({"default_scope": "mmdet", **task}) is tasks.task_named("det")
 
 
 def test_an_unknown_task_is_an_error_and_not_one_of_the_known() -> None:
