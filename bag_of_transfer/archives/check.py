@@ -19,7 +19,7 @@ UNPACKED_PER_BYTE = 1.2
 
 
 def find_archives(data_set: DataSet, folder: Path) -> dict[Archive, Path]:
-    """Find all archives of a data set in a folder.
+    """Return the paths of all archives of a data set in a folder.
 
     Raises:
         UserError: If the folder cannot be read, or archives are missing.  The message names all
@@ -90,7 +90,7 @@ def check_space(folder: Path, unpack_bytes: int, download_bytes: int = 0) -> Non
         download_bytes: Number of bytes still to be downloaded to the same disk.
 
     Raises:
-        UserError: If it has not.
+        UserError: If it has less.
     """
     needed = int(unpack_bytes * UNPACKED_PER_BYTE) + download_bytes
     free = shutil.disk_usage(folder).free

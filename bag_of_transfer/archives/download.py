@@ -68,7 +68,7 @@ def _size(path: Path) -> int:
 
 def _fetch(archive: Archive, path: Path) -> Path:
     if path.exists():
-        print(f"{path}: there already")
+        print(f"{path}: already there")
         return path
     part = _part(path)
     if archive.size is not None and _size(part) > archive.size:

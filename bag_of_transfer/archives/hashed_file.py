@@ -1,4 +1,4 @@
-"""A file that is hashed while others read it, so that it is read only once."""
+"""A file that is hashed while others read it, so it is read only once."""
 
 import hashlib
 import io
@@ -45,7 +45,7 @@ class HashedFile(io.RawIOBase):
         return self._file.tell()
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move; skipped bytes are hashed when something behind them is read."""
+        """Move to a position; skipped bytes are hashed when something after them is read."""
         return self._file.seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
@@ -81,7 +81,7 @@ class HashedFile(io.RawIOBase):
         self._file.seek(self.num_seen)
         while self.num_seen < end:
             data = self._file.read(min(CHUNK, end - self.num_seen))
-            if not data:  # the reader moved behind the end of the file
+            if not data:  # the reader moved past the end of the file
                 break
             self._see(data)
 

@@ -20,10 +20,10 @@ __all__ = ["prepare"]
 def prepare(
     data_set: DataSet, folder: Path, archives: Path | None, downloads: Path
 ) -> dict[str, int]:
-    """Put a data set into ``folder`` unless it is there and complete; print which, and the counts.
+    """Put a data set into ``folder``, or leave it if it is complete; print which, and the counts.
 
     Everything is unpacked into a hidden folder beside ``folder``, which is renamed when all checks
-    are passed.  If a run is killed, the next one removes what it left there.
+    have passed.  If a run is killed, the next one removes what it left there.
 
     Args:
         data_set: The data set.
@@ -35,14 +35,15 @@ def prepare(
         The counts, equal to the official ones.
 
     Raises:
-        RefusedError: If ``folder`` holds something else or less, or another run is preparing it.
+        RefusedError: If ``folder`` holds anything else or is incomplete, or another run is
+            preparing it.
         UserError: If archives are missing, damaged or of another release, the disk is too small,
             or the counts differ.
     """
     try:
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             return _left_as_it_is(data_set, folder)
-        with _aside(folder) as fresh:
+        with _fresh_folder(folder) as fresh:
             paths = _whole_archives(data_set, archives, downloads, fresh)
             for archive, path in paths.items():
                 unpack(archive, path, fresh)
@@ -62,7 +63,7 @@ def _left_as_it_is(data_set: DataSet, folder: Path) -> dict[str, int]:
     wrong = _differences(counts, data_set.counts)
     if wrong:
         raise RefusedError(
-            f"something else than {data_set.title} is there ({wrong})",
+            f"something else than {data_set.title} is in the folder ({wrong})",
             folder,
             "move it away, or choose another --data-root",
         )
@@ -116,17 +117,17 @@ def _lines(counts: Mapping[str, int]) -> str:
 
 
 @contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """Create an empty hidden folder beside ``folder``, and rename it to that at the end."""
+def _fresh_folder(folder: Path) -> Iterator[Path]:
+    """Create an empty hidden folder beside ``folder``, and rename it to ``folder`` at the end."""
     fresh = folder.with_name(f".{folder.name}.unpacking")
     fresh.mkdir(parents=True, exist_ok=True)
     lock = os.open(fresh, os.O_RDONLY)
     try:
         _lock(lock, folder)
-        _sweep(fresh)
+        _empty(fresh)
         try:
             yield fresh
-            os.sync()  # else a power cut may leave a complete folder of empty files
+            os.sync()  # otherwise a power cut may leave a complete folder of empty files
             os.rename(fresh, folder)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -140,14 +141,15 @@ def _lock(handle: int, folder: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise RefusedError("another run is preparing it", folder, "wait for that one") from error
+        mend = "wait until it is done"
+        raise RefusedError("another run is preparing this folder", folder, mend) from error
     except OSError:  # a file system without locks
         pass
 
 
-def _sweep(fresh: Path) -> None:
-    left = list(fresh.iterdir())
-    if left:
-        print(f"{fresh}: an interrupted run left this; swept")
-    for path in left:
+def _empty(fresh: Path) -> None:
+    leftovers = list(fresh.iterdir())
+    if leftovers:
+        print(f"{fresh}: an interrupted run left files here; removed")
+    for path in leftovers:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

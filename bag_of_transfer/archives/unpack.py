@@ -1,7 +1,7 @@
 """Unpack an archive in one pass: hash it while reading, write nothing outside the folder.
 
-An archive is read once, from front to back. A zip's table of contents lies at its end and is read
-first; then its files are read in the order in which they lie.
+An archive is read once, from front to back. A zip's table of contents is at its end and is read
+first; then its files are read in the order of their positions.
 """
 
 import gzip
@@ -23,7 +23,7 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["archive_files", "first_file", "unpack", "write_file"]
 
-_FOREIGN = 100  # after this many files of another release, and none that we expect, stop
+_FOREIGN = 100  # stop after this many files of another release and none that is expected
 Files = Iterator[tuple[str, IO[bytes]]]  # path and content of each regular file
 
 
@@ -44,7 +44,7 @@ def unpack(archive: Archive, path: Path, root: Path) -> str | None:
     step.show("")
     file = HashedFile(path, algorithm or None, step)
     try:
-        with damage_told(archive, path):
+        with reporting_damage(archive, path):
             _write_files(archive, path, file, root)
             digest = file.finish()
         if official and digest != official:
@@ -53,7 +53,7 @@ def unpack(archive: Archive, path: Path, root: Path) -> str | None:
                 path,
                 f"damaged or of another release: get it again from {archive.url or 'its page'}",
             )
-        step.end("checksum right" if official else "no official checksum is known: not compared")
+        step.end("checksum right" if official else "no checksum to compare with is known")
     finally:
         step.close()
         file.close()
@@ -64,7 +64,7 @@ def first_file(archive: Archive, path: Path) -> str | None:
     """Return the path of the first file in an archive; None if it cannot be read."""
     file = HashedFile(path, None)
     try:
-        with damage_told(archive, path):
+        with reporting_damage(archive, path):
             return next((name for name, _ in archive_files(path.name, file, archive.nested)), None)
     except UserError:
         return None
@@ -73,8 +73,8 @@ def first_file(archive: Archive, path: Path) -> str | None:
 
 
 @contextmanager
-def damage_told(archive: Archive, path: Path) -> Iterator[None]:
-    """Turn the errors of libraries about a bad archive into ours.
+def reporting_damage(archive: Archive, path: Path) -> Iterator[None]:
+    """Turn the libraries' errors about a bad archive into one of ours.
 
     Raises:
         UserError: In place of a library's error.
@@ -136,7 +136,7 @@ def _tar_files(stream: IO[bytes], nested: bool) -> Files:
     # Not tarfile's "r|": it copies its whole buffer at each read.  "r:" also seeks forward only.
     with tarfile.open(fileobj=stream, mode="r:") as tar:
         while (member := tar.next()) is not None:
-            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps a million of them
+            tar.members.clear()  # type: ignore[attr-defined]  # it would keep a million of them
             _check_inside(member.name)
             if member.issym() or member.islnk():
                 start = posixpath.dirname(member.name) if member.issym() else ""
@@ -181,7 +181,7 @@ def _plain(name: str) -> str:
 
 
 def _check_inside(name: str, start: str = "") -> None:
-    """Check that a path does not lead outside; other links are skipped, official ones have none."""
+    """Check that a path does not lead outside; no official archive has links, others skip them."""
     path = posixpath.normpath(posixpath.join(start, name))
     if path.startswith("/") or path.split("/")[0] == ".." or "\0" in path:
         raise UserError(

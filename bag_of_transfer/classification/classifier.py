@@ -79,7 +79,7 @@ class ImageClassifier(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         if head.get("num_classes") is None:
-            mend = "state it; only the tools, which know the data, can fill it in"
+            mend = "state num_classes; only the tools, which read the data, can fill it in"
             raise UserError("the number of classes is not known", "model.head.num_classes", mend)
         self.num_classes = int(head["num_classes"])
         self.backbone = _backbone(backbone)
@@ -129,17 +129,17 @@ class ImageClassifier(BaseModel):
         return [{"logits": row, "scores": scores} for row, scores in rows]
 
     def init_weights(self) -> None:
-        """Draw the weights and fetch the teacher.
+        """Draw the weights and load the teacher.
 
         The Runner calls this before training and never before testing: a wrong teacher stops
-        the run before its first step, and a trained student needs none.
+        the run before its first step, and a trained student needs no teacher.
         """
         super().init_weights()
         _ = self.teacher
 
     @cached_property
     def teacher(self) -> Teacher | None:
-        """The teacher, loaded when first asked for; None without distillation."""
+        """Return the teacher, loaded when first used; None without distillation."""
         if self.distillation is None:
             return None
         images = self.data_preprocessor
@@ -177,4 +177,4 @@ def _backbone(backbone: Mapping[str, Any]) -> Any:
         return MODELS.build(backbone)
     except (KeyError, TypeError, ValueError) as error:  # an unknown type, argument or value
         mend = "see the docstring of backbones.resnet.ResNet"
-        raise UserError(f"the backbone can't be made: {error}", "model.backbone", mend) from error
+        raise UserError(f"the backbone can't be built: {error}", "model.backbone", mend) from error

@@ -31,7 +31,7 @@ from bag_of_transfer.engine.sized_build import build_described
 __all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
 
 MEND = "give the work dir of a train_cls.py run"
-TRUST = f"{MEND}; --run-configs runs it with modules of your own: not a stranger's"
+TRUST = f"{MEND}; if you trust its config, --run-configs runs it with modules of your own"
 # Modules of types that only read images.  mmengine's own datasets unpickle annotations.
 HARMLESS = (
     *(f"{__package__}.", "torchvision.transforms."),
@@ -40,7 +40,7 @@ HARMLESS = (
 
 
 def labels_of(work_dirs: list[Path]) -> list[str]:
-    """Name each run by the part of its path below the folder that all runs share."""
+    """Return a name for each run: the part of its path below the folder that all runs share."""
     paths = [path.resolve() for path in work_dirs]
     if len(paths) == 1:
         return [paths[0].name]
@@ -89,10 +89,10 @@ def trained_network(
     """Rebuild the classifier with its trained weights, and the loader of its validation set.
 
     Args:
-        work_dir: The run's.
-        checkpoint: Of the run.
-        run_config: Run ``resolved_config.py`` and build whatever it names, modules of the user's
-            own too.  Without it the file is data, and names types of this toolkit alone.
+        work_dir: The run's folder.
+        checkpoint: A checkpoint of the run.
+        run_config: Run ``resolved_config.py`` and build whatever it names, also from modules of
+            the user.  Otherwise the file is read as data, and may only name types of this toolkit.
 
     Raises:
         UserError: If the run's config or a tensor is missing, or the run did not train a
@@ -103,7 +103,7 @@ def trained_network(
         raise UserError("no resolved_config.py", work_dir, MEND)
     cfg = read_config(path) if run_config else read_plain_config(path, TRUST)
     if not isinstance(cfg.get("model"), dict) or cfg.model.get("type") != "ImageClassifier":
-        raise UserError("no classifier", path, MEND)
+        raise UserError("the run did not train a classifier", path, MEND)
     if cfg.get("val_dataloader") is None:
         mend = "give a run that had one: figure 4 shows the logits of its images"
         raise UserError("the run had no validation split", path, mend)
@@ -126,7 +126,7 @@ def trained_network(
 
 
 def _check_types(loader: Any, path: Path) -> None:
-    """Refuse types that are not known to be harmless: mmengine imports and calls any other."""
+    """Check that all types are known to be harmless: mmengine imports and calls any type."""
     if not isinstance(loader, dict) or not isinstance(loader.get("dataset"), dict):
         raise UserError("no dataset", f"{path} (val_dataloader)", MEND)
     for place, part in dicts_with("type", loader, "val_dataloader"):
@@ -137,5 +137,5 @@ def _check_types(loader: Any, path: Path) -> None:
             if kind in registry.module_dict
         )
         if not is_known or "_scope_" in part:
-            named = without_colons(str(kind)[:60])
-            raise UserError(f"{named!r} is no type of this toolkit", f"{path} ({place})", TRUST)
+            name = without_colons(str(kind)[:60])
+            raise UserError(f"{name!r} is not a type of this toolkit", f"{path} ({place})", TRUST)

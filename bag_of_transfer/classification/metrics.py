@@ -15,9 +15,9 @@ __all__ = ["TopK", "ranks_of_true_class"]
 def ranks_of_true_class(
     logits: Float[Tensor, "B K"], labels: Int[Tensor, " B"]
 ) -> Int[Tensor, " B"]:
-    """Count the other classes that score at least as high: 0 is a hit, K - 1 is last.
+    """Return how many other classes score at least as high: 0 is a hit, K - 1 is last.
 
-    A tie counts against the network: constant logits, or NaN, are no answer.
+    A tie counts against the network, and so do NaN: neither is an answer.
     """
     true = logits.gather(1, labels[:, None])
     return logits.shape[1] - 1 - (logits < true).sum(1)
@@ -53,7 +53,7 @@ class TopK(BaseMetric):
         self.results.extend(zip(labels.tolist(), ranks.tolist(), strict=True))
 
     def compute_metrics(self, results: Sequence[tuple[int, int]]) -> dict[str, float]:
-        """Average over all images."""
+        """Return the averages over all images."""
         labels, ranks = torch.tensor(results).reshape(-1, 2).unbind(1)
         hits = (ranks == 0).double()
         classes = (self.dataset_meta or {}).get("classes", ())

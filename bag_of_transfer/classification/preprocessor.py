@@ -20,7 +20,7 @@ class ClassificationPreprocessor(BaseDataPreprocessor):
     Args:
         mean: Per channel, RGB, 0 to 255.
         std: Per channel, RGB, 0 to 255.
-        non_blocking: Don't wait for the copy to the device.
+        non_blocking: Whether not to wait for the copy to the device.
     """
 
     mean: torch.Tensor

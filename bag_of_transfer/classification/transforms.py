@@ -38,9 +38,9 @@ def build_pipeline(pipeline: Sequence[Mapping[str, Any] | Transform]) -> Transfo
 def _build(step: Mapping[str, Any]) -> Transform:
     try:
         return TRANSFORMS.build(dict(step))
-    except Exception as error:  # a transform may raise any kind
+    except Exception as error:  # a transform may raise anything
         mend = "see bag_of_transfer/classification/transforms.py for names and arguments"
-        raise UserError(f"a transform can't be made: {error}", dict(step), mend) from error
+        raise UserError(f"a transform can't be built: {error}", dict(step), mend) from error
 
 
 @TRANSFORMS.register_module()
@@ -65,12 +65,12 @@ class HSVScale:
         self.low, self.high = low, high
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """Scale an RGB image."""
+        """Return the image with its colours scaled."""
         return scale_hsv(image, torch.empty(3).uniform_(self.low, self.high).numpy())
 
 
 def scale_hsv(image: Image.Image, factors: np.ndarray) -> Image.Image:
-    """Scale hue, saturation and value of an RGB image by three factors."""
+    """Return an RGB image with hue, saturation and value scaled by three factors."""
     levels = np.rint(np.arange(256) * factors[:, None])
     levels[0] %= 255  # Pillow's hue 255 is hue 0 again
     return _look_up(image.convert("HSV"), levels).convert("RGB")
@@ -101,7 +101,7 @@ class PCANoise:
         self.std = std
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """Shift an RGB image."""
+        """Return the image with its colours shifted."""
         shift = self.eigenvectors @ (self.eigenvalues * torch.randn(3) * self.std)
         return _look_up(image, np.rint(np.arange(256) + shift.numpy()[:, None]))
 

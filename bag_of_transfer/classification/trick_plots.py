@@ -1,4 +1,4 @@
-"""Figures 3 and 4 of the paper, from finished runs.
+"""Draw figures 3 and 4 of the paper from finished runs.
 
 Source: arXiv:1812.01187, fig. 3 (learning rate and validation accuracy, step against cosine)
 and fig. 4 (what label smoothing does to the gap between logits).

@@ -81,15 +81,15 @@ def check_class_names(
         UserError: If an annotation names a class that is not in ``classes``.
     """
     known = set(classes)
-    found: set[str] = set()
+    used: set[str] = set()
     for image in images:
         for box in image.boxes:
             if box.class_name not in known:
                 raise _unknown_class(box.class_name, image.annotation, classes)
-            found.add(box.class_name)
-    without = [name for name in classes if name not in found]
-    if without:
-        warn(f"{where}: no box of {len(without)} of {len(classes)} classes: {_first(without)}")
+            used.add(box.class_name)
+    unused = [name for name in classes if name not in used]
+    if unused:
+        warn(f"{where}: no box of {len(unused)} of {len(classes)} classes: {_first(unused)}")
 
 
 def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
@@ -103,7 +103,7 @@ def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
 
 
 def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
-    """Look for names that differ by a letter or two: each typing mistake would become a class.
+    """Check for names that differ by a letter or two: each typing mistake would become a class.
 
     Raises:
         UserError: If two differ in case or width only, or one is so much rarer than the other that
@@ -126,7 +126,7 @@ def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
             continue
         pair = f"classes {alike[0]!r} ({counts[alike[0]]} boxes) and {name!r} ({counts[name]})"
         if counts[name] * RARE <= counts[alike[0]]:
-            raise UserError(f"{pair} look like one, misspelt", files[name], mend)
+            raise UserError(f"{pair} look like one class, misspelt", files[name], mend)
         warn(f"{pair} look alike: is one a typing mistake?")
 
 
@@ -139,7 +139,7 @@ def readable_images(
         UserError: If more than ``max_unreadable`` images cannot be decoded.
     """
     facts = image_facts([image.path for image in images])
-    unreadable = {path: each.error for path, each in facts.items() if each.error}
+    unreadable = {path: fact.error for path, fact in facts.items() if fact.error}
     bad = leave_out(unreadable, len(images), max_unreadable, where)
     sized = [
         image._replace(width=facts[image.path].width, height=facts[image.path].height)
@@ -181,15 +181,15 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
             swapped.append(f"{image.path.name} ({num_swapped})")
         if num_lost:
             lost.append(f"{image.path.name} ({num_lost})")
-    _say(where, "boxes reach out of {} images, clipped", clipped)
-    _say(where, "boxes with swapped corners (a negative side) in {} images, left out", swapped)
-    _say(where, "boxes without area in {} images, left out", lost)
+    _warn_of(where, "boxes reach out of {} images, clipped", clipped)
+    _warn_of(where, "boxes with swapped corners (a negative side) in {} images, left out", swapped)
+    _warn_of(where, "boxes without area in {} images, left out", lost)
     if empty := sum(not image.boxes for image in result):
         warn(f"{where}: {empty} of {len(result)} images have no box")
     return result
 
 
-def _say(where: object, what: str, images: Sequence[str]) -> None:
+def _warn_of(where: object, what: str, images: Sequence[str]) -> None:
     if images:
         warn(f"{where}: {what.format(len(images))}: {_first(images)}")
 

@@ -44,7 +44,7 @@ class BoxDataset(BaseDetDataset):
             ``min_size`` those with a shorter side in pixels, ``bbox_min_size`` ignores boxes
             with a shorter side.
         lazy_init: Read only the class names; the rest comes with ``full_init``.
-        **kwargs: Those of ``mmengine.dataset.BaseDataset``.
+        **kwargs: Further arguments of ``mmengine.dataset.BaseDataset``.
 
     Raises:
         UserError: If the data is missing, empty, or contradicts itself.
@@ -104,7 +104,7 @@ class BoxDataset(BaseDetDataset):
 
     @abstractmethod
     def read_content(self, ann_file: Path) -> Any:
-        """Read from the file of a split what both classes and images are taken from."""
+        """Read the part of a split's file from which both classes and images are taken."""
 
     def content(self, ann_file: Path) -> Any:
         """Return what :meth:`read_content` has read of a file, which is read once."""
@@ -113,7 +113,7 @@ class BoxDataset(BaseDetDataset):
         return self._contents[ann_file]
 
     def note_truth(self, images: list[AnnotatedImage]) -> None:
-        """Receive the cleaned images; for a format whose metric judges by them."""
+        """Receive the cleaned images, for a format whose metric compares with them."""
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read and check the images and return them as mmdet's transforms expect them.
@@ -183,7 +183,7 @@ class BoxDataset(BaseDetDataset):
             raise UserError(
                 f"none of {len(self.data_list)} images is left to use",
                 self.ann_file,
-                f"they need boxes and sizes that filter_cfg lets through ({self.filter_cfg})",
+                f"they need boxes and sizes that filter_cfg allows ({self.filter_cfg})",
             )
         flags = [box["ignore_flag"] for info in kept for box in info["instances"]]
         self._no_truth = self._no_truth_error(flags, len(kept)) if all(flags) else None
@@ -202,10 +202,10 @@ class BoxDataset(BaseDetDataset):
         )
 
     def check_a_box_counts(self) -> None:
-        """Check that a box counts; not done on building, for the set may be joined with others.
+        """Check that some box counts; done after building, as the set may be joined with others.
 
         Raises:
-            NoTruthError: If none does.
+            NoTruthError: If no box counts.
         """
         if self._no_truth:
             raise self._no_truth

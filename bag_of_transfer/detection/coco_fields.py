@@ -1,4 +1,4 @@
-"""What the fields of a COCO file may hold: each is checked and converted once, while reading.
+"""Check and convert the fields of a COCO file, each once, while reading.
 
 JSON allows any type in any field, and the evaluator would fail on a wrong one hours later.
 Null counts as missing where a field is optional.
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
         """Read a text that is not empty, without white space around it.
 
         Raises:
-            UserError: If it is no text, or an empty one.
+            UserError: If it is not a text, or an empty one.
         """
         value = self.item[key]
         if isinstance(value, str) and value.strip():
@@ -60,7 +60,7 @@ class Entry(NamedTuple):
         """Read the name of an image file, with any white space around it.
 
         Raises:
-            UserError: If it is no text, or an empty one.
+            UserError: If it is not a text, or an empty one.
         """
         self.text("file_name")
         return str(self.item["file_name"])
@@ -80,27 +80,27 @@ class Entry(NamedTuple):
         """Read the length of an image's side; return 0 where it is missing.
 
         Raises:
-            UserError: If it is no whole number from 0.
+            UserError: If it is not a whole number, 0 or more.
         """
         value = self.item.get(key)
         if value is None:
             return 0
         if is_finite_number(value) and value >= 0 and value == int(value):
             return int(value)
-        raise self.wrong(key, "a whole number from 0")
+        raise self.wrong(key, "a whole number, 0 or more")
 
     def area(self) -> float | None:
         """Read the area of an object in pixels; None where it is missing.
 
         Raises:
-            UserError: If it is no number from 0.
+            UserError: If it is not a number, 0 or more.
         """
         value = self.item.get("area")
         if value is None:
             return None
         if is_finite_number(value) and value >= 0:
             return float(value)
-        raise self.wrong("area", "a number from 0")
+        raise self.wrong("area", "a number, 0 or more")
 
     def box(self) -> tuple[float, float, float, float]:
         """Read x, y, width and height in pixels; a side may be negative here.
@@ -115,7 +115,7 @@ class Entry(NamedTuple):
         raise self.wrong("bbox", "four numbers", "write x, y, width, height in pixels")
 
     def mask(self) -> Any:
-        """Read the segmentation: polygons, or a run-length code; None where there is none.
+        """Read the segmentation: polygons, or a run-length code; None if there is no segmentation.
 
         Raises:
             UserError: If it is anything else.

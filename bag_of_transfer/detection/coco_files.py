@@ -49,7 +49,7 @@ class CocoFile:
 
     @cached_property
     def names(self) -> dict[Id, str]:
-        """The names of the categories by their ids, in the order of the ids.
+        """Return the names of the categories by their ids, in the order of the ids.
 
         Raises:
             UserError: If an id or a name is of the wrong type or occurs twice.
@@ -63,7 +63,7 @@ class CocoFile:
 
     @property
     def category_ids(self) -> dict[str, Id]:
-        """The ids of the categories by their names."""
+        """Return the ids of the categories by their names."""
         return {name: number for number, name in self.names.items()}
 
     def read_images(self, image_dir: Path | None) -> list[AnnotatedImage]:
@@ -79,17 +79,17 @@ class CocoFile:
         """
         entries = list(self._entries("images"))
         if not entries:
-            raise UserError("the file lists no image", self.path, "list one at least")
+            raise UserError("the file lists no image", self.path, "list at least one")
         images = sorted(
             ((entry.identity("id"), entry) for entry in entries), key=lambda pair: id_order(pair[0])
         )
         unique_or_refuse([number for number, _ in images], "images.id", self.path)
         names = {number: entry.file_name() for number, entry in images}
         files = _find_files(names, self.path, image_dir)
-        twice = [file.name for file, count in Counter(files.values()).items() if count > 1]
-        if twice:
-            count = len(twice)
-            warn(f"{self.path}: {count} image files are listed under several ids, first {twice[0]}")
+        repeated = [file.name for file, count in Counter(files.values()).items() if count > 1]
+        if repeated:
+            what = f"{len(repeated)} image files are listed under several ids"
+            warn(f"{self.path}: {what}, first {repeated[0]}")
         with _no_collection():
             boxes = self._boxes_by_image(set(files))
         return [
@@ -122,9 +122,7 @@ class CocoFile:
                 "counted"
             )
         if flat:
-            warn(
-                f"{self.path}: {flat} annotations state an area of 0: the area of the box is taken"
-            )
+            warn(f"{self.path}: {flat} annotations state an area of 0: the area of the box is used")
         return by_image
 
     def _entries(self, part: str) -> Iterator[Entry]:
@@ -136,7 +134,7 @@ def load_coco(path: Path) -> CocoFile:
     """Load the JSON and check that its three lists are there.
 
     Raises:
-        UserError: If the file is missing or no JSON, or a list is missing or an entry lacks a key.
+        UserError: If the file is missing or not JSON, a list is missing, or an entry lacks a key.
     """
     if not path.is_file():
         raise UserError("no such annotation file", path, MISSING_DATA)
@@ -146,7 +144,7 @@ def load_coco(path: Path) -> CocoFile:
         items = content.get(name)
         mend = "see https://cocodataset.org/#format-data"
         if not isinstance(items, list):
-            raise UserError(f"{name!r} is missing, or no list", path, mend)
+            raise UserError(f"{name!r} is missing, or not a list", path, mend)
         place = next((place for place, item in enumerate(items) if not _has(item, keys)), None)
         if place is not None:
             raise UserError(f"{name}[{place}] lacks one of {sorted(keys)}", path, mend)

@@ -1,4 +1,4 @@
-"""The matches that pycocotools found, as arrays from which AP can be computed again."""
+"""Turn the matches that pycocotools found into arrays from which AP can be computed again."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ Part = tuple[int, int, ndarray, ndarray, ndarray]
 
 
 def coco_arrays(judge: Any, classes: Sequence[str], image_ids: Sequence[Id]) -> dict[str, ndarray]:
-    """Collect the matches of boxes of all sizes, as ``per_image.py`` does for VOC.
+    """Return the matches of boxes of all sizes, as ``per_image.py`` does for VOC.
 
     Letters: N images by rising id, K classes, D detections, image by image, T IoUs.
 
@@ -34,11 +34,11 @@ def coco_arrays(judge: Any, classes: Sequence[str], image_ids: Sequence[Id]) -> 
     for number in range(len(params.imgIds)):
         for label in range(len(classes)):
             # evalImgs: by class, size (the first is all) and image; None: no object, no detection.
-            at = label * len(params.areaRng) * len(params.imgIds) + number
-            if (seen := judge.evalImgs[at]) is not None:
-                num_gt[number, label] = np.count_nonzero(np.asarray(seen["gtIgnore"]) == 0)
-                matched, ignored = seen["dtMatches"] > 0, seen["dtIgnore"].astype(bool)
-                scores = np.asarray(seen["dtScores"])
+            index = label * len(params.areaRng) * len(params.imgIds) + number
+            if (entry := judge.evalImgs[index]) is not None:
+                num_gt[number, label] = np.count_nonzero(np.asarray(entry["gtIgnore"]) == 0)
+                matched, ignored = entry["dtMatches"] > 0, entry["dtIgnore"].astype(bool)
+                scores = np.asarray(entry["dtScores"])
                 parts.append((number, label, scores, matched & ~ignored, ignored))
     return {
         "image_ids": np.array([str(image_id) for image_id in image_ids], dtype=str),

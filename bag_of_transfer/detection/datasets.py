@@ -38,7 +38,7 @@ class VocFormat(BoxDataset):
             ``ImageSets/Main/train.txt``.
 
     Raises:
-        UserError: If ``difficult`` is neither, or as for :class:`BoxDataset`.
+        UserError: If ``difficult`` has any other value, or as for :class:`BoxDataset`.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class CocoFormat(BoxDataset):
     """Images and one JSON file per split; ``img_id`` is the id in the file.
 
     Where ``metainfo`` does not state the classes, they are the categories of ``classes_from`` in
-    the order of their ids.  In a split with ``test_mode`` the metainfo holds ``coco_truth``, by
-    which the metric judges, and ``ann_file``, the file that it comes from.
+    the order of their ids.  In a split with ``test_mode`` the metainfo holds ``coco_truth``, with
+    which the metric compares, and ``ann_file``, the file that it comes from.
 
     Args:
         data_prefix: ``dict(img="train2017/")``, folder of the images under ``data_root``.
@@ -109,12 +109,12 @@ class CocoFormat(BoxDataset):
         """Return the names of the categories.
 
         Raises:
-            UserError: If there is none, or two differ in case or width only.
+            UserError: If there is no category, or two differ in case or width only.
         """
         names = list(self.content(ann_file).names.values())
         refuse_variants(dict.fromkeys(names, ann_file))
         if not names:
-            raise UserError("the file lists no category", ann_file, "list one at least")
+            raise UserError("the file lists no category", ann_file, "list at least one")
         return names
 
     def read_images(self, ann_file: Path) -> list[AnnotatedImage]:

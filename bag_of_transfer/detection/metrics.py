@@ -31,11 +31,13 @@ from bag_of_transfer.engine.errors import UserError
 __all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results", "voc_outcomes"]
 
 
-def coco_results(found: Sequence[Detections], category_ids: Sequence[Id]) -> list[dict[str, Any]]:
-    """Turn detections into COCO's results format.
+def coco_results(
+    detections: Sequence[Detections], category_ids: Sequence[Id]
+) -> list[dict[str, Any]]:
+    """Return detections in COCO's results format.
 
     Args:
-        found: One entry per image.
+        detections: One entry per image.
         category_ids: The id of each label's category.
 
     Returns:
@@ -49,7 +51,7 @@ def coco_results(found: Sequence[Detections], category_ids: Sequence[Id]) -> lis
             "bbox": [float(x1), float(y1), float(x2 - x1), float(y2 - y1)],
             "score": float(score),
         }
-        for item in found
+        for item in detections
         for (x1, y1, x2, y2), score, label in zip(
             item.boxes_xyxy, item.scores, item.labels, strict=True
         )
@@ -68,7 +70,7 @@ class BoxMetric(BaseMetric):
         collect_device: ``"cpu"`` or ``"gpu"``, where several processes join their results.
     """
 
-    default_prefix = ""  # the names stand alone; None would warn
+    default_prefix = ""  # names without a prefix; None would cause a warning
 
     def __init__(
         self,
@@ -84,10 +86,10 @@ class BoxMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep one batch's detections and true boxes."""
         for sample in data_samples:
-            found, true = sample["pred_instances"], sample["gt_instances"]
+            predicted, true = sample["pred_instances"], sample["gt_instances"]
             ignored = sample["ignored_instances"]
             arrays = (
-                *(found["bboxes"], found["scores"], found["labels"]),
+                *(predicted["bboxes"], predicted["scores"], predicted["labels"]),
                 *(true["bboxes"], true["labels"], ignored["bboxes"], ignored["labels"]),
             )
             self.results.append(Detections(sample["img_id"], *map(_to_numpy, arrays)))
@@ -95,7 +97,7 @@ class BoxMetric(BaseMetric):
     def compute_metrics(self, results: list[Detections]) -> dict[str, float]:
         """Compute the metrics over all images, fill ``per_class``, write ``results_file``."""
         if self.results_file:
-            # One box a line: indented, COCO's would fill hundreds of megabytes.
+            # One box per line: indented, COCO's would fill hundreds of megabytes.
             boxes = map(json.dumps, coco_results(results, self.category_ids()))
             write_text(self.results_file, "[\n" + ",\n".join(boxes) + "\n]\n")
         metrics = self.average_precisions(results)
@@ -109,7 +111,7 @@ class BoxMetric(BaseMetric):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names in the order of their labels."""
+        """Return the class names in the order of their labels."""
         return tuple(self.dataset_meta["classes"])
 
     @abstractmethod
@@ -225,7 +227,7 @@ class CocoBoxMetric(BoxMetric):
         return self.truth().ids_of(self.classes)
 
     def average_precisions(self, results: list[Detections]) -> dict[str, float]:
-        """Evaluate the images that were predicted with pycocotools; unreadable ones are not."""
+        """Evaluate with pycocotools the images that were predicted: unreadable ones were not."""
         truth = self.truth()
         numbers = truth.numbers([item.image_id for item in results])
         counted = [replace(item, image_id=n) for item, n in zip(results, numbers, strict=True)]

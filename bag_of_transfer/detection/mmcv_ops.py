@@ -44,7 +44,7 @@ class MissingOpError(UserError, NotImplementedError):
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:
-    # torchvision's kernels know neither half nor bfloat16 on a CPU.
+    # torchvision's kernels take neither half nor bfloat16 on a CPU.
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 

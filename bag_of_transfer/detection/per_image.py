@@ -57,7 +57,7 @@ def per_image_arrays(found: Sequence[Detections], classes: Sequence[str]) -> dic
     """
     parts = list(_by_image_and_class(found, len(classes)))
     images, labels, scores, hits, misses = zip(*parts, strict=True) if parts else ((),) * 5
-    lengths = [len(each) for each in scores]
+    lengths = [len(part) for part in scores]
     matched = np.concatenate([np.zeros(0), *hits]) > 0
     missed = np.concatenate([np.zeros(0), *misses]) > 0
     counts = [np.bincount(item.true_labels.astype(int), minlength=len(classes)) for item in found]

@@ -2,7 +2,7 @@
 
 Source: GluonCV's Faster R-CNN (scripts/detection/faster_rcnn): stages 1 to 3 see the image,
 stage 4 sees each region, RoIAlign 14 x 14 on the map of stride 16. mmdet's own ``ResLayer``
-knows neither pooled shortcuts nor other widths than 64, so a ResNet-D file does not fit it.
+has neither pooled shortcuts nor other widths than 64, so a ResNet-D file does not fit it.
 Letters: R regions, C channels, H W cells of a region's map.
 """
 
@@ -28,14 +28,14 @@ class ResNetStage4(SelfInitialised):
     """Stage 4 of the network whose first three stages are the backbone.
 
     Its tensors are called ``layer4.N...`` as in the backbone's file, which therefore fills both.
-    The attributes ``in_channels`` and ``out_channels`` are C before and behind it.
+    The attributes ``in_channels`` and ``out_channels`` are C before and after it.
 
     Args:
         variant: Type name of the network, ``"ResNetA"`` to ``"ResNetD"``.
         depth: 18, 34, 50, 101 or 152.
         base_channels: C inside the blocks of the network's stage 1.
-        stride: Of the first block; 2 makes 7 x 7 of 14 x 14.
-        dilation: Of the 3x3 convolutions.
+        stride: Stride of the first block; 2 turns 14 x 14 into 7 x 7.
+        dilation: Dilation of the 3x3 convolutions.
         norm_cfg: As for the backbone; by default BN whose gamma and beta are not trained.
         norm_eval: Keep all batch norms in eval mode while training. With ``norm_cfg`` left out
             this freezes BN altogether, as GluonCV does.
@@ -45,7 +45,7 @@ class ResNetStage4(SelfInitialised):
         init_cfg: mmengine initialisers, run after ours: a loaded file always wins.
 
     Raises:
-        ValueError: If variant, depth, base_channels, norm_cfg or init is none that exists.
+        ValueError: If variant, depth, base_channels, norm_cfg or init is not a possible value.
     """
 
     def __init__(

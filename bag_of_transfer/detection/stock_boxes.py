@@ -31,7 +31,7 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
         flags += [bool(box["ignore_flag"]) for box in info["instances"]]
-        missing += [] if _is_there(info["img_path"], dataset) else [info["img_path"]]
+        missing += [] if _exists(info["img_path"], dataset) else [info["img_path"]]
     refuse_missing(missing, "images are", where, "put them there, or mend data_prefix")
     kind, total = type(dataset).__name__, sum(in_files.values())
     if dropped:
@@ -56,7 +56,7 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
         )
 
 
-def _is_there(image: str, dataset: Any) -> bool:
+def _exists(image: str, dataset: Any) -> bool:
     elsewhere = dataset.backend_args not in (None, {"backend": "local"}) or "://" in image
     return elsewhere or Path(image).is_file()
 

@@ -54,7 +54,7 @@ def _check_names(classes: list[str], in_file: list[str], where: str) -> None:
         hint = f"did you mean {meant!r}? " if meant else ""
         raise UserError(
             f"{len(missing)} of {len(classes)} classes are not in the file, first {missing[0]!r} "
-            "(CocoDataset would shift the labels of those behind it)",
+            "(CocoDataset would shift the labels of those after it)",
             where,
             f"{hint}its categories are {shown}: {NAME_THEM}",
         )
@@ -68,16 +68,16 @@ def _check_names(classes: list[str], in_file: list[str], where: str) -> None:
 
 
 def _categories(path: Path) -> list[dict[str, Any]]:
-    """Read the list ``categories`` alone: all of COCO's training file takes many seconds."""
+    """Return only the list ``categories``: all of COCO's training file takes many seconds."""
     content = path.read_bytes()
     for match in reversed(list(re.finditer(rb'"categories"\s*:\s*(?=\[)', content))):
         try:
             text = content[match.end() :].decode()
-            found, _ = json.JSONDecoder().raw_decode(text)
+            items, _ = json.JSONDecoder().raw_decode(text)
         except (ValueError, RecursionError):
             continue
-        if found and all(
-            isinstance(item, dict) and {"id", "name"} <= item.keys() for item in found
+        if items and all(
+            isinstance(item, dict) and {"id", "name"} <= item.keys() for item in items
         ):
-            return list(found)
+            return list(items)
     return load_coco(path).categories

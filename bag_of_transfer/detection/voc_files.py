@@ -1,6 +1,6 @@
 """Read a folder in Pascal VOC's layout.
 
-``ImageSets/Main/<split>.txt`` names images without suffix, one a line;
+``ImageSets/Main/<split>.txt`` names images without suffix, one per line;
 ``Annotations/<name>.xml`` holds the boxes, ``JPEGImages/<name>.{jpg,png,...}``
 the image.  Boxes there are counted from 1 and include their last pixel; one is
 subtracted from all four numbers, as mmdet's ``XMLDataset`` does.  The module

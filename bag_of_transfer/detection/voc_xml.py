@@ -44,7 +44,7 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
 
     Raises:
         UserError: If it is not XML or not VOC's, an object lacks its name or a corner or has
-            several, or a number is not one.
+            several, or something other than a number is where a number should be.
     """
     try:
         root = _plain_tags(ET.parse(annotation).getroot())
@@ -70,24 +70,24 @@ def _plain_tags(root: ET.Element) -> ET.Element:
 def _only(item: ET.Element, tag: str) -> ET.Element | None:
     children = item.findall(tag)
     if len(children) > 1:
-        mend = "write one <object> for each box" if tag == "bndbox" else "leave one of them"
+        mend = "write one <object> for each box" if tag == "bndbox" else "keep one of them"
         raise _MistakeError(f"{len(children)} <{tag}> in one <{item.tag}>", mend)
     return children[0] if children else None
 
 
 def _objects(root: ET.Element) -> list[ET.Element]:
-    """Return the objects, and refuse an object or a box at another place."""
+    """Return the objects, and check that no object or box is at another place."""
     if root.tag != "annotation":
         what = f"the root is <{root.tag}>, not <annotation>"
         raise _MistakeError(
-            what, "export the annotations in Pascal VOC's format, one file an image"
+            what, "export the annotations in Pascal VOC's format, one file per image"
         )
     objects = root.findall("object")
     read = [item for item in objects for item in (item, *item.findall("part"))]
     inside = {id(box) for item in read for box in item.findall("bndbox")} | set(map(id, objects))
     for item in root.iter():
         if item.tag in ("object", "bndbox") and id(item) not in inside:
-            raise _MistakeError(f"a <{item.tag}> at a place where none is read")
+            raise _MistakeError(f"there is a <{item.tag}> at a place where none is read")
     return objects
 
 

@@ -46,7 +46,7 @@ def test_what_the_user_has_there_is_never_touched(
     prepare(voc, target, archives, target.parent)
     (target / "VOCdevkit/VOC2007/JPEGImages/2.jpg").unlink()
     before = files_below(target)
-    with pytest.raises(RefusedError, match=r"is there \(VOC07 test 1 instead of 2\)"):
+    with pytest.raises(RefusedError, match=r"is in the folder \(VOC07 test 1 instead of 2\)"):
         prepare(voc, target, archives, target.parent)
     assert files_below(target) == before
     shutil.rmtree(target)
@@ -91,7 +91,7 @@ def test_killed_while_unpacking_and_called_again(
     assert len(files_below(target.parent)) == 7  # what the killed run left
     monkeypatch.setattr(unpack, "write_file", write)
     prepare(data_set, target, archives, tmp_path)
-    assert "an interrupted run left this; swept" in capsys.readouterr().out
+    assert "an interrupted run left files here; removed" in capsys.readouterr().out
     assert [path.name for path in target.parent.iterdir()] == [name]
     assert not [p for p in target.rglob("*") if p.is_file() and p.read_bytes() == b"half"]
 
@@ -116,7 +116,7 @@ def test_a_second_run_at_the_same_time_is_refused(
     (other / "file").touch()
     handle = os.open(other, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(RefusedError, match="another run is preparing it"):
+    with pytest.raises(RefusedError, match="another run is preparing this folder"):
         prepare(voc, target, archives, target.parent)
     assert (other / "file").is_file()
     os.close(handle)

@@ -161,7 +161,7 @@ def test_a_missing_teacher_stops_training_but_not_testing(
 ) -> None:
     model = make_classifier(distillation=dict(teacher=dict(checkpoint="gone.pth")))
     assert len(model(batch[0], mode="predict")) == 6
-    with pytest.raises(UserError, match="the teacher's checkpoint is not there"):
+    with pytest.raises(UserError, match="the teacher's checkpoint does not exist"):
         model.init_weights()
 
 
@@ -182,7 +182,7 @@ def test_predict_gives_each_image_logits_and_scores(
         (dict(label_smoothing=dict(eps=1.5)), "eps must be in"),
         (dict(label_smoothing=dict(epsilon=0.1)), "unexpected keyword argument 'epsilon'"),
         (dict(mixup=dict(alpha=0)), "alpha must be above 0"),
-        (dict(mixup=dict(alpha=0.2, off_epochs=-1)), "off_epochs must be 0 or more"),
+        (dict(mixup=dict(alpha=0.2, off_epochs=-1)), "off_epochs must be a whole number"),
         (dict(distillation=dict(temperature=20)), "missing .* 'teacher'"),
         (dict(distillation=dict(teacher={}, temperature=0)), "temperature must be above 0"),
         (dict(distillation=dict(teacher={}, hard_weight=-1)), "weights must be 0 or more"),

@@ -241,7 +241,7 @@ def test_a_config_with_more_than_values_is_run_where_the_user_says_so(
     with (tmp_path / "run/resolved_config.py").open("a") as config:
         config.write("\nval_dataloader['batch_size'] = len('ab')\n")
     argv = [str(tmp_path / "run")]
-    with pytest.raises(UserError, match=r"no value to a name.*--run-configs runs it"):
+    with pytest.raises(UserError, match=r"not assign a value to a name.*--run-configs runs it"):
         plot_tricks.main(argv)
     assert plot_tricks.main([*argv, "--run-configs"]) == 0
 
@@ -271,7 +271,7 @@ def break_weights(run: Path) -> None:
     ("spoil", "what"),
     [
         (break_config, "no resolved_config.py: .*: give the work dir"),
-        (break_model, "no classifier: "),
+        (break_model, "did not train a classifier: "),
         (break_weights, "the weights do not fit: .*head.fc.bias.*: train again"),
     ],
 )

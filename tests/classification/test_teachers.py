@@ -111,7 +111,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, checkpoint: Path
     [
         (dict(type="tim", name="resnet10t"), "no such kind of teacher: tim"),
         (dict(type="timm", name="resnet10t"), "needs weights, from one place"),
-        (dict(type="timm", name="resnet9000d", pretrained=True), "timm can't make resnet9000d"),
+        (dict(type="timm", name="resnet9000d", pretrained=True), "timm can't build resnet9000d"),
         (dict(type="timm", name="x", nam="y"), "timm got an unexpected keyword argument 'nam'"),
         (dict(), "checkpoint missing .* 'checkpoint'"),
     ],

@@ -155,7 +155,7 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "no_dataset": (lambda cfg: cfg["val_dataloader"].update(dataset=MADE), "no dataset"),
     "a_head": (lambda cfg: cfg["model"].update(head=ALL["a_function"]), "os.mkdir"),
-    "no_network": (lambda cfg: cfg.update(model=EVAL), "no classifier"),
+    "no_network": (lambda cfg: cfg.update(model=EVAL), "did not train a classifier"),
 }
 
 
