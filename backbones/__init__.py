@@ -1,4 +1,4 @@
-"""Networks that turn images into feature maps; they need torch and mmengine only."""
+"""Networks that turn images into feature maps; they need only torch and mmengine."""
 
 from .adapter import TimmNetwork
 from .resnet import ResNet, ResNetA, ResNetB, ResNetC, ResNetD

@@ -44,7 +44,7 @@ class TimmNetwork(BaseModule):
 
     Args:
         name: As in ``timm.list_models()``.
-        pretrained: Let timm fetch the weights; they are then not drawn.
+        pretrained: Whether timm downloads the weights; they are then not drawn.
         options: More arguments of ``timm.create_model``: ``dict(act_layer="relu")``, or
             ``dict(output_stride=8)`` for segmentation if the network can be dilated.
         out_indices: The stages, counted from 0, whose maps ``forward`` returns; all if None.
@@ -53,12 +53,12 @@ class TimmNetwork(BaseModule):
             beta of all batch norms are not trained); BN if None.
         norm_eval: Keep all batch norms in eval mode while training.
         init: Rule by which ``init_weights`` draws all convolutions: ``"msra"``, ``"xavier"``, see
-            ``backbones.weight_init``; None keeps what timm drew or fetched.
+            ``backbones.weight_init``; None keeps the weights that timm drew or downloaded.
         init_cfg: mmengine initialisers, run after ours, so that a loaded file always wins.
 
     Raises:
         ValueError: If timm is missing, or does not know the network, its options or its maps; if
-            an argument is out of its range; if weights should be both fetched and drawn.
+            an argument is out of its range; if weights should be both downloaded and drawn.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class TimmNetwork(BaseModule):
                 parameter.requires_grad_(False)
 
     def init_weights(self) -> None:
-        """Draw weights by ``init``, unless None, then run ``init_cfg``; never a second time."""
+        """Draw weights by ``init``, unless None, then run ``init_cfg``, both only once."""
         if not self.is_init and self.init is not None:
             draw_weights(self, self.init)
         super().init_weights()
@@ -148,14 +148,14 @@ class TimmNetwork(BaseModule):
 
 def _features(name: str, pretrained: bool, options: Mapping[str, Any]) -> Any:
     try:
-        timm = import_module("timm")  # here: only its users need it
+        timm = import_module("timm")  # imported here: only its users need it
     except ImportError as error:
         raise ValueError("TimmNetwork needs the package timm: pip install timm") from error
     try:
         return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except Exception as error:  # unknown names, options and failed downloads have no common class
         raise ValueError(
-            f"timm can't make {name} with {dict(options)}: {error}; see timm.list_models()"
+            f"timm can't build {name} with {dict(options)}: {error}; see timm.list_models()"
         ) from error
 
 
@@ -167,7 +167,7 @@ def _with_norms(network: Any, norm_cfg: Mapping[str, Any]) -> Any:
             f"got {dict(norm_cfg)}"
         )
     if kind == "SyncBN":
-        # timm's own: torch's would lose the activation that timm keeps inside a norm.
+        # timm's function: torch's would lose the activation that timm keeps inside a norm.
         network = import_module("timm.layers").convert_sync_batchnorm(network)
     for module in network.modules():
         if isinstance(module, BatchNorm):
@@ -176,7 +176,7 @@ def _with_norms(network: Any, norm_cfg: Mapping[str, Any]) -> Any:
 
 
 def _parts(network: nn.Module, levels: Sequence[str], first: int) -> dict[str, int]:
-    """Return the part of each module by name: 0 for the stem, else the number of its stage.
+    """Return the part of each module by name: 0 for the stem, otherwise the number of its stage.
 
     Modules are read in the order of their definition, which is that of the forward pass in timm's
     networks.

@@ -36,11 +36,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Variant:
-    """Which of the paper's three tweaks a network has (fig. 2)."""
+    """The paper's three tweaks, and which of them a network has (fig. 2)."""
 
     letter: str
     stride_in_conv1: bool = False  # the original; the tweak "B" moves the stride to the 3x3
-    deep_stem: bool = False  # "C": three 3x3 convolutions for the 7x7
+    deep_stem: bool = False  # "C": three 3x3 convolutions in place of the 7x7
     pooled_shortcut: bool = False  # "D": the shortcut averages before it projects
 
 
@@ -119,7 +119,7 @@ class ResidualBlock(NormsByName):
 
     @property
     def last_gamma(self) -> nn.Parameter:
-        """The scale of the last norm of the branch; at 0 the block equals its shortcut."""
+        """Return the scale of the branch's last norm; at 0 the block equals its shortcut."""
         return self.norm(self.num_norms).get_parameter("weight")
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 __all__ = ["NORMS", "NormsByName", "StatisticsKept", "build_norm", "hold_batch_norms"]
 
-# mmcv's names, in a table of ours: the networks need torch and mmengine only.
+# mmcv's names, in a table of ours, because the networks need only torch and mmengine.
 NORMS: dict[str, type[nn.Module]] = {
     "BN": nn.BatchNorm2d,
     "SyncBN": nn.SyncBatchNorm,

@@ -60,7 +60,7 @@ class ResNet(SelfInitialised, NormsByName):
             (arXiv:1812.01187, sec. 3.1). Off here, on in mm*: a baseline must not have the trick.
         init: Rule by which ``init_weights`` draws: ``"msra"`` (GluonCV's) or ``"xavier"`` (the
             paper's); see ``backbones.weight_init``.
-        init_cfg: mmengine initialisers, run after ours, so that a loaded file always wins.
+        init_cfg: mmengine initialisers, run after ours, so a loaded file always wins.
 
     Raises:
         ValueError: If an argument is out of its range or the lengths disagree.
@@ -111,10 +111,10 @@ class ResNet(SelfInitialised, NormsByName):
 
     def _check_arguments(self) -> None:
         for name in ("strides", "dilations"):
-            given = getattr(self, name)
-            if len(given) != self.num_stages or min(given) < 1:
+            values = getattr(self, name)
+            if len(values) != self.num_stages or min(values) < 1:
                 raise ValueError(
-                    f"{name} must be {self.num_stages} numbers (num_stages) >= 1, got {given}"
+                    f"{name} must be {self.num_stages} numbers (num_stages) >= 1, got {values}"
                 )
         num_blocks = DEPTHS[self.depth][1][self.num_stages - 1]
         grid = self.multi_grid

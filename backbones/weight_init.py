@@ -63,12 +63,12 @@ def zero_last_gammas(module: nn.Module) -> None:
 
 
 class SelfInitialised(BaseModule):
-    """A module that draws its weights by a rule's name before ``init_cfg`` is run.
+    """A module that draws its weights by a named rule before ``init_cfg`` is run.
 
     Args:
         init: A key of ``INITS``.
         zero_init_residual: Zero the last gamma of each block.
-        init_cfg: mmengine initialisers, run last, so that a loaded file always wins.
+        init_cfg: mmengine initialisers, run last, so a loaded file always wins.
 
     Raises:
         ValueError: If ``init`` is not a key of ``INITS``.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """python tools/convert_weights.py resnet50d.gluon_in1k weights/d50-mixup.safetensors
 python tools/convert_weights.py resnet50_v1d-00319ddc.params weights/d50-smooth.safetensors"""
-# Written out: transfer.convert knows them, too, and takes seconds to import.
+# Written out here as well: transfer.convert has them, but takes seconds to import.
 AUTO = "auto"
 LAYOUTS = (AUTO, "gluon", "caffe", "mmpretrain", "timm", "torchvision", "mmdet")
 TARGETS = ("mmpretrain", "timm", "torchvision")
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--key", help="dotted key of the weights in a checkpoint [the only dict]")
     parser.add_argument(
-        "--prefix", help="what the names of the network begin with [the only network]"
+        "--prefix", help="text with which the names of the network begin [the only network]"
     )
     parser.add_argument(
         "--in-channels",
@@ -80,8 +80,8 @@ def _convert(args: argparse.Namespace) -> "Converted":
     given["--in-channels"] = args.in_channels != 3
     for flag, is_given in given.items():
         if is_given:
-            told = "--to converts a backbone file of ours"
-            raise UserError(told, flag, "give only one of the two")
+            what = "--to converts a backbone file of ours"
+            raise UserError(what, flag, "give only one of the two")
     return convert_back(args.src, args.out, args.to, force=args.force)
 
 

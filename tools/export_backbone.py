@@ -1,4 +1,4 @@
-"""Make a backbone file and its card from a checkpoint of train_cls.py."""
+"""Write a backbone file and its card from a checkpoint of train_cls.py."""
 
 import sys
 from collections.abc import Sequence

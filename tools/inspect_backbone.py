@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from bag_of_transfer.transfer.backbone_file import card_path
 
-    # A file without a card has something to say only about why it does not fit.
+    # Of a file without a card, only the reason why it does not fit can be shown.
     if not args.against or card_path(args.file).is_file():
         _show(args.file)
     if args.against:
@@ -57,7 +57,7 @@ def _show(path: Path) -> None:
 def _try_against(path: Path, config: Path) -> list[str]:
     # An error must be the first line on stderr, and mm* warns while it is imported.
     warnings.simplefilter("ignore")
-    # Here, not above: mm* takes seconds to import, and showing a file needs none of it.
+    # Imported here: mm* takes seconds to import, and showing a file does not need it.
     import bag_of_transfer.detection.shared_head  # noqa: F401  before mmdet
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.transfer.backbone_file import card_path, load_backbone

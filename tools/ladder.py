@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.import_:
         with locked(root / LOCK):
-            came, stayed = export_import.import_cells(root, args.import_)
-        print(f"{len(came)} cells came in, {len(stayed)} were here already")
+            imported, existing = export_import.import_cells(root, args.import_)
+        print(f"imported {len(imported)} cells, {len(existing)} were here already")
         return 0
     return command.climb(_call(args, root))
 
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="auto",
         metavar="HOST:PORT",
-        help="run the cells on a Ray cluster [the one found here]",
+        help="run the cells on a Ray cluster [the cluster of this machine]",
     )
     parser.add_argument(
         "--cpus-per-cell",

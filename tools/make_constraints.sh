@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes constraints.txt anew: `sh tools/make_constraints.sh`, or with --upgrade for the newest
+# Writes constraints.txt again: `sh tools/make_constraints.sh`, or with --upgrade for the newest
 # versions.  Needs uv (pip install uv), which resolves for all Pythons at once without
 # installing; then try the result, `make clean test`, on the oldest and the newest Python.
 set -eu
@@ -11,7 +11,7 @@ uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annot
 {
     echo "# The exact versions tried, as pip's --constraint; tools/make_constraints.sh writes this file."
     echo "# Resolved for Linux on x86-64, Python 3.10 to 3.13."
-    # Of the markers only Python's stay: a pin is no worse on a machine where nothing was tried.
+    # Only the markers about Python stay: a pin does no harm on a machine where nothing was tried.
     sed -E -e "s/python_full_version/python_version/g" \
         -e "s/ and python_version < '3\.14'//; s/python_version < '3\.14' and//" \
         -e "s/( and)? (platform_machine|sys_platform|platform_python_implementation) .= '[^']*'//g" \

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes .venv in the repository's root, or mends a half-made one; `make setup` calls it.
+# Creates .venv in the repository's root, or completes one that was cut short; `make setup` calls it.
 #
 #   PYTHON=python3.12 sh tools/make_venv.sh
 #
-# Installs the exact versions of constraints.txt and leaves opencv-python-headless as the only
-# cv2.  Ends by writing .venv/.complete; without that file the next call goes on or starts over.
+# Installs the exact versions of constraints.txt, with opencv-python-headless as the only cv2.
+# Writes .venv/.complete at the end; without that file the next call goes on or starts over.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON="${PYTHON:-python3}"
@@ -12,7 +12,7 @@ in_venv=.venv/bin/python
 installing=.venv/.installing
 
 say() { printf 'setup: %s\n' "$*"; }
-stop() {  # WHAT: WHERE: HOW TO MEND, as every tool of ours says it
+stop() {  # WHAT: WHERE: HOW TO MEND, as all tools print errors
     printf 'error: %s\n' "$*" >&2
     exit 2
 }
@@ -28,7 +28,7 @@ check_python() {
     esac
     # Debian keeps ensurepip, which puts pip into the new environment, in a package of its own.
     "$PYTHON" -c 'import venv, ensurepip' >/dev/null 2>&1 ||
-        stop "ensurepip is missing, no .venv can be made: $PYTHON: apt-get install python3-venv"
+        stop "ensurepip is missing, so .venv cannot be created: $PYTHON: apt-get install python3-venv"
 }
 
 make_venv() {
@@ -37,14 +37,14 @@ make_venv() {
         say "keeping .venv"
         return
     fi
-    say "making .venv with Python $version"
+    say "creating .venv with Python $version"
     rm -rf .venv
     "$PYTHON" -m venv .venv
 }
 
 install_packages() {
-    say "installing what .venv lacks of constraints.txt; at first that is about 3 GB to fetch"
-    say "and 6 GB on disk, for PyTorch brings CUDA, and takes some minutes"
+    say "installing what .venv lacks of constraints.txt; the first time this takes some minutes,"
+    say "downloads about 3 GB and needs 6 GB on disk, because PyTorch brings CUDA"
     touch "$installing"
     # The pip that comes with Debian 12 fails on the metadata of onedl-mmcv.
     "$in_venv" -m pip install --quiet --upgrade --constraint constraints.txt pip
@@ -52,7 +52,7 @@ install_packages() {
     "$in_venv" -m pip install --quiet --no-compile --constraint constraints.txt \
         --build-constraint constraints.txt --editable '.[test,dev]'
     # onedl-mmcv and imaug want opencv-python, which needs libGL and writes its cv2 over the
-    # headless one.  Uninstalling one takes files of the other along: both go, one comes back.
+    # headless one.  Uninstalling one removes files of the other: uninstall both, install one.
     if "$in_venv" -m pip show --quiet opencv-python >/dev/null 2>&1; then
         "$in_venv" -m pip uninstall --quiet --yes opencv-python opencv-python-headless
         "$in_venv" -m pip install --quiet --no-deps --constraint constraints.txt \

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--run-configs",
         action="store_true",
-        help="run the work dirs' configs, which may name modules of your own; not a stranger's",
+        help="run the work dirs' configs, with modules of your own; only if you trust them",
     )
     args = parser.parse_args(argv)
 

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="image or folder")
     parser.add_argument("--out-dir", type=Path, required=True, help="folder for the results")
     parser.add_argument("--batch-size", type=int, default=8, help="images per forward pass [8]")
-    parser.add_argument("--min-score", type=float, default=0.3, help="least score of a box [0.3]")
+    parser.add_argument("--min-score", type=float, default=0.3, help="lowest score of a box [0.3]")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
     parser.add_argument("--force", action="store_true", help="overwrite earlier predictions")

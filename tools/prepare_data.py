@@ -1,6 +1,6 @@
 """Put data in place under DATA_ROOT/NAME, whole or not at all; a second call leaves it as it is.
 
-`demo` is drawn. The others come from their official archives: those in --archives DIR, else
+`demo` is drawn. The others come from their official archives, either in --archives DIR or
 downloaded into DATA_ROOT/downloads (a broken download is continued). Sizes, checksums and counts
 are compared with the official ones. ImageNet requires a log-in: fetch its three files by hand.
 """

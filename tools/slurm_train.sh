@@ -9,14 +9,14 @@
 set -eu
 
 if [ $# -lt 3 ]; then
-    echo "error: PARTITION, TOOL and CONFIG are wanted: $0: see the head of the file" >&2
+    echo "error: PARTITION, TOOL and CONFIG are missing: $0: see the top of that file" >&2
     exit 2
 fi
 partition=$1 tool=$2 config=$3
 shift 3
 for file in "$tool" "$config"; do
     if [ ! -f "$file" ]; then
-        echo "error: no such file: $file: name it as seen from $(pwd)" >&2
+        echo "error: no such file: $file: name it relative to $(pwd)" >&2
         exit 2
     fi
 done

@@ -20,16 +20,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--dump-predictions",
         type=Path,
         metavar="P",
-        help="write what was predicted: COCO results JSON, or a folder of PNG masks",
+        help="write the predictions here: COCO results JSON, or a folder of PNG masks",
     )
     parser.add_argument(
         "--per-image",
         type=Path,
         metavar="P.npz",
-        help="write what became of every image: matched detections, or confusion of classes",
+        help="write each image's result here: matched detections, or confusion of classes",
     )
     parser.add_argument(
-        "--tta", action="store_true", help="test-time augmentation, as the config says"
+        "--tta", action="store_true", help="use the config's test-time augmentation"
     )
     args = parser.parse_args(argv)
 

@@ -14,7 +14,7 @@ EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read the config, put the backbone in, add what every run has, train."""
+    """Read the config, put the backbone into it, add what every run has, train."""
     parser = cli.training_parser(__doc__, EXAMPLE)
     parser.add_argument(
         "--backbone", metavar="FILE|scratch", help="backbone file, or a random start"

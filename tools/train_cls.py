@@ -1,4 +1,4 @@
-"""Pretrain a classifier, and with it a backbone, as a config says."""
+"""Pretrain a classifier, and thereby a backbone, from a config."""
 
 import sys
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ class Canvas:
 
     @property
     def window(self) -> Window:
-        """The whole picture."""
+        """Return a window of the whole picture."""
         return Window(0, 0, self.size, self.size)
 
     def paint(self, mask: Mask, window: Window, rgb: Ints, owner: int) -> None:
@@ -33,10 +33,10 @@ class Canvas:
         inside = window.clipped(self.size)
         rows = slice(inside.top - window.top, inside.bottom - window.top)
         columns = slice(inside.left - window.left, inside.right - window.left)
-        here = slice(inside.top, inside.bottom), slice(inside.left, inside.right)
-        seen = mask[rows, columns]
-        np.copyto(self.rgb[here], rgb[rows, columns], where=seen[..., None])
-        np.copyto(self.owner[here], np.uint8(owner), where=seen)
+        area = slice(inside.top, inside.bottom), slice(inside.left, inside.right)
+        visible = mask[rows, columns]
+        np.copyto(self.rgb[area], rgb[rows, columns], where=visible[..., None])
+        np.copyto(self.owner[area], np.uint8(owner), where=visible)
 
     def visible(self, owner: int) -> Mask:
         """Return where ``owner`` is visible, H W."""
@@ -97,7 +97,7 @@ def put(canvas: Canvas, dice: Dice, shape: Shape, coat: Coat, pose: Pose, owner:
     core = shape(u * 9 >> 3, v * 9 >> 3, build)
     # Shading: lighter to one side of the object, by up to 40 of 255.
     shade = (u * dice.between(-40, 40) + v * dice.between(-40, 40)) >> 10
-    # A dark rim: with stripes and dots alone even people do not see the outline.
+    # A dark rim: with only stripes and dots, even people do not see the outline.
     rim = np.array(min(coat.colours, key=_luma), np.int32) >> 2
     rgb = np.where(core[..., None], coat.over(window, dice), rim)
     rgb = np.clip(rgb + shade[..., None], 0, 255)

@@ -1,4 +1,4 @@
-"""The twelve classes: each is a shape with a texture, and neither alone tells the class.
+"""The twelve classes: each is a shape with a texture, and one alone does not tell the class.
 
 Six shapes x four textures give 24 pairs; twelve are classes, so that each shape has two
 textures and each texture three shapes.  The other twelve pairs are look-alikes: they
@@ -23,7 +23,7 @@ class Kind:
 
     @property
     def name(self) -> str:
-        """The name in folders and annotations, such as ``striped_fish``."""
+        """Return the name in folders and annotations, such as ``striped_fish``."""
         return f"{self.texture}_{self.shape}"
 
 

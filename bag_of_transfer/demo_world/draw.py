@@ -25,7 +25,7 @@ from bag_of_transfer.engine.errors import RefusedError, UserError
 __all__ = ["MANIFEST_FILE", "check_world", "draw_world"]
 
 MANIFEST_FILE = "manifest.json"
-_STALE_S = 3600  # no drawing takes an hour: an older folder is of a killed run
+_STALE_S = 3600  # no drawing takes an hour: an older folder was left by a killed run
 Job = tuple[int, int]  # number of the split, number of the picture
 
 
@@ -49,7 +49,7 @@ def draw_world(folder: Path, seed: int, golden: Manifest | None, num_processes: 
     _refuse_foreign(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _aside(folder) as fresh:
+        with _fresh_folder(folder) as fresh:
             manifest = _draw_into(fresh, seed, num_processes)
             wrong = _differs_from_golden(manifest, golden)
             if wrong:
@@ -75,7 +75,7 @@ def check_world(
     if manifest is None:
         return None, f"no {MANIFEST_FILE}"
     if manifest.get("seed") != seed:
-        return None, f"it is of seed {manifest.get('seed')}"
+        return None, f"its seed is {manifest.get('seed')}"
     wrong = _wrong_files(folder)
     if wrong:
         return None, wrong
@@ -166,7 +166,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 @contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
+def _fresh_folder(folder: Path) -> Iterator[Path]:
     """Create a hidden folder beside ``folder`` (a move must not cross file systems)."""
     for stale in folder.parent.glob(f".{folder.name}.*.drawing"):
         if time.time() - stale.stat().st_mtime > _STALE_S:
@@ -181,7 +181,7 @@ def _aside(folder: Path) -> Iterator[Path]:
 
 
 def _replace(folder: Path, fresh: Path) -> None:
-    """Replace ``folder`` by ``fresh``, and remove the old contents."""
+    """Replace ``folder`` with ``fresh``, and remove the old contents."""
     old = fresh.with_name(f".{folder.name}.{os.getpid()}.old.drawing")
     if folder.exists():
         os.rename(folder, old)

@@ -26,7 +26,7 @@ _STEP_COS, _STEP_SIN, _STEP_BITS = 1073418433, 26350943, 30
 
 
 def _circle() -> list[tuple[int, int]]:
-    """Return the points of the circle, each by one more rotation; Python integers are exact."""
+    """Return the points of the circle, each rotated from the last; Python integers are exact."""
     cos, sin, points = 1 << _STEP_BITS, 0, []
     half, shift = 1 << (_STEP_BITS - 1), _STEP_BITS - _TRIG_BITS
     for _ in range(_TURN):
@@ -106,7 +106,7 @@ class Pose:
 
     @property
     def radius(self) -> int:
-        """The larger radius, in sub."""
+        """Return the larger radius, in sub."""
         return max(self.rx, self.ry)
 
     def window(self) -> Window:

@@ -1,4 +1,4 @@
-"""The manifest: what the drawn world must look like, in hashes.
+"""The manifest: hashes of what the drawn world must look like.
 
 ``tests/golden/demo_manifest.json`` is the committed one, of seed 0; the command
 ``python tools/prepare_data.py demo --update-golden`` writes it.
@@ -73,7 +73,7 @@ def counts(manifest: Manifest) -> list[str]:
 
 
 def first_difference(ours: Manifest, theirs: Manifest) -> str | None:
-    """Return in which split, and from which picture on, two manifests differ; None: nowhere."""
+    """Return the split and picture from which two manifests differ; None if they do not."""
     for key, split in ours["splits"].items():
         other = theirs.get("splits", {}).get(key, {})
         if split != other:

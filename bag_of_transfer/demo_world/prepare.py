@@ -11,7 +11,7 @@ __all__ = ["prepare_demo"]
 
 
 def prepare_demo(folder: Path, seed: int, golden_file: Path, update_golden: bool) -> Manifest:
-    """Draw the world into ``folder`` unless it is there and complete; print which, and the counts.
+    """Draw the world into ``folder``, or leave it if it is complete; print which, and the counts.
 
     Args:
         folder: Folder of the world.
@@ -24,7 +24,7 @@ def prepare_demo(folder: Path, seed: int, golden_file: Path, update_golden: bool
     manifest = None
     if folder.is_dir() and not update_golden:
         manifest, wrong = check_world(folder, seed, golden, num_processes)
-        print(f"{folder}: {f'to be drawn anew: {wrong}' if wrong else 'complete, left as it is'}")
+        print(f"{folder}: {f'to be drawn again: {wrong}' if wrong else 'complete, left as it is'}")
     manifest = manifest or draw_world(folder, seed, golden, num_processes)
     print("\n".join(counts(manifest)))
     if update_golden:

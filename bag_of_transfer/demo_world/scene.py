@@ -56,7 +56,7 @@ class Seen:
 
     @property
     def visible_percent(self) -> int:
-        """Visible share of the object, 0 to 100."""
+        """Return the visible share of the object, 0 to 100."""
         return 100 * int(self.mask.sum()) // max(self.area, 1)
 
 
@@ -185,8 +185,8 @@ def draw_picture(dice: Dice, recipe: Recipe, first_label: int) -> Picture:
     for _ in range(dice.between(*recipe.num_occluders)):
         hidden = dice.below(num_objects)
         _occluder(canvas, dice, poses[hidden], hidden + 1, areas[hidden])
-    seen = tuple(
+    objects = tuple(
         Seen(label, canvas.visible(owner), area)
         for owner, (label, area) in enumerate(zip(labels, areas, strict=True), start=NOBODY + 1)
     )
-    return Picture(_lit(canvas, dice), seen)
+    return Picture(_lit(canvas, dice), objects)

@@ -40,7 +40,7 @@ _SOME_OBJECTS = Recipe(
     look_alike_percent=20,
     num_occluders=(0, 2),
 )
-# More pixels are object: else a segmenter is good if it predicts only background.
+# More pixels show objects: otherwise a segmenter is good if it predicts only background.
 _MANY_PIXELS = replace(_SOME_OBJECTS, num_objects=(2, 4), radius_px=(16, 38), num_clutter=(0, 2))
 
 
@@ -56,7 +56,7 @@ class Split:
 
     @property
     def key(self) -> str:
-        """The split's name, such as ``detection/train``."""
+        """Return the split's name, such as ``detection/train``."""
         return f"{self.task}/{self.name}"
 
     def draw(self, index: int, seed: int) -> Picture:
@@ -94,7 +94,7 @@ class Split:
                 yield truth
 
 
-# Few pictures for the two fine-tuned tasks: then pretraining helps most.
+# Few pictures for the two fine-tuned tasks, because then pretraining helps most.
 SPLITS: tuple[Split, ...] = (
     Split(CLASSIFICATION, "train", 1, 260 * len(CLASS_NAMES), _ONE_OBJECT),
     Split(CLASSIFICATION, "val", 2, 40 * len(CLASS_NAMES), _ONE_OBJECT),

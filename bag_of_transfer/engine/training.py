@@ -167,7 +167,7 @@ def _check_several_classes(classes: Sequence[str], dataset: Config) -> None:
     """Check that a classifier has two classes or more; a detector may have a single class."""
     if len(classes) < 2:
         raise UserError(
-            f"a classifier needs two classes or more, here is {', '.join(classes) or 'none'}",
+            f"a classifier needs two classes or more, got {', '.join(classes) or 'none'}",
             dataset.get("root", "train_dataloader.dataset"),
             "put images into ROOT/<class name>/, one folder per class",
         )

@@ -30,7 +30,7 @@ __all__ = ["IGNORED", "MaskFolder"]
 
 CLASSES_FILE = "classes.txt"
 NUM_NAMED = 10
-ONE_A_LINE = "check split, or make it: one name a line"
+ONE_PER_LINE = "check split, or write the list, one name per line"
 Pairs = list[tuple[Path, Path]]
 
 
@@ -50,7 +50,7 @@ class MaskFolder(BaseSegDataset):
         classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None:
             read ``classes.txt`` in ``data_root`` (one name per line); without that file, use the
             values of all masks below the first folder of ``mask_dir``, so that all splits agree.
-        ignore_index: Mask value for "don't know"; it reaches the loss as 255.
+        ignore_index: Mask value for "don't know"; the loss gets it as 255.
         reduce_zero_label: Whether 0 means "don't know", too, and the classes start at 1 (ADE20K).
         max_unreadable: Number of files that may be left out.
         mask_suffix: End of a mask's name.
@@ -59,7 +59,7 @@ class MaskFolder(BaseSegDataset):
         indices: Use only the first n, or these, as in mmengine.
         serialize_data: Share one copy between the loader's workers, as in mmengine.
         lazy_init: Build the list of files later, as in mmengine; the checks run at once.
-        max_refetch: Tries for another image when a transform answers None, as in mmengine.
+        max_refetch: Tries for another image when a transform returns None, as in mmengine.
 
     Raises:
         UserError: If a folder, a mask or an image is missing, a mask has another size than its
@@ -107,9 +107,8 @@ class MaskFolder(BaseSegDataset):
             lazy_init=lazy_init,
             max_refetch=max_refetch,
         )
-        self._metainfo["img_dir"] = str(
-            root / img_dir
-        )  # not an argument: mmseg would read it as a list
+        # Not an argument: mmseg would read it as a list.
+        self._metainfo["img_dir"] = str(root / img_dir)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return the pairs in the form that mmseg's transforms expect."""
@@ -137,7 +136,7 @@ class MaskFolder(BaseSegDataset):
             return tuple(classes), {}
         listed = root / CLASSES_FILE
         if listed.is_file():
-            return tuple(read_class_names(listed, ONE_A_LINE)), {}
+            return tuple(read_class_names(listed, ONE_PER_LINE)), {}
         top = root / Path(mask_dir).parts[0]
         facts = mask_facts(_masks(top, suffix))
         readable = [mask for mask in facts.values() if not mask.error]
@@ -158,14 +157,14 @@ class MaskFolder(BaseSegDataset):
         labels = range(self._first, self._first + len(names))
         not_labelled = {0} if self._first else set()
         used = {mask: masks[mask] for _, mask in pairs}
-        seen = check_values(used, {*labels, *not_labelled}, self._ignored_value)
+        present = check_values(used, {*labels, *not_labelled}, self._ignored_value)
         check_labelled(used, labels, self._ignored_value, where)
-        unseen = [name for label, name in zip(labels, names, strict=True) if label not in seen]
-        if warn and len(names) - len(unseen) < 2:  # for instance masks of 0 and 255
+        unused = [name for label, name in zip(labels, names, strict=True) if label not in present]
+        if warn and len(names) - len(unused) < 2:  # for instance masks of 0 and 255
             what = f"the masks show one class of {len(names)} ({self._ignored_value} is ignored)"
             raise UserError(what, where, MEND_ONE_CLASS)
-        if warn and unseen:
-            _warn_unseen(unseen, len(pairs), where)
+        if warn and unused:
+            _warn_of_unused(unused, len(pairs), where)
         return pairs
 
 
@@ -176,12 +175,12 @@ def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) 
         UserError: If a folder is missing or empty, or a file has no partner.
     """
     files = _masks(mask_dir, suffix)
-    masks = _by_name(files, mask_dir, lambda _: len(suffix), "two masks have one image's name")
+    masks = _by_name(files, mask_dir, lambda _: len(suffix), "two masks have the name of one image")
     images = _images(img_dir, set(masks.values()))
-    names = list(images) if split is None else read_names(split, "images", ONE_A_LINE)
+    names = list(images) if split is None else read_names(split, "images", ONE_PER_LINE)
     names = [composed(name) for name in names]
-    _all_there(names, images, "image", split or img_dir, img_dir)
-    _all_there(names, masks, "mask", split or img_dir, mask_dir)
+    _check_complete(names, images, "image", split or img_dir, img_dir)
+    _check_complete(names, masks, "mask", split or img_dir, mask_dir)
     unused = [path.name for name, path in masks.items() if name not in images]
     if split is None and unused:
         message = f"{mask_dir}: {len(unused)} masks have no image, first {unused[0]}"
@@ -206,10 +205,10 @@ def _masks(folder: Path, suffix: str) -> list[Path]:
     return [path for path in _files(folder) if path.name.lower().endswith(suffix.lower())]
 
 
-def _all_there(
-    names: Sequence[str], found: dict[str, Path], what: str, origin: Path, folder: Path
+def _check_complete(
+    names: Sequence[str], files: dict[str, Path], what: str, origin: Path, folder: Path
 ) -> None:
-    missing = [name for name in names if name not in found]
+    missing = [name for name in names if name not in files]
     if missing:
         raise UserError(
             f"{len(missing)} of {len(names)} {what}s are missing (first: {missing[0]})",
@@ -245,7 +244,7 @@ def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
         ) from error
 
 
-def _warn_unseen(unseen: Sequence[str], num_images: int, where: Path) -> None:
-    named = ", ".join(unseen[:NUM_NAMED]) + (", ..." if len(unseen) > NUM_NAMED else "")
-    message = f"{where}: {len(unseen)} classes are in none of the {num_images} masks: {named}"
+def _warn_of_unused(unused: Sequence[str], num_images: int, where: Path) -> None:
+    named = ", ".join(unused[:NUM_NAMED]) + (", ..." if len(unused) > NUM_NAMED else "")
+    message = f"{where}: {len(unused)} classes are in none of the {num_images} masks: {named}"
     print_log(message, logger="current", level=logging.WARNING)

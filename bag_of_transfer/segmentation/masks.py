@@ -98,7 +98,7 @@ def check_classes(names: Sequence[str], where: object) -> None:
     """
     if len(names) < 2:
         raise UserError(
-            f"masks need two classes or more, here is {', '.join(names) or 'none'}",
+            f"masks need two classes or more, got {', '.join(names) or 'none'}",
             where,
             "name every label that the masks hold, including the background",
         )
@@ -107,7 +107,7 @@ def check_classes(names: Sequence[str], where: object) -> None:
 def check_labelled(
     masks: Mapping[Path, MaskFacts], labels: range, ignored: int, where: object
 ) -> None:
-    """Check that a pixel has a label, and that no label of a class means "ignored" later.
+    """Check that some pixel has a label, and that no label of a class means "ignored" later.
 
     Args:
         masks: The masks of one split, which have passed :func:`check_values`.
@@ -130,7 +130,7 @@ def check_labelled(
     for path, mask in masks.items():
         if clash := taken & set(mask.values):
             raise UserError(
-                f"label {min(clash)} is that of a class, and means 'ignored' in training",
+                f"label {min(clash)} stands for a class, but means 'ignored' in training",
                 path,
                 f"give the class another number: mmseg ignores {IGNORED}",
             )

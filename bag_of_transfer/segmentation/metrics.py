@@ -120,7 +120,7 @@ class SegMetric(BaseMetric):
             ``image_ids`` [N], ``classes`` [K] and ``confusion`` [N K K], pixels by truth, then by
             prediction.
         collect_device: "cpu" or "gpu", as in mmengine.
-        prefix: Put before the names, as in mmengine.
+        prefix: Text before the names of the metrics, as in mmengine.
     """
 
     names = ("pixAcc", "mIoU", "mAcc")

@@ -37,25 +37,25 @@ def check(dataset: BaseSegDataset) -> None:
 
 def _check_labels(dataset: BaseSegDataset, paths: list[Path], num_classes: int, where: Any) -> None:
     facts = mask_facts(paths)
-    bad = {path: each.error for path, each in facts.items() if each.error}
+    bad = {path: mask.error for path, mask in facts.items() if mask.error}
     if bad:
         first, why = next(iter(bad.items()))
         what = f"{len(bad)} of {len(paths)} masks can't be read (first: {first.name}: {why})"
         raise UserError(what, where, "mend them, or take their names out of the list")
     ignored = {IGNORED, dataset.ignore_index}
     allowed = ignored | set(range(num_classes))
-    seen: set[int] = set()
-    for path, each in facts.items():
-        wrong = [value for value in each.values if _label(value, dataset) not in allowed]
+    present: set[int] = set()
+    for path, mask in facts.items():
+        wrong = [value for value in mask.values if _label(value, dataset) not in allowed]
         if wrong:
             raise UserError(
-                f"mask value {min(wrong)} is no label of {num_classes} classes "
+                f"mask value {min(wrong)} is not a label of {num_classes} classes "
                 f"(reduce_zero_label={dataset.reduce_zero_label})",
                 path,
                 "name every class in metainfo.classes, or mend the masks",
             )
-        seen |= {_label(value, dataset) for value in each.values}
-    if seen <= ignored:
+        present |= {_label(value, dataset) for value in mask.values}
+    if present <= ignored:
         raise NoTruthError("every pixel of every mask is ignored", where, "give the pixels labels")
 
 

@@ -20,7 +20,7 @@ class PillowResize(Resize):
     """Resize with Pillow's filters; mmcv can do this only for masks of 8 bits.
 
     Args:
-        **kwargs: Those of mmseg's ``Resize``.
+        **kwargs: Arguments of mmseg's ``Resize``.
     """
 
     def __init__(self, **kwargs: Any) -> None:

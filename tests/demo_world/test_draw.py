@@ -41,7 +41,7 @@ def test_another_seed_draws_other_pictures(world: Path, tmp_path: Path) -> None:
     ours = manifest.read_manifest(world / "manifest.json")["splits"]
     assert len(ours) == 8
     assert all(ours[key]["sha256"] != split["sha256"] for key, split in other["splits"].items())
-    assert wrong(world, seed=4) == "it is of seed 3"
+    assert wrong(world, seed=4) == "its seed is 3"
 
 
 def test_a_changed_pixel_is_found(world: Path) -> None:

@@ -51,7 +51,7 @@ def test_mends_what_is_incomplete_and_says_why(
     (tmp_path / "data/demo/segmentation/classes.txt").unlink()
     assert tool("demo") == 0
     output = capsys.readouterr().out
-    assert "to be drawn anew: segmentation/classes.txt is missing" in output
+    assert "to be drawn again: segmentation/classes.txt is missing" in output
     assert (tmp_path / "data/demo/segmentation/classes.txt").is_file()
 
 

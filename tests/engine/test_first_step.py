@@ -176,6 +176,6 @@ def test_a_sampler_without_end_fills_a_batch(kind: Any) -> None:
 
 def test_a_classifier_needs_two_classes() -> None:
     for classes, named in ((("owl",), "owl"), ((), "none")):
-        with pytest.raises(UserError, match=rf"two classes or more, here is {named}: data/train:"):
+        with pytest.raises(UserError, match=rf"two classes or more, got {named}: data/train:"):
             training._check_several_classes(classes, Config({"root": "data/train"}))
     training._check_several_classes(("owl", "cat"), Config({"root": "data/train"}))

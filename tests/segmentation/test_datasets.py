@@ -304,7 +304,7 @@ def test_one_class_is_no_segmentation(voc: Path) -> None:
     (voc / "classes.txt").write_text("thing\n")
     for path in (voc / "SegmentationClass").iterdir():
         Image.fromarray(np.zeros((101, 113), np.uint8)).save(path)
-    with pytest.raises(UserError, match="two classes or more, here is thing"):
+    with pytest.raises(UserError, match="two classes or more, got thing"):
         train_set(voc)
 
 
@@ -353,7 +353,7 @@ def test_a_class_with_the_number_of_ignored_pixels_is_refused(
 ) -> None:
     widen(mask(voc), value)
     names = [f"c{i}" for i in range(300)]
-    with pytest.raises(UserError, match=f"label {value} is that of a class, and means 'ignored'"):
+    with pytest.raises(UserError, match=f"label {value} stands for a class, but means 'ignored'"):
         train_set(voc, classes=names, reduce_zero_label=reduced)
 
 

@@ -50,10 +50,10 @@ def test_sound_masks_pass(tmp_path: Path, values: list[int], options: dict) -> N
 @pytest.mark.parametrize(
     ("values", "options", "message"),
     [
-        ([0, 1, 3], {}, "mask value 3 is no label of 3 classes"),
-        ([1, 2, 4], {"reduce_zero_label": True}, "mask value 4 is no label of 3 classes"),
-        ([0, 1, 290], {}, "mask value 290 is no label of 3 classes"),
-        ([0, 1], {"classes": ("ground",)}, "mask value 1 is no label of 1 classes"),
+        ([0, 1, 3], {}, "mask value 3 is not a label of 3 classes"),
+        ([1, 2, 4], {"reduce_zero_label": True}, "mask value 4 is not a label of 3 classes"),
+        ([0, 1, 290], {}, "mask value 290 is not a label of 3 classes"),
+        ([0, 1], {"classes": ("ground",)}, "mask value 1 is not a label of 1 classes"),
         ([0, 1], {"classes": None}, "BaseSegDataset names no classes"),
         ([255], {}, "every pixel of every mask is ignored"),
         ([0], {"reduce_zero_label": True}, "every pixel of every mask is ignored"),
@@ -72,6 +72,6 @@ def test_classes_chosen_out_of_a_known_data_set_are_followed(tmp_path: Path) -> 
     assert len(build(tmp_path, [0, 1, 3, 150], **chosen)) == 2
     with pytest.raises(UserError, match=r"cannot be built \(ValueError: .*not a subset"):
         build(tmp_path, [0, 1], **{**chosen, "classes": ("sky", "wal")})
-    with pytest.raises(UserError, match="mask value 151 is no label of 2 classes"):
+    with pytest.raises(UserError, match="mask value 151 is not a label of 2 classes"):
         build(tmp_path, [0, 1, 151], **chosen)
     assert ADE20KDataset.METAINFO["classes"][2] == "sky"

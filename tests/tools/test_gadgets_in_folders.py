@@ -113,7 +113,7 @@ def test_importing_cells_and_going_on(tool: Any, capfd: Any) -> None:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             archive.add(path, path.relative_to(folder).as_posix())
     assert tool(*LADDER, "--import", "cells.tar.gz") == 0
-    assert "5 cells came in" in capfd.readouterr().out
+    assert "imported 5 cells" in capfd.readouterr().out
     assert tool(*LADDER, "--keep-changed") == 0
     assert "5 cells: 5 done" in capfd.readouterr().out
 

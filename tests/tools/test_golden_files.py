@@ -133,6 +133,6 @@ def test_cells_of_a_ladder_come_in(tool, tmp_path, capfd) -> None:
     shutil.copyfile(GOLDEN / "ladder/ladder.json", root / "ladder.json")
     call = ("ladder", CONFIGS / "ladder.py", "--work-dir", root)
     assert tool(*call, "--import", GOLDEN / "ladder/cells.tar.gz") == 0
-    assert "5 cells came in, 0 were here already" in capfd.readouterr().out
+    assert "imported 5 cells, 0 were here already" in capfd.readouterr().out
     assert read(root / "ladder.json") == read(GOLDEN / "ladder/ladder.json")
     assert long_form(read_results(root)) == (GOLDEN / "ladder/results.csv").read_text()

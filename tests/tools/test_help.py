@@ -61,4 +61,4 @@ def test_choices_and_defaults_are_the_librarys(capsys: pytest.CaptureFixture[str
     assert set(tool["TARGETS"]) == set(out_of_ours.TARGETS)
     with pytest.raises(SystemExit):
         runpy.run_path(str(ROOT / "tools/predict.py"))["main"](["-h"])
-    assert f"least score of a box [{MIN_SCORE}]" in capsys.readouterr().out
+    assert f"lowest score of a box [{MIN_SCORE}]" in capsys.readouterr().out

@@ -173,7 +173,7 @@ def test_finished_cells_travel_and_need_not_be_run_again(call, config, capfd):
     assert "5 cells: 5 done\n" in capfd.readouterr().out
     assert not list(Path("there").rglob("*.safetensors"))
     assert ladder(*there, "--import", "all.tar.gz") == 0
-    assert "0 cells came in, 5 were here already" in capfd.readouterr().out
+    assert "imported 0 cells, 5 were here already" in capfd.readouterr().out
 
 
 def test_a_single_cell_needs_what_it_is_made_from(call, capfd):

@@ -165,7 +165,7 @@ def test_one_class_is_nothing_to_learn(tool, world, tmp_path, capsys):
     one.mkdir()
     (one / "bars").symlink_to(world / "demo/classification/train/bars")
     assert tool("train_cls", CLS, "--cfg-options", f"train_dataloader.dataset.root={one}") == 2
-    assert f"two classes or more, here is bars: {one}: " in capsys.readouterr().err
+    assert f"two classes or more, got bars: {one}: " in capsys.readouterr().err
 
 
 def test_a_work_dir_below_a_file_is_named(tool, tmp_path, capsys):
