@@ -5,12 +5,10 @@ registers the shared head that ``--backbone`` puts into mmdet's own C4 configs.
 Other classes are registered when their modules are imported, as ``custom_imports`` in configs does.
 """
 
-import warnings
-
 import bag_of_transfer.detection.shared_head  # noqa: F401  registers ResNetStage4
 from bag_of_transfer.detection.judges import JUDGES
 from bag_of_transfer.detection.mmcv_ops import install
-from bag_of_transfer.engine.environment import refuse_upstream_beside_forks
+from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.tasks import Preprocessor, complete
 
 __all__ = ["install"]
@@ -28,8 +26,8 @@ complete(
         "bag_of_transfer.detection.preprocessor",
         stands_for="DetDataPreprocessor",
     ),
+    install_stand_ins=install,
+    # mmdet warns at each import, on stderr, whose first line must be the error.
+    unheeded_warnings=("faster_coco_eval is not installed",),
 )
-refuse_upstream_beside_forks()
-install()
-# mmdet warns at each import, on stderr, whose first line must be the error.
-warnings.filterwarnings("ignore", message="faster_coco_eval is not installed")
+prepare_process()

@@ -1,7 +1,7 @@
 """Read checkpoints without running code, and find the one to resume from after a crash.
 
 mmengine 0.10.12 reads weights only, but unpickles any file that this refuses.
-Importing this module ends that for every local file, and registers ``SafeCheckpointHook``.
+``process_setup.prepare_process`` ends that for every local file.
 """
 
 import logging
@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
@@ -37,6 +36,7 @@ __all__ = [
     "check_resumable",
     "find_resumable",
     "load_checkpoint",
+    "load_for_mmengine",
     "meta_of",
     "misfits",
     "refuse_misfits",
@@ -271,12 +271,9 @@ def load_from_local_weights_only(filename: str, map_location: Any) -> dict[str, 
     return checkpoint
 
 
-def _load_for_mmengine(filename: str, map_location: Any) -> dict[str, Any]:
+def load_for_mmengine(filename: str, map_location: Any) -> dict[str, Any]:
     """Read a file and put its weights under the key where mmengine looks for them."""
     checkpoint = load_from_local_weights_only(filename, map_location)
     if "state_dict" not in checkpoint:
         checkpoint = {**checkpoint, "state_dict": state_dict_of(checkpoint, filename)}
     return checkpoint
-
-
-CheckpointLoader.register_scheme("", _load_for_mmengine, force=True)

@@ -17,6 +17,7 @@ from bag_of_transfer.engine.custom_imports import import_stated
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.runner import hush
 from bag_of_transfer.engine.stock_configs import is_stock, nearest_stock_config
 from bag_of_transfer.engine.tasks import Phase, Task, find_task, tasks_in
@@ -57,6 +58,7 @@ def load_config(
             of another tool, or a seed that NumPy does not take.
     """
     check_environment()
+    prepare_process()
     set_data_root(data_root)
     explicit = set() if is_stock(path) else leaf_keys(path)
     cfg = read_config(path)

@@ -17,6 +17,7 @@ from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.sized_build import build_described
 from bag_of_transfer.engine.tasks import Task, find_task
@@ -50,6 +51,7 @@ def load_trained(
             tensor fits.
     """
     check_environment()
+    prepare_process()
     cfg = read_config(config)
     task = find_task(cfg)
     model = cfg.get("model")

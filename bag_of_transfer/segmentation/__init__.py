@@ -5,20 +5,11 @@ Importing this package registers them; mmseg's networks are imported when one is
 
 import contextlib
 import io
-import warnings
 
-from mmengine.config.utils import MODULE2PACKAGE
-
-with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints twice that OneDL is missing
-    from bag_of_transfer.engine.tasks import Preprocessor, complete
-    from bag_of_transfer.segmentation.datasets import MaskFolder
-    from bag_of_transfer.segmentation.judges import JUDGES
-    from bag_of_transfer.segmentation.metrics import SegMetric
-    from bag_of_transfer.segmentation.transforms import (
-        PadToWindows,
-        PillowResize,
-        RandomGaussianBlur,
-    )
+from bag_of_transfer.engine.process_setup import prepare_process
+from bag_of_transfer.engine.tasks import Preprocessor, complete
+from bag_of_transfer.segmentation.judges import JUDGES
+from bag_of_transfer.segmentation.metrics import SegMetric
 
 __all__ = ["MaskFolder", "PadToWindows", "PillowResize", "RandomGaussianBlur", "SegMetric"]
 
@@ -33,11 +24,15 @@ complete(
         "bag_of_transfer.segmentation.preprocessor",
         stands_for="SegDataPreProcessor",
     ),
+    # mmseg's published runs average the loss over all pixels, ignored ones too.  Our configs of its
+    # recipes do the same: no need to warn at every start.
+    unheeded_warnings=("Default ``avg_non_ignore`` is False",),
 )
-# mmseg's published runs average the loss over all pixels, ignored ones too.  Our configs of its
-# recipes do the same: no need to warn at every start.
-warnings.filterwarnings("ignore", message="Default ``avg_non_ignore`` is False")
-
-# _base_ = "mmseg::..." looks for a distribution named mmsegmentation, and the fork is named
-# onedl-mmsegmentation; the name of the module works for both.
-MODULE2PACKAGE["mmseg"] = "mmseg"
+prepare_process()
+with contextlib.redirect_stdout(io.StringIO()):  # mmseg prints twice that OneDL is missing
+    from bag_of_transfer.segmentation.datasets import MaskFolder
+    from bag_of_transfer.segmentation.transforms import (
+        PadToWindows,
+        PillowResize,
+        RandomGaussianBlur,
+    )

@@ -4,17 +4,18 @@ Source: dmlc/gluon-cv at 3473b1a2 (the paper's time), gluoncv/model_zoo/fcn.py. 
 module in ``custom_imports``: importing the package ``segmentation`` alone loads no network.
 """
 
-import warnings
 from typing import Any
 
 from mmengine.registry import MODELS
 from mmseg.models.decode_heads import FCNHead
 from torch import nn
 
+from bag_of_transfer.engine.process_setup import ignore_warning
+
 __all__ = ["GluonFCNHead"]
 
 # mmseg advises sizes of nx + 1 pixels; GluonCV uses 480 and the images' own sizes.
-warnings.filterwarnings("ignore", message="When align_corners=True")
+ADVICE = "When align_corners=True"
 
 
 @MODELS.register_module()
@@ -30,5 +31,6 @@ class GluonFCNHead(FCNHead):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        ignore_warning(ADVICE)
         if self.dropout_ratio > 0:
             self.dropout = nn.Dropout(self.dropout_ratio)
