@@ -1,9 +1,9 @@
-"""Networks that a file describes (a checkpoint's ``meta['model_json']``), built from data alone.
+"""Check the network that a file describes (a checkpoint's ``meta['model_json']``), as data only.
 
-mmengine imports whatever a ``type`` names and calls it, so that ``{"type": "subprocess.Popen"}``
-would start a program; some networks fetch or execute what one of their arguments names.  Here a
+mmengine imports whatever a ``type`` names and calls it, so ``{"type": "subprocess.Popen"}`` would
+start a program; some networks download or execute what one of their arguments names.  Here a
 description passes only if every type is registered by a library that this process has imported,
-and without anything that points to another place.
+and everything that points to another place is dropped.
 """
 
 import re
@@ -31,7 +31,7 @@ UNREGISTERED = {
         }
     ),
 }
-# They fetch or execute a file by themselves, of a name that looks like any other word.
+# They download or execute a file by themselves, even if its name looks like any other word.
 FETCHING = frozenset(
     {
         *("BertModel", "ATSSVLFusionHead"),  # transformers' from_pretrained
@@ -43,32 +43,32 @@ FETCHING = frozenset(
 WEIGHTS = frozenset({"init_cfg", "pretrained", "checkpoint"})
 POINTERS = frozenset({"pretrained", "checkpoint", "ckpt", "url", "uri"})
 POINTING_ENDS = frozenset({"file", "path", "dir", "folder", "cache"})
-# A path, an address, or a file's name; "a.b" is none (timm's names have tags, options dots).
+# A path, an address, or a file's name; not "a.b" (timm's names have tags, options have dots).
 PLACE = re.compile(
     r"[/\\:~]|^\.|\.(?:bin|ckpt|gz|h5|json|npy|npz|onnx|params|pickle|pkl|pth?|py|safetensors|tar|"
     r"txt|xml|ya?ml|zip)$",
     re.IGNORECASE,
 )
-WORD = re.compile(r"[\w .,+\-|<>=]*")  # neither brackets nor quotes: mmdet evaluates a text or two
+WORD = re.compile(r"[\w .,+\-|<>=]*")  # no brackets, no quotes: mmdet evaluates some texts
 MAX_BYTES, MAX_NODES, MAX_COUNT = 4_000_000, 100_000, 10_000_000
-MEND = "use a checkpoint that the training tools wrote, of the config that you give"
+MEND = "use a checkpoint that the training tools wrote for the config that you give"
 
 
 def read_description(meta: Mapping[str, Any], where: object) -> dict[str, Any] | None:
-    """Read what a checkpoint says of its network; None if it says nothing.
+    """Return a checkpoint's description of its network; None if it has no description.
 
     Args:
-        meta: Of the checkpoint.
+        meta: The checkpoint's meta.
         where: The checkpoint, for the error.
 
     Raises:
-        UserError: If it is no JSON object, or a very long one.
+        UserError: If the description is not a JSON object, or a very long one.
     """
     text = meta.get("model_json")
     if not text:
         return None
     if not isinstance(text, str) or len(text) > MAX_BYTES:
-        what = "the checkpoint's meta['model_json'] is no text of JSON, or a very long one"
+        what = "the checkpoint's meta['model_json'] is not a JSON text, or a very long one"
         raise UserError(what, where, MEND)
     return dict(parse_json(text, f"{where} (meta['model_json'])", MEND, finite=False))
 
@@ -79,10 +79,10 @@ def admit(
     own: Mapping[str, Any] | None = None,
     scope: str = "mmengine",
 ) -> ConfigDict:
-    """Check that a described network can be built without running or fetching anything.
+    """Check that a described network can be built without running or downloading anything.
 
-    What the user's own config says at the same place is the user's word, and stays.  Weights
-    (``init_cfg``, ``pretrained``) are dropped in any case: they lie in the checkpoint.
+    Values that the user's own config has at the same place are kept.  Weights (``init_cfg``,
+    ``pretrained``) are always dropped, because they are in the checkpoint.
 
     Args:
         model: The description, as read from a file.
@@ -91,18 +91,18 @@ def admit(
         scope: The ``default_scope``, where types are looked up.
 
     Returns:
-        The description without what names a path or an address.
+        The description without arguments that name a path or an address.
 
     Raises:
-        UserError: If a type is registered nowhere, or the description is no plain data, or too
-            large.
+        UserError: If a type is registered nowhere, or the description is not plain data, or is
+            too large.
     """
     cleaned = _Walk(where).dict(model, _Place("model", own, scope))
     return ConfigDict(cleaned)
 
 
 def names_a_place(key: str, value: Any) -> bool:
-    """Tell whether an argument points to weights, a file or an address, by its name or value."""
+    """Return whether an argument points to weights, a file or an address, by its name or value."""
     words = key.lower().split("_")
     if POINTERS & set(words) or words[-1] in POINTING_ENDS:
         return True
@@ -115,7 +115,7 @@ def _is_place(text: str) -> bool:
 
 
 class _Place(NamedTuple):
-    """Where in the description the walk is, and what the user's config says there."""
+    """A place in the description, and what the user's config says at the same place."""
 
     dotted: str
     own: Any
@@ -126,16 +126,16 @@ class _Place(NamedTuple):
         return next(name for name in reversed(self.dotted.split(".")) if not name.isdecimal())
 
     def child(self, key: str | int, scope: str) -> "_Place":
-        own = self.own
+        node = self.own
         if isinstance(key, str):
-            inner = own.get(key) if isinstance(own, Mapping) else None
+            inner = node.get(key) if isinstance(node, Mapping) else None
         else:
-            inner = own[key] if isinstance(own, list | tuple) and key < len(own) else None
+            inner = node[key] if isinstance(node, list | tuple) and key < len(node) else None
         return _Place(f"{self.dotted}.{key}", inner, scope)
 
 
 class _Walk:
-    """Goes through a description, which is JSON: no deeper than ``parse_json`` lets it be."""
+    """Goes through a description; ``parse_json`` has limited how deep it is."""
 
     def __init__(self, where: object) -> None:
         self._where, self._num_nodes = where, 0
@@ -148,7 +148,7 @@ class _Walk:
         for key, value in node.items():
             inner = place.child(key, scope)
             if key.startswith("_") and key != "_scope_":
-                raise self._error(f"the key {key!r} is none of a network", place)
+                raise self._error(f"{key!r} is not a key of a network", place)
             if key in WEIGHTS or (key != "type" and self._points_elsewhere(key, value, inner)):
                 continue
             kept[key] = self._value(value, inner)
@@ -183,20 +183,21 @@ class _Walk:
         if not isinstance(name, str):
             raise self._error(f"a type is {type(name).__name__}, not a name", place)
         if name in FETCHING and not _is_same(_without_weights(node), _without_weights(stated)):
-            raise self._error(f"{name} may fetch files, and the config says otherwise", place)
+            raise self._error(f"{name} may download files, and is not as in the config", place)
         known = name in UNREGISTERED.get(place.key, ()) or _is_registered(name, place.scope)
         if not known and name != stated.get("type"):
-            raise self._error(f"{name[:60]!r} is no network of a library in use", place)
+            raise self._error(f"{name[:60]!r} is not a network of a library in use", place)
 
     def _error(self, what: str, place: _Place) -> UserError:
-        told = without_colons(what)
         return UserError(
-            f"refused a described network ({told})", f"{self._where} ({place.dotted})", MEND
+            f"refused a described network ({without_colons(what)})",
+            f"{self._where} ({place.dotted})",
+            MEND,
         )
 
 
 def _is_same(value: Any, own: Any) -> bool:
-    """Compare with the user's config, whose tuples JSON has as lists."""
+    """Return whether a value is the user's config's; tuples of a config are lists in JSON."""
     if isinstance(value, Mapping) and isinstance(own, Mapping):
         return value.keys() == own.keys() and all(_is_same(value[k], own[k]) for k in value)
     if isinstance(value, list | tuple) and isinstance(own, list | tuple):
@@ -212,14 +213,14 @@ def _is_registered(name: str, scope: str) -> bool:
     prefix, dot, last = name.rpartition(".")
     if dot and prefix not in SCOPES:
         return False
-    places = (one for root in (MODELS, TASK_UTILS) for one in _registries(root, prefix or scope))
-    return last.isidentifier() and any(last in one.module_dict for one in places)
+    registries = (r for root in (MODELS, TASK_UTILS) for r in _registries(root, prefix or scope))
+    return last.isidentifier() and any(last in registry.module_dict for registry in registries)
 
 
 def _registries(root: Registry, scope: str) -> Iterator[Registry]:
-    """Yield the registry of a scope, filled, and those above it."""
+    """Yield the registry of a scope, filled, and its parents."""
     if scope in SCOPES - {ROOT_SCOPE}:
-        import_module(f"{scope}.registry")  # joins the tree
+        import_module(f"{scope}.registry")  # adds it to the tree
     registry: Registry | None = root.children.get(scope, root)
     while registry is not None:
         registry.import_from_location()

@@ -21,7 +21,7 @@ from bag_of_transfer.engine import (
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError, without_colons
-from bag_of_transfer.engine.input_channels import follow_in_channels, know_any_channels
+from bag_of_transfer.engine.input_channels import follow_in_channels, import_preprocessor
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
@@ -137,7 +137,7 @@ def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> Conf
             path,
             "give the config that it was trained with",
         )
-    know_any_channels(cfg)
+    import_preprocessor(cfg)
     return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
 
 

@@ -1,6 +1,6 @@
-"""Images of as many channels as the backbone reads: one setting, ``model.backbone.in_channels``.
+"""Read images with as many channels as ``model.backbone.in_channels`` says.
 
-Readers, normalisation and order of channels follow from it, for the three tasks.
+Readers, normalisation and order of channels follow this one setting, for the three tasks.
 """
 
 import re
@@ -15,7 +15,7 @@ from bag_of_transfer.engine.image_reader import CHANNELS, ReadImage
 from bag_of_transfer.engine.own_metrics import add_import
 from bag_of_transfer.engine.tasks import Preprocessor, find_task
 
-__all__ = ["follow_in_channels", "in_channels_of", "know_any_channels"]
+__all__ = ["follow_in_channels", "import_preprocessor", "in_channels_of"]
 
 KEY = "model.backbone.in_channels"
 PARTS = ("train_dataloader", "val_dataloader", "test_dataloader", "tta_pipeline", "custom_hooks")
@@ -36,17 +36,17 @@ def in_channels_of(model: Any) -> int:
 
 
 def follow_in_channels(cfg: Config) -> list[str]:
-    """Let readers and the preprocessor give the channels that the backbone reads.
+    """Set readers and the preprocessor to the number of channels that the backbone reads.
 
     Args:
-        cfg: Of any task; changed where the backbone does not read three channels.
+        cfg: Config of any task; changed if the backbone does not read three channels.
 
     Returns:
         Lines to print; none for three channels.
 
     Raises:
-        UserError: If mean, std or a reader state another number, no reader gives so many, or a
-            transform changes colours that are not there.
+        UserError: If mean, std or a reader state another number, no reader gives so many
+            channels, or a transform changes colours that the images do not have.
     """
     num = in_channels_of(cfg.get("model"))
     readers = list(_readers(cfg))
@@ -66,18 +66,15 @@ def follow_in_channels(cfg: Config) -> list[str]:
 
 def _check(where: str, stated: int, num: int) -> None:
     if stated != num:
-        raise UserError(
-            f"{stated} channels there, and the backbone reads {num} ({KEY})",
-            where,
-            "make both agree",
-        )
+        what = f"{stated} channels are stated, but the backbone reads {num} ({KEY})"
+        raise UserError(what, where, "make both agree")
 
 
 def _check_normalisation(cfg: Config, num: int) -> None:
     stated = (cfg.get("model") or {}).get("data_preprocessor") or {}
     for name in ("mean", "std"):
         values = stated.get(name)
-        if values is not None and len(values) != 1:  # one holds for all channels
+        if values is not None and len(values) != 1:  # a single value is for all channels
             _check(f"model.data_preprocessor.{name}", len(values), num)
 
 
@@ -91,11 +88,11 @@ def _fit_preprocessor(cfg: Config, num: int) -> None:
     ours = _preprocessor_of(cfg)
     if ours and stated.get("type") == ours.stands_for and num not in (1, 3):
         stated["type"] = ours.type
-        know_any_channels(cfg)
+        import_preprocessor(cfg)
 
 
-def know_any_channels(cfg: Config) -> None:
-    """Register the preprocessor that a checkpoint of such a network names."""
+def import_preprocessor(cfg: Config) -> None:
+    """Import the task's preprocessor for any number of channels: a checkpoint may name it."""
     ours = _preprocessor_of(cfg)
     if ours:
         add_import(cfg, ours.module)
@@ -112,7 +109,7 @@ def _refuse_colours(cfg: Config, num: int) -> None:
         name = kind.__name__ if isinstance(kind, type) else str(kind)
         if COLOURS.search(name.rpartition(".")[2]):
             raise UserError(
-                f"{name} changes colours, and the backbone reads {num} channels ({KEY})",
+                f"{name} changes colours, but the backbone reads {num} channels ({KEY})",
                 key,
                 "take the transform out of the pipeline",
             )
@@ -125,6 +122,6 @@ def _readers(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
 
 
 def _typed(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
-    """Find whatever has a type in the parts that read images, with its dotted key."""
+    """Yield each dict with a type in the parts that read images, with its dotted key."""
     for part in PARTS:
         yield from dicts_with("type", cfg.get(part), part)

@@ -1,8 +1,8 @@
-"""Let mmdet's and mmsegmentation's own configs be judged by the metrics of this toolkit.
+"""Evaluate mmdet's and mmsegmentation's own configs with the metrics of this toolkit.
 
-mmdet gives fractions of three digits under names of its own (``coco/bbox_mAP``,
+mmdet gives fractions with three digits under its own names (``coco/bbox_mAP``,
 ``pascal_voc/mAP``); ours are percent, under the names that ``metrics.json`` has for every run.
-The records of the tasks say which of ours stands for which of theirs.
+The records of the tasks say which of our metrics replaces which of theirs.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ __all__ = ["add_import", "check_save_best", "judge_in_percent"]
 
 
 def judge_in_percent(cfg: Config) -> list[str]:
-    """Replace the metrics of mmdet and mmsegmentation by ours, where ours say the same.
+    """Replace the metrics of mmdet and mmsegmentation with ours, where ours measure the same.
 
-    One that judges something else, too (masks, proposals, F-score), or only formats results,
-    stays as it is.  ``save_best`` follows to the new name.
+    A metric that also measures something else (masks, proposals, F-score), or only formats
+    results, stays as it is.  ``save_best`` gets the new name.
 
     Args:
         cfg: Any config; changed.
@@ -35,52 +35,52 @@ def judge_in_percent(cfg: Config) -> list[str]:
     for name in ("val_evaluator", "test_evaluator"):
         for metric in _metrics(cfg, name):
             ours = judges.get(str(metric.get("type")))
-            if ours and _says_the_same(metric, ours):
+            if ours and _measures_the_same(metric, ours):
                 lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
                 _replace(metric, ours)
                 add_import(cfg, ours.module)
-                _follow(cfg, ours.renamed)
+                _rename_best(cfg, ours.renamed)
     return list(lines)
 
 
 def check_save_best(cfg: Config) -> None:
-    """Refuse a metric's name that no evaluator gives, before an epoch was trained for it.
+    """Check, before an epoch is trained, that the evaluators give the metric of ``save_best``.
 
-    Evaluators whose class doesn't say its ``names`` (others than ours) may give any.
+    Evaluators whose class has no attribute ``names`` (others than ours) may give any metric.
 
     Raises:
-        UserError: If ``save_best`` names none of theirs.
+        UserError: If no evaluator gives it.
     """
     stated = (cfg.get("default_hooks", {}).get("checkpoint") or {}).get("save_best")
-    given = [
-        getattr(METRICS.get(one["type"]), "names", None)
-        for one in _metrics(cfg, "val_evaluator")
-        if "type" in one
+    groups = [
+        getattr(METRICS.get(metric["type"]), "names", None)
+        for metric in _metrics(cfg, "val_evaluator")
+        if "type" in metric
     ]
-    if not stated or not given or None in given:
+    if not stated or not groups or None in groups:
         return
-    names = [name for some in given if some for name in some]
+    names = [name for group in groups if group for name in group]
     for name in [stated] if isinstance(stated, str) else stated:
         if name not in names and name != "auto":
             raise UserError(
                 f"no metric is called {name!r}",
                 "default_hooks.checkpoint.save_best",
-                f"one of {', '.join(names)}",
+                f"use one of {', '.join(names)}",
             )
 
 
 def _metrics(cfg: Config, name: str) -> list[ConfigDict]:
     stated = cfg.get(name) or []
-    if isinstance(stated, Mapping) and "metrics" in stated:  # an Evaluator of several
+    if isinstance(stated, Mapping) and "metrics" in stated:  # an Evaluator with several metrics
         stated = stated["metrics"]
     return list(stated) if isinstance(stated, list | tuple) else [stated]
 
 
-def _says_the_same(metric: ConfigDict, ours: Judge) -> bool:
-    argument, can = ours.judged
-    wanted = metric.get(argument, list(can))
+def _measures_the_same(metric: ConfigDict, ours: Judge) -> bool:
+    argument, possible = ours.judged
+    wanted = metric.get(argument, list(possible))
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    return set(wanted) <= can and not metric.get("format_only")
+    return set(wanted) <= possible and not metric.get("format_only")
 
 
 def _replace(metric: ConfigDict, ours: Judge) -> None:
@@ -90,16 +90,16 @@ def _replace(metric: ConfigDict, ours: Judge) -> None:
 
 
 def add_import(cfg: Config, module: str) -> None:
-    """Let the config import a module of ours, now and wherever its resolved text is read."""
+    """Import a module of ours now, and add it to the config, for those who read its text."""
     stated = cfg.get("custom_imports") or dict(imports=[], allow_failed_imports=False)
     imports = stated["imports"]
     imports = [imports] if isinstance(imports, str) else list(imports)
-    if module not in imports:  # so that the resolved config stands alone
+    if module not in imports:  # so the resolved config is complete by itself
         cfg.custom_imports = dict(stated, imports=[*imports, module])
     import_modules_from_strings(module)
 
 
-def _follow(cfg: Config, renamed: dict[str, str]) -> None:
+def _rename_best(cfg: Config, renamed: dict[str, str]) -> None:
     hook: Any = cfg.get("default_hooks", {}).get("checkpoint") or {}
     if hook.get("save_best") in renamed:
         hook.save_best = renamed[hook.save_best]

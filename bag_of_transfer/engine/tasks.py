@@ -1,7 +1,7 @@
-"""The tasks, a record each: what follows from a config's ``default_scope``.
+"""The tasks, with one record each: what follows from a config's ``default_scope``.
 
 A new task is a record here and a package with its data and metrics.  The package completes its
-record when it is imported (:func:`complete`): this module imports no task, nor anything slow.
+record when it is imported (:func:`complete`): this module imports neither tasks nor slow modules.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,8 +25,8 @@ __all__ = [
     "tasks_in",
 ]
 
-ROOT_SCOPE = "mmengine"  # of a config that states none
-# What a trained network gives for an image; prediction and the ladder's pictures have one of each.
+ROOT_SCOPE = "mmengine"  # the scope of a config that states none
+# What a trained network gives for an image; prediction and the ladder's pictures know each kind.
 ResultKind = Literal["classes", "boxes", "mask"]
 
 
@@ -44,8 +44,8 @@ class Judge(NamedTuple):
         type: Its name in the registry.
         module: Where it is registered.
         kept: Arguments of theirs that ours takes, too.
-        judged: The argument that says what theirs computes, and which values ours can.
-        renamed: Their names of metrics, for ``save_best``, to ours.
+        judged: The argument that says what theirs computes, and the values that ours can compute.
+        renamed: Our names of metrics by theirs, for ``save_best``.
     """
 
     type: str
@@ -74,21 +74,21 @@ class Task:
     """A task and what follows from it; the task's package adds the last five.
 
     Args:
-        name: In ``metrics.json`` and other records.
+        name: The name in ``metrics.json`` and other records.
         scope: The ``default_scope`` of its configs, which is the name of its library.
-        noun: For titles.
-        phase: Its tools.
-        result: What its networks give.
+        noun: The name in titles.
+        phase: The phase, which decides its tools.
+        result: What its networks give for an image.
         packs_samples: Whether its transforms pack data samples, as mmdet's and mmseg's do.
         dump_argument: The metrics' argument that says where predictions are written; "": none.
         open_head: The part of a model whose ``num_classes`` a config may leave out; "": none.
         needs_several_classes: Whether a single class would leave nothing to learn.
         judges: Metrics of ours by the names of those that they replace.
-        checks: By the dotted name of a data set's class, which may be a parent: the module whose
-            ``check`` takes a built data set.  It is imported when there is such a data set.
-        preprocessor: For images that do not have three channels.
+        checks: Modules whose function ``check`` takes a built data set, by the dotted name of its
+            class or of a parent class.  A module is imported when there is such a data set.
+        preprocessor: The preprocessor for images that do not have three channels.
         install_stand_ins: Called before the task's library is imported.
-        unheeded_warnings: How warnings of its library begin that no user has to act upon.
+        unheeded_warnings: First words of its library's warnings that no user has to act upon.
     """
 
     name: str
@@ -125,7 +125,7 @@ _table = {task.name: task for task in _ROWS}
 
 
 def complete(name: str, **parts: Any) -> None:
-    """Add what only a task's own package knows, by the names that :class:`Task` has.
+    """Add to a task's record what only its own package knows, by the attributes of :class:`Task`.
 
     Raises:
         UserError: If there is no such task.
@@ -134,7 +134,7 @@ def complete(name: str, **parts: Any) -> None:
 
 
 def all_tasks() -> tuple[Task, ...]:
-    """Return the tasks as far as they are known: a package completes its own when imported."""
+    """Return the tasks; the record of a task is complete once its package is imported."""
     return tuple(_table.values())
 
 
@@ -158,7 +158,8 @@ def task_named(name: str) -> Task:
 def find_task(cfg: Mapping[str, Any]) -> Task | None:
     """Return the task of a config; None if its ``default_scope`` belongs to no task.
 
-    Where a library serves several tasks, the config says which by ``task``; else the first counts.
+    Where a library serves several tasks, the config's ``task`` says which; otherwise it is the
+    first.
     """
     scope = cfg.get("default_scope", ROOT_SCOPE)
     candidates = [task for task in all_tasks() if task.scope == scope]

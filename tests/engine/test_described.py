@@ -63,7 +63,7 @@ def test_a_type_of_another_known_library_may_say_so(scope: str) -> None:
 
 
 def test_a_name_of_another_library_needs_that_librarys_name() -> None:
-    with pytest.raises(UserError, match="'FCNHead' is no network of a library in use"):
+    with pytest.raises(UserError, match="'FCNHead' is not a network of a library in use"):
         admit({**MODEL, "decode_head": {"type": "FCNHead"}}, "f.pth", scope="mmdet")
 
 
@@ -117,12 +117,12 @@ def test_what_the_users_own_config_says_in_the_same_place_stays() -> None:
     described = json.loads(json.dumps(own))
     assert admit(described, "f", own, "mmdet").to_dict() == described
     for other in ({"backbone": own["backbone"]}, {"neck": own["backbone"]}):
-        with pytest.raises(UserError, match="no network of a library"):
+        with pytest.raises(UserError, match="not a network of a library"):
             admit({"type": "FasterRCNN", **other}, "f", {"type": "FasterRCNN"}, "mmdet")
     described["backbone"]["table_file"] = "another/table.txt"
     assert "table_file" not in admit(described, "f", own, "mmdet").backbone
     described["fetching"]["name"] = "another"
-    with pytest.raises(UserError, match="BertModel may fetch files"):
+    with pytest.raises(UserError, match="BertModel may download files"):
         admit(described, "f", own, "mmdet")
 
 

@@ -78,7 +78,9 @@ def test_a_reader_that_states_another_number_is_refused(task: str) -> None:
     dataset: Any = cfg.train_dataloader.dataset
     reader = dataset if task == "cls" else dataset.pipeline[0]
     reader.channels = 1
-    with pytest.raises(UserError, match=r"1 channels there.*reads 3.*train_dataloader.*channels"):
+    with pytest.raises(
+        UserError, match=r"1 channels are stated.*reads 3.*train_dataloader.*channels"
+    ):
         follow_in_channels(cfg)
 
 

@@ -80,7 +80,7 @@ def test_save_best_may_name_what_the_evaluator_gives(name: object) -> None:
 
 
 def test_save_best_of_another_name_is_refused_before_training() -> None:
-    with pytest.raises(UserError, match=r"'top2': .*save_best: one of top1, top5"):
+    with pytest.raises(UserError, match=r"'top2': .*save_best: use one of top1, top5"):
         check_save_best(with_save_best("top2", "TopK"))
 
 
