@@ -1,1 +1,1 @@
-"""What crosses from pretraining to fine-tuning: backbone files, cards, strict loading."""
+"""Carry a backbone from pretraining to fine-tuning: backbone files, cards, strict loading."""

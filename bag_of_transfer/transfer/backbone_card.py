@@ -1,6 +1,6 @@
-"""The card beside a backbone file: what the network is and how its images are normalised.
+"""The card beside a backbone file: which network it holds and how its images are normalised.
 
-docs/files.md lists the fields; more may be added, none changes its meaning.
+docs/files.md lists the fields.  Fields may be added, but none may change its meaning.
 """
 
 import dataclasses
@@ -21,33 +21,33 @@ from bag_of_transfer.transfer.tensor_file import read_shapes, read_tensors
 __all__ = ["SCHEMA", "SUFFIX", "TIMM", "Card", "card_path", "make_card", "read_card"]
 
 SCHEMA = 1
-AGAIN = "the card is damaged, export or convert the file again"
+AGAIN = "the card is damaged: export or convert the file again"
 SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What fine-tuning must know about a backbone.
+    """The facts about a backbone that fine-tuning needs.
 
     Args:
         type: Name in the registry, ``"ResNetA"`` to ``"ResNetD"`` or ``"TimmNetwork"``.
         depth: 18, 26, 34, 50, 101 or 152; None for a TimmNetwork.
         variant: A, B, C or D; timm's name, without a tag, for a TimmNetwork.
-        in_channels: C of the images.
-        stem_channels: C after the stem; None for a TimmNetwork.
-        base_channels: C inside the blocks of stage 1; None for a TimmNetwork.
+        in_channels: Number of channels of the images.
+        stem_channels: Number of channels after the stem; None for a TimmNetwork.
+        base_channels: Number of channels inside the blocks of stage 1; None for a TimmNetwork.
         tricks: ``tricks.json`` of the pretraining; empty if unknown.
         dataset: Data set of the pretraining.
         metrics: Metrics on that data set, in percent; empty if unknown.
         mean: Per channel, in ``channel_order``, on the 0 to 255 scale.
-        std: As ``mean``.
-        channel_order: ``"RGB"`` or ``"BGR"``, what the first convolution reads.
-        value_range: Range of the pixels before mean and std.
+        std: Per channel, like ``mean``.
+        channel_order: ``"RGB"`` or ``"BGR"``, the order that the first convolution reads.
+        value_range: Range of the pixels before normalisation.
         seed: Seed of the pretraining; None if unknown.
         epochs: Number of epochs of the pretraining; None if unknown.
         sha256: Hash of the ``.safetensors`` file, in hexadecimal.
         num_tensors: Number of tensors in the file, without ``num_batches_tracked``.
-        source: The checkpoint that the file was made of.
+        source: The checkpoint that the file was made from.
         schema: Version of the card's fields.
         options: Arguments of ``timm.create_model`` for a TimmNetwork; None, and not in the card,
             for a ResNet.
@@ -100,17 +100,17 @@ def read_card(path: str | Path) -> Card:
 
     Raises:
         UserError: If file or card is missing or damaged, if the card has another schema or was
-            written for another file, or if the shapes in the file contradict it.
+            written for another file, or if the shapes of the tensors contradict the card.
     """
     path = Path(path)
     if path.suffix != SUFFIX or not path.is_file() or not card_path(path).is_file():
         hint = mend_for({}, read_tensors(path))  # an error if the file is missing or damaged
         raise UserError("no backbone file with a card", card_path(path), hint)
     card = _parse(card_path(path))
-    found = sha256_of(path)
-    if found != card.sha256:
+    digest = sha256_of(path)
+    if digest != card.sha256:
         raise UserError(
-            f"damaged, or not the card's file (sha256 {found[:12]}, the card says "
+            f"damaged, or not the card's file (sha256 {digest[:12]}, the card says "
             f"{card.sha256[:12]})",
             path,
             "copy or export file and card again, together",
@@ -125,34 +125,34 @@ def _check_tensors(card: Card, path: Path) -> None:
     Files with other names than ours (timm's networks, files for other libraries) are compared
     when they are loaded into a network.
     """
-    found = describe(read_shapes(path))
-    if found is None:
+    network = describe(read_shapes(path))
+    if network is None:
         return
     if card.type == TIMM:
-        raise _wrong(f"type {TIMM}", found, path)
+        raise _wrong(f"type {TIMM}", network, path)
     facts = ("depth", "in_channels", "stem_channels", "base_channels")
-    differ = [name for name in facts if getattr(card, name) != getattr(found, name)]
-    if VARIANTS[card.type].letter not in found.variants:
+    differ = [name for name in facts if getattr(card, name) != getattr(network, name)]
+    if VARIANTS[card.type].letter not in network.variants:
         differ.insert(0, "type")
     if differ:
-        raise _wrong(", ".join(f"{name} {getattr(card, name)}" for name in differ), found, path)
+        raise _wrong(", ".join(f"{name} {getattr(card, name)}" for name in differ), network, path)
 
 
-def _wrong(stated: str, found: object, path: Path) -> UserError:
+def _wrong(stated: str, network: object, path: Path) -> UserError:
     return UserError(
-        f"the card says {stated}, the file's tensors are of {found}",
+        f"the card says {stated}, but the file's tensors are those of {network}",
         card_path(path),
-        "the card is wrong, export or convert the file again",
+        "the card is wrong: export or convert the file again",
     )
 
 
 def make_card(fields: Mapping[str, Any], where: Path, mend: str) -> Card:
-    """Check all fields and return their card; fields that a card does not have are left out.
+    """Check all fields and return them as a card; unknown fields are left out.
 
     Args:
         fields: Fields by name, as in the file.
         where: The card's file, for the error.
-        mend: How to get a better card, for the error.
+        mend: How to get a correct card, for the error.
 
     Raises:
         UserError: If a field is missing, of a wrong type, or out of its range.

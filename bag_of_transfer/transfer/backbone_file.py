@@ -1,4 +1,4 @@
-"""Load backbone files: whole, or not at all.
+"""Load backbone files: completely, or not at all.
 
 ``OUT.safetensors`` holds tensors under the names of mmdet's ResNetV1d without prefix, or under
 those of timm's network after ``network.``; ``OUT.json`` is its card.
@@ -38,20 +38,20 @@ A_AND_B = {"ResNetA", "ResNetB"}
 def load_backbone(
     backbone: nn.Module, path: str | Path, shared_head: nn.Module | None = None
 ) -> str:
-    """Fill ``backbone``, and the C4 shared head after it, from a backbone file.
+    """Load a backbone file into ``backbone``, and into the shared head of a C4 detector.
 
     Args:
         backbone: A ResNet of ours, or mmdet's or mmseg's, or a TimmNetwork.
         path: The ``.safetensors`` file with its card beside it.
-        shared_head: The module that has ``layer4.*`` if the backbone ends before it.
+        shared_head: The module that has ``layer4.*`` if the backbone ends before stage 4.
 
     Returns:
-        The line to print: how many tensors of how many, from which file.
+        A line to print: how many tensors were loaded, of how many in which file.
 
     Raises:
         BackboneMismatchError: If a tensor is missing, left over or of another shape, if the
-            variants differ, or if names or options of timm's networks differ.  Nothing is
-            loaded then.
+            variants differ, or if names or options of timm's networks differ.  Then nothing is
+            loaded.
         UserError: If the file or its card is missing or damaged.
     """
     parts = [part for part in (backbone, shared_head) if part is not None]
@@ -80,9 +80,9 @@ def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
     # A and B have the same tensors, so only the card tells them apart.
     config = {name: getattr(part, name, None) for name in ("style", "deep_stem", "avg_down")}
     kind = equivalent_type({"type": type(part).__name__, **config})
-    stated = getattr(part, "variant", None)
-    if isinstance(stated, str):  # ResNetStage4
-        kind = stated
+    variant = getattr(part, "variant", None)
+    if isinstance(variant, str):  # of ResNetStage4
+        kind = variant
     is_same = card.depth is not None and a_equals_b(card.depth) and {kind, card.type} <= A_AND_B
     if kind is None or kind == card.type or is_same:
         return
@@ -94,12 +94,12 @@ def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
 
 
 def _check_timm_network(part: nn.Module, card: Card, path: str | Path) -> None:
-    # The tensors are the same with other activations, for instance.
+    # Two networks may have the same tensors and differ in their activations, for instance.
     if not is_network_of(card, part):
-        found = f"{getattr(part, 'name', '')} with {getattr(part, 'options', {})}".lstrip()
+        network = f"{getattr(part, 'name', '')} with {getattr(part, 'options', {})}".lstrip()
         raise BackboneMismatchError(
             f"all tensors fit, but the file is a {card.title} with {card.options} and the network "
-            f"a {type(part).__name__} {found}".replace(":", ""),
+            f"a {type(part).__name__} {network}".replace(":", ""),
             path,
             "make the config agree, or give another file",
         )
@@ -117,10 +117,10 @@ def parts_of(module: nn.Module) -> tuple[nn.Module, nn.Module | None]:
 
 @WEIGHT_INITIALIZERS.register_module()
 class BackboneFile:
-    """``init_cfg=dict(type="BackboneFile", checkpoint=FILE)``: strict, unlike ``Pretrained``.
+    """Initialiser for ``init_cfg=dict(type="BackboneFile", checkpoint=FILE)``.
 
-    A backbone, a shared head or the whole model may have it; in a whole model it fills backbone
-    and shared head together.
+    Unlike ``Pretrained`` it loads strictly.  A backbone, a shared head or the whole model may
+    have it; in a whole model it loads backbone and shared head together.
     """
 
     def __init__(self, checkpoint: str) -> None:
@@ -128,10 +128,10 @@ class BackboneFile:
         self.checkpoint = checkpoint
 
     def __call__(self, module: nn.Module) -> None:
-        """Fill ``module`` and keep its children from initialising themselves again.
+        """Load the file into ``module``, and mark its children as initialised.
 
-        mmengine runs the initialisers of a module before those of its children, except
-        ``Pretrained``, which it knows by name: without the mark they would undo the loading.
+        mmengine initialises a module before its children, except by ``Pretrained``, which it
+        knows by name.  Without the mark the children would overwrite the loaded weights.
 
         Raises:
             BackboneMismatchError: See :func:`load_backbone`.

@@ -1,4 +1,4 @@
-"""Which values each field of a card may have; one wrong field makes a wrong network."""
+"""Check the value of each field of a card: one wrong field makes a wrong network."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from bag_of_transfer.engine.numbers import is_finite_number, is_whole
 __all__ = ["MAX_CHANNELS", "TIMM", "check_fields"]
 
 TIMM = "TimmNetwork"
-MAX_CHANNELS = 65_536  # 16 times the widest ResNet's; a larger number is a mistake
+MAX_CHANNELS = 65_536  # 16 times as many as the widest ResNet has; more must be a mistake
 MAX_SHOWN = 80  # characters of a wrong value
 
 
@@ -22,7 +22,7 @@ def check_fields(fields: Mapping[str, Any], where: object, mend: str) -> None:
     Args:
         fields: All fields of a card.
         where: The card, for the error.
-        mend: How to get a better card, for the error.
+        mend: How to get a correct card, for the error.
 
     Raises:
         UserError: If a field has a wrong type or is out of its range.
@@ -72,7 +72,7 @@ def _is_range(value: Any) -> bool:
 
 
 def _are_options(value: Any) -> bool:
-    """Return whether arguments of timm are plain values that make it read or fetch no file."""
+    """Return whether arguments for timm are plain values that name no file to read or fetch."""
     if not isinstance(value, dict) or any(not name.isidentifier() for name in value):
         return False
     return not any(names_a_place(name, option) for name, option in value.items())

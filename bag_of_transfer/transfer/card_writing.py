@@ -1,4 +1,4 @@
-"""Write a file of weights and its card: both or, with older files kept, neither."""
+"""Write a file of weights and its card; after a failure, the older files are still there."""
 
 import hashlib
 from collections.abc import Mapping
@@ -43,20 +43,20 @@ def write_with_card(
 
     Args:
         out: ``OUT.safetensors``.
-        tensors: By their names in the file.
-        fields: All fields of the card but ``sha256`` and ``num_tensors``.
-        more: What else the card states.
+        tensors: The tensors, by their names in the file.
+        fields: All fields of the card except ``sha256`` and ``num_tensors``.
+        more: Further entries of the card's file.
 
     Raises:
-        UserError: If a field cannot be in a card.
+        UserError: If a field of the card has a wrong value.
     """
     data = safetensors.torch.save(
         {name: tensor.contiguous() for name, tensor in tensors.items()}, metadata={"format": "pt"}
     )
     digest = hashlib.sha256(data).hexdigest()
-    whole = {"schema": SCHEMA, **fields, "sha256": digest, "num_tensors": len(tensors)}
-    card = make_card(whole, card_path(out), "correct what the source says about itself")
+    complete = {"schema": SCHEMA, **fields, "sha256": digest, "num_tensors": len(tensors)}
+    card = make_card(complete, card_path(out), "correct the source's description of itself")
     with replacing(card_path(out)) as new_card, replacing(out) as new_file:
-        write_json(new_card, {**card.to_dict(), **more})  # on the disk before the file moves
+        write_json(new_card, {**card.to_dict(), **more})  # must be on the disk before the file is
         new_file.write_bytes(data)
     return read_card(out)

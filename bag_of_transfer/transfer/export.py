@@ -34,8 +34,8 @@ from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_m
 __all__ = ["export_backbone"]
 
 PREFIX = "backbone."
-# What a line of curve.jsonl holds beside metrics, see bag_of_transfer.engine.records.
 DAMAGED = "it is a record of the training: copy it again, or remove it"
+# The other entries of a line of curve.jsonl, see engine/records.py.
 NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds")
 
 
@@ -49,7 +49,7 @@ def export_backbone(
             ``tricks.json``, ``metrics.json`` and ``curve.jsonl`` beside it go into the card.
         out: ``OUT.safetensors``; the card becomes ``OUT.json``.
         ema: Refuse a checkpoint without averaged weights.  mmengine's EMAHook stores them under
-            ``state_dict``, from where they are taken in any case.
+            ``state_dict``, so they are taken from there without this flag, too.
         force: Replace ``out`` if it exists.
 
     Raises:
@@ -73,7 +73,7 @@ def export_backbone(
 
 def _branch(checkpoint: dict[str, Any], path: Path, ema: bool) -> dict[str, Tensor]:
     if not ema or "ema_state_dict" in checkpoint:
-        # EMAHook swaps on saving: averages lie under state_dict, raw weights in its own branch.
+        # EMAHook swaps when it saves: state_dict holds the averages, its own branch the others.
         return state_dict_of(checkpoint, path)
     if isinstance(checkpoint.get("state_dict_ema"), Mapping):  # timm's
         return state_dict_of(checkpoint["state_dict_ema"], path)
@@ -89,7 +89,7 @@ def _backbone_tensors(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]
     }
     if not tensors:
         raise UserError(
-            f"no tensor begins with {PREFIX!r}, first is {next(iter(state))}",
+            f"no tensor's name begins with {PREFIX!r}, the first is {next(iter(state))}",
             path,
             "give a checkpoint of tools/train_cls.py",
         )
@@ -117,21 +117,22 @@ def _described_model(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
 def _check_network(
     tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
 ) -> dict[str, Any]:
-    # Shapes and config must agree: a wrong card would spoil every later run.
+    # Shapes and config must agree, because a wrong card would spoil every later run.
     if bare_type(backbone) == TIMM:
         return _check_timm_network(tensors, backbone, path)
     network = describe(shapes_of(tensors))
     stated = equivalent_type(backbone)
     if network is None or network.depth is None or stated is None:
         raise UserError(
-            f"the backbone {backbone.get('type')} is no ResNet-A, -B, -C or -D and no TimmNetwork",
+            f"the backbone {backbone.get('type')} is neither a ResNet-A, -B, -C or -D nor a "
+            "TimmNetwork",
             path,
             "only these can be exported",
         )
     letter = VARIANTS[stated].letter
     if letter not in network.variants or backbone.get("depth") != network.depth:
         raise UserError(
-            f"the tensors are of {network}, the checkpoint's config says "
+            f"the tensors are those of {network}, but the checkpoint's config says "
             f"{stated}-{backbone.get('depth')}",
             path,
             "the checkpoint is inconsistent: train again",
@@ -148,9 +149,9 @@ def _check_timm_network(
     comparison = compare(wanted, shapes_of(tensors))
     if not comparison.fits:
         raise UserError(
-            f"{comparison}, of the {name} that the checkpoint's config says",
+            f"{comparison}, compared with the {name} that the checkpoint's config names",
             path,
-            "the checkpoint is inconsistent, or of another release of timm: train again",
+            "the checkpoint is inconsistent, or was made with another release of timm: train again",
         )
     return {
         "type": TIMM,
@@ -171,7 +172,7 @@ def _normalisation(preprocessor: Any, path: Path) -> dict[str, Any]:
         raise UserError(
             "the checkpoint doesn't say how its images are normalised",
             f"{path} (model.data_preprocessor)",
-            "state mean and std there and train again",
+            "set mean and std there and train again",
         )
     return {
         "mean": preprocessor["mean"],
@@ -202,7 +203,7 @@ def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
-    """Return the metrics of this very checkpoint; none if the files state none."""
+    """Return the metrics of exactly this checkpoint; {} if the files have none."""
     run = path.parent
     record = read_metrics(run, DAMAGED) if (run / METRICS).is_file() else {}
     if record.get("checkpoint_sha256") == digest:
@@ -216,7 +217,7 @@ def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
 
 
 def _finite(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return metrics without unmeasured ones: null, and NaN of a class without images."""
+    """Return metrics without null and NaN, which a class without images has."""
     return {
         name: value
         for name, value in metrics.items()

@@ -1,4 +1,4 @@
-"""Why a file does not fit a network, and what the user can do about it."""
+"""Explain why a file does not fit a network, and what the user can do about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class BackboneMismatchError(UserError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Names of tensors that do not fit."""
+    """The result of comparing a file with a network: names of tensors that do not fit."""
 
     num_wanted: int
     missing: tuple[str, ...]
@@ -56,10 +56,10 @@ def _first(names: tuple[str, ...]) -> str:
 
 
 def compare(wanted: Mapping[str, Shape], found: Mapping[str, Shape]) -> Comparison:
-    """Compare names and shapes; both without ``num_batches_tracked``.
+    """Compare names and shapes, both without ``num_batches_tracked``.
 
-    Whole stages that the network does not have may be left over: a C4 detector's backbone ends
-    after stage 3, and its shared head is stage 4 alone.
+    Whole stages that the network does not have do not count as left over: a C4 detector's
+    backbone ends after stage 3, and its shared head is stage 4 alone.
     """
     return Comparison(
         num_wanted=len(wanted),
@@ -85,13 +85,13 @@ def _elsewhere(name: str, wanted: Mapping[str, Shape]) -> bool:
     stages = {key for key in parts if key.startswith("layer")}
     if not stages or part in parts:
         return False
-    if "layer1" in stages:  # a backbone: only what follows its last stage
+    if "layer1" in stages:  # a backbone; only later stages may be in another part
         return part.startswith("layer") and part > max(stages)
-    return part.startswith(("layer", "stem", "conv1", "bn1"))  # a shared head
+    return part.startswith(("layer", "stem", "conv1", "bn1"))  # the network is a shared head
 
 
 def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
-    """Return what is probably wrong with a file, and how to mend it.
+    """Return the probable mistake in a file and how to mend it.
 
     Args:
         wanted: Names and shapes of the network; empty if there is none to compare with.
@@ -102,19 +102,19 @@ def mend_for(wanted: Mapping[str, Shape], file: TensorFile) -> str:
         return about_timm
     guess = recognise(file.tensors)
     if guess is None:
-        return "no ResNet is in the file: give a backbone file that export_backbone.py wrote"
+        return "the file holds no ResNet: give a backbone file that export_backbone.py wrote"
     names = _about_names(file, guess)
-    inside = {
+    backbone = {
         name[len(guess.prefix) :]: shape
         for name, shape in shapes_of(file.tensors).items()
         if name.startswith(guess.prefix)
     }
-    network = _about_network(wanted, describe(inside))
+    network = _about_network(wanted, describe(backbone))
     reasons = "; ".join([*names, *network])
     if guess.layout.differs:
         return f"{reasons}: convert it first, tools/convert_weights.py FILE OUT.safetensors"
     if names:
-        return f"{reasons}: make a backbone file of the checkpoint: {EXPORT}"
+        return f"{reasons}: make a backbone file from the checkpoint: {EXPORT}"
     if network:
         return f"{reasons}: make the config agree, or give another file"
     return f"the file is incomplete: export it again: {EXPORT}"
@@ -124,13 +124,13 @@ def _about_timm(wanted: Mapping[str, Shape], file: TensorFile) -> str:
     """Return how to mend a mismatch of timm's networks; empty if neither side is one."""
     names = list(file.tensors)
     if any(name.startswith(f"backbone.{TIMM_PREFIX}") for name in names):
-        return f"this is a checkpoint: make a backbone file of it: {EXPORT}"
+        return f"this is a checkpoint: make a backbone file from it: {EXPORT}"
     ours, theirs = (
         bool(names) and all(name.startswith(TIMM_PREFIX) for name in names)
         for names in (list(wanted), names)
     )
     if ours and theirs:
-        return "another network of timm, or other options: make the config agree"
+        return "the file is of another network of timm, or of other options: make the config agree"
     if ours:
         return f"the network is one of timm: if these are its weights, convert them: {CONVERT}"
     if theirs and wanted:
@@ -141,9 +141,9 @@ def _about_timm(wanted: Mapping[str, Shape], file: TensorFile) -> str:
 def _about_names(file: TensorFile, guess: Guess) -> list[str]:
     reasons = []
     if file.container:
-        reasons.append(f"this is a checkpoint, its weights lie under {file.container!r}")
+        reasons.append(f"this is a checkpoint, its weights are under {file.container!r}")
     if "ema" in file.container or "steps" in file.tensors:
-        reasons.append("they are an EMA branch (the exporter knows which branch to take)")
+        reasons.append("they are an EMA branch (export_backbone.py knows which branch to take)")
     if guess.prefix:
         reasons.append(f"the names begin with {guess.prefix!r}")
     if guess.layout.differs:
@@ -156,7 +156,7 @@ def _about_network(wanted: Mapping[str, Shape], theirs: Description | None) -> l
     if ours is None or theirs is None:
         return []
     if any(".gn" in name for name in wanted):
-        return ["the network normalises by groups (norm_cfg), the file by batches"]
+        return ["the network has group norms (norm_cfg), the file has batch norms"]
     differ = {
         "variant": not set(ours.variants) & set(theirs.variants),
         "depth": ours.depth != theirs.depth,
@@ -167,8 +167,6 @@ def _about_network(wanted: Mapping[str, Shape], theirs: Description | None) -> l
         "num_stages": ours.num_stages > theirs.num_stages,
     }
     names = [name for name, differs in differ.items() if differs]
-    return (
-        [f"another {' and '.join(names)}: the file is {theirs}, the network {ours}"]
-        if names
-        else []
-    )
+    if not names:
+        return []
+    return [f"another {' and '.join(names)}: the file is {theirs}, the network {ours}"]

@@ -7,10 +7,10 @@ Source of the format: ``NDArray::Save``, ``NDArray::Load`` and ``LegacyLoad`` in
     uint64 count, then the arrays
     uint64 count, then the names: uint64 length and the bytes of each
 
-An array is a shape, int32 device type, int32 device id, int32 type flag and the values.  Before
-the shape stands uint32 magic: 0xF993FAC9 and 0xF993FACA (then int32 storage type, 0 is dense) or
-0xF993FAC8; their shape is uint32 rank and int64 sizes.  The oldest files have no magic: rank and
-sizes are uint32.
+An array is a shape, int32 device type, int32 device id, int32 type flag and the values.  The
+shape begins with a uint32 magic: 0xF993FAC9 or 0xF993FACA (followed by an int32 storage type, 0
+for dense) or 0xF993FAC8; then come uint32 rank and int64 sizes.  The oldest files have no magic:
+rank and sizes are uint32.
 """
 
 import math
@@ -28,17 +28,17 @@ __all__ = ["LIST_MAGIC", "read_params"]
 
 LIST_MAGIC = struct.pack("<Q", 0x112)
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
-# mshadow/base.h, by type flag.
+# NumPy's types by type flag; the flags are those of mshadow/base.h.
 KINDS = ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8")
-MAX_RANK = 32  # NumPy's own was 32 before 2.0; a convolution has 4
+MAX_RANK = 32  # the limit of NumPy before 2.0; a convolution has 4
 
 
 class _DamagedError(Exception):
-    """The bytes do not follow the format; the text says where."""
+    """The bytes do not follow the format; the message says where."""
 
 
 class _Bytes:
-    """Bytes that are read from front to end, never past it."""
+    """Bytes that are read from the beginning to the end, and never beyond."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = memoryview(data), 0
@@ -46,7 +46,7 @@ class _Bytes:
     def take(self, size: int) -> memoryview:
         if size > len(self.data) - self.at:
             left = len(self.data) - self.at
-            raise _DamagedError(f"{size} bytes wanted at {self.at}, {left} are left")
+            raise _DamagedError(f"{size} bytes are needed at {self.at}, {left} are left")
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -73,10 +73,10 @@ def read_params(path: str | Path) -> dict[str, Tensor]:
         if len(names) != len(arrays):
             raise _DamagedError(f"{len(arrays)} arrays and {len(names)} names")
         if data.at != len(data.data):
-            raise _DamagedError(f"{len(data.data) - data.at} bytes behind the end")
+            raise _DamagedError(f"{len(data.data) - data.at} bytes after the end")
     except (_DamagedError, UnicodeDecodeError) as error:
         raise UserError(
-            f"damaged, truncated or no MXNet .params file ({error})",
+            f"damaged, truncated or not an MXNet .params file ({error})",
             path,
             "copy or download it again",
         ) from error
@@ -86,7 +86,7 @@ def read_params(path: str | Path) -> dict[str, Tensor]:
 
 def _count(data: _Bytes) -> int:
     count = data.number("Q")
-    if count > len(data.data):  # each takes at least a byte: do not loop for ages
+    if count > len(data.data):  # each entry takes a byte or more: such a loop would not end
         raise _DamagedError(f"a list of {count}")
     return count
 
@@ -107,7 +107,7 @@ def _shape(data: _Bytes) -> tuple[int, ...]:
     if magic in (V2, V3) and data.number("i") != 0:
         raise _DamagedError(f"a sparse array at {data.at}")
     rank, size = (data.number("I"), "q") if magic in (V1, V2, V3) else (magic, "I")
-    # Rank 0 is an empty place in V1 and V2; no layer of a ResNet has one.
+    # Rank 0 means an empty array in V1 and V2; no layer of a ResNet has one.
     if not 0 < rank <= MAX_RANK:
         raise _DamagedError(f"an array of rank {rank} at {data.at}")
     shape = data.numbers(f"{rank}{size}")

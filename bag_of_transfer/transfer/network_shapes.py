@@ -1,4 +1,4 @@
-"""What names and shapes of tensors say about a ResNet: variant, depth and widths."""
+"""Read variant, depth and widths of a ResNet from the names and shapes of its tensors."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from bag_of_transfer.transfer.layouts.renaming import Shape, is_pooled
 
 __all__ = ["DEPTHS", "Description", "describe", "is_counter", "shapes_of"]
 
-# Depth by kind of block and blocks per stage; three stages are enough to tell depths apart.
+# Depth by kind of block and blocks per stage; three stages are enough to distinguish depths.
 DEPTHS = {
     ("bottleneck" if block is blocks.Bottleneck else "basic", per_stage): depth
     for depth, (block, per_stage) in blocks.DEPTHS.items()
@@ -20,9 +20,9 @@ DEPTHS = {
 
 @dataclass(frozen=True)
 class Description:
-    """What the shapes say about a network; None where they say nothing.
+    """A ResNet as its shapes describe it; None for what the shapes do not show.
 
-    ``variants`` holds the letters that fit: A and B have the same shapes.
+    ``variants`` holds the letters of all variants that fit: A and B have the same shapes.
     """
 
     variants: tuple[str, ...]
@@ -35,7 +35,7 @@ class Description:
     def __str__(self) -> str:
         """Return text like ``ResNet-D-50 (stem 64, base 64)``."""
         letters = " or ".join(self.variants)
-        depth = self.depth or "of no known depth"
+        depth = self.depth or "of unknown depth"
         widths = f"stem {self.stem_channels}, base {self.base_channels}"
         stages = "" if self.num_stages == 4 else f", {self.num_stages} stages"
         return f"ResNet-{letters}-{depth} ({widths}{stages})"
@@ -52,10 +52,10 @@ def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
 
 
 def describe(shapes: Mapping[str, Shape]) -> Description | None:
-    """Read variant, depth and widths off a backbone in our layout; return None if it is none.
+    """Return variant, depth and widths of a backbone in our layout; None for other tensors.
 
     Args:
-        shapes: From :func:`shapes_of`, names without prefix.
+        shapes: From :func:`shapes_of`, under names without prefix.
     """
     stem = next((shapes[key] for key in ("stem.0.weight", "conv1.weight") if key in shapes), None)
     first = shapes.get("layer1.0.conv1.weight")
@@ -77,9 +77,9 @@ def describe(shapes: Mapping[str, Shape]) -> Description | None:
 
 
 def _blocks_per_stage(shapes: Mapping[str, Shape]) -> tuple[int, ...]:
-    blocks_found = {match[0] for name in shapes if (match := re.match(r"layer\d\.\d+(?=\.)", name))}
-    stages = sorted({name.split(".")[0] for name in blocks_found})
-    return tuple(sum(name.startswith(f"{stage}.") for name in blocks_found) for stage in stages)
+    names = {match[0] for name in shapes if (match := re.match(r"layer\d\.\d+(?=\.)", name))}
+    stages = sorted({name.split(".")[0] for name in names})
+    return tuple(sum(name.startswith(f"{stage}.") for name in names) for stage in stages)
 
 
 def _variants(shapes: Mapping[str, Shape]) -> tuple[str, ...]:

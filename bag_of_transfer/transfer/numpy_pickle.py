@@ -1,7 +1,7 @@
-"""Read pickles of NumPy arrays without torch, such as detectron's ``.pkl``, by an allow-list.
+"""Read pickles of NumPy arrays, such as Detectron's ``.pkl``, by a list of allowed names.
 
 A pickle names functions and calls them.  Those that build arrays and plain records have stand-ins
-(``engine/plain_records.py``); whatever else a file names is refused before anything is called.
+(``engine/plain_records.py``); a file that names others is refused before anything is called.
 """
 
 import io
@@ -34,7 +34,7 @@ def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        # latin1: strings of Python 2 hold the arrays' bytes.
+        # latin1, because in pickles of Python 2 strings hold the arrays' bytes.
         contents = resolve(_Reader(io.BytesIO(path.read_bytes()), encoding="latin1").load())
     except Exception as error:  # broken bytes make pickle raise nearly anything
         raise _unreadable(path, error) from error
@@ -47,13 +47,13 @@ def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
 def _of_kind(path: Path) -> UserError:
     kind = kind_of(path)
     if kind in (None, ARRAYS):
-        what = "damaged, truncated or no pickle of arrays"
+        what = "damaged, truncated or not a pickle of arrays"
         return UserError(what, path, "copy or download it again")
     return UserError(kind.name, path, kind.mend)
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     is_refused = isinstance(error, pickle.UnpicklingError) and str(error).startswith("GLOBAL ")
-    if is_refused and not isinstance(read_outline(path), Named):  # a whole network has its kind
+    if is_refused and not isinstance(read_outline(path), Named):  # _of_kind names whole networks
         return refusal(path, str(error).removeprefix("GLOBAL "))
     return _of_kind(path)

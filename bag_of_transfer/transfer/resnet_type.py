@@ -1,4 +1,4 @@
-"""Which of our ResNets a config asks for, whichever library wrote it."""
+"""Find the ResNet of ours that a config describes, whichever library it is written for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ def bare_type(config: Mapping[str, Any]) -> str:
 
 
 def equivalent_type(backbone: Mapping[str, Any]) -> str | None:
-    """Return our class that computes what a backbone's config asks for; None if there is none.
+    """Return our class that computes the same as a backbone's config; None if there is none.
 
     Args:
-        backbone: Config with one of our types, or with mmdet's or mmseg's ResNets.
+        backbone: Config of one of our ResNets, or of one of mmdet's or mmseg's.
     """
     kind = bare_type(backbone)
     if kind in VARIANTS:
@@ -28,5 +28,5 @@ def equivalent_type(backbone: Mapping[str, Any]) -> str | None:
         return None
     if backbone.get("deep_stem"):
         return "ResNetD" if backbone.get("avg_down") else "ResNetC"
-    # mm*'s style="caffe" has the stride in a bottleneck's first 1x1.
+    # With mm*'s style="caffe" the first 1x1 convolution of a bottleneck has the stride.
     return "ResNetA" if backbone.get("style") == "caffe" else "ResNetB"

@@ -1,6 +1,6 @@
-"""Read tensors by name from a file of weights, whoever wrote it; no code in it is run.
+"""Read tensors by name from a file of weights of any library; no code in it is run.
 
-The contents tell the format, not the suffix.
+The format is recognised by the contents, not by the suffix.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,9 +35,9 @@ class TensorFile:
 
     Args:
         path: The file.
-        tensors: By their names in the file.
-        container: The dotted key under which a checkpoint keeps them; empty if at the top.
-        line: Where they were and what was not read, as a line to print; empty if the file holds
+        tensors: The tensors, by their names in the file.
+        container: The dotted key of the dict that holds them in a checkpoint; empty for the top.
+        line: A line to print: which dict was read and what was not; empty if the file holds
             nothing else.
         contents: Everything in a checkpoint.
     """
@@ -54,11 +54,12 @@ def read_tensors(path: str | Path, key: str | None = None) -> TensorFile:
 
     Args:
         path: The file.
-        key: Dotted key of the dict to take, ``"."`` for the top; None to find the only one.
+        key: Dotted key of the dict of weights, ``"."`` for the top; None to find the only one.
 
     Raises:
         UserError: If the file is missing, damaged, one part of several, of another kind, or would
-            run code when read; if it holds no weights, or several dicts of them and no ``key``.
+            run code when read; if it holds no weights, or several dicts of weights and ``key`` is
+            None.
     """
     path = follow_pointer(path)
     if not path.is_file() and not path.is_dir():
@@ -74,17 +75,18 @@ def _read(path: Path, begin: bytes) -> Mapping[str, Any]:
     refuse_shard(path)
     if begin.startswith(LIST_MAGIC) or path.suffix == ".params":
         return read_params(path)
-    # First of those left: its first bytes are a length, and may look like another format.
+    # Safetensors come next: they begin with a length, whose bytes may look like another format.
     if begin and is_safetensors(path):
-        with _in_our_words(path):
+        with _errors_of_safetensors(path):
             return safetensors.torch.load(path.read_bytes())
     is_torch = begin == TORCH_LEGACY or begin.startswith(ZIP)
-    if is_torch and path.suffix == ".safetensors":  # torch goes by the name
-        raise UserError("a checkpoint of torch.save, named .safetensors", path, "name it .pth")
+    if is_torch and path.suffix == ".safetensors":  # the loader below chooses by the suffix
+        what = "the file is a checkpoint of torch.save, but its name ends in .safetensors"
+        raise UserError(what, path, "rename it to .pth")
     if not is_torch and (begin.startswith(b"\x80") or path.suffix == ".pkl"):
         return read_numpy_pickle(path)
     if path.suffix == ".safetensors" and not is_torch and kind_of(path) is None:
-        raise UserError("damaged, truncated or no safetensors file", path, AGAIN)
+        raise UserError("damaged, truncated or not a safetensors file", path, AGAIN)
     return load_from_local_weights_only(str(path), "cpu")
 
 
@@ -99,32 +101,33 @@ def _begin(path: Path) -> bytes:
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Read names and shapes from the head of a ``.safetensors`` file, without its tensors.
+    """Read names and shapes from the header of a ``.safetensors`` file, without its tensors.
 
     Raises:
         UserError: If the file is damaged.
     """
-    with _in_our_words(path), safe_open(path, framework="pt") as file:
+    with _errors_of_safetensors(path), safe_open(path, framework="pt") as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
 
 
 @contextmanager
-def _in_our_words(path: Path) -> Iterator[None]:
+def _errors_of_safetensors(path: Path) -> Iterator[None]:
+    """Raise errors of the library as errors of the user's file."""
     try:
         yield
     except SafetensorError as error:
-        what = f"damaged, truncated or no safetensors file ({without_colons(error)})"
+        what = f"damaged, truncated or not a safetensors file ({without_colons(error)})"
         raise UserError(what, path, AGAIN) from error
 
 
 def _refuse_card(path: Path) -> None:
     file = path.with_suffix(".safetensors")
     if path.suffix == ".json" and file.is_file():
-        raise UserError("the card, not the backbone file", path, f"give {file}")
+        raise UserError("this is the card, not the backbone file", path, f"give {file}")
 
 
 def summarise(file: TensorFile) -> list[str]:
-    """Return a table: how many tensors and values each part has, and how large they are."""
+    """Return the lines of a table: number of tensors and values of each part, largest value."""
     parts: dict[str, list[Tensor]] = {}
     for name in sorted(file.tensors, key=lambda name: (name.startswith("layer"), name)):
         parts.setdefault(_part_of(name), []).append(file.tensors[name])

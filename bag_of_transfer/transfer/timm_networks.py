@@ -11,10 +11,10 @@ from backbones import TimmNetwork
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.transfer.backbone_card import Card
 
-__all__ = ["OF_THE_TASK", "architecture_of", "is_network_of", "network_on_meta"]
+__all__ = ["TASK_OPTIONS", "architecture_of", "is_network_of", "network_on_meta"]
 
-# Options that a task chooses: segmentation has the same weights at another stride.
-OF_THE_TASK = ("output_stride",)
+# Options that depend on the task: segmentation uses the same weights at another stride.
+TASK_OPTIONS = ("output_stride",)
 
 
 def architecture_of(name: str) -> str:
@@ -28,19 +28,20 @@ def network_on_meta(
     """Build a network of timm without memory for weights, to read its names, shapes and strides.
 
     Args:
-        name: As in ``timm.list_models()``.
+        name: A name of ``timm.list_models()``.
         options: Arguments of ``timm.create_model``.
-        where: What the error is about.
+        where: The file or config key, for the error.
         arguments: More arguments of :class:`TimmNetwork`.
 
     Raises:
-        UserError: If timm is missing or cannot build it, or it lacks the stages asked for.
+        UserError: If timm is missing, cannot build the network, or the network lacks a stage of
+            ``out_indices``.
     """
     try:
         with torch.device("meta"):
             return TimmNetwork(name, options=options, **arguments)
     except ValueError as error:
-        mend = "give a name and options that timm can make"
+        mend = "give a name and options that timm can build"
         raise UserError(without_colons(error), where, mend) from error
 
 
@@ -54,5 +55,5 @@ def is_network_of(card: Card, network: nn.Module) -> bool:
 
 
 def _comparable(options: Mapping[str, Any]) -> Any:
-    kept = {name: value for name, value in options.items() if name not in OF_THE_TASK}
+    kept = {name: value for name, value in options.items() if name not in TASK_OPTIONS}
     return json.loads(json.dumps(kept, sort_keys=True, default=str))

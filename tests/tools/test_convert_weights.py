@@ -102,10 +102,10 @@ def bad_file(kind: str, good: Path, folder: Path) -> Path:
         ("code.pth", "refused, for reading the file would run code"),
         ("code.pkl", "refused, for reading the file would run code"),
         ("none.pth", "no weights in the file"),
-        ("none.safetensors", "no ResNet is in the file"),
+        ("none.safetensors", "the file holds no ResNet"),
         ("part.safetensors", "1 of 110 tensors do not fit (1 missing, layer2.0.bn1.running_mean)"),
-        ("cut.safetensors", "damaged, truncated or no safetensors file"),
-        ("cut.params", "damaged, truncated or no MXNet .params file"),
+        ("cut.safetensors", "damaged, truncated or not a safetensors file"),
+        ("cut.params", "damaged, truncated or not an MXNet .params file"),
         ("text.pth", "a web page, not the file itself"),
         ("gone.pth", "no such file of weights"),
     ],
@@ -153,7 +153,7 @@ def test_a_network_of_timm_is_named_by_a_flag(
     path, out = tmp_path / "theirs.pth", tmp_path / "o.safetensors"
     torch.save(timm.create_model("mobilenetv1_100").state_dict(), path)
     assert tool("convert_weights", path, out) == 2
-    assert "or name timm's network, --timm-name NAME" in capsys.readouterr().err
+    assert "or the name of a network of timm by --timm-name NAME" in capsys.readouterr().err
     assert not out.exists()
     assert tool("convert_weights", path, out, "--timm-name", "mobilenetv1_100") == 0
     assert "TimmNetwork mobilenetv1_100: 135 tensors to " in capsys.readouterr().out
@@ -198,7 +198,7 @@ def test_of_several_networks_none_is_chosen_but_by_prefix(
         torch.save({"state_dict": {name: both[name] for name in names}, "epoch": 1}, src)
         assert tool("convert_weights", src, out) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith("error: 2 networks, whose names begin with ")
+        assert line.startswith("error: the file holds 2 networks, whose names begin with ")
         assert all(repr(prefix) in line for prefix in pair)
         assert "--prefix" in line
         assert not out.exists()
@@ -208,7 +208,7 @@ def test_of_several_networks_none_is_chosen_but_by_prefix(
         stem = load_file(out)["stem.0.weight"]
         assert torch.equal(stem, plain["conv1.0.weight"] * factor)
     assert tool("convert_weights", src, out, "--prefix", "nose", "--force") == 2
-    assert "--prefix takes one of" in capsys.readouterr().err
+    assert "give --prefix one of" in capsys.readouterr().err
 
 
 def test_what_was_taken_and_what_was_not_read_is_printed(

@@ -125,7 +125,7 @@ def test_a_file_of_another_depth_than_the_user_states_is_exit_code_2(
     leaf.write_text(f"_base_ = [{str(FPN)!r}]\nmodel = dict(backbone=dict(depth=50))\n")
     assert tool("inspect_backbone", export(tool, checkpoint), "--against", leaf) == 2
     error = error_line(capsys)
-    assert error.startswith("error: 50 is set there, the backbone's card wants 18")
+    assert error.startswith("error: the config sets 50, but the backbone's card needs 18")
     assert "model.backbone.depth" in error
 
 
@@ -151,7 +151,7 @@ def test_a_checkpoint_in_place_of_a_backbone_file_is_exit_code_2(
     for flags in ([], ["--against", FPN]):
         assert tool("inspect_backbone", checkpoint, *flags) == 2
         error = capsys.readouterr().err
-        assert "weights lie under 'state_dict'" in error
+        assert "weights are under 'state_dict'" in error
         assert "tools/export_backbone.py CKPT OUT.safetensors" in error
         # the demo's network is of the same depth and four times as wide
         assert ("another stem_channels and base_channels" in error) == bool(flags)
@@ -232,7 +232,7 @@ def test_a_network_of_timm_does_not_fit_c4(
     tool: Tool, mobilenet: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert tool("inspect_backbone", export(tool, mobilenet), "--against", C4) == 2
-    assert error_line(capsys).startswith("error: a network of timm is not cut in two")
+    assert error_line(capsys).startswith("error: a network of timm cannot be cut in two")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_the_card_instead_of_the_file_is_told_with_the_file(
     card = export(tool, checkpoint).with_suffix(".json")
     assert tool("inspect_backbone", card) == 2
     said = error_line(capsys)
-    assert said.startswith("error: the card, not the backbone file: ")
+    assert said.startswith("error: this is the card, not the backbone file: ")
     assert said.endswith(f": give {card.with_suffix('.safetensors')}")
 
 

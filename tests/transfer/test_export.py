@@ -198,10 +198,10 @@ def edit_model(checkpoint: dict[str, Any], edit: Callable[[dict[str, Any]], Any]
     [
         (break_nan, "1 tensors hold NaN or infinity, first layer1.0.conv1.weight"),
         (break_model, "doesn't describe its network"),
-        (break_prefix, "no tensor begins with 'backbone.', first is net.stem.0.weight"),
-        (break_depth, r"tensors are of ResNet-D-18 .* config says ResNetD-34"),
-        (break_variant, r"tensors are of ResNet-D-18 .* config says ResNetC-18"),
-        (break_type, "SwinTransformer is no ResNet"),
+        (break_prefix, "no tensor's name begins with 'backbone.', the first is net.stem.0.weight"),
+        (break_depth, r"tensors are those of ResNet-D-18 .* config says ResNetD-34"),
+        (break_variant, r"tensors are those of ResNet-D-18 .* config says ResNetC-18"),
+        (break_type, "SwinTransformer is neither a ResNet"),
         (break_mean, "doesn't say how its images are normalised"),
     ],
 )
@@ -271,7 +271,7 @@ def test_a_card_that_lacks_a_field_or_is_no_json_is_refused(backbone_file: Write
     with pytest.raises(UserError, match="the card lacks epochs, mean"):
         read_card(path)
     card.write_text("{")
-    with pytest.raises(UserError, match=r"not JSON .*: the card is damaged, export or convert"):
+    with pytest.raises(UserError, match=r"not JSON .*: the card is damaged: export or convert"):
         read_card(path)
 
 

@@ -142,7 +142,9 @@ def test_an_mmpretrain_checkpoint_with_its_config_as_text(tmp_path: Path, small:
         "used: 275",
         "left out: 2 of the classifier: head.fc.weight, head.fc.bias",
     ]
-    assert "not checked by a forward pass: no implementation of mmpretrain at hand" in done.lines
+    assert (
+        "not checked by a forward pass: no implementation of mmpretrain is installed" in done.lines
+    )
     assert (done.card.type, done.card.epochs) == ("ResNetD", 100)
     assert all(torch.equal(tensor, ours[name]) for name, tensor in load_file(out).items())
 
@@ -184,8 +186,8 @@ def test_detectron_blobs_of_scale_and_shift(tmp_path: Path, small: Build) -> Non
     assert done.card.num_tensors == 265
     assert done.lines[1:5] == [
         "weights: 'blobs', 162 tensors",
-        "used: 159; 106 running statistics added, the file has scale and shift only",
-        "left out: 2 no part of detectron2's network: conv1_w_momentum, conv1_b",
+        "used: 159; 106 running statistics added, as the file has only scale and shift",
+        "left out: 2 not in detectron2's network: conv1_w_momentum, conv1_b",
         "left out: 1 of the classifier: fc1000_w",
     ]
 
@@ -194,7 +196,7 @@ def test_a_backbone_without_head_must_be_told_caffe_from_pytorch(
     tmp_path: Path, small: Build
 ) -> None:
     path = str(save(tmp_path, state(small("ResNetA"))))
-    with pytest.raises(UserError, match="say --layout mmdet for pytorch, or --layout caffe"):
+    with pytest.raises(UserError, match="give --layout mmdet for pytorch, or --layout caffe"):
         convert_weights(path, tmp_path / "o.safetensors")
     for layout, kind, order in (("mmdet", "ResNetB", "RGB"), ("caffe", "ResNetA", "BGR")):
         card = convert_weights(path, tmp_path / f"{layout}.safetensors", layout).card
@@ -240,16 +242,19 @@ def drop(name: str) -> Callable[[dict[str, Tensor]], None]:
         ),
         (
             lambda s: [s.pop(k) for k in list(s) if k.startswith("layer3.5")],
-            r"blocks of no depth that we have.*the depths 18, ",
+            r"blocks are not those of a supported depth.*of depth 18, ",
         ),
         (
             lambda s: s.update({"conv1.0.weight": torch.ones(4, 4, 3, 3)}),
             "reads images of 4 channels",
         ),
         (lambda s: s.update({"conv1.6.weight": torch.ones(8)}), "or not a convolution"),
-        (lambda s: s.update({"conv1.6.weight": torch.ones(7, 4, 3, 3)}), "no such ResNet of ours"),
+        (
+            lambda s: s.update({"conv1.6.weight": torch.ones(7, 4, 3, 3)}),
+            "our ResNets cannot have these widths",
+        ),
         (lambda s: s.update({"layer1.0.gamma": torch.ones(1)}), "1 tensors are left over"),
-        (lambda s: s.clear() or s.update({"a.weight": torch.ones(1)}), "no ResNet is in the file"),
+        (lambda s: s.clear() or s.update({"a.weight": torch.ones(1)}), "the file holds no ResNet"),
     ],
 )
 def test_weights_that_are_not_whole_or_not_ours_are_refused(

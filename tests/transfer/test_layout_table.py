@@ -53,9 +53,9 @@ def test_a_new_library_needs_nothing_but_its_record(
     assert done.lines == [
         f"read: 267 tensors in the layout of new, from {tmp_path}/theirs.pth",
         "used: 265",
-        "left out: 1 no part of NewLib's network: layer1.0.drawn",
+        "left out: 1 not in NewLib's network: layer1.0.drawn",
         "left out: 1 of the classifier: fc.kernel",
-        "not checked by a forward pass: no implementation of new at hand",
+        "not checked by a forward pass: no implementation of new is installed",
         "images: BGR, mean [1.0, 2.0, 3.0], std [4.0, 5.0, 6.0] on 0 to 255",
     ]
     assert done.card.type == "ResNetA"

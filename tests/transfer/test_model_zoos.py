@@ -148,8 +148,8 @@ def test_a_name_of_both_is_torchvisions_unless_timm_is_said(
         ("resnetaa50d", "all tensors fit, but stage 1 computes other features"),  # pools otherwise
         ("seresnet50", "tensors are left over"),
         ("resnext50_32x4d", "of another shape"),
-        ("resnet10t", "blocks of no depth that we have"),
-        ("resnet51d", "neither a file nor a model of timm.*check the spelling; there are "),
+        ("resnet10t", "blocks are not those of a supported depth"),
+        ("resnet51d", "neither a file nor a model of timm.*check the spelling; similar names are "),
         ("resnet50d.nope", r"neither a file nor a model of timm.*resnet50d\.a"),
         ("resnetblur18", "timm has no weights for the model"),
     ],
@@ -161,9 +161,9 @@ def test_relatives_and_unknown_names_are_refused(tmp_path: Path, name: str, mess
 
 
 def test_near_names_are_offered_once(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there are resnet") as caught:
+    with pytest.raises(UserError, match="similar names are resnet") as caught:
         convert_weights("resnet181", tmp_path / "o.safetensors")
-    offered = str(caught.value).partition("there are ")[2].split(", ")
+    offered = str(caught.value).partition("similar names are ")[2].split(", ")
     assert len(offered) == len(set(offered)) == 3
 
 
@@ -171,8 +171,8 @@ def test_near_names_are_offered_once(tmp_path: Path) -> None:
     ("name", "layout", "message"),
     [
         ("resnet50.IMAGENET1K_V9", "auto", r"model of torchvision.*resnet50\.IMAGENET1K_V2"),
-        ("resnet50d", "torchvision", "model of torchvision.*there are resnet50"),
-        ("resnet50d", "mmdet", "--layout mmdet has no models by name"),
+        ("resnet50d", "torchvision", "model of torchvision.*similar names are resnet50"),
+        ("resnet50d", "mmdet", "mmdet has no models to fetch by name"),
         ("weights/resnet50d.gluon_in1k", "auto", "no such file of weights"),
         ("resnet50d.pth", "auto", "no such file of weights"),
         ("resnet50d.safetensors", "auto", "no such file of weights"),

@@ -60,7 +60,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path, version: s
     cuts = range(0, len(data), 3)
     assert len(cuts) > 100
     for cut in cuts:
-        with pytest.raises(UserError, match=r"damaged, truncated or no MXNet \.params file"):
+        with pytest.raises(UserError, match=r"damaged, truncated or not an MXNet \.params file"):
             read_params(save(tmp_path, data[:cut]))
 
 
@@ -78,9 +78,9 @@ def patched(data: bytes, at: int, form: str, value: int) -> bytes:
         (lambda data: patched(data, 32, "<I", 0), "rank 0"),
         (lambda data: patched(data, 32, "<I", 99), "rank 99"),
         (lambda data: patched(data, 36, "<q", -2), "shape"),
-        (lambda data: patched(data, 36, "<q", 2**50), "bytes wanted"),
+        (lambda data: patched(data, 36, "<q", 2**50), "bytes are needed"),
         (lambda data: patched(data, 76, "<i", 12), "type 12"),
-        (lambda data: data + b"\0", "1 bytes behind the end"),
+        (lambda data: data + b"\0", "1 bytes after the end"),
     ],
 )
 def test_what_the_format_does_not_allow_is_named(tmp_path: Path, harm, message: str) -> None:

@@ -99,7 +99,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, cut: int) -> None:
     path = save(tmp_path, {"model": ARRAYS})
     assert path.stat().st_size > 300
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(UserError, match="damaged, truncated or no pickle of arrays"):
+    with pytest.raises(UserError, match="damaged, truncated or not a pickle of arrays"):
         read_numpy_pickle(path)
 
 

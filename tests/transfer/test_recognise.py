@@ -87,7 +87,7 @@ def test_blocks_of_no_known_depth_are_said_to_be_so() -> None:
     found = describe(shapes_of(network.state_dict()))
     assert found is not None
     assert found.depth is None
-    assert "no known depth" in str(found)
+    assert "unknown depth" in str(found)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_back_gives_the_library_s_names_again(small: Build, kind: str, to: str) 
 
 
 def test_two_tensors_never_become_one() -> None:
-    with pytest.raises(ValueError, match="two tensors would have one name"):
+    with pytest.raises(ValueError, match="two tensors would get the same name"):
         rename_all({"a": torch.ones(1), "b": torch.zeros(1)}, lambda name: "c")
 
 

@@ -12,7 +12,7 @@ from bag_of_transfer.transfer.tensor_file import TensorFile, read_tensors, summa
 
 def test_a_checkpoint_named_safetensors_is_no_damage(tmp_path: Path) -> None:
     torch.save({"a.weight": torch.ones(2, 2)}, tmp_path / "a.safetensors")
-    with pytest.raises(UserError, match=r"a checkpoint of torch\.save.*: name it \.pth"):
+    with pytest.raises(UserError, match=r"a checkpoint of torch\.save.*: rename it to \.pth"):
         read_tensors(tmp_path / "a.safetensors")
 
 

@@ -51,7 +51,7 @@ def test_what_the_config_says_of_training_stays(pretrained_file: Any, name: str)
     )
     assert dict(cfg.model.backbone) == expected | ({"options": TIMM[name]} if TIMM[name] else {})
     assert cfg.model.neck.in_channels == list(STAGES[name])
-    assert lines[0] == f"backbone: TimmNetwork {name} of {pretrained_file(name)}"
+    assert lines[0] == f"backbone: TimmNetwork {name} from {pretrained_file(name)}"
     assert "model.backbone.type: ResNetD -> TimmNetwork" in lines
     assert "model.backbone.depth: 50 -> dropped" in lines
     assert cfg.backbone_file.sha256 == read_card(pretrained_file(name)).sha256
@@ -108,9 +108,9 @@ def test_mmdets_own_config_keeps_its_defaults(pretrained_file: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("type", "ResNetD", "the backbone's card wants 'TimmNetwork'"),
+        ("type", "ResNetD", "the backbone's card needs 'TimmNetwork'"),
         ("depth", 50, "it is a TimmNetwork mobilenetv1_100"),
-        ("in_channels", 4, "4 is set there"),
+        ("in_channels", 4, "the config sets 4"),
         ("in_channels", 3, None),
         ("dcn", dict(type="DCN"), "TimmNetwork does not take dcn"),
         ("norm_cfg", dict(type="GN", num_groups=8), "type BN or SyncBN"),
@@ -173,5 +173,5 @@ def test_it_takes_the_files_of_other_networks(pretrained_file: Any) -> None:
     lines = apply_backbone(cfg, path, set())
     assert "model.backbone.name: mobilenetv1_100 -> dropped" in lines
     assert cfg.model.neck.in_channels == [16, 32, 64]
-    with pytest.raises(UserError, match="'mobilenetv1_100' is set there"):
+    with pytest.raises(UserError, match="the config sets 'mobilenetv1_100'"):
         apply_backbone(stated(), pretrained_file(INCEPTION), {"model.backbone.name"})

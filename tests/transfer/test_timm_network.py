@@ -70,7 +70,7 @@ def test_what_lies_behind_the_last_map_is_listed(tmp_path: Path) -> None:
     done = convert_weights(
         write(tmp_path, state), tmp_path / "o.safetensors", timm_name="mobilenetv1_100"
     )
-    assert "left out: 2 behind the last map: classifier.bias, classifier.weight" in done.lines
+    assert "left out: 2 after the last map: classifier.bias, classifier.weight" in done.lines
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Fit a config to a backbone file."""
+"""Change a config so that it fits a backbone file, and check that it does."""

@@ -1,7 +1,6 @@
 """``--backbone FILE|scratch``: fit an mmdet or mmsegmentation config to a backbone.
 
-A value that the user set explicitly and that disagrees is an error; a value of a base is changed,
-with a line that says so.
+A value of the user that disagrees is an error; one of a base is changed, and a line says so.
 """
 
 import inspect
@@ -33,31 +32,31 @@ __all__ = ["SCRATCH", "apply_backbone", "build_parts"]
 SCRATCH = "scratch"
 BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"
 FROM_CARD = ("depth", "in_channels", "stem_channels", "base_channels")
-# Arguments of mm*'s ResNets that our type and the file's tensors make needless.
-NEEDLESS = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
+# Arguments of mm*'s ResNets that are dropped: our type and the file's tensors replace them.
+REPLACED = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
 LOADING = ("Pretrained", "BackboneFile")
 
 
 def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -> list[str]:
-    """Make ``cfg`` start from a backbone file, or from random weights if the user says so.
+    """Make ``cfg`` start from a backbone file, or from random weights if the user asks for it.
 
     Args:
-        cfg: A config of mmdet or mmseg, ours or theirs; changed in place.  ``cfg.backbone_file``
+        cfg: A config for mmdet or mmseg, ours or theirs; changed in place.  ``cfg.backbone_file``
             records the changes, for ``metrics.json``.
         choice: A backbone file, ``"scratch"``, or None: then the config must name weights.
         explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``.
 
     Returns:
-        Lines to print: what was changed.
+        Lines to print, which say what was changed.
 
     Raises:
-        UserError: If there is nothing to start from, the file or its card is bad, values that
-            the user set disagree (the error names all), or random layers would be frozen.
+        UserError: If no weights are named, the file or its card is damaged, values of the user
+            disagree with it (the error names all), or random layers would be frozen.
     """
     if not isinstance(cfg.get("model", {}).get("backbone"), Mapping):
-        inner = "backbone" in (cfg.get("model", {}).get("detector") or {})  # trackers, Soft Teacher
-        where = ", it is in model.detector.backbone" if inner else ""
-        what = f"the config's model has no backbone{where}"
+        what = "the config's model has no backbone"
+        if "backbone" in (cfg.get("model", {}).get("detector") or {}):  # trackers, Soft Teacher
+            what += ", it is in model.detector.backbone"
         raise UserError(what, BACKBONE, "give the config of a detector or segmenter itself")
     if choice is None:
         return [_stated_weights(cfg)]
@@ -66,15 +65,15 @@ def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -
     _forget_load_from(settings)
     _forget_stated_weights(settings)
     if is_scratch:
-        lines = _start_anew(settings)
+        lines = _start_from_scratch(settings)
     else:
-        lines = _start_from(settings, read_card(choice), Path(choice))
+        lines = _start_from_file(settings, read_card(choice), Path(choice))
     settings.refuse_disagreements()
     return lines
 
 
 def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
-    """Build a model's backbone, and its shared head if it has one, without the rest."""
+    """Build a model's backbone and its shared head, if it has one, without the other parts."""
     head = (model.get("roi_head") or {}).get("shared_head")
     return MODELS.build(model.backbone), MODELS.build(head) if head else None
 
@@ -83,10 +82,11 @@ def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
 
 
 def _stated_weights(cfg: Config) -> str:
-    if cfg.get("load_from"):  # weights of the whole network; a later line tells what fits
-        return f"backbone: as load_from={cfg.load_from} has it"
+    """Return a line about the weights that the config itself names."""
+    if cfg.get("load_from"):  # weights of the whole network; a later line says which fit
+        return f"backbone: from load_from={cfg.load_from}"
     for node, name in ((cfg.model.backbone, BACKBONE), (cfg.model, "model")):
-        if node.get("pretrained"):  # a path; True: timm fetches its own
+        if node.get("pretrained"):  # a path; or True, if timm fetches the weights
             source = node.get("name") if node.pretrained is True else node.pretrained
             return f"backbone: {source} ({name}.pretrained; not checked tensor by tensor)"
         for init_cfg in _as_list(node.get("init_cfg")):
@@ -109,10 +109,10 @@ def _as_list(init_cfg: Any) -> list[Any]:
 
 
 def _forget_load_from(settings: Settings) -> None:
-    """Drop the weights of a whole network that a base or a stock config starts from.
+    """Drop ``load_from``, the weights of a whole network, which a base or stock config may have.
 
     Raises:
-        UserError: If the user named them beside the backbone.
+        UserError: If the user set it, together with ``--backbone``.
     """
     stated = settings.cfg.get("load_from")
     if stated and settings.is_explicit("load_from"):
@@ -127,7 +127,7 @@ def _forget_load_from(settings: Settings) -> None:
 
 
 def _forget_stated_weights(settings: Settings) -> None:
-    # Otherwise they would be loaded over the file, or instead of it.
+    # Otherwise they would be loaded after the file, or instead of it.
     for node in ("model", BACKBONE, HEAD):
         settings.drop(f"{node}.pretrained")
         if any(map(_loads, _as_list(settings.get(f"{node}.init_cfg")))):
@@ -137,7 +137,7 @@ def _forget_stated_weights(settings: Settings) -> None:
 # ---- scratch ----
 
 
-def _start_anew(settings: Settings) -> list[str]:
+def _start_from_scratch(settings: Settings) -> list[str]:
     backbone = settings.get(BACKBONE)
     ours = equivalent_type(backbone)
     if _is_timm(backbone):
@@ -159,48 +159,48 @@ def _unfreeze(settings: Settings, node: str, is_resnet: bool) -> None:
     if node == BACKBONE:
         wanted["frozen_stages"] = -1
     for key, value in wanted.items():
-        if is_resnet or settings.get(f"{node}.{key}") is not None:  # others may not take it
+        if is_resnet or settings.get(f"{node}.{key}") is not None:  # others may lack the argument
             settings.set(f"{node}.{key}", value, why=why)
     norm_cfg = settings.get(f"{node}.norm_cfg") or {}
     if norm_cfg.get("requires_grad") is not None:
         settings.set(f"{node}.norm_cfg.requires_grad", True, why=why)
-    elif node == HEAD and not norm_cfg:  # ResNetStage4 freezes BN unless told
+    elif node == HEAD and not norm_cfg:  # without norm_cfg ResNetStage4 freezes BN
         settings.set(f"{node}.norm_cfg", dict(type="BN", requires_grad=True), why=why)
 
 
 # ---- a file ----
 
 
-def _start_from(settings: Settings, card: Card, path: Path) -> list[str]:
+def _start_from_file(settings: Settings, card: Card, path: Path) -> list[str]:
     before = _stated_stages(settings.get(BACKBONE))
     stages = _replace_backbone(settings, card, path)
     _fit_preprocessor(settings, card)
     network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
     has_head = _fit_shared_head(settings, network, replace=True)
     derive_channels(settings, stages, before)
-    # With a shared head on the whole model: one load fills both, and counts them together.
+    # With a shared head the whole model gets init_cfg: one load fills both and counts both.
     owner = settings.cfg.model if has_head else settings.cfg.model.backbone
     owner.init_cfg = ConfigDict(type="BackboneFile", checkpoint=str(path))
     settings.cfg.backbone_file = dict(path=str(path), sha256=card.sha256, changed=settings.lines)
     widths = f" (stem {card.stem_channels}, base {card.base_channels})"
-    first = f"backbone: {card.title}{'' if card.type == TIMM else widths} of {path}"
+    first = f"backbone: {card.title}{'' if card.type == TIMM else widths} from {path}"
     return [first, *settings.lines]
 
 
 def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[int]:
-    """Write the card's network into the config; return C at the end of each of its stages."""
+    """Write the card's network into the config; return the number of channels of each stage."""
     old = settings.get(BACKBONE)
     stated = TIMM if _is_timm(old) else equivalent_type(old)
     if stated is None:
         raise UserError(
-            f"{old.type} is no ResNet, its settings have no meaning for a {card.type}",
+            f"{old.type} is not a ResNet, its settings have no meaning for a {card.type}",
             f"{BACKBONE}.type",
-            "take a config with a ResNet, or train without --backbone",
+            "use a config with a ResNet, or train without --backbone",
         )
     if settings.is_explicit(f"{BACKBONE}.type") and stated != card.type:
         settings.disagree(f"{BACKBONE}.type", card.type)
     if stated != TIMM and old.type not in VARIANTS and settings.cfg.get("default_scope") == "mmdet":
-        old.setdefault("norm_eval", True)  # mmdet's default; ours is False
+        old.setdefault("norm_eval", True)  # the default of mmdet; ours is False
     if old.type != card.type:
         settings.lines.append(f"{BACKBONE}.type: {old.type} -> {card.type}")
         old.type = card.type
@@ -213,7 +213,7 @@ def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[in
         settings.set(f"{BACKBONE}.{name}", getattr(card, name))
     _refuse_other_norms(settings, path)
     assert card.depth is not None
-    assert card.base_channels is not None  # what read_card checked
+    assert card.base_channels is not None  # both were checked by read_card
     return _stages(card.depth, card.base_channels)
 
 
@@ -224,7 +224,7 @@ def _refuse_other_norms(settings: Settings, path: Path) -> None:
         raise UserError(
             f"the config's backbone normalises by {stated}, the file's by {in_file}",
             f"{BACKBONE}.norm_cfg",
-            "take a config with the file's norms, or another file",
+            "use a config with the file's norms, or another file",
         )
 
 
@@ -233,7 +233,7 @@ def _is_timm(backbone: Mapping[str, Any]) -> bool:
 
 
 def _stated_stages(backbone: Mapping[str, Any]) -> list[int] | None:
-    """Return C of the stages of the ResNet that a config states; None if it states none."""
+    """Return the channels of the stages of the config's ResNet; None if it is not a ResNet."""
     if equivalent_type(backbone) is None or backbone.get("depth") not in DEPTHS:
         return None
     return _stages(backbone["depth"], backbone.get("base_channels", 64))
@@ -244,12 +244,12 @@ def _stages(depth: int, base_channels: int) -> list[int]:
 
 
 def _drop_foreign(settings: Settings, backbone: ConfigDict, kind: str) -> None:
-    # For a network of timm put_timm_network drops what only our ResNets take.
+    # For a network of timm, put_timm_network drops the arguments that only our ResNets take.
     taken = {"type", "_scope_", *inspect.signature(ResNet.__init__).parameters}
     if kind == TIMM:
         taken.update(TAKEN)
     foreign = [key for key in backbone if key not in taken]
-    lacking = [key for key in foreign if key not in NEEDLESS and backbone[key] is not None]
+    lacking = [key for key in foreign if key not in REPLACED and backbone[key] is not None]
     if lacking:
         raise UserError(
             f"{kind} does not take {', '.join(f'{key}={backbone[key]!r}' for key in lacking)}",
@@ -267,22 +267,22 @@ def _fit_preprocessor(settings: Settings, card: Card) -> None:
         raise UserError(
             "the config has no data_preprocessor to normalise images",
             node,
-            "state one: DetDataPreprocessor (mmdet) or SegDataPreProcessor (mmseg)",
+            "define one: DetDataPreprocessor (mmdet) or SegDataPreProcessor (mmseg)",
         )
     settings.set(f"{node}.mean", list(card.mean), nearly_equal)
     settings.set(f"{node}.std", list(card.std), nearly_equal)
-    # mm*'s loaders read BGR.
-    turns = card.channel_order == "RGB" and card.in_channels == 3  # other images are read as stored
-    settings.set(f"{node}.bgr_to_rgb", turns)
+    # mm*'s loaders read three channels as BGR; other images are read as they are stored.
+    to_rgb = card.channel_order == "RGB" and card.in_channels == 3
+    settings.set(f"{node}.bgr_to_rgb", to_rgb)
     if settings.get(f"{node}.rgb_to_bgr"):
         settings.set(f"{node}.rgb_to_bgr", False)
 
 
 def _fit_shared_head(settings: Settings, network: Mapping[str, Any], replace: bool) -> bool:
-    """Make the shared head stage 4 of the same network; return whether there is one.
+    """Make the shared head stage 4 of the same network; return whether the model has one.
 
-    mmdet's own ``ResLayer`` has no pooled shortcut and one width: a file's stage 4 goes into
-    ``ResNetStage4``.
+    mmdet's ``ResLayer`` has neither pooled shortcuts nor other widths, so ``ResNetStage4`` replaces
+    it for a file's stage 4.
     """
     head = settings.get(HEAD)
     if head is None:

@@ -1,4 +1,4 @@
-"""Set values in a config, but never against what the user set."""
+"""Set values in a config, but do not overwrite values that the user set."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,16 +10,16 @@ from bag_of_transfer.engine.errors import UserError, without_colons
 __all__ = ["Settings", "nearly_equal"]
 
 MEND = (
-    "leave out what disagrees, move it to a file named in _base_ (a base's values are defaults), "
-    "or choose another backbone"
+    "remove the values that disagree, move them to a file named in _base_ (a base's values are "
+    "defaults), or choose another backbone"
 )
 
-# On the 0 to 255 scale; 123.68 and 123.675 are the same mean (docs/files.md).
+# Of mean and std on the 0 to 255 scale; 123.68 and 123.675 are the same mean (docs/files.md).
 TOLERANCE = 0.1
 
 
 def nearly_equal(stated: Any, wanted: Any) -> bool:
-    """Compare two means or stds, lists on the 0 to 255 scale."""
+    """Return whether two means or stds, lists on the 0 to 255 scale, agree."""
     pairs = zip(stated, wanted, strict=False)
     return len(stated) == len(wanted) and all(abs(a - b) <= TOLERANCE for a, b in pairs)
 
@@ -36,15 +36,15 @@ def _plain(value: Any) -> Any:
 
 
 class Settings:
-    """Writes into a config by dotted keys, and keeps a line for each change.
+    """Write into a config by dotted keys, and keep a line for each change.
 
-    Values that the user set otherwise are collected, so that one error can name them all.
+    Values of the user that disagree are collected, so that one error can name them all.
 
     Args:
-        cfg: Changed in place.
+        cfg: The config, which is changed in place.
         explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``;
             the values of a base are defaults and may be changed.
-        source: Who wants the values, for the error: ``"the backbone's card"``.
+        source: Where the values come from, for the error: ``"the backbone's card"``.
     """
 
     def __init__(self, cfg: Config, explicit: set[str], source: str) -> None:
@@ -53,8 +53,8 @@ class Settings:
         self._disagreements: dict[str, tuple[Any, Any, str]] = {}
 
     def get(self, dotted: str, default: Any = None) -> Any:
-        """Return a value; numbers index lists."""
-        node: Any = self.cfg._cfg_dict  # Config itself is no mapping
+        """Return the value of a dotted key, in which numbers are indices of lists."""
+        node: Any = self.cfg._cfg_dict  # Config itself is not a mapping
         for key in dotted.split("."):
             if isinstance(node, Mapping):
                 node = node.get(key)
@@ -72,9 +72,9 @@ class Settings:
         *,
         why: str = "",
     ) -> None:
-        """Set one value, or note that the user set one that does not agree.
+        """Set one value, or note that the user set another one.
 
-        None is no value; :meth:`refuse_disagreements` raises what was noted.
+        A value of None counts as not set.  :meth:`refuse_disagreements` raises what was noted.
         """
         stated = self.get(dotted)
         if stated is not None and self.is_explicit(dotted) and not agrees(stated, value):
@@ -87,11 +87,11 @@ class Settings:
         self.get(path)[key] = ConfigDict(value) if isinstance(value, dict) else value
 
     def disagree(self, dotted: str, wanted: Any, why: str = "") -> None:
-        """Note that the user set another value than the wanted one."""
+        """Note that the user set another value than ``wanted``."""
         self._disagreements[dotted] = (self.get(dotted), wanted, why and f" {why}")
 
     def refuse_disagreements(self) -> None:
-        """Raise one error for all that was noted.
+        """Raise one error for all values that disagree.
 
         Raises:
             UserError: If a disagreement was noted.
@@ -99,13 +99,15 @@ class Settings:
         noted = self._disagreements
         if len(noted) == 1:
             ((where, (stated, wanted, why)),) = noted.items()
-            what = f"{stated!r} is set there, {self.source} wants {wanted!r}{why}"
+            what = f"the config sets {stated!r}, but {self.source} needs {wanted!r}{why}"
             raise UserError(what, where, MEND)
         if noted:
-            each = (f"{key}={old!r}, wanted {new!r}{why}" for key, (old, new, why) in noted.items())
-            what = f"{self.source} disagrees with {len(noted)} values that are set"
+            values = (
+                f"{key}={old!r} must be {new!r}{why}" for key, (old, new, why) in noted.items()
+            )
+            what = f"{self.source} disagrees with {len(noted)} values of the config"
             raise UserError(
-                without_colons(f"{what} ({'; '.join(each)})"),
+                without_colons(f"{what} ({'; '.join(values)})"),
                 "the config's own lines and --cfg-options",
                 MEND,
             )
@@ -119,8 +121,8 @@ class Settings:
             self.lines.append(f"{dotted}: {dropped} -> dropped")
 
     def is_explicit(self, dotted: str) -> bool:
-        """Return whether the user set the value, or one inside it."""
-        # mmseg's files state the preprocessor as a variable beside the model.
+        """Return whether the user set the value, or a value inside it."""
+        # mmseg's configs define the preprocessor as a variable outside the model.
         names = [dotted]
         if dotted.startswith("model.data_preprocessor."):
             names.append(dotted.removeprefix("model."))

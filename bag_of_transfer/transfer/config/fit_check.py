@@ -1,7 +1,7 @@
-"""Check before training, on the meta device, that a whole network fits together.
+"""Check before training, on the meta device, that all parts of a network fit together.
 
-A network of shapes without numbers costs no memory and little time.  A head that cannot be computed
-without numbers (which boxes survive, for instance) is checked up to that point.
+On the meta device tensors have shapes but no values, which costs no memory and little time.  A
+head that needs values (for instance to choose boxes) is checked up to that point.
 Letters: B batch, C channels, H W pixels.
 """
 
@@ -22,15 +22,15 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["check_fit", "network_of_shapes", "try_network"]
 
-SIDE = 128  # H and W of the image: 4 pixels are left at stride 32
-BOX = (0.0, 8.0, 8.0, 64.0, 64.0)  # index of the image, then corners
+SIDE = 128  # height and width of the image, so that 4 pixels are left at stride 32
+BOX = (0.0, 8.0, 8.0, 64.0, 64.0)  # index of the image, then two corners
 
 
 def check_fit(model: ConfigDict) -> None:
     """Build a network from its config and send the shape of an image through it.
 
     Args:
-        model: Config of a detector or segmenter; not changed, and no weights are read.
+        model: Config of a detector or segmenter.  It is not changed, and no weights are read.
 
     Raises:
         UserError: See :func:`try_network`.
@@ -44,13 +44,13 @@ def check_fit(model: ConfigDict) -> None:
 
 def network_of_shapes(model: ConfigDict) -> nn.Module:
     """Build a network without memory for its weights; a teacher's file is not read."""
-    MODELS.get(model.type)  # imported here: nothing else may be made without memory
-    bare = copy.deepcopy(model)
-    if "teacher_ckpt" in bare:
-        bare.teacher_ckpt = None
+    MODELS.get(model.type)  # imports the class now: only the network may be on the meta device
+    model = copy.deepcopy(model)
+    if "teacher_ckpt" in model:
+        model.teacher_ckpt = None
     with torch.device("meta"):
-        network: nn.Module = MODELS.build(bare)
-    network.eval()  # returns None in some of mm*'s
+        network: nn.Module = MODELS.build(model)
+    network.eval()  # not chained: some of mm*'s networks return None here
     return network
 
 
@@ -59,7 +59,7 @@ def try_network(network: Any, in_channels: int) -> None:
 
     Raises:
         UserError: If a layer gets another number of channels than it takes, or calls an operator
-            that is missing here.
+            that is not installed.
     """
     with torch.device("meta"), torch.no_grad(), _channels_checked(network), _unknown_ignored():
         maps = network.extract_feat(torch.empty(2, in_channels, SIDE, SIDE))
@@ -70,20 +70,20 @@ def try_network(network: Any, in_channels: int) -> None:
 
 def _try_head(head: nn.Module, maps: Sequence[Tensor]) -> None:
     stages: list[Any] = list(head) if isinstance(head, nn.ModuleList) else [head]
-    before: Any = _samples()
+    previous: Any = _samples()
     for stage in stages:
         with _unknown_ignored():
             if hasattr(stage, "_bbox_forward"):
-                before = stage._bbox_forward(maps, torch.tensor([BOX]))
+                previous = stage._bbox_forward(maps, torch.tensor([BOX]))
             else:
-                before = _call(stage, maps, before)
+                previous = _call(stage, maps, previous)
 
 
-def _call(head: nn.Module, maps: Sequence[Tensor], before: Any) -> Any:
+def _call(head: nn.Module, maps: Sequence[Tensor], previous: Any) -> Any:
     try:
         return head(maps)
-    except TypeError:  # takes the output of the head before it, or a sample per image
-        return head(maps, before)
+    except TypeError:  # the head also takes the output of the previous one, or a sample per image
+        return head(maps, previous)
 
 
 def _samples() -> list[BaseDataElement]:
@@ -94,7 +94,7 @@ def _samples() -> list[BaseDataElement]:
 
 @contextlib.contextmanager
 def _unknown_ignored() -> Iterator[None]:
-    """Raise errors of the user only; others may be due to the missing numbers."""
+    """Raise the user's errors only; others may come from the missing values."""
     try:
         yield
     except UserError:
@@ -105,7 +105,7 @@ def _unknown_ignored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _channels_checked(network: nn.Module) -> Iterator[None]:
-    """Compare, inside this context, C of what layers get with C of what they take."""
+    """Check, inside this context, that layers get as many channels as they take."""
     handles = [
         layer.register_forward_pre_hook(_Gate(name, *taken), prepend=True)
         for name, layer in network.named_modules()
@@ -119,7 +119,7 @@ def _channels_checked(network: nn.Module) -> Iterator[None]:
 
 
 def _taken(layer: nn.Module) -> tuple[int, int] | None:
-    """Return how many channels a layer takes, and in which dimension they are."""
+    """Return the number of channels that a layer takes, and their dimension."""
     if isinstance(layer, Conv):
         return layer.in_channels, -len(layer.kernel_size) - 1
     if isinstance(layer, BatchNorm):
@@ -132,7 +132,7 @@ def _taken(layer: nn.Module) -> tuple[int, int] | None:
 
 
 class _Gate:
-    """Refuses an input with another C than the layer takes."""
+    """Refuse an input with another number of channels than the layer takes."""
 
     def __init__(self, name: str, taken: int, dimension: int) -> None:
         self.name, self.taken, self.dimension = name, taken, dimension
@@ -144,5 +144,5 @@ class _Gate:
         raise UserError(
             f"the layer takes {self.taken} channels and gets {given.shape[self.dimension]}",
             f"model.{self.name}",
-            "make the in_channels of this part agree with what is before it",
+            "set in_channels of this part to the channels of the part before it",
         )

@@ -1,4 +1,4 @@
-"""Put a network of timm into a config: keep what it takes, refuse or drop what it lacks."""
+"""Put a network of timm into a config: keep the arguments that it takes, drop the others."""
 
 from collections.abc import Mapping
 from itertools import accumulate
@@ -9,7 +9,7 @@ from backbones import TimmNetwork
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import Card
 from bag_of_transfer.transfer.config.config_writer import Settings
-from bag_of_transfer.transfer.timm_networks import OF_THE_TASK, architecture_of, network_on_meta
+from bag_of_transfer.transfer.timm_networks import TASK_OPTIONS, architecture_of, network_on_meta
 
 __all__ = ["TAKEN", "put_timm_network", "stated_timm_network"]
 
@@ -23,10 +23,10 @@ FIRST_STRIDE = 4  # stage 1 of every ResNet
 
 
 def stated_timm_network(settings: Settings) -> TimmNetwork:
-    """Build, without memory, the network of timm that the config itself states.
+    """Build, without memory, the network of timm that is in the config.
 
     Raises:
-        UserError: If timm cannot build it, or a shared head needs its last stage.
+        UserError: If timm cannot build it, or the config has a shared head.
     """
     backbone = settings.get(BACKBONE)
     _refuse_shared_head(settings)
@@ -37,16 +37,15 @@ def stated_timm_network(settings: Settings) -> TimmNetwork:
 def put_timm_network(settings: Settings, card: Card) -> TimmNetwork:
     """Write the card's network into ``model.backbone``, whose type is set already.
 
-    ``out_indices``, ``frozen_stages``, ``norm_cfg`` and ``norm_eval`` stay; strides and dilations
-    that ask for larger maps become ``output_stride``, where the network can.
+    ``out_indices``, ``frozen_stages``, ``norm_cfg`` and ``norm_eval`` stay.  Strides and dilations
+    that ask for larger maps become ``output_stride``, if the network has that option.
 
     Returns:
-        The network, without memory, for its C and strides.
+        The network, without memory, to read its channels and strides.
 
     Raises:
-        UserError: If a shared head needs the network's last stage, if the config or the user asks
-            for something that only ResNets have, or if a detector would get maps of other strides
-            than its anchors have.
+        UserError: If the config has a shared head or asks for something that only ResNets have, or
+            if a detector would get maps of other strides than its anchors have.
     """
     _refuse_shared_head(settings)
     backbone = settings.get(BACKBONE)
@@ -62,7 +61,7 @@ def put_timm_network(settings: Settings, card: Card) -> TimmNetwork:
 
 
 def _checked(backbone: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that the network must be able to take."""
+    """Return the config's arguments that the network must support."""
     names = ("out_indices", "frozen_stages", "norm_cfg")
     return {name: backbone[name] for name in names if name in backbone}
 
@@ -70,9 +69,9 @@ def _checked(backbone: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_shared_head(settings: Settings) -> None:
     if settings.get(HEAD) is not None:
         raise UserError(
-            "a network of timm is not cut in two, so no stage is left for the shared head",
+            "a network of timm cannot be cut in two, so there is no stage for the shared head",
             HEAD,
-            f"take a config with a feature pyramid, such as {FPN_CONFIG}, or a ResNet's file",
+            f"use a config with a feature pyramid, such as {FPN_CONFIG}, or the file of a ResNet",
         )
 
 
@@ -92,12 +91,12 @@ def _same_architecture(stated: str, wanted: str) -> bool:
 
 
 def _asked_strides(backbone: Mapping[str, Any]) -> dict[int, int] | None:
-    """Return the stride of each map that the config wants; None if it states no ResNet."""
+    """Return the stride of each map that the config asks for; None if it has no ResNet."""
     if backbone.get("depth") is None:
         return None
     strides = backbone.get("strides") or (1, 2, 2, 2)[: backbone.get("num_stages", 4)]
     totals = [FIRST_STRIDE * total for total in accumulate(strides, mul)]
-    # The network raises an error for other indices when it is built.
+    # Other indices are left to the network, which raises an error when it is built.
     wanted = backbone.get("out_indices", range(len(totals)))
     return {index: totals[index] for index in wanted if index < len(totals)}
 
@@ -106,9 +105,9 @@ def _at_strides(settings: Settings, card: Card, asked: Mapping[int, int] | None)
     backbone, options = settings.get(BACKBONE), dict(card.options or {})
     where = f"{BACKBONE}.options"
     arguments = _checked(backbone)
-    if asked is None:  # a network of timm already: keep the stride that the config states
+    if asked is None:  # the config has a network of timm already: keep its stride
         stated = backbone.get("options") or {}
-        kept = {name: stated[name] for name in OF_THE_TASK if name in stated}
+        kept = {name: stated[name] for name in TASK_OPTIONS if name in stated}
         return network_on_meta(card.variant, options | kept, where, **arguments)
     network = network_on_meta(card.variant, options, where, **arguments)
     if _strides(network, asked) == asked:
@@ -120,7 +119,7 @@ def _at_strides(settings: Settings, card: Card, asked: Mapping[int, int] | None)
             return other
     except UserError:
         pass  # not every network can be dilated
-    _tell_strides(settings, card, _strides(network, asked), asked)
+    _report_strides(settings, card, _strides(network, asked), asked)
     return network
 
 
@@ -128,11 +127,12 @@ def _strides(network: TimmNetwork, asked: Mapping[int, int]) -> dict[int, int]:
     return {index: network.strides[index] for index in asked}
 
 
-def _tell_strides(
-    settings: Settings, card: Card, found: Mapping[int, int], asked: Mapping[int, int]
+def _report_strides(
+    settings: Settings, card: Card, strides: Mapping[int, int], asked: Mapping[int, int]
 ) -> None:
-    has, wanted = (", ".join(map(str, strides.values())) for strides in (found, asked))
+    has, wanted = (", ".join(map(str, each.values())) for each in (strides, asked))
     what = f"the maps of {card.title} have strides {has}, the config asks for {wanted}"
-    if settings.get("model.decode_head") is None:  # anchors and regions count in strides
-        raise UserError(what, f"{BACKBONE}.strides", "take a config for these, or a ResNet's file")
-    settings.lines.append(f"{BACKBONE}: {what}; the heads take these, too")
+    if settings.get("model.decode_head") is None:  # anchors and regions depend on the strides
+        mend = "use a config for these strides, or the file of a ResNet"
+        raise UserError(what, f"{BACKBONE}.strides", mend)
+    settings.lines.append(f"{BACKBONE}: {what}; the heads work with these, too")

@@ -1,4 +1,4 @@
-"""The card of converted weights: the shapes tell the network, the source tells the images."""
+"""The card of converted weights: its network comes from the shapes, its images from the source."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from bag_of_transfer.transfer.layouts.layout import Layout
 from bag_of_transfer.transfer.layouts.table import layout_named
 from bag_of_transfer.transfer.network_shapes import Description, describe, shapes_of
 
-__all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "tell_images"]
+__all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "images_line"]
 
 OTHERS = "convert ResNeXt, wide, SE and other relatives as networks of timm, --timm-name NAME"
 UNKNOWN: dict[str, Any] = {
@@ -28,15 +28,15 @@ UNKNOWN: dict[str, Any] = {
 
 
 def card_fields(source: Source, layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return all fields of the card but ``sha256`` and ``num_tensors``.
+    """Return all fields of the card except ``sha256`` and ``num_tensors``.
 
     Args:
-        source: What it states comes before what its layout implies.
-        layout: Of the source.
-        tensors: In our layout.
+        source: The source; its own fields replace those that its layout implies.
+        layout: The layout of the source.
+        tensors: The tensors, in our layout.
 
     Raises:
-        UserError: If the shapes are not those of a ResNet-A, -B, -C or -D that we have.
+        UserError: If the shapes are not those of a ResNet-A, -B, -C or -D of a supported depth.
     """
     shapes = shapes_of(tensors)
     firsts = ("stem.0.weight", "stem.6.weight", "conv1.weight", "layer1.0.conv1.weight")
@@ -49,7 +49,7 @@ def card_fields(source: Source, layout: Layout, tensors: Mapping[str, Tensor]) -
             f"give the whole file; {OTHERS}",
         )
     _check_depth(network, source.where)
-    # detectron2's file of torchvision's network has only its names from Caffe.
+    # detectron2's file of torchvision's network has the names of Caffe, but nothing else of it.
     origin = layout_named(source.author) or layout
     plain = origin.plain_variant
     letter = plain if plain in network.variants else network.variants[0]
@@ -69,12 +69,13 @@ def card_fields(source: Source, layout: Layout, tensors: Mapping[str, Tensor]) -
 
 def _check_depth(network: Description, where: str) -> None:
     if network.num_stages != 4:
-        raise UserError(f"only {network.num_stages} of 4 stages", where, "give the whole network")
+        what = f"the file holds only {network.num_stages} of 4 stages"
+        raise UserError(what, where, "give the whole network")
     if network.depth is None:
         raise UserError(
-            f"blocks of no depth that we have, {network}",
+            f"the blocks are not those of a supported depth, {network}",
             where,
-            f"the depths {', '.join(map(str, DEPTHS))} can be converted",
+            f"convert a network of depth {', '.join(map(str, DEPTHS))}",
         )
     if network.in_channels != 3:
         raise UserError(
@@ -88,21 +89,21 @@ def build_network(fields: Mapping[str, Any]) -> nn.Module:
     """Build our ResNet of a card's type, depth and widths; its weights are undefined.
 
     Raises:
-        UserError: If no ResNet of ours has such widths.
+        UserError: If our ResNets cannot have such widths.
     """
     names = ("type", "depth", "in_channels", "stem_channels", "base_channels")
     settings = {name: fields[name] for name in names}
     try:
-        with torch.device("meta"):  # saves the time of drawing weights
+        with torch.device("meta"):  # saves the time to draw random weights
             network: nn.Module = MODELS.build(settings)
     except ValueError as error:
         mend = f"{OTHERS} ({error})"
-        raise UserError("no such ResNet of ours", f"{settings}", mend) from error
+        raise UserError("our ResNets cannot have these widths", f"{settings}", mend) from error
     return network.to_empty(device="cpu")
 
 
-def tell_images(fields: Mapping[str, Any]) -> str:
-    """Return a line about the images that the network reads."""
+def images_line(fields: Mapping[str, Any]) -> str:
+    """Return a line to print about the images that the network reads."""
     mean, std = ([round(value, 3) for value in fields[name]] for name in ("mean", "std"))
     num = fields["in_channels"]
     kind = fields["channel_order"] if num == 3 else f"{num} channels as stored"

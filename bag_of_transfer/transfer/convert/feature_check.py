@@ -1,6 +1,7 @@
-"""Check that two networks compute the same, stage by stage, with every tensor filled.
+"""Check that two networks compute the same in every stage, also with random weights.
 
-Trained weights alone would hide mistakes where a gamma is near 0 or two tensors are alike.
+Trained weights alone would hide mistakes, for instance if a gamma is near 0 or two tensors are
+alike.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,17 +13,17 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["check_same_features", "fill", "same_map", "stage_maps"]
 
-# Odd and not square: ceil and floor, rows and columns differ.
+# The sides are odd and unequal, to show mistakes in rounding and exchanged sides.
 IMAGE_PX = (65, 97)
-# Relative to the largest value of a stage; only the choice of kernels makes sums differ.
+# Relative to the largest value of a stage; the order of sums differs between kernels.
 TOLERANCE = 1e-4
 
 
 def fill(state: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
-    """Give each tensor of a state dict its own random values, running statistics too.
+    """Return a state dict with new random values in each tensor, including running statistics.
 
-    Weights are divided by the root of their fan-in, so that deep networks neither die nor
-    overflow; vectors lie in 0.5 to 1.5; counters are 0.
+    Weights are divided by the root of their fan-in, so that the features of deep networks neither
+    vanish nor overflow; vectors are between 0.5 and 1.5; counters are 0.
     """
     rng = torch.Generator().manual_seed(seed)
     filled = {}
@@ -61,15 +62,15 @@ def check_same_features(
     convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
     where: object,
 ) -> None:
-    """Compare the maps of four stages, with the weights of ``theirs`` and with random ones.
+    """Check that four stages compute the same, with the weights of ``theirs`` and random ones.
 
-    Both networks are changed: they end with random weights.
+    Afterwards both networks have random weights.
 
     Args:
         ours: One of our ResNets.
-        theirs: The source implementation, with its weights.
-        convert: Turns a state dict of ``theirs`` into one of ``ours``; this is checked.
-        where: For the error.
+        theirs: The network of the source's library, with its weights.
+        convert: The conversion to check: turns a state dict of ``theirs`` into one of ``ours``.
+        where: The source, for the error.
 
     Raises:
         UserError: If a stage differs.
@@ -79,7 +80,7 @@ def check_same_features(
     for filled in (False, True):
         if filled:
             theirs.load_state_dict(fill(theirs.state_dict()))
-        # strict but for num_batches_tracked, which a plain dict may lack
+        # Strict except for num_batches_tracked, which a plain dict may lack.
         ours.load_state_dict(dict(convert(theirs.state_dict())))
         pairs = zip(stage_maps(ours, images), stage_maps(theirs, images), strict=True)
         for number, (a, b) in enumerate(pairs, start=1):
@@ -87,7 +88,7 @@ def check_same_features(
 
 
 def same_map(a: Tensor, b: Tensor) -> bool:
-    """Return whether two maps have one shape, and values that differ by a tolerance at most."""
+    """Return whether two maps have the same shape and, within a tolerance, the same values."""
     return a.shape == b.shape and bool(((a - b).abs().max() <= TOLERANCE * b.abs().max()).item())
 
 
@@ -96,5 +97,5 @@ def _compare(a: Tensor, b: Tensor, number: int, where: object) -> None:
         raise UserError(
             f"all tensors fit, but stage {number} computes other features than the source's",
             where,
-            "the source is not a plain ResNet-A, -B, -C or -D (pooling, activation): take another",
+            "the source is not a plain ResNet-A, -B, -C or -D (pooling, activation): use another",
         )

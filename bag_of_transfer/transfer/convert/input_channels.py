@@ -18,7 +18,7 @@ def check_in_channels(num: int) -> None:
     """Check the number of channels that a user asks for.
 
     Raises:
-        UserError: If it is not 1 or more.
+        UserError: If it is below 1.
     """
     if num < 1:
         raise UserError(f"{num} channels", "--in-channels", "give 1 or more")
@@ -28,15 +28,15 @@ def adapt_first_convolution(weight: Tensor, num: int, channel_order: str = "RGB"
     """Return the first convolution's weight for ``num`` channels, red first.
 
     For one channel the three are summed; for more they are repeated in turn and scaled by 3 / num,
-    so that the sum over equal channels stays what it was.
+    so that the sum over equal channels stays the same.
 
     Args:
-        weight: O 3 H W.
+        weight: The weight for three channels, O 3 H W.
         num: Number of channels.
         channel_order: Order of the channels in ``weight``.
 
     Returns:
-        O num H W.
+        The new weight, O num H W.
     """
     if num == 3:
         return weight
@@ -49,9 +49,9 @@ def adapt_first_convolution(weight: Tensor, num: int, channel_order: str = "RGB"
 def adapt_images(fields: Mapping[str, Any], num: int) -> dict[str, Any]:
     """Return a card's fields for images of ``num`` channels.
 
-    Mean and std of one channel are the averages of the three; for more, each channel has those of
-    the channel that its weights were copied from.  Images of other than three channels are read as
-    they are stored, so the order is RGB.
+    One channel gets the averages of the three means and stds; of more channels, each gets those of
+    the channel that its weights were copied from.  Images with another number of channels than
+    three are read as they are stored, so the order is RGB.
     """
     if num == 3:
         return dict(fields)

@@ -1,4 +1,4 @@
-"""Convert other libraries' weights; every tensor is used, or listed as left out."""
+"""Convert other libraries' weights; every tensor is used or listed as left out."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from bag_of_transfer.transfer.convert.converted_card import (
     OTHERS,
     build_network,
     card_fields,
-    tell_images,
+    images_line,
 )
 from bag_of_transfer.transfer.convert.feature_check import check_same_features
 from bag_of_transfer.transfer.convert.input_channels import (
@@ -38,12 +38,12 @@ __all__ = ["AUTO", "CHOICES", "Converted", "convert_weights"]
 
 AUTO = "auto"
 CHOICES = (AUTO, *(layout.name for layout in LAYOUTS))
-UNNAMED = ("counters ", "of another network")  # too many to list by name
+UNNAMED = ("counters ", "of another network")  # reasons with too many tensors to list by name
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The card that was written, and lines to print: what became of every tensor."""
+    """The card that was written, and lines to print that account for every tensor."""
 
     card: Card
     lines: list[str]
@@ -69,15 +69,16 @@ def convert_weights(
         timm_name: Write a TimmNetwork of this name.  Not needed if ``src`` is the name of a model
             that is not a ResNet.
         key: Dotted key of the dict of weights in a checkpoint that holds several.
-        prefix: What the names of the network begin with in a file that holds several networks.
-        in_channels: Channels of the images; see ``input_channels`` for other numbers than three.
+        prefix: The beginning of the network's names in a file that holds several networks.
+        in_channels: Number of channels of the images; for other numbers than three see
+            ``input_channels``.
         force: Replace ``out`` if it exists.
 
     Raises:
-        UserError: If ``src`` cannot be read, holds several networks and neither ``key`` nor
-            ``prefix`` says which, is neither one of our ResNets nor the network of that name,
-            lacks tensors, or if the result computes other features than its source.  Nothing is
-            written then.
+        UserError: If ``src`` cannot be read, if it holds several networks and neither ``key`` nor
+            ``prefix`` chooses one, if it is neither a ResNet that we have nor the network of that
+            name, if it lacks tensors, or if the result computes other features than its source.
+            Then nothing is written.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     out = Path(out)
@@ -111,7 +112,7 @@ def _convert_resnet(
     order = fields["channel_order"]
     tensors[first] = adapt_first_convolution(tensors[first], in_channels, order)
     fields = adapt_images(fields, in_channels)
-    lines.append(tell_images(fields))
+    lines.append(images_line(fields))
     return Converted(write_with_card(out, tensors, fields), lines)
 
 
@@ -119,11 +120,10 @@ def _convert_resnet(
 
 
 def _timm_name(source: Source, layout: Layout | None, stated: str) -> str:
-    is_named = source.network is not None  # then SRC is the name
+    is_named = source.network is not None  # SRC is the name of a model
     if layout not in (None, TIMM):
-        raise UserError(
-            "networks of timm have timm's names", f"--layout {layout.name}", "leave --layout out"
-        )
+        what = "the tensors of timm's networks must have timm's names"
+        raise UserError(what, f"--layout {layout.name}", "leave --layout out")
     if is_named and stated and architecture_of(stated) != architecture_of(source.where):
         raise UserError(
             f"SRC is {source.where}", f"--timm-name {stated}", "give only one of the two"
@@ -136,24 +136,24 @@ def _layout_of(source: Source, stated: Layout | None, prefix: str) -> Layout:
     if guess is None:
         *most, last = (layout.library for layout in LAYOUTS)
         raise UserError(
-            f"no ResNet is in the file, first is {next(iter(source.tensors), 'nothing')}",
+            f"the file holds no ResNet, its first tensor is {next(iter(source.tensors), 'none')}",
             source.where,
-            f"give weights of a ResNet of {', '.join(most)} or {last}, or name timm's network, "
-            "--timm-name NAME",
+            f"give weights of a ResNet of {', '.join(most)} or {last}, or the name of a network of "
+            "timm by --timm-name NAME",
         )
-    found = source.layout or guess.layout
-    is_plain = f"{prefix}conv1.weight" in source.tensors and found.plain_names
+    guessed = source.layout or guess.layout
+    is_plain = f"{prefix}conv1.weight" in source.tensors and guessed.plain_names
     if stated is not None:
-        if stated is not found and not (is_plain and stated.plain_names):
+        if stated is not guessed and not (is_plain and stated.plain_names):
             raise UserError(
-                f"the names are those of {found.name}, not of {stated.name}",
+                f"the names are those of {guessed.name}, not of {stated.name}",
                 source.where,
-                f"leave --layout out, or say --layout {found.name}",
+                f"leave --layout out, or give --layout {guessed.name}",
             )
         return stated
-    if found.unclear is not None and is_plain and "type" not in source.fields:
-        return _by_head(source, found.unclear)
-    return found
+    if guessed.unclear is not None and is_plain and "type" not in source.fields:
+        return _by_head(source, guessed.unclear)
+    return guessed
 
 
 def _by_head(source: Source, unclear: Refusal) -> Layout:
@@ -189,7 +189,7 @@ def _sort(
         elif is_counter(name):
             left_out.setdefault("counters num_batches_tracked", []).append(name)
         elif re.fullmatch(layout.extra, inner):
-            left_out.setdefault(f"no part of {layout.library}'s network", []).append(name)
+            left_out.setdefault(f"not in {layout.library}'s network", []).append(name)
         elif is_of_classifier(inner or name):
             left_out.setdefault("of the classifier", []).append(name)
         elif re.match(layout.network, inner):
@@ -206,11 +206,11 @@ def _converted(inside: Mapping[str, Tensor], layout: Layout, where: str) -> dict
         raise UserError(f"{error} in the layout of {layout.name}", where, OTHERS) from error
     converted = {}
     for name, tensor in renamed.items():
-        # To float32 first: isfinite does not take floats of 8 bits.
+        # isfinite does not take 8-bit floats, so they become float32 first.
         values = tensor.detach().to(torch.float32) if tensor.is_floating_point() else None
         if values is None or not values.isfinite().all():
             content = str(tensor.dtype) if values is None else "NaN or infinity"
-            raise UserError(f"{name} holds {content}", where, "take another file of weights")
+            raise UserError(f"{name} holds {content}", where, "use another file of weights")
         converted[name] = values.contiguous().clone()
     return converted
 
@@ -230,7 +230,7 @@ def _account(
     lines = [f"used: {len(inside)}"]
     added = len(tensors) - len(inside)
     if added:
-        lines[0] += f"; {added} running statistics added, the file has scale and shift only"
+        lines[0] += f"; {added} running statistics added, as the file has only scale and shift"
     for reason, names in left_out.items():
         named = "" if reason.startswith(UNNAMED) else ", ".join(names)
         lines.append(f"left out: {len(names)} {reason}{named and ': '}{named}")
@@ -246,7 +246,7 @@ def _check_features(
 ) -> str:
     theirs = source.network or _source_like(layout, inside, fields)
     if theirs is None:
-        return f"not checked by a forward pass: no implementation of {layout.name} at hand"
+        return f"not checked by a forward pass: no implementation of {layout.name} is installed"
 
     def convert(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return layout.to_ours({n: t for n, t in state.items() if re.match(layout.network, n)})
@@ -259,7 +259,7 @@ def _check_features(
 def _source_like(
     layout: Layout, inside: Mapping[str, Tensor], fields: Mapping[str, Any]
 ) -> nn.Module | None:
-    """Build the library's own network and load the file's tensors into it."""
+    """Return the library's network with the file's tensors; None if it cannot be built."""
     theirs = layout.network_like(fields)
     if theirs is not None:
         theirs.load_state_dict(layout.for_network(inside))

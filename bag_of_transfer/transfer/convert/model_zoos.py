@@ -1,4 +1,4 @@
-"""Models that libraries give by name, with trained weights."""
+"""Fetch models with trained weights from libraries, by name."""
 
 import contextlib
 import difflib
@@ -20,16 +20,16 @@ from bag_of_transfer.transfer.layouts.torchvision import MODEL_NAMES, TORCHVISIO
 
 __all__ = ["Fetched", "check_model_name", "fetch", "hub_in_reach", "on_255"]
 
-# The weights whose top-1 the paper's B-standard has (torchvision's docs: 76.130 for depth 50).
+# Their top-1 is that of the paper's B-standard (torchvision's docs: 76.130 for depth 50).
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A library's network with its trained weights, and what the library says about it.
+    """A library's network with its trained weights, and the library's facts about it.
 
     Args:
-        network: In eval mode.
+        network: The network, in eval mode.
         layout: Layout of the library.
         fields: Fields of the card: ``mean``, ``std`` (0 to 255), ``channel_order``, ``dataset``,
             ``metrics``, ``source``.
@@ -42,12 +42,12 @@ class Fetched:
 
 @dataclass(frozen=True)
 class _Zoo:
-    """Models of one library.
+    """The models of one library.
 
     Args:
         layout: Layout of the library.
-        takes: Whether a name belongs to this library, unless the user names another.
-        look_up: Checks a name, and finds its weights without fetching them.
+        takes: Returns whether a name belongs to this library, unless the user names another one.
+        look_up: Checks a name and returns the library's entry of its weights, without fetching.
         fetch: Builds the network of a name with its weights.
     """
 
@@ -58,12 +58,13 @@ class _Zoo:
 
 
 def fetch(name: str, layout: Layout | None) -> Fetched:
-    """Let a library build ``name`` with its trained weights.
+    """Return a library's network of this name with its trained weights.
 
     Args:
-        name: ``resnet50d.gluon_in1k``, or torchvision's ``resnet50`` with or without the name of
-            its weights after a dot.  A name that both know is torchvision's.
-        layout: Layout of the library; None if the name decides.
+        name: A name of timm such as ``resnet50d.gluon_in1k``, or of torchvision such as
+            ``resnet50``, with or without the name of its weights after a dot.  For a name of both
+            libraries torchvision is used.
+        layout: Layout of the library; None to choose it by the name.
 
     Raises:
         UserError: If the library does not know the name, has no models by name or is not
@@ -72,8 +73,8 @@ def fetch(name: str, layout: Layout | None) -> Fetched:
     for zoo in ZOOS:
         if zoo.layout is layout or (layout is None and zoo.takes(name)):
             return zoo.fetch(name)
-    assert layout is not None  # some library takes any name
-    what = f"no file, and --layout {layout.name} has no models by name"
+    assert layout is not None  # timm takes all names
+    what = f"no such file, and {layout.name} has no models to fetch by name"
     raise UserError(what, name, "give the file of weights")
 
 
@@ -137,7 +138,7 @@ def _from_torchvision(name: str) -> Fetched:
 
 def _from_timm(name: str) -> Fetched:
     if not hub_in_reach():
-        os.environ["HF_HUB_OFFLINE"] = "1"  # else it retries for 46 s
+        os.environ["HF_HUB_OFFLINE"] = "1"  # otherwise timm would retry for 46 s
     entry, timm = _timm_entry(name), installed_timm()
     where = (entry.url or entry.hf_hub_id) if entry else ""
     with _fetching("timm", name, str(where)):
@@ -151,7 +152,7 @@ def _from_timm(name: str) -> Fetched:
             "mean": on_255(config["mean"]),
             "std": on_255(config["std"]),
             "channel_order": "RGB",
-            # Tags that end in in1k: trained or fine-tuned on ImageNet-1K last.
+            # A tag that ends in in1k: the last training was on ImageNet-1K.
             "dataset": "ImageNet-1K" if tag.endswith("in1k") else "unknown",
             "metrics": {},
             "source": f"timm {config['architecture']}{tag and '.'}{tag} (timm {timm.__version__})",
@@ -167,7 +168,7 @@ def _timm_entry(name: str) -> Any:
         raise _unknown(name, "timm", [*MODEL_NAMES, *timm.list_models("resnet*")])
     try:
         entry = timm.get_pretrained_cfg(name)
-    except RuntimeError as error:  # a tag of another model
+    except RuntimeError as error:  # the tag belongs to another model
         raise _unknown(name, "timm", timm.list_pretrained(f"{name.partition('.')[0]}.*")) from error
     if entry is not None and not entry.has_weights:
         raise UserError("timm has no weights for the model", name, "see timm.list_pretrained()")
@@ -175,7 +176,7 @@ def _timm_entry(name: str) -> Any:
 
 
 def on_255(values: Any) -> list[float]:
-    """Return a mean or std on the 0 to 255 scale; libraries state them on 0 to 1."""
+    """Return a mean or std on the 0 to 255 scale; libraries give them on 0 to 1."""
     return [round(255 * float(value), 6) for value in values]
 
 
@@ -203,14 +204,14 @@ def _unknown(name: str, library: str, names: list[str]) -> UserError:
     return UserError(
         f"neither a file nor a model of {library}",
         name,
-        f"check the spelling; there are {', '.join(close)}",
+        f"check the spelling; similar names are {', '.join(close)}",
     )
 
 
 def hub_in_reach() -> bool:
-    """Return whether timm's downloads have a chance: its hub has an address here, or a proxy."""
+    """Return whether timm's downloads may work: its hub's address resolves, or a proxy is set."""
     if urllib.request.getproxies() or os.environ.get("HF_ENDPOINT"):
-        return True  # it may reach the hub in another way
+        return True  # timm may reach the hub in another way
     try:
         socket.getaddrinfo("huggingface.co", 443)
     except OSError:
@@ -218,7 +219,7 @@ def hub_in_reach() -> bool:
     return True
 
 
-# In this order: timm takes every name that is left.
+# The order matters: timm takes all names that torchvision does not.
 ZOOS = (
     _Zoo(TORCHVISION, _is_torchvisions, _torchvision_entry, _from_torchvision),
     _Zoo(TIMM, lambda name: True, _timm_entry, _from_timm),

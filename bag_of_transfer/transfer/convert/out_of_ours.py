@@ -1,4 +1,4 @@
-"""Convert backbone files of ours to other libraries' layouts, which their classes load strictly."""
+"""Convert our backbone files to other libraries' layouts, which their classes load strictly."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, read_card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
-from bag_of_transfer.transfer.convert.converted_card import build_network, tell_images
+from bag_of_transfer.transfer.convert.converted_card import build_network, images_line
 from bag_of_transfer.transfer.convert.feature_check import check_same_features
 from bag_of_transfer.transfer.convert.into_ours import Converted
 from bag_of_transfer.transfer.layouts.layout import Target
@@ -24,8 +24,8 @@ TARGETS = {layout.name: layout for layout in LAYOUTS if layout.target is not Non
 def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = False) -> Converted:
     """Write a backbone file of ours under the names of another library.
 
-    The file holds neither a classifier nor the counters of batch norms, which strict loading
-    supplies.  The card beside it also states ``layout``.
+    The new file holds neither a classifier nor the counters of batch norms, which strict loading
+    adds.  The card beside it also has ``layout``.
 
     Args:
         src: A backbone file with its card.
@@ -43,7 +43,9 @@ def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = Fal
     card, file = read_card(src), read_tensors(src)
     if card.type == TIMM:
         raise UserError(
-            f"a {card.title} has no other layout", src, "its names are timm's after 'network.'"
+            f"a {card.title} has no other layout",
+            src,
+            "its names without 'network.' are those of timm",
         )
     fields: dict[str, Any] = card.to_dict()
     ours = build_network(fields)
@@ -64,10 +66,10 @@ def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = Fal
         check_same_features(ours, theirs, layout.to_ours, src)
         lines.append(f"checked: {to}'s network loads them strictly, same features in 4 stages")
     elif layout.target.expresses(fields):
-        lines.append(f"not checked by a forward pass: no implementation of {to} at hand")
+        lines.append(f"not checked by a forward pass: no implementation of {to} is installed")
     else:
         raise _inexpressible(layout.target, to, fields, src)
-    lines += [f"load: {layout.target.how_to_load(fields)}", tell_images(fields)]
+    lines += [f"load: {layout.target.how_to_load(fields)}", images_line(fields)]
     return Converted(write_with_card(out, tensors, fields, layout=to), lines)
 
 
@@ -77,5 +79,5 @@ def _inexpressible(
     network = f"{fields['type']}-{fields['depth']}"
     widths = ", ".join(f"{n} {fields[f'{n}_channels']}" for n in ("in", "stem", "base"))
     return UserError(
-        f"{to} cannot express a {network} ({widths}); {target.range}", src, "choose another --to"
+        f"{to} has no {network} ({widths}); {target.range}", src, "choose another --to"
     )

@@ -12,7 +12,7 @@ from backbones import TimmNetwork
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import write_with_card
-from bag_of_transfer.transfer.convert.converted_card import UNKNOWN, tell_images
+from bag_of_transfer.transfer.convert.converted_card import UNKNOWN, images_line
 from bag_of_transfer.transfer.convert.feature_check import fill, same_map
 from bag_of_transfer.transfer.convert.input_channels import adapt_first_convolution, adapt_images
 from bag_of_transfer.transfer.convert.model_zoos import on_255
@@ -22,33 +22,33 @@ from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_m
 
 __all__ = ["convert_timm"]
 
-# Odd and not square, and large enough for Inception-V3, which pads little.
+# The sides are odd and unequal, and large enough for Inception-V3, which pads little.
 IMAGE_PX = (97, 131)
-# A second classifier that Inception-V3's files hold and timm's network leaves out.
+# A second classifier, which Inception-V3's files hold and timm's network lacks.
 AUXILIARY = "AuxLogits."
 
 
 def convert_timm(
     source: Source, out: Path, name: str, prefix: str | None = None, in_channels: int = 3
 ) -> tuple[Card, list[str]]:
-    """Write a network of timm, cut behind its last map, as a backbone file with its card.
+    """Write a network of timm, cut after its last map, as a backbone file with its card.
 
     Args:
-        source: Tensors under timm's names.
+        source: The source, with tensors under timm's names.
         out: ``OUT.safetensors``.
-        name: As in ``timm.list_models()``, with a tag or without.
-        prefix: What the names begin with, where the file holds several networks.
-        in_channels: Channels of the images; other numbers than three follow timm's rule.
+        name: A name of ``timm.list_models()``, with or without a tag.
+        prefix: The beginning of the network's names in a file that holds several networks.
+        in_channels: Number of channels of the images; timm's rule applies to others than three.
 
     Returns:
-        The card, and lines to print: what became of every tensor.
+        The card, and lines to print that account for every tensor.
 
     Raises:
         UserError: If timm does not know the network or it has no maps, if tensors are missing, of
             another shape or foreign to it, or if it computes other maps than timm's whole network.
     """
     architecture, where = architecture_of(name), source.where
-    network_on_meta(name, {}, where)  # an error if the name is wrong
+    network_on_meta(name, {}, where)  # raises an error if the name is wrong
     ours, theirs = TimmNetwork(architecture), source.network or _create(name)
     prefix = choose_prefix(_prefixes(source.tensors, theirs), prefix, where)
     file = {
@@ -61,7 +61,7 @@ def convert_timm(
     tensors = {key: file[inner].detach().to(torch.float32).clone() for key, inner in names.items()}
     broken = [names[key] for key, tensor in tensors.items() if not tensor.isfinite().all()]
     if broken:
-        raise UserError(f"{broken[0]} holds NaN or infinity", where, "take another file")
+        raise UserError(f"{broken[0]} holds NaN or infinity", where, "use another file of weights")
     _check_maps(ours, theirs, names, file, where)
     for key in _first_convolutions(theirs, in_channels):
         tensors[key] = adapt_first_convolution(tensors[key], in_channels)
@@ -69,14 +69,14 @@ def convert_timm(
     lines = [
         f"read: {len(file)} tensors of {name}, from {where}; used: {len(tensors)}",
         *source.lines(prefix),
-        f"left out: {len(left_out)} behind the last map: {', '.join(left_out)}",
+        f"left out: {len(left_out)} after the last map: {', '.join(left_out)}",
         f"checked: the same maps as timm's {type(theirs).__name__} in {len(ours.strides)} stages, "
         "with these weights and random ones",
     ]
     fields = adapt_images(_fields(source, theirs, architecture), in_channels)
     if in_channels != 3:
         fields["options"] = {"in_chans": in_channels}
-    lines.append(tell_images(fields))
+    lines.append(images_line(fields))
     return write_with_card(out, tensors, fields), lines
 
 
@@ -101,7 +101,7 @@ def _prefixes(names: Iterable[str], theirs: nn.Module) -> list[str]:
 
 
 def _names(ours: nn.Module, file: Mapping[str, Tensor]) -> dict[str, str]:
-    """Map our names to the file's: in a cut network timm calls ``stages.0`` ``stages_0``."""
+    """Return the file's names by ours; in a cut network ``stages.0`` is called ``stages_0``."""
     pairs = {}
     for name in shapes_of(ours.state_dict()):
         inner = name.removeprefix("network.")
@@ -123,10 +123,10 @@ def _check_names(
         if inner not in file or file[inner].shape != state[name].shape
     ]
     foreign = [k for k in file if k not in theirs.state_dict() and not k.startswith(AUXILIARY)]
-    for kind, found in (("missing or of another shape", wrong), ("foreign to it", foreign)):
-        if found:
+    for kind, keys in (("missing or of another shape", wrong), ("foreign to it", foreign)):
+        if keys:
             raise UserError(
-                f"{len(found)} tensors are {kind}, first {found[0]}",
+                f"{len(keys)} tensors are {kind}, first {keys[0]}",
                 where,
                 "give the whole file of this network, under timm's names",
             )
@@ -139,10 +139,10 @@ def _check_maps(
     file: Mapping[str, Tensor],
     where: str,
 ) -> None:
-    """Compare the maps with those of timm's whole network; both end with random weights."""
+    """Check the maps against timm's whole network; afterwards both have random weights."""
     images = torch.rand(1, 3, *IMAGE_PX, generator=torch.Generator().manual_seed(1)) - 0.5
     for state in (file, fill(theirs.state_dict())):
-        # A classifier for other classes does not fit; it does not matter here.
+        # A classifier for other classes does not fit, which does not matter here.
         shared = {k: v for k, v in theirs.state_dict().items() if k in state}
         theirs.load_state_dict(
             {k: state[k] for k, v in shared.items() if v.shape == state[k].shape}, strict=False
@@ -160,26 +160,26 @@ def _check_maps(
 def _same_maps(ours: TimmNetwork, theirs: nn.Module, images: Tensor) -> bool:
     try:
         with torch.no_grad():
-            found, expected = ours.eval()(images), _maps(theirs, ours, images)
+            maps, expected = ours.eval()(images), _maps(theirs, ours, images)
     except (RuntimeError, AssertionError):  # the network does not take images of any size
         return False
-    pairs = zip(found, expected, ours.out_channels, strict=True)
+    pairs = zip(maps, expected, ours.out_channels, strict=True)
     return all(same_map(a, b) and a.shape[1] == channels for a, b, channels in pairs)
 
 
 def _maps(theirs: nn.Module, ours: TimmNetwork, images: Tensor) -> list[Tensor]:
     modules = [level["module"] for level in ours.network.feature_info.get_dicts()]
-    found: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:
-        return lambda module, inputs, output: found.update({name: output})
+        return lambda module, inputs, output: outputs.update({name: output})
 
     stages = modules[len(modules) - len(ours.strides) :]
     hooks = [theirs.get_submodule(name).register_forward_hook(keep(name)) for name in stages]
     theirs.eval()(images)
     for hook in hooks:
         hook.remove()
-    return [found[name] for name in stages]
+    return [outputs[name] for name in stages]
 
 
 def _fields(source: Source, theirs: Any, architecture: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""detectron2's ResNets, and Detectron's blobs before it: networks that Caffe trained.
+"""The ResNets of Detectron, trained in Caffe, and of its successor detectron2.
 
-Source: ``detectron2/checkpoint/c2_model_loading.py``, which also tells Detectron's blob names;
+Source: ``detectron2/checkpoint/c2_model_loading.py``, which also has Detectron's blob names;
 images from ``detectron2/config/defaults.py``.
 """
 
@@ -15,9 +15,9 @@ from bag_of_transfer.transfer.layouts.renaming import rename_all
 
 __all__ = ["CAFFE"]
 
-# FrozenBatchNorm2d of detectron2 adds eps to the variance: with 1 - eps it is scale and shift.
+# FrozenBatchNorm2d of detectron2 adds eps to the variance: with 1 - eps it only scales and shifts.
 BN_EPS = 1e-5
-# In this order.  The first eight lines turn Detectron's blob names into detectron2's.
+# Applied in this order.  The first eight turn Detectron's blob names into detectron2's names.
 SUBSTITUTIONS = (
     (r"^conv1_", "stem.conv1."),
     (r"^res_conv1_bn_", "stem.conv1.norm."),

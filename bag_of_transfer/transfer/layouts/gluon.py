@@ -1,7 +1,7 @@
-"""GluonCV's ResNets, from MXNet's files.
+"""GluonCV's ResNets, in MXNet's files.
 
-Source: ``gluoncv/model_zoo/resnetv1b.py``.  But for the norms the names are those of timm, whose
-port computes the same.
+Source: ``gluoncv/model_zoo/resnetv1b.py``.  Except for norms, the names are those of timm, whose
+copy of these networks computes the same.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The record of a library: how it names a ResNet's tensors, and what its files imply."""
+"""The record of a library: how it names a ResNet's tensors, and how it normalises images."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ Rename = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Images:
-    """How a library normalises images: mean and std per channel, on 0 to 255, in this order."""
+    """How a library normalises images: mean and std per channel, in order, on 0 to 255."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -34,7 +34,7 @@ IMAGENET = Images((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), "RGB")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a file cannot be converted, and what the user can do about it; parts of an error."""
+    """Parts of an error: why a file cannot be converted, and what the user can do about it."""
 
     what: str
     mend: str
@@ -42,13 +42,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Target:
-    """How a backbone file of ours is written for a library.
+    """How to write a backbone file of ours for a library.
 
     Args:
         from_ours: Renames our tensors.
-        expresses: Whether the library has a network like that of a card.
-        range: Which networks it has, in words.
-        how_to_load: The call that builds the network of a card.
+        expresses: Returns whether the library has a network like that of a card.
+        range: The networks that the library has, in words.
+        how_to_load: Returns the call that builds the network of a card, in words.
     """
 
     from_ours: Rename
@@ -61,28 +61,30 @@ class Target:
 class Layout:
     """One library's way to name the tensors of a ResNet.
 
-    Patterns are regular expressions; names are taken without the prefix of the network.
+    Patterns are regular expressions for names without the prefix of the network.
 
     Args:
-        name: As in ``tools/convert_weights.py --layout``.
-        library: As its users call it.
-        signature: Is found in a name of this layout, and in no name of a later row of the table.
-        differs: What must be renamed, in words; empty if the names are ours.
+        name: The name of the layout, as in ``tools/convert_weights.py --layout``.
+        library: The usual name of the library.
+        signature: Pattern that occurs in some name of this layout, and in no name of the layouts
+            that follow in the table.
+        differs: The names that differ from ours, in words; empty if none does.
         to_ours: Renames a network's tensors.
-        first_block: The weight of the first convolution of stage 1.
-        network: Start of every name in the network.
-        classifier: Start of every name in the classifier; empty if files have none.
-        head: A tensor beside the network that identifies a file with a 7x7 stem.
-        extra: A whole name that files hold and the library's network lacks.
-        images: What the networks read.
-        plain_variant: Which of A and B networks of a 7x7 stem are; the tensors are alike.
-        plain_names: Whether a network of a 7x7 stem may be named as in our layout.
-        flat_names: Why a file cannot be read whose names have no dots; None if it can.
-        unclear: What names of a 7x7 stem without a head leave open; None if nothing.
-        network_like: Builds the library's network that computes what ours does, with random
-            weights and without classifier; None if it cannot express it or is not installed.
-        for_network: Renames a file's tensors as ``network_like`` calls them.
-        target: How to write files for the library; None if they are only read.
+        first_block: Name of the first convolution's weight in stage 1.
+        network: Pattern for the start of all names in the network.
+        classifier: Pattern for the start of all names in the classifier; empty if files have none.
+        head: Name of a tensor outside the network that identifies a file with a 7x7 stem.
+        extra: Pattern for names that files hold but the library's network lacks.
+        images: How the networks' images are normalised.
+        plain_variant: Variant of networks with a 7x7 stem, A or B, whose tensors are alike.
+        plain_names: Whether a network with a 7x7 stem may have the names of our layout.
+        flat_names: The error for a file whose names have no dots; None if it can be read.
+        unclear: The error for a file with a 7x7 stem and no head; None if it is clear.
+        network_like: Builds the library's network that computes the same as a card's, with random
+            weights and without classifier; returns None if the library has no such network or is
+            not installed.
+        for_network: Renames a file's tensors for the network of ``network_like``.
+        target: How to write files for the library; None if they can only be read.
     """
 
     name: str
@@ -106,5 +108,5 @@ class Layout:
 
 
 def computes_b(fields: Fields) -> bool:
-    """Return whether a card's network computes what ResNet-B does."""
+    """Return whether a card's network computes the same as a ResNet-B."""
     return fields["variant"] == "B" or (fields["variant"] == "A" and a_equals_b(fields["depth"]))

@@ -15,7 +15,7 @@ from bag_of_transfer.transfer.layouts.renaming import has_pooled_shortcuts, rena
 __all__ = ["MMDET", "MMPRETRAIN"]
 
 DEPTHS = (18, 34, 50, 101, 152)
-# Class and more arguments, by our variant.
+# The class, and further arguments as text, by our variant.
 CLASSES = {
     "A": ("ResNet", ", style='caffe'"),
     "B": ("ResNet", ""),
@@ -25,7 +25,7 @@ CLASSES = {
 
 
 def _to_ours(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    # There a shortcut has no pool where its stride is 1: in layer1, and in dilated stages.
+    # In mmpretrain a shortcut of stride 1 has no pool: in layer1, and in dilated stages.
     pooled = has_pooled_shortcuts(tensors)
     unpooled = {
         name.removesuffix("0.weight")
@@ -90,7 +90,7 @@ MMDET = Layout(
     differs="",
     classifier="",
     unclear=Refusal(
-        "the names don't tell whether this is style 'pytorch' (RGB) or 'caffe' (BGR, std 1)",
-        "say --layout mmdet for pytorch, or --layout caffe",
+        "the names do not show whether this is style 'pytorch' (RGB) or 'caffe' (BGR, std 1)",
+        "give --layout mmdet for pytorch, or --layout caffe",
     ),
 )

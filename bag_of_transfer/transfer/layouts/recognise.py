@@ -1,4 +1,4 @@
-"""Whose weights are these?  The names of the tensors tell."""
+"""Recognise the library that wrote a file of weights, by the names of the tensors."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from bag_of_transfer.transfer.layouts.table import LAYOUTS
 
 __all__ = ["Guess", "prefixes_of", "recognise"]
 
-# Finds a network inside a larger one, whatever stands before the names.
+# Matches the first block of a network inside a larger one; group 1 is the prefix of its names.
 FIRST_BLOCK = re.compile(
     r"(?s)(^|.*?\.)({})$".format("|".join({re.escape(layout.first_block) for layout in LAYOUTS}))
 )
@@ -17,18 +17,18 @@ FIRST_BLOCK = re.compile(
 
 @dataclass(frozen=True)
 class Guess:
-    """Who wrote these names, and what stands before each of them (``backbone.``, say)."""
+    """The layout of a file, and the prefix of its names, for instance ``backbone.``."""
 
     layout: Layout
     prefix: str
 
 
 def recognise(names: Iterable[str], prefix: str | None = None) -> Guess | None:
-    """Guess layout and prefix from names of tensors; return None if no ResNet is among them.
+    """Return layout and prefix for the names of tensors; None if they are not a ResNet's.
 
     Args:
-        names: Of tensors.
-        prefix: One of :func:`prefixes_of`; None for the first of them.
+        names: Names of tensors.
+        prefix: One of :func:`prefixes_of`; None to choose the best of them.
     """
     names = list(names)
     if prefix is None:
@@ -41,10 +41,10 @@ def recognise(names: Iterable[str], prefix: str | None = None) -> Guess | None:
 
 
 def _rank(prefix: str) -> tuple[bool, int, str]:
-    # A classifier may carry its teacher beside its backbone.
+    # A classifier may hold its teacher beside its backbone: the backbone comes first.
     return "backbone." not in prefix, len(prefix), prefix
 
 
 def prefixes_of(names: Iterable[str]) -> list[str]:
-    """List what stands before the names of each ResNet, sorted; a file may hold several."""
+    """Return the prefix of the names of each ResNet, sorted; a file may hold several."""
     return sorted({match[1] for name in names if (match := FIRST_BLOCK.match(name))})

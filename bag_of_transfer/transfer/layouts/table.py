@@ -1,4 +1,4 @@
-"""The layouts that can be read: a new library is one file beside this one and one line here."""
+"""The table of layouts: to add a library, write one file beside this one and one line here."""
 
 import re
 
@@ -11,7 +11,7 @@ from bag_of_transfer.transfer.layouts.torchvision import TORCHVISION
 
 __all__ = ["LAYOUTS", "is_of_classifier", "layout_named"]
 
-# The first whose signature occurs in a file is the file's: order matters.
+# The order matters: a file has the first layout whose signature occurs in it.
 LAYOUTS: tuple[Layout, ...] = (GLUON, CAFFE, MMPRETRAIN, TIMM, TORCHVISION, MMDET)
 
 CLASSIFIER = re.compile(
@@ -25,5 +25,5 @@ def layout_named(name: str) -> Layout | None:
 
 
 def is_of_classifier(name: str) -> bool:
-    """Return whether a tensor belongs to a classifier, whichever library wrote it."""
+    """Return whether a tensor belongs to a classifier of one of the libraries."""
     return CLASSIFIER.match(name) is not None

@@ -18,7 +18,7 @@ from bag_of_transfer.transfer.layouts.renaming import rename_all
 __all__ = ["TIMM", "installed_timm", "timm_name"]
 
 STEM_CHANNELS = 64  # of every network with a 7x7 stem
-# What follows the depth in timm's names, by our variant and the stem's C.
+# The end of timm's names, after the depth, by our variant and the stem's number of channels.
 SUFFIX = {
     ("B", STEM_CHANNELS): "",
     ("C", STEM_CHANNELS): "c",
@@ -28,7 +28,7 @@ SUFFIX = {
 
 
 def installed_timm() -> Any:
-    """Return the package; None if it is not installed."""
+    """Return the package timm; None if it is not installed."""
     try:
         return import_module("timm")
     except ImportError:
@@ -36,7 +36,7 @@ def installed_timm() -> Any:
 
 
 def _to_ours(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    if "conv1.weight" in tensors:  # a 7x7 stem has the same names
+    if "conv1.weight" in tensors:  # a 7x7 stem, which has the same names in our layout
         return dict(tensors)
     return rename_all(
         tensors, lambda name: re.sub(r"^conv1\.", "stem.", re.sub(r"^bn1\.", "stem.7.", name))

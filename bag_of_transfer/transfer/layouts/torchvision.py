@@ -1,4 +1,4 @@
-"""torchvision's ResNets: names and networks as our ResNet-B."""
+"""torchvision's ResNets: the same names and networks as our ResNet-B."""
 
 from torch import nn
 
@@ -20,7 +20,7 @@ def _expresses(fields: Fields) -> bool:
 
 
 def _network_like(fields: Fields) -> nn.Module | None:
-    from torchvision import models  # here: reading names must not wait for it
+    from torchvision import models  # not above: recognising names must not wait for this import
 
     if not _expresses(fields):
         return None
@@ -42,7 +42,7 @@ TORCHVISION = Layout(
     target=Target(
         same_names,
         _expresses,
-        "torchvision has ResNet-B of its depths only, 3 channels in, stem 64, base 64",
+        "torchvision has only ResNet-B of some depths, with 3 input channels, stem 64, base 64",
         _how_to_load,
     ),
 )
