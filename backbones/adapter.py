@@ -54,7 +54,7 @@ class TimmNetwork(BaseModule):
         norm_eval: Keep all batch norms in eval mode while training.
         init: Rule by which ``init_weights`` draws all convolutions: ``"msra"``, ``"xavier"``, see
             ``backbones.weight_init``; None keeps the weights that timm drew or downloaded.
-        init_cfg: mmengine initialisers, run after ours, so that a loaded file always wins.
+        init_cfg: mmengine initialisers, run after ours, so a loaded file always wins.
 
     Raises:
         ValueError: If timm is missing, or does not know the network, its options or its maps; if
@@ -193,7 +193,7 @@ def _parts(network: nn.Module, levels: Sequence[str], first: int) -> dict[str, i
         [i for i, name in enumerate(names) if f"{name}.".startswith(f"{level}.")] for level in known
     ]
     if not all(inside):
-        raise ValueError(f"timm's network is not cut behind modules: there is no {levels} in it")
+        raise ValueError(f"timm's network is not cut after modules: there is no {levels} in it")
     stem_end = inside[first - 1][-1] if first else inside[0][0] - 1
     ends = [stem_end, *(numbers[-1] for numbers in inside[first:])]
     return {name: bisect_left(ends, number) for number, name in enumerate(names)}

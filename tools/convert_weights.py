@@ -75,10 +75,10 @@ def _convert(args: argparse.Namespace) -> "Converted":
         names = ("timm_name", "key", "prefix", "in_channels", "force")
         chosen = {name: getattr(args, name) for name in names}
         return convert_weights(args.src, args.out, args.layout, **chosen)
-    given = {"--layout": args.layout != AUTO, "--timm-name": bool(args.timm_name)}
-    given |= {f"--{name}": getattr(args, name) is not None for name in ("key", "prefix")}
-    given["--in-channels"] = args.in_channels != 3
-    for flag, is_given in given.items():
+    flags = {"--layout": args.layout != AUTO, "--timm-name": bool(args.timm_name)}
+    flags |= {f"--{name}": getattr(args, name) is not None for name in ("key", "prefix")}
+    flags["--in-channels"] = args.in_channels != 3
+    for flag, is_given in flags.items():
         if is_given:
             what = "--to converts a backbone file of ours"
             raise UserError(what, flag, "give only one of the two")

@@ -32,7 +32,7 @@ def _ellipse(u: Ints, v: Ints, a: int, b: int) -> Mask:
 
 
 def star(u: Ints, v: Ints, build: int) -> Mask:
-    """Five points: inside at least four of a pentagon's five edges."""
+    """Return a star with five points: inside at least four of a pentagon's five edges."""
     edge = _between(330, 400, build) << 14
     inside = np.zeros(u.shape, np.int32)
     for point in range(5):
@@ -42,23 +42,23 @@ def star(u: Ints, v: Ints, build: int) -> Mask:
 
 
 def ring(u: Ints, v: Ints, build: int) -> Mask:
-    """A disc with a round hole."""
+    """Return a disc with a round hole."""
     return _disc(u, v, UNIT) & ~_disc(u, v, _between(340, 520, build))
 
 
 def cross(u: Ints, v: Ints, build: int) -> Mask:
-    """Two bars at a right angle."""
+    """Return two bars at a right angle."""
     u, v = np.abs(u), np.abs(v)
     return (np.minimum(u, v) <= _between(270, 370, build)) & (np.maximum(u, v) <= 960)
 
 
 def crescent(u: Ints, v: Ints, build: int) -> Mask:
-    """A disc without the part inside another disc."""
+    """Return a disc without the part inside another disc."""
     return _disc(u, v, UNIT) & ~_disc(u - _between(520, 640, build), v, 760)
 
 
 def fish(u: Ints, v: Ints, build: int) -> Mask:
-    """An oval body and a forked tail."""
+    """Return an oval body with a forked tail."""
     body = _ellipse(u - 260, v, 760, _between(420, 540, build))
     tail = (u >= -UNIT) & (u <= -300) & (np.abs(v) <= (-300 - u) * 9 // 10 + 90)
     fork = u + UNIT < 260 - np.abs(v)
@@ -66,7 +66,7 @@ def fish(u: Ints, v: Ints, build: int) -> Mask:
 
 
 def arrow(u: Ints, v: Ints, build: int) -> Mask:
-    """A triangular head on a shaft."""
+    """Return a triangular head on a shaft."""
     neck = _between(-60, 200, build)
     head = (u >= neck) & (np.abs(v) <= (UNIT - u) * 9 // 10)
     shaft = (u >= -UNIT) & (u <= neck) & (np.abs(v) <= 270)
@@ -74,22 +74,22 @@ def arrow(u: Ints, v: Ints, build: int) -> Mask:
 
 
 def oval(u: Ints, v: Ints, build: int) -> Mask:
-    """An ellipse, from round to slim."""
+    """Return an ellipse, from round to slim."""
     return _ellipse(u, v, 940, _between(360, 940, build))
 
 
 def box(u: Ints, v: Ints, build: int) -> Mask:
-    """A rectangle, from square to slim."""
+    """Return a rectangle, from square to slim."""
     return (np.abs(u) <= 860) & (np.abs(v) <= _between(260, 860, build))
 
 
 def wedge(u: Ints, v: Ints, build: int) -> Mask:
-    """A triangle."""
+    """Return a triangle."""
     return (u >= -700) & (np.abs(v) <= (UNIT - u) * _between(300, 600, build) >> 10)
 
 
 def dome(u: Ints, v: Ints, build: int) -> Mask:
-    """A disc cut straight."""
+    """Return a disc with one side cut off straight."""
     return _disc(u, v, 940) & (u <= _between(-200, 400, build))
 
 

@@ -28,19 +28,19 @@ def _weight(inside: NDArray[np.bool_]) -> Ints:
 
 
 def striped(window: Window, period: int, angle: int, dice: Dice) -> Ints:
-    """Parallel bands; ``period`` (sub) from band to band."""
+    """Return parallel bands, with ``period`` (sub) from band to band."""
     u, _ = _thrown_plane(window, period, angle, dice)
     return _weight(u % period < period * dice.between(40, 60) // 100)
 
 
 def checked(window: Window, period: int, angle: int, dice: Dice) -> Ints:
-    """A chequer board; two fields to the ``period`` (sub)."""
+    """Return a chequer board, with two fields per ``period`` (sub)."""
     u, v = _thrown_plane(window, period, angle, dice)
     return ((u * 2 // period + v * 2 // period) & 1) * FULL
 
 
 def dotted(window: Window, period: int, angle: int, dice: Dice) -> Ints:
-    """Round dots in staggered rows; ``period`` (sub) from dot to dot."""
+    """Return round dots in staggered rows, with ``period`` (sub) from dot to dot."""
     u, v = _thrown_plane(window, period, angle, dice)
     row = v // period
     du = (u + (row & 1) * (period // 2)) % period - period // 2
@@ -50,7 +50,7 @@ def dotted(window: Window, period: int, angle: int, dice: Dice) -> Ints:
 
 
 def smooth_noise(window: Window, period: int, angle: int, dice: Dice) -> Ints:
-    """Random heights 0 to 255 on a grid of ``period`` (sub), linear in between; H W."""
+    """Return random heights 0 to 255 on a grid of ``period`` (sub), linear in between; H W."""
     u, v = _thrown_plane(window, period, angle, dice)
     u, v = u - u.min(), v - v.min()
     i, j = v // period, u // period
@@ -62,7 +62,7 @@ def smooth_noise(window: Window, period: int, angle: int, dice: Dice) -> Ints:
 
 
 def blotched(window: Window, period: int, angle: int, dice: Dice) -> Ints:
-    """Irregular patches, half of the area each."""
+    """Return irregular patches, half of the area in each colour."""
     height = smooth_noise(window, period * 2 // 3, angle, dice)
     # A steep ramp instead of a threshold keeps the patches' edges soft.
     return np.clip((height - 128) * 8 + FULL // 2, 0, FULL)

@@ -147,7 +147,7 @@ class VocMetric(BoxMetric):
     def average_precisions(self, results: list[Detections]) -> dict[str, float]:
         """Compute both means over the classes that have a box."""
         by_class = {name: _voc_ap(results, label) for label, name in enumerate(self.classes)}
-        counted = {name: both for name, both in by_class.items() if both is not None}
+        counted = {name: pair for name, pair in by_class.items() if pair is not None}
         self.per_class = {name: area for name, (_, area) in counted.items()}
         voc07, area = np.mean(list(counted.values()), axis=0) if counted else (0.0, 0.0)
         return {"mAP_voc07": float(voc07), "mAP_area": float(area)}
@@ -160,11 +160,11 @@ def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | 
         return None
     scores, hits, misses = [], [], []
     for item in results:
-        mine = item.labels == label
-        if not mine.any():
+        of_class = item.labels == label
+        if not of_class.any():
             continue
         hit, miss = voc_outcomes(item, label)
-        scores.append(item.scores[mine])
+        scores.append(item.scores[of_class])
         hits.append(hit)
         misses.append(miss)
     if not scores:

@@ -150,7 +150,7 @@ def _only_average(pool_mode: int, op: str) -> None:
 
 
 def _focal_loss(logits: Tensor, target: Tensor, gamma: float, alpha: float) -> Tensor:
-    """Sigmoid focal loss ``[N, K]`` (arXiv:1708.02002, eq. 5); target K is background."""
+    """Return the sigmoid focal loss ``[N, K]`` (arXiv:1708.02002, eq. 5); K is background."""
     one_hot = functional.one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
     sign = 2 * one_hot - 1
     alpha_true = 0.5 + sign * (alpha - 0.5)

@@ -33,38 +33,38 @@ def voc_outcomes(item: Detections, label: int) -> tuple[ndarray, ndarray]:
     Both results have a 0 or a 1 for each such box, in its order; a box on a difficult object is
     neither.  Of equal scores the earlier box comes first, as in VOC's development kit.
     """
-    mine = item.labels == label
+    of_class = item.labels == label
     # Ranks for scores: mmdet sorts by numpy's default, which gives ties in any order.
-    ranks = np.empty(int(mine.sum()))
-    ranks[np.argsort(-item.scores[mine], kind="stable")] = np.arange(len(ranks), 0, -1)
-    boxes = np.hstack([item.boxes_xyxy[mine], ranks[:, None]])
+    ranks = np.empty(int(of_class.sum()))
+    ranks[np.argsort(-item.scores[of_class], kind="stable")] = np.arange(len(ranks), 0, -1)
+    boxes = np.hstack([item.boxes_xyxy[of_class], ranks[:, None]])
     true = item.true_boxes[item.true_labels == label]
     ignored = item.ignored_boxes[item.ignored_labels == label]
     hit, miss = tpfp_default(boxes, true, ignored, 0.5, use_legacy_coordinate=True)
     return hit[0], miss[0]
 
 
-def per_image_arrays(found: Sequence[Detections], classes: Sequence[str]) -> dict[str, ndarray]:
+def per_image_arrays(images: Sequence[Detections], classes: Sequence[str]) -> dict[str, ndarray]:
     """Match detections with objects as ``VocMetric`` does: IoU 0.5, class by class.
 
-    Letters: N images in the order of ``found``, K classes, D detections, image by image.
+    Letters: N images in the given order, K classes, D detections, image by image.
 
     Returns:
         ``image_ids`` [N] and ``classes`` [K] as text; ``image`` [D] in [0, N), ``label`` [D] in
         [0, K), ``score`` [D], ``matched`` [D], whether it is a hit, and ``ignored`` [D], whether
-        it lies on a difficult object and is neither hit nor miss; ``num_gt`` [N K], objects that
+        it is on a difficult object and is neither hit nor miss; ``num_gt`` [N K], objects that
         are not difficult.
     """
-    parts = list(_by_image_and_class(found, len(classes)))
-    images, labels, scores, hits, misses = zip(*parts, strict=True) if parts else ((),) * 5
+    parts = list(_by_image_and_class(images, len(classes)))
+    numbers, labels, scores, hits, misses = zip(*parts, strict=True) if parts else ((),) * 5
     lengths = [len(part) for part in scores]
     matched = np.concatenate([np.zeros(0), *hits]) > 0
     missed = np.concatenate([np.zeros(0), *misses]) > 0
-    counts = [np.bincount(item.true_labels.astype(int), minlength=len(classes)) for item in found]
+    counts = [np.bincount(item.true_labels.astype(int), minlength=len(classes)) for item in images]
     return {
-        "image_ids": np.array([str(item.image_id) for item in found], dtype=str),
+        "image_ids": np.array([str(item.image_id) for item in images], dtype=str),
         "classes": np.array(classes, dtype=str),
-        "image": np.repeat(np.array(images, dtype=np.int64), lengths),
+        "image": np.repeat(np.array(numbers, dtype=np.int64), lengths),
         "label": np.repeat(np.array(labels, dtype=np.int64), lengths),
         "score": np.concatenate([np.zeros(0, np.float32), *scores]),
         "matched": matched,
@@ -74,11 +74,11 @@ def per_image_arrays(found: Sequence[Detections], classes: Sequence[str]) -> dic
 
 
 def _by_image_and_class(
-    found: Sequence[Detections], num_classes: int
+    images: Sequence[Detections], num_classes: int
 ) -> Iterator[tuple[int, int, ndarray, ndarray, ndarray]]:
-    for number, item in enumerate(found):
+    for number, item in enumerate(images):
         for label in range(num_classes):
-            mine = item.labels == label
-            if mine.any():
+            of_class = item.labels == label
+            if of_class.any():
                 hit, miss = voc_outcomes(item, label)
-                yield number, label, item.scores[mine], hit, miss
+                yield number, label, item.scores[of_class], hit, miss

@@ -43,13 +43,13 @@ class Step:
 
     @property
     def due(self) -> bool:
-        """Whether it is time for another ``show``."""
+        """Return whether it is time for another ``show``."""
         wait = LINE_EVERY_S if self._bars is None else BAR_EVERY_S
         return time.perf_counter() - self._shown >= wait
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the last ``show``, or since the start."""
+        """Return the seconds since the last ``show``, or since the start."""
         return time.perf_counter() - self._shown
 
     def advance_to(self, done: int) -> None:

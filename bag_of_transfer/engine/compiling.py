@@ -1,7 +1,7 @@
 """``compile=True`` in a config: torch compiles the backbone, the part that takes the time.
 
 mmengine would compile the whole training step, which breaks up at every hook, list and data
-sample, and is compiled anew for every size of a detector's images.
+sample, and is compiled again for every size of a detector's images.
 """
 
 import inspect

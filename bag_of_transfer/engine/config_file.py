@@ -83,7 +83,7 @@ def load_config(
 
 def _of_another_tool(cfg: Config, task: Task | None, phase: Phase, path: Path) -> UserError:
     scope = cfg.get("default_scope")
-    scopes = " or ".join(repr(one.scope) for one in tasks_in(phase))
+    scopes = " or ".join(repr(known.scope) for known in tasks_in(phase))
     mend = f"set default_scope to {scopes}"
     if task is not None:
         mend = f"{task.phase.value}; in others, {mend}"

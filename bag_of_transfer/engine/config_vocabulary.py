@@ -168,7 +168,7 @@ _TAKEN_BY_BUILDERS: tuple[tuple[type, frozenset[str]], ...] = (
 def find_callables(type_: object, scope: str) -> list[Callable[..., Any]]:
     """Return the classes or functions that ``type_`` names in any registry, seen from ``scope``.
 
-    One name may stand in several registries (a sampler of data and one of boxes); where
+    One name may be in several registries (a sampler of data and one of boxes); where
     it is used decides, and we don't know that, so all are returned.
     """
     if not isinstance(type_, str):

@@ -76,7 +76,7 @@ def read_description(meta: Mapping[str, Any], where: object) -> dict[str, Any] |
 def admit(
     model: Mapping[str, Any],
     where: object,
-    own: Mapping[str, Any] | None = None,
+    configured: Mapping[str, Any] | None = None,
     scope: str = "mmengine",
 ) -> ConfigDict:
     """Check that a described network can be built without running or downloading anything.
@@ -87,7 +87,7 @@ def admit(
     Args:
         model: The description, as read from a file.
         where: The file, for the error.
-        own: The model of the config that the user gave, if there is one.
+        configured: The model of the config that the user gave, if there is one.
         scope: The ``default_scope``, where types are looked up.
 
     Returns:
@@ -97,7 +97,7 @@ def admit(
         UserError: If a type is registered nowhere, or the description is not plain data, or is
             too large.
     """
-    cleaned = _Walk(where).dict(model, _Place("model", own, scope))
+    cleaned = _Walk(where).dict(model, _Place("model", configured, scope))
     return ConfigDict(cleaned)
 
 
@@ -118,7 +118,7 @@ class _Place(NamedTuple):
     """A place in the description, and what the user's config says at the same place."""
 
     dotted: str
-    own: Any
+    configured: Any
     scope: str
 
     @property
@@ -126,7 +126,7 @@ class _Place(NamedTuple):
         return next(name for name in reversed(self.dotted.split(".")) if not name.isdecimal())
 
     def child(self, key: str | int, scope: str) -> "_Place":
-        node = self.own
+        node = self.configured
         if isinstance(key, str):
             inner = node.get(key) if isinstance(node, Mapping) else None
         else:
@@ -163,22 +163,22 @@ class _Walk:
         if isinstance(value, list | tuple):
             items = (place.child(index, place.scope) for index in range(len(value)))
             return [self._value(item, inner) for item, inner in zip(value, items, strict=True)]
-        if isinstance(value, int) and abs(value) > MAX_COUNT and value != place.own:
+        if isinstance(value, int) and abs(value) > MAX_COUNT and value != place.configured:
             raise self._error(f"{value} is larger than any number of a network", place)
         return value
 
     def _points_elsewhere(self, key: str, value: Any, place: _Place) -> bool:
-        return names_a_place(key, value) and not _is_same(value, place.own)
+        return names_a_place(key, value) and not _is_same(value, place.configured)
 
     def _scope(self, node: Mapping[str, Any], place: _Place) -> str:
         scope = node.get("_scope_", place.scope)
-        stated = place.own.get("_scope_") if isinstance(place.own, Mapping) else None
+        stated = place.configured.get("_scope_") if isinstance(place.configured, Mapping) else None
         if scope not in SCOPES and scope not in (place.scope, stated):
             raise self._error(f"the library {scope!r} is not known", place)
         return str(scope)
 
     def _check_type(self, node: Mapping[str, Any], place: _Place) -> None:
-        stated = place.own if isinstance(place.own, Mapping) else {}
+        stated = place.configured if isinstance(place.configured, Mapping) else {}
         name = node["type"]
         if not isinstance(name, str):
             raise self._error(f"a type is {type(name).__name__}, not a name", place)
@@ -196,13 +196,15 @@ class _Walk:
         )
 
 
-def _is_same(value: Any, own: Any) -> bool:
+def _is_same(value: Any, configured: Any) -> bool:
     """Return whether a value is the user's config's; tuples of a config are lists in JSON."""
-    if isinstance(value, Mapping) and isinstance(own, Mapping):
-        return value.keys() == own.keys() and all(_is_same(value[k], own[k]) for k in value)
-    if isinstance(value, list | tuple) and isinstance(own, list | tuple):
-        return len(value) == len(own) and all(map(_is_same, value, own))
-    return type(value) is type(own) and bool(value == own)
+    if isinstance(value, Mapping) and isinstance(configured, Mapping):
+        return value.keys() == configured.keys() and all(
+            _is_same(value[k], configured[k]) for k in value
+        )
+    if isinstance(value, list | tuple) and isinstance(configured, list | tuple):
+        return len(value) == len(configured) and all(map(_is_same, value, configured))
+    return type(value) is type(configured) and bool(value == configured)
 
 
 def _without_weights(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator
 def has_image_suffix(name: str) -> bool:
     """Return whether the name ends like an image's; hidden files do not count.
 
-    macOS puts a ``._photo.jpg``, which is no picture, beside each photo.jpg.
+    macOS puts a ``._photo.jpg``, which is not a picture, beside each photo.jpg.
     """
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 

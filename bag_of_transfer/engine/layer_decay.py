@@ -54,7 +54,7 @@ def serve_resnets(cfg: Config) -> list[str]:
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class ResNetLayerDecay(DefaultOptimWrapperConstructor):
-    """Train each tensor with lr x ``decay_rate`` ** (number of layers between it and the head).
+    """Train each tensor with lr x ``decay_rate`` ** (the head's layer number - its own).
 
     With ``decay_type="layer_wise"`` (the default) the stem is layer 0 and every residual block a
     layer of its own, 16 in a ResNet-50; with ``"stage_wise"`` the stem is 0 and stage n is n.
@@ -73,9 +73,9 @@ class ResNetLayerDecay(DefaultOptimWrapperConstructor):
         self.decay_type = stated.pop("decay_type", TYPES[0])
         if not isinstance(self.decay_rate, int | float) or not 0 < self.decay_rate <= 1:
             where, mend = "optim_wrapper.paramwise_cfg.decay_rate", "give a number in (0, 1]"
-            raise UserError(f"{self.decay_rate!r} is no valid rate", where, mend)
+            raise UserError(f"{self.decay_rate!r} is not a valid rate", where, mend)
         if self.decay_type not in TYPES:
-            where, mend = "optim_wrapper.paramwise_cfg.decay_type", f"one of {', '.join(TYPES)}"
+            where, mend = "optim_wrapper.paramwise_cfg.decay_type", f"use {' or '.join(TYPES)}"
             raise UserError(f"{self.decay_type!r} is unknown", where, mend)
         optimizer = _with_weight_decay(optim_wrapper_cfg["optimizer"])
         super().__init__({**optim_wrapper_cfg, "optimizer": optimizer}, stated)

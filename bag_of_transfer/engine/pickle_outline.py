@@ -133,9 +133,9 @@ def refusal(path: Path, name: str) -> UserError:
     """Return the error that says where the refused class or function is, and how to remove it."""
     objects = named_in(read_outline(path))
     keys = [key for key, named in objects if named.name in (name, f"builtins.{name}") and key]
-    at = f" at {', '.join(keys[:3])}{' and others' if len(keys) > 3 else ''}" if keys else ""
+    place = f" at {', '.join(keys[:3])}{' and others' if len(keys) > 3 else ''}" if keys else ""
     return UserError(
-        f"refused, for reading the file would run code ({name}{at})",
+        f"refused, for reading the file would run code ({name}{place})",
         path,
         "use a file of tensors and plain values; if you trust this file, write one in Python, "
         "c = torch.load('FILE', weights_only=False); "

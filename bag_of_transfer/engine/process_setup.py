@@ -1,4 +1,4 @@
-"""What is global to a process: the only module that changes the state of Python and of libraries.
+"""Set up what is global to a process; no other module changes the state of Python or libraries.
 
 Importing any other module only adds classes and functions to registries by their names.
 """
@@ -19,15 +19,15 @@ __all__ = ["ignore_warning", "prepare_process"]
 def prepare_process() -> None:
     """Prepare mmengine and the libraries of the tasks for the work of this toolkit.
 
-    Tools and prediction call it, and each task's package when it is imported, so that a config
-    that names the package in ``custom_imports`` is enough for mmdet's own tools.  A second call
+    Tools and prediction call it.  Each task's package calls it when it is imported, so for mmdet's
+    own tools it is enough if a config names the package in ``custom_imports``.  A second call
     adds only what a package has completed in between.  In this order:
 
     1. Upstream packages beside the forks are refused, before a mixture of both is imported.
     2. Stand-ins for missing modules are installed, before a library of a task is imported.
     3. ``_base_ = "mmseg::..."`` finds the fork.
-    4. mmengine reads local checkpoints by :func:`load_for_mmengine`, which runs no code.
-    5. Warnings are ignored that no user has to act upon.
+    4. mmengine reads local checkpoints with :func:`load_for_mmengine`, which runs no code.
+    5. Warnings that no user has to act upon are ignored.
 
     Raises:
         UserError: If upstream packages are installed beside the forks.
@@ -48,10 +48,10 @@ def prepare_process() -> None:
 
 @cache
 def ignore_warning(message: str) -> None:
-    """Ignore warnings that begin so; once in a process, since a filter moves to the front.
+    """Ignore some warnings; set only once in a process, as each new filter goes to the front.
 
     Args:
-        message: A regular expression.
+        message: Regular expression for the first words of the warnings.
     """
     warnings.filterwarnings("ignore", message=message)
 

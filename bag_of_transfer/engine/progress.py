@@ -64,13 +64,13 @@ class Rate:
 
     @property
     def recent(self) -> float:
-        """Images per second of the last 100 iterations; 0 before the first."""
+        """Return the images per second of the last 100 iterations; 0 before the first."""
         seconds = sum(seconds for _, seconds in self._recent)
         return sum(images for images, _ in self._recent) / seconds if seconds else 0.0
 
     @property
     def iter_seconds(self) -> float:
-        """Mean seconds of the last 100 iterations; 0 before the first."""
+        """Return the mean seconds of the last 100 iterations; 0 before the first."""
         return sum(s for _, s in self._recent) / len(self._recent) if self._recent else 0.0
 
 

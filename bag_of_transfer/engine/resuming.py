@@ -64,7 +64,7 @@ def resume(cfg: Config, wanted: str | None, *, dry_run: bool = False) -> list[st
         checkpoints.find_resumable(Path(cfg.work_dir)) if wanted == AUTO else follow_pointer(wanted)
     )
     if path is None:
-        print_log(f"nothing to resume in {cfg.work_dir}: starting anew", logger="current")
+        print_log(f"nothing to resume in {cfg.work_dir}: starting a new run", logger="current")
         cfg.resume = False
         return []
     meta = checkpoints.check_resumable(path)

@@ -125,18 +125,18 @@ def build_runner(cfg: Config, train_set: Any = None) -> Runner:
     """
     # Runners of one process that start within a second would share mmengine's message hub.
     cfg.experiment_name = f"{os.getpid()}_{next(_count)}"
-    wanted = cfg.get("log_level", "INFO")
+    level = cfg.get("log_level", "INFO")
     cfg.log_level = "WARNING"  # the constructor prints environment and config: hundreds of lines
     with building("the config", cfg):
         runner = _Runner.from_cfg(cfg)
-    cfg.log_level = runner.cfg.log_level = wanted
+    cfg.log_level = runner.cfg.log_level = level
     if train_set is not None:
         runner.train_on(train_set)
     runner.dump_config()  # again: the constructor has saved it with log_level WARNING
     if is_main_process():  # for the other processes mmengine shows only errors
-        runner.logger.setLevel(wanted)
+        runner.logger.setLevel(level)
         for handler in runner.logger.handlers:
-            handler.setLevel(wanted)
+            handler.setLevel(level)
     hush(runner.logger)
     runner.logger.info(f"Config:\n{runner.cfg.pretty_text}")
     return runner

@@ -35,10 +35,10 @@ def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
     """
     several = sum(path.is_dir() for path in inputs) > 1
     sources: dict[str, Source] = {}
-    for given in inputs:
-        if not given.exists():
-            raise UserError("no such file or folder", given, "check the path of the images")
-        for source in _below(given, out_dir, several) if given.is_dir() else [_file(given)]:
+    for path in inputs:
+        if not path.exists():
+            raise UserError("no such file or folder", path, "check the path of the images")
+        for source in _below(path, out_dir, several) if path.is_dir() else [_file(path)]:
             sources.setdefault(os.path.realpath(source.path), source)
     refuse_undecodable((folder for s in sources.values() for folder in _names_of(s)), "an image")
     return list(sources.values())

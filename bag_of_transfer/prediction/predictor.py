@@ -56,7 +56,7 @@ class Predictor:
 
     @property
     def task(self) -> str:
-        """``cls``, ``det`` or ``seg``."""
+        """Return ``cls``, ``det`` or ``seg``."""
         return self._task.name
 
     def __call__(

@@ -67,7 +67,7 @@ class Classes(Result):
 
     @classmethod
     def of_output(cls, facts: Facts, output: Any) -> "Classes":
-        """Take the scores."""
+        """Return the result with the scores of a classifier's output."""
         return cls(*facts, _array(output["scores"]))
 
     def top(self, num: int = NUM_TOP) -> list[tuple[str, float]]:
@@ -101,7 +101,7 @@ class Boxes(Result):
 
     @classmethod
     def of_output(cls, facts: Facts, output: Any) -> "Boxes":
-        """Take the boxes of mmdet's sample, sorted by score."""
+        """Return the result with the boxes of mmdet's sample, sorted by score."""
         boxes = output.pred_instances
         order = np.argsort(-_array(boxes.scores), kind="stable")
         tensors = (boxes.bboxes, boxes.labels, boxes.scores)
@@ -138,7 +138,7 @@ class Mask(Result):
 
     @classmethod
     def of_output(cls, facts: Facts, output: Any) -> "Mask":
-        """Take the labels of mmseg's sample, in as few bytes as possible: there are millions."""
+        """Return the result with the labels of mmseg's sample, in as few bytes as possible."""
         _, _, classes, _ = facts
         kind = np.uint8 if len(classes) <= 256 else np.uint16
         return cls(*facts, _array(output.pred_sem_seg.data[0]).astype(kind))

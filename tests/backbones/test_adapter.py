@@ -232,7 +232,7 @@ def test_without_a_rule_the_librarys_weights_stay():
         (dict(init="kaiming"), "kaiming"),
         (dict(norm_cfg=dict(type="GN", num_groups=8)), "type BN or SyncBN"),
         (dict(norm_cfg=dict(type="BN", eps=1e-3)), "eps"),
-        (dict(name="vit_tiny_patch16_224"), "not cut behind modules"),
+        (dict(name="vit_tiny_patch16_224"), "not cut after modules"),
         (dict(init="xavier", pretrained=True), "pretrained=True"),
     ],
 )

@@ -72,7 +72,7 @@ def test_the_lr_that_is_shown_is_the_heads_and_not_the_stems() -> None:
 
 @pytest.mark.parametrize(
     ("paramwise", "said"),
-    [({}, "None is no valid rate"), ({"decay_rate": 2}, "2 is no valid rate"),
+    [({}, "None is not a valid rate"), ({"decay_rate": 2}, "2 is not a valid rate"),
      ({"decay_rate": 0.5, "decay_type": "layer_wise_vit"}, "'layer_wise_vit' is unknown")],
 )  # fmt: skip
 def test_a_wrong_setting_is_refused(paramwise: dict, said: str) -> None:

@@ -131,7 +131,7 @@ def with_nan(state: dict[str, Tensor]) -> dict[str, Tensor]:
         ("mobilenetv1_125", dict, "missing or of another shape"),
         ("mobilenetv1_1OO", dict, "mobilenetv1_1OO"),
         ("mobilenetv1_100.no_such_tag", dict, "no_such_tag"),
-        ("vit_tiny_patch16_224", dict, "not cut behind modules"),
+        ("vit_tiny_patch16_224", dict, "not cut after modules"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_written(
