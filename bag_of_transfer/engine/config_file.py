@@ -13,9 +13,9 @@ from mmengine.registry import init_default_scope
 
 from bag_of_transfer.engine.cli import set_data_root
 from bag_of_transfer.engine.config_values import check_sections, check_values, settle_whole_numbers
-from bag_of_transfer.engine.custom_imports import import_stated
+from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.environment import check_environment
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.runner import hush
@@ -106,9 +106,9 @@ def read_config(path: Path, import_named: bool = True) -> Config:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
             cfg = Config.fromfile(path, import_custom_modules=False)
-            if import_named and cfg.get("custom_imports"):
-                cfg.custom_imports = import_stated(cfg.custom_imports)
-            return cfg
+            stated = cfg.get("custom_imports") if import_named else None
+            if stated:
+                cfg.custom_imports = import_stated(stated)
     except FileNotFoundError as error:
         raise UserError("a base of the config is missing", path, str(error)) from error
     except UserError:
@@ -116,7 +116,11 @@ def read_config(path: Path, import_named: bool = True) -> Config:
     except Exception as error:  # a config is code, and may fail in any way
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         mend = "mend it or the base that fails; --debug shows where"
-        raise UserError(f"the config cannot be read ({reason})", path, mend) from error
+        mistake = UserError(f"the config cannot be read ({reason})", path, mend)
+        raise former_name_in(error) or mistake from error
+    if stated:
+        announce_names(stated, cfg.custom_imports)
+    return cfg
 
 
 def _settled_seed(cfg: Config, flag: int | None) -> int:

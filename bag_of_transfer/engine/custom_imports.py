@@ -5,15 +5,16 @@ users' configs and the resolved configs of finished runs still say so.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
 from mmengine.utils import import_modules_from_strings
 
-__all__ = ["import_stated"]
+from bag_of_transfer.engine.former_names import current_name
+from bag_of_transfer.engine.launch import is_first_process
 
-PACKAGE = __name__.partition(".")[0]
-FORMER = frozenset({"classification", "detection", "engine", "prediction", "segmentation"})
+__all__ = ["announce_names", "import_stated"]
 
 
 def import_stated(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,10 +27,32 @@ def import_stated(stated: Mapping[str, Any]) -> dict[str, Any]:
     return current
 
 
+def announce_names(stated: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    """Print the current names of modules that a config states by former ones, once per process.
+
+    Args:
+        stated: What ``custom_imports`` states.
+        current: What :func:`import_stated` has made of it.
+    """
+    before, after = (_as_list(part.get("imports")) for part in (stated, current))
+    renamed = [new for old, new in zip(before, after, strict=True) if new != old]
+    if renamed and is_first_process():
+        _print_once(f"custom_imports: the names are {', '.join(renamed)} now; update the config")
+
+
+@cache
+def _print_once(line: str) -> None:
+    print(line)
+
+
+def _as_list(names: Any) -> list[Any]:
+    return names if isinstance(names, list) else [names]
+
+
 def _current_name(name: Any) -> Any:
-    is_former = isinstance(name, str) and name.partition(".")[0] in FORMER
-    # If there is a module of that name, it is the user's.
-    return f"{PACKAGE}.{name}" if is_former and not _is_module(name) else name
+    current = current_name(name) if isinstance(name, str) else None
+    # If there is a module of the former name, it is the user's.
+    return current if current and not _is_module(name) else name
 
 
 def _is_module(name: str) -> bool:

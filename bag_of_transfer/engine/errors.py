@@ -6,7 +6,10 @@ existing state, 75 stopped cleanly (call again), 130/143 interrupted.
 
 import errno
 import os
+import traceback
 from collections.abc import Iterator
+
+from bag_of_transfer.engine.former_names import current_name
 
 __all__ = [
     "NoTruthError",
@@ -14,6 +17,7 @@ __all__ = [
     "UserError",
     "as_user_error",
     "chain",
+    "former_name_in",
     "mistake_in",
     "without_colons",
     "worker_message",
@@ -95,21 +99,46 @@ def mistake_in(error: BaseException) -> UserError | None:
     return None
 
 
-def as_user_error(error: BaseException) -> UserError | None:
-    """Turn the error of an output that cannot be written into a line that says what to do.
+def former_name_in(error: BaseException) -> UserError | None:
+    """Tell the current name of a module of this toolkit that code of the user imports by its old.
 
     Args:
         error: Any error; the errors that caused it are searched, too.
 
     Returns:
-        None unless a disk is full, a permission is missing or a file is where a folder should be.
+        None unless such a module was not found.
+    """
+    for cause in chain(error):
+        name = cause.name if isinstance(cause, ModuleNotFoundError) else None
+        current = current_name(name or "")
+        if current:
+            mend = f"if it is meant to be this toolkit's, import {current}"
+            return UserError(f"no module is called {name!r}", _last_place(cause), mend)
+    return None
+
+
+def as_user_error(error: BaseException) -> UserError | None:
+    """Turn an error that the user can mend into a line that says what to do.
+
+    Args:
+        error: Any error; the errors that caused it are searched, too.
+
+    Returns:
+        None unless a disk is full, a permission is missing, a file is where a folder should be, or
+        code imports this toolkit by a former name.
     """
     for cause in chain(error):
         if isinstance(cause, OSError) and _is_about_a_file(cause):
             where = os.fsdecode(cause.filename) if _has_name(cause) else "an output"
             what = (cause.strerror or os.strerror(cause.errno or 0)).lower()
             return UserError(what, where, _mend(cause.errno))
-    return None
+    return former_name_in(error)
+
+
+def _last_place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith("<frozen")]
+    return f"{own[-1].filename}, line {own[-1].lineno}" if own else "an import"
 
 
 def _has_name(error: OSError) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "EpochSeed",
     "SyncRunningStats",
     "init_processes",
+    "is_first_process",
     "replace_sync_bn",
     "seed_worker",
     "share_cores",
@@ -30,6 +31,12 @@ __all__ = [
 # What each launcher sets for the processes that it starts.
 LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def is_first_process() -> bool:
+    """Return whether this is rank 0, before the processes are connected as well."""
+    numbers = (os.environ[name] for name in LAUNCHERS.values() if name in os.environ)
+    return next(numbers, "0") == "0"
 
 
 def init_processes(cfg: Config) -> None:

@@ -17,8 +17,8 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 
 from bag_of_transfer.engine.config_vocabulary import FREE_FORM, known_children
-from bag_of_transfer.engine.custom_imports import import_stated
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.custom_imports import announce_names, import_stated
+from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.leftovers import changes_type, drop_leftovers
 
 __all__ = ["apply_overrides"]
@@ -82,11 +82,14 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
 def _import(stated: Any) -> dict[str, Any]:
     """Import what the command line names; the config's modules were imported when it was read."""
     try:
-        return import_stated(stated)
+        current = import_stated(stated)
     except Exception as error:  # a module is code, and may fail in any way
         reason = f"{type(error).__name__}, {error}".partition("\n")[0].replace(": ", ", ")
         mend = "name modules that Python can find and import, `custom_imports.imports=[a.b]`"
-        raise UserError(f"custom_imports fails ({reason})", _WHERE, mend) from error
+        mistake = UserError(f"custom_imports fails ({reason})", _WHERE, mend)
+        raise former_name_in(error) or mistake from error
+    announce_names(stated, current)
+    return current
 
 
 def _parse(options: Sequence[str]) -> dict[str, Any]:

@@ -2,9 +2,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
+from bag_of_transfer.engine import custom_imports
+from bag_of_transfer.engine.cli import run_tool
 from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.custom_imports import import_stated
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.overrides import apply_overrides
 
 OURS = "bag_of_transfer.engine.schedules"
 
@@ -66,3 +71,84 @@ def test_a_config_that_was_read_says_the_names_of_today(tmp_path: Path):
     path.write_text("custom_imports = dict(imports=['engine.schedules'])\n")
     assert read_config(path).custom_imports.imports == [OURS]
     assert read_config(path, import_named=False).custom_imports.imports == ["engine.schedules"]
+
+
+def config_naming(tmp_path: Path, *names: str) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(f"custom_imports = dict(imports={list(names)!r})\n")
+    return path
+
+
+@pytest.fixture
+def _not_printed_yet():
+    custom_imports._print_once.cache_clear()
+
+
+@pytest.mark.usefixtures("_not_printed_yet")
+def test_current_names_are_printed_once(tmp_path: Path, capsys):
+    config = config_naming(tmp_path, "backbones", "engine.schedules", "detection")
+    for _ in range(2):
+        read_config(config)
+    assert capsys.readouterr() == (
+        "custom_imports: the names are bag_of_transfer.engine.schedules, bag_of_transfer.detection "
+        "now; update the config\n",
+        "",
+    )
+
+
+@pytest.mark.usefixtures("_not_printed_yet")
+@pytest.mark.parametrize("variable", ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"])
+def test_only_the_first_process_prints_them(tmp_path: Path, capsys, monkeypatch, variable):
+    config = config_naming(tmp_path, "engine.schedules")
+    monkeypatch.setenv(variable, "1")
+    read_config(config)
+    assert not capsys.readouterr().out
+    monkeypatch.setenv(variable, "0")
+    read_config(config)
+    assert "bag_of_transfer.engine.schedules now" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_not_printed_yet")
+def test_nothing_is_printed_of_current_names_and_the_users_own(tmp_path: Path, capsys, write):
+    write("detection")
+    read_config(config_naming(tmp_path, OURS, "detection", "json"))
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("from prediction import Predictor", "prediction"),
+        ("import transfer.layouts", "transfer"),
+        ("def late():\n    import ladder\n\n\nlate()", "ladder"),
+    ],
+)
+def test_a_users_module_that_imports_by_a_former_name_is_told_the_current_one(
+    tmp_path: Path, write, monkeypatch, line, name
+):
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if not p.endswith("tests")])
+    write("users_module")
+    (tmp_path / "users_module.py").write_text(f"{line}\n")
+    told = f"no module is called '{name}': .*users_module.py, line [12]: .* import bag_of_transfer"
+    with pytest.raises(UserError, match=rf"{told}\.{name}$"):
+        read_config(config_naming(tmp_path, "users_module"))
+    with pytest.raises(UserError, match=rf"{told}\.{name}$"):
+        apply_overrides(Config(), ["custom_imports.imports=[users_module]"])
+
+
+def test_a_former_name_imported_later_is_the_users_mistake(capsys):
+    def main(argv):
+        try:
+            raise ModuleNotFoundError("No module named 'engine.lr'", name="engine.lr")
+        except ImportError as error:
+            raise RuntimeError("building failed") from error
+
+    assert run_tool(main, []) == 2
+    assert capsys.readouterr().err.startswith("error: no module is called 'engine.lr': ")
+
+
+def test_any_other_module_that_is_missing_is_not(capsys):
+    def main(argv):
+        raise ModuleNotFoundError("No module named 'engines'", name="engines")
+
+    assert run_tool(main, []) == 1
