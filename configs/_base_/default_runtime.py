@@ -1,4 +1,4 @@
-"""What every run has: hooks, log, backends.  The tools add the hooks of engine/."""
+"""The settings of every run: hooks, log, backends.  The tools add the hooks of engine/."""
 
 default_hooks = dict(
     runtime_info=dict(type="RuntimeInfoHook"),

@@ -5,12 +5,12 @@ Published: top-1 72.83, top-5 91.00
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/mobilenet_cosine_8xb128_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   mobilenet_efficient_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there)
+           initialisation (code: MSRA), hue jitter (code: contrast)
 Result:    unmeasured
 """
 

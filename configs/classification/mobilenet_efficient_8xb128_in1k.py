@@ -6,12 +6,12 @@ Published: top-1 71.90, top-5 90.47, 3.7 minutes per epoch (T3); top-1 71.90, to
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/mobilenet_efficient_8xb128_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   mobilenet_baseline_8xb32_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there)
+           initialisation (code: MSRA), hue jitter (code: contrast)
 Note:      without zero gamma, as it has no residual blocks
            the two tables differ in top-5: 90.47 and 90.53
 Result:    unmeasured

@@ -1,17 +1,17 @@
 """ResNet-152-D with cosine decay and label smoothing: the teacher of the distilled rows.
 
 Paper:     arXiv:1812.01187, sec. 5.3, the teacher
-Published: no figure that we know of
+Published: nothing that we know of
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet152-d_cosine-lbs_8xb64_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   resnet50-d_cosine-lbs_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there), smoothing by eps / (K - 1) (eps / K
-           there)
+           initialisation (code: MSRA), hue jitter (code: contrast), smoothing by eps / (K - 1)
+           (code: eps / K)
 Inferred:  the paper states its decay and its smoothing; batch 512, lr 0.2 and FP32 are in the
            command for resnet152_v1d of the paper's code
 Result:    unmeasured

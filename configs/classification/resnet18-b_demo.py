@@ -17,10 +17,10 @@ _base_ = [
 model = dict(backbone=dict(type="ResNetB", depth=18, stem_channels=32, base_channels=32))
 
 num_epochs = 4
-# Half of ImageNet's rate: without warm-up, 0.1 disturbs the first of so few updates, depending
-# on the seed.
+# Half of ImageNet's rate: without warm-up, 0.1 spoils the first updates for some seeds, and there
+# are few updates.
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-# One step, where the paper has its last: with steps at a quarter and a half of so few epochs the
+# Only the last of the paper's steps: with steps at a quarter and a half of so few epochs, the
 # network would hardly learn.
 param_scheduler = [dict(type="MultiStepLR", milestones=[3], gamma=0.1)]
 train_cfg = dict(max_epochs=num_epochs, val_interval=num_epochs)

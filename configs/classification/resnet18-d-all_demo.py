@@ -1,6 +1,6 @@
-"""The demo's slim ResNet-18-D with every trick, also distillation, from its B-standard.
+"""The demo's slim ResNet-18-D with every trick, including distillation from its B-standard.
 
-Paper:     arXiv:1812.01187, table 6, row mixup with distillation (teacher ResNet-152-D there)
+Paper:     arXiv:1812.01187, table 6, row mixup with distillation (with teacher ResNet-152-D)
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train_cls.py configs/classification/resnet18-d-all_demo.py
            after resnet18-b_demo.py; with another teacher:
@@ -11,7 +11,7 @@ Result:    docs/results.md, section "The demo"
 
 _base_ = ["resnet18-d_demo.py"]
 model = dict(
-    # Temperature: the paper's; weights: its code's (GluonCV loss.py), the paper's are 1 and 1.
+    # The paper's temperature, but its code's weights (GluonCV loss.py); the paper's are 1 and 1.
     distillation=dict(
         teacher=dict(checkpoint="work_dirs/resnet18-b_demo/last_checkpoint"),
         temperature=20.0,

@@ -1,13 +1,13 @@
 """Slim ResNet-18-D with every trick on small photographs: 94 classes, 48 px.
 
-Paper:     arXiv:1812.01187, tables 8 and 9, row + distill w/ mixup (ImageNet there)
+Paper:     arXiv:1812.01187, tables 8 and 9, row + distill w/ mixup (on ImageNet)
 Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
 Command:   python tools/train_cls.py
            configs/classification/resnet18-d_cosine-lbs-distill-mixup_photographs.py
            --cfg-options model.distillation.teacher.checkpoint=FILE
 Needs:     2 CPU cores, about 5 minutes
 Weights:   0.5 each, for the reason in resnet18-d_cosine-lbs-distill_photographs.py
-Teacher:   in configs/ladder/small.py the network of the row + smooth (ResNet-152-D there)
+Teacher:   in configs/ladder/small.py the network of the row + smooth (in the paper ResNet-152-D)
 Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 

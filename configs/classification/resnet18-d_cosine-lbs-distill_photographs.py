@@ -1,6 +1,6 @@
 """Slim ResNet-18-D with smoothing and distillation on small photographs: 94 classes, 48 px.
 
-Paper:     arXiv:1812.01187, tables 8 and 9, row + distill w/o mixup (ImageNet there)
+Paper:     arXiv:1812.01187, tables 8 and 9, row + distill w/o mixup (on ImageNet)
 Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
 Command:   python tools/train_cls.py
            configs/classification/resnet18-d_cosine-lbs-distill_photographs.py
@@ -9,7 +9,7 @@ Needs:     2 CPU cores, about 3 minutes
 Weights:   0.5 x labels + 0.5 x teacher, as in the paper's code (GluonCV loss.py); our rows at
            full size have the paper's 1 + 1.  lr 1.2 was chosen with 0.5 each (all tricks, seed
            99), and the figures were measured with them.
-Teacher:   in configs/ladder/small.py the network of the row + smooth (ResNet-152-D there)
+Teacher:   in configs/ladder/small.py the network of the row + smooth (in the paper ResNet-152-D)
 Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 

@@ -1,6 +1,6 @@
 """Slim ResNet-18-D with smoothing and mixup on small photographs: 94 classes, 48 px.
 
-Paper:     arXiv:1812.01187, tables 8 and 9, row + mixup w/o distill (ImageNet there)
+Paper:     arXiv:1812.01187, tables 8 and 9, row + mixup w/o distill (on ImageNet)
 Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
 Command:   python tools/train_cls.py
            configs/classification/resnet18-d_cosine-lbs-mixup_photographs.py

@@ -1,6 +1,6 @@
-"""The demo's slim ResNet-18-D with every trick but distillation, cosine decay.
+"""The demo's slim ResNet-18-D with every trick except distillation, cosine decay.
 
-Paper:     arXiv:1812.01187, table 6, row mixup without distillation (ImageNet there)
+Paper:     arXiv:1812.01187, table 6, row mixup without distillation (on ImageNet)
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train_cls.py configs/classification/resnet18-d_demo.py
 Needs:     2 CPU cores, about a minute
@@ -19,10 +19,10 @@ model = dict(
     mixup=dict(alpha=0.2, off_epochs=0),
 )
 
-# One epoch less than B-standard: an epoch with the teacher takes longer.
+# One epoch less than B-standard, because an epoch with the teacher takes longer.
 num_epochs, warmup_epochs = 3, 1
-# 300 updates instead of 600,000: a larger rate than ImageNet's 0.1, which warm-up and zero gamma
-# make possible.
+# There are 300 updates instead of 600,000, so the rate is larger than ImageNet's 0.1; warm-up and
+# zero gamma make this possible.
 optim_wrapper = dict(optimizer=dict(lr=1.2))
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=warmup_epochs, convert_to_iter_based=True),

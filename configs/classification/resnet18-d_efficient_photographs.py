@@ -1,6 +1,6 @@
 """Slim ResNet-18-D, trained efficiently, on small photographs: 94 classes, 48 px.
 
-Paper:     arXiv:1812.01187, tables 8 and 9, row D-efficient (ImageNet there)
+Paper:     arXiv:1812.01187, tables 8 and 9, row D-efficient (on ImageNet)
 Data:      DATA_ROOT/caltech/{train,val}/<class>/*.jpg
 Command:   python tools/train_cls.py
            configs/classification/resnet18-d_efficient_photographs.py
@@ -9,7 +9,7 @@ Result:    docs/results.md, section "Photographs: which tricks carry over?"
 """
 
 _base_ = ["resnet18-d_cosine_photographs.py"]
-# The same steps as B-standard, see resnet18-b_photographs.py.
+# The same steps as for B-standard: see resnet18-b_photographs.py.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=1, convert_to_iter_based=True),
     dict(type="MultiStepLR", milestones=[8, 11], gamma=0.1),

@@ -1,4 +1,4 @@
-"""A very small ResNet-18-D with every trick but distillation: trains in seconds, for tests.
+"""A very small ResNet-18-D with every trick except distillation: trains in seconds, for tests.
 
 Paper:     none
 Data:      python tools/prepare_data.py demo (or any few images in its layout)

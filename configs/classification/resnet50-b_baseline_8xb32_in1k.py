@@ -5,13 +5,13 @@ Published: top-1 76.14, in tables 8 and 9
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50-b_baseline_8xb32_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   resnet50_baseline_8xb32_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there)
-Inferred:  the paper doesn't say how B-standard was trained; this is table 2's baseline:
+           initialisation (code: MSRA), hue jitter (code: contrast)
+Inferred:  the paper does not say how B-standard was trained; this is the baseline of table 2:
            batch 256, FP32, lr 0.1, step 30/60/90 of 120, no warm-up, gamma 1, decay on all
 Result:    unmeasured
 """

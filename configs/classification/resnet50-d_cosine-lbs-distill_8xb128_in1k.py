@@ -5,15 +5,15 @@ Published: top-1 78.63 (+/- 0.04), top-5 94.38 (+/- 0.03)
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50-d_cosine-lbs-distill_8xb128_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100) and the teacher, resnet152-d_cosine-lbs_8xb64_in1k.py,
-           trained before; another one: --cfg-options model.distillation.teacher.checkpoint=FILE;
+           trained first; for another one: --cfg-options model.distillation.teacher.checkpoint=FILE;
            memory and time unmeasured
 Compare:   resnet50-d_cosine-lbs_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there), smoothing by eps / (K - 1) (eps / K
-           there), loss weights 1 and 1 (0.5 each there)
+           initialisation (code: MSRA), hue jitter (code: contrast), smoothing by eps / (K - 1)
+           (code: eps / K), loss weights 1 and 1 (code: 0.5 each)
 Note:      table 6 of CVPR's version, which has means; arXiv's version has single runs
 Result:    unmeasured
 """

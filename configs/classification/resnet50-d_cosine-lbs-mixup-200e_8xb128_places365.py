@@ -5,13 +5,13 @@ Published: top-1 56.70, top-5 87.33, on its test split 57.63 and 87.82
 Data:      DATA_ROOT/places365/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50-d_cosine-lbs-mixup-200e_8xb128_places365.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   resnet50-d_efficient_8xb128_places365.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there), smoothing by eps / (K - 1) (eps / K
-           there)
+           initialisation (code: MSRA), hue jitter (code: contrast), smoothing by eps / (K - 1)
+           (code: eps / K)
 Inferred:  the figures, and that Best has no teacher, are from memory, not read in the table;
            epochs and rates are those on ImageNet, since none are stated
 Result:    unmeasured

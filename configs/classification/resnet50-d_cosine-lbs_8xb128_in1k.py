@@ -5,13 +5,13 @@ Published: top-1 78.37 (+/- 0.09), top-5 94.10 (+/- 0.03)
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50-d_cosine-lbs_8xb128_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   resnet50-d_cosine_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there), smoothing by eps / (K - 1) (eps / K
-           there)
+           initialisation (code: MSRA), hue jitter (code: contrast), smoothing by eps / (K - 1)
+           (code: eps / K)
 Note:      table 6 of CVPR's version, which has means; arXiv's version has single runs
 Result:    unmeasured
 """

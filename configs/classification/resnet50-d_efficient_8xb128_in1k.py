@@ -6,12 +6,12 @@ Published: top-1 77.16, top-5 93.52, 4.3 GFLOPs, 25 M parameters (T5); top-1 77.
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50-d_efficient_8xb128_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   resnet50-c_efficient_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there)
+           initialisation (code: MSRA), hue jitter (code: contrast)
 Note:      table 6 of CVPR's version has means; arXiv's has single runs, here 77.16 and 93.52
 Result:    unmeasured
 """

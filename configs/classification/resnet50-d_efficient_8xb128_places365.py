@@ -5,12 +5,12 @@ Published: top-1 56.34, top-5 86.87, on its test split 57.18 and 87.28
 Data:      DATA_ROOT/places365/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50-d_efficient_8xb128_places365.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   resnet50-d_efficient_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there)
+           initialisation (code: MSRA), hue jitter (code: contrast)
 Inferred:  the figures are from memory, not read in the table; epochs and rates are those on
            ImageNet, since none are stated
 Result:    unmeasured

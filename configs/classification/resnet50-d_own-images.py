@@ -1,6 +1,6 @@
 """Your own images: ResNet-50-D with the paper's recipe, classes read from the folders.
 
-Paper:     arXiv:1812.01187, table 6, row mixup without distillation (ImageNet there)
+Paper:     arXiv:1812.01187, table 6, row mixup without distillation (on ImageNet)
 Data:      DATA_ROOT/own-images/{train,val}/<class name>/<any name>.jpg
 Command:   python tools/train_cls.py configs/classification/resnet50-d_own-images.py
 Needs:     a GPU with 8 GB or more (an estimate: unmeasured); --dry-run estimates the time

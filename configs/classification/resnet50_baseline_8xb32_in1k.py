@@ -7,12 +7,12 @@ Published: top-1 75.3, top-5 92.2, 3.9 GFLOPs (T1); top-1 75.87, top-5 92.70 (T2
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50_baseline_8xb32_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there)
-Note:      which ResNet-50: the original (A), whose 3.8 GFLOPs are those of table 5's first row
+           initialisation (code: MSRA), hue jitter (code: contrast)
+Note:      ResNet-50 is the original (A), whose 3.8 GFLOPs are those of table 5's first row
            table 1 quotes another paper's training; table 2 is the authors' own
 Result:    unmeasured
 """

@@ -5,13 +5,13 @@ Published: top-1 75.17, top-5 92.54
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50_linear-scaling_8xb128_in1k.py
-           on one GPU: python instead of torchrun, without --launcher, and
+           on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
 Needs:     8 GPUs (the paper's: V100); memory and time unmeasured
 Compare:   resnet50_baseline_8xb32_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
-           (MSRA there), hue jittered (contrast there)
-Note:      which ResNet-50: the original (A), whose 3.8 GFLOPs are those of table 5's first row
+           initialisation (code: MSRA), hue jitter (code: contrast)
+Note:      ResNet-50 is the original (A), whose 3.8 GFLOPs are those of table 5's first row
 Result:    unmeasured
 """
 

@@ -6,7 +6,7 @@ Command:   python tools/train.py configs/detection/faster-rcnn_c4_paper_voc.py -
 Needs:     1 GPU with 24 GB or more (an estimate), or 4 with train_dataloader.batch_size=1;
            time unmeasured
 Split:     as published: both trainvals train (16,551 images), VOC 2007 test is validation and
-           test.  So nothing is chosen by it: the last checkpoint is the result.  GluonCV
+           test.  Therefore nothing is chosen by it: the last checkpoint is the result.  GluonCV
            published its best epoch (78.31; its last had 77.66).
 Result:    unmeasured
 
@@ -19,7 +19,7 @@ Inferred:  the warm-up is Detectron's default, although GluonCV has none for VOC
            decides.  The long schedule is GluonCV's 20 epochs (82,760 iterations).
 Differs:   in anchor sides (see the model); images on the same GPU are padded to one size and
            grouped by aspect ratio; a new rate acts on the whole step at once (MXNet's momentum
-           holds gradients times the rates of their time).
+           holds gradients that were multiplied by earlier rates).
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""The demo's slim Faster R-CNN on the drawn world, 128 px.
+"""The demo's slim Faster R-CNN on the drawn images, 128 px.
 
 Paper:     none
 Data:      python tools/prepare_data.py demo

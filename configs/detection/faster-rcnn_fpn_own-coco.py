@@ -1,4 +1,4 @@
-"""Your own images with boxes in COCO's format; classes read from the categories.
+"""Your own images with boxes in COCO's format; the classes are read from the categories.
 
 Paper:     none
 Data:      DATA_ROOT/own-coco/{images,annotations/{train,val,test}.json}

@@ -1,4 +1,4 @@
-"""Your own images with boxes in Pascal VOC's layout; classes read from the annotations.
+"""Your own images with boxes in Pascal VOC's layout; the classes are read from the annotations.
 
 Paper:     none
 Data:      DATA_ROOT/own-voc/{JPEGImages,Annotations,ImageSets/Main/{train,val,test}.txt}

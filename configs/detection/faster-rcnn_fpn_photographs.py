@@ -1,6 +1,6 @@
 """The slim Faster R-CNN on 283 photographs of five classes, a third of the training split.
 
-Paper:     arXiv:1812.01187, table 8 (Pascal VOC there)
+Paper:     arXiv:1812.01187, table 8 (on Pascal VOC)
 Data:      DATA_ROOT/shapes5/{JPEGImages,Annotations,ImageSets/Main/{train,val,test}.txt}
 Command:   python tools/train.py configs/detection/faster-rcnn_fpn_photographs.py --backbone FILE
 Needs:     2 CPU cores, about 2 minutes
@@ -14,7 +14,7 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 photographs = "{{$DATA_ROOT:data}}/shapes5/"
-# Pretraining matters most where images are few: every third one.
+# Every third image only, because pretraining matters most with few images.
 few = dict(data_root=photographs, hold_out=3, held_out=True)
 train_dataloader = dict(batch_size=8, dataset=few)
 val_dataloader = dict(dataset=dict(data_root=photographs))

@@ -1,4 +1,4 @@
-"""The demo's ladder: is pretraining worth it, and do the tricks help, on the drawn world?
+"""The demo's ladder: is pretraining worth it on the drawn images, and do the tricks help?
 
 Paper:     arXiv:1812.01187, tables 8 and 9, first and last row (drawn images here)
 Data:      python tools/prepare_data.py demo

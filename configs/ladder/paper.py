@@ -1,13 +1,13 @@
 """Tables 8 and 9 of the paper: seven backbones, Faster R-CNN on VOC, FCN on ADE20K.
 
-Paper:     arXiv:1812.01187, tables 8 and 9 (one run per row there)
+Paper:     arXiv:1812.01187, tables 8 and 9 (one run per row)
 Data:      python tools/prepare_data.py {imagenet,voc,ade20k}
 Command:   python tools/ladder.py configs/ladder/paper.py
 Needs:     one GPU per cell (--jobs N runs N cells at once); memory and time unmeasured
            (--dry-run estimates the time)
-Batches:   all as large as the paper's, so that every learning rate is the paper's: pretraining adds
-           up 8 passes, each with the images of one of the paper's 8 GPUs (so BN has as many); the
-           segmenter takes the images of 4 GPUs at once, the detector has 4 images in one batch
+Batches:   all as large as the paper's, so that every learning rate is the paper's: pretraining
+           adds up 8 passes, each with the images of one of the paper's 8 GPUs (for BN); the
+           segmenter takes the images of 4 GPUs in one batch, the detector takes 4 images
 Result:    unmeasured
 """
 

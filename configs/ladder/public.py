@@ -1,6 +1,6 @@
 """Which public weights are the best start on your own data? No pretraining.
 
-Paper:     none; which file is nearest to which row of its tables: docs/weights.md
+Paper:     none; docs/weights.md says which file is nearest to which row of its tables
 Data:      DATA_ROOT/own-voc and DATA_ROOT/own-masks, see the configs below
 Command:   python tools/ladder.py configs/ladder/public.py
 Needs:     network access for the weights, once; 1 GPU with 24 GB (an estimate)

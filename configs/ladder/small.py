@@ -1,6 +1,6 @@
 """Scratch and the seven rows of the paper's tables 8 and 9, at a size for two CPU cores.
 
-Paper:     arXiv:1812.01187, tables 8 and 9 (ResNet-50 on ImageNet there)
+Paper:     arXiv:1812.01187, tables 8 and 9 (with ResNet-50 on ImageNet)
 Data:      DATA_ROOT/caltech (pretraining) and DATA_ROOT/shapes5 (fine-tuning), see the configs
 Command:   python tools/ladder.py configs/ladder/small.py
 Needs:     2 CPU cores; --dry-run estimates the time

@@ -1,10 +1,10 @@
 """Scratch and the seven rows of tables 8 and 9 with ResNet-50 on photographs, for one GPU.
 
-Paper:     arXiv:1812.01187, tables 8 and 9 (ImageNet, VOC and ADE20K there)
+Paper:     arXiv:1812.01187, tables 8 and 9 (with ImageNet, VOC and ADE20K)
 Data:      DATA_ROOT/caltech (pretraining) and DATA_ROOT/shapes5 (fine-tuning), see the configs
 Command:   python tools/ladder.py configs/ladder/small_gpu.py --max-minutes 9
-           again and again, until it ends with 0 instead of 75
-Needs:     1 GPU, 8 cores that load images; time unmeasured (--dry-run estimates it)
+           again and again, until the exit code is 0 instead of 75
+Needs:     1 GPU, 8 cores to load images; time unmeasured (--dry-run estimates it)
 Result:    unmeasured
 """
 

@@ -1,6 +1,6 @@
 """The demo's slim FCN at stride 8 on the drawn masks.
 
-Paper:     arXiv:1812.01187, sec. 6.2 (ADE20K there)
+Paper:     arXiv:1812.01187, sec. 6.2 (on ADE20K)
 Data:      python tools/prepare_data.py demo
 Command:   python tools/train.py configs/segmentation/fcn_d8_demo.py --backbone FILE
 Needs:     2 CPU cores, half a minute

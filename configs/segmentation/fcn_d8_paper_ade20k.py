@@ -9,15 +9,15 @@ Command:   python tools/train.py configs/segmentation/fcn_d8_paper_ade20k.py --b
 Needs:     4 GPUs with 4 images each (memory and time unmeasured); --dry-run estimates the time
 Split:     the truth of its test split is not public: the validation split is tested, so nothing
            is chosen on it; the last checkpoint is the result
-Test:      the whole image at its own size, once (GluonCV's newest test.py); --tta is what its
-           test.py did then: six scales of the long side, flip, windows of 480 every 320
-Reading:   520 is the short side (so 3473b1a2; the long one in 2023); lr 0.01 and aux weight 0.5 as
-           command and script state them, though gradients of 4 GPUs are summed and divided by
-           16 there, and MXNet's SoftmaxOutput disregards the weight (read in the code, not run)
-Differs:   --tta averages softmax over views (there: sums of exp(logits of image + flip)); OpenCV
-           resizes its images (there: corner on corner, as logits are in both); the rate is 0 at the
-           last batch (there: one batch later); a new rate acts on the whole step at once (MXNet's
-           momentum holds gradients times the rates of their time)
+Test:      the whole image at its own size, once (as GluonCV's newest test.py); --tta does what its
+           test.py did at that time: six scales of the long side, flip, windows of 480 every 320
+Reading:   520 is the short side (in 3473b1a2; in 2023 the long one); lr 0.01 and aux weight 0.5 as
+           command and script state them, although GluonCV sums the gradients of 4 GPUs and divides
+           by 16, and MXNet's SoftmaxOutput ignores the weight (read in the code, not run)
+Differs:   --tta averages softmax over views (GluonCV: sums of exp(logits of image + flip)); OpenCV
+           resizes its images (GluonCV: with aligned corners, as both do with logits); the rate is 0
+           at the last batch (GluonCV: one batch later); a new rate acts on the whole step at once
+           (MXNet's momentum holds gradients that were multiplied by earlier rates)
 Result:    unmeasured
 """
 

@@ -1,6 +1,6 @@
 """The slim FCN at stride 8 on 283 photographs of five classes, a third of the training split.
 
-Paper:     arXiv:1812.01187, table 9 (ADE20K there)
+Paper:     arXiv:1812.01187, table 9 (on ADE20K)
 Data:      DATA_ROOT/shapes5/{JPEGImages,SegmentationClass,ImageSets/Segmentation/*.txt}
 Command:   python tools/train.py configs/segmentation/fcn_d8_photographs.py --backbone FILE
 Needs:     2 CPU cores, about 2 minutes
@@ -33,7 +33,8 @@ test_pipeline = [
     dict(type="ReadMask"),  # after Resize: masks keep their size
     dict(type="PackSegInputs"),
 ]
-# Pretraining matters most where images are few.  The list is sorted by class: every third one.
+# Every third image only, because pretraining matters most with few images; the list is sorted by
+# class.
 few = dict(photographs, indices=list(range(0, 849, 3)), pipeline=train_pipeline)
 train_dataloader = dict(batch_size=8, dataset=few)
 val_dataloader = dict(batch_size=1, dataset=dict(photographs, pipeline=test_pipeline))

@@ -1,11 +1,11 @@
-"""The drawn world of ``python tools/prepare_data.py demo``: training at 48 px, evaluation at 64.
+"""The drawn images of ``python tools/prepare_data.py demo``: training at 48 px, evaluation at 64.
 
 The paper's input pipeline (arXiv:1812.01187, sec. 2.1) except for the smallest crop.
 """
 
 train_pipeline = [
-    # The paper's 8 % would leave 18 x 18 of 64 x 64 pixels: often none of the object.
-    # 48: nearly twice as fast as 64, and crops are enlarged.
+    # The paper's 8 % would leave 18 x 18 of 64 x 64 pixels, often without any of the object.
+    # Training at 48 px is nearly twice as fast as at 64, and most crops are enlarged even so.
     dict(type="torchvision/RandomResizedCrop", size=48, scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3)),
     dict(type="torchvision/RandomHorizontalFlip", p=0.5),
     dict(type="HSVScale", low=0.6, high=1.4),
@@ -18,7 +18,7 @@ val_pipeline = [
     dict(type="torchvision/PILToTensor"),
 ]
 
-# There are few pictures: small batches give more updates.  Of two cores one loads, one computes.
+# With few images, small batches give more updates.  Of two cores, one loads and one computes.
 train_dataloader = dict(
     batch_size=32,
     num_workers=1,

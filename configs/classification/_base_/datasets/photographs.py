@@ -4,7 +4,7 @@ The paper's input pipeline (arXiv:1812.01187, sec. 2.1) except for the sizes and
 """
 
 train_pipeline = [
-    # The paper's 8 % would leave some 20 x 20 of 96 x 70 pixels.
+    # The paper's 8 % would leave about 20 x 20 of 96 x 70 pixels.
     dict(type="torchvision/RandomResizedCrop", size=48, scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3)),
     dict(type="torchvision/RandomHorizontalFlip", p=0.5),
     dict(type="HSVScale", low=0.6, high=1.4),
@@ -17,7 +17,7 @@ val_pipeline = [
     dict(type="torchvision/PILToTensor"),
 ]
 
-# On two cores one loads and one computes: each is about half of the work.
+# Of two cores, one loads and one computes: each is about half of the work.
 train_dataloader = dict(
     batch_size=32,
     num_workers=1,

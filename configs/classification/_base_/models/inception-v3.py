@@ -1,8 +1,8 @@
 """Inception-V3 of timm, Xavier: no auxiliary classifier, as in the paper's code (GluonCV).
 
-Network: arXiv:1512.00567; initialisation: arXiv:1812.01187, sec. 2.1.  Not residual: it has no
-last gamma that could start at 0.  GluonCV's has a dropout of 0.5 before the linear layer,
-which the paper does not mention and we leave out.
+Network: arXiv:1512.00567; initialisation: arXiv:1812.01187, sec. 2.1.  It has no residual blocks,
+so there is no last gamma that could start at 0.  GluonCV's network has a dropout of 0.5 before
+the linear layer, which the paper does not mention and we leave out.
 """
 
 default_scope = "mmengine"

@@ -1,7 +1,7 @@
 """MobileNet 1.0 (version 1, full width) of timm, Xavier.
 
-Network: arXiv:1704.04861, whose activation is ReLU where timm's default is ReLU6; initialisation:
-arXiv:1812.01187, sec. 2.1.  Not residual: it has no last gamma that could start at 0.
+Network: arXiv:1704.04861, with ReLU as its activation (timm's default is ReLU6); initialisation:
+arXiv:1812.01187, sec. 2.1.  It has no residual blocks, so no last gamma could start at 0.
 """
 
 default_scope = "mmengine"

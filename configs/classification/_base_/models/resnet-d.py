@@ -1,6 +1,6 @@
-"""ResNet-50-D with a linear head; the tricks that live in the model are off here.
+"""ResNet-50-D with a linear head; the tricks that belong to the model are off.
 
-A leaf turns them on: label_smoothing, mixup, distillation, see ImageClassifier.
+A leaf turns them on by label_smoothing, mixup and distillation; see ImageClassifier.
 """
 
 default_scope = "mmengine"

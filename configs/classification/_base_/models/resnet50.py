@@ -1,4 +1,4 @@
-"""ResNet-50 as the paper's baseline starts: the original (A), Xavier, gamma 1, no trick.
+"""ResNet-50 of the paper's baseline: the original (A), Xavier, gamma 1, no trick.
 
 arXiv:1812.01187, sec. 2.1 (initialisation) and fig. 1.  A leaf turns the tricks on.
 """

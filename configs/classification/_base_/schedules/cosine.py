@@ -1,8 +1,8 @@
 """The paper's efficient training with cosine decay: 120 epochs, 5 of them warm-up.
 
 arXiv:1812.01187, sec. 3.1 (warm-up, no bias decay) and 5.1 (cosine); momentum and weight decay
-from the logs of its code (GluonCV).  Decay falls on the weights of conv and linear layers only:
-mmengine recognises norms by module type.
+from the logs of its code (GluonCV).  Decay applies to the weights of conv and linear layers only:
+mmengine recognises norms by their type.
 """
 
 optim_wrapper = dict(
@@ -12,7 +12,7 @@ optim_wrapper = dict(
 )
 auto_scale_lr = dict(enable=True, base_batch_size=256)
 
-# begin and end count epochs, the rate changes at every batch; without end: until the last epoch.
+# begin and end are epochs; the rate changes at every batch.  Without end: until the last epoch.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=5, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", begin=5, convert_to_iter_based=True),

@@ -2,8 +2,8 @@
 
 arXiv:1812.01187, sec. 3 (warm-up, no bias decay, low precision); momentum and weight decay from
 the logs of its code (GluonCV).  A leaf sets its batch of 1024, from which lr 0.4 follows, and
-zero gamma.  Decay falls on the weights of conv and linear layers only: mmengine recognises norms
-by type.
+zero gamma.  Decay applies to the weights of conv and linear layers only: mmengine recognises
+norms by their type.
 """
 
 optim_wrapper = dict(
@@ -14,7 +14,7 @@ optim_wrapper = dict(
 amp = "fp16"  # on a CPU: --amp bf16 or --amp off
 auto_scale_lr = dict(enable=True, base_batch_size=256)
 
-# In the warm-up begin and end count epochs, and the rate changes at every batch.
+# In the warm-up begin and end are epochs, but the rate changes at every batch.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=5, convert_to_iter_based=True),
     dict(type="MultiStepLR", by_epoch=True, milestones=[30, 60, 90], gamma=0.1),

@@ -13,7 +13,7 @@ optim_wrapper = dict(
 amp = "fp16"  # on a CPU: --amp bf16 or --amp off
 auto_scale_lr = dict(enable=True, base_batch_size=256)
 
-# begin and end count epochs, the rate changes at every batch; without end: until the last epoch.
+# begin and end are epochs; the rate changes at every batch.  Without end: until the last epoch.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=5, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", begin=5, convert_to_iter_based=True),

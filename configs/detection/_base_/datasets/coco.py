@@ -1,6 +1,6 @@
 """COCO 2017: train on 23 of 24 training images, validate on the 24th, test on val2017.
 
-The labels of COCO's own test split are not public: so val2017 is the test split here, and the
+The labels of COCO's test split are not public, so val2017 is the test split here, and the
 validation split comes from train2017 (4,928 of 118,287 images).
 """
 

@@ -1,4 +1,4 @@
-"""The drawn world of ``python tools/prepare_data.py demo``: VOC layout, PNG, 128 px."""
+"""The drawn images of ``python tools/prepare_data.py demo``: VOC layout, PNG, 128 px."""
 
 data_root = "{{$DATA_ROOT:data}}/demo/detection/"
 image_scale = (128, 128)  # largest long and short side in pixels

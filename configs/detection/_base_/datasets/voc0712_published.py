@@ -1,8 +1,8 @@
 """Pascal VOC 2007 and 2012, split as published: train on both trainvals, evaluate on VOC 2007 test.
 
-All 16,551 images are for training, also difficult objects, and no image or box is left out
+All 16,551 images are used for training, difficult objects too, and no image or box is left out
 (GluonCV: gluoncv/data/pascal_voc/detection.py, scripts/detection/faster_rcnn).  Validation is the
-test split: it shows the progress of training, and nothing may be chosen by it.
+test split: it shows the progress of training, but nothing may be chosen by it.
 """
 
 data_root = "{{$DATA_ROOT:data}}/voc/VOCdevkit/"

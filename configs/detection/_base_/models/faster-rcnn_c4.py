@@ -1,4 +1,4 @@
-"""Faster R-CNN on stage 3 of a ResNet-50-D ("C4"); stage 4 computes on each region.
+"""Faster R-CNN on stage 3 of a ResNet-50-D ("C4"); stage 4 is computed for each region.
 
 GluonCV's values for faster_rcnn_resnet50_v1b_voc (commit 3473b1a2: gluoncv/model_zoo/faster_rcnn,
 rcnn and rpn, gluoncv/data/transforms/presets/rcnn.py); tests/detection/test_upstream_recipes.py
@@ -46,8 +46,8 @@ model = dict(
             scales=[2, 4, 8, 16, 32],
             ratios=[0.5, 1.0, 2.0],
             strides=[16],
-            # GluonCV centres them in the first cell's 16 pixels, mmdet on its corner.  Its sides
-            # are rounded and a pixel shorter (rpn/anchor.py); these are not.
+            # GluonCV centres anchors in the first cell's 16 pixels, mmdet on its corner.  GluonCV
+            # also rounds their sides and makes them a pixel shorter (rpn/anchor.py).
             centers=[(7.5, 7.5)],
         ),
         bbox_coder=dict(
@@ -139,14 +139,14 @@ model = dict(
             nms=dict(type="nms", iou_threshold=0.7),
             min_bbox_size=16,
         ),
-        # Scores up to 0.01 are zeroed (nn/coder.py, MultiPerClassDecoder) before NMS drops those
-        # below 1e-4.  -1: no cap on an image's boxes.  GluonCV's 400 per class cannot bind with
-        # 300 regions, and its post_nms=100 is not used.
+        # GluonCV sets scores up to 0.01 to 0 (nn/coder.py, MultiPerClassDecoder) before NMS drops
+        # those below 1e-4.  -1 is no limit on an image's boxes: GluonCV's 400 per class never act
+        # on 300 regions, and its post_nms=100 is not used.
         rcnn=dict(score_thr=0.01, nms=dict(type="nms", iou_threshold=0.3), max_per_img=-1),
     ),
 )
 tta_model = dict(
     type="DetTTAModel",
-    # 300 regions x 20 classes, in two views: this is no cap either.
+    # 300 regions x 20 classes in two views, so that this does not limit anything either.
     tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.3), max_per_img=12000),
 )

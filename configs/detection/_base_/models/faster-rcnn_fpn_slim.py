@@ -1,8 +1,8 @@
 """A slim Faster R-CNN with a feature pyramid for images of 128 px: fast on two CPU cores.
 
-As faster-rcnn_fpn.py, but ResNet-18-D of half the width, a pyramid of 64 channels and strides 8
-to 32 (stride 4 would be most of the work, for objects smaller than all here), anchors of less
-than half the size, fewer anchors and regions, and nothing frozen but the running statistics of BN.
+Like faster-rcnn_fpn.py, but with a ResNet-18-D of half the width, a pyramid of 64 channels and
+strides 8 to 32 (stride 4 would take most of the time, for smaller objects than there are), anchors
+of less than half the size, fewer anchors and regions, and only BN's running statistics frozen.
 """
 
 default_scope = "mmdet"

@@ -9,7 +9,7 @@ train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=num_epochs, val_interval
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 
-# begin and end count epochs, the rate changes at every batch; without end: until the last epoch.
+# begin and end are epochs; the rate changes at every batch.  Without end: until the last epoch.
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=1, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", begin=1, convert_to_iter_based=True),

@@ -1,4 +1,4 @@
-"""ADE20K (SceneParse150) as GluonCV reads it at the paper's time: 20,210 images to train, 2,000 to
+"""ADE20K (SceneParse150) as GluonCV read it at the paper's time: 20,210 images to train, 2,000 to
 validate, 150 classes, 0 unlabelled.
 
 dmlc/gluon-cv at 3473b1a2, gluoncv/data/segbase.py and gluoncv/model_zoo/segbase.py.  The truth of

@@ -15,7 +15,7 @@ train_pipeline = [
     dict(type="PhotoMetricDistortion"),
     dict(type="PackSegInputs"),
 ]
-# The mask is read after the resize: predictions are scaled back and compared at its size.
+# The mask is read after the resize: predictions are scaled back and compared at the mask's size.
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=(2048, 512), keep_ratio=True),

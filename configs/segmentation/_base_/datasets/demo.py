@@ -30,7 +30,7 @@ tta_pipeline = [
 
 data_root = "{{$DATA_ROOT:data}}/demo/segmentation"
 splits = "ImageSets/Segmentation"
-# Of two cores one loads and one computes: two compute threads would wait for each other whenever
+# Of two cores, one loads and one computes: two compute threads would wait for each other whenever
 # another process needs a core, too.
 train_dataloader = dict(
     batch_size=16,

@@ -1,6 +1,7 @@
 """Masks in PASCAL VOC's layout: JPEGImages, SegmentationClass, ImageSets/Segmentation/*.txt.
 
-Class names from classes.txt in data_root, else the numbers in the masks; a leaf sets data_root.
+Class names come from classes.txt in data_root; without it they are the numbers in the masks.  A
+leaf sets data_root.
 """
 
 # Short side 520 times 0.5 to 2, crop 480, flip: GluonCV gluoncv/data/segbase.py without its blur.
@@ -12,7 +13,7 @@ train_pipeline = [
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),
 ]
-# The mask is read after the resize: predictions are scaled back and compared at its size.
+# The mask is read after the resize: predictions are scaled back and compared at the mask's size.
 test_pipeline = [
     dict(type="ReadImage"),
     dict(type="Resize", scale=(2080, 520), keep_ratio=True),

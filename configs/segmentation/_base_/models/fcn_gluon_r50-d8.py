@@ -1,7 +1,7 @@
 """FCN on ResNet-50-D at stride 8, with an auxiliary head, as in GluonCV at the paper's time.
 
-Each head is one 3x3 to a quarter of the channels, BN, ReLU, dropout 0.1 of single values and a
-1x1; the loss is averaged over the pixels that have a label (dmlc/gluon-cv at 3473b1a2:
+Each head is a 3x3 convolution to a quarter of the channels, BN, ReLU, dropout 0.1 of single values
+and a 1x1; the loss is averaged over the pixels that have a label (dmlc/gluon-cv at 3473b1a2:
 gluoncv/model_zoo/fcn.py, gluoncv/loss.py, scripts/segmentation/train.py).  ``tools/train.py
 --backbone`` sets type, depth and widths of the backbone, mean, std and the heads' in_channels from
 the backbone's card.
@@ -13,7 +13,7 @@ custom_imports = dict(
     allow_failed_imports=False,
 )
 
-# Becomes BN in one process or on a CPU.
+# SyncBN becomes BN in one process or on a CPU.
 norm_cfg = dict(type="SyncBN", requires_grad=True)
 # MXNet's default, which the heads use (gluon/block.py, initializer.py); bias 0.
 head_init = dict(type="Uniform", layer="Conv2d", a=-0.07, b=0.07)

@@ -1,4 +1,4 @@
-"""A slim FCN on ResNet-18-D at stride 8, for two CPU cores; widths of the demo's backbones.
+"""A slim FCN on ResNet-18-D at stride 8, for two CPU cores, as wide as the demo's backbones.
 
 ``tools/train.py --backbone`` sets type, depth and widths of the backbone, mean, std and the heads'
 in_channels from the backbone's card; with ``scratch`` these do not change.

@@ -1,6 +1,6 @@
-"""FCN on ResNet-50-D at stride 8, with an auxiliary head: mmseg's fcn_r50-d8 and its numbers.
+"""FCN on ResNet-50-D at stride 8, with an auxiliary head, with the values of mmseg's fcn_r50-d8.
 
-The difference is the backbone, and the paper's mean and std;
+It differs in the backbone and has the paper's mean and std;
 tests/segmentation/test_upstream_recipes_seg.py lists all differences.  ``tools/train.py
 --backbone`` sets type, depth and widths of the backbone, mean, std and the heads' in_channels from
 the backbone's card.
@@ -11,7 +11,7 @@ custom_imports = dict(
     imports=["backbones", "bag_of_transfer.segmentation"], allow_failed_imports=False
 )
 
-# Becomes BN in one process or on a CPU.
+# SyncBN becomes BN in one process or on a CPU.
 norm_cfg = dict(type="SyncBN", requires_grad=True)
 model = dict(
     type="EncoderDecoder",

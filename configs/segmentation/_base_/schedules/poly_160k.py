@@ -1,4 +1,4 @@
-"""160k batches of SGD, the rate falls as (1 - t / T) ** 0.9 to 1e-4: mmseg's schedule_160k.py."""
+"""160k batches of SGD; the rate falls as (1 - t / T) ** 0.9 to 1e-4: mmseg's schedule_160k.py."""
 
 max_iters = 160_000
 optim_wrapper = dict(

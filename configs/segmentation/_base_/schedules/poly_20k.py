@@ -1,4 +1,4 @@
-"""20k batches of SGD, the rate falls as (1 - t / T) ** 0.9 to 1e-4: mmseg's schedule_20k.py."""
+"""20k batches of SGD; the rate falls as (1 - t / T) ** 0.9 to 1e-4: mmseg's schedule_20k.py."""
 
 max_iters = 20_000
 optim_wrapper = dict(
