@@ -23,7 +23,7 @@ demo: $(COMPLETE) ## pretrain, hand over, fine-tune and judge on drawn images, 3
 	$(RUN) tools/report.py work_dirs/demo
 
 test: $(COMPLETE) ## run the tests, a worker per core; ARGS="-m slow" runs the slow ones, WORKERS=0 without workers
-	$(RUN) -m pytest -n $(WORKERS) $(ARGS)
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(COMPLETE) ## style, types, spelling, large files, merge markers
 	.venv/bin/ruff check .

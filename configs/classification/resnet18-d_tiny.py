@@ -22,8 +22,9 @@ model = dict(
 to_tensor = dict(type="torchvision/PILToTensor")
 train_pipeline = [dict(type="torchvision/RandomResizedCrop", size=32, scale=(0.3, 1.0)), to_tensor]
 val_pipeline = [dict(type="torchvision/Resize", size=(32, 32)), to_tensor]
-train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(batch_size=8, dataset=dict(pipeline=val_pipeline))
+# A worker would take longer to start than the few images to read.
+train_dataloader = dict(num_workers=0, batch_size=8, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(num_workers=0, batch_size=8, dataset=dict(pipeline=val_pipeline))
 
 param_scheduler = [
     dict(type="GradualWarmup", begin=0, end=1, convert_to_iter_based=True),

@@ -14,7 +14,8 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 model = dict(roi_head=dict(bbox_head=dict(fc_out_channels=64)))
-train_dataloader = dict(batch_size=4, dataset=dict(indices=16))
+# A worker would take longer to start than the few images to read.
+train_dataloader = dict(num_workers=0, batch_size=4, dataset=dict(indices=16))
 val_dataloader = dict(batch_size=4, dataset=dict(indices=8))
 test_dataloader = dict(batch_size=4, dataset=dict(indices=8))
 train_cfg = dict(max_epochs=2)

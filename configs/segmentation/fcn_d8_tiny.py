@@ -14,7 +14,8 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 model = dict(decode_head=dict(channels=16), auxiliary_head=dict(channels=8))
-train_dataloader = dict(batch_size=4, dataset=dict(indices=8))
+# A worker would take longer to start than the few images to read.
+train_dataloader = dict(num_workers=0, batch_size=4, dataset=dict(indices=8))
 val_dataloader = dict(batch_size=4, dataset=dict(indices=4))
 test_dataloader = dict(batch_size=4, dataset=dict(indices=4))
 train_cfg = dict(max_epochs=2, val_interval=1)

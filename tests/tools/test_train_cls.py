@@ -131,7 +131,7 @@ def test_the_config_in_a_work_dir_tells_as_much_as_its_origin(pretrained):
         (["--cfg-options", "train_dataloader.batch_size=64"], "48 training images"),
         (["--cfg-options", "train_dataloader.batch_size=1"], "train_dataloader: set batch_size"),
         (["--cfg-options", "optim_wrapper.optimizer.lr=-0.1"], "optim_wrapper.optimizer.lr"),
-        (["--cfg-options", "model.head.in_channels=7"], "model.head.fc (Linear): its arguments"),
+        (["--cfg-options", "model.head.in_channels=7"], "model.head.fc (Linear): make its"),
         (["--cfg-options", "optim_wrapper.constructor=Layers"], "`Layers`: optim_wrapper"),
         (["--cfg-options", "val_dataloader.num_workers=-1"], "num_workers"),
         (["--cfg-options", "val_dataloader.dataset.root=nowhere"], "nowhere"),
