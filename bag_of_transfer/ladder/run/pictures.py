@@ -1,4 +1,4 @@
-"""Pictures of what every cell predicts for a few test images, with the ground truth."""
+"""Draw the predictions of every cell for a few test images, and the ground truth."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -25,20 +25,21 @@ from bag_of_transfer.segmentation.metrics import name_of
 
 __all__ = ["draw_cell", "draw_sheets"]
 
-# Small images are enlarged until their shorter side has this length.
+# Smaller images are enlarged until their shorter side has this length.
 HEIGHT_PX = 240
 CAPTION_PX, CAPTION_FONT_PX = 20, 14
-# Boxes below it would cover the picture; mAP counts them all the same.
+# Boxes with lower scores would cover the picture; mAP counts them nevertheless.
 MIN_SCORE = 0.3
 
 Panel = Image.Image
 
 
 def draw_cell(cell: Cell, count: int) -> None:
-    """Draw what a fine-tuned cell predicts for ``count`` test images, and their ground truth.
+    """Draw the predictions of a fine-tuned cell for ``count`` test images, and the ground truth.
 
-    The images are spread evenly over the test split, the same for every rung.  Pictures go to
-    ``pictures/<image>.png`` in the cell's folder and ``truth/<task>/<image>.png`` in the ladder's.
+    The images are spread evenly over the test split and are the same for every rung.  Pictures go
+    to ``pictures/<image>.png`` in the cell's folder and ``truth/<task>/<image>.png`` in the
+    ladder's.
     """
     cfg = resolved(cell)
     if cfg is None or cell.task is None:
@@ -51,12 +52,12 @@ def draw_cell(cell: Cell, count: int) -> None:
     infos = [dataset.get_data_info(int(index)) for index in indices]
     for info, name in zip(infos, _names([info["img_path"] for info in infos]), strict=True):
         _save(painter.draw(cell, dataset, info, predictions), cell.folder / PICTURES / name)
-        # Drawn each time: the labels may have been corrected since another cell drew them.
+        # Drawn again by every cell, because the labels may have been corrected meanwhile.
         _save(painter.draw(None, dataset, info, {}), cell.root / TRUTH / cell.task.name / name)
 
 
 def _names(images: Sequence[str]) -> list[str]:
-    """Name pictures after their images, with folders where these differ; no two names are alike."""
+    """Return unique names for pictures of images, with the folders that the images do not share."""
     shared = os.path.commonpath([Path(image).parent for image in images]) if images else ""
     below = ["_".join(Path(image).relative_to(shared).parts) for image in images]
     sources = [Source(Path(i), PurePosixPath(b), False) for i, b in zip(images, below, strict=True)]
@@ -69,16 +70,17 @@ def _save(picture: Panel, path: Path) -> None:
 
 
 def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
-    """Put the ground truth and every rung of the first seed side by side, a sheet per image."""
+    """Draw a sheet per image with the ground truth and every rung of the first seed in a row."""
     first = min(cell.seed for cell in cells)
     tuned = [cell for cell in cells if cell.task and cell.seed == first and is_done(cell.folder)]
     drawn = []
     for task in dict.fromkeys(cell.task.name for cell in tuned if cell.task):
         of_task = [cell for cell in tuned if cell.task and cell.task.name == task]
-        named = [("ground truth", of_task[0].root / TRUTH / task)]
-        named += [(cell.rung.label, cell.folder / PICTURES) for cell in of_task]
-        for name in sorted({path.name for _, own in named[1:] for path in own.glob("*.png")}):
-            read = [(label, read_picture(own / name)) for label, own in named]
+        folders = [("ground truth", of_task[0].root / TRUTH / task)]
+        folders += [(cell.rung.label, cell.folder / PICTURES) for cell in of_task]
+        names = {path.name for _, pictures in folders[1:] for path in pictures.glob("*.png")}
+        for name in sorted(names):
+            read = [(label, read_picture(pictures / name)) for label, pictures in folders]
             panels = [(label, picture) for label, picture in read if picture is not None]
             if panels:
                 drawn.append(folder / f"{task}_{name}")
@@ -108,12 +110,12 @@ def _read_boxes(cell: Cell, dataset: Any) -> dict[str, list[dict[str, Any]]]:
     numbers = {label + 1: label for label in range(len(classes))}
     if truth := dataset.metainfo.get("coco_truth"):  # COCO's categories have ids of their own
         numbers = {category_id: label for label, category_id in enumerate(truth.ids_of(classes))}
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_image: dict[str, list[dict[str, Any]]] = {}
     for row in read_json(cell.folder / PREDICTIONS, "run the cell again", list):
         if row["score"] >= MIN_SCORE:
             box = {**row, "label": numbers[row["category_id"]]}
-            found.setdefault(str(row["image_id"]), []).append(box)
-    return found
+            by_image.setdefault(str(row["image_id"]), []).append(box)
+    return by_image
 
 
 def _draw_boxes(
@@ -150,16 +152,16 @@ def _draw_mask(
     if cell:
         name = name_of(image, dataset.metainfo.get("img_dir"))
         file = cell.folder / PREDICTIONS / f"{name}.png"
-    # The files' numbers are those of the data's own masks, from 1 where 0 is no class.
+    # The files have the numbers of the data's masks, which begin with 1 if 0 is not a class.
     mask = read_mask(file) - int(bool(info.get("reduce_zero_label")))
     return drawing.with_mask(read_image(image), mask, dataset.metainfo["classes"], HEIGHT_PX)
 
 
-# ---- by what networks give ----
+# ---- by kind of result ----
 
 
 class _Painter(NamedTuple):
-    """How predictions are read once per cell, and how an image is drawn with its own."""
+    """How to read a cell's predictions once, and how to draw one image with its predictions."""
 
     read: Callable[[Cell, Any], Mapping[str, Any]]
     draw: Callable[[Cell | None, Any, Mapping[str, Any], Mapping[str, Any]], Panel]
