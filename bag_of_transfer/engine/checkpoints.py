@@ -55,7 +55,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         path: A ``.pth``, or the ``last_checkpoint`` that points to one.
 
     Raises:
-        UserError: If the file is missing, damaged or no checkpoint, would run code when read,
+        UserError: If the file is missing, damaged or not a checkpoint, would run code when read,
             or carries a config that mmengine would execute on resuming.
     """
     path = follow_pointer(path)
@@ -259,7 +259,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     reason = without_colons(reason)
     reason = f" ({reason[:100]})" if reason else ""
     return UserError(
-        f"damaged, truncated or no checkpoint{reason}", path, "copy it again or use another"
+        f"damaged, truncated or not a checkpoint{reason}", path, "copy it again or use another"
     )
 
 

@@ -45,7 +45,7 @@ class FirstStep(Hook):
         self.done = True
 
     @contextlib.contextmanager
-    def mistakes_before_it(self) -> Iterator[None]:
+    def reporting_mistakes(self) -> Iterator[None]:
         """Turn an error that a wrong config causes before the first step is done into one line.
 
         A ValueError is taken for a wrong argument, whoever raises it; ``mistakes.py`` decides

@@ -19,15 +19,15 @@ from torch import nn
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["ResNetLayerDecay", "serve_resnets"]
+__all__ = ["ResNetLayerDecay", "use_resnet_layer_decay"]
 
 STOCK = ("LearningRateDecayOptimizerConstructor", "LayerDecayOptimizerConstructor")
-STOCK_SERVE = ("ConvNeXt", "BEiT", "MAE")
+STOCK_NETWORKS = ("ConvNeXt", "BEiT", "MAE")
 TYPES = ("layer_wise", "stage_wise")
 PLACE = re.compile(r"(?:^|\.)(backbone|shared_head)\..*?layer(\d+)\.(\d+)\.")
 
 
-def serve_resnets(cfg: Config) -> list[str]:
+def use_resnet_layer_decay(cfg: Config) -> list[str]:
     """Put ``ResNetLayerDecay`` in place of mm*'s layer decay where theirs does not fit.
 
     Args:
@@ -40,7 +40,7 @@ def serve_resnets(cfg: Config) -> list[str]:
     wrapper = cfg.optim_wrapper
     stated = str(wrapper.get("constructor"))
     backbone = str((cfg.model.get("backbone") or {}).get("type"))
-    if stated.rpartition(".")[2] not in STOCK or any(name in backbone for name in STOCK_SERVE):
+    if stated.rpartition(".")[2] not in STOCK or any(name in backbone for name in STOCK_NETWORKS):
         return []
     paramwise = dict(wrapper.get("paramwise_cfg") or {})
     paramwise.pop("num_layers", None)

@@ -174,7 +174,7 @@ def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
         old, new = _child(old, name), _child(new, name)
     if isinstance(new, str) and isinstance(old, int | float) and not isinstance(old, bool):
         key = ".".join(parts)
-        raise UserError(f"override `{key}` wants a number, not `{new}`", _WHERE, f"now {old}")
+        raise UserError(f"override `{key}` wants a number, not `{new}`", _WHERE, f"it is {old} now")
 
 
 def _is_index(name: str, items: Sequence[Any]) -> bool:

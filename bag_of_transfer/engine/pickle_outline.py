@@ -135,7 +135,7 @@ def refusal(path: Path, name: str) -> UserError:
     keys = [key for key, named in objects if named.name in (name, f"builtins.{name}") and key]
     place = f" at {', '.join(keys[:3])}{' and others' if len(keys) > 3 else ''}" if keys else ""
     return UserError(
-        f"refused, for reading the file would run code ({name}{place})",
+        f"refused, because reading the file would run code ({name}{place})",
         path,
         "use a file of tensors and plain values; if you trust this file, write one in Python, "
         "c = torch.load('FILE', weights_only=False); "

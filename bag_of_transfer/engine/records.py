@@ -234,7 +234,7 @@ class RunRecorder(Hook):
                 f"the loss is {newest}",
                 f"epoch {math.ceil(max(runner.iter, 1) / batches)}",
                 "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
-                "an earlier checkpoint, if there was one, is in the work dir",
+                "the work dir has the earlier checkpoints, if any were written",
             )
 
     def _begin_line(self) -> None:

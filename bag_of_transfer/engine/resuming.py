@@ -94,7 +94,7 @@ def _refuse_shorter(train_cfg: Config, meta: Mapping[str, Any], path: Path) -> N
         limit = train_cfg.get(key)
         if limit is not None and meta.get(unit, 0) > limit:
             raise RefusedError(
-                f"it was trained for {meta[unit]} {unit}s, the config says {limit}",
+                f"the run was trained for {meta[unit]} {unit}s, the config says {limit}",
                 path,
                 f"raise train_cfg.{key}, or name another --work-dir",
             )

@@ -72,7 +72,7 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
     lines += own_metrics.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
-    lines += follow_in_channels(cfg) + layer_decay.serve_resnets(cfg)
+    lines += follow_in_channels(cfg) + layer_decay.use_resnet_layer_decay(cfg)
     with building("train_dataloader.dataset", cfg):
         dataset = data_sets.build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
     cfg.num_train_images = len(dataset)
@@ -144,7 +144,7 @@ def train(
         runner.register_hook(first_step)
         if cfg.get("resume"):
             runner.register_hook(ConfiguredSchedule())
-        with contextlib.suppress(DryRunDone), first_step.mistakes_before_it():
+        with contextlib.suppress(DryRunDone), first_step.reporting_mistakes():
             runner.train()
 
 

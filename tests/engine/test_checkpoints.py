@@ -85,7 +85,7 @@ def test_a_truncated_file_is_called_damaged(tmp_path: Path, keep: int) -> None:
         ),  # cut within a letter
         (
             b"\xff\xfe neither text nor pickle",
-            r"^damaged, truncated or no checkpoint(: | \((?!Unp))",
+            r"^damaged, truncated or not a checkpoint(: | \((?!Unp))",
         ),
         (pickle.dumps([1, 2]), "not a checkpoint but a list"),
     ],

@@ -7,7 +7,7 @@ from torch import nn
 
 from backbones import ResNetD
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.layer_decay import serve_resnets
+from bag_of_transfer.engine.layer_decay import use_resnet_layer_decay
 from bag_of_transfer.engine.lr import current_lr
 
 
@@ -103,7 +103,7 @@ def config(constructor: str, backbone: str, **paramwise: object) -> Config:
 )
 def test_ours_stands_in_for_the_libraries_layer_decay(constructor: str, stated: dict) -> None:
     cfg = config(constructor, "ResNetD", **stated)
-    assert len(serve_resnets(cfg)) == 1
+    assert len(use_resnet_layer_decay(cfg)) == 1
     assert cfg.optim_wrapper.constructor == "ResNetLayerDecay"
     found = groups(network(), **cfg.optim_wrapper.paramwise_cfg)
     assert {name: found[name]["lr"] for name in BY_BLOCK} == pytest.approx(BY_BLOCK)
@@ -112,4 +112,4 @@ def test_ours_stands_in_for_the_libraries_layer_decay(constructor: str, stated: 
 def test_backbones_that_the_libraries_know_keep_their_constructor() -> None:
     for backbone in ("mmpretrain.ConvNeXt", "BEiT", "MAE"):
         cfg = config("LearningRateDecayOptimizerConstructor", backbone, decay_rate=0.5)
-        assert serve_resnets(cfg) == []
+        assert use_resnet_layer_decay(cfg) == []

@@ -223,6 +223,6 @@ def test_a_longer_run_is_no_run_of_a_shorter_config(key: str, done: str) -> None
     with pytest.raises(RefusedError) as caught:
         _refuse_shorter(Config({key: 2}), meta, Path("a.pth"))
     assert str(caught.value) == (
-        f"it was trained for 3 {done}s, the config says 2: a.pth: raise train_cfg.{key}, or name "
-        "another --work-dir"
+        f"the run was trained for 3 {done}s, the config says 2: a.pth: raise "
+        f"train_cfg.{key}, or name another --work-dir"
     )

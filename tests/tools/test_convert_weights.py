@@ -99,8 +99,8 @@ def bad_file(kind: str, good: Path, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("code.pth", "refused, for reading the file would run code"),
-        ("code.pkl", "refused, for reading the file would run code"),
+        ("code.pth", "refused, because reading the file would run code"),
+        ("code.pkl", "refused, because reading the file would run code"),
         ("none.pth", "no weights in the file"),
         ("none.safetensors", "the file holds no ResNet"),
         ("part.safetensors", "1 of 110 tensors do not fit (1 missing, layer2.0.bn1.running_mean)"),
