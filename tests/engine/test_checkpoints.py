@@ -17,6 +17,7 @@ from bag_of_transfer.engine.checkpoints import (
     state_dict_of,
 )
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.run_files import follow_pointer, newest_checkpoint
 
 
@@ -39,6 +40,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path
 
 
 def test_mmengine_itself_runs_no_code_from_a_local_file(tmp_path: Path) -> None:
+    prepare_process()
     path, proof = tmp_path / "evil.pth", tmp_path / "proof"
     torch.save({"state_dict": {}, "meta": RunsCode(proof)}, path)
     with pytest.raises(UserError, match="would run code"):
@@ -61,6 +63,7 @@ def test_a_config_that_resuming_would_execute_is_refused(tmp_path: Path) -> None
     torch.save({"state_dict": {"a": torch.ones(1)}, "meta": {"config": "import os"}}, path)
     with pytest.raises(UserError, match="program text"):
         load_checkpoint(path)
+    prepare_process()
     loaded = CheckpointLoader.load_checkpoint(str(path))
     assert "config" not in loaded["meta"]
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from bag_of_transfer.engine.checkpoints import load_checkpoint, state_dict_of
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.weight_containers import find_weights
 
 NET = nn.Linear(3, 2).state_dict()
@@ -123,6 +124,7 @@ def test_arrays_of_numpy_are_weights_too_in_any_byte_order() -> None:
 
 def test_mmengine_is_given_the_weights_where_it_looks_for_them(tmp_path: Path) -> None:
     torch.save({"net": NET, "epoch": 1}, tmp_path / "a.pth")
+    prepare_process()
     loaded = CheckpointLoader.load_checkpoint(str(tmp_path / "a.pth"))
     assert loaded["state_dict"].keys() == NET.keys()
 
