@@ -27,6 +27,7 @@ SLOW_IMPORTS = (
     "bag_of_transfer.classification",
     "bag_of_transfer.detection",
     "bag_of_transfer.segmentation",
+    "mmdet.datasets",
     "mmdet.models",
     "mmseg.models",
 )
