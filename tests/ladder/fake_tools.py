@@ -4,14 +4,22 @@ Each is called as the real one: ``train.py CONFIG --work-dir D --seed S ...``.  
 the config's name: ``fails`` ends with exit code 2, ``breaks`` with a traceback, ``slow`` waits.
 """
 
+import contextlib
+import io
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from bag_of_transfer.ladder.run import cell_process, tool_process
+from bag_of_transfer.ladder.run import cell_process, on_this_machine, tool_process
 
 FAKE = """
 import json, pathlib, sys, time
@@ -57,21 +65,82 @@ def use_fake_tools(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tool_process, "ROOT", root)
     monkeypatch.setattr(cell_process, "run_tool", _run_tool)
     monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
+    processes = SimpleNamespace(get_context=lambda method: SimpleNamespace(Process=_process))
+    monkeypatch.setattr(on_this_machine, "multiprocessing", processes)
+
+
+def _process(**how: Any) -> Any:
+    """Return a cell's process: a fork where the cell waits or has neighbours, else this one.
+
+    A fork of a test process costs 0.1 s.
+    """
+    waits = "slow" in str(how["args"][0].rung.source)
+    forked = waits or how["kwargs"]["to_file"]
+    return multiprocessing.get_context("fork").Process(**how) if forked else _ThisProcess(**how)
+
+
+class _ThisProcess:
+    """Stands for a cell's process, but runs the cell at once in this one, which stays as it was."""
+
+    def __init__(self, target: Callable[..., None], args: Any, kwargs: Any) -> None:
+        self.run = lambda: target(*args, **kwargs)
+
+    def start(self) -> None:
+        self.sentinel, writer = os.pipe()
+        os.close(writer)  # which means that the process has ended
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        cores, environment = os.sched_getaffinity(0), dict(os.environ)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cell_process, "die_with_parent", lambda: None)
+            try:
+                self.exitcode = _exit_code(self.run)
+            finally:
+                os.sched_setaffinity(0, cores)
+                os.environ.clear()
+                os.environ.update(environment)
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+
+    def join(self, seconds: float | None = None) -> None:
+        os.close(self.sentinel)
+
+
+def _exit_code(run: Callable[[], None]) -> int:
+    """Return the exit code of a process that runs something."""
+    try:
+        run()
+    except SystemExit as end:
+        return int(end.code or 0)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def _run_tool(command: Sequence[str]) -> tuple[int, str]:
     """As ``tool_process.run_tool``, but without a fork: of a test process it costs 0.1 s.
 
-    A tool that waits is forked as the real ones are, so that signals reach it.
+    A tool that waits is forked as the real ones are, so that signals reach it.  A tool that a test
+    changed has a process of its own.
     """
     if any("slow" in word for word in command):
         return tool_process.run_tool(command)
     print("$ python " + " ".join(command), flush=True)
-    tool = subprocess.run(
-        [PYTHON, "-I", "-S", tool_process.ROOT / command[0], *command[1:]],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    print(tool.stderr, end="", file=sys.stderr, flush=True)
-    errors = [line for line in tool.stderr.splitlines() if line.startswith(tool_process.ERROR)]
-    return tool.returncode, errors[0].removeprefix(tool_process.ERROR) if errors else ""
+    tool = tool_process.ROOT / command[0]
+    run = _run_here if tool.read_text() == FAKE else _run_in_a_process
+    code, output = run([str(tool), *command[1:]])
+    print(output, end="", file=sys.stderr, flush=True)
+    errors = [line for line in output.splitlines() if line.startswith(tool_process.ERROR)]
+    return code, errors[0].removeprefix(tool_process.ERROR) if errors else ""
+
+
+def _run_here(words: Sequence[str]) -> tuple[int, str]:
+    with contextlib.redirect_stderr(io.StringIO()) as output, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", list(words))
+        code = _exit_code(lambda: exec(FAKE, {"__name__": "__main__"}))
+    return code, output.getvalue()
+
+
+def _run_in_a_process(words: Sequence[str]) -> tuple[int, str]:
+    tool = subprocess.run([PYTHON, "-I", "-S", *words], stderr=subprocess.PIPE, text=True)
+    return tool.returncode, tool.stderr

@@ -203,7 +203,7 @@ def test_a_cell_is_not_run_alone_when_what_it_is_made_from_changed(call, config,
 
 def test_time_over_is_exit_code_75_and_the_next_call_goes_on(tmp_path, capfd):
     config = write_ladder(tmp_path, "scratch=None, b=dict(config='{0}/slow.py')")
-    assert ladder(config, "--work-dir", OUT, "--max-minutes", 4 / 60) == 75
+    assert ladder(config, "--work-dir", OUT, "--max-minutes", 2 / 60) == 75
     assert "call again to go on" in capfd.readouterr().out
     assert not (OUT / "seed0/b/detection").exists()
     assert ladder(config, "--work-dir", OUT) == 0
