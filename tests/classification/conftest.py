@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from bag_of_transfer.classification import ImageClassifier
+from tests.fast_builds import fill_with_zero_by_default
 
 MEAN, STD = [120.0, 115.0, 105.0], [60.0, 57.0, 58.0]
 
@@ -33,18 +34,10 @@ class OneConv(BaseModule):
         return first, self.conv2(first).relu()
 
 
-@torch.no_grad()
-def _fill_with_zero(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
-    return tensor.zero_()
-
-
 @pytest.fixture
 def without_default_init(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fill layers with 0 where torch draws default weights, which takes half of a build's time.
-
-    What ``init_weights`` of a network forgets then stays 0.
-    """
-    monkeypatch.setattr(torch.nn.init, "kaiming_uniform_", _fill_with_zero)
+    """Save the drawing of default weights, which takes half of a build's time."""
+    fill_with_zero_by_default(monkeypatch)
 
 
 @pytest.fixture

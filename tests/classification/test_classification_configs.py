@@ -1,10 +1,11 @@
 """Every leaf: its header and depth are right, and it can be built and run."""
 
 import ast
+import json
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -17,9 +18,9 @@ from torch import nn
 import backbones  # noqa: F401  registers the networks
 from bag_of_transfer.classification.transforms import build_pipeline
 from bag_of_transfer.engine.schedules import lr_curve
+from tests.classification.leaves import CONFIGS, read_leaf
+from tests.fast_builds import on_meta
 
-ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / "configs" / "classification"
 LEAVES = sorted(CONFIGS.glob("*.py"))
 OURS = {
     "resnet18-b_demo",
@@ -75,26 +76,46 @@ def test_a_base_never_inherits(path: Path) -> None:
     assert not bases_of(path)
 
 
-@for_each_leaf
-def test_model_builds_and_runs_on_an_odd_size(path: Path) -> None:
-    cfg = Config.fromfile(path)
-    model = model_of(cfg)
+class Pass(NamedTuple):
+    """What a fresh network computes from two images."""
+
+    loss: torch.Tensor
+    scores: torch.Tensor
+
+
+PASSES: dict[str, Pass] = {}  # by the text of the model: many leaves differ elsewhere only
+
+
+def pass_of(cfg: Config) -> Pass:
+    described = json.dumps(cfg.model)
+    if described not in PASSES:
+        PASSES[described] = run(model_of(cfg))
+    return PASSES[described]
+
+
+def run(model: nn.Module) -> Pass:
     model.init_weights()
     batch = {
         "inputs": torch.randint(0, 256, (2, 3, 81, 97), dtype=torch.uint8),
         "labels": torch.tensor([0, 5]),
     }
     batch = model.data_preprocessor(batch)
-    loss, _ = model.parse_losses(model(**batch, mode="loss"))
+    with torch.no_grad():
+        loss, _ = model.parse_losses(model(**batch, mode="loss"))
+        return Pass(loss, model.eval()(batch["inputs"]))
+
+
+@for_each_leaf
+def test_model_builds_and_runs_on_an_odd_size(path: Path) -> None:
+    loss, scores = pass_of(read_leaf(path.stem))
     assert loss.isfinite()
-    scores = model.eval()(batch["inputs"])
     assert scores.shape == (2, 6)
     assert scores.std() > 0
 
 
 @for_each_leaf
 def test_pipelines_make_images_of_one_size(path: Path) -> None:
-    cfg = Config.fromfile(path)
+    cfg = read_leaf(path.stem)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         run = build_pipeline(loader.dataset.pipeline)
         shapes = {tuple(run(Image.new("RGB", size)).shape) for size in ((97, 65), (50, 120))}
@@ -104,8 +125,9 @@ def test_pipelines_make_images_of_one_size(path: Path) -> None:
 
 @for_each_leaf
 def test_optimiser_covers_every_parameter_and_decays_what_it_says(path: Path) -> None:
-    cfg = Config.fromfile(path)
-    model = model_of(cfg)
+    cfg = read_leaf(path.stem)
+    with on_meta():
+        model = model_of(cfg)
     groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     assert decay.keys() == {id(p) for p in model.parameters()}
@@ -117,13 +139,13 @@ def test_optimiser_covers_every_parameter_and_decays_what_it_says(path: Path) ->
 
 
 def tricks_of(stem: str) -> dict[str, Any]:
-    cfg = Config.fromfile(CONFIGS / f"{stem}.py")
+    cfg = read_leaf(stem)
     keys = ("label_smoothing", "mixup", "distillation")
     return {
         "model_tweak": cfg.model.backbone.type,
         "zero_gamma": cfg.model.backbone.zero_init_residual,
         "no_bias_decay": "paramwise_cfg" in cfg.optim_wrapper,
-        "schedule": [one.type for one in cfg.param_scheduler],
+        "schedule": [scheduler.type for scheduler in cfg.param_scheduler],
         **{key: cfg.model.get(key) is not None for key in keys},
     }
 
@@ -151,7 +173,7 @@ def test_b_standard_has_no_trick_and_d_all_has_every_one() -> None:
 
 
 def test_b_and_d_see_the_same_data_and_d_no_longer_than_b() -> None:
-    b, d = (Config.fromfile(CONFIGS / f"resnet18-{v}_demo.py") for v in ("b", "d-all"))
+    b, d = (read_leaf(f"resnet18-{v}_demo") for v in ("b", "d-all"))
     for key in ("train_dataloader", "val_dataloader", "auto_scale_lr"):
         assert b[key] == d[key], key
     assert d.train_cfg.max_epochs <= b.train_cfg.max_epochs  # D's epochs take longer
@@ -164,7 +186,7 @@ def test_b_and_d_see_the_same_data_and_d_no_longer_than_b() -> None:
 
 
 def test_schedules_of_the_demo_by_hand() -> None:
-    b, d = (Config.fromfile(CONFIGS / f"resnet18-{v}_demo.py") for v in ("b", "d"))
+    b, d = (read_leaf(f"resnet18-{v}_demo") for v in ("b", "d"))
     step = lr_curve(b.param_scheduler, 0.1, b.train_cfg.max_epochs, 10)
     drops = [round(now / before, 6) for before, now in pairwise(step)]
     assert drops.count(0.1) == 1

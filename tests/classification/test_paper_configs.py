@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmengine.config import Config
 
-ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / "configs/classification"
+from tests.classification.leaves import CONFIGS, read_leaf
+
 ABOUT_THE_ROW = ("rows", "compare_to")
 BATCH, LR, NBD = "train_dataloader.batch_size", "param_scheduler", "optim_wrapper.paramwise_cfg"
 ZERO, TYPE = "model.backbone.zero_init_residual", "model.backbone.type"
@@ -81,10 +80,6 @@ NUM_LEAVES = 36
 each_leaf = pytest.mark.parametrize("stem", STEPS)
 
 
-def read(stem: str) -> Config:
-    return Config.fromfile(CONFIGS / f"{stem}.py", import_custom_modules=False)
-
-
 def header(stem: str) -> str:
     return ast.get_docstring(ast.parse((CONFIGS / f"{stem}.py").read_text())) or ""
 
@@ -98,9 +93,11 @@ def flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def difference(one: str, other: str) -> set[str]:
+def difference(stem: str, other: str) -> set[str]:
     """Return the keys that differ; where only one side has a dict, the key of the dict."""
-    a, b = ({k: v for k, v in read(s).items() if k not in ABOUT_THE_ROW} for s in (one, other))
+    a, b = (
+        {k: v for k, v in read_leaf(s).items() if k not in ABOUT_THE_ROW} for s in (stem, other)
+    )
     left, right = dict(flat(a)), dict(flat(b))
     absent = object()
     differing = {k for k in left | right if left.get(k, absent) != right.get(k, absent)}
@@ -119,7 +116,7 @@ def test_every_leaf_of_the_paper_has_its_step() -> None:
 @each_leaf
 def test_leaf_differs_from_the_one_it_names_in_the_stated_keys_only(stem: str) -> None:
     before, keys = STEPS[stem]
-    assert read(stem).compare_to == before
+    assert read_leaf(stem).compare_to == before
     assert difference(stem, before or stem) == keys
 
 
@@ -131,7 +128,7 @@ def test_distillation_and_mixup_meet(network: str) -> None:
     assert difference(both, of("cosine-lbs-distill")) == {MIXUP, EPOCHS}
     assert difference(mixed, of("cosine-lbs-distill")) == {MIXUP, EPOCHS, DISTILL}
     assert difference(both, of("efficient")) == {LR, LBS, MIXUP, EPOCHS, DISTILL}
-    assert read(both).train_cfg.max_epochs == read(mixed).train_cfg.max_epochs == 200
+    assert read_leaf(both).train_cfg.max_epochs == read_leaf(mixed).train_cfg.max_epochs == 200
 
 
 def test_the_two_sizes_of_batch_differ_in_nothing_else() -> None:
@@ -144,7 +141,7 @@ def test_the_two_sizes_of_batch_differ_in_nothing_else() -> None:
 
 def test_the_baseline_has_no_trick() -> None:
     for stem in ("resnet50_baseline_8xb32_in1k", "resnet50-b_baseline_8xb32_in1k"):
-        cfg = read(stem)
+        cfg = read_leaf(stem)
         assert cfg.model.backbone.zero_init_residual is False
         assert not {"label_smoothing", "mixup", "distillation"} & cfg.model.keys()
         assert "paramwise_cfg" not in cfg.optim_wrapper
@@ -156,7 +153,7 @@ def test_the_baseline_has_no_trick() -> None:
 
 
 def test_the_last_row_has_the_papers_values() -> None:
-    model = read("resnet50-d_cosine-lbs-distill-mixup-200e_8xb128_in1k").model
+    model = read_leaf("resnet50-d_cosine-lbs-distill-mixup-200e_8xb128_in1k").model
     assert model.backbone == dict(type="ResNetD", depth=50, init="xavier", zero_init_residual=True)
     assert model.label_smoothing == dict(eps=0.1, form="paper")
     assert model.mixup == dict(alpha=0.2, off_epochs=0)
@@ -172,12 +169,12 @@ def test_the_last_row_has_the_papers_values() -> None:
 
 @each_leaf
 def test_header_tells_figures_reading_and_command(stem: str) -> None:
-    told, cfg = header(stem), read(stem)
-    assert f"configs/classification/{stem}.py" in told
+    text, cfg = header(stem), read_leaf(stem)
+    assert f"configs/classification/{stem}.py" in text
     for word in ("arXiv:1812.01187", "Published:", "Data:", "Command:", "Needs:", "unmeasured"):
-        assert word in told
-    assert "Follows:   the paper" in told
-    one_line = " ".join(told.split())
+        assert word in text
+    assert "Follows:   the paper" in text
+    one_line = " ".join(text.split())
     assert STEPS[stem][0] is None or f"{STEPS[stem][0]}.py" in one_line
     for row in cfg.get("rows", []):
         assert f"table {row.table[1]}, row {row.row}" in one_line
@@ -240,7 +237,7 @@ def test_inferred_recipes_say_so() -> None:
 def test_networks_and_input_are_the_papers(
     stem: str, backbone: dict[str, Any], sizes: list[int], num_classes: int
 ) -> None:
-    cfg = read(stem)
+    cfg = read_leaf(stem)
     assert cfg.model.backbone == backbone
     assert cfg.model.head.num_classes == num_classes
     train, val = (cfg[f"{split}_dataloader"].dataset.pipeline for split in ("train", "val"))

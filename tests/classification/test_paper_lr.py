@@ -3,17 +3,15 @@
 import json
 import math
 from functools import cache
-from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 
 import backbones  # noqa: F401
 import bag_of_transfer.engine.schedules  # noqa: F401  registers the warm-up
 from bag_of_transfer.engine.lr import apply_lr_rule
 from bag_of_transfer.engine.schedules import lr_curve
+from tests.classification.leaves import CONFIGS, read_leaf
 
-CONFIGS = Path(__file__).parents[2] / "configs/classification"
 LEAVES = sorted(path.stem for path in CONFIGS.glob("*_8xb*.py"))
 GPUS = 8
 # ImageNet's 1,281,167 images, the last incomplete batch dropped: 1281167 // 256, // 512, // 1024.
@@ -24,7 +22,7 @@ PEAK = {"8xb32_in1k": 0.1, "8xb64_in1k": 0.2, "8xb128_in1k": 0.4, "8xb128_places
 
 def curve(stem: str) -> tuple[list[float], int, float]:
     """Return the rates of all batches, the batches per epoch, and the peak."""
-    cfg = Config.fromfile(CONFIGS / f"{stem}.py", import_custom_modules=False)
+    cfg = read_leaf(stem)
     size = stem.partition("_")[2].partition("_")[2]
     line = apply_lr_rule(cfg, world_size=GPUS)
     batch = GPUS * int(size.partition("b")[2].partition("_")[0])
@@ -45,13 +43,13 @@ def cached_curve(schedulers: str, lr: float, epochs: int, per_epoch: int) -> lis
 
 def of_kind(*, step: bool, warm: bool, epochs: int = 120) -> list[str]:
     """Return the leaves whose names have certain words."""
-    found = []
+    stems = []
     for stem in LEAVES:
         is_step = "cosine" not in stem
         is_warm = "baseline" not in stem and "linear-scaling" not in stem
         if (is_step, is_warm, 200 if "200e" in stem else 120) == (step, warm, epochs):
-            found.append(stem)
-    return found
+            stems.append(stem)
+    return stems
 
 
 STEP, WARM_STEP = of_kind(step=True, warm=False), of_kind(step=True, warm=True)

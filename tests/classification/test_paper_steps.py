@@ -103,8 +103,8 @@ def test_leaf_takes_a_training_and_an_evaluation_step(
     with torch.no_grad():
         for batch in val:
             evaluator.process(data_samples=model.val_step(batch), data_batch=batch)
-    found = evaluator.evaluate(len(val.dataset))
-    assert 0 <= found["top1"] <= found["top5"] == 100  # of three classes
+    metrics = evaluator.evaluate(len(val.dataset))
+    assert 0 <= metrics["top1"] <= metrics["top5"] == 100  # of three classes
 
 
 def test_fp16_is_the_configs_word_and_a_cpu_says_what_to_do(

@@ -1,0 +1,38 @@
+"""Build networks without drawing weights that nobody looks at, which takes most of the time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+DRAWS = ("normal_", "uniform_", "erfinv_", "clamp_")
+
+
+@contextmanager
+def on_meta() -> Iterator[None]:
+    """Build on the meta device: tensors have shapes only, and drawing them is skipped."""
+    with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
+        for name in DRAWS:
+            patch.setattr(Tensor, name, _keep)
+        yield
+
+
+def fill_with_zero_by_default(patch: pytest.MonkeyPatch) -> None:
+    """Fill layers with 0 where torch and timm draw default weights.
+
+    What ``init_weights`` of a network forgets then stays 0.
+    """
+    patch.setattr(torch.nn.init, "kaiming_uniform_", _fill_with_zero)
+    patch.setattr("timm.layers.weight_init._trunc_normal_", _fill_with_zero)
+
+
+def _keep(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
+    return tensor
+
+
+@torch.no_grad()
+def _fill_with_zero(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
+    return tensor.zero_()
