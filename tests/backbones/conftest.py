@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from tests.fast_builds import on_meta
+
 
 def fill_every_tensor(module: nn.Module) -> nn.Module:
     """Fill each tensor with its own values.
@@ -19,10 +21,10 @@ def fill_every_tensor(module: nn.Module) -> nn.Module:
         if not tensor.is_floating_point():
             tensor.zero_()
         elif tensor.ndim == 1:
-            tensor.copy_(torch.rand(tensor.shape, generator=rng) + 0.5)
+            tensor.uniform_(0.5, 1.5, generator=rng)
         else:
-            noise = torch.rand(tensor.shape, generator=rng) - 0.5
-            tensor.copy_(noise * 3 / tensor[0].numel() ** 0.5)
+            bound = 1.5 / tensor[0].numel() ** 0.5
+            tensor.uniform_(-bound, bound, generator=rng)
     return module
 
 
@@ -31,7 +33,7 @@ def filled() -> Callable[..., nn.Module]:
     """Return ``filled(build, **kwargs)``: it builds a network without slow weights and fills it."""
 
     def build_and_fill(build: Callable[..., nn.Module], *args: object, **kwargs: object):
-        with torch.device("meta"):
+        with on_meta():
             module = build(*args, **kwargs)
         return fill_every_tensor(module.to_empty(device="cpu"))
 

@@ -11,6 +11,7 @@ from torch import nn
 import backbones.adapter
 import bag_of_transfer.detection  # noqa: F401  before mmseg or mmdet: stands in for mmcv's compiled operators
 from backbones import ResNetD, TimmNetwork
+from tests.fast_builds import on_meta
 
 # The modules behind which the maps of stride 4, 8, 16, 32 are taken, and their channels.
 STAGES = {
@@ -35,9 +36,12 @@ def own_tensors(network):
 @pytest.mark.parametrize("name", [name for name in STAGES if name != "convnext_atto"])
 def test_maps_equal_the_librarys_own_network(name, filled):
     theirs = filled(timm.create_model, name).eval()
-    ours = TimmNetwork(name).eval()
+    with on_meta():
+        ours = TimmNetwork(name).eval()
     state = {f"network.{key}": value for key, value in own_tensors(theirs).items()}
-    ours.load_state_dict(state, strict=True)  # total: nothing missing, nothing left over
+    ours.load_state_dict(
+        state, strict=True, assign=True
+    )  # total: nothing missing, nothing left over
     assert len(state) > 150
     expected = {}
     for stage in STAGES[name]:
@@ -82,7 +86,7 @@ def test_gradients_reach_every_parameter(name, filled):
 # The table of tests/backbones/test_resnet_freezing.py: the same network, counted elsewhere.
 @pytest.mark.parametrize("frozen_stages", range(-1, 5))
 def test_stages_freeze_as_in_our_own_resnet(frozen_stages):
-    with torch.device("meta"):
+    with on_meta():
         ours = ResNetD(50, frozen_stages=frozen_stages)
         theirs = TimmNetwork("resnet50d", frozen_stages=frozen_stages)
     for mode in (True, False, True):
@@ -112,7 +116,7 @@ def test_stages_freeze_as_in_our_own_resnet(frozen_stages):
     ],
 )
 def test_what_is_frozen_ends_where_the_stage_ends(name, frozen_stages, first_trained):
-    with torch.device("meta"):
+    with on_meta():
         network = TimmNetwork(name, frozen_stages=frozen_stages).train().network
     trained = [p.requires_grad for p in network.parameters()]
     names = [key for key, _ in network.named_parameters()]
@@ -170,7 +174,7 @@ def test_gamma_and_beta_can_be_kept_from_training():
     ],
 )
 def test_strides_are_told_also_of_stages_left_out(options, strides):
-    with torch.device("meta"):
+    with on_meta():
         network = TimmNetwork("mobilenetv1_100", options=options, out_indices=(1,))
     assert network.strides == strides
     assert (network.name, network.options) == ("mobilenetv1_100", options)
@@ -250,7 +254,7 @@ def test_a_missing_timm_is_named(monkeypatch):
 @pytest.mark.parametrize("scope", ["mmengine", "mmseg", "mmdet"])
 def test_name_means_our_class_in_every_scope(scope):
     registry = pytest.importorskip(f"{scope}.registry").MODELS
-    with DefaultScope.overwrite_default_scope(scope), torch.device("meta"):
+    with DefaultScope.overwrite_default_scope(scope), on_meta():
         network = MODELS.build(dict(type="TimmNetwork", name="mobilenetv1_100"))
     assert type(network) is backbones.adapter.TimmNetwork
     assert registry is MODELS or "TimmNetwork" not in registry.module_dict  # a child would win

@@ -19,14 +19,18 @@ def test_maps_have_strides_4_8_16_32_rounded_up(variant, height, width):
     network = build(variant, depth=50).eval()
     maps = network(torch.rand(1, 3, height, width))
     assert network.out_channels == (32, 64, 128, 256)  # 4 * 8 * (1, 2, 4, 8)
-    for stride, channels, found in zip((4, 8, 16, 32), network.out_channels, maps, strict=True):
-        assert found.shape == (1, channels, -(-height // stride), -(-width // stride))
+    for stride, channels, feature_map in zip(
+        (4, 8, 16, 32), network.out_channels, maps, strict=True
+    ):
+        assert feature_map.shape == (1, channels, -(-height // stride), -(-width // stride))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_dilated_network_keeps_stride_8(variant):
     network = build(variant, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4), contract_dilation=True)
-    shapes = [tuple(found.shape[2:]) for found in network.eval()(torch.rand(1, 3, 65, 97))]
+    shapes = [
+        tuple(feature_map.shape[2:]) for feature_map in network.eval()(torch.rand(1, 3, 65, 97))
+    ]
     assert shapes == [(17, 25), (9, 13), (9, 13), (9, 13)]
 
 
@@ -40,15 +44,15 @@ def test_contracted_dilation_is_1_and_2_in_the_first_blocks():
 def test_out_indices_choose_maps_and_out_channels_name_all_stages():
     network = build(out_indices=(1, 3)).eval()
     image = torch.rand(1, 3, 65, 97)
-    assert [found.shape[1] for found in network(image)] == [16, 64]
+    assert [feature_map.shape[1] for feature_map in network(image)] == [16, 64]
     assert network.out_channels == (8, 16, 32, 64)
     assert network.out_indices == (1, 3)
 
 
 def test_three_stages_for_c4_need_no_cut_strides():
     network = build(depth=50, num_stages=3, out_indices=(2,)).eval()
-    (found,) = network(torch.rand(1, 3, 65, 97))
-    assert found.shape == (1, 128, 5, 7)
+    (feature_map,) = network(torch.rand(1, 3, 65, 97))
+    assert feature_map.shape == (1, 128, 5, 7)
     assert network.out_channels == (32, 64, 128)
     assert not [key for key in network.state_dict() if key.startswith("layer4")]
 
@@ -67,7 +71,7 @@ def test_gradient_reaches_every_parameter(variant, depth):
     network = build(variant, depth).train()
     network.init_weights()
     maps = network(torch.rand(2, 3, 65, 97))
-    sum((found * torch.rand_like(found)).sum() for found in maps).backward()
+    sum((each * torch.rand_like(each)).sum() for each in maps).backward()
     dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert dead == []
 
@@ -90,7 +94,7 @@ def test_checkpointed_blocks_have_equal_gradients_and_statistics(depth, frozen_s
         network = filled(build, "ResNetD", depth, with_cp=with_cp, frozen_stages=frozen_stages)
         network.train()
         maps = network(torch.rand(2, 3, 33, 47, generator=torch.Generator().manual_seed(0)))
-        loss = sum(found.square().mean() for found in maps)
+        loss = sum(each.square().mean() for each in maps)
         loss.backward(retain_graph=True)
         loss.backward()  # the blocks are computed a third time
         grads = {name: p.grad for name, p in network.named_parameters() if p.requires_grad}

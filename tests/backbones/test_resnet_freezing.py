@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from backbones import ResNetB, ResNetD
+from tests.fast_builds import on_meta
 
 
 def batch_norms(module):
@@ -26,7 +27,7 @@ def batch_norms(module):
     ],
 )
 def test_what_is_frozen_in_resnet50_d(frozen_stages, num_trainable, num_moving_norms):
-    with torch.device("meta"):
+    with on_meta():
         network = ResNetD(50, frozen_stages=frozen_stages)
     for mode in (True, False, True):  # what a runner does around each evaluation
         network.train(mode)

@@ -5,20 +5,22 @@ import runpy
 from pathlib import Path
 
 import pytest
-import torch
 
 import backbones
+from tests.fast_builds import on_meta
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "resnet_keys.json"
 
 
 def test_tensors_have_the_names_and_shapes_of_the_golden_file():
-    found = runpy.run_path(str(GOLDEN.with_suffix(".py")))["describe_all"]()
-    wanted = json.loads(GOLDEN.read_text())
-    assert len(wanted) == 20  # four variants, five depths
-    for name, row in wanted.items():
-        assert found[name] == row, f"{name}; if meant: {GOLDEN.with_suffix('.py')} --update-golden"
-    assert found.keys() == wanted.keys()
+    describe_all = runpy.run_path(str(GOLDEN.with_suffix(".py")))["describe_all"]
+    with on_meta():
+        rows = describe_all()
+    expected = json.loads(GOLDEN.read_text())
+    assert len(expected) == 20  # four variants, five depths
+    for name, row in expected.items():
+        assert rows[name] == row, f"{name}; if meant: {GOLDEN.with_suffix('.py')} --update-golden"
+    assert rows.keys() == expected.keys()
 
 
 # Without the classifier. Hand check of 50: C has 19_232 parameters more than B in the stem
@@ -34,7 +36,7 @@ def test_tensors_have_the_names_and_shapes_of_the_golden_file():
     ],
 )
 def test_number_of_parameters(depth, plain_stem, deep_stem):
-    with torch.device("meta"):
+    with on_meta():
         counts = [
             sum(p.numel() for p in getattr(backbones, f"ResNet{letter}")(depth).parameters())
             for letter in "ABCD"
@@ -46,7 +48,7 @@ def test_number_of_parameters(depth, plain_stem, deep_stem):
 @pytest.mark.parametrize(("letter", "suffix"), [("B", ""), ("D", "d")])
 def test_number_of_parameters_is_timms(depth, letter, suffix):
     timm = pytest.importorskip("timm")
-    with torch.device("meta"):
+    with on_meta():
         theirs = timm.create_model(f"resnet{depth}{suffix}", num_classes=0)
         ours = getattr(backbones, f"ResNet{letter}")(depth)
     num_ours, num_theirs = (sum(p.numel() for p in net.parameters()) for net in (ours, theirs))

@@ -7,14 +7,22 @@ import torch
 from mmengine.registry import MODELS
 
 import backbones  # noqa: F401  registers ResNetA..D
+from tests.fast_builds import on_meta
 
 IMAGE = torch.rand(1, 3, 65, 97, generator=torch.Generator().manual_seed(1))  # odd, not square
 DILATED = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
 
 
+def shapes_of(cfg):
+    """Build one of our networks without values, which ``assert_same_maps`` takes from theirs."""
+    with on_meta():
+        return MODELS.build(cfg)
+
+
 def assert_same_maps(ours, theirs, rename=lambda key: key):
-    """Load theirs into ours strictly and compare all maps."""
-    ours.load_state_dict({rename(key): value for key, value in theirs.state_dict().items()})
+    """Give ours the tensors of theirs, strictly, and compare all maps."""
+    state = {rename(key): value for key, value in theirs.state_dict().items()}
+    ours.load_state_dict(state, assign=True)
     ours.eval()
     theirs.eval()  # mm*'s train() and eval() return None
     with torch.no_grad():
@@ -37,7 +45,7 @@ def test_resnet_d_equals_timm(depth, filled):
     theirs = filled(
         timm.create_model, f"resnet{depth}d", features_only=True, out_indices=(1, 2, 3, 4)
     )
-    ours = filled(MODELS.build, dict(type="ResNetD", depth=depth))
+    ours = shapes_of(dict(type="ResNetD", depth=depth))
     assert_same_maps(ours, theirs, timm_to_ours)
 
 
@@ -59,7 +67,7 @@ def test_each_variant_equals_mmseg(ours, theirs, extra, depth, filled):
     same = dict(depth=depth, base_channels=16, stem_channels=24, **extra)
     same["contract_dilation"] = bool(extra)
     assert_same_maps(
-        filled(MODELS.build, dict(type=ours, **same)),
+        shapes_of(dict(type=ours, **same)),
         filled(MMSEG.build, dict(**theirs, **same, _scope_="mmseg")),
     )
 
@@ -83,7 +91,7 @@ def test_each_variant_equals_mmdet(ours, theirs, extra, depth, filled):
 
     same = dict(depth=depth, base_channels=16, **extra)
     assert_same_maps(
-        filled(MODELS.build, dict(type=ours, **same)),
+        shapes_of(dict(type=ours, **same)),
         filled(MMDET.build, dict(**theirs, **same, _scope_="mmdet")),
     )
 
@@ -95,7 +103,7 @@ def test_deep_dilated_resnet_d_equals_mmseg(depth, filled):
 
     same = dict(depth=depth, base_channels=8, contract_dilation=True, stem_channels=8, **DILATED)
     assert_same_maps(
-        filled(MODELS.build, dict(type="ResNetD", **same)),
+        shapes_of(dict(type="ResNetD", **same)),
         filled(MMSEG.build, dict(type="ResNetV1d", **same, _scope_="mmseg")),
     )
 
@@ -108,7 +116,7 @@ def test_a_multi_grid_equals_mmsegs(depth, filled):
     grid = (1, 2, 4, 1, 3, 2)  # the last stage may have fewer blocks
     same = dict(depth=depth, base_channels=8, stem_channels=8, multi_grid=grid, **DILATED)
     assert_same_maps(
-        filled(MODELS.build, dict(type="ResNetD", **same)),
+        shapes_of(dict(type="ResNetD", **same)),
         filled(MMSEG.build, dict(type="ResNetV1d", **same, _scope_="mmseg")),
     )
 
@@ -126,7 +134,7 @@ def test_group_norm_has_the_names_and_values_of_mmseg(filled):
     same = dict(depth=50, base_channels=8, stem_channels=8)
     same["norm_cfg"] = dict(type="GN", num_groups=4)
     assert_same_maps(
-        filled(MODELS.build, dict(type="ResNetB", **same)),
+        shapes_of(dict(type="ResNetB", **same)),
         filled(MMSEG.build, dict(type="ResNet", **same, _scope_="mmseg")),
     )
 
