@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from mmengine.registry import MODELS
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
 from bag_of_transfer.transfer.export import export_backbone
+from bag_of_transfer.transfer.timm_networks import network_on_meta
 from tests.transfer.foreign_names import detectron2_name, state
 
 VARIANTS = ("ResNetA", "ResNetB", "ResNetC", "ResNetD")
@@ -42,14 +44,21 @@ class Pretrained:
             return tuple(self.network.eval()(((pixels - mean) / std)[None]))
 
 
+def undrawn(settings: dict[str, Any]) -> nn.Module:
+    """Build a network without the time of drawing weights; what they are is not defined."""
+    if settings["type"] == "TimmNetwork":
+        network = network_on_meta(settings["name"], settings["options"], "")
+        return network.to_empty(device="cpu")
+    with patch("torch.nn.init.kaiming_uniform_", lambda tensor, **kwargs: tensor):
+        return MODELS.build(settings)
+
+
 @cache
 def pretrained(name: str, folder: Path) -> Pretrained:
     """Write the file ``name`` of ``FILES`` once for all tests; ResNets are 8 channels wide."""
     path, is_caffe = folder / f"{name}.safetensors", name == CAFFE
     settings = _settings("ResNetA-50" if is_caffe else name)
-    with torch.device("meta"):  # without the time of drawing weights
-        network = MODELS.build(settings)
-    network = network.to_empty(device="cpu")
+    network = undrawn(settings)
     network.load_state_dict(fill(network.state_dict(), seed=FILES.index(name)))
     mean, std = BGR if is_caffe else RGB
     if is_caffe:

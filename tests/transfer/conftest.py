@@ -3,17 +3,17 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
 import torch
-from mmengine.registry import MODELS
 from torch import nn
 
 import backbones  # noqa: F401  registers ResNetA..D
 import bag_of_transfer.detection  # noqa: F401  before anything imports mmdet
 from bag_of_transfer.transfer.backbone_file import export_backbone
-from tests.transfer.any_backbone_files import pretrained
+from tests.transfer.any_backbone_files import pretrained, undrawn
 
 MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]
 
@@ -43,9 +43,7 @@ def small() -> Callable[..., nn.Module]:
 
     def build(kind: str = "ResNetD", seed: int = 0, **kwargs: Any) -> nn.Module:
         settings = dict(type=kind, depth=50, stem_channels=8, base_channels=8) | kwargs
-        with torch.device("meta"):  # without the time of drawing weights
-            network = MODELS.build(settings)
-        return filled(network.to_empty(device="cpu"), seed)
+        return filled(undrawn(settings), seed)
 
     return build
 
@@ -81,16 +79,33 @@ def write_checkpoint(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(scope="session")
+def exported_files() -> dict[str, Path]:
+    """Return the files that tests exported, by their settings."""
+    return {}
+
+
 @pytest.fixture
 def backbone_file(
-    tmp_path: Path, small: Callable[..., nn.Module], write_checkpoint: Callable[..., Path]
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    small: Callable[..., nn.Module],
+    write_checkpoint: Callable[..., Path],
+    exported_files: dict[str, Path],
 ) -> Callable[..., Path]:
-    """Export a filled network's file and card."""
+    """Export a filled network's file and card, once for all tests; each test gets a copy."""
 
     def make(kind: str = "ResNetD", name: str = "backbone", **kwargs: Any) -> Path:
-        preprocessor = kwargs.pop("preprocessor", None)
-        checkpoint = write_checkpoint(small(kind, **kwargs), preprocessor=preprocessor)
-        export_backbone(checkpoint, tmp_path / f"{name}.safetensors")
+        key = repr((kind, sorted(kwargs.items())))
+        if key not in exported_files:
+            folder = tmp_path_factory.mktemp("exported")
+            preprocessor = kwargs.pop("preprocessor", None)
+            path = folder / "run" / "epoch_7.pth"
+            checkpoint = write_checkpoint(small(kind, **kwargs), path, preprocessor)
+            export_backbone(checkpoint, folder / "backbone.safetensors")
+            exported_files[key] = folder / "backbone.safetensors"
+        for suffix in (".safetensors", ".json"):
+            copyfile(exported_files[key].with_suffix(suffix), tmp_path / f"{name}{suffix}")
         return tmp_path / f"{name}.safetensors"
 
     return make
