@@ -116,13 +116,13 @@ def _check_names(
     file: Mapping[str, Tensor],
     where: str,
 ) -> None:
-    state = ours.state_dict()
+    state, known = ours.state_dict(), theirs.state_dict().keys()
     wrong = [
         inner
         for name, inner in names.items()
         if inner not in file or file[inner].shape != state[name].shape
     ]
-    foreign = [k for k in file if k not in theirs.state_dict() and not k.startswith(AUXILIARY)]
+    foreign = [k for k in file if k not in known and not k.startswith(AUXILIARY)]
     for kind, keys in (("missing or of another shape", wrong), ("foreign to it", foreign)):
         if keys:
             raise UserError(
