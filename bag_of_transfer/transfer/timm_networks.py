@@ -6,18 +6,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from backbones import TimmNetwork
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.transfer.backbone_card import Card
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["TASK_OPTIONS", "architecture_of", "is_network_of", "network_on_meta"]
 
 # Options that depend on the task: segmentation uses the same weights at another stride.
 TASK_OPTIONS = ("output_stride",)
-# Without memory, drawing weights changes nothing and takes most of the time of a build.
-DRAWS = ("uniform_", "normal_", "kaiming_uniform_", "kaiming_normal_", "erfinv_", "clamp_")
 
 
 def architecture_of(name: str) -> str:
@@ -41,23 +39,11 @@ def network_on_meta(
             ``out_indices``.
     """
     try:
-        with torch.device("meta"), _WithoutDrawing():
+        with torch.device("meta"), WithoutDrawing():
             return TimmNetwork(name, options=options, **arguments)
     except ValueError as error:
         mend = "give a name and options that timm can build"
         raise UserError(without_colons(error), where, mend) from error
-
-
-class _WithoutDrawing(TorchFunctionMode):
-    """Return a tensor as it is where weights would be drawn."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__name__", None) in DRAWS:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **kwargs)
 
 
 def is_network_of(card: Card, network: nn.Module) -> bool:

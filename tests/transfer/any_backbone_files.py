@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from mmengine.registry import MODELS
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
 from bag_of_transfer.transfer.export import export_backbone
-from bag_of_transfer.transfer.timm_networks import network_on_meta
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 from tests.transfer.foreign_names import detectron2_name, state
 
 VARIANTS = ("ResNetA", "ResNetB", "ResNetC", "ResNetD")
@@ -45,11 +44,8 @@ class Pretrained:
 
 
 def undrawn(settings: dict[str, Any]) -> nn.Module:
-    """Build a network without the time of drawing weights; what they are is not defined."""
-    if settings["type"] == "TimmNetwork":
-        network = network_on_meta(settings["name"], settings["options"], "")
-        return network.to_empty(device="cpu")
-    with patch("torch.nn.init.kaiming_uniform_", lambda tensor, **kwargs: tensor):
+    """Build a network with undefined weights, without the time of drawing them."""
+    with WithoutDrawing():
         return MODELS.build(settings)
 
 

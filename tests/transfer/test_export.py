@@ -100,10 +100,12 @@ def test_the_channel_order_is_what_the_first_convolution_reads(
     assert read_card(path).channel_order == order
 
 
-def test_an_existing_file_is_kept_unless_forced(backbone_file: Write, tmp_path: Path) -> None:
-    path = backbone_file(depth=18)
+def test_an_existing_file_is_kept_unless_forced(
+    small: Build, write_checkpoint: Write, tmp_path: Path
+) -> None:
+    checkpoint, path = write_checkpoint(small(depth=18)), tmp_path / "backbone.safetensors"
+    export_backbone(checkpoint, path)
     before = path.read_bytes()
-    checkpoint = tmp_path / "run" / "epoch_7.pth"
     with pytest.raises(RefusedError, match="--force") as caught:
         export_backbone(checkpoint, path)
     assert caught.value.exit_code == 3

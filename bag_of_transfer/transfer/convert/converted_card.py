@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from bag_of_transfer.transfer.convert.sources import Source
 from bag_of_transfer.transfer.layouts.layout import Layout
 from bag_of_transfer.transfer.layouts.table import layout_named
 from bag_of_transfer.transfer.network_shapes import Description, describe, shapes_of
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "images_line"]
 
@@ -94,12 +94,12 @@ def build_network(fields: Mapping[str, Any]) -> nn.Module:
     names = ("type", "depth", "in_channels", "stem_channels", "base_channels")
     settings = {name: fields[name] for name in names}
     try:
-        with torch.device("meta"):  # saves the time to draw random weights
+        with WithoutDrawing():
             network: nn.Module = MODELS.build(settings)
     except ValueError as error:
         mend = f"{OTHERS} ({error})"
         raise UserError("our ResNets cannot have these widths", f"{settings}", mend) from error
-    return network.to_empty(device="cpu")
+    return network
 
 
 def images_line(fields: Mapping[str, Any]) -> str:
