@@ -1,10 +1,9 @@
 """Running cells: what is done stays, what fails is recorded, what is cut off goes on."""
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from bag_of_transfer.ladder.run.lock import locked
 from tests.ladder.fake_ladder import until
 from tests.ladder.fake_tools import use_fake_tools
 
-ROOT = Path(__file__).resolve().parents[2]
 DET = Task("detection", "det", Path("det.py"), ("mAP_voc07",))
 
 
@@ -223,26 +221,6 @@ def test_two_ladders_in_one_folder_are_refused(tmp_path):
         pass
 
 
-KILLED = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from bag_of_transfer.ladder.run import cell_process, status, tool_process
-from bag_of_transfer.ladder.run import on_this_machine as run
-from tests.ladder.test_run import DET, _ladder, rung
-from bag_of_transfer.ladder.plan.cells import plan
-from bag_of_transfer.ladder.run.lock import locked
-tool_process.ROOT = Path({tools!r})
-run.import_once = cell_process.draw_cell = lambda *args: None
-status.fingerprint = lambda cell, selection: dict(config="1", data="1", backbone="1", code="1")
-ladder = _ladder(rung("b", "slow.py"))
-cells = plan(ladder, Path({tools!r}, "out"))
-with locked(cells[0].root / ".lock"):
-    run.run_cells(cells, status.survey(cells, "last"), ladder)
-"""
-
-
 @pytest.mark.parametrize(
     "how",
     [
@@ -253,12 +231,17 @@ with locked(cells[0].root / ".lock"):
     ],
 )
 def test_a_killed_ladder_leaves_no_process_and_a_state_to_go_on_from(climb, tmp_path, how):
-    script = KILLED.format(root=str(ROOT), tools=str(tmp_path))
-    started = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    def run():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
+        with locked(tmp_path / "out/.lock"):
+            climb(rung("b", "slow.py"))
+
+    started = multiprocessing.get_context("fork").Process(target=run)
+    started.start()
     epochs = tmp_path / "out/seed0/b/pretraining/epochs"
     until(lambda: epochs.exists() and epochs.read_text() == "xx")
-    started.send_signal(how)
-    started.wait(30)
+    os.kill(started.pid, how)
+    started.join(30)
     until(lambda: _unlocked(tmp_path / "out/.lock"))  # the cell's processes ended, too
     assert climb.words(rung("b", "slow.py"))["seed0/b/pretraining"] == "cut off"
     assert climb(rung("b", "slow.py")).done == ["seed0/b/pretraining", "seed0/b/detection"]

@@ -36,9 +36,9 @@ def anew(request, tmp_path, monkeypatch):
 
 def test_code_and_first_error_come_back(capfd):
     assert tool_process.run_tool(("tool.py", "a b", "--flag")) == (7, "what: where: mend")
-    told = capfd.readouterr()
-    assert told.out.splitlines()[1].split(maxsplit=2)[1:] == [str(os.getpid()), "a b --flag"]
-    assert told.err.splitlines() == ["error: what: where: mend", "error: second"]
+    output = capfd.readouterr()
+    assert output.out.splitlines()[1].split(maxsplit=2)[1:] == [str(os.getpid()), "a b --flag"]
+    assert output.err.splitlines() == ["error: what: where: mend", "error: second"]
 
 
 def test_a_killed_tool_tells_the_signal():
@@ -61,8 +61,10 @@ def test_all_it_says_may_go_to_a_file(tmp_path, capfd):
     assert "quiet" not in capfd.readouterr().out
 
 
+# torch takes seconds to import, and only the replaced `starts_anew` needs it.
 CALLER = """
-import sys
+import sys, types
+sys.modules["torch"] = types.ModuleType("torch")
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from bag_of_transfer.ladder.run import tool_process
@@ -87,8 +89,8 @@ def test_a_tool_ends_with_its_caller(tmp_path, anew, how):
 
 def test_no_gpu_no_new_beginning(monkeypatch):
     monkeypatch.undo()
-    for there in (True, False):
+    for available in (True, False):
         tool_process.starts_anew.cache_clear()
-        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
-        assert tool_process.starts_anew() is there
+        monkeypatch.setattr("torch.cuda.is_available", lambda value=available: value)
+        assert tool_process.starts_anew() is available
     tool_process.starts_anew.cache_clear()
