@@ -118,8 +118,8 @@ def test_imagenet_val_is_sorted_by_the_ground_truth(prepared) -> None:
     target = prepared("imagenet")
     val = {f"n02119789/{i}" for i in (2, 4)} | {f"n02100735/{i}" for i in (3, 6)}
     val |= {f"n01440764/{i}" for i in (1, 5)}
-    found = {f"{p.parent.name}/{int(p.stem[-8:])}" for p in (target / "val").glob("*/*")}
-    assert found == val
+    names = {f"{p.parent.name}/{int(p.stem[-8:])}" for p in (target / "val").glob("*/*")}
+    assert names == val
     assert (target / "val/n02100735/ILSVRC2012_val_00000006.JPEG").read_text() == "val 6"
     train = files_below(target / "train")
     assert {name for name in train if name.startswith("n02100735")} == {

@@ -131,9 +131,9 @@ def test_a_download_needs_room_for_the_archives_too(
     target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed = 460_032_000 + 451_020_800 + 1_999_639_040
-    there = tmp_path / "downloads" / f"{TEST07}.part"
-    there.parent.mkdir()
-    there.write_bytes(bytes(1000))
+    part = tmp_path / "downloads" / f"{TEST07}.part"
+    part.parent.mkdir()
+    part.write_bytes(bytes(1000))
     free = int(packed * 1.2) + packed - 1001
     monkeypatch.setattr(check.shutil, "disk_usage", lambda path: Usage(0, 0, free))
     monkeypatch.setattr(module, "download", None)

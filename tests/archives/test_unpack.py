@@ -57,9 +57,9 @@ def test_no_byte_is_read_twice_but_a_zips_table(
 
     class Counted(io.FileIO):
         def read(self, size: int | None = -1) -> bytes:
-            found = super().read(-1 if size is None else size) or b""
-            sizes.append(len(found))
-            return found
+            chunk = super().read(-1 if size is None else size) or b""
+            sizes.append(len(chunk))
+            return chunk
 
     opened, real_open = [], Path.open
 

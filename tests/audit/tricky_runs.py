@@ -95,7 +95,7 @@ def runner_of(cfg: dict[str, Any], work_dir: Path, *hooks: Hook, **more: Any) ->
         cfg=cfg,
         **{
             **{"default_hooks": {"checkpoint": None, "logger": None}, "log_level": "ERROR"},
-            **{"experiment_name": f"{work_dir.name}_{next(_count)}"},
+            **{"experiment_name": f"{work_dir.name}_{next(_count)}", "randomness": {"seed": 0}},
             **more,
         },
     )

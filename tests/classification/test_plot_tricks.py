@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from PIL import Image
@@ -81,9 +82,9 @@ def write_run(work_dir: Path, images: Path, seed: int, eps: float = 0.1) -> nn.M
 def test_the_gap_in_theory_is_that_of_the_best_logits(eps: float, num_classes: int) -> None:
     # The loss is least where softmax equals the target: logits are the target's logarithms.
     target = smooth_one_hot(torch.tensor([0]), num_classes, eps, "paper").double()[0]
-    wanted = (target[0].log() - target[1].log()).item()
-    found = trick_plots.gap_in_theory(np.array([eps]), num_classes)
-    assert found == pytest.approx([wanted], rel=1e-5)
+    expected = (target[0].log() - target[1].log()).item()
+    gap = trick_plots.gap_in_theory(np.array([eps]), num_classes)
+    assert gap == pytest.approx([expected], rel=1e-5)
 
 
 def test_the_gap_in_theory_of_the_paper() -> None:
@@ -99,9 +100,9 @@ def test_a_gap_is_the_true_logit_minus_the_mean_of_the_others() -> None:
 
 def test_gaps_of_a_run_are_those_of_its_network_in_eval_mode(tmp_path: Path, images: Path) -> None:
     trained = write_run(tmp_path / "run", images, seed=1).eval()
-    found = newest_checkpoint(tmp_path / "run")
-    assert found == tmp_path / "run" / "epoch_3.pth"  # the pointer's own folder is gone
-    model, loader = finished_run.trained_network(tmp_path / "run", found)
+    checkpoint = newest_checkpoint(tmp_path / "run")
+    assert checkpoint == tmp_path / "run" / "epoch_3.pth"  # the pointer's own folder is gone
+    model, loader = finished_run.trained_network(tmp_path / "run", checkpoint)
     gaps = trick_plots.logit_gaps(model, loader)
     for index in range(6):  # one by one, sorted by class; the loader's batches are of 4
         path = sorted(images.rglob("*.png"))[index]
@@ -228,12 +229,20 @@ def test_the_tool_draws_both_figures(
     assert str(tmp_path / "out" / "logit_gap.png") in output
 
 
+@pytest.fixture
+def empty_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write figures without drawing them, which other tests do: a second for each pair."""
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("empty_figures")
 def test_the_figures_go_into_the_first_run_by_default(tmp_path: Path, images: Path) -> None:
     write_run(tmp_path / "run", images, seed=1)
     assert plot_tricks.main([str(tmp_path / "run")]) == 0
     assert len(os.listdir(tmp_path / "run" / "plots")) == 4
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_config_with_more_than_values_is_run_where_the_user_says_so(
     tmp_path: Path, images: Path
 ) -> None:

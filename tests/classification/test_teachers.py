@@ -71,9 +71,9 @@ def test_timm_weights_from_a_file(
     teacher = load_teacher(settings, 3, MEAN, STD)
     pixels = torch.randint(0, 256, (2, 3, 64, 64)).float()
     # timm states mean and std of 0 to 1: ImageNet's.
-    own = normalised(pixels / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    for_timm = normalised(pixels / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     with torch.no_grad():
-        expected = timm_network(own)
+        expected = timm_network(for_timm)
     answer = teacher(normalised(pixels, MEAN, STD))
     torch.testing.assert_close(answer, expected, rtol=1e-3, atol=1e-4)
 

@@ -1,14 +1,20 @@
 """A tiny demo world: the same data sets with a few pictures each."""
 
+import multiprocessing
 import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bag_of_transfer.demo_world import draw, manifest, sets
 
 SEED = 3
+draw_each_once = cache(sets.Split.draw)
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,6 +26,35 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch)
+
+
+class SameProcess:
+    """Do the work of a pool here: to fork the libraries takes longer than to draw the pictures."""
+
+    def imap(self, job: Callable[..., Any], jobs: Iterable[Any], chunksize: int) -> Iterator[Any]:
+        assert chunksize > 0
+        return map(job, jobs)
+
+
+@contextmanager
+def same_process(num_processes: int, initializer: Callable[[], None]) -> Iterator[SameProcess]:
+    assert num_processes > 0
+    assert callable(initializer)
+    yield SameProcess()
+
+
+@pytest.fixture
+def pictures_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw each picture of a seed once for all tests, in this process."""
+    monkeypatch.setattr(draw, "Pool", same_process)
+    monkeypatch.setattr(sets.Split, "draw", draw_each_once)
+
+
+@pytest.fixture
+def forked(pictures_drawn_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw in real processes for a test whose neighbours do not."""
+    monkeypatch.setattr(draw, "Pool", multiprocessing.Pool)
+    monkeypatch.setattr(sets.Split, "draw", draw_each_once.__wrapped__)
 
 
 @pytest.fixture(scope="session")

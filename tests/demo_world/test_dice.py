@@ -17,9 +17,9 @@ def test_bits_are_those_of_splitmix64() -> None:
 
 
 def test_a_field_equals_as_many_single_throws() -> None:
-    one, other = Dice(3, 1), Dice(3, 1)
-    assert one.field((3, 5), 1000).ravel().tolist() == [other.below(1000) for _ in range(15)]
-    assert one.bits() == other.bits()
+    first, second = Dice(3, 1), Dice(3, 1)
+    assert first.field((3, 5), 1000).ravel().tolist() == [second.below(1000) for _ in range(15)]
+    assert first.bits() == second.bits()
 
 
 def test_both_ends_of_a_range_occur_and_nothing_beyond() -> None:
@@ -34,9 +34,9 @@ def test_every_value_is_about_equally_likely() -> None:
     assert abs(counts - 10_000).max() < 4 * 91
 
 
-@pytest.mark.parametrize(("one", "other"), [((0, 1), (1, 0)), ((0,), (0, 0)), ((5,), (6,))])
-def test_other_words_give_another_stream(one: tuple[int, ...], other: tuple[int, ...]) -> None:
-    assert Dice(*one).bits() != Dice(*other).bits()
+@pytest.mark.parametrize(("first", "second"), [((0, 1), (1, 0)), ((0,), (0, 0)), ((5,), (6,))])
+def test_other_words_give_another_stream(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    assert Dice(*first).bits() != Dice(*second).bits()
 
 
 def test_chance_counts_percent() -> None:

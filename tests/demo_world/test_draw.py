@@ -12,7 +12,7 @@ from bag_of_transfer.demo_world import draw, manifest
 from bag_of_transfer.demo_world.sets import Split
 from bag_of_transfer.engine.errors import RefusedError, UserError
 
-pytestmark = pytest.mark.usefixtures("few_pictures")
+pytestmark = pytest.mark.usefixtures("few_pictures", "pictures_drawn_once")
 
 
 def wrong(folder: Path, seed: int = 3, golden: dict | None = None) -> str:
@@ -23,14 +23,16 @@ def siblings(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.parent.iterdir())
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_drawn_world_is_complete_and_alone(world: Path) -> None:
-    found, complaint = draw.check_world(world, seed=3, golden=None, num_processes=1)
+    checked, complaint = draw.check_world(world, seed=3, golden=None, num_processes=1)
     assert complaint == ""
-    assert found == manifest.read_manifest(world / "manifest.json")
+    assert checked == manifest.read_manifest(world / "manifest.json")
     assert siblings(world) == ["demo"]
     assert len(list(world.rglob("*.png"))) == 5 * (2 + 3 + 2 * 3)
 
 
+@pytest.mark.usefixtures("forked")
 def test_number_of_processes_does_not_matter(world: Path, tmp_path: Path) -> None:
     alone = draw.draw_world(tmp_path / "other", seed=3, golden=None, num_processes=1)
     assert alone == manifest.read_manifest(world / "manifest.json")
@@ -137,6 +139,7 @@ def test_other_pixels_than_committed_leave_nothing(world: Path, tmp_path: Path) 
     assert list(folder.parent.iterdir()) == []
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_failure_half_way_leaves_the_old_world(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

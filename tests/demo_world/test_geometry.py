@@ -54,8 +54,8 @@ def test_thirty_two_bits_suffice(name: str) -> None:
 
 
 def test_mirroring_turns_left_and_right() -> None:
-    one, other = (Pose(0, 0, 320, 320, 0, 0, mirrored) for mirrored in (False, True))
-    (u, v), (mirrored_u, mirrored_v) = one.own_coordinates(), other.own_coordinates()
+    plain, mirror = (Pose(0, 0, 320, 320, 0, 0, mirrored) for mirrored in (False, True))
+    (u, v), (mirrored_u, mirrored_v) = plain.own_coordinates(), mirror.own_coordinates()
     assert np.array_equal(u, -mirrored_u)
     assert np.array_equal(v, mirrored_v)
     assert u.min() < 0 < u.max()

@@ -10,7 +10,7 @@ from bag_of_transfer.demo_world.manifest import read_manifest
 from bag_of_transfer.engine.cli import run_tool
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.usefixtures("few_pictures")
+pytestmark = pytest.mark.usefixtures("few_pictures", "pictures_drawn_once")
 Tool = Callable[..., int]
 
 
@@ -26,6 +26,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     return lambda *argv: run_tool(module.main, [str(word) for word in argv])
 
 
+@pytest.mark.usefixtures("forked")
 def test_draws_once_and_then_leaves_it(
     tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -68,9 +68,9 @@ def test_colour_does_not_give_the_class_away() -> None:
     for label in (0, 3, 9):
         pictures = [scene.draw_picture(Dice(label, i), TRAIN, label).rgb for i in range(60)]
         means.append(np.stack([picture.mean((0, 1)) for picture in pictures]))
-    for one, other in ((0, 1), (0, 2), (1, 2)):
-        error = np.sqrt((means[one].var(0) + means[other].var(0)) / 60)
-        assert (abs(means[one].mean(0) - means[other].mean(0)) < 4 * error).all()
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        error = np.sqrt((means[first].var(0) + means[second].var(0)) / 60)
+        assert (abs(means[first].mean(0) - means[second].mean(0)) < 4 * error).all()
 
 
 @pytest.mark.parametrize("recipe", [TRAIN, SOME], ids=["64", "128"])

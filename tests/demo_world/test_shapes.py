@@ -47,7 +47,7 @@ def test_shape_lies_within_radius_one_and_a_quarter(name: str, build: int) -> No
 def test_no_two_shapes_look_alike() -> None:
     masks = {name: drawn(name) for name in OBJECT_SHAPES}
     assert len(masks) == 6
-    for one, first in masks.items():
+    for name, first in masks.items():
         for other, second in masks.items():
-            if one < other:
-                assert (first & second).sum() / (first | second).sum() < 0.75, (one, other)
+            if name < other:
+                assert (first & second).sum() / (first | second).sum() < 0.75, (name, other)

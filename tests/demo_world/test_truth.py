@@ -44,11 +44,11 @@ def test_annotation_tells_size_class_and_what_is_hidden() -> None:
         "65",
         "3",
     ]
-    found = [
+    boxes = [
         (o.findtext("name"), o.findtext("truncated"), o.findtext("difficult"))
         for o in root.iter("object")
     ]
-    assert found == [
+    assert boxes == [
         (CLASS_NAMES[0], "0", "0"),
         (CLASS_NAMES[1], "1", "0"),
         (CLASS_NAMES[11], "1", "1"),
