@@ -67,6 +67,14 @@ def draw_located(root: Path, masks: bool) -> None:
                 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the two processes, whose common runs take longest.
+
+    Workers without tests take the last ones of others: a file in between would be prepared twice.
+    """
+    items.sort(key=lambda item: item.path.name != "test_two_processes.py")
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a DATA_ROOT with the demo's three data sets."""

@@ -164,10 +164,7 @@ def runs(world: Path, tool: Callable[..., int], tmp_path_factory: pytest.TempPat
 def torchrun(plan: Path) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join([str(Path(__file__).parent), str(ROOT)])
     return subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
-            *(Path(__file__).with_name("run_in_each_process.py"), plan),
-        ],
+        [sys.executable, Path(__file__).with_name("run_in_each_process.py"), plan],
         cwd=plan.parent,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
         capture_output=True,
