@@ -1,5 +1,7 @@
 """tools/report.py at its door."""
 
+import contextlib
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -13,32 +15,45 @@ from tests.ladder.drawn_ladder import draw_ladder
 Tool = Callable[..., int]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A ladder of two rungs, one task and one seed."""
-    folder = draw_ladder(tmp_path / "drawn", seeds=1, whole=True)
+def small_ladder(folder: Path) -> Path:
+    """Draw a ladder of two rungs, one task and one seed."""
+    draw_ladder(folder, seeds=1, whole=True)
     plan = json.loads((folder / "ladder.json").read_text())
     del plan["tasks"]["segmentation"], plan["rungs"]["d_all"], plan["rungs"]["public"]
     (folder / "ladder.json").write_text(json.dumps(plan))
     return folder
 
 
-def test_everything_is_written_and_named(
-    folder: Path, tool: Tool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert tool("report", folder) == 0
-    told = capsys.readouterr().out
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return small_ladder(tmp_path / "drawn")
+
+
+@pytest.fixture(scope="module")
+def reported(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return a ladder with its report, and what the tool printed."""
+    folder = small_ladder(tmp_path_factory.mktemp("reported") / "drawn")
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        assert tool("report", folder) == 0
+    return folder, output.getvalue()
+
+
+def test_everything_is_written_and_named(reported: tuple[Path, str]) -> None:
+    folder, output = reported
     for name in ("table8.md", "table9.md", "results.csv", "report.html"):
-        assert f"in {folder}:" in told
-        assert name in told
+        assert f"in {folder}:" in output
+        assert name in output
         assert (folder / name).stat().st_size > 100
     plots = {path.name for path in (folder / "plots").iterdir()}
     assert {f"rungs-detection-map-voc07.{kind}" for kind in ("png", "svg")} <= plots
     assert "no segmentation task" in (folder / "table9.md").read_text()
 
 
-def test_again_gives_the_same_bytes_and_touches_no_cell(folder: Path, tool: Tool) -> None:
-    assert tool("report", folder) == 0
+def test_again_gives_the_same_bytes_and_touches_no_cell(
+    reported: tuple[Path, str], tool: Tool
+) -> None:
+    folder = reported[0]
     first = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for name in ("table8.md", "report.html"):
         (folder / name).unlink()
