@@ -28,12 +28,18 @@ def stock_data(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+# Few channels and proposals: their number is not what is tested.
+NARROW = """
+model = dict(neck=dict(out_channels=16), rpn_head=dict(in_channels=16, feat_channels=16),
+    roi_head=dict(bbox_roi_extractor=dict(out_channels=16),
+        bbox_head=dict(num_classes=3, in_channels=16, fc_out_channels=32)),
+    train_cfg=dict(rcnn=dict(sampler=dict(num=64))))
+"""
 SHORT = "train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=1)\n"
 SMALL = "dict(type='Resize', scale=(64, 64), keep_ratio=True)"
 VOC = """
 _base_ = "mmdet::pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py"
-model = dict(roi_head=dict(bbox_head=dict(num_classes=3, fc_out_channels=32)))
-train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(
+{narrow}train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(
     times=1, dataset=dict(_delete_=True, type="VOCDataset", data_root={root!r},
         ann_file="ImageSets/Main/train.txt", data_prefix=dict(sub_data_root=""),
         metainfo=dict(classes={names}), pipeline={train})))
@@ -44,8 +50,7 @@ test_dataloader = val_dataloader
 """
 COCO = """
 _base_ = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
-model = dict(roi_head=dict(bbox_head=dict(num_classes=3, fc_out_channels=32)))
-data = dict(data_root={root!r}, ann_file="val.json", data_prefix=dict(img="JPEGImages/"),
+{narrow}data = dict(data_root={root!r}, ann_file="val.json", data_prefix=dict(img="JPEGImages/"),
     metainfo=dict(classes={names}))
 train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,
     dataset=dict(**data, pipeline={train}))
@@ -61,14 +66,15 @@ TRUTH = "dict(type='LoadAnnotations', with_bbox=True), "
 PACK = "dict(type='PackDetInputs', meta_keys=('img_id','img_path','ori_shape','img_shape','scale_factor'))"  # noqa: E501
 DET = dict(
     names=repr(NAMES),
+    narrow=NARROW,
     train=f"[{LOAD}{TRUTH}{SMALL}, {PACK}]",
     test=f"[{LOAD}{SMALL}, {TRUTH}{PACK}]",
 )
 MASKS = """
 _base_ = "mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py"
 model = dict(data_preprocessor=dict(size=(64, 64)),
-    decode_head=dict(num_classes=4, norm_cfg=dict(type="BN")),
-    auxiliary_head=dict(num_classes=4, norm_cfg=dict(type="BN")))
+    decode_head=dict(num_classes=4, channels=16, norm_cfg=dict(type="BN")),
+    auxiliary_head=dict(num_classes=4, channels=16, norm_cfg=dict(type="BN")))
 def data(split):
     return dict(_delete_=True, type="BaseSegDataset", data_root={root!r}, img_suffix=".png",
         seg_map_suffix=".png", metainfo=dict(classes={names}),
