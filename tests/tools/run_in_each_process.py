@@ -12,9 +12,6 @@ import runpy
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import elastic_launch
 from torch.distributed.run import config_from_args, get_args_parser
@@ -24,6 +21,7 @@ import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401
 from bag_of_transfer.engine.cli import run_tool
 
+ROOT = Path(__file__).resolve().parents[2]
 # As --standalone has them, and a fork.
 FLAGS = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "--rdzv-id=tests"]
 FLAGS += ["--nproc-per-node=2", "--start-method=fork"]
