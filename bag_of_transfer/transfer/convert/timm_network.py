@@ -19,6 +19,7 @@ from bag_of_transfer.transfer.convert.model_zoos import on_255
 from bag_of_transfer.transfer.convert.sources import Source, choose_prefix
 from bag_of_transfer.transfer.network_shapes import is_counter, shapes_of
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["convert_timm"]
 
@@ -49,7 +50,8 @@ def convert_timm(
     """
     architecture, where = architecture_of(name), source.where
     network_on_meta(name, {}, where)  # raises an error if the name is wrong
-    ours, theirs = TimmNetwork(architecture), source.network or _create(name)
+    with WithoutDrawing():
+        ours, theirs = TimmNetwork(architecture), source.network or _create(name)
     prefix = choose_prefix(_prefixes(source.tensors, theirs), prefix, where)
     file = {
         name.removeprefix(prefix): tensor

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from backbones import blocks
 from bag_of_transfer.transfer.layouts.layout import Fields, Layout, Target, computes_b
 from bag_of_transfer.transfer.layouts.renaming import rename_all
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["TIMM", "installed_timm", "timm_name"]
 
@@ -63,17 +64,18 @@ def _network_like(fields: Fields) -> nn.Module | None:
         return None
     resnet = import_module("timm.models.resnet")
     block, per_stage = blocks.DEPTHS[fields["depth"]]
-    network: nn.Module = resnet.ResNet(
-        resnet.Bottleneck if block is blocks.Bottleneck else resnet.BasicBlock,
-        per_stage,
-        num_classes=0,
-        in_chans=fields["in_channels"],
-        stem_width=fields["stem_channels"] // 2,
-        stem_type="deep" if _has_deep_stem(fields) else "",
-        avg_down=fields["variant"] == "D",
-        channels=tuple(fields["base_channels"] * 2**stage for stage in range(4)),
-        device=torch.device("cpu"),
-    )
+    with WithoutDrawing():
+        network: nn.Module = resnet.ResNet(
+            resnet.Bottleneck if block is blocks.Bottleneck else resnet.BasicBlock,
+            per_stage,
+            num_classes=0,
+            in_chans=fields["in_channels"],
+            stem_width=fields["stem_channels"] // 2,
+            stem_type="deep" if _has_deep_stem(fields) else "",
+            avg_down=fields["variant"] == "D",
+            channels=tuple(fields["base_channels"] * 2**stage for stage in range(4)),
+            device=torch.device("cpu"),
+        )
     return network
 
 

@@ -4,6 +4,7 @@ from torch import nn
 
 from bag_of_transfer.transfer.layouts.layout import Fields, Layout, Target, computes_b
 from bag_of_transfer.transfer.layouts.renaming import same_names
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["MODEL_NAMES", "TORCHVISION"]
 
@@ -24,7 +25,8 @@ def _network_like(fields: Fields) -> nn.Module | None:
 
     if not _expresses(fields):
         return None
-    network: nn.Module = models.get_model(_model_name(fields), weights=None)
+    with WithoutDrawing():
+        network: nn.Module = models.get_model(_model_name(fields), weights=None)
     network.fc = nn.Identity()
     return network
 
