@@ -29,7 +29,7 @@ CASES = [(file, config) for file, config in CASES if config != C4 or file not in
 STEPPED = ("ResNetA-50", "ResNetB-34", "ResNetC-101", "ResNetD-18", "ResNetD-50", CAFFE, *TIMM)
 NUM_CLASSES = 3
 HEIGHT, WIDTH = 96, 128  # not square; multiples of 32, so that nothing is padded
-# Of our heads only the width, for speed.
+# Of our heads only the width and the number of regions to learn from, for speed.
 NARROW = {
     FPN: {
         "neck.out_channels": 16,
@@ -39,8 +39,13 @@ NARROW = {
         "roi_head.bbox_head.in_channels": 16,
         "roi_head.bbox_head.fc_out_channels": 16,
         "roi_head.bbox_head.num_classes": NUM_CLASSES,
+        "train_cfg.rcnn.sampler.num": 32,
     },
-    C4: {"rpn_head.feat_channels": 16, "roi_head.bbox_head.num_classes": NUM_CLASSES},
+    C4: {
+        "rpn_head.feat_channels": 16,
+        "roi_head.bbox_head.num_classes": NUM_CLASSES,
+        "train_cfg.rcnn.sampler.num": 32,
+    },
     FCN: {"decode_head.num_classes": NUM_CLASSES, "auxiliary_head.num_classes": NUM_CLASSES},
 }
 # Stages whose maps are those of pretraining: dilation changes what follows stride 8.

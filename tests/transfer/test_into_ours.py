@@ -15,6 +15,7 @@ from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 from tests.transfer.foreign_names import blob_name, detectron2_name, gluon_name, mmpretrain_d, state
 from tests.transfer.mxnet_writer import written
 
@@ -34,7 +35,8 @@ def timm_small(letter: str = "D", **kwargs: Any) -> nn.Module:
         avg_down=letter == "D",
         channels=(8, 16, 32, 64),
     )
-    network: nn.Module = timm_resnet.ResNet(timm_resnet.Bottleneck, **{**settings, **kwargs})
+    with WithoutDrawing():
+        network: nn.Module = timm_resnet.ResNet(timm_resnet.Bottleneck, **{**settings, **kwargs})
     network.load_state_dict(fill(network.state_dict()))
     return network
 
@@ -307,7 +309,8 @@ def test_an_existing_file_or_card_is_kept(tmp_path: Path) -> None:
 
 
 def test_torchvisions_own_network_of_full_width(tmp_path: Path, small: Build) -> None:
-    theirs = torchvision.models.resnet18()
+    with WithoutDrawing():
+        theirs = torchvision.models.resnet18()
     theirs.load_state_dict(fill(theirs.state_dict()))
     out = tmp_path / "out.safetensors"
     done = convert_weights(str(save(tmp_path, theirs.state_dict())), out)

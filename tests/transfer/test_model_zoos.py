@@ -14,6 +14,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.convert import model_zoos
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 timm = pytest.importorskip("timm")
 TIMM_D = [f"resnet{depth}d" for depth in DEPTHS]
@@ -34,13 +35,17 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert pretrained
         asked.append(f"timm {name}")
         widths = {"channels": (8, 16, 32, 64)} if "resnet" in name else {}  # for speed
-        return trained(build_timm(name, **widths))
+        with WithoutDrawing():
+            network = build_timm(name, **widths)
+        return trained(network)
 
     def get_model(name: str, weights: Any) -> nn.Module:
         if weights is None:  # to compare with
             return build_torchvision(name)
         asked.append(f"torchvision {name} {weights.name}")
-        return trained(build_torchvision(name))
+        with WithoutDrawing():
+            network = build_torchvision(name)
+        return trained(network)
 
     monkeypatch.setattr(timm, "create_model", create_model)
     monkeypatch.setattr(torchvision.models, "get_model", get_model)

@@ -19,6 +19,7 @@ from bag_of_transfer.transfer.convert.feature_check import stage_maps
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
 from bag_of_transfer.transfer.convert.out_of_ours import convert_back
 from bag_of_transfer.transfer.layouts.timm import timm_name
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 from tests.transfer.foreign_names import mmpretrain_d, state
 
 Build = Callable[..., nn.Module]
@@ -72,7 +73,8 @@ def test_timm_loads_it_strictly(tmp_path: Path, ours: Build, kind: str, name: st
     timm = pytest.importorskip("timm")
     network = ours(kind, **WIDE)
     _, lines, tensors = back(tmp_path, "timm")
-    theirs = timm.create_model(name, num_classes=0)
+    with WithoutDrawing():
+        theirs = timm.create_model(name, num_classes=0)
     theirs.load_state_dict(tensors, strict=True)
     assert_same_maps(network, theirs)
     assert f"load: timm.create_model('{name}', num_classes=0), strictly" in lines
@@ -123,7 +125,8 @@ def test_the_timm_model_is_named_where_there_is_one(
 def test_torchvision_loads_it_strictly(tmp_path: Path, ours: Build) -> None:
     network = ours("ResNetB", **WIDE)
     _, lines, tensors = back(tmp_path, "torchvision")
-    theirs = torchvision.models.resnet18()
+    with WithoutDrawing():
+        theirs = torchvision.models.resnet18()
     theirs.fc = nn.Identity()
     theirs.load_state_dict(tensors, strict=True)
     assert_same_maps(network, theirs)
@@ -201,7 +204,8 @@ def test_what_the_library_cannot_express_is_refused(
 def test_an_a_of_basic_blocks_is_a_b(tmp_path: Path, ours: Build) -> None:
     network = ours("ResNetA", **WIDE)
     _, _, tensors = back(tmp_path, "torchvision")
-    theirs = torchvision.models.resnet18()
+    with WithoutDrawing():
+        theirs = torchvision.models.resnet18()
     theirs.fc = nn.Identity()
     theirs.load_state_dict(tensors)
     assert_same_maps(network, theirs)
@@ -211,7 +215,8 @@ def test_a_library_that_computes_something_else_is_found(
     tmp_path: Path, ours: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours("ResNetB", **WIDE)
-    theirs = torchvision.models.resnet18()
+    with WithoutDrawing():
+        theirs = torchvision.models.resnet18()
     theirs.fc = nn.Identity()
     theirs.layer3[1].relu = nn.SiLU()
     monkeypatch.setattr(torchvision.models, "get_model", lambda name, weights: theirs)

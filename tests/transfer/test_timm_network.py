@@ -14,6 +14,7 @@ from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
 from bag_of_transfer.transfer.convert import model_zoos
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
+from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 timm = pytest.importorskip("timm")
 # convnext's stages bear other names once cut; resnet10t is a relative of ours.
@@ -25,7 +26,8 @@ NUM_TENSORS = {
 
 
 def trained(name: str, **kwargs: Any) -> nn.Module:
-    network: nn.Module = timm.create_model(name, **kwargs)
+    with WithoutDrawing():
+        network: nn.Module = timm.create_model(name, **kwargs)
     network.load_state_dict(fill(network.state_dict(), seed=5))
     return network.eval()
 
@@ -79,7 +81,8 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     build = timm.create_model
 
     def create_model(asked: str, pretrained: bool = False, **kwargs: Any) -> nn.Module:
-        network: nn.Module = build(asked, **kwargs)
+        with WithoutDrawing():
+            network: nn.Module = build(asked, **kwargs)
         if pretrained:
             network.load_state_dict(fill(network.state_dict(), seed=5))
         return network
