@@ -1,6 +1,7 @@
 """Who may import whom, and what a module says it offers; read from the source."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,8 +35,20 @@ PACKAGE = ROOT / "bag_of_transfer"
 MODULES = sorted(path for top in (ROOT / "backbones", PACKAGE) for path in top.rglob("*.py"))
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_trees() -> Iterator[None]:
+    """Do not let garbage collection go through them in later tests."""
+    yield
+    tree_of.cache_clear()
+
+
 def room_of(module: str) -> str | None:
-    """The room that a dotted name is in; None where it is none of ours."""
+    """Return the room that a dotted name is in; None where it is none of ours."""
     first, _, inside = module.partition(".")
     if first == "backbones":
         return first
@@ -45,8 +58,8 @@ def room_of(module: str) -> str | None:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Dotted names that a file imports, inside functions too, and those it names in strings."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Yield the dotted names that a file imports, in functions, too, or names in strings."""
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -56,7 +69,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def is_our_module(value: object) -> bool:
-    """Whether a string names a module of ours, as tables for ``custom_imports`` do."""
+    """Return whether a string names a module of ours, as tables for ``custom_imports`` do."""
     if not isinstance(value, str) or not value.startswith(f"{PACKAGE.name}."):
         return False
     place = ROOT.joinpath(*value.split("."))
@@ -87,17 +100,17 @@ def test_imports_go_one_way(path: Path) -> None:
 @pytest.mark.parametrize("package", ["engine", "classification", "transfer", "audit"])
 def test_detection_and_segmentation_frameworks_stay_with_their_tasks(package: str) -> None:
     """A backbone or a pretraining run must not need mmdet or mmseg to be imported."""
-    found = [
+    wrong = [
         f"{name_of(path)} imports {name}"
         for path in sorted((PACKAGE / package).rglob("*.py"))
         for name in imported(path)
         if name.partition(".")[0] in {"mmdet", "mmseg"}
     ]
-    assert not found
+    assert not wrong
 
 
 def bound_names(node: ast.AST) -> Iterator[str]:
-    """Names that a module's top level binds, also under its ``if``, ``with`` and ``try``."""
+    """Yield the names that a top level binds, also under its ``if``, ``with`` and ``try``."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
             yield child.name
@@ -110,7 +123,7 @@ def bound_names(node: ast.AST) -> Iterator[str]:
 
 
 def offered(tree: ast.Module) -> list[str] | None:
-    """The list ``__all__``, or None where a module has none."""
+    """Return the list ``__all__``, or None where a module has none."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             names: list[str] = ast.literal_eval(node.value)
@@ -120,7 +133,7 @@ def offered(tree: ast.Module) -> list[str] | None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_module_offers_names_that_it_has(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     names = offered(tree)
     if names is None:
         assert path.name == "__init__.py", "no __all__"
@@ -135,14 +148,14 @@ def test_module_offers_names_that_it_has(path: Path) -> None:
 def test_public_function_that_raises_says_so(path: Path) -> None:
     silent = [
         f"line {function.lineno}: {function.name}"
-        for function in public_functions(ast.parse(path.read_text()))
+        for function in public_functions(tree_of(path))
         if raises(function) and "Raises:" not in (ast.get_docstring(function) or "")
     ]
     assert not silent
 
 
 def public_functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
-    """Functions and methods that a user may call; what lies inside a function is private."""
+    """Yield functions and methods that a user may call; what is in a function is private."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             yield node
@@ -151,6 +164,6 @@ def public_functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
 
 
 def raises(function: ast.FunctionDef) -> bool:
-    """Whether the body raises something new; an abstract method and ``raise`` alone do not."""
+    """Tell whether the body raises something new; an abstract method and ``raise`` alone do not."""
     raised = [node.exc for node in ast.walk(function) if isinstance(node, ast.Raise)]
     return any(what and "NotImplementedError" not in ast.unparse(what) for what in raised)

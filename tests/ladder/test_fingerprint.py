@@ -206,7 +206,7 @@ def test_changed_code_changes_the_digest(tmp_path, monkeypatch):
     tool.write_text("x = 1\n")
     before = prints.code_digest((tool,))
     tool.write_text("x = 2\n")
-    prints.code_digest.cache_clear()
+    prints.forget_code()
     assert prints.code_digest((tool,)) != before
 
 
@@ -227,11 +227,11 @@ def test_the_metric_that_judges_a_task_is_in_its_fingerprint(tmp_path, monkeypat
     before = of(cell)
     metric, read = ROOT / STOCK[base], Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b" " * (path == metric))
-    prints.forget_code()
+    prints.code_digest.cache_clear()
     try:
         assert differing(before, of(cell)) == {"code"}
     finally:
-        prints.forget_code()
+        prints.code_digest.cache_clear()
 
 
 def test_a_config_may_name_one_module_as_a_text(tmp_path):

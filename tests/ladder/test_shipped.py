@@ -1,5 +1,6 @@
 """The ladders that come with the toolkit are read, and have the rows that they promise."""
 
+import functools
 import re
 from math import prod
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from bag_of_transfer.engine.lr import apply_lr_rule
 from bag_of_transfer.ladder.plan.cells import plan
-from bag_of_transfer.ladder.plan.spec import read_ladder
+from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
 from bag_of_transfer.ladder.run.fingerprint import resolved
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +18,11 @@ ROWS = [
     *("B-standard", "D-efficient", "+ cosine", "+ smooth"),
     *("+ distill w/o mixup", "+ mixup w/o distill", "+ distill w/ mixup"),
 ]
+
+
+@functools.cache
+def read(name: str) -> Ladder:
+    return read_ladder(ROOT / f"configs/ladder/{name}.py")
 
 
 @pytest.fixture(autouse=True)
@@ -33,20 +39,20 @@ def test_it_is_read_and_planned(path):
     text = path.read_text()
     for word in ("Paper:", "Data:", f"tools/ladder.py configs/ladder/{path.name}", "Result:"):
         assert word in text
-    cells = plan(read_ladder(path), Path("out"))
+    cells = plan(read(path.stem), Path("out"))
     assert {cell.kind for cell in cells} == {"cls", "det", "seg"}
 
 
 @pytest.mark.parametrize("name", ["paper", "small", "small_gpu"])
 def test_the_seven_rows_stand_in_the_papers_order_beside_its_figures(name):
-    rungs = read_ladder(ROOT / f"configs/ladder/{name}.py").rungs
+    rungs = read(name).rungs
     rows = [rung for rung in rungs if rung.row]
     assert [rung.row for rung in rows] == ROWS
     assert all({"mAP_voc07", "pixAcc", "mIoU"} <= rung.published.keys() for rung in rows)
 
 
 def test_the_papers_teacher_only_teaches():
-    cells = plan(read_ladder(ROOT / "configs/ladder/paper.py"), Path("out"))
+    cells = plan(read("paper"), Path("out"))
     assert [cell.key for cell in cells if cell.rung.name == "teacher"] == [
         "seed0/teacher/pretraining"
     ]
@@ -56,7 +62,7 @@ def test_the_papers_teacher_only_teaches():
 def on_one_gpu(name):
     """Of every config of a ladder: its text, images per update, and the learning rate's line."""
     found = {}
-    for cell in plan(read_ladder(ROOT / f"configs/ladder/{name}.py"), Path("out")):
+    for cell in plan(read(name), Path("out")):
         if cell.config not in found:
             cfg = resolved(cell)
             batch = cfg.train_dataloader.batch_size * cfg.optim_wrapper.get(
@@ -94,6 +100,6 @@ def test_the_papers_fine_tuning_has_the_batch_that_its_lr_is_stated_for():
 
 
 def test_public_models_are_compared_with_each_other():
-    ladder = read_ladder(ROOT / "configs/ladder/public.py")
+    ladder = read("public")
     assert {rung.kind for rung in ladder.rungs} == {"scratch", "model"}
     assert ladder.reference == "torchvision"
