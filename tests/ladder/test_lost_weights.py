@@ -40,10 +40,10 @@ def test_weights_made_again_leave_finished_results_with_a_footnote(call, capfd, 
     monkeypatch.setattr(status, "fingerprint", other_weights)
     capfd.readouterr()
     assert call() == 0
-    told = capfd.readouterr().out
+    output = capfd.readouterr().out
     assert (
         f"{B} is run again, because its weights are missing; kept with a footnote: {DETECTION}"
-        in told
+        in output
     )
     assert json.loads((OUT / "replaced" / B / "cell.json").read_text()) == first
     note = f"fine-tuned from an earlier run of {B}"
@@ -105,11 +105,13 @@ def test_a_cut_off_cell_is_not_gone_on_with_on_other_weights(call):
 def test_a_student_and_its_teacher_are_made_again_in_turn(call, only):
     rungs = "t=dict(config='{0}/d.py', teaches_only=True), " * only
     rungs += "t=dict(config='{0}/d.py'), " * (not only) + "s=dict(config='{0}/b.py', teacher='t')"
-    one = dict(rungs=rungs, tasks="detection='{0}/det.py'")
-    assert call("--work-dir", "two", **one) == 0
+    flags = dict(rungs=rungs, tasks="detection='{0}/det.py'")
+    assert call("--work-dir", "two", **flags) == 0
     for weights in [*Path("two").rglob("*.safetensors"), *Path("two").rglob("*.pth")]:
         weights.unlink()
     shutil.rmtree("two/seed0/s/detection")
-    assert call("--work-dir", "two", **one) == 0
-    made = {path.parts[-3] for path in Path("two").glob("seed0/*/pretraining/backbone.safetensors")}
-    assert made == {"s", "t"}
+    assert call("--work-dir", "two", **flags) == 0
+    again = {
+        path.parts[-3] for path in Path("two").glob("seed0/*/pretraining/backbone.safetensors")
+    }
+    assert again == {"s", "t"}

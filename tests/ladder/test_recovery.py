@@ -33,7 +33,7 @@ def record(key):
 
 
 def break_tool(folder, name, how):
-    """Let a tool do something else after what it did; returns how to mend it."""
+    """Let a tool do something else after what it did; return how to mend it."""
     tool = folder / f"tools/{name}.py"
     whole = tool.read_text()
     tool.write_text(whole + how + "\n")
@@ -54,9 +54,9 @@ def test_a_failed_test_costs_no_training(call, capfd):
     mend()
     capfd.readouterr()
     assert call() == 0
-    told = capfd.readouterr().out
-    assert f"failed: {DETECTION}: continues from its last checkpoint (exit code 9)" in told
-    assert "2 cells: 1 done, 1 failed" in told
+    output = capfd.readouterr().out
+    assert f"failed: {DETECTION}: continues from its last checkpoint (exit code 9)" in output
+    assert "2 cells: 1 done, 1 failed" in output
     assert trainings(DETECTION) == 2  # gone on with
     assert record(DETECTION)["status"] == "done"
 
@@ -162,11 +162,13 @@ def test_seeds_that_stay_in_the_tables_are_looked_at_too(call, capfd):
     assert record("seed0/b/detection")["status"] == "done"
 
 
-@pytest.mark.parametrize(("jobs", "said"), [(3, "3 jobs share 2 GPUs\n"), (2, "")])
-def test_jobs_without_a_gpu_of_their_own_are_told(call, capfd, monkeypatch, jobs, said):
+@pytest.mark.parametrize(("jobs", "message"), [(3, "3 jobs share 2 GPUs\n"), (2, "")])
+def test_jobs_without_a_gpu_of_their_own_are_told(call, capfd, monkeypatch, jobs, message):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert call("--jobs", jobs) == 0
-    assert (said in capfd.readouterr().out) if said else ("share" not in capfd.readouterr().out)
+    assert (
+        (message in capfd.readouterr().out) if message else ("share" not in capfd.readouterr().out)
+    )
 
 
 def test_a_gpu_that_is_not_there_is_refused(call, capfd, monkeypatch):

@@ -89,7 +89,7 @@ def cluster(tmp_path, monkeypatch):
 
 def words(config, root):
     cells = plan(read_ladder(config), root)
-    return {key: one.word for key, one in status.survey(cells, "last").items()}
+    return {key: now.word for key, now in status.survey(cells, "last").items()}
 
 
 def test_the_arrays_run_a_whole_ladder(folder, cluster):
@@ -120,8 +120,8 @@ def test_a_job_gets_data_seeds_and_folder_of_the_call(folder, cluster, tmp_path)
     text = (folder / "s.sbatch").read_text()
     show = 'printf "%s|" "$PWD" "$DATA_ROOT"\n'
     (folder / "s.sbatch").write_text(text.replace("    exec", f"    {show}    exec"))
-    said = cluster.bash(folder / "s.sbatch", "1", SLURM_ARRAY_TASK_ID="2")
-    assert said == f"{folder}|my data|"
+    output = cluster.bash(folder / "s.sbatch", "1", SLURM_ARRAY_TASK_ID="2")
+    assert output == f"{folder}|my data|"
     tool, *called = (tmp_path / "called").read_text().splitlines()
     assert tool.endswith("tools/ladder.py")
     cell = ["--cell", "seed5/d/pretraining"]

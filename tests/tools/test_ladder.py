@@ -40,7 +40,9 @@ def call(config):
 
 
 def first_error(capfd):
-    (line,) = [one for one in capfd.readouterr().err.splitlines() if one.startswith("error: ")][-1:]
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")][
+        -1:
+    ]
     return line
 
 
@@ -82,9 +84,9 @@ if "--dry-run" in sys.argv:
     assert call("--cell", "seed0/scratch/detection") == 0
     capfd.readouterr()
     assert call("--dry-run") == 0
-    told = capfd.readouterr().out
-    assert "done     seed0/scratch/detection\n" in told
-    assert "4 missing, 1 done" in told or "1 done, 4 missing" in told
+    output = capfd.readouterr().out
+    assert "done     seed0/scratch/detection\n" in output
+    assert "4 missing, 1 done" in output or "1 done, 4 missing" in output
 
 
 def test_time_is_that_of_a_typical_cell_of_the_config(config, capfd):
@@ -104,10 +106,10 @@ def test_changed_cells_are_listed_and_nothing_is_run(call, config, capfd):
     before = record(CELLS[3])
     capfd.readouterr()
     assert call() == 3
-    told = capfd.readouterr()
-    assert told.out.splitlines() == [f"changed: {key}: config changed" for key in CELLS[2:]]
-    assert told.err.startswith("error: config, data, backbone or code of 3 cells changed")
-    assert "--rerun-changed" in told.err
+    output = capfd.readouterr()
+    assert output.out.splitlines() == [f"changed: {key}: config changed" for key in CELLS[2:]]
+    assert output.err.startswith("error: config, data, backbone or code of 3 cells changed")
+    assert "--rerun-changed" in output.err
     assert record(CELLS[3]) == before
 
 
@@ -129,8 +131,8 @@ def test_a_changed_backbone_takes_along_what_was_made_from_it(call, config, capf
     (config.parent / "b.py").write_text("model = dict(distillation=1)\n")
     capfd.readouterr()
     assert call() == 3
-    told = capfd.readouterr().out.splitlines()
-    assert [line.split()[1].rstrip(":") for line in told] == [
+    output = capfd.readouterr().out.splitlines()
+    assert [line.split()[1].rstrip(":") for line in output] == [
         key for key in CELLS if "scratch" not in key
     ]
 
@@ -167,12 +169,12 @@ def test_finished_cells_travel_and_need_not_be_run_again(call, config, capfd):
     assert call("--export", "all.tar.gz") == 0
     assert "5 cells in all.tar.gz" in capfd.readouterr().out
     assert call("--export", "all.tar.gz") == 3
-    there = (config, "--work-dir", "there")
-    assert ladder(*there, "--import", "all.tar.gz") == 0
-    assert ladder(*there) == 0
+    elsewhere = (config, "--work-dir", "there")
+    assert ladder(*elsewhere, "--import", "all.tar.gz") == 0
+    assert ladder(*elsewhere) == 0
     assert "5 cells: 5 done\n" in capfd.readouterr().out
     assert not list(Path("there").rglob("*.safetensors"))
-    assert ladder(*there, "--import", "all.tar.gz") == 0
+    assert ladder(*elsewhere, "--import", "all.tar.gz") == 0
     assert "imported 0 cells, 5 were here already" in capfd.readouterr().out
 
 
@@ -214,9 +216,9 @@ def test_time_over_is_exit_code_75_and_the_next_call_goes_on(tmp_path, capfd):
 def test_a_failing_cell_gives_its_reason_and_the_rest_is_made(tmp_path, capfd, jobs):
     rungs = "bad=dict(config='{0}/fails.py'), b=dict(config='{0}/b.py')"
     assert ladder(write_ladder(tmp_path, rungs), "--work-dir", OUT, "--jobs", jobs) == 2
-    told = first_error(capfd)
-    assert told.startswith("error: 1 cells failed, 1 that need them were left out: seed0/bad/pre")
-    assert "no such data: somewhere: put it there" in told
+    output = first_error(capfd)
+    assert output.startswith("error: 1 cells failed, 1 that need them were left out: seed0/bad/pre")
+    assert "no such data: somewhere: put it there" in output
     assert record("seed0/b/detection")["status"] == "done"
     assert (OUT / "summary.json").exists()
 
@@ -238,12 +240,12 @@ def test_ctrl_c_and_sigterm_end_with_their_codes(tmp_path, how):
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
         os._exit(ladder(config, "--work-dir", OUT))
 
-    made = multiprocessing.get_context("fork").Process(target=climb)
-    made.start()
+    process = multiprocessing.get_context("fork").Process(target=climb)
+    process.start()
     until(lambda: epochs.exists() and epochs.read_text() == "xx")
-    os.kill(made.pid, how)
-    made.join()
-    assert made.exitcode == 128 + how
+    os.kill(process.pid, how)
+    process.join()
+    assert process.exitcode == 128 + how
     assert not (epochs.parent / "cell.json").exists()
     assert ladder(config, "--work-dir", OUT) == 0
     assert epochs.read_text() == "xx"  # gone on with, not begun anew
@@ -290,8 +292,8 @@ def test_an_image_in_val_and_test_is_refused_before_any_move(world, tmp_path, ca
     assert ladder(config, "--work-dir", OUT, "--rerun-changed") == 2
     assert "8 images are in val and in test" in first_error(capfd)
     assert record("seed0/scratch/t") == written
-    said = "t=dict(config='{0}/voc.py', published_split=True)"
-    config = write_ladder(tmp_path, "scratch=None", said)
+    tasks = "t=dict(config='{0}/voc.py', published_split=True)"
+    config = write_ladder(tmp_path, "scratch=None", tasks)
     assert ladder(config, "--work-dir", OUT, "--rerun-changed") == 0
     monkeypatch.setattr(DATASETS, "build", None)
     assert ladder(config, "--work-dir", OUT) == 0  # nothing to run, nothing to read again
