@@ -112,8 +112,8 @@ def test_an_image_may_hold_more_than_100_boxes(c4: Config) -> None:
     c4.model.test_cfg.rcnn.score_thr = 0.0  # untrained scores of 21 classes are low
     model = build_model(c4, loader.dataset.metainfo["classes"]).eval()
     with torch.no_grad():
-        found = model.test_step(next(iter(loader)))[0].pred_instances
-    assert len(found) > 100
+        predicted = model.test_step(next(iter(loader)))[0].pred_instances
+    assert len(predicted) > 100
 
 
 def test_no_checkpoint_is_picked_on_the_test_split(c4: Config) -> None:

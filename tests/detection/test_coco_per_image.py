@@ -36,10 +36,10 @@ def test_the_file_gives_the_metric_again(tmp_path: Path, draw_coco: Callable[...
         labels = torch.tensor([note["bbox_label"] for note in info["instances"]]).long()
         shifted = boxes + 6 * torch.randn(boxes.shape, generator=rng)
         scores = torch.rand(len(boxes), generator=rng)
-        found = dict(bboxes=shifted, labels=labels, scores=scores)
+        predicted = dict(bboxes=shifted, labels=labels, scores=scores)
         true = dict(bboxes=boxes, labels=labels)
         none = dict(bboxes=boxes[:0], labels=labels[:0])
-        sample = dict(img_id=info["img_id"], pred_instances=found)
+        sample = dict(img_id=info["img_id"], pred_instances=predicted)
         metric.process(None, [{**sample, "gt_instances": true, "ignored_instances": none}])
     metrics = metric.evaluate(len(split))
     assert 5 < metrics["AP"] < 95

@@ -52,15 +52,15 @@ def random_coco(seed: int = 0) -> dict[str, list[dict]]:
 def random_found(coco: dict[str, list[dict]]) -> list[dict[str, Any]]:
     """Return detections near the boxes and elsewhere; scores are tenths, so many are equal."""
     rng = np.random.default_rng(7)
-    found = []
+    predicted = []
     for note in coco["annotations"]:
         moved = np.array(note["bbox"]) + rng.normal(0, 5, 4)
         label = note["category_id"] if rng.random() < 0.8 else int(rng.integers(1, 6))
-        found.append((note["image_id"], label, moved.clip(1)))
+        predicted.append((note["image_id"], label, moved.clip(1)))
     for image in coco["images"]:
         for _ in range(4):
             anywhere = rng.uniform(1, 150, 4)
-            found.append((image["id"], int(rng.integers(1, 6)), anywhere))
+            predicted.append((image["id"], int(rng.integers(1, 6)), anywhere))
     return [
         dict(
             image_id=image,
@@ -69,17 +69,17 @@ def random_found(coco: dict[str, list[dict]]) -> list[dict[str, Any]]:
             bbox=[float(side) for side in np.round(box * 4) / 4],
             score=float(np.float32(rng.integers(1, 10) / 10)),
         )
-        for image, label, box in found
+        for image, label, box in predicted
     ]
 
 
-def oracle(coco: dict[str, list[dict]], found: list[dict[str, Any]]) -> dict[str, float]:
+def oracle(coco: dict[str, list[dict]], predicted: list[dict[str, Any]]) -> dict[str, float]:
     """Run pycocotools on the file itself, without our code."""
     with redirect_stdout(StringIO()):
         truth = COCO()
         truth.dataset = json.loads(json.dumps(coco))
         truth.createIndex()
-        judge = COCOeval(truth, truth.loadRes(json.loads(json.dumps(found))), "bbox")
+        judge = COCOeval(truth, truth.loadRes(json.loads(json.dumps(predicted))), "bbox")
         judge.evaluate()
         judge.accumulate()
         judge.summarize()
@@ -100,7 +100,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def judge(
     root: Path,
     coco: dict[str, list[dict]],
-    found: list[dict[str, Any]],
+    predicted: list[dict[str, Any]],
     new_ids: Callable[[Any], Any] = lambda image_id: image_id,
     **metric: Any,
 ) -> dict[str, float]:
@@ -111,21 +111,23 @@ def judge(
     )
     ours = CocoBoxMetric(**metric)
     ours.dataset_meta = split.metainfo
-    return _process(ours, split, found, new_ids)
+    return _process(ours, split, predicted, new_ids)
 
 
 def _process(
     metric: CocoBoxMetric,
     split: CocoFormat,
-    found: list[dict[str, Any]],
+    predicted: list[dict[str, Any]],
     new_ids: Callable[[Any], Any] = lambda image_id: image_id,
 ) -> dict[str, float]:
     for info in (split.get_data_info(index) for index in range(len(split))):
-        own = [row for row in found if new_ids(row["image_id"]) == info["img_id"]]
-        xywh = torch.tensor([row["bbox"] for row in own]).reshape(-1, 4)
+        rows_of_image = [row for row in predicted if new_ids(row["image_id"]) == info["img_id"]]
+        xywh = torch.tensor([row["bbox"] for row in rows_of_image]).reshape(-1, 4)
         boxes = torch.cat([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], 1)
-        labels = torch.tensor([row["category_id"] - 1 for row in own]).long()
-        pred = dict(bboxes=boxes, scores=torch.tensor([r["score"] for r in own]), labels=labels)
+        labels = torch.tensor([row["category_id"] - 1 for row in rows_of_image]).long()
+        pred = dict(
+            bboxes=boxes, scores=torch.tensor([r["score"] for r in rows_of_image]), labels=labels
+        )
         none = dict(bboxes=boxes[:0], labels=labels[:0])
         sample = dict(img_id=info["img_id"], pred_instances=pred, gt_instances=none)
         metric.process(None, [{**sample, "ignored_instances": none}])
@@ -135,11 +137,11 @@ def _process(
 @pytest.mark.parametrize("seed", range(3))
 def test_ap_equals_pycocotools(root: Path, seed: int) -> None:
     coco = random_coco(seed)
-    found = random_found(coco)
-    expected = oracle(coco, found)
+    predicted = random_found(coco)
+    expected = oracle(coco, predicted)
     assert 5 < expected["AP"] < 95
     assert min(expected.values()) > 0  # all three sizes are there
-    assert judge(root, coco, found) == pytest.approx(expected, abs=1e-6)
+    assert judge(root, coco, predicted) == pytest.approx(expected, abs=1e-6)
 
 
 def _from_zero(notes: list[dict]) -> None:
@@ -187,22 +189,22 @@ def test_ids_of_annotations_and_the_form_of_flags_mean_nothing(
     root: Path, change: Callable[[list[dict]], None]
 ) -> None:
     coco = random_coco()
-    found = random_found(coco)
-    expected = oracle(coco, found)
+    predicted = random_found(coco)
+    expected = oracle(coco, predicted)
     change(coco["annotations"])
-    assert judge(root, coco, found) == pytest.approx(expected, abs=1e-6)
+    assert judge(root, coco, predicted) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("area", [None, 0])
 def test_a_missing_area_is_the_boxs(root: Path, area: int | None) -> None:
     coco = random_coco()
-    found = random_found(coco)
+    predicted = random_found(coco)
     for note in coco["annotations"]:
         note["area"] = note["bbox"][2] * note["bbox"][3]
-    expected = oracle(coco, found)
+    expected = oracle(coco, predicted)
     for note in coco["annotations"]:
         note["area"] = area
-    assert judge(root, coco, found) == pytest.approx(expected, abs=1e-6)
+    assert judge(root, coco, predicted) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -219,8 +221,8 @@ def test_images_and_categories_have_ids_of_any_kind(
     root: Path, tmp_path: Path, image_id: Callable, category_id: Callable
 ) -> None:
     coco = random_coco()
-    found = random_found(coco)
-    expected = oracle(coco, found)
+    predicted = random_found(coco)
+    expected = oracle(coco, predicted)
     for image in coco["images"]:
         image["id"] = image_id(image["id"])
     for note in coco["annotations"]:
@@ -231,7 +233,7 @@ def test_images_and_categories_have_ids_of_any_kind(
     out = tmp_path / "found.json"
     # Negative ids stand in another order than the sound ones, and so do the labels.
     relabel = {name: label for label, name in enumerate(_names_by_id(coco), start=1)}
-    asked = [dict(row, category_id=relabel[NAMES[row["category_id"] - 1]]) for row in found]
+    asked = [dict(row, category_id=relabel[NAMES[row["category_id"] - 1]]) for row in predicted]
     result = judge(root, coco, asked, image_id, results_file=str(out))
     assert result == pytest.approx(expected, abs=1e-6)
     rows = json.loads(out.read_text())
@@ -245,7 +247,7 @@ def _names_by_id(coco: dict[str, list[dict]]) -> list[str]:
 
 def test_boxes_are_clipped_and_left_out_of_the_score_as_of_training(root: Path) -> None:
     coco = random_coco()
-    found = random_found(coco)
+    predicted = random_found(coco)
     notes = coco["annotations"]
     notes[0]["bbox"] = [300, 200, 100, 100]  # 20 x 40 of it lie inside
     notes[0].update(area=9999.0, iscrowd=0)
@@ -255,32 +257,32 @@ def test_boxes_are_clipped_and_left_out_of_the_score_as_of_training(root: Path) 
     cleaned = json.loads(json.dumps(coco))
     cleaned["annotations"][0].update(bbox=[300, 200, 20, 40], area=800.0)
     del cleaned["annotations"][1:4]
-    expected = oracle(cleaned, found)
-    assert judge(root, coco, found) == pytest.approx(expected, abs=1e-6)
-    assert expected != pytest.approx(oracle(coco, found), abs=1e-2)  # the boxes do count
+    expected = oracle(cleaned, predicted)
+    assert judge(root, coco, predicted) == pytest.approx(expected, abs=1e-6)
+    assert expected != pytest.approx(oracle(coco, predicted), abs=1e-2)  # the boxes do count
 
 
 def test_an_unreadable_image_is_not_judged(root: Path) -> None:
     coco = random_coco()
-    found = [row for row in random_found(coco) if row["image_id"] != 13]
+    predicted = [row for row in random_found(coco) if row["image_id"] != 13]
     (root / "3.png").rename(root / "away.png")
     (root / "3.png").write_bytes(b"")
     try:
-        result = judge(root, coco, found)
+        result = judge(root, coco, predicted)
     finally:
         (root / "away.png").replace(root / "3.png")
     for part, key in (("images", "id"), ("annotations", "image_id")):
         coco[part] = [entry for entry in coco[part] if entry[key] != 13]
-    assert result == pytest.approx(oracle(coco, found), abs=1e-6)
+    assert result == pytest.approx(oracle(coco, predicted), abs=1e-6)
 
 
 def test_a_val_file_may_list_fewer_categories(root: Path, tmp_path: Path) -> None:
     (root / "train.json").write_text(json.dumps(random_coco()))
     coco = random_coco()
-    found = random_found(coco)
+    predicted = random_found(coco)
     gone = {2, 4}
     coco["annotations"] = [x for x in coco["annotations"] if x["category_id"] not in gone]
-    expected = oracle(coco, found)
+    expected = oracle(coco, predicted)
     coco["categories"] = [x for x in coco["categories"] if x["id"] not in gone]
     (root / "val.json").write_text(json.dumps(coco))
     split = CocoFormat(
@@ -293,7 +295,7 @@ def test_a_val_file_may_list_fewer_categories(root: Path, tmp_path: Path) -> Non
     assert split.metainfo["classes"] == NAMES
     metric = CocoBoxMetric(results_file=str(tmp_path / "found.json"))
     metric.dataset_meta = split.metainfo
-    assert _process(metric, split, found) == pytest.approx(expected, abs=1e-6)
+    assert _process(metric, split, predicted) == pytest.approx(expected, abs=1e-6)
     assert set(metric.per_class) == {"brick", "pond", "tree"}
     # A class that the file does not list gets a number that it does not use.
     assert metric.category_ids() == [1, 6, 3, 7, 5]
@@ -301,13 +303,13 @@ def test_a_val_file_may_list_fewer_categories(root: Path, tmp_path: Path) -> Non
 
 def test_a_stated_file_is_read_in_the_same_way(root: Path) -> None:
     coco = random_coco()
-    found = random_found(coco)
-    expected = oracle(coco, found)
+    predicted = random_found(coco)
+    expected = oracle(coco, predicted)
     _from_zero(coco["annotations"])
     (root / "stated.json").write_text(json.dumps(coco))
-    assert judge(root, random_coco(1), found, ann_file=str(root / "stated.json")) == pytest.approx(
-        expected, abs=1e-6
-    )
+    assert judge(
+        root, random_coco(1), predicted, ann_file=str(root / "stated.json")
+    ) == pytest.approx(expected, abs=1e-6)
 
 
 def test_an_image_that_the_stated_file_does_not_list_is_refused(root: Path) -> None:

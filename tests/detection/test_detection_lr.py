@@ -27,8 +27,8 @@ def curve(
 
 def check(rates: list[float], expected: dict[int, float]) -> None:
     """Compare with ``{batch counted from 1: rate}``."""
-    found = {batch: rates[batch - 1] for batch in expected}
-    assert found == pytest.approx(expected, rel=1e-6)
+    measured = {batch: rates[batch - 1] for batch in expected}
+    assert measured == pytest.approx(expected, rel=1e-6)
 
 
 def test_every_recipe_is_looked_at() -> None:

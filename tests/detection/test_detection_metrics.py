@@ -22,7 +22,7 @@ Boxes = list[list[float]]
 
 
 def sample(
-    found: Boxes,
+    predicted: Boxes,
     scores: list[float],
     labels: list[int],
     true: Boxes,
@@ -35,7 +35,7 @@ def sample(
 
     return dict(
         img_id=image_id,
-        pred_instances=dict(instances(found, labels), scores=torch.tensor(scores)),
+        pred_instances=dict(instances(predicted, labels), scores=torch.tensor(scores)),
         gt_instances=instances(true, true_labels),
         ignored_instances=instances(difficult, [0] * len(difficult)),
     )
@@ -52,9 +52,9 @@ LEFT, RIGHT, NOWHERE = [0.0, 0, 9, 9], [20.0, 0, 29, 9], [50.0, 50, 59, 59]
 
 def test_voc_by_hand() -> None:
     # hit 0.9, miss 0.8, hit 0.7: precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1.
-    found = sample([LEFT, NOWHERE, RIGHT], [0.9, 0.8, 0.7], [0, 0, 0], [LEFT, RIGHT], [0, 0])
+    predicted = sample([LEFT, NOWHERE, RIGHT], [0.9, 0.8, 0.7], [0, 0, 0], [LEFT, RIGHT], [0, 0])
     metric = VocMetric()
-    result = judge(metric, [found], classes=("thing", "unseen"))
+    result = judge(metric, [predicted], classes=("thing", "unseen"))
     # 11 points: recall 0 to 0.5 (6 of them) precision 1, 0.6 to 1 (5) precision 2/3.
     assert result["mAP_voc07"] == pytest.approx(100 * (6 + 5 * 2 / 3) / 11)
     assert result["mAP_area"] == pytest.approx(100 * (0.5 * 1 + 0.5 * 2 / 3))
@@ -73,8 +73,8 @@ def test_voc_counts_a_second_detection_as_a_mistake() -> None:
 
 
 def test_voc_neither_rewards_nor_punishes_difficult_objects() -> None:
-    found = sample([RIGHT, LEFT], [0.9, 0.8], [0, 0], [LEFT], [0], difficult=[RIGHT])
-    assert judge(VocMetric(), [found], classes=("thing",))["mAP_area"] == 100
+    predicted = sample([RIGHT, LEFT], [0.9, 0.8], [0, 0], [LEFT], [0], difficult=[RIGHT])
+    assert judge(VocMetric(), [predicted], classes=("thing",))["mAP_area"] == 100
     missed = sample([LEFT], [0.8], [0], [LEFT], [0], difficult=[RIGHT])
     assert judge(VocMetric(), [missed], classes=("thing",))["mAP_area"] == 100
 
@@ -116,7 +116,7 @@ def random_samples(count: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("mode", "name"), [("11points", "mAP_voc07"), ("area", "mAP_area")])
 def test_voc_equals_mmdets_map(mode: str, name: str) -> None:
     samples, classes = random_samples(12), ("a", "b", "c")
-    annotations, found = [], []
+    annotations, predicted = [], []
     for item in samples:
         true, ignored, pred = (
             {key: value.numpy() for key, value in item[part].items()}
@@ -132,9 +132,9 @@ def test_voc_equals_mmdets_map(mode: str, name: str) -> None:
         )
         both = torch.tensor(pred["bboxes"]), torch.tensor(pred["scores"])[:, None]
         scored = torch.cat(both, 1).numpy()
-        found.append([scored[pred["labels"] == label] for label in range(3)])
+        predicted.append([scored[pred["labels"] == label] for label in range(3)])
     expected, _ = eval_map(
-        *(found, annotations),
+        *(predicted, annotations),
         iou_thr=0.5,
         dataset=classes,
         logger="silent",
@@ -170,12 +170,12 @@ def coco_samples(split: CocoFormat, shift: float) -> list[dict[str, Any]]:
         moved = []
         for x1, y1, x2, y2 in true:
             moved.append([x1 + shift * (x2 - x1), y1, x2 + shift * (x2 - x1), y2])
-        found = sample(
+        predicted = sample(
             *([*moved, NOWHERE], [0.9, 0.8, 0.1], [*labels, 0], true, labels),
             image_id=info["img_id"],
         )
-        found.update(ori_shape=(65, 96), instances=info["instances"])
-        samples.append(found)
+        predicted.update(ori_shape=(65, 96), instances=info["instances"])
+        samples.append(predicted)
     return samples
 
 
@@ -232,8 +232,8 @@ def test_coco_says_that_it_lacks_annotations() -> None:
 
 def test_results_file_of_voc_counts_categories_from_one(tmp_path: Path) -> None:
     file = tmp_path / "new/found.json"
-    found = sample([[1.0, 2, 4, 8]], [0.5], [1], [LEFT], [0], image_id="000012")
-    judge(VocMetric(results_file=str(file)), [found], classes=("a", "b"))
+    predicted = sample([[1.0, 2, 4, 8]], [0.5], [1], [LEFT], [0], image_id="000012")
+    judge(VocMetric(results_file=str(file)), [predicted], classes=("a", "b"))
     assert json.loads(file.read_text()) == [
         dict(image_id="000012", category_id=2, bbox=[1.0, 2.0, 3.0, 6.0], score=0.5)
     ]

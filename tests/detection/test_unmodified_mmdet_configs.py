@@ -94,9 +94,9 @@ def test_it_builds_trains_a_step_and_predicts(config: str, losses: set[str]) -> 
     # Untrained scores are low: without the threshold there are boxes to judge.
     head = model.roi_head if "loss_rpn_cls" in losses else model.bbox_head
     head.test_cfg.score_thr = 0.0
-    found = predict(model).pred_instances
-    assert 0 < len(found) <= 100
-    assert_allclose(found.scores.sort(descending=True).values, found.scores)
-    assert (found.bboxes >= 0).all()
-    assert (found.bboxes[:, 2] <= WIDTH).all()
-    assert ("masks" in found) == with_masks
+    predicted = predict(model).pred_instances
+    assert 0 < len(predicted) <= 100
+    assert_allclose(predicted.scores.sort(descending=True).values, predicted.scores)
+    assert (predicted.bboxes >= 0).all()
+    assert (predicted.bboxes[:, 2] <= WIDTH).all()
+    assert ("masks" in predicted) == with_masks

@@ -48,7 +48,7 @@ def devkit(images: list[Detections], label: int) -> tuple[float, float]:
         own = [(box, False) for box in image.true_boxes[image.true_labels == label]]
         own += [(box, True) for box in image.ignored_boxes[image.ignored_labels == label]]
         objects.append(own)
-    found: set[tuple[int, int]] = set()
+    matched: set[tuple[int, int]] = set()
     hits, misses = [], []
     for _, number, box in rows:
         overlaps = [overlap(box, other) for other, _ in objects[number]]
@@ -56,9 +56,9 @@ def devkit(images: list[Detections], label: int) -> tuple[float, float]:
         hit = miss = 0
         if overlaps and overlaps[best] >= 0.5:
             if not objects[number][best][1]:
-                hit = int((number, best) not in found)
+                hit = int((number, best) not in matched)
                 miss = 1 - hit
-                found.add((number, best))
+                matched.add((number, best))
         else:
             miss = 1
         hits.append(hit)
@@ -101,10 +101,10 @@ def sample(image: Detections) -> dict[str, Any]:
     def part(boxes: np.ndarray, labels: np.ndarray) -> dict[str, torch.Tensor]:
         return dict(bboxes=torch.from_numpy(boxes), labels=torch.from_numpy(labels))
 
-    found = part(image.boxes_xyxy, image.labels)
+    predicted = part(image.boxes_xyxy, image.labels)
     return dict(
         img_id=image.image_id,
-        pred_instances=dict(found, scores=torch.from_numpy(image.scores)),
+        pred_instances=dict(predicted, scores=torch.from_numpy(image.scores)),
         gt_instances=part(image.true_boxes, image.true_labels),
         ignored_instances=part(image.ignored_boxes, image.ignored_labels),
     )

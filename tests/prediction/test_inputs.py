@@ -21,10 +21,10 @@ def draw(tmp_path: Path):
 
 
 def names_of(tmp_path: Path, *inputs: str) -> dict[str, str]:
-    found = find_images([tmp_path / one for one in inputs], tmp_path / "out")
-    names = name_pictures(found)
+    images = find_images([tmp_path / one for one in inputs], tmp_path / "out")
+    names = name_pictures(images)
     return {
-        one.path.relative_to(tmp_path).as_posix(): n for one, n in zip(found, names, strict=True)
+        one.path.relative_to(tmp_path).as_posix(): n for one, n in zip(images, names, strict=True)
     }
 
 
@@ -65,8 +65,8 @@ def test_an_image_given_twice_is_one(tmp_path: Path, draw) -> None:
 
 def test_pictures_of_an_earlier_call_are_no_input(tmp_path: Path, draw) -> None:
     draw("in/a.jpg", "in/out/a.png", "in/out/masks/a.png", "in/output/c.png")
-    found = find_images([tmp_path / "in"], tmp_path / "in/out")
-    assert [one.path.relative_to(tmp_path).as_posix() for one in found] == [
+    images = find_images([tmp_path / "in"], tmp_path / "in/out")
+    assert [one.path.relative_to(tmp_path).as_posix() for one in images] == [
         "in/a.jpg",
         "in/output/c.png",
     ]

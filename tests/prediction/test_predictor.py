@@ -73,11 +73,11 @@ def test_a_classifier_says_what_its_network_says(predictors, photos: Path) -> No
 def test_a_detector_says_what_its_network_says(predictors, photos: Path) -> None:
     (result,) = predictors["det"](photos / "tall.png")
     network, _ = random_network("det")
-    found = direct(network, photos / "tall.png", "det").pred_instances
-    np.testing.assert_allclose(result.boxes_xyxy, found.bboxes, atol=1e-2)
-    np.testing.assert_allclose(result.scores, found.scores, atol=1e-4)
-    assert result.labels.tolist() == found.labels.tolist()
-    assert result.names == [CLASSES["det"][label] for label in found.labels]
+    expected = direct(network, photos / "tall.png", "det").pred_instances
+    np.testing.assert_allclose(result.boxes_xyxy, expected.bboxes, atol=1e-2)
+    np.testing.assert_allclose(result.scores, expected.scores, atol=1e-4)
+    assert result.labels.tolist() == expected.labels.tolist()
+    assert result.names == [CLASSES["det"][label] for label in expected.labels]
     assert len(result.scores) > 5
     assert result.boxes_xyxy[:, 2].max() <= 65
     assert 65 < result.boxes_xyxy[:, 3].max() <= 97  # in the image's pixels, not the network's

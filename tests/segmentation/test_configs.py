@@ -132,9 +132,9 @@ def test_takes_a_training_step_and_predicts(read, drawn: Path, tmp_path: Path, n
     moved = [not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)]
     assert all(moved)
     metric = METRICS.build(cfg.test_evaluator)
-    found = judge(model, metric, Runner.build_dataloader(cfg.test_dataloader))
-    assert found.keys() == {"pixAcc", "mIoU", "mAcc"}
-    assert all(0 <= value <= 100 for value in found.values())
+    metrics = judge(model, metric, Runner.build_dataloader(cfg.test_dataloader))
+    assert metrics.keys() == {"pixAcc", "mIoU", "mAcc"}
+    assert all(0 <= value <= 100 for value in metrics.values())
 
 
 def judge(model: torch.nn.Module, metric: Any, loader: Any) -> dict[str, float]:
@@ -142,9 +142,9 @@ def judge(model: torch.nn.Module, metric: Any, loader: Any) -> dict[str, float]:
     metric.dataset_meta = loader.dataset.metainfo
     for batch in loader:
         predicted = model.eval().test_step(batch)
-        for one in predicted:  # at the size of the image in the file
-            assert one.pred_sem_seg.data.shape == (1, 101, 113)
-        metric.process(batch, [one.to_dict() for one in predicted])
+        for item in predicted:  # at the size of the image in the file
+            assert item.pred_sem_seg.data.shape == (1, 101, 113)
+        metric.process(batch, [item.to_dict() for item in predicted])
     return metric.evaluate(len(loader.dataset))
 
 
@@ -158,8 +158,8 @@ def test_test_time_augmentation_predicts_at_the_images_size(
     fill_num_classes(cfg, loader.dataset.metainfo["classes"])
     model = MODELS.build({**cfg.tta_model, "module": cfg.model})
     assert len(next(iter(loader))["inputs"]) == 6  # three scales, flipped and not
-    found = judge(model, METRICS.build(cfg.test_evaluator), loader)
-    assert 0 <= found["mIoU"] <= 100
+    metrics = judge(model, METRICS.build(cfg.test_evaluator), loader)
+    assert 0 <= metrics["mIoU"] <= 100
 
 
 def test_the_full_network_works_at_stride_8(read) -> None:
@@ -170,7 +170,7 @@ def test_the_full_network_works_at_stride_8(read) -> None:
     with torch.no_grad():
         maps = model.extract_feat(torch.rand(1, 3, 65, 97))
         scores = model.decode_head(maps)
-    assert [tuple(one.shape[1:]) for one in maps] == [
+    assert [tuple(item.shape[1:]) for item in maps] == [
         (256, 17, 25),
         (512, 9, 13),
         (1024, 9, 13),
@@ -202,7 +202,7 @@ def test_the_slim_model_differs_from_the_full_one_in_size_only(read) -> None:
 @pytest.mark.parametrize("name", sorted(DATA))
 def test_the_crop_is_the_size_that_batches_are_padded_to(read, name: str) -> None:
     cfg = read(name)
-    (crop,) = (one for one in cfg.train_dataloader.dataset.pipeline if one.type == "RandomCrop")
+    (crop,) = (item for item in cfg.train_dataloader.dataset.pipeline if item.type == "RandomCrop")
     assert tuple(crop.crop_size) == tuple(cfg.model.data_preprocessor.size)
 
 
@@ -219,7 +219,8 @@ def test_learns_the_drawn_masks(read, drawn: Path, tmp_path: Path) -> None:
     for _ in range(60):
         for batch in loader:
             model.train().train_step(batch, wrapper)
-    found = judge(
+    metrics = judge(
         model, METRICS.build(cfg.test_evaluator), Runner.build_dataloader(cfg.test_dataloader)
     )
-    assert found["mIoU"] > 40  # measured: 57; the background alone gives a quarter of its share: 22
+    # Measured: 57; the background alone gives a quarter of its share: 22.
+    assert metrics["mIoU"] > 40

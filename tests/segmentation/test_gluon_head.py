@@ -98,10 +98,10 @@ def test_a_head_computes_what_gluoncvs_does(model: nn.Module, theirs: type, mode
     ours.train(mode == "train")
     other.train(mode == "train")
     torch.manual_seed(1)
-    found = ours(maps)
+    result = ours(maps)
     torch.manual_seed(1)
-    torch.testing.assert_close(found, other(maps[3]))
-    assert found.std() > 0.1  # not two dead networks
+    torch.testing.assert_close(result, other(maps[3]))
+    assert result.std() > 0.1  # not two dead networks
 
 
 def test_dropout_zeroes_a_tenth_of_the_values_and_hardly_ever_a_channel(model: nn.Module) -> None:
@@ -158,17 +158,17 @@ def test_a_prediction_is_corner_aligned_to_the_network_and_to_the_file(model: nn
     image = torch.rand(1, 3, 65, 97)
     shown = sample(torch.zeros(101, 151), img_shape=(65, 97))
     with torch.no_grad():
-        found = model.predict(image, [shown])[0].seg_logits.data
+        result = model.predict(image, [shown])[0].seg_logits.data
         logits = model.decode_head(model.extract_feat(image))
     expected = corner_aligned(corner_aligned(logits, 65, 97), 101, 151)
-    torch.testing.assert_close(found, expected[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(result, expected[0], atol=1e-5, rtol=1e-4)
 
 
 def test_windows_are_corner_aligned_each(model: nn.Module) -> None:
     model.test_cfg = ConfigDict(mode="slide", crop_size=(48, 48), stride=(32, 32))
     image = torch.rand(1, 3, 48, 80)  # two windows, 16 pixels in both
     with torch.no_grad():
-        found = model.predict(image, [sample(torch.zeros(48, 80))])[0].seg_logits.data
+        result = model.predict(image, [sample(torch.zeros(48, 80))])[0].seg_logits.data
         left, right = (
             corner_aligned(model.decode_head(model.extract_feat(image[..., at : at + 48])), 48, 48)
             for at in (0, 32)
@@ -176,4 +176,4 @@ def test_windows_are_corner_aligned_each(model: nn.Module) -> None:
     expected = torch.cat(
         [left[..., :32], (left[..., 32:] + right[..., :16]) / 2, right[..., 16:]], dim=3
     )
-    torch.testing.assert_close(found, expected[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(result, expected[0], atol=1e-5, rtol=1e-4)

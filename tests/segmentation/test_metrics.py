@@ -26,7 +26,7 @@ def sample(predicted: torch.Tensor, labels: torch.Tensor, name: str = "a/1.jpg",
 
 def random_maps(num_images: int, num_classes: int) -> list[dict]:
     rng = torch.Generator().manual_seed(0)
-    made = []
+    outputs = []
     for i in range(num_images):
         shape = (33 + i, 47 - i)
         labels = torch.randint(0, num_classes, shape, generator=rng)
@@ -34,8 +34,8 @@ def random_maps(num_images: int, num_classes: int) -> list[dict]:
         right = torch.rand(shape, generator=rng) < 0.6
         labels[torch.rand(shape, generator=rng) < 0.1] = 255
         predicted = torch.where(right & (labels != 255), labels, guess)
-        made.append(sample(predicted, labels.to(torch.uint8), f"{i}.png"))
-    return made
+        outputs.append(sample(predicted, labels.to(torch.uint8), f"{i}.png"))
+    return outputs
 
 
 def evaluated(metric: SegMetric, names: tuple[str, ...], samples: list[dict]) -> dict:
@@ -77,7 +77,7 @@ def test_agrees_with_a_plain_confusion_matrix() -> None:
     samples = random_maps(5, 4)
     names = ("a", "b", "c", "d")
     metric = SegMetric()
-    found = evaluated(metric, names, samples)
+    result = evaluated(metric, names, samples)
     matrix = np.zeros((4, 4))
     for one in samples:
         labels, predicted = one["gt_sem_seg"]["data"][0], one["pred_sem_seg"]["data"][0]
@@ -86,7 +86,7 @@ def test_agrees_with_a_plain_confusion_matrix() -> None:
                 matrix[label, guess] += 1
     right = np.diag(matrix)
     iou = 100 * right / (matrix.sum(0) + matrix.sum(1) - right)
-    assert found == pytest.approx(
+    assert result == pytest.approx(
         {
             "pixAcc": 100 * right.sum() / matrix.sum(),
             "mIoU": iou.mean(),
@@ -111,8 +111,8 @@ def test_agrees_with_mmsegs_metric() -> None:
 def test_values_are_percent_under_the_contracts_names() -> None:
     metric = METRICS.build({"type": "SegMetric"})
     perfect = torch.randint(0, 3, (33, 47), generator=torch.Generator().manual_seed(0))
-    found = evaluated(metric, NAMES, [sample(perfect, perfect)])
-    assert found == {"pixAcc": 100, "mIoU": 100, "mAcc": 100}
+    result = evaluated(metric, NAMES, [sample(perfect, perfect)])
+    assert result == {"pixAcc": 100, "mIoU": 100, "mAcc": 100}
     assert metric.per_class == {"sky": 100, "road": 100, "car": 100}
 
 
@@ -176,8 +176,8 @@ def test_images_of_one_name_in_two_folders_keep_theirs(tmp_path: Path) -> None:
     metric.dataset_meta = {"classes": NAMES, "img_dir": "data"}
     metric.process({}, samples)
     metric.evaluate(len(samples))
-    found = (tmp_path / "masks").rglob("*.png")
-    written = {path.relative_to(tmp_path / "masks").as_posix() for path in found}
+    paths = (tmp_path / "masks").rglob("*.png")
+    written = {path.relative_to(tmp_path / "masks").as_posix() for path in paths}
     assert written == {"a/1.png", "b/1.png", "2.png"}
     with np.load(npz) as arrays:
         assert arrays["image_ids"].tolist() == ["a/1", "b/1", "2"]

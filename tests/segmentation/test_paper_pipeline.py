@@ -25,9 +25,9 @@ def first_of(root: Path, ratio: float, flip: float) -> tuple[np.ndarray, np.ndar
         data.indices = 1
         _, _, resize, _, mirror, _, blur, _ = data.pipeline
         resize.ratio_range, mirror.prob, blur.prob = (ratio, ratio), flip, 0.0
-        found = DATASETS.build(data)[0]
-    labels = found["data_samples"].gt_sem_seg.data[0].numpy()
-    return found["inputs"].permute(1, 2, 0).numpy(), labels
+        item = DATASETS.build(data)[0]
+    labels = item["data_samples"].gt_sem_seg.data[0].numpy()
+    return item["inputs"].permute(1, 2, 0).numpy(), labels
 
 
 @pytest.fixture

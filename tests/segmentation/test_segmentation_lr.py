@@ -67,13 +67,13 @@ def first_rates(cfg: Config) -> dict[str, set[float]]:
         model = MODELS.build(cfg.model)
         groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     of = {id(one): group["lr"] for group in groups for one in group["params"]}
-    found: dict[str, set[float]] = {}
+    measured: dict[str, set[float]] = {}
     for name, parameter in model.named_parameters():
-        found.setdefault(name.partition(".")[0], set()).add(round(of[id(parameter)], 9))
+        measured.setdefault(name.partition(".")[0], set()).add(round(of[id(parameter)], 9))
     assert all(
         group["weight_decay"] == cfg.optim_wrapper.optimizer.weight_decay for group in groups
     )
-    return found
+    return measured
 
 
 @pytest.mark.parametrize("name", BATCHES)
@@ -81,9 +81,9 @@ def test_first_halfway_and_last_batch(name: str) -> None:
     cfg, num_batches = read(name), BATCHES[name]
     epochs = cfg.train_cfg.get("max_epochs", 1)
     assert num_batches == (epochs * PER_EPOCH if epochs > 1 else cfg.train_cfg.max_iters)
-    found = first_rates(cfg)
-    assert found.keys() == {"backbone", "decode_head", "auxiliary_head"}
-    for part, rates in found.items():
+    measured = first_rates(cfg)
+    assert measured.keys() == {"backbone", "decode_head", "auxiliary_head"}
+    for part, rates in measured.items():
         (lr,) = rates  # all parameters of a part have one rate
         curve = cached(name, lr, epochs, num_batches // epochs)
         assert len(curve) == num_batches

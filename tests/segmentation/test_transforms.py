@@ -27,15 +27,15 @@ def test_blurs_as_pillow_does_with_the_drawn_radius(picture, monkeypatch) -> Non
     draws = iter([0.2, 0.7])  # below prob: blur; radius 0.7 x 1.5
     monkeypatch.setattr(np.random, "random", lambda: next(draws))
     given, mask = picture.copy(), np.zeros((65, 97), np.uint8)
-    made = RandomGaussianBlur(prob=0.5, max_radius=1.5).transform(
+    result = RandomGaussianBlur(prob=0.5, max_radius=1.5).transform(
         {"img": picture, "gt_seg_map": mask}
     )
     expected = np.array(Image.fromarray(given).filter(ImageFilter.GaussianBlur(0.7 * 1.5)))
-    np.testing.assert_array_equal(made["img"], expected)
-    assert made["img"].dtype == np.uint8
+    np.testing.assert_array_equal(result["img"], expected)
+    assert result["img"].dtype == np.uint8
     assert (expected != given).mean() > 0.5  # it compares something
     np.testing.assert_array_equal(picture, given)  # nothing is changed in place
-    assert made["gt_seg_map"] is mask
+    assert result["gt_seg_map"] is mask
 
 
 def test_channels_are_blurred_each_by_itself(picture, monkeypatch) -> None:
@@ -87,16 +87,16 @@ def test_windows_tile_a_side(side: int, expected: int) -> None:
 def test_pads_black_at_the_end_or_for_flipped_ones_at_the_start(picture, flip: bool) -> None:
     picture[picture == 0] = 1
     pad = PadToWindows(crop_px=48, stride_px=32)  # 65 -> 80, 97 -> 112
-    made = pad.transform({"img": picture, "flip": flip})
-    assert made["img"].shape == (80, 112, 3)
-    assert made["img_shape"] == made["pad_shape"] == (80, 112)
-    assert made["padding_size"] == ((15, 0, 0, 15) if flip else (0, 15, 0, 15))
+    result = pad.transform({"img": picture, "flip": flip})
+    assert result["img"].shape == (80, 112, 3)
+    assert result["img_shape"] == result["pad_shape"] == (80, 112)
+    assert result["padding_size"] == ((15, 0, 0, 15) if flip else (0, 15, 0, 15))
     expected = np.zeros((80, 112, 3), np.uint8)
     expected[:65, :97] = picture[:, ::-1] if flip else picture
     grey = pad.transform({"img": picture[..., 0], "flip": flip})["img"]
-    np.testing.assert_array_equal(grey, made["img"][..., 0])
+    np.testing.assert_array_equal(grey, result["img"][..., 0])
     # A flipped picture is what the padded one is when it is flipped.
-    np.testing.assert_array_equal(made["img"], expected[:, ::-1] if flip else expected)
+    np.testing.assert_array_equal(result["img"], expected[:, ::-1] if flip else expected)
 
 
 @pytest.mark.parametrize("bad", [(0, 1), (1, 0)])

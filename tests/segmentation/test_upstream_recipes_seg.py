@@ -162,7 +162,7 @@ def flat(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def difference(ours: dict[str, Any], theirs: dict[str, Any]) -> Difference:
-    a, b = (dict(flat({key: one[key] for key in one.keys() - PARTS})) for one in (ours, theirs))
+    a, b = (dict(flat({key: step[key] for key in step.keys() - PARTS})) for step in (ours, theirs))
     pairs = {key: (a.get(key, ABSENT), b.get(key, ABSENT)) for key in a.keys() | b.keys()}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
@@ -204,7 +204,7 @@ def test_voc2012_differs_from_mmsegs_in_exactly_this(ours) -> None:
     upstream = theirs("fcn_r50-d8_4xb4-20k_voc12aug-512x512")
     parts = upstream["train_dataloader"]["dataset"]["datasets"]
     # Ours has the first alone: SBD's masks are no part of VOC 2012.
-    assert [one["ann_file"].split("/")[-1] for one in parts] == ["train.txt", "aug.txt"]
+    assert [step["ann_file"].split("/")[-1] for step in parts] == ["train.txt", "aug.txt"]
     upstream["train_dataloader"]["dataset"] = parts[0]
     assert difference(ours("fcn_d8_voc2012"), upstream) == VOC2012
 
@@ -216,7 +216,7 @@ def test_the_papers_model_differs_from_mmsegs_in_exactly_this(ours) -> None:
 
 
 def steps(pipeline: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    return [(one["type"], {k: v for k, v in one.items() if k != "type"}) for one in pipeline]
+    return [(step["type"], {k: v for k, v in step.items() if k != "type"}) for step in pipeline]
 
 
 def test_the_papers_recipe_is_gluoncvs(ours) -> None:

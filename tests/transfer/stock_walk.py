@@ -75,8 +75,8 @@ def _tried(cfg: Config, choice: Path | str) -> str:
 
 
 def _reason(error: UserError) -> str:
-    found = re.search("|".join(REASONS), str(error))
-    return found[0] if found else str(error)
+    match = re.search("|".join(REASONS), str(error))
+    return match[0] if match else str(error)
 
 
 def _layers(node: Any) -> Any:

@@ -46,7 +46,7 @@ def test_the_card_tells_network_images_and_training(
     (checkpoint.parent / "metrics.json").write_text(json.dumps(record))
     export_backbone(checkpoint, tmp_path / "a.safetensors")
     card = json.loads((tmp_path / "a.json").read_text())
-    own = hashlib.sha256((tmp_path / "a.safetensors").read_bytes()).hexdigest()
+    own_digest = hashlib.sha256((tmp_path / "a.safetensors").read_bytes()).hexdigest()
     assert card == {
         "schema": 1,
         "type": "ResNetD",
@@ -64,7 +64,7 @@ def test_the_card_tells_network_images_and_training(
         "value_range": [0, 255],
         "seed": 3,
         "epochs": 7,
-        "sha256": own,
+        "sha256": own_digest,
         "num_tensors": 275,
         "source": f"run/epoch_7.pth sha256 {digest}",
     }

@@ -232,6 +232,6 @@ def test_the_hub_is_not_asked_again_and_again_without_network(
     monkeypatch.undo()
     monkeypatch.setattr("urllib.request.getproxies", dict)
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
-    for found, reach in ((nowhere, False), (lambda *args: [], True)):
-        monkeypatch.setattr("socket.getaddrinfo", found)
+    for lookup, reach in ((nowhere, False), (lambda *args: [], True)):
+        monkeypatch.setattr("socket.getaddrinfo", lookup)
         assert model_zoos.hub_in_reach() is reach

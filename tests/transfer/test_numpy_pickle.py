@@ -36,9 +36,9 @@ def test_arrays_are_read(tmp_path: Path, container: str | None, protocol: int) -
         contents = {container: OrderedDict(contents), "__author__": "torchvision"}
     contents = read_numpy_pickle(save(tmp_path, contents, protocol))
     assert contents.get("__author__", "") == ("torchvision" if container else "")
-    found = find_weights(contents, tmp_path)
-    assert found.container == (container or "")
-    read = found.tensors
+    weights = find_weights(contents, tmp_path)
+    assert weights.container == (container or "")
+    read = weights.tensors
     assert list(read) == list(ARRAYS)
     for name, array in ARRAYS.items():
         assert torch.equal(read[name], torch.from_numpy(np.ascontiguousarray(array)))

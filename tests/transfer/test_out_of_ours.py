@@ -64,8 +64,8 @@ def back(tmp_path: Path, to: str, **flags: Any) -> tuple[Card, list[str], dict[s
 
 
 def assert_same_maps(a: nn.Module, b: nn.Module) -> None:
-    for one, other in zip(stage_maps(a, IMAGES), stage_maps(b, IMAGES), strict=True):
-        torch.testing.assert_close(one, other)
+    for first, second in zip(stage_maps(a, IMAGES), stage_maps(b, IMAGES), strict=True):
+        torch.testing.assert_close(first, second)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("ResNetB", "resnet18"), ("ResNetD", "resnet18d")])

@@ -68,15 +68,21 @@ def test_shapes_tell_variant_depth_and_widths(
         network = network_class(kind)(
             depth, in_channels=4, stem_channels=6, base_channels=2, num_stages=num_stages
         )
-    found = describe(shapes_of(network.state_dict()))
-    assert found is not None
-    assert found.variants == letters
-    assert (found.depth, found.num_stages) == (depth, num_stages)
-    assert (found.in_channels, found.stem_channels, found.base_channels) == (4, 6, 2)
+    description = describe(shapes_of(network.state_dict()))
+    assert description is not None
+    assert description.variants == letters
+    assert (description.depth, description.num_stages) == (depth, num_stages)
+    assert (description.in_channels, description.stem_channels, description.base_channels) == (
+        4,
+        6,
+        2,
+    )
 
 
 def network_class(kind: str) -> type[ResNet]:
-    return next(found for found in ResNet.__subclasses__() if found.__name__ == kind)
+    return next(
+        description for description in ResNet.__subclasses__() if description.__name__ == kind
+    )
 
 
 def test_blocks_of_no_known_depth_are_said_to_be_so() -> None:
@@ -84,10 +90,10 @@ def test_blocks_of_no_known_depth_are_said_to_be_so() -> None:
     network.conv1 = nn.Conv2d(3, 8, 7)
     network.layer1 = nn.Sequential(nn.Module())
     network.layer1[0].conv1 = nn.Conv2d(8, 8, 3)
-    found = describe(shapes_of(network.state_dict()))
-    assert found is not None
-    assert found.depth is None
-    assert "unknown depth" in str(found)
+    description = describe(shapes_of(network.state_dict()))
+    assert description is not None
+    assert description.depth is None
+    assert "unknown depth" in str(description)
 
 
 @pytest.mark.parametrize(

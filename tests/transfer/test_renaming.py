@@ -25,9 +25,9 @@ TO_OURS = {layout.name: layout.to_ours for layout in LAYOUTS}
 FROM_OURS = {layout.name: layout.target.from_ours for layout in LAYOUTS if layout.target}
 
 
-def assert_same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    assert set(found) == set(wanted)
-    assert all(found[name] is wanted[name] for name in wanted)
+def assert_same(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    assert set(tensors) == set(wanted)
+    assert all(tensors[name] is wanted[name] for name in wanted)
 
 
 def test_mmpretrain_d_of_275_tensors_of_which_a_plain_load_takes_255(small: Build) -> None:
