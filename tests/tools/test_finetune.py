@@ -27,9 +27,9 @@ def backbone(pretrained):
 def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, tmp_path, capfd):
     freeze = ("--cfg-options", "model.backbone.frozen_stages=1")
     assert tool("train", DET, "--backbone", backbone, "--work-dir", tmp_path, *freeze) == 0
-    said = capfd.readouterr()
+    output = capfd.readouterr()
     num_tensors = len([key for key in load_file(backbone) if "num_batches" not in key])
-    assert f"{num_tensors} of {num_tensors} tensors" in said.out + said.err
+    assert f"{num_tensors} of {num_tensors} tensors" in output.out + output.err
     trained = result(tmp_path / "metrics.json")
     assert trained["task"] == "det"
     assert trained["split"] == "val"
@@ -78,9 +78,9 @@ def test_a_segmenter_starts_from_the_file_and_is_judged(tool, backbone, tmp_path
 
 def test_scratch_thaws_what_the_config_freezes_and_says_so(tool, tmp_path, capfd):
     assert tool("train", DET, "--backbone", "scratch", "--work-dir", tmp_path, "--dry-run") == 0
-    said = "".join(capfd.readouterr())
+    output = "".join(capfd.readouterr())
     for part in ("nothing frozen, BN trained", "frozen: none", "nothing was trained"):
-        assert part in said
+        assert part in output
 
 
 def test_a_start_must_be_asked_for(tool, tmp_path, capsys):
@@ -125,14 +125,14 @@ def test_a_classifier_config_is_sent_to_its_own_tool(tool, tmp_path, capsys):
 def test_a_checkpoint_of_another_task_is_refused(tool, pretrained, tmp_path, capsys):
     last = pretrained / "last_checkpoint"
     assert tool("test", DET, last) == 2
-    said = capsys.readouterr().err.splitlines()[0]
-    assert "model is ImageClassifier, the config's FasterRCNN" in said
+    output = capsys.readouterr().err.splitlines()[0]
+    assert "model is ImageClassifier, the config's FasterRCNN" in output
 
 
 def test_resuming_from_another_network_is_refused(tool, pretrained, tmp_path, capsys):
     config = ROOT / "configs/classification/resnet18-d_tiny.py"
     deeper = ("--cfg-options", "model.backbone.depth=34", "--work-dir", tmp_path / "run")
     assert tool("train_cls", config, "--resume", pretrained / "last_checkpoint", *deeper) == 2
-    said = capsys.readouterr().err.splitlines()[0]
-    assert "tensors do not fit" in said
+    output = capsys.readouterr().err.splitlines()[0]
+    assert "tensors do not fit" in output
     assert not (tmp_path / "run").exists()

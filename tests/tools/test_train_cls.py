@@ -73,11 +73,11 @@ def test_resuming_a_finished_run_only_measures_again(tool, pretrained, tmp_path)
 def test_a_changed_value_is_refused_on_resuming_before_it_is_told(tool, pretrained, capfd):
     other = ("--cfg-options", "optim_wrapper.optimizer.lr=0.2", "train_cfg.max_epochs=3")
     assert tool("train_cls", CLS, "--work-dir", pretrained, "--resume", "--dry-run", *other) == 3
-    told = capfd.readouterr()
-    first = told.err.splitlines()[0]
+    output = capfd.readouterr()
+    first = output.err.splitlines()[0]
     assert "optim_wrapper.optimizer.lr was 0.003125, now 0.00625" in first
     assert "train_cfg.max_epochs was 2, now 3" in first  # a cosine of another length
-    assert "lr 0.00625 = 0.2 x 8 / 256" not in told.out + told.err
+    assert "lr 0.00625 = 0.2 x 8 / 256" not in output.out + output.err
 
 
 def test_a_folder_that_holds_a_run_is_refused(tool, pretrained, capsys):
@@ -98,15 +98,15 @@ def test_tensorboard_gets_its_events(tool, tmp_path, stated):
 
 def test_dry_run_tells_and_trains_nothing(tool, tmp_path, capfd):
     assert tool("train_cls", CLS, "--work-dir", tmp_path / "d", "--dry-run") == 0
-    said = capfd.readouterr()
-    said = said.out + said.err
+    output = capfd.readouterr()
+    output = output.out + output.err
     for part in (
         "lr 0.003125 = 0.1 x 8 / 256",
         "zero_gamma",
         "frozen: none",
         "nothing was trained",
     ):
-        assert part in said
+        assert part in output
     assert not list(tmp_path.rglob("*.pth"))
     assert not list(tmp_path.rglob("metrics.json"))
 
@@ -123,7 +123,7 @@ def test_the_config_in_a_work_dir_tells_as_much_as_its_origin(pretrained):
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--cfg-options", "optmi.lr=1"], "optmi.lr"),
         (["--cfg-options", "log_level=INFOO"], "'INFOO' is not a valid value: log_level"),
@@ -141,13 +141,13 @@ def test_the_config_in_a_work_dir_tells_as_much_as_its_origin(pretrained):
         (["--seed", "-1"], "-1 is not a valid seed: --seed"),
     ],
 )
-def test_a_mistake_stops_it_before_anything_is_written(tool, tmp_path, capsys, flags, said):
+def test_a_mistake_stops_it_before_anything_is_written(tool, tmp_path, capsys, flags, message):
     if "fp16" in flags and torch.cuda.is_available():
         pytest.skip("fp16 is fine on a GPU")
     assert tool("train_cls", CLS, "--work-dir", tmp_path / "w", *flags) == 2
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith("error: ")
-    assert said in first
+    assert message in first
     assert not (tmp_path / "w").exists()
 
 
