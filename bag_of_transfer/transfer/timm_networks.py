@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from backbones import TimmNetwork
+from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.transfer.backbone_card import Card
-from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["TASK_OPTIONS", "architecture_of", "is_network_of", "network_on_meta"]
 

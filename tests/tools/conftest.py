@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib import util
+from functools import cache
+from importlib import metadata, util
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("bars", "checks", "dots")
 PX = 64
+VERSION = cache(metadata.version)
 NUM = {"train": 16, "val": 8, "test": 8}
 
 
@@ -91,6 +93,8 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: 
     monkeypatch.setenv("DATA_ROOT", str(world))
     # mmengine's loggers of earlier runs keep the streams that pytest gave them then.
     monkeypatch.setattr("logging.raiseExceptions", False)
+    # Which packages are installed is asked fifteen times per call of a tool.
+    monkeypatch.setattr("importlib.metadata.version", VERSION)
     # No test pulls the plug: waiting for the disk takes 0.1 s a run.
     monkeypatch.setattr("os.fsync", lambda handle: None)
 

@@ -288,3 +288,16 @@ def test_one_broken_process_ends_all_with_its_message_and_exit_code(runs: Runs) 
     errors = [line for line in runs.said.splitlines() if line.startswith("error: ")]
     assert errors == ["error: this image is broken: image.png: mend it"]
     assert "deprecated" not in runs.said  # what a user can't mend is not shown
+
+
+@pytest.mark.slow
+def test_torchrun_trains_as_the_readme_says(world: Path, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
+        *(ROOT / "tools/train_cls.py", CLS, "--launcher", "pytorch"),
+        *("--data-root", world, "--work-dir", tmp_path / "run"),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, env=environment, cwd=tmp_path, timeout=300, check=True)
+    assert len(lines_of(tmp_path / "run")) == 2
+    assert (tmp_path / "run/metrics.json").is_file()

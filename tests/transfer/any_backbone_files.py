@@ -10,10 +10,10 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
 from bag_of_transfer.transfer.export import export_backbone
-from bag_of_transfer.transfer.undrawn import WithoutDrawing
 from tests.transfer.foreign_names import detectron2_name, state
 
 VARIANTS = ("ResNetA", "ResNetB", "ResNetC", "ResNetD")

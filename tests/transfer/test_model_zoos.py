@@ -10,11 +10,11 @@ import torchvision
 from torch import nn
 
 from backbones.blocks import DEPTHS
+from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.convert import model_zoos
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
-from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 timm = pytest.importorskip("timm")
 TIMM_D = [f"resnet{depth}d" for depth in DEPTHS]

@@ -12,6 +12,7 @@ import torchvision
 from safetensors.torch import load_file
 from torch import nn
 
+from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.transfer.backbone_card import Card
 from bag_of_transfer.transfer.card_writing import write_with_card
@@ -19,7 +20,6 @@ from bag_of_transfer.transfer.convert.feature_check import stage_maps
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
 from bag_of_transfer.transfer.convert.out_of_ours import convert_back
 from bag_of_transfer.transfer.layouts.timm import timm_name
-from bag_of_transfer.transfer.undrawn import WithoutDrawing
 from tests.transfer.foreign_names import mmpretrain_d, state
 
 Build = Callable[..., nn.Module]

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 import backbones  # noqa: F401  registers ResNetA to ResNetD
 from backbones.blocks import DEPTHS, VARIANTS
+from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.convert.sources import Source
 from bag_of_transfer.transfer.layouts.layout import Layout
 from bag_of_transfer.transfer.layouts.table import layout_named
 from bag_of_transfer.transfer.network_shapes import Description, describe, shapes_of
-from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "images_line"]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from backbones import TimmNetwork
+from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import write_with_card
@@ -19,7 +20,6 @@ from bag_of_transfer.transfer.convert.model_zoos import on_255
 from bag_of_transfer.transfer.convert.sources import Source, choose_prefix
 from bag_of_transfer.transfer.network_shapes import is_counter, shapes_of
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
-from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["convert_timm"]
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from backbones import blocks
+from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.transfer.layouts.layout import Fields, Layout, Target, computes_b
 from bag_of_transfer.transfer.layouts.renaming import rename_all
-from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["TIMM", "installed_timm", "timm_name"]
 

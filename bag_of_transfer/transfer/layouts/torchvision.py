@@ -2,9 +2,9 @@
 
 from torch import nn
 
+from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.transfer.layouts.layout import Fields, Layout, Target, computes_b
 from bag_of_transfer.transfer.layouts.renaming import same_names
-from bag_of_transfer.transfer.undrawn import WithoutDrawing
 
 __all__ = ["MODEL_NAMES", "TORCHVISION"]
 
