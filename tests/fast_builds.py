@@ -8,15 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-DRAWS = ("normal_", "uniform_", "erfinv_", "clamp_")
+from backbones.undrawn import WithoutDrawing
 
 
 @contextmanager
 def on_meta() -> Iterator[None]:
     """Build on the meta device: tensors have shapes only, and drawing them is skipped."""
-    with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
-        for name in DRAWS:
-            patch.setattr(Tensor, name, _keep)
+    with torch.device("meta"), WithoutDrawing():
         yield
 
 
@@ -27,10 +25,6 @@ def fill_with_zero_by_default(patch: pytest.MonkeyPatch) -> None:
     """
     patch.setattr(torch.nn.init, "kaiming_uniform_", _fill_with_zero)
     patch.setattr("timm.layers.weight_init._trunc_normal_", _fill_with_zero)
-
-
-def _keep(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
-    return tensor
 
 
 @torch.no_grad()
