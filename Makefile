@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 COMPLETE := .venv/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-report clean
+.PHONY: help setup demo test check check-report bench clean
 
 help: ## say what each target does
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -34,6 +34,9 @@ check: $(COMPLETE) ## style, types, spelling, large files, merge markers
 
 check-report: $(COMPLETE) ## the ladder's page in a real browser (apt-get install chromium); fails where there is none
 	NEEDS_BROWSER=1 $(RUN) -m pytest tests/ladder/test_page_in_browser.py $(ARGS)
+
+bench: $(COMPLETE) ## us and the peers on the same work on this CPU, one table, in 15 minutes; ARGS=NAME runs one
+	$(RUN) benchmarks/suite.py $(ARGS)
 
 clean: ## remove .venv, caches and build outputs; data/ and work_dirs/ stay
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

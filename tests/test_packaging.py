@@ -84,6 +84,7 @@ OPTIONAL = {"efficientnet-lite-pytorch"}
 
 def imported_distributions(*folders: str) -> set[str]:
     own = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"tests", "tools"}
+    own |= {path.stem for path in ROOT.glob("benchmarks/*.py")}
     names: set[str] = set()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
