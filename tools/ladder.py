@@ -71,7 +71,10 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="print what would be done; run nothing"
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="cells to run at once [1; --ray: all]"
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="cells to run at once [one per core, with GPUs 1; --ray: all]",
     )
     parser.add_argument(
         "--gpus",

@@ -54,7 +54,8 @@ def hardware() -> str:
     """Return the name of the processor that does the work, and how many there are."""
     if torch.cuda.is_available():
         return f"{get_world_size()} x {torch.cuda.get_device_name()}"
-    return f"{available_cores()} cores {_cpu_name()}"
+    count = available_cores()
+    return f"{count} {'core' if count == 1 else 'cores'} {_cpu_name()}"
 
 
 def _cpu_name() -> str:

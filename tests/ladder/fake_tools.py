@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from bag_of_transfer.ladder.run import cell_process, on_this_machine, tool_process
+from bag_of_transfer.ladder.run import cell_process, command, on_this_machine, tool_process
 
 FAKE = """
 import json, pathlib, sys, time
@@ -67,6 +67,7 @@ def use_fake_tools(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_process, "draw_cell", lambda cell, count: None)
     processes = SimpleNamespace(get_context=lambda method: SimpleNamespace(Process=_process))
     monkeypatch.setattr(on_this_machine, "multiprocessing", processes)
+    monkeypatch.setattr(command, "cells_at_once", lambda num_cells: 1)
 
 
 def _process(**how: Any) -> Any:

@@ -16,7 +16,8 @@ class LadderCall:
         root: The ladder's folder.
         seeds: Seeds instead of the config's; empty: those of the config.
         dry_run: Print what would be done; run nothing.
-        jobs: Number of cells at once; None: 1, or as many as a Ray cluster has room for.
+        jobs: Number of cells at once; None: as ``share.cells_at_once`` decides, or as many as a Ray
+            cluster has room for.
         gpus: GPUs to use, as in ``CUDA_VISIBLE_DEVICES``; empty: all.
         max_minutes: Stop after this time; None: run to the end.
         cell: Key of the one cell to run; None: run all.

@@ -26,9 +26,10 @@ from bag_of_transfer.ladder.run.estimate import Estimate, describe_estimates, es
 from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.run.on_ray import connected, resources, run_on_ray, share_of_a_cell
 from bag_of_transfer.ladder.run.on_slurm import levels, refuse_existing, write_script
-from bag_of_transfer.ladder.run.on_this_machine import run_cells, visible_gpus
+from bag_of_transfer.ladder.run.on_this_machine import run_cells
 from bag_of_transfer.ladder.run.pictures import draw_sheets
 from bag_of_transfer.ladder.run.schedule import Outcome
+from bag_of_transfer.ladder.run.share import cells_at_once, visible_gpus
 
 __all__ = ["climb"]
 
@@ -56,7 +57,7 @@ def climb(call: LadderCall) -> int:
     others = [] if call.cell else _of_other_seeds(ladder, cells, root)
     if call.dry_run:
         before = status.with_weights(cells, _survey(cells, others, ladder.selection))
-        _print_plan(cells, before, call.jobs or 1)
+        _print_plan(cells, before, call.jobs or cells_at_once(len(cells)))
         return 0
     with ExitStack() as entered:
         shared = call.cell is not None
@@ -166,7 +167,8 @@ def _run(
 ) -> Outcome:
     until: dict[str, Any] = dict(max_minutes=call.max_minutes, since=began)
     if not ray:
-        return run_cells(cells, before, ladder, jobs=call.jobs or 1, gpus=call.gpus, **until)
+        jobs = call.jobs or cells_at_once(len(cells))
+        return run_cells(cells, before, ladder, jobs=jobs, gpus=call.gpus, **until)
     return run_on_ray(
         ray,
         cells,

@@ -1,21 +1,25 @@
 """Run a ladder's cells on this machine, each in a process of its own."""
 
 import multiprocessing
-import os
+import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
-import torch
-
+from bag_of_transfer.ladder.folder import LOG
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.spec import Ladder
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.ladder.run.cell_process import run_cell
 from bag_of_transfer.ladder.run.schedule import STOPPED_S, Outcome, run_in_order
+from bag_of_transfer.ladder.run.screen import CellOnScreen
+from bag_of_transfer.ladder.run.share import cores_of_place, visible_gpus
 from bag_of_transfer.ladder.run.tool_process import import_once
 
-__all__ = ["run_cells", "visible_gpus"]
+__all__ = ["run_cells"]
+
+LOOK_EVERY_S = 1.0
 
 
 def run_cells(
@@ -46,14 +50,13 @@ def run_cells(
     gpus = gpus or (visible_gpus() if jobs > 1 else ())
     if gpus and jobs > len(gpus):
         print(f"{jobs} jobs share {len(gpus)} GPUs", flush=True)
+    if jobs > 1:
+        count = len(cores_of_place(0, jobs))
+        cores = "1 core" if count == 1 else f"{count} cores"
+        print(
+            f"{jobs} cells at once, each on {cores}; each writes to {LOG} in its folder", flush=True
+        )
     return run_in_order(cells, before, _Processes(ladder, jobs, gpus), max_minutes, since)
-
-
-def visible_gpus() -> list[str]:
-    """Return the GPUs' names as in CUDA_VISIBLE_DEVICES, and only those that it lists."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    count = torch.cuda.device_count()
-    return named.split(",")[:count] if named else [str(index) for index in range(count)]
 
 
 class _Processes:
@@ -62,33 +65,52 @@ class _Processes:
     def __init__(self, ladder: Ladder, jobs: int, gpus: Sequence[str]) -> None:
         self.ladder, self.jobs, self.gpus = ladder, jobs, gpus
         self.running: dict[int, tuple[str, BaseProcess]] = {}
+        self.shown: dict[int, CellOnScreen] = {}
 
     def has_room(self) -> bool:
         return len(self.running) < self.jobs
 
     def start(self, cell: Cell, resume: bool) -> None:
         place = next(number for number in range(self.jobs) if number not in self.running)
-        cores = sorted(os.sched_getaffinity(0))
-        share = cores[place * len(cores) // self.jobs : (place + 1) * len(cores) // self.jobs]
         gpu = self.gpus[place % len(self.gpus)] if self.gpus else None
         process = multiprocessing.get_context("fork").Process(
             target=run_cell,
             args=(cell, self.ladder.selection, resume, self.ladder.num_pictures),
-            kwargs=dict(cores=share or cores, gpu=gpu, to_file=self.jobs > 1),
+            kwargs=dict(cores=cores_of_place(place, self.jobs), gpu=gpu, to_file=self.jobs > 1),
         )
+        if self.jobs > 1:
+            self.shown[place] = CellOnScreen(cell.key, cell.folder / LOG)
         process.start()
         self.running[place] = (cell.key, process)
 
     def wait(self, seconds: float | None) -> dict[str, int]:
-        ended = wait([process.sentinel for _, process in self.running.values()], seconds)
+        ended = self._ended(seconds)
         codes: dict[str, int] = {}
         for place in [i for i, (_, process) in self.running.items() if process.sentinel in ended]:
             key, process = self.running.pop(place)
+            if place in self.shown:
+                self.shown.pop(place).close()
             process.join()  # the exit code comes a moment after the sentinel
             codes[key] = process.exitcode or 0
         return codes
 
+    def _ended(self, seconds: float | None) -> list[Any]:
+        """Wait until a process ends, or for ``seconds``; show meanwhile how far the cells are."""
+        sentinels = [process.sentinel for _, process in self.running.values()]
+        if not self.shown:
+            return wait(sentinels, seconds)
+        until = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = LOOK_EVERY_S if until is None else min(LOOK_EVERY_S, until - time.monotonic())
+            ended = wait(sentinels, max(left, 0.0))
+            if ended or left <= 0:
+                return ended
+            for shown in self.shown.values():
+                shown.update()
+
     def stop(self) -> None:
+        for shown in self.shown.values():
+            shown.close()
         processes = [process for _, process in self.running.values()]
         for process in processes:
             process.terminate()

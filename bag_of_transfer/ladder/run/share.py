@@ -1,0 +1,51 @@
+"""How many cells run at once on this machine, and which cores each one gets."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from bag_of_transfer.engine.cores import available_cores
+
+__all__ = ["cells_at_once", "cores_of_place", "visible_gpus"]
+
+# A cell takes about 1.2 GB (measured for configs/ladder/demo.py); the test and pictures add to it.
+BYTES_PER_CELL = 2 * 2**30
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container: bytes, or "max"
+
+
+def cells_at_once(num_cells: int) -> int:
+    """Return how many cells run at once where the call does not say.
+
+    Without a GPU: as many as there are cores, memory and cells.  Two cells of one thread each do
+    more than one cell of two threads, which wait for each other.  It follows from the plan and the
+    machine only, so that a later call gives each cell the same number of threads, on which the last
+    digits of its figures depend.  With a GPU: one, because cells would share its memory.
+
+    Args:
+        num_cells: Number of cells of the ladder, finished ones included.
+    """
+    if torch.cuda.device_count():
+        return 1
+    return max(1, min(available_cores(), memory_limit() // BYTES_PER_CELL, num_cells))
+
+
+def memory_limit() -> int:
+    """Return the bytes of memory of this machine, or of this container if it may use less."""
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    stated = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.is_file() else ""
+    return min(physical, int(stated)) if stated.isdecimal() else physical
+
+
+def cores_of_place(place: int, jobs: int) -> Sequence[int]:
+    """Return the cores of the cell at ``place`` (from 0) of ``jobs``; all if there are too few."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[place * len(cores) // jobs : (place + 1) * len(cores) // jobs] or cores
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs' names as in CUDA_VISIBLE_DEVICES, and only those that it lists."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    count = torch.cuda.device_count()
+    return named.split(",")[:count] if named else [str(index) for index in range(count)]
