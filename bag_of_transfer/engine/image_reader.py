@@ -81,12 +81,12 @@ def decode_file(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixel
         data = file.read()
     if channels == 4:
         return _with_pillow(data, "RGBA")
-    pixels, is_bgr = (_with_opencv(data) if is_plain(data) else None), True
+    bgr = bgr and channels == 3
+    pixels = _with_opencv(data, bgr) if is_plain(data) else None
     if pixels is None:
-        pixels, is_bgr = _with_pillow(data, "RGB"), False
-    if channels == 1:
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY if is_bgr else cv2.COLOR_RGB2GRAY)
-    return pixels if is_bgr == bgr else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        pixels = _with_pillow(data, "RGB")
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if bgr else pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if channels == 1 else pixels
 
 
 def read_error(path: Path, error: Exception) -> str:
@@ -129,9 +129,10 @@ def truncated_is_an_error() -> Iterator[None]:
                 ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _with_opencv(data: bytes) -> np.ndarray | None:
-    """Decode a plain file as BGR; None if OpenCV can't."""
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+def _with_opencv(data: bytes, bgr: bool) -> np.ndarray | None:
+    """Decode a plain file as RGB or BGR; None if OpenCV can't."""
+    order = cv2.IMREAD_COLOR_BGR if bgr else cv2.IMREAD_COLOR_RGB
+    flags = order | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None or not may_be_turned(data):
         return pixels
