@@ -1,14 +1,16 @@
 """The transforms of the paper's input pipeline that torchvision lacks.
 
-Source: arXiv:1812.01187, sec. 2.1.  A transform takes a PIL image in RGB and returns one; the
-last, ``torchvision/PILToTensor``, returns a uint8 tensor C H W.  The preprocessor normalises it
-on the device.  A pipeline can name every class of ``torchvision.transforms.v2`` as
-``torchvision/NAME``.
+Source: arXiv:1812.01187, sec. 2.1.  A transform takes an image in RGB, of Pillow or as a uint8
+tensor C H W, and returns one of the same kind.  ``torchvision/PILToTensor`` makes tensors of
+Pillow's images: first in a pipeline it is fastest (benchmarks/input_path.py), and it has to come
+somewhere.  The preprocessor normalises on the device.  A pipeline can name every class of
+``torchvision.transforms.v2`` as ``torchvision/NAME``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from mmengine.registry import TRANSFORMS
@@ -20,6 +22,7 @@ from bag_of_transfer.engine.errors import UserError
 __all__ = ["HSVScale", "PCANoise", "build_pipeline", "scale_hsv"]
 
 Transform = Callable[[Any], Any]
+Picture = TypeVar("Picture", Image.Image, torch.Tensor)
 
 for _name, _class in vars(v2).items():
     if isinstance(_class, type) and issubclass(_class, v2.Transform):
@@ -50,9 +53,7 @@ class HSVScale:
     This is what the paper's text says.  Its code jitters brightness, contrast and saturation by
     0.4 instead and does not change the hue (GluonCV train_imagenet.py): for that, use
     ``torchvision/ColorJitter``.  A hue is an angle and wraps around; the other two are clipped.
-    Pillow's HSV has 8 bits, so results are rounded: a channel differs from the exact value by at
-    most 12.6 of its 255 levels, by 0.7 on average (measured over all colours by
-    benchmarks/hsv_rounding.py), far less than the jitter itself.
+    The colours are exact but for rounding to whole levels (benchmarks/hsv_rounding.py).
 
     Args:
         low: Smallest factor; the paper's is 0.6.
@@ -64,16 +65,20 @@ class HSVScale:
             raise ValueError(f"factors must have 0 <= low <= high, got {low} and {high}")
         self.low, self.high = low, high
 
-    def __call__(self, image: Image.Image) -> Image.Image:
+    def __call__(self, image: Picture) -> Picture:
         """Return the image with its colours scaled."""
-        return scale_hsv(image, torch.empty(3).uniform_(self.low, self.high).numpy())
+        factors = torch.empty(3).uniform_(self.low, self.high).numpy()
+        return _change_pixels(image, lambda pixels: scale_hsv(pixels, factors))
 
 
-def scale_hsv(image: Image.Image, factors: np.ndarray) -> Image.Image:
-    """Return an RGB image with hue, saturation and value scaled by three factors."""
-    levels = np.rint(np.arange(256) * factors[:, None])
-    levels[0] %= 255  # Pillow's hue 255 is hue 0 again
-    return _look_up(image.convert("HSV"), levels).convert("RGB")
+def scale_hsv(pixels: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Return RGB pixels (uint8, H W 3) with hue, saturation and value scaled by three factors."""
+    hsv = cv2.cvtColor(pixels.astype(np.float32), cv2.COLOR_RGB2HSV)  # V goes to 255, S to 1
+    hue, saturation, value = (hsv[..., channel] for channel in range(3))
+    np.multiply(hue, factors[0], out=hue)  # cvtColor takes it modulo 360
+    np.minimum(saturation * factors[1], 1, out=saturation)
+    np.minimum(value * factors[2], 255, out=value)
+    return cv2.convertScaleAbs(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))  # rounds
 
 
 @TRANSFORMS.register_module()
@@ -81,8 +86,7 @@ class PCANoise:
     """Shift the colour of the whole image along the principal components of ImageNet's colours.
 
     Source: Krizhevsky et al., "ImageNet Classification with Deep CNNs" (2012), sec. 4.1.  The
-    shift is the same for every pixel, so a table of 256 entries per channel does it; it is
-    rounded to whole levels and clipped to 0 to 255.
+    shift is the same for every pixel; it is rounded to whole levels, sums are clipped to 0 to 255.
 
     Args:
         std: Standard deviation of the random factor of each component; the paper's is 0.1.
@@ -100,12 +104,17 @@ class PCANoise:
             raise ValueError(f"std must be 0 or more, got {std}")
         self.std = std
 
-    def __call__(self, image: Image.Image) -> Image.Image:
+    def __call__(self, image: Picture) -> Picture:
         """Return the image with its colours shifted."""
         shift = self.eigenvectors @ (self.eigenvalues * torch.randn(3) * self.std)
-        return _look_up(image, np.rint(np.arange(256) + shift.numpy()[:, None]))
+        levels = np.zeros(4)  # so long are OpenCV's scalars
+        levels[:3] = np.rint(shift.numpy())
+        return _change_pixels(image, lambda pixels: cv2.add(pixels, levels))
 
 
-def _look_up(image: Image.Image, levels: np.ndarray) -> Image.Image:
-    """Replace level i of channel c by ``levels[c, i]``, clipped to what a byte holds."""
-    return image.point(levels.clip(0, 255).astype(np.uint8).ravel().tolist())
+def _change_pixels(image: Picture, change: Callable[[np.ndarray], np.ndarray]) -> Picture:
+    """Apply a function of pixels H W 3."""
+    if isinstance(image, Image.Image):
+        return Image.fromarray(change(np.asarray(image)))
+    pixels = change(cv2.merge(list(image.numpy())))
+    return torch.from_numpy(np.stack(cv2.split(pixels)))  # five times as fast as permute()
