@@ -22,6 +22,7 @@ from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.input_channels import follow_in_channels, import_preprocessor
+from bag_of_transfer.engine.peak_memory import peak_memory
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
@@ -94,6 +95,7 @@ def evaluate(
         seconds=seconds,
         img_per_s=len(dataset) / seconds,
         minutes_per_epoch=None,
+        peak=peak_memory(),
     )
     # The config does not hold it: training got it from --backbone.
     return record | {"backbone_sha256": checkpoint["meta"].get("backbone_sha256")}

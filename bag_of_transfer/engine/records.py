@@ -14,6 +14,7 @@ import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
@@ -21,6 +22,7 @@ from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.lr import current_lr
+from bag_of_transfer.engine.peak_memory import forget_peak, in_words, peak_memory
 from bag_of_transfer.engine.processes import mean_over_processes
 from bag_of_transfer.engine.progress import counts_epochs, num_images_of
 from bag_of_transfer.engine.run_files import (
@@ -95,10 +97,12 @@ def describe_run(
     seconds: float,
     img_per_s: float,
     minutes_per_epoch: float | None,
+    peak: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the contents of ``metrics.json`` (see docs/files.md); metrics are in percent.
 
-    ``split`` and ``evaluator`` are None where nothing was evaluated.
+    ``split`` and ``evaluator`` are None where nothing was evaluated.  ``peak`` is what
+    :func:`peak_memory` returned.
     """
     backbone = runner.cfg.get("backbone_file") or {}
     return {
@@ -115,6 +119,7 @@ def describe_run(
         "seconds": round(seconds, 2),
         "img_per_s": round(img_per_s, 2),
         "minutes_per_epoch": None if minutes_per_epoch is None else round(minutes_per_epoch, 4),
+        "peak_memory": peak,
         "hardware": hardware(),
         "versions": versions(),
     }
@@ -145,6 +150,7 @@ class RunRecorder(Hook):
     def before_train(self, runner: Runner) -> None:
         """Keep the lines of a resumed run and save the resolved config."""
         self._started = time.perf_counter()
+        forget_peak()
         if runner.iter:
             mend = "put the run's own file back, or remove it"
             lines = read_curve(Path(runner.work_dir), mend, NUMBERS, cut_short=True)
@@ -204,6 +210,8 @@ class RunRecorder(Hook):
             val_loop.run()
         rates = [line["img_per_s"] for line in self._lines]
         minutes = sum(line["seconds"] for line in self._lines) / 60
+        peak = peak_memory()
+        print_log(in_words(peak), logger="current")
         if is_main_process():
             record = describe_run(
                 runner,
@@ -215,6 +223,7 @@ class RunRecorder(Hook):
                 seconds=self._kept_seconds + time.perf_counter() - self._started,
                 img_per_s=_mean(rates),
                 minutes_per_epoch=minutes / self._lines[-1]["epoch"] if self._lines else 0.0,
+                peak=peak,
             )
             write_json(Path(runner.work_dir, METRICS), record)
 

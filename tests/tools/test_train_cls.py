@@ -29,6 +29,8 @@ def test_it_leaves_what_the_contract_names(pretrained):
     assert record["seed"] == 0
     assert len(record["checkpoint_sha256"]) == len(record["config_sha256"]) == 64
     assert record["img_per_s"] > 0
+    assert record["peak_memory"]["mib"] > 100
+    assert record["peak_memory"]["kind"] == ("gpu" if torch.cuda.is_available() else "resident")
     assert {"torch", "onedl-mmengine"} <= record["versions"].keys()
     assert [line["epoch"] for line in curve(pretrained)] == [1, 2]
     tricks = json.loads((pretrained / "tricks.json").read_text())
