@@ -1,0 +1,218 @@
+"""A teacher's answers for every image and view, stored, so that training needs no teacher.
+
+A view is one set of draws (augmentation, mixup).  Per image and view the cache holds the k largest
+log-probabilities of the teacher at temperature 1 and their classes.  The other classes share the
+rest of the probability evenly.  Log-probabilities, because a softmax at T = 20 asks how small the
+small probabilities are: 16 bits keep 3 digits of a logarithm, but none of a probability below 6e-8.
+Letters: V views, N images, K classes, B batch, k stored classes.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import read_json
+
+__all__ = ["CARD", "CacheShape", "CacheWriter", "TeacherCache", "fill_up", "strongest"]
+
+CARD, CLASSES, LOG_PROBS = "card.json", "classes.npy", "log_probs.npy"
+MEND = "make the cache again with tools/cache_teacher.py"
+SPARE_BYTES = 64 * 2**20  # that the disk must have beside the cache
+LEAST_REST = 1e-12  # rounding may leave the other classes nothing, and log 0 is infinite
+
+
+@dataclass(frozen=True)
+class CacheShape:
+    """How much a cache holds: V views of N images, k of K classes each."""
+
+    num_views: int
+    num_images: int
+    top_k: int
+    num_classes: int
+
+    @property
+    def class_type(self) -> np.dtype[Any]:
+        """The smallest type that holds every class number."""
+        return np.dtype(np.uint16 if self.num_classes <= 2**16 else np.uint32)
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the cache's two arrays."""
+        per_entry = self.class_type.itemsize + np.dtype(np.float16).itemsize
+        return self.num_views * self.num_images * self.top_k * per_entry
+
+
+def strongest(
+    logits: Float[Tensor, "B K"], top_k: int
+) -> tuple[Int[Tensor, "B k"], Float[Tensor, "B k"]]:
+    """Return the classes of the ``top_k`` largest logits, and their log-probabilities at T = 1."""
+    values, classes = logits.float().log_softmax(1).topk(top_k, dim=1)
+    return classes, values
+
+
+def fill_up(
+    classes: Int[Tensor, "B k"], log_probs: Float[Tensor, "B k"], num_classes: int
+) -> Float[Tensor, "B K"]:
+    """Return log-probabilities of all classes; those that are not stored share the rest evenly."""
+    stored = log_probs.float()
+    others = num_classes - stored.shape[1]
+    full = stored.new_zeros(len(stored), num_classes)
+    if others:
+        rest = (1 - stored.exp().sum(1)).clamp_min(LEAST_REST)
+        full += (rest.log() - math.log(others))[:, None]
+    return full.scatter(1, classes.long(), stored)
+
+
+class TeacherCache:
+    """A complete cache, mapped from its files: workers share the pages that they read.
+
+    Args:
+        folder: The folder that tools/cache_teacher.py wrote.
+
+    Attributes:
+        card: What the cache was made of.
+        shape: How much it holds.
+
+    Raises:
+        UserError: If the folder is no cache, or one that is not complete or is damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.card = read_card(self.folder)
+        self.shape = shape_of(self.card, self.folder)
+        if self.card["views_done"] != self.shape.num_views:
+            what = f"only {self.card['views_done']} of {self.shape.num_views} views are there"
+            raise UserError(what, self.folder, "call tools/cache_teacher.py again: it goes on")
+        self._classes, self._log_probs = _arrays(self.folder, self.shape)
+
+    def answer(self, view: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the stored classes and log-probabilities (k each) of an image in a view.
+
+        Raises:
+            UserError: If the cache has no answer for it.
+        """
+        log_probs = np.asarray(self._log_probs[view, index])
+        if np.isnan(log_probs[0]):
+            raise UserError(f"view {view} has no answer for image {index}", self.folder, MEND)
+        return self._classes[view, index].astype(np.int64), log_probs
+
+
+class CacheWriter:
+    """Writes a cache view by view; one that was cut off goes on at the view that was not whole.
+
+    Args:
+        folder: Where to write.
+        card: What the cache is made of, with the fields of :class:`CacheShape`.
+
+    Attributes:
+        views_done: Number of views that are there already.
+
+    Raises:
+        UserError: If the disk has too little room.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any]) -> None:
+        self.folder = folder
+        self.shape = shape_of(card, folder)
+        self._card = {**card, "views_done": 0}
+        if (folder / CARD).is_file():
+            self._card = read_card(folder)
+        else:
+            _check_room(folder, self.shape.num_bytes)
+            folder.mkdir(parents=True, exist_ok=True)
+            _create(folder, self.shape)
+            write_json(folder / CARD, self._card)
+        self._classes, self._log_probs = _arrays(folder, self.shape, "r+")
+
+    @property
+    def views_done(self) -> int:
+        """Return the number of views that are whole."""
+        return int(self._card["views_done"])
+
+    def put(self, view: int, indices: Int[Tensor, " B"], logits: Float[Tensor, "B K"]) -> None:
+        """Store the teacher's logits for some images of a view."""
+        classes, log_probs = strongest(logits, self.shape.top_k)
+        rows = indices.numpy()
+        self._classes[view, rows] = classes.cpu().numpy().astype(self.shape.class_type)
+        self._log_probs[view, rows] = log_probs.cpu().numpy().astype(np.float16)
+
+    def end_view(self, seconds: float) -> None:
+        """Note that a view is whole, and add the seconds that it took."""
+        self._classes.flush()
+        self._log_probs.flush()
+        self._card["views_done"] += 1
+        self._card["seconds"] = round(self._card.get("seconds", 0.0) + seconds, 2)
+        write_json(self.folder / CARD, self._card)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return what a cache says of itself.
+
+    Raises:
+        UserError: If the folder has no card, or a damaged one.
+    """
+    if not (folder / CARD).is_file():
+        raise UserError("the folder holds no teacher's cache", folder, MEND)
+    return dict(read_json(folder / CARD, MEND))
+
+
+def shape_of(card: dict[str, Any], folder: Path) -> CacheShape:
+    """Return the shape that a card states.
+
+    Raises:
+        UserError: If it states none.
+    """
+    try:
+        shape = CacheShape(
+            *(int(card[key]) for key in ("num_views", "num_images", "top_k", "num_classes"))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"the card lacks {error}", folder / CARD, MEND) from error
+    if not (0 < shape.top_k <= shape.num_classes and shape.num_views > 0 < shape.num_images):
+        raise UserError(f"the card states {shape}", folder / CARD, MEND)
+    return shape
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed + SPARE_BYTES:
+        what = f"the cache takes {needed / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free"
+        raise UserError(what, folder, "take fewer --views or a smaller --top-k, or another disk")
+
+
+def _create(folder: Path, shape: CacheShape) -> None:
+    """Write both arrays without answers; this also takes their room on the disk."""
+    size = (shape.num_views, shape.num_images, shape.top_k)
+    for name, kind, value in ((CLASSES, shape.class_type, 0), (LOG_PROBS, np.float16, np.nan)):
+        array = np.lib.format.open_memmap(folder / name, mode="w+", dtype=kind, shape=size)
+        for view in array:
+            view[:] = value
+        array.flush()
+
+
+def _arrays(folder: Path, shape: CacheShape, mode: Any = "r") -> tuple[np.ndarray, np.ndarray]:
+    size = (shape.num_views, shape.num_images, shape.top_k)
+    arrays = []
+    for name, kind in ((CLASSES, shape.class_type), (LOG_PROBS, np.dtype(np.float16))):
+        try:
+            array = np.load(folder / name, mmap_mode=mode, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"the file can't be read ({error})", folder / name, MEND) from error
+        if array.shape != size or array.dtype != kind:
+            what = f"the array is {array.dtype} {array.shape}, the card says {kind} {size}"
+            raise UserError(what, folder / name, MEND)
+        arrays.append(array)
+    return arrays[0], arrays[1]

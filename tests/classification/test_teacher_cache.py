@@ -1,0 +1,125 @@
+"""A teacher's stored answers: what is kept, how the loss differs, and what is refused."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from bag_of_transfer.classification.distillation import distillation_loss
+from bag_of_transfer.classification.teacher_cache import (
+    CacheShape,
+    CacheWriter,
+    TeacherCache,
+    fill_up,
+    strongest,
+)
+from bag_of_transfer.engine.errors import UserError
+
+V, N, K = 2, 5, 7
+
+
+def card(**more):
+    return {"num_views": V, "num_images": N, "top_k": 3, "num_classes": K, **more}
+
+
+def logits(seed=0, rows=N, classes=K, spread=4.0):
+    return spread * torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed))
+
+
+def write(folder, views=V, **more):
+    writer = CacheWriter(folder, card(**more))
+    for view in range(writer.views_done, views):
+        writer.put(view, torch.tensor([4, 0, 2]), logits(view)[[4, 0, 2]])
+        writer.put(view, torch.tensor([1, 3]), logits(view)[[1, 3]])
+        writer.end_view(1.5)
+    return folder
+
+
+def stored(cache, view):
+    pairs = [cache.answer(view, index) for index in range(N)]
+    classes, log_probs = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
+    return torch.from_numpy(classes), torch.from_numpy(log_probs)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 20.0])
+def test_with_all_classes_the_loss_is_the_live_one(tmp_path, temperature):
+    cache = TeacherCache(write(tmp_path / "cache", top_k=K))
+    student = logits(9)
+    for view in range(V):
+        teacher = fill_up(*stored(cache, view), K)
+        live = float(distillation_loss(student, logits(view), temperature))
+        # 16 bits keep a logarithm of size 16 to 2^-7 at worst.
+        cached = float(distillation_loss(student, teacher, temperature))
+        assert cached == pytest.approx(live, rel=2e-3)
+
+
+def test_of_a_teacher_that_is_sure_few_classes_tell_nearly_all():
+    teacher, student = logits(1, 64, 100, 6.0), logits(2, 64, 100)
+    live = distillation_loss(student, teacher, 1.0)
+    losses = [
+        distillation_loss(student, fill_up(*strongest(teacher, k), 100), 1.0) for k in (1, 10, 50)
+    ]
+    errors = [abs(float(loss - live)) for loss in losses]
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[1] < 0.01 * live
+
+
+def test_the_other_classes_share_the_rest_evenly():
+    classes, log_probs = torch.tensor([[2, 0]]), torch.tensor([[0.5, 0.3]]).log()
+    filled = fill_up(classes, log_probs, 4).exp()
+    assert filled.numpy() == pytest.approx(np.array([[0.3, 0.1, 0.5, 0.1]]))
+
+
+def test_rounding_that_leaves_no_rest_gives_no_infinity():
+    filled = fill_up(torch.tensor([[1, 2]]), torch.tensor([[0.0, -8.0]]).half(), 5)
+    assert torch.isfinite(filled).all()
+
+
+def test_a_cache_that_was_cut_off_goes_on_at_the_view_that_was_not_whole(tmp_path):
+    folder = write(tmp_path / "cache", views=1)
+    with pytest.raises(UserError, match="only 1 of 2 views are there"):
+        TeacherCache(folder)
+    whole = write(tmp_path / "whole")
+    cache = TeacherCache(write(folder))
+    assert cache.card["views_done"] == 2 and cache.card["seconds"] == 3.0
+    for view in range(V):
+        assert all(map(torch.equal, stored(cache, view), stored(TeacherCache(whole), view)))
+
+
+def test_an_image_without_an_answer_is_named(tmp_path):
+    writer = CacheWriter(tmp_path, card(num_views=1))
+    writer.put(0, torch.tensor([0, 1, 2, 4]), logits()[:4])
+    writer.end_view(1.0)
+    with pytest.raises(UserError, match="view 0 has no answer for image 3"):
+        TeacherCache(tmp_path).answer(0, 3)
+
+
+def test_more_classes_than_16_bits_count_take_a_larger_type():
+    assert CacheShape(1, 1, 1, 2**16).class_type == np.uint16
+    assert CacheShape(1, 1, 1, 2**16 + 1).class_type == np.uint32
+    assert CacheShape(50, 1_281_167, 10, 1000).num_bytes == 50 * 1_281_167 * 10 * 4
+
+
+def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1))
+    with pytest.raises(UserError, match=r"takes 0 MiB, 0 MiB are free: .*--views"):
+        CacheWriter(tmp_path / "cache", card())
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "card.json").unlink(), "holds no teacher's cache"),
+        (lambda folder: (folder / "card.json").write_text("{}"), "the card lacks 'num_views'"),
+        (lambda folder: (folder / "classes.npy").unlink(), "the file can't be read"),
+        (lambda folder: (folder / "log_probs.npy").write_bytes(b"\x93NUMPY"), "can't be read"),
+        (lambda folder: np.save(folder / "classes.npy", np.zeros(3)), "the array is float64"),
+    ],
+)
+def test_a_damaged_cache_is_one_line(tmp_path, damage, message):
+    folder = write(tmp_path)
+    damage(folder)
+    with pytest.raises(UserError, match=message):
+        TeacherCache(folder)
