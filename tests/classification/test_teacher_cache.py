@@ -82,7 +82,7 @@ def test_a_cache_that_was_cut_off_goes_on_at_the_view_that_was_not_whole(tmp_pat
         TeacherCache(folder)
     whole = write(tmp_path / "whole")
     cache = TeacherCache(write(folder))
-    assert cache.card["views_done"] == 2 and cache.card["seconds"] == 3.0
+    assert (cache.card["views_done"], cache.card["seconds"]) == (2, 3.0)
     for view in range(V):
         assert all(map(torch.equal, stored(cache, view), stored(TeacherCache(whole), view)))
 
