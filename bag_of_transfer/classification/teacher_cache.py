@@ -202,12 +202,12 @@ def _create(folder: Path, shape: CacheShape) -> None:
         array.flush()
 
 
-def _arrays(folder: Path, shape: CacheShape, mode: Any = "r") -> tuple[np.ndarray, np.ndarray]:
+def _arrays(folder: Path, shape: CacheShape, mode: Any = "r") -> tuple[np.memmap, np.memmap]:
     size = (shape.num_views, shape.num_images, shape.top_k)
     arrays = []
     for name, kind in ((CLASSES, shape.class_type), (LOG_PROBS, np.dtype(np.float16))):
         try:
-            array = np.load(folder / name, mmap_mode=mode, allow_pickle=False)
+            array = np.lib.format.open_memmap(folder / name, mode)
         except (OSError, ValueError, EOFError) as error:
             raise UserError(f"the file can't be read ({error})", folder / name, MEND) from error
         if array.shape != size or array.dtype != kind:
