@@ -64,31 +64,33 @@ class Comparison:
 
 def compare(
     what: str,
-    ways: Mapping[str, Callable[[], float | None]],
+    ways: Mapping[str, Callable[[], object]],
     *,
     rounds: int,
     work: float = 1,
     unit: str = "run",
     targets: Mapping[str, float] | None = None,
     clock: str = "wall",
+    warm: bool = True,
 ) -> Comparison:
-    """Run every way once unmeasured, then once in each round.
+    """Run every way once in each round.
 
     Args:
         what: The work, with its sizes.
         ways: By name; the first is the reference.  One that returns a float has measured its own
-            seconds, as a process of its own or without its set-up; else the whole call counts.
+            seconds, in a process of its own or without its set-up; else the whole call counts.
         rounds: How many rounds.
         work: How many ``unit`` one call does.
         unit: What is counted.
         targets: The ratio that a way has to reach, by name.
         clock: ``"wall"`` or ``"cpu"``: seconds of this process on all its cores.
+        warm: Run every way once before, unmeasured: caches, thread pools, lazy imports.
     """
     reference = next(iter(ways))
     runs = {reference: ways[reference], CONTROL: ways[reference]} | dict(ways)
     measured = {name: Way(name) for name in runs}
-    for run in ways.values():
-        run()  # caches, thread pools, lazy imports
+    for run in ways.values() if warm else ():
+        run()
     names = list(runs)
     for number in range(rounds):
         at = number % len(names)
@@ -99,10 +101,10 @@ def compare(
     return found
 
 
-def _seconds(run: Callable[[], float | None], clock: Callable[[], float]) -> float:
+def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
     started = clock()
     own = run()
-    return clock() - started if own is None else float(own)
+    return float(own) if isinstance(own, float) else clock() - started
 
 
 def table(comparisons: Iterable[Comparison]) -> str:

@@ -7,8 +7,6 @@ https://cocodataset.org/#format-data.  Optional are ``width``, ``height``, ``are
 annotations mean nothing and are not read.
 """
 
-import contextlib
-import gc
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from bag_of_transfer.detection.annotations import (
 from bag_of_transfer.detection.coco_fields import Entry, Id, id_order
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import FileFinder
+from bag_of_transfer.engine.garbage import no_collection
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.name_list import unique_or_refuse
 
@@ -90,7 +89,7 @@ class CocoFile:
         if repeated:
             what = f"{len(repeated)} image files are listed under several ids"
             warn(f"{self.path}: {what}, first {repeated[0]}")
-        with _no_collection():
+        with no_collection():
             boxes = self._boxes_by_image(set(files))
         return [
             AnnotatedImage(
@@ -138,7 +137,7 @@ def load_coco(path: Path) -> CocoFile:
     """
     if not path.is_file():
         raise UserError("no such annotation file", path, MISSING_DATA)
-    with _no_collection():
+    with no_collection():
         content = read_json(path, "write it again", finite=False)
     for name, keys in NEEDED.items():
         items = content.get(name)
@@ -149,18 +148,6 @@ def load_coco(path: Path) -> CocoFile:
         if place is not None:
             raise UserError(f"{name}[{place}] lacks one of {sorted(keys)}", path, mend)
     return CocoFile(path, **{name: content[name] for name in NEEDED})
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Stop Python's garbage collector, which would look at millions of new lists repeatedly."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _has(item: Any, keys: set[str]) -> bool:

@@ -2,31 +2,32 @@
 
 VOC: precision over recall at IoU 0.5, once by the 11-point rule of VOC 2007 and once by the
 area of VOC 2010 and later, both from the same matches.  COCO: the mean over IoU 0.50 to 0.95,
-computed by pycocotools.  mmdet's own metrics round to three digits and give fractions.
+computed by faster-coco-eval, which gives pycocotools' numbers.  mmdet's own metrics round to three
+digits and give fractions.
 """
 
 import json
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmdet.datasets.api_wrappers import COCO, COCOeval
+from faster_coco_eval import COCOeval_faster
 from mmdet.evaluation.functional.mean_ap import average_precision
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from numpy import ndarray
 
 from bag_of_transfer.detection.coco_fields import Id
+from bag_of_transfer.detection.coco_judge import judge_boxes
 from bag_of_transfer.detection.coco_per_image import coco_arrays
 from bag_of_transfer.detection.coco_truth import CocoTruth, truth_of_file
 from bag_of_transfer.detection.per_image import Detections, per_image_arrays, voc_outcomes
 from bag_of_transfer.engine.atomic import write_arrays, write_text
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.garbage import no_collection
 
 __all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results", "voc_outcomes"]
 
@@ -44,18 +45,20 @@ def coco_results(
         One ``dict(image_id, category_id, bbox, score)`` per box; ``bbox`` is x, y, width and
         height in pixels of the original image, counted from 0.
     """
-    return [
-        {
-            "image_id": item.image_id,
-            "category_id": category_ids[int(label)],
-            "bbox": [float(x1), float(y1), float(x2 - x1), float(y2 - y1)],
-            "score": float(score),
-        }
-        for item in detections
-        for (x1, y1, x2, y2), score, label in zip(
-            item.boxes_xyxy, item.scores, item.labels, strict=True
-        )
-    ]
+    found = []
+    for item in detections:
+        corners, sizes = item.boxes_xyxy[:, :2], item.boxes_xyxy[:, 2:] - item.boxes_xyxy[:, :2]
+        rows = (np.hstack([corners, sizes]), item.scores, item.labels.astype(int))
+        found += [
+            {
+                "image_id": item.image_id,
+                "category_id": category_ids[label],
+                "bbox": box,
+                "score": score,
+            }
+            for box, score, label in zip(*(row.tolist() for row in rows), strict=True)
+        ]
+    return found
 
 
 class BoxMetric(BaseMetric):
@@ -191,13 +194,13 @@ class CocoBoxMetric(BoxMetric):
         **kwargs: See :class:`BoxMetric`.
     """
 
-    names = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six of COCOeval.stats
+    names = ("AP", "AP50", "AP75", "APs", "APm", "APl")  # the first six of the judge's stats
 
     def __init__(self, ann_file: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ann_file = ann_file
         self._truth: CocoTruth | None = None
-        self._judge: COCOeval | None = None
+        self._judge: COCOeval_faster | None = None
         self._image_ids: list[Id] = []  # of the images in the judge's order
 
     def truth(self) -> CocoTruth:
@@ -227,21 +230,14 @@ class CocoBoxMetric(BoxMetric):
         return self.truth().ids_of(self.classes)
 
     def average_precisions(self, results: list[Detections]) -> dict[str, float]:
-        """Evaluate with pycocotools the images that were predicted: unreadable ones were not."""
+        """Evaluate the images that were predicted: unreadable ones were not."""
         truth = self.truth()
         numbers = truth.numbers([item.image_id for item in results])
         counted = [replace(item, image_id=n) for item, n in zip(results, numbers, strict=True)]
         labels = range(1, len(self.classes) + 1)
-        boxes = coco_results(counted, labels)
-        judge = COCOeval(
-            _index(numbers, labels, truth.annotations(self.classes)),
-            _index(numbers, labels, [_measured(box, n) for n, box in enumerate(boxes, start=1)]),
-            "bbox",
-        )
-        with redirect_stdout(StringIO()):  # it prints a page
-            judge.evaluate()
-            judge.accumulate()
-            judge.summarize()
+        with no_collection():
+            found = coco_results(counted, labels)
+            judge = judge_boxes(numbers, labels, truth.annotations(self.classes), found)
         self._judge = judge
         self._image_ids = [truth.images[number - 1].image_id for number in judge.params.imgIds]
         # precision: [10 IoUs, 101 recalls, K classes, 4 sizes, 3 limits]; sizes and limits
@@ -255,30 +251,12 @@ class CocoBoxMetric(BoxMetric):
         return {name: _percent(ap) for name, ap in zip(self.names, judge.stats, strict=False)}
 
     def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
-        """Return the matches of pycocotools at each of its ten IoUs."""
-        arrays = coco_arrays(self._judge, self.classes, self._image_ids)
+        """Return the matches at each of COCO's ten IoUs."""
+        with no_collection():
+            arrays = coco_arrays(self._judge, self.classes, self._image_ids)
         self._judge = None  # it holds every image's matches
         return arrays
 
 
 def _percent(ap: float) -> float:
     return 100 * float(ap) if ap >= 0 else -1.0
-
-
-def _measured(box: dict[str, Any], number: int) -> dict[str, Any]:
-    # As pycocotools' loadRes does.
-    return {**box, "id": number, "iscrowd": 0, "area": box["bbox"][2] * box["bbox"][3]}
-
-
-def _index(
-    images: Sequence[int], categories: Sequence[int], annotations: list[dict[str, Any]]
-) -> COCO:
-    coco = COCO()
-    coco.dataset = {
-        "images": [{"id": number} for number in images],
-        "categories": [{"id": number} for number in categories],
-        "annotations": annotations,
-    }
-    with redirect_stdout(StringIO()):
-        coco.createIndex()
-    return coco

@@ -9,6 +9,7 @@ import pytest
 from mmdet.datasets.api_wrappers import COCO, COCOeval
 from numpy import ndarray
 
+from bag_of_transfer.detection.coco_judge import judge_boxes
 from bag_of_transfer.detection.coco_per_image import coco_arrays
 from bag_of_transfer.detection.metrics import VocMetric
 from bag_of_transfer.detection.per_image import Detections, per_image_arrays
@@ -199,20 +200,11 @@ def test_unknown_names_and_other_numbers_of_images_or_ious_are_refused() -> None
 CATEGORY_IDS = tuple(range(1, len(CLASSES) + 1))  # as CocoBoxMetric counts them
 
 
-def coco_judge(found: list[Detections]) -> COCOeval:
-    """pycocotools over these images; difficult objects are crowds.
+def coco_notes(found: list[Detections]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return true boxes and detections as COCO's; difficult objects are crowds.
 
     The ids of the images rise by two: order and number differ.
     """
-    images = [dict(id=2 * number) for number in range(len(found))]
-    categories = [dict(id=k, name=name) for k, name in zip(CATEGORY_IDS, CLASSES, strict=True)]
-
-    def load(notes: list[dict[str, Any]]) -> COCO:
-        made = COCO()
-        notes = [dict(note, id=i) for i, note in enumerate(notes, start=1)]
-        made.dataset = dict(images=images, categories=categories, annotations=notes)
-        made.createIndex()
-        return made
 
     def notes(boxes: ndarray, labels: ndarray, number: int, **more: Any) -> list[dict[str, Any]]:
         sizes = boxes[:, 2:] - boxes[:, :2]
@@ -227,15 +219,32 @@ def coco_judge(found: list[Detections]) -> COCOeval:
         true += notes(item.ignored_boxes, item.ignored_labels, number, iscrowd=1)
         rows = notes(item.boxes_xyxy, item.labels, number, iscrowd=0)
         seen += [dict(r, score=float(s)) for r, s in zip(rows, item.scores, strict=True)]
-    judge = COCOeval(load(true), load(seen), "bbox")
+    return [dict(note, id=i) for i, note in enumerate(true, start=1)], seen
+
+
+def pycocotools_stats(found: list[Detections]) -> ndarray:
+    images = [dict(id=2 * number) for number in range(len(found))]
+    categories = [dict(id=k, name=name) for k, name in zip(CATEGORY_IDS, CLASSES, strict=True)]
+
+    def load(notes: list[dict[str, Any]]) -> COCO:
+        made = COCO()
+        notes = [dict(note, id=i) for i, note in enumerate(notes, start=1)]
+        made.dataset = dict(images=images, categories=categories, annotations=notes)
+        made.createIndex()
+        return made
+
+    true, seen = coco_notes(found)
+    judge = COCOeval(load(true), load([dict(note, iscrowd=0) for note in seen]), "bbox")
     judge.evaluate()
     judge.accumulate()
     judge.summarize()
-    return judge
+    return judge.stats
 
 
 def test_coco_equals_pycocotools_on_the_images_repeated(found: list[Detections]) -> None:
-    arrays = coco_arrays(coco_judge(found), CLASSES, [2 * number for number in range(40)])
+    image_ids = [2 * number for number in range(40)]
+    judge = judge_boxes(image_ids, CATEGORY_IDS, *coco_notes(found))
+    arrays = coco_arrays(judge, CLASSES, image_ids)
     assert arrays["image_ids"].tolist() == [str(2 * number) for number in range(40)]
     assert arrays["num_gt"].tolist() == per_image_arrays(found, CLASSES)["num_gt"].tolist()
     assert not (arrays["matched"] & arrays["ignored"]).any()
@@ -246,6 +255,6 @@ def test_coco_equals_pycocotools_on_the_images_repeated(found: list[Detections])
     metrics = [detection_metric(name, names(40), matches) for name in ("AP", "AP50", "AP75")]
     ours = np.stack([metric.compute(times) for metric in metrics], axis=1)
     for row, ap in zip(times, ours, strict=True):
-        judge = coco_judge([found[n] for n in np.repeat(np.arange(40), row)])
-        assert ap == pytest.approx(100 * judge.stats[:3], abs=1e-9)
+        stats = pycocotools_stats([found[n] for n in np.repeat(np.arange(40), row)])
+        assert ap == pytest.approx(100 * stats[:3], abs=1e-9)
     assert np.ptp(ours[0]) > 5  # the three differ
