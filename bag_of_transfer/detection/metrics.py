@@ -24,12 +24,12 @@ from bag_of_transfer.detection.coco_fields import Id
 from bag_of_transfer.detection.coco_judge import judge_boxes
 from bag_of_transfer.detection.coco_per_image import coco_arrays
 from bag_of_transfer.detection.coco_truth import CocoTruth, truth_of_file
-from bag_of_transfer.detection.per_image import Detections, per_image_arrays, voc_outcomes
+from bag_of_transfer.detection.per_image import Detections, per_image_arrays
 from bag_of_transfer.engine.atomic import write_arrays, write_text
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.garbage import no_collection
 
-__all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results", "voc_outcomes"]
+__all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results"]
 
 
 def coco_results(
@@ -108,10 +108,6 @@ class BoxMetric(BaseMetric):
             write_arrays(self.per_image_file, self.per_image(results))
         return metrics
 
-    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
-        """Return hits and misses, from which the metrics can be computed again."""
-        return per_image_arrays(results, self.classes)
-
     @property
     def classes(self) -> tuple[str, ...]:
         """Return the class names in the order of their labels."""
@@ -124,6 +120,10 @@ class BoxMetric(BaseMetric):
     @abstractmethod
     def average_precisions(self, results: list[Detections]) -> dict[str, float]:
         """Compute the metrics in percent and fill ``per_class``."""
+
+    @abstractmethod
+    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
+        """Return the matches of ``average_precisions``, called right before, image by image."""
 
 
 def _to_numpy(tensor: Any) -> ndarray:
@@ -142,6 +142,7 @@ class VocMetric(BoxMetric):
     """
 
     names = ("mAP_voc07", "mAP_area")
+    _matches: dict[str, ndarray]
 
     def category_ids(self) -> list[int]:
         """Return 1 to K."""
@@ -149,34 +150,39 @@ class VocMetric(BoxMetric):
 
     def average_precisions(self, results: list[Detections]) -> dict[str, float]:
         """Compute both means over the classes that have a box."""
-        by_class = {name: _voc_ap(results, label) for label, name in enumerate(self.classes)}
-        counted = {name: pair for name, pair in by_class.items() if pair is not None}
-        self.per_class = {name: area for name, (_, area) in counted.items()}
-        voc07, area = np.mean(list(counted.values()), axis=0) if counted else (0.0, 0.0)
+        self._matches = per_image_arrays(results, self.classes)
+        label, score = self._matches["label"], self._matches["score"]
+        order = np.lexsort((-score, label))  # stable: of equal scores the earlier comes first
+        ends = label[order].searchsorted(range(1, len(self.classes)))
+        num_true = self._matches["num_gt"].sum(axis=0)
+        pairs = {
+            name: _voc_ap(self._matches["matched"][of_class], self._matches["ignored"][of_class], n)
+            for name, of_class, n in zip(
+                self.classes, np.split(order, ends), num_true.tolist(), strict=True
+            )
+            if n
+        }
+        self.per_class = {name: area for name, (_, area) in pairs.items()}
+        voc07, area = np.mean(list(pairs.values()), axis=0) if pairs else (0.0, 0.0)
         return {"mAP_voc07": float(voc07), "mAP_area": float(area)}
 
+    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
+        """Return the matches that the means come from."""
+        return self._matches
 
-def _voc_ap(results: Sequence[Detections], label: int) -> tuple[float, float] | None:
-    """Return AP in percent of one class, by 11 points and by area; None if it has no box."""
-    num_true = sum(int((item.true_labels == label).sum()) for item in results)
-    if not num_true:
-        return None
-    scores, hits, misses = [], [], []
-    for item in results:
-        of_class = item.labels == label
-        if not of_class.any():
-            continue
-        hit, miss = voc_outcomes(item, label)
-        scores.append(item.scores[of_class])
-        hits.append(hit)
-        misses.append(miss)
-    if not scores:
-        return 0.0, 0.0
-    order = np.argsort(-np.concatenate(scores), kind="stable")
-    # In 64 bits: rounded to 32, a recall of 9 in 10 would miss the point 0.9.
-    hit = np.concatenate(hits)[order].cumsum(dtype=np.float64)
-    miss = np.concatenate(misses)[order].cumsum(dtype=np.float64)
-    recall, precision = hit / num_true, hit / np.maximum(hit + miss, 1)
+
+def _voc_ap(matched: ndarray, ignored: ndarray, num_true: int) -> tuple[float, float]:
+    """Return AP in percent of one class, by 11 points and by area.
+
+    Args:
+        matched: Which detections are hits, by falling score.
+        ignored: Which are neither hits nor misses.
+        num_true: Its objects, at least one.
+    """
+    counted = (~ignored).cumsum()
+    # The curve at its hits only: it changes elsewhere by falling, which neither rule looks at.
+    hits = np.arange(1, np.count_nonzero(matched) + 1)
+    recall, precision = hits / num_true, hits / counted[matched]
     voc07, area = (average_precision(recall, precision, mode) for mode in ("11points", "area"))
     return 100 * float(voc07), 100 * float(area)
 

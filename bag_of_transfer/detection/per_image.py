@@ -3,14 +3,14 @@
 The matches of an image do not depend on other images, so they can be resampled image by image.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mmdet.evaluation.functional.mean_ap import tpfp_default
+from mmdet.evaluation.functional.bbox_overlaps import bbox_overlaps
 from numpy import ndarray
 
-__all__ = ["Detections", "per_image_arrays", "voc_outcomes"]
+__all__ = ["Detections", "per_image_arrays"]
 
 
 @dataclass(frozen=True)  # mmengine turns a NamedTuple into a plain one
@@ -27,26 +27,10 @@ class Detections:
     ignored_labels: ndarray  # [I]
 
 
-def voc_outcomes(item: Detections, label: int) -> tuple[ndarray, ndarray]:
-    """Return which of an image's boxes of one class are hits at IoU 0.5, and which are misses.
-
-    Both results have a 0 or a 1 for each such box, in its order; a box on a difficult object is
-    neither.  Of equal scores the earlier box comes first, as in VOC's development kit.
-    """
-    of_class = item.labels == label
-    # Ranks for scores: mmdet sorts by numpy's default, which gives ties in any order.
-    ranks = np.empty(int(of_class.sum()))
-    ranks[np.argsort(-item.scores[of_class], kind="stable")] = np.arange(len(ranks), 0, -1)
-    boxes = np.hstack([item.boxes_xyxy[of_class], ranks[:, None]])
-    true = item.true_boxes[item.true_labels == label]
-    ignored = item.ignored_boxes[item.ignored_labels == label]
-    hit, miss = tpfp_default(boxes, true, ignored, 0.5, use_legacy_coordinate=True)
-    return hit[0], miss[0]
-
-
 def per_image_arrays(images: Sequence[Detections], classes: Sequence[str]) -> dict[str, ndarray]:
-    """Match detections with objects as ``VocMetric`` does: IoU 0.5, class by class.
+    """Match detections with objects as VOC's development kit does: IoU 0.5, class by class.
 
+    Of equal scores the earlier box comes first.
     Letters: N images in the given order, K classes, D detections, image by image.
 
     Returns:
@@ -55,30 +39,41 @@ def per_image_arrays(images: Sequence[Detections], classes: Sequence[str]) -> di
         it is on a difficult object and is neither hit nor miss; ``num_gt`` [N K], objects that
         are not difficult.
     """
-    parts = list(_by_image_and_class(images, len(classes)))
-    numbers, labels, scores, hits, misses = zip(*parts, strict=True) if parts else ((),) * 5
-    lengths = [len(part) for part in scores]
-    matched = np.concatenate([np.zeros(0), *hits]) > 0
-    missed = np.concatenate([np.zeros(0), *misses]) > 0
+    orders = [np.argsort(item.labels, kind="stable") for item in images]
+    outcomes = [_outcomes(item)[:, order] for item, order in zip(images, orders, strict=True)]
+    pairs = list(zip(images, orders, strict=True))
+    matched, ignored = np.concatenate([np.zeros((2, 0), dtype=bool), *outcomes], axis=1)
     counts = [np.bincount(item.true_labels.astype(int), minlength=len(classes)) for item in images]
+    labels = np.concatenate([np.zeros(0), *(item.labels[order] for item, order in pairs)])
     return {
         "image_ids": np.array([str(item.image_id) for item in images], dtype=str),
         "classes": np.array(classes, dtype=str),
-        "image": np.repeat(np.array(numbers, dtype=np.int64), lengths),
-        "label": np.repeat(np.array(labels, dtype=np.int64), lengths),
-        "score": np.concatenate([np.zeros(0, np.float32), *scores]),
+        "image": np.repeat(np.arange(len(images)), [len(order) for order in orders]),
+        "label": labels.astype(np.int64),
+        "score": np.concatenate(
+            [np.zeros(0, np.float32), *(item.scores[order] for item, order in pairs)]
+        ),
         "matched": matched,
-        "ignored": ~(matched | missed),
+        "ignored": ignored,
         "num_gt": np.array(counts, dtype=np.int64).reshape(-1, len(classes)),
     }
 
 
-def _by_image_and_class(
-    images: Sequence[Detections], num_classes: int
-) -> Iterator[tuple[int, int, ndarray, ndarray, ndarray]]:
-    for number, item in enumerate(images):
-        for label in range(num_classes):
-            of_class = item.labels == label
-            if of_class.any():
-                hit, miss = voc_outcomes(item, label)
-                yield number, label, item.scores[of_class], hit, miss
+def _outcomes(item: Detections) -> ndarray:
+    """Return which of an image's N boxes are hits, and which are on a difficult object: [2 N]."""
+    objects = np.vstack([item.true_boxes, item.ignored_boxes])
+    labels = np.concatenate([item.true_labels, item.ignored_labels])
+    hit, ignored = np.zeros((2, len(item.labels)), dtype=bool)
+    if not (len(objects) and len(hit)):
+        return np.stack([hit, ignored])
+    ious = bbox_overlaps(item.boxes_xyxy, objects, use_legacy_coordinate=True)
+    ious[item.labels[:, None] != labels] = -1
+    best = ious.argmax(axis=1)
+    near = ious.max(axis=1) >= 0.5
+    ignored = near & (best >= len(item.true_boxes))
+    # The first box of an object is a hit, whichever other objects it would also have fitted.
+    by_score = np.argsort(-item.scores, kind="stable")
+    candidates = by_score[(near & ~ignored)[by_score]]
+    _, first = np.unique(best[candidates], return_index=True)
+    hit[candidates[first]] = True
+    return np.stack([hit, ignored])

@@ -5,11 +5,13 @@ falling confidence (MATLAB's sort is stable), give each to the object that it ov
 if the overlap is 0.5 or more and the object not yet found, neither if the object is difficult.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from mmdet.evaluation.functional.mean_ap import tpfp_default
 
 from bag_of_transfer.detection.metrics import VocMetric
 from bag_of_transfer.detection.per_image import Detections, per_image_arrays
@@ -170,3 +172,31 @@ def test_recall_of_3_6_or_7_tenths_misses_its_point(tenths: int, points: int) ->
     metric.dataset_meta = dict(classes=("a",))
     metric.process(None, [sample(image)])
     assert metric.evaluate(1)["mAP_voc07"] == pytest.approx(100 * points / 11)
+
+
+def test_every_match_is_that_of_mmdet_class_by_class() -> None:
+    """mmdet sorts by numpy's default, which gives ties in any order: it gets ranks for scores."""
+    full = crowded(3)
+    images = [*full, replace(full[0], boxes_xyxy=full[0].boxes_xyxy[:0], labels=np.zeros(0, int))]
+    images[-1] = replace(images[-1], scores=np.zeros(0, np.float32))
+    arrays = per_image_arrays(images, ("a", "b", "c"))
+    seen = 0
+    for number, image in enumerate(images):
+        for label in range(NUM_CLASSES):
+            here = (arrays["image"] == number) & (arrays["label"] == label)
+            of_class = image.labels == label
+            assert arrays["score"][here].tolist() == image.scores[of_class].tolist()
+            order = np.argsort(-image.scores[of_class], kind="stable")
+            ranks = np.empty(len(order))
+            ranks[order] = np.arange(len(order), 0, -1)
+            hit, miss = tpfp_default(
+                np.column_stack([image.boxes_xyxy[of_class], ranks]),
+                image.true_boxes[image.true_labels == label],
+                image.ignored_boxes[image.ignored_labels == label],
+                use_legacy_coordinate=True,
+            )
+            assert arrays["matched"][here].tolist() == (hit[0] > 0).tolist()
+            assert arrays["ignored"][here].tolist() == (hit[0] + miss[0] == 0).tolist()
+            seen += here.sum()
+    assert seen == len(arrays["matched"]) == 12 * 56
+    assert arrays["ignored"].any()
