@@ -13,14 +13,20 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmdet.evaluation.functional import eval_map
+from mmengine.evaluator import BaseMetric
+from mmseg.evaluation import IoUMetric
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bag_of_transfer.detection.coco_truth import CocoTruth
 from bag_of_transfer.detection.metrics import CocoBoxMetric, Detections, VocMetric, coco_results
+from bag_of_transfer.segmentation.metrics import SegMetric
 from drawn_boxes import draw_detections, truth_of
 from rounds import Comparison, compare, main
+
+MMSEGS = ("aAcc", "mIoU", "mAcc")  # its names of our three
 
 
 def pycocotools_stats(items: list[Detections], truth: CocoTruth, classes: tuple[str, ...]) -> list:
@@ -121,10 +127,54 @@ def voc(args: argparse.Namespace, folder: Path) -> Comparison:
     )
 
 
+def masks(args: argparse.Namespace, folder: Path) -> Comparison:
+    """Compare on maps of 512 px with ADE20K's 150 classes."""
+    classes, count = tuple(map(str, range(150))), max(1, args.images // 50)
+    rng = torch.Generator().manual_seed(0)
+    samples = []
+    for number in range(count):
+        labels = torch.randint(150, (16, 16), generator=rng).repeat_interleave(32, 0)
+        labels = labels.repeat_interleave(32, 1)
+        guessed = torch.randint(150, labels.shape, generator=rng)
+        predicted = torch.where(torch.rand(labels.shape, generator=rng) < 0.7, labels, guessed)
+        labels = torch.where(torch.rand(labels.shape, generator=rng) < 0.1, 255, labels)
+        sample = {"pred_sem_seg": {"data": predicted[None]}, "img_path": f"{number}.jpg"}
+        samples.append(sample | {"gt_sem_seg": {"data": labels[None].to(torch.uint8)}})
+
+    def judge(metric: BaseMetric) -> dict[str, float]:
+        metric.dataset_meta = {"classes": classes}
+        metric.process({}, samples)
+        with redirect_stdout(StringIO()):
+            return metric.evaluate(count)
+
+    def mmseg() -> dict[str, float]:
+        return judge(IoUMetric(prefix="mmseg"))
+
+    theirs, ours = mmseg(), judge(SegMetric())
+    found = [ours["pixAcc"], ours["mIoU"], ours["mAcc"]]
+    # mmseg rounds to two digits.
+    np.testing.assert_allclose(found, [theirs[f"mmseg/{n}"] for n in MMSEGS], rtol=0, atol=0.006)
+    file = str(folder / "confusions.npz")
+    return compare(
+        f"mIoU, {count} maps of 512 px, 150 classes",
+        {
+            "mmseg's IoUMetric": mmseg,
+            "ours": lambda: judge(SegMetric()),
+            "ours, with the confusion of every image in a file": (
+                lambda: judge(SegMetric(per_image_file=file))
+            ),
+        },
+        rounds=max(3, args.rounds),
+        work=count,
+        unit="image",
+        clock=args.clock,
+    )
+
+
 def measure(args: argparse.Namespace) -> Iterator[Comparison]:
     """Yield the comparisons one by one."""
     with tempfile.TemporaryDirectory() as folder:
-        for judge in (coco, voc):
+        for judge in (coco, voc, masks):
             if not args.only or judge.__name__ in args.only:
                 yield judge(args, Path(folder))
 
@@ -132,5 +182,5 @@ def measure(args: argparse.Namespace) -> Iterator[Comparison]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=int, default=5000, help="(5000)")
-    parser.add_argument("--only", nargs="+", help="coco, voc")
+    parser.add_argument("--only", nargs="+", help="coco, voc, masks")
     main(__doc__, measure, rounds=1, parser=parser)

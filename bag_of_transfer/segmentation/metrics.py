@@ -23,37 +23,9 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["SegMetric", "count_confusion", "count_pixels", "name_of", "scores"]
 
-
-def count_pixels(
-    predicted: Int[Tensor, "H W"],
-    labels: Int[Tensor, "H W"],
-    num_classes: int,
-    ignore_index: int = 255,
-) -> Int[Tensor, "3 K"]:
-    """Count for each class the pixels that are right, that are predicted, and that are labelled.
-
-    Args:
-        predicted: Labels in [0, ``num_classes``).
-        labels: The truth, in the same range or ``ignore_index``.
-        num_classes: K.
-        ignore_index: Pixels with this label are not counted.
-
-    Raises:
-        UserError: If a label is neither a class nor ``ignore_index``.
-    """
-    labelled = labels != ignore_index
-    predicted, labels = predicted[labelled].long(), labels[labelled].long()
-    areas = [
-        torch.bincount(values, minlength=num_classes)
-        for values in (labels[predicted == labels], predicted, labels)
-    ]
-    if len(areas[2]) > num_classes:
-        raise UserError(
-            f"label {len(areas[2]) - 1} in the ground truth, but there are {num_classes} classes",
-            "SegMetric",
-            f"mend the masks; {ignore_index} is for pixels without a label",
-        )
-    return torch.stack(areas).cpu()
+NO_LABEL = -(2**31)  # less than any label in a mask
+# An image's name, its counts [3 K], a label that is no class, and its confusion [K K] if asked for.
+PerImage = tuple[str, Tensor, Tensor | int, Tensor | None]
 
 
 def count_confusion(
@@ -61,18 +33,35 @@ def count_confusion(
     labels: Int[Tensor, "H W"],
     num_classes: int,
     ignore_index: int = 255,
-) -> Int[Tensor, "K K"]:
+) -> tuple[Int[Tensor, "K K"], Int[Tensor, ""]]:
     """Count the pixels of each class of the truth (rows) and of the prediction (columns).
+
+    The host waits for nothing: sizes depend on K alone, and a label that is no class is returned.
 
     Args:
         predicted: Labels in [0, ``num_classes``).
         labels: The truth, in the same range or ``ignore_index``.
         num_classes: K.
         ignore_index: Pixels with this label are not counted.
+
+    Returns:
+        The counts, and the largest label that is neither a class nor ``ignore_index``, else
+        ``NO_LABEL``.
     """
-    labelled = labels != ignore_index
-    pairs = labels[labelled].long() * num_classes + predicted[labelled].long()
-    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, -1).cpu()
+    labels = labels.long()
+    unlabelled = labels == ignore_index
+    no_class = ((labels < 0) | (labels >= num_classes)) & ~unlabelled
+    place = labels * num_classes + predicted
+    place = torch.where(unlabelled | no_class, num_classes**2, place).flatten()
+    # Not bincount: its size depends on the values, which the host would have to wait for.
+    counts = labels.new_zeros(num_classes**2 + 1).scatter_add_(0, place, torch.ones_like(place))
+    stray = torch.where(no_class, labels, NO_LABEL).max()
+    return counts[:-1].reshape(num_classes, num_classes), stray
+
+
+def count_pixels(confusion: Int[Tensor, "K K"]) -> Int[Tensor, "3 K"]:
+    """Return for each class the pixels that are right, that are predicted, that are labelled."""
+    return torch.stack([confusion.diagonal(), confusion.sum(0), confusion.sum(1)])
 
 
 def scores(counts: Int[Tensor, "3 K"]) -> tuple[dict[str, float], list[float]]:
@@ -125,6 +114,7 @@ class SegMetric(BaseMetric):
 
     names = ("pixAcc", "mIoU", "mAcc")
     default_prefix = ""
+    results: list[PerImage]
 
     def __init__(
         self,
@@ -148,19 +138,31 @@ class SegMetric(BaseMetric):
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
             predicted = sample["pred_sem_seg"]["data"].squeeze(0)
-            labels = sample["gt_sem_seg"]["data"].squeeze(0).to(predicted.device)
-            counts = count_pixels(predicted, labels, num_classes, self.ignore_index)
-            confusion = None
-            if self.per_image_file:
-                confusion = count_confusion(predicted, labels, num_classes, self.ignore_index)
+            labels = sample["gt_sem_seg"]["data"].squeeze(0).to(predicted.device, non_blocking=True)
+            confusion, stray = count_confusion(predicted, labels, num_classes, self.ignore_index)
+            counts = count_pixels(confusion)
             name = name_of(sample["img_path"], self.dataset_meta.get("img_dir"))
-            self.results.append((name, counts, confusion))
+            kept = confusion.cpu() if self.per_image_file else None  # K K of every image is much
+            self.results.append((name, counts, stray, kept))
             if self.output_dir:
                 self._write(self.output_dir / f"{name}.png", predicted, sample)
 
-    def compute_metrics(self, results: list[tuple[str, Tensor, Tensor | None]]) -> dict[str, float]:
-        """Add up the counts of all images and return the metrics."""
-        names, counts, confusions = zip(*results, strict=True)
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Copy the counts of all images from the device at once, then go on as mmengine does."""
+        if self.results:
+            names, counts, strays, confusions = zip(*self.results, strict=True)
+            arrays = (torch.stack(counts).cpu(), torch.stack(strays).tolist())
+            self.results = list(zip(names, *arrays, confusions, strict=True))
+        return super().evaluate(size)
+
+    def compute_metrics(self, results: list[PerImage]) -> dict[str, float]:
+        """Add up the counts of all images and return the metrics.
+
+        Raises:
+            UserError: If a label is neither a class nor ``ignore_index``, or no pixel has a label.
+        """
+        names, counts, strays, confusions = zip(*results, strict=True)
+        self._refuse(max(zip(strays, names, strict=True)))
         if self.per_image_file:
             classes = np.array(self.dataset_meta["classes"], dtype=str)
             arrays = dict(
@@ -172,6 +174,16 @@ class SegMetric(BaseMetric):
         self.per_class = {name: iou for name, iou in pairs if not np.isnan(iou)}
         self._written.clear()
         return means
+
+    def _refuse(self, worst: tuple[Tensor | int, str]) -> None:
+        label, name = worst
+        if label != NO_LABEL:
+            raise UserError(
+                f"label {label} in the ground truth, but there are "
+                f"{len(self.dataset_meta['classes'])} classes",
+                f"SegMetric, image {name}",
+                f"mend the masks; {self.ignore_index} is for pixels without a label",
+            )
 
     def _write(self, path: Path, predicted: Tensor, sample: dict) -> None:
         before = self._written.setdefault(path, sample["img_path"])

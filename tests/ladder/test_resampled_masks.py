@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.statistics.resampled_masks import count_confusions, segmentation_metric
-from bag_of_transfer.segmentation.metrics import count_pixels, scores
+from bag_of_transfer.segmentation.metrics import count_confusion, count_pixels, scores
 
 
 def names(num_images: int) -> list[str]:
@@ -41,7 +41,8 @@ def pairs() -> list[tuple[ndarray, ndarray]]:
 @pytest.mark.parametrize("name", ["pixAcc", "mIoU", "mAcc"])
 def test_resampled_masks_give_the_metric_itself(name: str, pairs: list[Any]) -> None:
     counts = count_confusions(np.stack([confusion(*pair) for pair in pairs]))
-    ours = torch.stack([count_pixels(*map(torch.from_numpy, pair), 5) for pair in pairs])
+    found = [count_confusion(*map(torch.from_numpy, pair), 5) for pair in pairs]
+    ours = torch.stack([count_pixels(counted) for counted, _ in found])
     assert (counts == ours.numpy()).all()
     times = np.random.default_rng(1).multinomial(12, np.full(12, 1 / 12), size=6)
     times[0] = 1

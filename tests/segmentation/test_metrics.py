@@ -10,7 +10,7 @@ from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.segmentation import SegMetric
-from bag_of_transfer.segmentation.metrics import count_pixels, scores
+from bag_of_transfer.segmentation.metrics import count_confusion, count_pixels, scores
 
 NAMES = ("sky", "road", "car")
 
@@ -45,10 +45,15 @@ def evaluated(metric: SegMetric, names: tuple[str, ...], samples: list[dict]) ->
     return metric.evaluate(len(samples))
 
 
+def counts_of(predicted: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    confusion, _ = count_confusion(predicted, labels, 3)
+    return count_pixels(confusion)
+
+
 def test_a_map_counted_by_hand() -> None:
     labels = torch.tensor([[0, 0, 1], [1, 2, 255]])
     predicted = torch.tensor([[0, 1, 1], [1, 0, 2]])  # right: 1 of 2, 2 of 2, 0 of 1
-    counts = count_pixels(predicted, labels, 3)
+    counts = counts_of(predicted, labels)
     assert counts.tolist() == [[1, 2, 0], [2, 3, 0], [2, 2, 1]]
     means, iou = scores(counts)
     # IoU: 1 / (2 + 2 - 1), 2 / (3 + 2 - 2), 0 / (0 + 1 - 0)
@@ -60,13 +65,13 @@ def test_a_map_counted_by_hand() -> None:
 
 def test_a_class_that_is_nowhere_is_left_out_of_the_mean() -> None:
     same = torch.tensor([[0, 1]])
-    means, iou = scores(count_pixels(same, same, 3))
+    means, iou = scores(counts_of(same, same))
     assert means == {"pixAcc": 100, "mIoU": 100, "mAcc": 100}
     assert np.isnan(iou[2])
 
 
 def test_a_class_that_is_only_predicted_lowers_miou_but_not_macc() -> None:
-    means, iou = scores(count_pixels(torch.tensor([[0, 2]]), torch.tensor([[0, 0]]), 3))
+    means, iou = scores(counts_of(torch.tensor([[0, 2]]), torch.tensor([[0, 0]])))
     assert iou[0] == 50
     assert iou[2] == 0
     assert means["mIoU"] == 25
@@ -134,9 +139,38 @@ def test_counts_stay_exact_beyond_what_float32_can_count() -> None:
     assert means["pixAcc"] == pytest.approx(100 * (2**24 + 2) / (2**24 + 3), rel=1e-12)
 
 
-def test_labels_that_are_no_class_are_refused() -> None:
-    with pytest.raises(UserError, match="label 3 in the ground truth, but there are 3 classes"):
-        count_pixels(torch.tensor([[0, 1]]), torch.tensor([[0, 3]]), 3)
+@pytest.mark.parametrize("label", [3, 254, -1])
+def test_labels_that_are_no_class_are_refused(label: int) -> None:
+    sound = sample(torch.tensor([[0, 1]]), torch.tensor([[0, 1]]), "a/1.jpg")
+    wrong = sample(torch.tensor([[0, 1]]), torch.tensor([[0, label]]), "a/2.jpg")
+    expected = f"label {label} in the ground truth, but there are 3 classes: SegMetric, image 2"
+    with pytest.raises(UserError, match=expected):
+        evaluated(SegMetric(), NAMES, [sound, wrong, sound])
+
+
+def test_any_label_may_stand_for_pixels_without_one() -> None:
+    labels = torch.tensor([[0, 0, 1, 2]])
+    assert count_confusion(labels, labels, 3, ignore_index=0)[0].diagonal().tolist() == [0, 1, 1]
+
+
+def test_counting_waits_for_no_value_on_the_device() -> None:
+    """Tensors of the device "meta" have no values: whoever asks for one gets an error."""
+    maps = torch.zeros(33, 47, dtype=torch.uint8, device="meta")
+    confusion, stray = count_confusion(maps, maps, 3)
+    assert count_pixels(confusion).shape == (3, 3)
+    assert stray.shape == ()
+    with pytest.raises(RuntimeError, match="meta"):
+        stray.item()
+
+
+def test_processes_drop_images_that_fill_up_their_share() -> None:
+    """mmengine gives each process equally many, and cuts what it collected to the true number."""
+    labels = torch.tensor([[0, 1, 2]])
+    metric = SegMetric()
+    right, wrong = sample(labels, labels), sample(2 - labels, labels)
+    metric.dataset_meta = {"classes": NAMES}
+    metric.process({}, [right, wrong])
+    assert metric.evaluate(1)["mIoU"] == 100
 
 
 def test_images_without_any_label_are_refused() -> None:
