@@ -4,6 +4,7 @@ The tricks of arXiv:1812.01187, sec. 3.1 (zero gamma), 4 (model tweaks), 5.2 to 
 smoothing, distillation, mixup).  Letters: K classes.
 """
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,8 +106,8 @@ def mixup(model: nn.Module, max_epochs: int) -> Evidence:
         text = f"off in the last {off} of {max_epochs} epochs, which have begun"
         return Evidence(on=off < max_epochs, value=dict(model.mixup), evidence=text)
     images = torch.tensor([0.0, 1.0], device=_device(model)).reshape(2, 1, 1, 1)
-    with torch.random.fork_rng(devices=[]):  # the run's own draws do not change
-        mixed = [model.mix(images, images.flatten(1))[0] for _ in range(NUM_DRAWS)]
+    draws = map(random.Random, range(NUM_DRAWS))  # not the run's own
+    mixed = [model.mix(images, images.flatten(1), rng)[0] for rng in draws]
     num_mixed = sum(not torch.equal(batch, images) for batch in mixed)
     text = f"{num_mixed} of {NUM_DRAWS} batches of two images came out mixed"
     value = dict(model.mixup) if model.mixup else None

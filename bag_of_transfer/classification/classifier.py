@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from mmengine.model import BaseModel, BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from bag_of_transfer.classification.distillation import Teacher, distillation_loss
-from bag_of_transfer.classification.mixing import draw_lambda, epochs_left, mixup, reversed_order
+from bag_of_transfer.classification.mixing import (
+    draw_lambda,
+    epochs_left,
+    mixup,
+    reversed_order,
+    rng_of_step,
+)
 from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.targets import smooth_one_hot, soft_cross_entropy
 from bag_of_transfer.classification.teachers import load_teacher
@@ -150,13 +155,19 @@ class ImageClassifier(BaseModel):
         """Return the targets that the loss compares with: one-hot, or smoothed."""
         return smooth_one_hot(labels, self.num_classes, **(self.label_smoothing or {"eps": 0.0}))
 
-    def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return images and targets mixed by a fresh draw, or as they are while mixup is off."""
+    def mix(
+        self, inputs: Tensor, targets: Tensor, rng: random.Random | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return images and targets mixed, or as they are while mixup is off.
+
+        Args:
+            inputs: Images.
+            targets: One-hot or smoothed rows.
+            rng: Source of the weight; None: that of the step, see :func:`rng_of_step`.
+        """
         if self.mixup is None or epochs_left() <= self.mixup["off_epochs"]:
             return inputs, targets
-        # Seeded from torch's CPU generator: one seed to keep, and no wait for the GPU.
-        rng = random.Random(int(torch.randint(2**62, ())))
-        lam = draw_lambda(self.mixup["alpha"], rng)
+        lam = draw_lambda(self.mixup["alpha"], rng or rng_of_step())
         return mixup(inputs, targets, lam, reversed_order(len(inputs), inputs.device))
 
     def _distil(

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from mmengine.logging import MessageHub
 from torch import Tensor
 
-__all__ = ["draw_lambda", "epochs_left", "mixup", "reversed_order"]
+__all__ = ["draw_lambda", "epochs_left", "mixup", "reversed_order", "rng_of_step"]
 
 
 def draw_lambda(alpha: float, rng: random.Random) -> float:
@@ -72,3 +72,17 @@ def epochs_left() -> float:
     hub = MessageHub.get_current_instance()
     epoch, max_epochs = hub.get_info("epoch"), hub.get_info("max_epochs")
     return math.inf if epoch is None or max_epochs is None else float(max_epochs - epoch)
+
+
+def rng_of_step() -> random.Random:
+    """Return the source of randomness of the current run's next step, from (seed, iteration).
+
+    All processes get the same, so a batch that they share is mixed by one weight.  Iterations are
+    counted over all epochs.  Both numbers are read from mmengine's MessageHub; without a run the
+    source is seeded by torch's CPU generator.
+    """
+    hub = MessageHub.get_current_instance()
+    seed, iteration = hub.get_info("seed"), hub.get_info("iter")
+    if seed is None or iteration is None:
+        return random.Random(int(torch.randint(2**62, ())))
+    return random.Random(f"mixup {seed} {iteration}")

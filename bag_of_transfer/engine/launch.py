@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_reduce, get_rank, get_world_size, init_dist, is_distributed
 from mmengine.hooks import Hook
-from mmengine.registry import FUNCTIONS, HOOKS
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -24,7 +24,6 @@ __all__ = [
     "init_processes",
     "is_first_process",
     "replace_sync_bn",
-    "seed_worker",
     "share_cores",
 ]
 
@@ -145,9 +144,9 @@ def _rename(node: Any, old: str, new: str) -> int:
 class EpochSeed(Hook):
     """Seed all generators from (seed, epoch, rank) at each epoch's start.
 
-    An epoch then depends on these three and the weights only, so a run that resumes at an
-    epoch's end goes on exactly as if it had never stopped.  Loader workers get their seeds from
-    it, see :func:`seed_worker`.
+    What the network draws (dropout, sampled proposals) then depends on these three only, so a run
+    that resumes at an epoch's end goes on exactly as if it had never stopped.  Images are drawn
+    apart from it, see :mod:`bag_of_transfer.engine.draws`.
     """
 
     priority = "VERY_HIGH"
@@ -195,11 +194,3 @@ def _average_running_stats(network: nn.Module) -> None:
         if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats:
             for statistic in (norm.running_mean, norm.running_var):
                 all_reduce(statistic, "mean")
-
-
-@FUNCTIONS.register_module()
-def seed_worker(worker_id: int) -> None:
-    """Seed a loader worker from torch's seed, which differs per epoch and worker."""
-    seed = torch.initial_seed() % 2**32
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  mmcv's transforms draw from it

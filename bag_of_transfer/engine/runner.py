@@ -16,6 +16,7 @@ from torch import nn
 from bag_of_transfer.engine.bars import console_handlers
 from bag_of_transfer.engine.compiling import compile_backbone
 from bag_of_transfer.engine.data_sets import data_mistakes, leave_imports_uncollected
+from bag_of_transfer.engine.draws import draw_by_index
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.mistakes import building
 
@@ -70,6 +71,7 @@ class _Runner(Runner):
         self._train_dataloader = dict(self._train_dataloader, dataset=described)
 
     def build_train_loop(self, loop: Any) -> Any:
+        self._train_dataloader = draw_by_index(self._train_dataloader, self.seed)
         with building("train_cfg", self.cfg):
             return super().build_train_loop(loop)
 

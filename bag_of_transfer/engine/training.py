@@ -81,8 +81,8 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
     if task_named(cfg.task).needs_several_classes:
         _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)
-    # New workers in each epoch take their seeds from it, see launch.EpochSeed.
-    cfg.train_dataloader.worker_init_fn = dict(type="seed_worker")
+    if cfg.train_dataloader.get("worker_init_fn") == dict(type="seed_worker"):
+        del cfg.train_dataloader.worker_init_fn  # resolved configs named it before engine/draws.py
     cfg.train_dataloader.persistent_workers = False
     add_hooks(cfg, *(hook.__name__ for hook in HOOKS))
     # Our first metric is always the papers' metric, and for all of them more is better.

@@ -83,13 +83,30 @@ def test_mixup_alone_is_the_weighted_sum_of_two_losses(
     torch.testing.assert_close(model(*batch, mode="loss")["loss"], expected)
 
 
-def test_lambda_follows_torchs_seed(make_classifier: Make, batch: tuple[torch.Tensor, ...]) -> None:
+def test_without_a_run_lambda_follows_torchs_seed(
+    make_classifier: Make, batch: tuple[torch.Tensor, ...]
+) -> None:
     model = make_classifier(mixup=dict(alpha=1.0))
     losses = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         losses.append(model(*batch, mode="loss")["loss"].item())
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_lambda_of_a_run_follows_its_seed_and_iteration_alone(
+    make_classifier: Make, batch: tuple[torch.Tensor, ...]
+) -> None:
+    model = make_classifier(mixup=dict(alpha=1.0))
+    losses = []
+    for seed, iteration in [(1, 5), (1, 6), (2, 5), (1, 5)]:
+        hub = MessageHub.get_instance(f"test_lambda_{len(losses)}")
+        hub.update_info_dict({"seed": seed, "iter": iteration})
+        before = torch.get_rng_state()
+        losses.append(model(*batch, mode="loss")["loss"].item())
+        assert torch.equal(torch.get_rng_state(), before)
+    assert losses[0] == losses[3]
+    assert len(set(losses)) == 3
 
 
 @pytest.mark.parametrize(("epoch", "mixed"), [(6, True), (7, True), (8, False), (9, False)])

@@ -77,15 +77,6 @@ def test_an_epochs_random_numbers_depend_on_seed_and_epoch_alone():
     assert len({draw(3, 5), draw(3, 6), draw(4, 5), draw(5, 3)}) == 4
 
 
-def test_loader_workers_differ_from_each_other():
-    seen = []
-    for worker in range(2):
-        torch.manual_seed(100 + worker)  # as torch's loader does in a worker
-        launch.seed_worker(worker)
-        seen.append((random.random(), float(np.random.rand())))  # noqa: NPY002
-    assert seen[0] != seen[1]
-
-
 @pytest.fixture
 def launched(monkeypatch):
     """What a launcher sets on a machine with a GPU; the groups that were joined."""
