@@ -1,10 +1,7 @@
 """``--dry-run``: go as far as the first step, print what would happen, and stop."""
 
-import time
 from pathlib import Path
-from typing import Any
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -12,16 +9,16 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
+from bag_of_transfer.engine import rates
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.progress import counts_epochs
 
-__all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts"]
+__all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts", "val_images"]
 
 # In the work dir's folder .dry_run: iterations, seconds_per_iteration, batch_size, val_images (of
 # all validations together), parameters.
 ESTIMATE = "estimate.json"
-# One batch to warm up (memory, choice of kernels), then enough batches for a rough rate.
-WARM_UP, TIMED = 1, 3
+TIMED = 3  # batches, after one to warm up (memory, choice of kernels): a rough rate
 
 
 class DryRunDone(Exception):
@@ -61,7 +58,7 @@ class DryRun(Hook):
             "iterations": iterations,
             "seconds_per_iteration": seconds,
             "batch_size": runner.cfg.train_dataloader.batch_size,
-            "val_images": _val_images(runner),
+            "val_images": val_images(runner),
             "parameters": total,
         }
         if is_main_process():
@@ -74,7 +71,7 @@ class DryRun(Hook):
         raise DryRunDone
 
 
-def _val_images(runner: Runner) -> int:
+def val_images(runner: Runner) -> int:
     """Return how many images all validations of the training see together."""
     if runner.val_loop is None:
         return 0
@@ -85,29 +82,7 @@ def _val_images(runner: Runner) -> int:
 
 
 def _seconds_per_iteration(runner: Runner) -> float:
-    """Time forward and backward passes on real batches; weights stay as they are."""
-    batches = iter(runner.train_dataloader)
-    started = time.perf_counter()
-    counted = 0
-    for step in range(WARM_UP + TIMED):
-        batch = next(batches, None)
-        if batch is None:
-            break
-        if step == WARM_UP:
-            started, counted = time.perf_counter(), 0
-        _forward_backward(runner, batch)
-        counted += 1
-    return (time.perf_counter() - started) / max(counted, 1)
-
-
-def _forward_backward(runner: Runner, batch: Any) -> None:
-    model = getattr(runner.model, "module", runner.model)  # out of DDP's wrapper
-    model.train()
-    with runner.optim_wrapper.optim_context(model):
-        data = model.data_preprocessor(batch, True)
-        losses = model(**data, mode="loss") if isinstance(data, dict) else model(*data, mode="loss")
-        loss, _ = model.parse_losses(losses)
-    loss.backward()
-    model.zero_grad()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    """Time steps on real batches, with the loading of them; weights stay as they are."""
+    work = rates.training(runner.train_dataloader, rates.step_of(runner))
+    (timed,) = rates.measure(work, 0, num_slices=1, pieces=TIMED)
+    return timed.seconds / timed.pieces
