@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.audit.tricks import TrickAudit
     from bag_of_transfer.engine import training
     from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.engine.dry_run import DryRun
     from bag_of_transfer.transfer.config.apply import apply_backbone
     from bag_of_transfer.transfer.config.fit_check import check_fit
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         train_set,
         resume_from=args.resume,
         tensorboard=args.tensorboard,
-        dry_run=args.dry_run,
+        rehearsal=DryRun() if args.dry_run else None,
     )
     return 0
 

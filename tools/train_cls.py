@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.audit.tricks import TrickAudit
     from bag_of_transfer.engine import training
     from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.engine.dry_run import DryRun
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
     lines, train_set = training.prepare_training(cfg, args.amp)
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         train_set,
         resume_from=args.resume,
         tensorboard=args.tensorboard,
-        dry_run=args.dry_run,
+        rehearsal=DryRun() if args.dry_run else None,
     )
     return 0
 

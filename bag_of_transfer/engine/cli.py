@@ -116,8 +116,13 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
     return new_parser
 
 
-def add_config_flags(to_parser: argparse.ArgumentParser) -> None:
-    """Add the flags of every tool that reads a config."""
+def add_config_flags(to_parser: argparse.ArgumentParser, for_runs: bool = True) -> None:
+    """Add the flags of every tool that reads a config.
+
+    Args:
+        to_parser: Gets the flags.
+        for_runs: With those of a tool that starts a run: its folder and its processes.
+    """
     to_parser.add_argument(
         "config",
         type=config_path,
@@ -128,26 +133,30 @@ def add_config_flags(to_parser: argparse.ArgumentParser) -> None:
     )
     to_parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
     to_parser.add_argument("--seed", type=int, help="random seed [the config's, else 0]")
-    to_parser.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
-    to_parser.add_argument(
-        "--launcher",
-        choices=["none", "pytorch", "slurm", "mpi"],
-        default="none",
-        help="job launcher",
-    )
-    to_parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
     to_parser.add_argument(
         "--amp",
         choices=["auto", "off", "fp16", "bf16"],
         default="auto",
         help="mixed precision; auto: the config's, else bf16 where the hardware supports it",
     )
+    if for_runs:
+        to_parser.add_argument(
+            "--work-dir", type=Path, help="output folder [work_dirs/<config name>]"
+        )
+        to_parser.add_argument(
+            "--launcher",
+            choices=["none", "pytorch", "slurm", "mpi"],
+            default="none",
+            help="job launcher",
+        )
+        to_parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
 
 
 def config_flags(args: argparse.Namespace) -> dict[str, Any]:
     """Return the flags of :func:`add_config_flags` by the names that ``load_config`` has."""
     names = ("data_root", "work_dir", "seed", "launcher")
-    return {"options": args.cfg_options, **{name: getattr(args, name) for name in names}}
+    given = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    return {"options": args.cfg_options, **given}
 
 
 def set_data_root(folder: Path | None) -> None:

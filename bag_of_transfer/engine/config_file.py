@@ -22,7 +22,7 @@ from bag_of_transfer.engine.runner import hush
 from bag_of_transfer.engine.stock_configs import is_stock, nearest_stock_config
 from bag_of_transfer.engine.tasks import Phase, Task, find_task, tasks_in
 
-__all__ = ["leaf_keys", "load_config", "read_config"]
+__all__ = ["leaf_keys", "load_config", "phase_of", "read_config"]
 
 NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
 
@@ -79,6 +79,18 @@ def load_config(
     cfg.randomness = dict(cfg.get("randomness", {}), seed=_settled_seed(cfg, seed))
     cfg.launcher = launcher
     return cfg, explicit
+
+
+def phase_of(path: Path) -> Phase:
+    """Return the phase of a config's task; of one without a task, the phase that refuses it.
+
+    Raises:
+        UserError: For a missing or broken file.
+    """
+    check_environment()
+    prepare_process()
+    task = find_task(read_config(path, import_named=False))
+    return task.phase if task else Phase.PRETRAINING
 
 
 def _of_another_tool(cfg: Config, task: Task | None, phase: Phase, path: Path) -> UserError:

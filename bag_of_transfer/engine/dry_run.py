@@ -5,7 +5,6 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
@@ -35,7 +34,6 @@ def frozen_parts(model: nn.Module) -> dict[str, int]:
     return counts
 
 
-@HOOKS.register_module()
 class DryRun(Hook):
     """Report on the very objects that training would use, after weights were loaded."""
 

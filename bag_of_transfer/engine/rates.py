@@ -1,7 +1,8 @@
 """How fast the parts of a built run are: its loaders, its step, its validation.
 
-A :data:`Work` is a generator without end.  Each ``next`` does a piece of work and yields the number of images that
-count: 0 for a piece that does not, such as a pass's first batch, in which workers start.
+A :data:`Work` is a generator without end.  Each ``next`` does a piece of work and yields the number
+of images that count: 0 for a piece that does not, such as a pass's first batch, in which workers
+start.
 """
 
 import copy
@@ -21,7 +22,17 @@ from torch.utils.data import DataLoader
 from bag_of_transfer.engine.interruption import raise_if_swallowed
 from bag_of_transfer.engine.progress import num_images_of
 
-__all__ = ["Slice", "Speed", "Work", "evaluating", "loading", "measure", "step_of", "stepping", "training"]
+__all__ = [
+    "Slice",
+    "Speed",
+    "Work",
+    "evaluating",
+    "loading",
+    "measure",
+    "step_of",
+    "stepping",
+    "training",
+]
 
 NUM_SLICES = 5
 

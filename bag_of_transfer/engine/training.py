@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -28,7 +29,7 @@ from bag_of_transfer.engine import (
     schedules,
 )
 from bag_of_transfer.engine.config_values import check_training_sections
-from bag_of_transfer.engine.dry_run import DryRun, DryRunDone
+from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.first_step import FirstStep, nothing_left_behind
 from bag_of_transfer.engine.input_channels import follow_in_channels
@@ -108,7 +109,7 @@ def train(
     *,
     resume_from: str | None = None,
     tensorboard: bool = False,
-    dry_run: bool = False,
+    rehearsal: Hook | None = None,
 ) -> None:
     """Train as the config says.
 
@@ -118,22 +119,22 @@ def train(
         train_set: The training data, if it is built already.
         resume_from: See :func:`resume`.
         tensorboard: Also write events for TensorBoard.
-        dry_run: Only print what would be trained and how long it would take.
+        rehearsal: A hook such as DryRun, which ends the run before its first step; what it writes
+            is in the work dir's folder ``.dry_run``.
 
     Raises:
         RefusedError: If the work dir already holds a run and ``--resume`` is not given, or the
             run to resume was trained with other values.
         UserError: If the run does not get as far as its first step; the work dir is as before.
     """
-    lines = lines + resume(cfg, resume_from, dry_run=dry_run)
+    lines = lines + resume(cfg, resume_from, dry_run=rehearsal is not None)
     if tensorboard:
         visualizer = cfg.get("visualizer") or dict(type="Visualizer")
         backends = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
         backends = [*backends, dict(type="TensorboardVisBackend")]
         cfg.visualizer = dict(visualizer, vis_backends=backends)
-    if dry_run:
+    if rehearsal:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
-        add_hooks(cfg, DryRun.__name__)
     first_step = FirstStep()
     with nothing_left_behind(Path(cfg.work_dir), first_step):
         runner = build_runner(cfg, train_set)
@@ -142,6 +143,8 @@ def train(
         for line in lines:
             print_log(line, logger="current")
         runner.register_hook(first_step)
+        if rehearsal:
+            runner.register_hook(rehearsal)
         if cfg.get("resume"):
             runner.register_hook(ConfiguredSchedule())
         with contextlib.suppress(DryRunDone), first_step.reporting_mistakes():

@@ -1,0 +1,97 @@
+"""Measure what bounds a training, how long it would take and which switch would help."""
+
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.tasks import Phase
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from mmengine.config import Config
+
+EXAMPLE = "python tools/benchmark.py configs/detection/faster-rcnn_fpn_demo.py"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build the run as the training tools do, measure, print; nothing is trained or kept."""
+    parser = cli.parser(__doc__, EXAMPLE)
+    cli.add_config_flags(parser, for_runs=False)
+    parser.add_argument(
+        "--backbone",
+        metavar="FILE|scratch",
+        help="for detection and segmentation: backbone file, or a random start [scratch]",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=45, help="how long to measure, start not counted [45]"
+    )
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write all figures there; without FILE, print them instead of the text",
+    )
+    args = parser.parse_args(argv)
+    if not args.seconds > 0:
+        raise UserError(f"{args.seconds:g} is not a time", "--seconds", "give more than 0")
+
+    only_json = args.json == "-"
+    with contextlib.redirect_stdout(sys.stderr) if only_json else contextlib.nullcontext():
+        record = _measure(args)
+    if only_json:
+        print(json.dumps(record, indent=2))
+        return 0
+
+    from bag_of_transfer.engine.atomic import write_json
+    from bag_of_transfer.engine.benchmark_report import lines
+
+    print("\n".join(lines(record)))
+    if args.json:
+        write_json(args.json, record)
+    return 0
+
+
+def _measure(args: "Namespace") -> dict[str, Any]:
+    import backbones  # noqa: F401  registers ResNetA..D
+    from bag_of_transfer.engine import training
+    from bag_of_transfer.engine.benchmark import Benchmark
+
+    with tempfile.TemporaryDirectory() as folder:
+        cfg, lines = _loaded(args, Path(folder))
+        prepared, train_set = training.prepare_training(cfg, args.amp)
+        benchmark = Benchmark(args.seconds)
+        training.train(cfg, lines + prepared, train_set, rehearsal=benchmark)
+    return benchmark.record
+
+
+def _loaded(args: "Namespace", work_dir: Path) -> tuple["Config", list[str]]:
+    """Read the config as the tool of its task does."""
+    from bag_of_transfer.engine.config_file import load_config, phase_of
+
+    flags = cli.config_flags(args) | {"work_dir": work_dir}
+    if phase_of(args.config) is Phase.PRETRAINING:
+        if args.backbone:
+            what, mend = "a classifier starts from no backbone file", "leave it out"
+            raise UserError(what, "--backbone", mend)
+        return load_config(args.config, Phase.PRETRAINING, **flags)[0], []
+
+    import bag_of_transfer.detection
+    import bag_of_transfer.segmentation  # noqa: F401
+    from bag_of_transfer.transfer.config.apply import SCRATCH, apply_backbone
+
+    cfg, explicit = load_config(args.config, Phase.FINE_TUNING, **flags)
+    return cfg, apply_backbone(cfg, args.backbone or SCRATCH, explicit)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_tool(main))
