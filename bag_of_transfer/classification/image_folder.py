@@ -13,7 +13,12 @@ from mmengine.registry import DATASETS
 from PIL import Image
 from torch.utils.data import Dataset
 
-from bag_of_transfer.classification.transforms import Transform, build_pipeline
+from bag_of_transfer.classification.transforms import (
+    Transform,
+    build_pipeline,
+    planes,
+    takes_tensors,
+)
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import refuse_undecodable
 from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
@@ -41,17 +46,19 @@ def class_folders(root: Path) -> tuple[str, ...]:
     return classes
 
 
-def read_input(path: str | Path, channels: int) -> Image.Image | torch.Tensor:
-    """Read an image for the transforms: for four channels as a tensor C H W, else with Pillow.
+def read_input(path: str | Path, channels: int, pipeline: Transform) -> Image.Image | torch.Tensor:
+    """Read an image as a pipeline takes it: as a tensor C H W, or with Pillow.
 
-    Pillow would multiply the colours of RGBA by their alpha and divide again at each resizing.
+    Four channels are always a tensor: Pillow would multiply the colours of RGBA by their alpha and
+    divide again at each resizing.
 
     Raises:
         UserError: If the file can't be read.
     """
-    if channels == 4:
-        return torch.from_numpy(read_pixels(path, channels)).permute(2, 0, 1).contiguous()
-    return read_image(path, channels)
+    if channels != 4 and not takes_tensors(pipeline):
+        return read_image(path, channels)
+    pixels = np.require(read_pixels(path, channels), requirements="W")  # Pillow's can't be changed
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)
 
 
 @DATASETS.register_module()
@@ -110,8 +117,8 @@ class ImageFolder(Dataset):
         Raises:
             UserError: If the file was damaged after the check.
         """
-        image = read_input(os.fsdecode(self._files[index].item()), self.channels)
-        return {"inputs": self.transform(image), "labels": int(self.labels[index])}
+        image = read_input(self.path(index), self.channels, self.transform)
+        return {"inputs": planes(self.transform(image)), "labels": int(self.labels[index])}
 
     def path(self, index: int) -> Path:
         """Return the file of image ``index``."""

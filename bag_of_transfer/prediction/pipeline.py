@@ -82,7 +82,7 @@ def build_load(cfg: Config, task: Task) -> Load:
 
 def _load_with(transform: Callable[[Any], torch.Tensor], channels: int) -> Load:
     def load(path: Path) -> Item:
-        image = read_input(path, channels)
+        image = read_input(path, channels, transform)
         if isinstance(image, torch.Tensor):
             size = (image.shape[2], image.shape[1])
         else:

@@ -20,7 +20,7 @@ model = dict(
 )
 
 to_tensor = dict(type="torchvision/PILToTensor")
-train_pipeline = [dict(type="torchvision/RandomResizedCrop", size=32, scale=(0.3, 1.0)), to_tensor]
+train_pipeline = [dict(type="RandomResizedCrop", size=32, scale=(0.3, 1.0)), to_tensor]
 val_pipeline = [dict(type="torchvision/Resize", size=(32, 32)), to_tensor]
 # A worker would take longer to start than the few images to read.
 train_dataloader = dict(num_workers=0, batch_size=8, dataset=dict(pipeline=train_pipeline))

@@ -55,6 +55,46 @@ def test_names_beyond_ascii_survive(draw_folder: Draw) -> None:
     assert ImageFolder(str(root), TO_TENSOR)[0]["labels"] == 0
 
 
+def files_of_every_kind(folder: Path) -> dict[str, Path]:
+    """Write pictures that the reader has to turn, convert or cut down to 8 bits and 3 channels."""
+    noise = np.random.default_rng(0).integers(0, 256, (12, 9, 3), np.uint8)
+    picture = Image.fromarray(noise).resize((65, 97), Image.Resampling.BICUBIC)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    wide = Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+    kinds = {
+        "turned.jpg": (picture, dict(exif=turned)),
+        "grey.jpg": (picture.convert("L"), {}),
+        "cmyk.jpg": (picture.convert("CMYK"), {}),
+        "palette.png": (picture.quantize(64), {}),
+        "alpha.png": (picture.convert("RGBA"), {}),
+        "16bit.png": (wide, {}),
+    }
+    folder.mkdir(parents=True)
+    for name, (image, options) in kinds.items():
+        image.save(folder / name, **options)
+    return {name: folder / name for name in kinds}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_reading_without_pillows_image_changes_no_pixel_by_more_than_a_level(
+    tmp_path: Path, channels: int
+) -> None:
+    files = files_of_every_kind(tmp_path / "train" / "cat")
+    samples = []
+    for crop in ("RandomResizedCrop", "torchvision/RandomResizedCrop"):
+        pipeline = [dict(type=crop, size=(48, 31)), dict(type="torchvision/RandomHorizontalFlip")]
+        dataset = ImageFolder(str(tmp_path / "train"), pipeline + TO_TENSOR, channels=channels)
+        assert len(dataset) == len(files)
+        torch.manual_seed(0)
+        samples.append([dataset[index]["inputs"] for index in range(len(dataset))])
+    for ours, by_pillow in zip(*samples, strict=True):
+        assert ours.shape == (channels, 48, 31)
+        assert ours.is_contiguous()
+        assert ours.float().std() > 10
+        assert (ours.int() - by_pillow.int()).abs().max() <= 1
+
+
 # ---- bad input ----
 
 
@@ -104,9 +144,10 @@ def test_a_class_whose_images_are_all_broken_is_named(draw_folder: Draw) -> None
         ImageFolder(str(root), TO_TENSOR)
 
 
-def test_a_file_that_goes_bad_later_is_named(draw_folder: Draw) -> None:
+@pytest.mark.parametrize("first", [[], [dict(type="RandomResizedCrop", size=8)]])
+def test_a_file_that_goes_bad_later_is_named(draw_folder: Draw, first: list) -> None:
     root = draw_folder("train", ["cat"])
-    dataset = ImageFolder(str(root), TO_TENSOR)
+    dataset = ImageFolder(str(root), first + TO_TENSOR)
     truncate(root / "cat" / "001.png")
     with pytest.raises(UserError, match=r"can't be read.*cat/001\.png"):
         dataset[1]

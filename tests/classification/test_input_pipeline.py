@@ -8,12 +8,15 @@ import pytest
 import torch
 from mmengine.registry import TRANSFORMS
 from PIL import Image
+from torchvision.transforms import v2
 
 from bag_of_transfer.classification.transforms import (
     HSVScale,
     PCANoise,
+    RandomResizedCrop,
     Transform,
     build_pipeline,
+    planes,
     scale_hsv,
 )
 from bag_of_transfer.engine.errors import UserError
@@ -109,6 +112,51 @@ def test_pca_noise_is_clipped() -> None:
         # A wrapped byte would be dark beside white, or bright beside black.
         assert out[0].min() > 100 or (out[0] < 255).all()
         assert (out[0] >= out[1]).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("size", [(65, 97), (500, 375), (9, 700)])
+def test_crops_of_tensors_are_torchvisions_and_within_a_level_of_pillows(
+    size: tuple[int, int], mode: str
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 40, 3), np.uint8)
+    image = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).convert(mode)
+    tensor = v2.functional.pil_to_tensor(image)
+    for seed in range(6):
+        outs = []
+        for crop, picture in (
+            (RandomResizedCrop((49, 33)), tensor),
+            (v2.RandomResizedCrop((49, 33)), tensor),
+            (v2.RandomResizedCrop((49, 33)), image),
+            (RandomResizedCrop((49, 33)), image),
+        ):
+            torch.manual_seed(seed)
+            outs.append(v2.PILToTensor()(crop(picture)))
+        assert torch.equal(outs[0], outs[1])
+        assert torch.equal(outs[2], outs[3])
+        difference = (outs[0].int() - outs[2].int()).abs()
+        assert difference.max() <= 1
+        assert difference.float().mean() < 0.1
+
+
+@pytest.mark.parametrize("options", [dict(interpolation="bicubic"), dict(antialias=False)])
+def test_other_ways_of_resizing_are_torchvisions(options: dict) -> None:
+    tensor = torch.randint(0, 256, (3, 65, 97), dtype=torch.uint8)
+    outs = []
+    for kind in (RandomResizedCrop, v2.RandomResizedCrop):
+        torch.manual_seed(2)
+        outs.append(kind(24, **options)(tensor))
+    assert torch.equal(*outs)
+
+
+def test_planes_are_the_same_tensor() -> None:
+    pixels = torch.randint(0, 256, (5, 7, 4), dtype=torch.uint8)
+    together = pixels.permute(2, 0, 1)
+    apart = planes(together)
+    assert apart.is_contiguous()
+    assert torch.equal(apart, together)
+    image = Image.new("RGB", (2, 2))
+    assert planes(image) is image
 
 
 def test_pipeline_ends_in_uint8_c_h_w() -> None:

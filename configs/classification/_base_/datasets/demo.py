@@ -6,7 +6,7 @@ The paper's input pipeline (arXiv:1812.01187, sec. 2.1) except for the smallest 
 train_pipeline = [
     # The paper's 8 % would leave 18 x 18 of 64 x 64 pixels, often without any of the object.
     # Training at 48 px is nearly twice as fast as at 64, and most crops are enlarged even so.
-    dict(type="torchvision/RandomResizedCrop", size=48, scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3)),
+    dict(type="RandomResizedCrop", size=48, scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3)),
     dict(type="torchvision/RandomHorizontalFlip", p=0.5),
     dict(type="HSVScale", low=0.6, high=1.4),
     dict(type="PCANoise", std=0.1),

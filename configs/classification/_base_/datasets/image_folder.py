@@ -4,7 +4,7 @@ Pipelines: arXiv:1812.01187, sec. 2.1.
 """
 
 train_pipeline = [
-    dict(type="torchvision/RandomResizedCrop", size=224, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)),
+    dict(type="RandomResizedCrop", size=224, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)),
     dict(type="torchvision/RandomHorizontalFlip", p=0.5),
     dict(type="HSVScale", low=0.6, high=1.4),
     dict(type="PCANoise", std=0.1),

@@ -1,12 +1,13 @@
 """ImageNet in DATA_ROOT/imagenet/{train,val}/<class>/, the paper's input pipeline at 299 px.
 
 Pipelines: arXiv:1812.01187, sec. 2.1.  Batch: 32 on each of 8 GPUs is the paper's 256.
-Resizing: Pillow's bilinear filter averages when it shrinks.  The paper names no filter; that of its
-code (MXNet's record iterator: OpenCV's bilinear) does not average.
+Resizing: bilinear, averaging when it shrinks: by Pillow, in training by torch, which agrees with it
+within a level.  The paper names no filter; that of its code (MXNet's record iterator: OpenCV's
+bilinear) does not average.
 """
 
 train_pipeline = [
-    dict(type="torchvision/RandomResizedCrop", size=299, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)),
+    dict(type="RandomResizedCrop", size=299, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)),
     dict(type="torchvision/RandomHorizontalFlip", p=0.5),
     dict(type="HSVScale", low=0.6, high=1.4),
     dict(type="PCANoise", std=0.1),

@@ -5,7 +5,7 @@ The paper's input pipeline (arXiv:1812.01187, sec. 2.1) except for the sizes and
 
 train_pipeline = [
     # The paper's 8 % would leave about 20 x 20 of 96 x 70 pixels.
-    dict(type="torchvision/RandomResizedCrop", size=48, scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3)),
+    dict(type="RandomResizedCrop", size=48, scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3)),
     dict(type="torchvision/RandomHorizontalFlip", p=0.5),
     dict(type="HSVScale", low=0.6, high=1.4),
     dict(type="PCANoise", std=0.1),
