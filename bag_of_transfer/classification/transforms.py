@@ -56,8 +56,8 @@ def takes_tensors(pipeline: Transform) -> bool:
 
 
 def planes(inputs: Any) -> Any:
-    """Put the channels of a tensor C H W behind one another, as batches have them."""
-    if not torch.is_tensor(inputs) or inputs.is_contiguous():
+    """Put the channels of a uint8 tensor C H W behind one another, as batches have them."""
+    if not torch.is_tensor(inputs) or inputs.dtype != torch.uint8 or inputs.is_contiguous():
         return inputs
     apart = np.empty(inputs.shape, np.uint8)
     cv2.split(inputs.permute(1, 2, 0).numpy(), list(apart))  # six times as fast as contiguous()
@@ -153,5 +153,7 @@ def _change_pixels(image: Picture, change: Callable[[np.ndarray], np.ndarray]) -
     """Apply a function of pixels H W 3."""
     if isinstance(image, Image.Image):
         return Image.fromarray(change(np.asarray(image)))
+    if image.dtype != torch.uint8:
+        raise TypeError(f"colours are changed in uint8 tensors C H W, got {image.dtype}")
     pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     return torch.from_numpy(change(pixels)).permute(2, 0, 1)

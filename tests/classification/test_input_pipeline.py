@@ -114,6 +114,12 @@ def test_pca_noise_is_clipped() -> None:
         assert (out[0] >= out[1]).all()
 
 
+@pytest.mark.parametrize("transform", [HSVScale(), PCANoise()])
+def test_colours_of_floats_are_refused(transform: Transform) -> None:
+    with pytest.raises(TypeError, match=r"uint8.*torch\.float32"):
+        transform(torch.rand(3, 5, 7))
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 @pytest.mark.parametrize("size", [(65, 97), (500, 375), (9, 700)])
 def test_crops_of_tensors_are_torchvisions_and_within_a_level_of_pillows(
@@ -155,8 +161,8 @@ def test_planes_are_the_same_tensor() -> None:
     apart = planes(together)
     assert apart.is_contiguous()
     assert torch.equal(apart, together)
-    image = Image.new("RGB", (2, 2))
-    assert planes(image) is image
+    for other in (Image.new("RGB", (2, 2)), together.float()):
+        assert planes(other) is other
 
 
 def test_pipeline_ends_in_uint8_c_h_w() -> None:
