@@ -100,7 +100,8 @@ def share_cores(cfg: Config) -> str:
     """Limit loader workers and compute threads to this process's share of the cores.
 
     More threads than cores wait for each other (up to ten times slower).  ``OMP_NUM_THREADS``
-    can lower the number of threads further.
+    can lower the number of threads further.  Workers live as long as the run, so that no epoch
+    begins with their start, unless the config states ``persistent_workers=False``.
 
     Returns:
         The line that says how the cores are shared.
@@ -111,7 +112,9 @@ def share_cores(cfg: Config) -> str:
         loader = cfg.get(name)
         if loader is not None and "num_workers" in loader:
             loader.num_workers = min(loader.num_workers, cores - 1)
-            if not loader.num_workers:
+            if loader.num_workers:
+                loader.setdefault("persistent_workers", True)
+            else:
                 loader.pop("persistent_workers", None)
                 loader.pop("prefetch_factor", None)
             most_workers = max(most_workers, loader.num_workers)

@@ -70,6 +70,7 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
     check_training_sections(cfg, cfg.filename or "the config")
     launch.init_processes(cfg)
     lines = [check_splits(cfg)]
+    _forget_workers_of_an_epoch(cfg.train_dataloader)
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
     lines += own_metrics.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
@@ -82,9 +83,6 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
     if task_named(cfg.task).needs_several_classes:
         _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)
-    if cfg.train_dataloader.get("worker_init_fn") == dict(type="seed_worker"):
-        del cfg.train_dataloader.worker_init_fn  # resolved configs named it before engine/draws.py
-    cfg.train_dataloader.persistent_workers = False
     add_hooks(cfg, *(hook.__name__ for hook in HOOKS))
     # Our first metric is always the papers' metric, and for all of them more is better.
     stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
@@ -149,6 +147,13 @@ def train(
             runner.register_hook(ConfiguredSchedule())
         with contextlib.suppress(DryRunDone), first_step.reporting_mistakes():
             runner.train()
+
+
+def _forget_workers_of_an_epoch(loader: Config) -> None:
+    """Drop what resolved configs stated while workers, which seeded images, lived for an epoch."""
+    if loader.get("worker_init_fn") == dict(type="seed_worker"):
+        del loader.worker_init_fn
+        loader.pop("persistent_workers", None)
 
 
 def _check_a_batch_is_there(loader: Config, num_images: int) -> None:

@@ -24,18 +24,20 @@ def keep_threads():
     ("cores", "workers", "threads", "workers_left"),
     [(2, 8, 1, 1), (2, 0, 2, 0), (1, 4, 1, 0), (16, 8, 8, 8)],
 )
+@pytest.mark.parametrize("stated", [{}, {"persistent_workers": False}])
 def test_threads_and_workers_share_the_cores(
-    monkeypatch, keep_threads, cores, workers, threads, workers_left
+    monkeypatch, keep_threads, cores, workers, threads, workers_left, stated
 ):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    cfg = Config(dict(train_dataloader=dict(num_workers=workers, persistent_workers=True)))
+    cfg = Config(dict(train_dataloader=dict(num_workers=workers, **stated)))
     launch.share_cores(cfg)
     assert torch.get_num_threads() == threads
     assert cfg.train_dataloader.num_workers == workers_left
     assert threads + workers_left <= max(cores, 1)
+    kept = stated.get("persistent_workers", True) if workers_left else None
     # torch refuses persistent workers where there are none
-    assert ("persistent_workers" in cfg.train_dataloader) == (workers_left > 0)
+    assert cfg.train_dataloader.get("persistent_workers") is kept
 
 
 def test_omp_num_threads_is_respected(monkeypatch, keep_threads):
