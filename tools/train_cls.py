@@ -18,16 +18,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import backbones  # noqa: F401  registers ResNetA..D
     from bag_of_transfer.audit.tricks import TrickAudit
+    from bag_of_transfer.classification.cached_teacher import use_cache
     from bag_of_transfer.engine import training
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
     lines, train_set = training.prepare_training(cfg, args.amp)
+    cached, train_set = use_cache(cfg, train_set)
     training.add_hooks(cfg, TrickAudit.__name__)
     training.train(
         cfg,
-        lines,
+        lines + cached,
         train_set,
         resume_from=args.resume,
         tensorboard=args.tensorboard,

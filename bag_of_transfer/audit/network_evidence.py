@@ -81,21 +81,29 @@ def label_smoothing(model: nn.Module) -> Evidence:
 
 
 def distillation(model: nn.Module) -> Evidence:
-    """Look at the teacher that is loaded and at the weight of its loss."""
+    """Look at the teacher that is loaded, or its stored answers, and at the weight of its loss."""
     if not isinstance(model, ImageClassifier):
         return _no_classifier(model, "has no teacher")
-    if model.distillation is None or model.teacher is None:
+    setting = model.distillation
+    if setting is None or not (setting["cache"] or model.teacher):
         return not_seen("no teacher is loaded")
-    network, setting = model.teacher.network, model.distillation
-    weights = list(network.parameters())
     value = {key: setting[key] for key in ("temperature", "hard_weight", "soft_weight")}
     text = (
-        f"teacher {type(network).__name__} of {sum(p.numel() for p in weights):,} parameters, "
-        f"{sum(p.numel() for p in weights if p.requires_grad):,} of them trained; T = "
-        f"{setting['temperature']:g}, loss {setting['hard_weight']:g} x labels + "
-        f"{setting['soft_weight']:g} x teacher"
+        f"{_source_of_answers(model)}; T = {setting['temperature']:g}, loss "
+        f"{setting['hard_weight']:g} x labels + {setting['soft_weight']:g} x teacher"
     )
     return Evidence(on=setting["soft_weight"] > 0, value=value, evidence=text)
+
+
+def _source_of_answers(model: ImageClassifier) -> str:
+    if model.teacher is None:
+        return f"teacher's answers stored in {(model.distillation or {})['cache']}"
+    weights = list(model.teacher.network.parameters())
+    trained = sum(p.numel() for p in weights if p.requires_grad)
+    return (
+        f"teacher {type(model.teacher.network).__name__} of "
+        f"{sum(p.numel() for p in weights):,} parameters, {trained:,} of them trained"
+    )
 
 
 def mixup(model: nn.Module, max_epochs: int) -> Evidence:

@@ -24,6 +24,7 @@ from bag_of_transfer.classification.mixing import (
 )
 from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.targets import smooth_one_hot, soft_cross_entropy
+from bag_of_transfer.classification.teacher_cache import fill_up
 from bag_of_transfer.classification.teachers import load_teacher
 from bag_of_transfer.engine.errors import UserError
 
@@ -62,6 +63,8 @@ class ImageClassifier(BaseModel):
         distillation: ``dict(teacher=..., temperature=20, hard_weight=0.5, soft_weight=0.5)``,
             see :func:`load_teacher` and :func:`distillation_loss`.  ``hard_weight`` is the weight
             of the loss against the labels, ``soft_weight`` that of the loss against the teacher.
+            With ``cache=FOLDER`` the batches bring the teacher's answers along, see
+            :mod:`bag_of_transfer.classification.cached_teacher`.
         init_cfg: As in mmengine.
 
     Attributes:
@@ -99,8 +102,11 @@ class ImageClassifier(BaseModel):
         inputs: Float[Tensor, "B C H W"],
         labels: Int[Tensor, " B"] | None = None,
         mode: str = "tensor",
+        answers: Mapping[str, Tensor] | None = None,
     ) -> Any:
         """Return logits (``tensor``), losses (``loss``) or one dict per image (``predict``).
+
+        ``answers`` are a teacher's, from a cache: ``classes`` and ``log_probs``, B k each.
 
         Raises:
             ValueError: If ``mode`` is none of these, or ``loss`` is asked for without labels.
@@ -111,21 +117,24 @@ class ImageClassifier(BaseModel):
             return self.predict(inputs)
         if mode != "loss" or labels is None:
             raise ValueError(f"mode must be tensor, predict, or loss with labels, got {mode!r}")
-        return self.loss(inputs, labels)
+        return self.loss(inputs, labels, answers)
 
     def logits(self, inputs: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         """Run the network on normalised images."""
         return self.head(self.backbone(inputs)[-1])
 
     def loss(
-        self, inputs: Float[Tensor, "B C H W"], labels: Int[Tensor, " B"]
+        self,
+        inputs: Float[Tensor, "B C H W"],
+        labels: Int[Tensor, " B"],
+        answers: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Return the loss with each trick that is on; one that is off changes nothing."""
         targets = self.soften(labels)
         inputs, targets = self.mix(inputs, targets)
         logits = self.logits(inputs)
         losses = {"loss": soft_cross_entropy(logits, targets)}
-        return self._distil(losses, logits, inputs)
+        return self._distil(losses, logits, inputs, answers)
 
     def predict(self, inputs: Float[Tensor, "B C H W"]) -> list[dict[str, Tensor]]:
         """Return per image its ``logits`` and ``scores`` (softmax), each of length K."""
@@ -144,8 +153,8 @@ class ImageClassifier(BaseModel):
 
     @cached_property
     def teacher(self) -> Teacher | None:
-        """Return the teacher, loaded when first used; None without distillation."""
-        if self.distillation is None:
+        """Return the teacher, loaded when first used; None without one or with a cache."""
+        if self.distillation is None or self.distillation["cache"]:
             return None
         images = self.data_preprocessor
         mean, std = images.mean.flatten().tolist(), images.std.flatten().tolist()
@@ -171,11 +180,22 @@ class ImageClassifier(BaseModel):
         return mixup(inputs, targets, lam, reversed_order(len(inputs), inputs.device))
 
     def _distil(
-        self, losses: dict[str, Tensor], logits: Tensor, inputs: Tensor
+        self,
+        losses: dict[str, Tensor],
+        logits: Tensor,
+        inputs: Tensor,
+        answers: Mapping[str, Tensor] | None,
     ) -> dict[str, Tensor]:
-        if self.distillation is None or self.teacher is None:
+        if self.distillation is None:
             return losses
-        soft = distillation_loss(logits, self.teacher(inputs), self.distillation["temperature"])
+        if answers is not None:
+            taught = fill_up(answers["classes"], answers["log_probs"], self.num_classes)
+        elif self.teacher is not None:
+            taught = self.teacher(inputs)
+        else:
+            mend = "train with tools/train_cls.py, which opens the cache"
+            raise UserError("the batch holds no answers of a teacher", "model.distillation", mend)
+        soft = distillation_loss(logits, taught, self.distillation["temperature"])
         # mmengine trains on the sum of all entries whose name contains "loss".
         return {
             "loss_hard": self.distillation["hard_weight"] * losses["loss"],

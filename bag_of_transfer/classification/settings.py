@@ -51,11 +51,14 @@ def distillation_settings(
     temperature: float | int = 20,  # arXiv:1812.01187, sec. 5.3
     hard_weight: float | int = 0.5,  # GluonCV train_imagenet.py, --hard-weight; the paper's is 1
     soft_weight: float | int = 0.5,  # GluonCV loss.py: 1 - hard_weight; the paper's is 1
+    cache: str | None = None,
 ) -> dict[str, Any]:
     """Return the setting, with the paper's temperature and its code's weights by default.
 
+    ``cache`` is a folder of tools/cache_teacher.py, whose answers take the teacher's place.
+
     Raises:
-        ValueError: If a weight is below 0, or the teacher is not a dict.
+        ValueError: If a weight is below 0, the teacher is not a dict, or the cache not a path.
     """
     temperature = _number(temperature, "distillation's temperature")
     hard_weight = _number(hard_weight, "distillation's hard_weight")
@@ -67,8 +70,10 @@ def distillation_settings(
         )
     if not isinstance(teacher, Mapping):
         raise ValueError(f"distillation's teacher must be a dict, got {teacher!r}")
+    if not isinstance(cache, str | None):
+        raise ValueError(f"distillation's cache must be a folder's path, got {cache!r}")
     weights = {"hard_weight": hard_weight, "soft_weight": soft_weight}
-    return {"teacher": dict(teacher), "temperature": temperature, **weights}
+    return {"teacher": dict(teacher), "temperature": temperature, **weights, "cache": cache}
 
 
 # The only list of the classifier's tricks: a trick is an argument of ImageClassifier by this name,

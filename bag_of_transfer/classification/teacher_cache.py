@@ -23,7 +23,15 @@ from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json
 
-__all__ = ["CARD", "CacheShape", "CacheWriter", "TeacherCache", "fill_up", "strongest"]
+__all__ = [
+    "CARD",
+    "CacheShape",
+    "CacheWriter",
+    "TeacherCache",
+    "fill_up",
+    "read_card",
+    "strongest",
+]
 
 CARD, CLASSES, LOG_PROBS = "card.json", "classes.npy", "log_probs.npy"
 MEND = "make the cache again with tools/cache_teacher.py"
@@ -102,7 +110,7 @@ class TeacherCache:
         Raises:
             UserError: If the cache has no answer for it.
         """
-        log_probs = np.asarray(self._log_probs[view, index])
+        log_probs = np.array(self._log_probs[view, index])  # torch wants arrays of its own
         if np.isnan(log_probs[0]):
             raise UserError(f"view {view} has no answer for image {index}", self.folder, MEND)
         return self._classes[view, index].astype(np.int64), log_probs

@@ -21,10 +21,11 @@ import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
+from mmengine.logging import MessageHub
 from mmengine.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Sampler, get_worker_info
 
-__all__ = ["EndlessTurns", "SeededItems", "TurnIndex", "Turns", "draw_by_index"]
+__all__ = ["EndlessTurns", "SeededItems", "TurnIndex", "Turns", "draw_by_index", "note_draws"]
 
 
 class TurnIndex(int):
@@ -56,10 +57,11 @@ class Turns(Sampler[TurnIndex]):
 
     Args:
         sampler: The sampler.
+        num_views: V; epoch e is drawn as epoch e modulo V, see :func:`draw_by_index`.
     """
 
-    def __init__(self, sampler: Sampler[int]) -> None:
-        self._sampler = sampler
+    def __init__(self, sampler: Sampler[int], num_views: int | None = None) -> None:
+        self._sampler, self._num_views = sampler, num_views
         self._epoch = 0
         self._rank, self._world_size = get_dist_info()
 
@@ -81,9 +83,9 @@ class Turns(Sampler[TurnIndex]):
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch, also for a sampler that has no use for it."""
-        self._epoch = epoch
+        self._epoch = epoch % self._num_views if self._num_views else epoch
         if hasattr(self._sampler, "set_epoch"):
-            self._sampler.set_epoch(epoch)
+            self._sampler.set_epoch(self._epoch)
 
     def _numbered(self, epoch: int, start: int) -> Iterator[TurnIndex]:
         positions = itertools.count(self._rank + start * self._world_size, self._world_size)
@@ -146,16 +148,18 @@ class SeededItems:
     def _item(self, index: int) -> Any:
         if isinstance(index, TurnIndex):
             _seed_generators((self._seed, *index.turn, int(index)))
-        return self._dataset[int(index)]
+        return self._dataset[index]
 
 
-def draw_by_index(loader: Any, seed: int) -> Any:
+def draw_by_index(loader: Any, seed: int, num_views: int | None = None) -> Any:
     """Return a training loader's config whose items are functions of (seed, turn, index).
 
     Args:
         loader: The config, for ``Runner.build_dataloader``; a loader that is built is returned as
             it is.
-        seed: The run's seed.
+        seed: The run's seed, or that of the answers from which it learns.
+        num_views: V, where a teacher's answers are stored for V epochs only; None: each epoch has
+            draws of its own.
     """
     if not isinstance(loader, dict) or not isinstance(loader.get("sampler"), dict):
         return loader
@@ -166,8 +170,9 @@ def draw_by_index(loader: Any, seed: int) -> Any:
         return SeededItems(built, seed)
 
     def build_sampler(**given: Any) -> Turns:
-        built = DATA_SAMPLERS.build(deepcopy(sampler), default_args=given)
-        return EndlessTurns(built) if hasattr(built, "skip") else Turns(built)
+        built = DATA_SAMPLERS.build(deepcopy(sampler), default_args={**given, "seed": seed})
+        turns = EndlessTurns if hasattr(built, "skip") else Turns
+        return turns(built, num_views)
 
     return dict(
         loader,
@@ -176,6 +181,18 @@ def draw_by_index(loader: Any, seed: int) -> Any:
         # Of its own: the loader draws a number from it when it starts workers.
         generator=torch.Generator(),
     )
+
+
+def note_draws(hub: MessageHub, seed: int, num_views: int, num_iters: int) -> None:
+    """Let a run's steps be drawn from ``seed``, and again from the start after V epochs.
+
+    Args:
+        hub: The run's.
+        seed: That of the stored answers from which the run learns.
+        num_views: V.
+        num_iters: Iterations of an epoch.
+    """
+    hub.update_info("draws", {"seed": seed, "num_iters": num_views * num_iters})
 
 
 def _seed_generators(key: tuple[int, ...]) -> None:

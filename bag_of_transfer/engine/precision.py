@@ -5,7 +5,7 @@ in 32.  fp16 needs loss scaling, because small gradients vanish in it; bf16 has 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from mmengine.config import Config
@@ -15,7 +15,13 @@ from torch import nn
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["MODES", "AutocastOptimWrapper", "apply_precision", "resolve_precision"]
+__all__ = [
+    "MODES",
+    "AutocastOptimWrapper",
+    "apply_precision",
+    "autocast_of",
+    "resolve_precision",
+]
 
 MODES = ("auto", "off", "fp16", "bf16")
 
@@ -35,6 +41,13 @@ class AutocastOptimWrapper(OptimWrapper):
         device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, self.cast_dtype):
             yield
+
+
+def autocast_of(optim_wrapper: Config, device: str) -> AbstractContextManager:
+    """Return the context in which a run of :func:`apply_precision` computes its forward pass."""
+    kinds = {"AutocastOptimWrapper": torch.bfloat16, "AmpOptimWrapper": torch.float16}
+    dtype = kinds.get(optim_wrapper.get("type", ""))
+    return torch.autocast(device, dtype) if dtype else nullcontext()
 
 
 def resolve_precision(mode: str) -> str:

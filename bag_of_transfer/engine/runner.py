@@ -16,7 +16,7 @@ from torch import nn
 from bag_of_transfer.engine.bars import console_handlers
 from bag_of_transfer.engine.compiling import compile_backbone
 from bag_of_transfer.engine.data_sets import data_mistakes, leave_imports_uncollected
-from bag_of_transfer.engine.draws import draw_by_index
+from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.mistakes import building
 
@@ -71,9 +71,14 @@ class _Runner(Runner):
         self._train_dataloader = dict(self._train_dataloader, dataset=described)
 
     def build_train_loop(self, loop: Any) -> Any:
-        self._train_dataloader = draw_by_index(self._train_dataloader, self.seed)
+        stated = self.cfg.get("draws")  # of the answers of a teacher
+        draws = stated or {"seed": self.seed}
+        self._train_dataloader = draw_by_index(self._train_dataloader, **draws)
         with building("train_cfg", self.cfg):
-            return super().build_train_loop(loop)
+            built = super().build_train_loop(loop)
+        if stated:
+            note_draws(self.message_hub, **stated, num_iters=len(built.dataloader))
+        return built
 
     def build_val_loop(self, loop: Any) -> Any:
         with building("val_cfg", self.cfg):

@@ -17,6 +17,7 @@ from bag_of_transfer.engine.tasks import Phase, tasks_in
 
 __all__ = [
     "ALL_RECORDS",
+    "ANSWERS",
     "BACKBONE",
     "BEGUN",
     "CARD",
@@ -52,6 +53,8 @@ __all__ = [
 ]
 
 SCHEMA = 1  # of the plan and of every cell's record
+
+ANSWERS = "answers"  # a pretraining's folder: its teacher's, stored by tools/cache_teacher.py
 
 # In the ladder's folder.
 PLAN, LOCK = "ladder.json", ".lock"

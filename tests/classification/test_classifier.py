@@ -86,6 +86,7 @@ def test_mixup_alone_is_the_weighted_sum_of_two_losses(
 def test_without_a_run_lambda_follows_torchs_seed(
     make_classifier: Make, batch: tuple[torch.Tensor, ...]
 ) -> None:
+    MessageHub.get_instance("test_without_a_run")  # instead of an earlier run's
     model = make_classifier(mixup=dict(alpha=1.0))
     losses = []
     for seed in (1, 1, 2):

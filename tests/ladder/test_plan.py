@@ -68,6 +68,19 @@ def test_the_student_is_told_its_teachers_checkpoint_of_the_same_seed():
     assert options == (SHORT, teacher)
 
 
+def test_a_student_of_stored_answers_has_them_stored_first():
+    cached = replace(D, cached=True)
+    cells = by_key(B, cached)
+    made, *rest = commands(cells["seed1/d/pretraining"], "last")
+    answers = "out/seed1/d/pretraining/answers"
+    assert made.words[:5] == ("tools/cache_teacher.py", "d.py", answers, "--seed", "1")
+    for command in (made, rest[0]):
+        assert f"model.distillation.cache={answers}" in command.words
+    assert [command.tool for command in rest] == [
+        command.tool for command in commands(cells["seed1/b/pretraining"], "last")
+    ]
+
+
 def test_a_shared_students_teacher_is_planned_with_the_shared_seed():
     student = replace(D, seeds="shared")
     cells = by_key(B, student, seeds=(4, 5), shared_seed=0)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bag_of_transfer.ladder.folder import (
+    ANSWERS,
     BACKBONE,
     LAST_CHECKPOINT,
     METRICS,
@@ -93,7 +94,8 @@ class Cell:
         if self.task is None and self.rung.teacher:
             checkpoint = self.root / self.needs[0] / LAST_CHECKPOINT
             teacher = f"model.distillation.teacher.checkpoint={checkpoint}"
-            return (*self.rung.cfg_options, teacher)
+            cache = f"model.distillation.cache={self.folder / ANSWERS}"
+            return (*self.rung.cfg_options, teacher, *([cache] if self.rung.cached else []))
         return self.task.cfg_options if self.task else self.rung.cfg_options
 
     @property
@@ -169,7 +171,14 @@ def commands(cell: Cell, selection: Selection, resume: bool = False) -> list[Com
         return [Command("tools/convert_weights.py", (source, backbone), options=("--force",))]
     if cell.rung.kind == "file":
         return []  # bag_of_transfer.ladder.run.cell_process copies it
+    asked = (source, str(folder / ANSWERS))
+    seed = ("--seed", str(cell.seed))
     return [
+        *(
+            [Command("tools/cache_teacher.py", asked, options=(*seed, *options))]
+            if cell.rung.cached
+            else []
+        ),
         Command("tools/train_cls.py", (source,), options=(*train, *options)),
         Command("tools/export_backbone.py", (), last, (backbone, "--force")),
         Command("tools/test_cls.py", (source,), last, (*metrics, *logs, *options)),

@@ -106,6 +106,7 @@ def _rung(rung: Rung) -> dict[str, Any]:
         "label": rung.label,
         **{source: rung.source if rung.kind == source else None for source in SOURCES},
         "teacher": rung.teacher or None,
+        **({"cached": True} if rung.cached else {}),
         "seeds": rung.seeds,
         "published": dict(rung.published or {}),
         "paper_row": rung.row or None,

@@ -23,7 +23,7 @@ from bag_of_transfer.transfer.convert.model_zoos import check_model_name
 __all__ = ["Rung", "read_rungs"]
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
-KEYS = {*SOURCES, "teacher", "teaches_only", "cfg_options", "seeds", "label", "row"}
+KEYS = {*SOURCES, "teacher", "cached", "teaches_only", "cfg_options", "seeds", "label", "row"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Rung:
         source: The config, file or model's name; "" for scratch.
         label: Its name in tables.
         teacher: The earlier rung that is its teacher in distillation; "" for none.
+        cached: Store the teacher's answers first and learn from them: tools/cache_teacher.py.
         teaches_only: Pretrain it for its students, but do not fine-tune it.
         cfg_options: Overrides of the pretraining config.
         seeds: ``"matched"``: backbone k is pretrained with seed k; ``"shared"``: all fine-tuning
@@ -50,6 +51,7 @@ class Rung:
     source: str = ""
     label: str = ""
     teacher: str = ""
+    cached: bool = False
     teaches_only: bool = False
     cfg_options: tuple[str, ...] = ()
     seeds: SeedKind = "matched"
@@ -88,6 +90,8 @@ def _check_teacher(rung: Rung, earlier: list[Rung], where: str) -> None:
             where,
             f"name a rung that is listed before this one: {', '.join(trained) or 'none has one'}",
         )
+    if rung.cached and not rung.teacher:
+        raise UserError("cached=True, but the rung has no teacher", where, "name its teacher")
 
 
 def _check_labels(tuned: list[Rung], where: str) -> None:
@@ -127,6 +131,7 @@ def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
         source=source,
         label=stated.get("label") or row or name.replace("_", " "),
         teacher=stated.get("teacher") or "",
+        cached=bool(stated.get("cached", False)),
         teaches_only=bool(stated.get("teaches_only", False)),
         cfg_options=tuple(stated.get("cfg_options") or ()),
         seeds=seed_kind if kind == "config" else "shared",

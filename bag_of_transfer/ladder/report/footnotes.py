@@ -1,7 +1,9 @@
 """The footnotes of every table: how the numbers were measured, and what is missing."""
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 
+from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.machines import machine_notes
@@ -88,8 +90,23 @@ def _cells(ladder: LadderResults) -> Iterator[str]:
             names = ", ".join(sorted(splits))
             yield f"{task.name}: measured on the split called {names}."
     yield from machine_notes(ladder)
+    yield from _caches(ladder)
     for note, cells in _remarks(ladder).items():
         yield f"{', '.join(cells)}: {note}"
+
+
+def _caches(ladder: LadderResults) -> Iterator[str]:
+    """Yield what the stored answers of a teacher cost, for each rung that has them."""
+    for name, rung in ladder.rungs.items():
+        cells = ladder.cells_of(name, PRETRAINING)
+        pairs = [(cell.training_seconds, cell.cache_seconds) for cell in cells]
+        known = [(whole, cache) for whole, cache in pairs if whole and cache]
+        if known:
+            whole, cache = (median(seconds) / 60 for seconds in zip(*known, strict=True))
+            yield (
+                f"{rung.label}: its pretraining took {whole:.1f} min, of which {cache:.1f} min to "
+                f"store the teacher's answers; {whole - cache:.1f} min without that."
+            )
 
 
 def _remarks(ladder: LadderResults) -> dict[str, list[str]]:

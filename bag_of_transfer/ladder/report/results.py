@@ -91,8 +91,17 @@ class CellResult:
 
     @property
     def training_seconds(self) -> float | None:
-        """The time of training without evaluation; None if it was not recorded."""
+        """The time of training and of its teacher's cache, without evaluation.
+
+        None if it was not recorded.
+        """
         value = (self.record.get("train") or {}).get("seconds")
+        return float(value) + (self.cache_seconds or 0.0) if is_number(value) else None
+
+    @property
+    def cache_seconds(self) -> float | None:
+        """The time in which the teacher's answers were stored; None if they were not."""
+        value = (self.record.get("train") or {}).get("cache_seconds")
         return float(value) if is_number(value) else None
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.classification.teacher_cache import read_card as read_cache_card
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.run_files import read_metrics
-from bag_of_transfer.ladder.folder import BACKBONE, CARD, LOG, METRICS, Selection
+from bag_of_transfer.ladder.folder import ANSWERS, BACKBONE, CARD, LOG, METRICS, Selection
 from bag_of_transfer.ladder.plan.cells import Cell, Command, commands
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.ladder.run.fingerprint import forget_code
@@ -29,6 +30,7 @@ from bag_of_transfer.ladder.run.tool_process import (
 __all__ = ["run_cell"]
 
 TRAINED = ("img_per_s", "minutes_per_epoch", "seconds")
+TRAINERS = ("tools/train_cls.py", "tools/train.py")
 STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # interrupted, which is not a failure
 
 
@@ -100,12 +102,12 @@ def _make(
         if starts_anew():  # the tools read the code as it is now
             forget_code()
         status.begin(cell, selection, resume)
-        for number, command in enumerate(commands(cell, selection, resume)):
+        for command in commands(cell, selection, resume):
             before = _written(cell)
             code, reason = run_tool(with_best(command).words)
             if code:
                 raise _FailedError(code, reason)
-            if number == 0 and _written(cell) != before:
+            if command.tool in TRAINERS and _written(cell) != before:
                 train = _rates(cell)
         if cell.rung.kind == "file" and cell.task is None:
             _adopt(Path(cell.rung.source), cell.folder)
@@ -137,7 +139,10 @@ def _written(cell: Cell) -> int | None:
 def _rates(cell: Cell) -> dict[str, Any]:
     """Return the training's speed, before the test overwrites the file."""
     record = read_metrics(cell.folder, "run the cell again")
-    return {name: record.get(name) for name in TRAINED}
+    rates = {name: record.get(name) for name in TRAINED}
+    if cell.rung.cached and cell.task is None:
+        rates["cache_seconds"] = read_cache_card(cell.folder / ANSWERS)["seconds"]
+    return rates
 
 
 def _adopt(source: Path, folder: Path) -> None:

@@ -1,0 +1,41 @@
+"""Store a teacher's answers for every image and view, so that distillation is nearly free."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.tasks import Phase
+
+EXAMPLE = """python tools/cache_teacher.py configs/classification/resnet18-d-all_demo.py answers
+  python tools/train_cls.py configs/classification/resnet18-d-all_demo.py \\
+    --cfg-options model.distillation.cache=answers"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the config, build its training data, ask the teacher."""
+    parser = cli.parser(__doc__ or "", EXAMPLE)
+    cli.add_config_flags(parser)
+    parser.add_argument("out", type=Path, help="folder of the cache")
+    parser.add_argument("--views", type=int, metavar="N", help="views [the run's epochs]")
+    parser.add_argument(
+        "--top-k", type=int, metavar="N", help="stored classes per answer [all, at most 100]"
+    )
+    args = parser.parse_args(argv)
+
+    import backbones  # noqa: F401  registers ResNetA..D
+    from bag_of_transfer.classification.cache_making import make_cache
+    from bag_of_transfer.engine import training
+    from bag_of_transfer.engine.config_file import load_config
+
+    cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
+    lines, train_set = training.prepare_training(cfg, args.amp)
+    print("\n".join(lines), flush=True)
+    print(make_cache(cfg, train_set, args.out, args.views, args.top_k))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_tool(main))
