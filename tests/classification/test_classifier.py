@@ -225,7 +225,8 @@ def test_defaults_of_the_tricks_are_the_papers(make_classifier: Make) -> None:
     model = make_classifier(label_smoothing={}, mixup={}, distillation=dict(teacher={}))
     assert model.label_smoothing == dict(eps=0.1, form="paper")
     assert model.mixup == dict(alpha=0.2, off_epochs=0)
-    expected = dict(teacher={}, temperature=20.0, hard_weight=0.5, soft_weight=0.5)
+    weights = dict(hard_weight=0.5, soft_weight=0.5)
+    expected = dict(teacher={}, temperature=20.0, **weights, cache=None)
     assert model.distillation == expected
 
 
