@@ -19,6 +19,7 @@ from rounds import Comparison, Way
 HERE = Path(__file__).parent
 # Their flags here: the whole takes 15 minutes.
 SCRIPTS: dict[str, list[str]] = {
+    "distillation": [],
     "evaluation": ["--images", "1000"],
 }
 
