@@ -5,15 +5,38 @@ sample, and is compiled again for every size of a detector's images.
 """
 
 import inspect
+import os
+import shutil
 from collections.abc import Mapping
 
 import torch
+from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import nn
 
 from bag_of_transfer.engine.errors import UserError, chain
 
-__all__ = ["compile_backbone", "compiling_mistake"]
+__all__ = ["compile_backbone", "compiling_mistake", "follow_compiler"]
+
+# What torch's default backend calls: C++ for kernels of a CPU, C for the launchers of a GPU's.
+COMPILERS = {"cpu": ("CXX", ("g++", "clang++", "c++")), "cuda": ("CC", ("gcc", "clang", "cc"))}
+
+
+def follow_compiler(cfg: Config) -> str | None:
+    """Switch ``compile`` off in a config where this machine has no compiler; say so.
+
+    A bare Debian has none.  A backend that the config names may do without.
+    """
+    options = cfg.get("compile")
+    backend = options.get("backend", "inductor") if isinstance(options, Mapping) else "inductor"
+    if not options or backend != "inductor":
+        return None
+    variable, names = COMPILERS["cuda" if torch.cuda.is_available() else "cpu"]
+    candidates = [os.environ[variable]] if os.environ.get(variable) else names
+    if any(shutil.which(name.split()[0]) for name in candidates):
+        return None
+    cfg.compile = False
+    return f"compile: off, there is no compiler here ({', '.join(candidates)})"
 
 
 def compile_backbone(network: nn.Module, options: object) -> None:

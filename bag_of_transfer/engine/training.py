@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine import (
     checkpoints,
+    compiling,
     data_sets,
     launch,
     layer_decay,
@@ -73,6 +74,7 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
     _forget_workers_of_an_epoch(cfg.train_dataloader)
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
+    lines += [compiling.follow_compiler(cfg)]
     lines += own_metrics.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
     lines += follow_in_channels(cfg) + layer_decay.use_resnet_layer_decay(cfg)
     with building("train_dataloader.dataset", cfg):

@@ -4,9 +4,14 @@ import copy
 
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 
-from bag_of_transfer.engine.compiling import compile_backbone, compiling_mistake
+from bag_of_transfer.engine.compiling import (
+    compile_backbone,
+    compiling_mistake,
+    follow_compiler,
+)
 from bag_of_transfer.engine.errors import UserError
 
 
@@ -65,3 +70,28 @@ def test_why_torch_cannot_compile_is_told() -> None:
     assert said.startswith("the backbone cannot be compiled here (")
     assert "Failed to find C++ compiler" in said
     assert compiling_mistake(RuntimeError("other")) is None
+
+
+@pytest.mark.parametrize("options", [True, {"mode": "max-autotune"}])
+def test_without_a_compiler_compiling_is_switched_off_with_a_line(monkeypatch, options) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    cfg = Config(dict(compile=options))
+    assert follow_compiler(cfg) == "compile: off, there is no compiler here (g++, clang++, c++)"
+    assert cfg.compile is False
+
+
+def test_a_compiler_of_the_users_own_counts_and_a_backend_may_need_none(
+    monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    compiler = tmp_path / "mine"
+    compiler.touch(mode=0o755)
+    monkeypatch.setenv("CXX", f"{compiler} -O2")
+    assert follow_compiler(cfg := Config(dict(compile=True))) is None
+    assert cfg.compile is True
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    assert follow_compiler(Config(dict(compile=dict(backend="eager")))) is None
+    assert follow_compiler(Config({})) is None
+    assert "no compiler here" in str(follow_compiler(cfg))
