@@ -1,7 +1,7 @@
 """Two gloo processes give what one process gives at the same global batch.
 
-Batch norm is frozen and augmentation off; then the steps of 2 processes with 4 images, and of 4
-images accumulated twice, are those of 8 images.
+With frozen batch norm, the steps of 2 processes with 4 images, and of 4 images accumulated twice,
+are those of 8 images.  Each image is augmented by the same draws everywhere.
 """
 
 import json
@@ -40,12 +40,8 @@ custom_imports = dict(
     ],
     allow_failed_imports=False,
 )
-plain = [
-    dict(type="torchvision/Resize", size=(32, 32)),
-    dict(type="torchvision/PILToTensor"),
-]
 model = dict(mixup=None, backbone=dict(norm_eval=True, zero_init_residual=False))
-train_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(pipeline=plain))
+train_dataloader = dict(batch_size=8, num_workers=0)
 val_dataloader = dict(num_workers=0)
 optim_wrapper = dict(optimizer=dict(lr=1.0))
 train_cfg = dict(max_epochs=2, val_interval=2)
@@ -64,17 +60,12 @@ custom_imports = dict(
     ],
     allow_failed_imports=False,
 )
-plain = [
-    dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations"),
-    dict(type="PackSegInputs"),
-]
 model = dict(
     backbone=dict(norm_eval=True),
     decode_head=dict(norm_cfg=None, dropout_ratio=0.0),
     auxiliary_head=dict(norm_cfg=None, dropout_ratio=0.0),
 )
-train_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(indices=16, pipeline=plain))
+train_dataloader = dict(batch_size=8, num_workers=0, dataset=dict(indices=16))
 val_dataloader = dict(batch_size=2, dataset=dict(indices=5))
 test_dataloader = dict(batch_size=2, dataset=dict(indices=5))
 train_cfg = dict(max_epochs=2, val_interval=2)
