@@ -170,7 +170,9 @@ def draw_by_index(loader: Any, seed: int, num_views: int | None = None) -> Any:
         return SeededItems(built, seed)
 
     def build_sampler(**given: Any) -> Turns:
-        built = DATA_SAMPLERS.build(deepcopy(sampler), default_args={**given, "seed": seed})
+        if num_views:  # else mmengine's, which is one for all processes under diff_rank_seed, too
+            given["seed"] = seed
+        built = DATA_SAMPLERS.build(deepcopy(sampler), default_args=given)
         turns = EndlessTurns if hasattr(built, "skip") else Turns
         return turns(built, num_views)
 

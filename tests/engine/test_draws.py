@@ -120,6 +120,16 @@ def test_two_processes_draw_what_one_draws(ranks: Any) -> None:
     assert sorted(set(shares[0] + shares[1])) == alone
 
 
+def test_processes_with_seeds_of_their_own_share_one_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mmengine.dataset.sampler.sync_random_seed", lambda: 99)
+    described = dict(dataset=dict(type=Drawing), sampler=dict(type="DefaultSampler"), batch_size=2)
+    for seed in (5, 6):  # of two ranks
+        loader = draw_by_index(described, seed)
+        assert Runner.build_dataloader(loader, seed, diff_rank_seed=True).sampler.seed == 99
+
+
 def test_an_endless_sampler_gives_each_image_new_numbers_in_each_pass(ranks: Any) -> None:
     loader = loader_of("InfiniteSampler")
     alone = [item for batch in islice(loader, IMAGES) for item in batch]
