@@ -25,15 +25,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     import bag_of_transfer.detection
     import bag_of_transfer.segmentation  # noqa: F401
     from bag_of_transfer.audit.tricks import TrickAudit
-    from bag_of_transfer.engine import training
+    from bag_of_transfer.engine import auto_batch, training
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
     from bag_of_transfer.transfer.config.apply import apply_backbone
     from bag_of_transfer.transfer.config.fit_check import check_fit
 
+    if args.auto_batch:
+        auto_batch.refuse_without_gpu()
     cfg, explicit = load_config(args.config, Phase.FINE_TUNING, **cli.config_flags(args))
     lines = apply_backbone(cfg, args.backbone, explicit)
-    prepared, train_set = training.prepare_training(cfg, args.amp)
+    prepared, train_set = training.prepare_training(
+        cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
+    )
     if args.backbone:
         check_fit(cfg.model)
     training.add_hooks(cfg, TrickAudit.__name__)

@@ -177,6 +177,11 @@ def training_parser(description: str, example: str) -> argparse.ArgumentParser:
         help="go on from the newest complete checkpoint in the work dir, or from PATH",
     )
     training.add_argument(
+        "--auto-batch",
+        action="store_true",
+        help="largest batch (a power of two) that fits the GPU; the lr follows its rule",
+    )
+    training.add_argument(
         "--tensorboard", action="store_true", help="also write events for TensorBoard"
     )
     training.add_argument(

@@ -25,10 +25,12 @@ __all__ = [
     "is_first_process",
     "replace_sync_bn",
     "share_cores",
+    "use_own_gpu",
 ]
 
 # What each launcher sets for the processes that it starts.
 LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+PLACES = {"pytorch": "LOCAL_RANK", "slurm": "SLURM_LOCALID", "mpi": "OMPI_COMM_WORLD_LOCAL_RANK"}
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -64,6 +66,18 @@ def init_processes(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get("find_unused_parameters", False),
     )
+
+
+def use_own_gpu(launcher: str) -> None:
+    """Choose this process's GPU without joining the process group, which would do so, too.
+
+    Raises:
+        UserError: If the launcher has not started this process.
+    """
+    if launcher != "none":
+        _check_launcher(launcher)
+        place = int(os.environ.get(PLACES[launcher], 0))
+        torch.cuda.set_device(place % torch.cuda.device_count())
 
 
 def _refuse_several_alone() -> None:

@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-__all__ = ["RECIPE_PARTS", "Difference", "class_difference", "differences", "recipe_of"]
+__all__ = [
+    "BATCH",
+    "RECIPE_PARTS",
+    "Difference",
+    "class_difference",
+    "differences",
+    "recipe_of",
+]
 
 RECIPE_PARTS = ("train_dataloader", "train_cfg", "optim_wrapper")  # a recipe needs all of them
 BATCH = "train_dataloader.batch_size x processes"

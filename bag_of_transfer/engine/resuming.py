@@ -29,7 +29,7 @@ from bag_of_transfer.engine.recipe import (
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer
 from bag_of_transfer.engine.schedules import lr_curve
 
-__all__ = ["ConfiguredSchedule", "resume"]
+__all__ = ["AUTO", "ConfiguredSchedule", "resume"]
 
 # A scheduler's position, as opposed to its settings (mmengine's _ParamScheduler).
 POSITION = ("last_step", "_global_step", "_last_value", "base_values")

@@ -1,8 +1,10 @@
 """Train a model from a config, in the same way for the three tasks."""
 
 import contextlib
+import copy
 import math
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine import (
+    auto_batch,
     checkpoints,
     compiling,
     data_sets,
@@ -55,11 +58,19 @@ HOOKS = (
 WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 
 
-def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
+def prepare_training(
+    cfg: Config, amp: str, *, fill_memory: bool = False, resume_from: str | None = None
+) -> tuple[list[str], Any]:
     """Add to the config, in place, what every training run of this toolkit needs.
 
-    These change: processes, threads, SyncBN, precision, lr, metrics, readers, hooks and the
-    number of classes.
+    These change: processes, threads, SyncBN, precision, batch size, lr, metrics, readers, hooks
+    and the number of classes.
+
+    Args:
+        cfg: From ``load_config``; changed.
+        amp: The flag ``--amp``.
+        fill_memory: The flag ``--auto-batch``: choose the batch size, see ``auto_batch.py``.
+        resume_from: The flag ``--resume``: the run that is resumed has chosen already.
 
     Returns:
         The lines that say what was changed, and the training data, which :func:`train` takes.
@@ -69,18 +80,30 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
             than a batch or has a single class where a classifier is trained.
     """
     check_training_sections(cfg, cfg.filename or "the config")
+    images = auto_batch.stored_images(cfg, resume_from) if fill_memory else None
+    largest = _largest_batch(cfg, amp) if fill_memory and images is None else None
     launch.init_processes(cfg)
+    lines, dataset = _prepare(cfg, amp)
+    if images is not None:
+        lines.append(auto_batch.take_stored(cfg, images))
+    elif largest is not None:
+        lines.append(auto_batch.agree(cfg, largest, len(dataset)))
+    lines.append(lr.apply_lr_rule(cfg, get_world_size()))
+    _check_a_batch_is_there(cfg.train_dataloader, len(dataset))
+    return lines, dataset
+
+
+def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
+    """Prepare all but processes, batch size and lr; return lines and the training data."""
     lines = [check_splits(cfg)]
     _forget_workers_of_an_epoch(cfg.train_dataloader)
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
-    lines += [precision.apply_precision(cfg, amp), lr.apply_lr_rule(cfg, get_world_size())]
-    lines += [compiling.follow_compiler(cfg)]
+    lines += [precision.apply_precision(cfg, amp), compiling.follow_compiler(cfg)]
     lines += own_metrics.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
     lines += follow_in_channels(cfg) + layer_decay.use_resnet_layer_decay(cfg)
     with building("train_dataloader.dataset", cfg):
         dataset = data_sets.build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
     cfg.num_train_images = len(dataset)
-    _check_a_batch_is_there(cfg.train_dataloader, cfg.num_train_images)
     cfg.classes = data_sets.classes_of(dataset)
     if task_named(cfg.task).needs_several_classes:
         _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
@@ -93,6 +116,19 @@ def prepare_training(cfg: Config, amp: str) -> tuple[list[str], Any]:
         cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
     own_metrics.check_save_best(cfg)
     return [line for line in lines if line], dataset
+
+
+def _largest_batch(cfg: Config, amp: str) -> int:
+    """Return the batch size that fits this process's GPU, found by a run that is thrown away."""
+    auto_batch.refuse_without_gpu()
+    launch.use_own_gpu(cfg.launcher)
+    alone, probe = copy.deepcopy(cfg), auto_batch.BatchProbe()
+    alone.update(launcher="none", compile=None, resume=False, log_level="ERROR")
+    alone.train_dataloader.batch_size = 1
+    with auto_batch.kept_draws(), tempfile.TemporaryDirectory() as alone.work_dir:
+        _, dataset = _prepare(alone, amp)
+        train(alone, [], dataset, rehearsal=probe)
+    return probe.batch_size
 
 
 def add_hooks(cfg: Config, *names: str) -> None:
