@@ -63,34 +63,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(args: "Namespace") -> dict[str, Any]:
     import backbones  # noqa: F401  registers ResNetA..D
-    from bag_of_transfer.engine import training
     from bag_of_transfer.engine.benchmark import Benchmark
+    from bag_of_transfer.engine.config_file import phase_of
+    from bag_of_transfer.engine.training import train
 
+    prepare = _classifier if phase_of(args.config) is Phase.PRETRAINING else _with_backbone
     with tempfile.TemporaryDirectory() as folder:
-        cfg, lines = _loaded(args, Path(folder))
-        prepared, train_set = training.prepare_training(cfg, args.amp)
+        cfg, lines, train_set = prepare(args, cli.config_flags(args) | {"work_dir": Path(folder)})
         benchmark = Benchmark(args.seconds)
-        training.train(cfg, lines + prepared, train_set, rehearsal=benchmark)
+        train(cfg, lines, train_set, rehearsal=benchmark)
     return benchmark.record
 
 
-def _loaded(args: "Namespace", work_dir: Path) -> tuple["Config", list[str]]:
-    """Read the config as the tool of its task does."""
-    from bag_of_transfer.engine.config_file import load_config, phase_of
+def _classifier(args: "Namespace", flags: dict[str, Any]) -> tuple["Config", list[str], Any]:
+    """Prepare a run as ``train_cls.py`` does."""
+    from bag_of_transfer.classification.cached_teacher import use_cache
+    from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.engine.training import prepare_training
 
-    flags = cli.config_flags(args) | {"work_dir": work_dir}
-    if phase_of(args.config) is Phase.PRETRAINING:
-        if args.backbone:
-            what, mend = "a classifier starts from no backbone file", "leave it out"
-            raise UserError(what, "--backbone", mend)
-        return load_config(args.config, Phase.PRETRAINING, **flags)[0], []
+    if args.backbone:
+        what = "a classifier starts from no backbone file"
+        raise UserError(what, "--backbone", "leave it out")
+    cfg, _ = load_config(args.config, Phase.PRETRAINING, **flags)
+    lines, train_set = prepare_training(cfg, args.amp)
+    cached, train_set = use_cache(cfg, train_set)
+    return cfg, lines + cached, train_set
 
+
+def _with_backbone(args: "Namespace", flags: dict[str, Any]) -> tuple["Config", list[str], Any]:
+    """Prepare a run as ``train.py`` does."""
     import bag_of_transfer.detection
     import bag_of_transfer.segmentation  # noqa: F401
+    from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.engine.training import prepare_training
     from bag_of_transfer.transfer.config.apply import SCRATCH, apply_backbone
+    from bag_of_transfer.transfer.config.fit_check import check_fit
 
     cfg, explicit = load_config(args.config, Phase.FINE_TUNING, **flags)
-    return cfg, apply_backbone(cfg, args.backbone or SCRATCH, explicit)
+    lines = apply_backbone(cfg, args.backbone or SCRATCH, explicit)
+    prepared, train_set = prepare_training(cfg, args.amp)
+    check_fit(cfg.model)
+    return cfg, lines + prepared, train_set
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import backbones  # noqa: F401  registers ResNetA..D
     from bag_of_transfer.audit.tricks import TrickAudit
-    from bag_of_transfer.classification.cached_teacher import use_cache
+    from bag_of_transfer.classification.cached_teacher import refuse_unknown_batch, use_cache
     from bag_of_transfer.engine import auto_batch, training
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.auto_batch:
         auto_batch.refuse_without_gpu()
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
+    if args.auto_batch:
+        refuse_unknown_batch(cfg)
     lines, train_set = training.prepare_training(
         cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
     )

@@ -20,7 +20,13 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.engine.run_files import follow_pointer
 
-__all__ = ["WithAnswers", "check_can_be_cached", "identity_of", "use_cache"]
+__all__ = [
+    "WithAnswers",
+    "check_can_be_cached",
+    "identity_of",
+    "refuse_unknown_batch",
+    "use_cache",
+]
 
 CACHE = "model.distillation.cache"
 # What must be the same, in the order in which a difference is told, and how it is called.
@@ -89,6 +95,17 @@ def use_cache(cfg: Config, train_set: Any) -> tuple[list[str], Any]:
         f"those of the cache, seed {seed}"
     )
     return [line], WithAnswers(train_set, cache)
+
+
+def refuse_unknown_batch(cfg: Config) -> None:
+    """Check that a run whose batch size is yet to be chosen names no cache.
+
+    Raises:
+        UserError: If it does.
+    """
+    if (cfg.model.get("distillation") or {}).get("cache"):
+        what = "a teacher's cache is made for a batch size that is known"
+        raise UserError(what, f"--auto-batch with {CACHE}", "state train_dataloader.batch_size")
 
 
 def check_can_be_cached(cfg: Config, train_set: Any) -> None:

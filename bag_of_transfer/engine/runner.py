@@ -80,6 +80,12 @@ class _Runner(Runner):
             note_draws(self.message_hub, **stated, num_iters=len(built.dataloader))
         return built
 
+    def another_train_loader(self, described: Any) -> Any:
+        """Build a second loader of the run's training data and draws, of another description."""
+        kept = ("dataset", "sampler", "generator")
+        given = {name: self._train_dataloader[name] for name in kept}
+        return self.build_dataloader({**described, **given}, seed=self.seed)
+
     def build_val_loop(self, loop: Any) -> Any:
         with building("val_cfg", self.cfg):
             return super().build_val_loop(loop)

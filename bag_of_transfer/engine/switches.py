@@ -82,7 +82,7 @@ def _other_workers(cfg: Config) -> list[int]:
     return [count for count in (now - 1, now + 1) if 0 <= count < share_of_cores()]
 
 
-def _with_workers(runner: Runner, count: int) -> Setting:
+def _with_workers(runner: Any, count: int) -> Setting:
     """Set the workers and share the cores as a run with these flags would."""
     cfg = Config({name: copy.deepcopy(runner.cfg.get(name)) for name in launch.LOADERS})
     words = []
@@ -96,15 +96,8 @@ def _with_workers(runner: Runner, count: int) -> Setting:
     launch.share_cores(cfg)
     threads = torch.get_num_threads()
     torch.set_num_threads(before)
-    loader = _rebuilt(runner, cfg.train_dataloader)
+    loader = runner.another_train_loader(cfg.train_dataloader)
     return Setting(f"--cfg-options {' '.join(words)}", loader, runner.optim_wrapper, threads)
-
-
-def _rebuilt(runner: Runner, described: Any) -> DataLoader:
-    """Return a loader of the data set that is built already."""
-    dataset = runner.train_dataloader.dataset
-    loader = dict(described, dataset=dict(type=lambda: dataset))  # mmengine copies what it is given
-    return runner.build_dataloader(loader, seed=runner.seed)
 
 
 def _other_precision(cfg: Config) -> Sequence[str]:

@@ -74,6 +74,14 @@ def test_the_run_is_that_of_the_chosen_size_and_resumes_with_it(
     assert "batch size per GPU: 4 (of the run that is resumed)" in said.out + said.err
 
 
+def test_a_teachers_cache_is_of_a_stated_size(tool, capsys, memory_for_five):
+    Path("leaf.py").write_text(
+        f"_base_ = {str(CLS)!r}\nmodel = dict(distillation=dict(teacher=dict(), cache='answers'))\n"
+    )
+    assert tool("train_cls", "leaf.py", "--auto-batch") == 2
+    assert "--auto-batch with model.distillation.cache" in capsys.readouterr().err.splitlines()[0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [DET, SEG])
 def test_detectors_and_segmenters_have_their_batches_tried(tool, capfd, memory_for_five, config):
