@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from bag_of_transfer.classification import classifier
+from bag_of_transfer.classification.mixing import rng_of_step
+
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
 
@@ -38,9 +41,16 @@ def test_it_leaves_what_the_contract_names(pretrained):
     assert tricks["zero_gamma"]["on"]
 
 
-def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tool, pretrained, tmp_path):
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
+    tool, pretrained, tmp_path, monkeypatch
+):
+    steps = []  # the first number that mixup would draw in each step
+    monkeypatch.setattr(
+        classifier, "rng_of_step", lambda: steps.append(rng_of_step().random()) or rng_of_step()
+    )
     assert tool("train_cls", CLS, "--work-dir", tmp_path / "again") == 0
     assert losses(tmp_path / "again") == losses(pretrained)
+    assert len(set(steps)) == len(steps) > 1
     assert tool("train_cls", CLS, "--work-dir", tmp_path / "other", "--seed", "1") == 0
     assert losses(tmp_path / "other") != losses(pretrained)
 
