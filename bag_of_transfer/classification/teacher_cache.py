@@ -104,6 +104,10 @@ class TeacherCache:
             raise UserError(what, self.folder, "call tools/cache_teacher.py again: it goes on")
         self._classes, self._log_probs = _arrays(self.folder, self.shape)
 
+    def __reduce__(self) -> tuple[type[TeacherCache], tuple[Path]]:
+        """Let another process open the files anew: a copied map would hold all answers."""
+        return TeacherCache, (self.folder,)
+
     def answer(self, view: int, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the stored classes and log-probabilities (k each) of an image in a view.
 

@@ -1,5 +1,6 @@
 """A teacher's stored answers: what is kept, how the loss differs, and what is refused."""
 
+import pickle
 import shutil
 
 import numpy as np
@@ -85,6 +86,13 @@ def test_a_cache_that_was_cut_off_goes_on_at_the_view_that_was_not_whole(tmp_pat
     assert (cache.card["views_done"], cache.card["seconds"]) == (2, 3.0)
     for view in range(V):
         assert all(map(torch.equal, stored(cache, view), stored(TeacherCache(whole), view)))
+
+
+def test_another_process_opens_the_files_anew(tmp_path):
+    cache = TeacherCache(write(tmp_path))
+    sent = pickle.dumps(cache)
+    assert len(sent) < 1000
+    assert all(map(torch.equal, stored(pickle.loads(sent), 1), stored(cache, 1)))
 
 
 def test_an_image_without_an_answer_is_named(tmp_path):
