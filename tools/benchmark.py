@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="for detection and segmentation: backbone file, or a random start [scratch]",
     )
     parser.add_argument(
-        "--seconds", type=float, default=45, help="how long to measure, start not counted [45]"
+        "--seconds", type=float, default=40, help="how long to measure, start not counted [40]"
     )
     parser.add_argument(
         "--json",

@@ -20,7 +20,7 @@ from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.runner import hush
 from bag_of_transfer.engine.stock_configs import is_stock, nearest_stock_config
-from bag_of_transfer.engine.tasks import Phase, Task, find_task, tasks_in
+from bag_of_transfer.engine.tasks import Phase, Task, all_tasks, find_task, tasks_in
 
 __all__ = ["leaf_keys", "load_config", "phase_of", "read_config"]
 
@@ -66,7 +66,7 @@ def load_config(
         check_sections(cfg, path)
     task = find_task(cfg)
     if task is None or task.phase is not phase:
-        raise _of_another_tool(cfg, task, phase, path)
+        raise _of_another_tool(cfg, task, tasks_in(phase), path)
     init_default_scope(task.scope)
     # yapf would take seconds, several times a run, to beautify the text of the config.
     object.__setattr__(cfg, "_format_python_code", False)
@@ -82,20 +82,25 @@ def load_config(
 
 
 def phase_of(path: Path) -> Phase:
-    """Return the phase of a config's task; of one without a task, the phase that refuses it.
+    """Return the phase of a config's task, for a tool that takes all.
 
     Raises:
-        UserError: For a missing or broken file.
+        UserError: For a missing or broken file, or one of no task.
     """
     check_environment()
     prepare_process()
-    task = find_task(read_config(path, import_named=False))
-    return task.phase if task else Phase.PRETRAINING
+    cfg = read_config(path, import_named=False)
+    task = find_task(cfg)
+    if task is None:
+        raise _of_another_tool(cfg, None, all_tasks(), path)
+    return task.phase
 
 
-def _of_another_tool(cfg: Config, task: Task | None, phase: Phase, path: Path) -> UserError:
+def _of_another_tool(
+    cfg: Config, task: Task | None, taken: Sequence[Task], path: Path
+) -> UserError:
     scope = cfg.get("default_scope")
-    scopes = " or ".join(repr(known.scope) for known in tasks_in(phase))
+    scopes = " or ".join(repr(known.scope) for known in taken)
     mend = f"set default_scope to {scopes}"
     if task is not None:
         mend = f"{task.phase.value}; in others, {mend}"

@@ -20,8 +20,16 @@ TOOLS = {
     "test": ("CONFIG", "none.pth"),
     "predict": ("CONFIG", "none.pth", "a.png", "--out-dir", "out"),
     "ladder": ("CONFIG", "--dry-run"),
+    "benchmark": ("CONFIG",),
 }
-OWN = {"train_cls": CLS, "test_cls": CLS, "train": DET, "test": DET, "predict": DET}
+OWN = {
+    "train_cls": CLS,
+    "test_cls": CLS,
+    "train": DET,
+    "test": DET,
+    "predict": DET,
+    "benchmark": CLS,
+}
 NONE = "model|not a classifier"
 BROKEN = {
     "empty": ("", "model is missing|not a classifier"),

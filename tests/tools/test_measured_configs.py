@@ -69,11 +69,13 @@ def test_a_config_without_validation_is_measured_and_json_is_all_that_is_printed
         (CLS, ["--seconds", "0"], "0 is not a time: --seconds: "),
         (DET, ["--backbone", "nowhere.safetensors"], "nowhere.safetensors"),
         ("nowhere.py", [], "no such config: nowhere.py"),
+        ("pose.py", [], "is 'mmpose', this tool takes 'mmengine' or 'mmdet' or 'mmseg': pose.py"),
     ],
 )
 def test_a_mistake_is_told_as_by_the_training_tools(tool, tmp_path, capsys, config, flags, said):
+    Path("pose.py").write_text("default_scope = 'mmpose'")
     assert tool("benchmark", config, *flags) == 2
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith("error: ")
     assert said in first
-    assert left_in(tmp_path) == []
+    assert left_in(tmp_path) == ["pose.py"]
