@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 # Their flags here: the whole takes 15 minutes.
 SCRIPTS: dict[str, list[str]] = {
     "distillation": [],
+    "draws": ["--threads", "1"],
     "evaluation": ["--images", "1000"],
 }
 
