@@ -32,11 +32,12 @@ from torchvision.transforms import v2
 
 from bag_of_transfer.classification.image_folder import read_input
 from bag_of_transfer.classification.transforms import build_pipeline, planes
-from bag_of_transfer.engine.image_reader import read_pixels
+from bag_of_transfer.engine.image_reader import PixelReader, read_pixels
 
 COUNT, ROUNDS, SIZE = 200, 3, 224
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's and timm's
 Pipeline = Callable[[str], object]
+READER = PixelReader()
 
 FLIP, TENSOR = dict(type="torchvision/RandomHorizontalFlip"), dict(type="torchvision/PILToTensor")
 COLOURS = [dict(type="HSVScale"), dict(type="PCANoise")]
@@ -70,7 +71,7 @@ def with_pillow(path: str) -> Image.Image:
 
 def run(pipeline: Callable[[object], object]) -> Pipeline:
     """Read as our ImageFolder does, then transform."""
-    return lambda path: planes(pipeline(read_input(path, 3, pipeline)))
+    return lambda path: planes(pipeline(read_input(path, READER, pipeline)))
 
 
 PIPELINES: Mapping[str, Pipeline] = {

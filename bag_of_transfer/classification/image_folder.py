@@ -22,7 +22,7 @@ from bag_of_transfer.classification.transforms import (
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import refuse_undecodable
 from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
-from bag_of_transfer.engine.image_reader import read_image, read_pixels
+from bag_of_transfer.engine.image_reader import PixelReader
 from bag_of_transfer.engine.image_scan import leave_out_unreadable
 from bag_of_transfer.engine.name_list import nearest, refuse_variants
 
@@ -46,8 +46,10 @@ def class_folders(root: Path) -> tuple[str, ...]:
     return classes
 
 
-def read_input(path: str | Path, channels: int, pipeline: Transform) -> Image.Image | torch.Tensor:
-    """Read an image as a pipeline takes it: as a tensor C H W, or with Pillow.
+def read_input(
+    path: str | Path, reader: PixelReader, pipeline: Transform
+) -> Image.Image | torch.Tensor:
+    """Read an image as a pipeline takes it: as a tensor C H W, or as Pillow's.
 
     Four channels are always a tensor: Pillow would multiply the colours of RGBA by their alpha and
     divide again at each resizing.
@@ -55,10 +57,11 @@ def read_input(path: str | Path, channels: int, pipeline: Transform) -> Image.Im
     Raises:
         UserError: If the file can't be read.
     """
-    if channels != 4 and not takes_tensors(pipeline):
-        return read_image(path, channels)
-    pixels = np.require(read_pixels(path, channels), requirements="W")  # Pillow's can't be changed
-    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)
+    pixels = reader(path)
+    if reader.channels != 4 and not takes_tensors(pipeline):
+        return Image.fromarray(pixels)
+    pixels = np.require(pixels, requirements="W")  # Pillow's can't be changed
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
 
 
 @DATASETS.register_module()
@@ -74,6 +77,7 @@ class ImageFolder(Dataset):
         max_unreadable: Number of images that may be impossible to decode: they are left out.  If
             there are more, that is an error.
         channels: 1: the transforms get grey images; 3: RGB; 4: RGBA as stored.
+        keep_mb: Megabytes of decoded images that each process keeps in memory.
 
     Attributes:
         metainfo: ``dict(classes=(...))``.
@@ -91,8 +95,9 @@ class ImageFolder(Dataset):
         classes_from: str | None = None,
         max_unreadable: int = 10,
         channels: int = 3,
+        keep_mb: float = 0,
     ) -> None:
-        self.channels = channels
+        self._reader = PixelReader(channels, keep_mb=keep_mb)
         self.root = Path(root).expanduser()
         present = class_folders(self.root)
         names = tuple(classes) if classes is not None else _read_classes(classes_from or root)
@@ -117,7 +122,7 @@ class ImageFolder(Dataset):
         Raises:
             UserError: If the file was damaged after the check.
         """
-        image = read_input(self.path(index), self.channels, self.transform)
+        image = read_input(self.path(index), self._reader, self.transform)
         return {"inputs": planes(self.transform(image)), "labels": int(self.labels[index])}
 
     def path(self, index: int) -> Path:

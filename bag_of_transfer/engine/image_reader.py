@@ -6,6 +6,7 @@ fastest (benchmarks/image_readers.py); Pillow decodes all others.  On plain file
 
 import contextlib
 import io
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.plain_images import is_plain, may_be_turned
 
-__all__ = ["ReadImage", "decode_file", "orientation_of", "read_error", "read_image",
+__all__ = ["PixelReader", "ReadImage", "decode_file", "orientation_of", "read_error", "read_image",
            "read_pixels", "truncated_is_an_error", "turned"]  # fmt: skip
 
 # Pillow's names.  EPS is not among them: Pillow would start another program for it.
@@ -172,6 +173,63 @@ def _refuse_unclear(pixels: np.ndarray) -> None:
         raise ValueError("32-bit pixels from 0 to 1, not to 255")
 
 
+class PixelReader:
+    """Reads images, and keeps those that it reads first in memory: see ``docs/images.md``.
+
+    Each process keeps its own.  A file that has changed is read again, and every call returns
+    pixels that the caller may change.
+
+    Args:
+        channels: See :func:`read_pixels`.
+        bgr: See :func:`read_pixels`.
+        keep_mb: Megabytes of pixels to keep; 0 keeps none.
+
+    Raises:
+        ValueError: If an argument is none of these.
+    """
+
+    def __init__(self, channels: int = 3, bgr: bool = False, keep_mb: float = 0) -> None:
+        if channels not in CHANNELS:
+            raise ValueError(f"channels must be one of {CHANNELS}, got {channels}")
+        if keep_mb < 0:
+            raise ValueError(f"keep_mb must be 0 or more, got {keep_mb}")
+        self.channels, self.bgr = channels, bgr
+        self._room = keep_mb * 1e6  # bytes that are left
+        self._kept: dict[str, tuple[tuple[int, ...], np.ndarray]] = {}
+
+    def __call__(self, path: str | Path) -> Pixels:
+        """Return the pixels of a file.
+
+        Raises:
+            UserError: If the file can't be read.
+        """
+        kept = self._kept.get(os.fspath(path))
+        if kept is None and self._room <= 0:
+            return read_pixels(path, self.channels, self.bgr)
+        stamp = _stamp(path)
+        if kept is None or kept[0] != stamp:
+            pixels = read_pixels(path, self.channels, self.bgr)
+            self._keep(os.fspath(path), stamp, pixels)
+            return pixels
+        return kept[1].copy()
+
+    def _keep(self, path: str, stamp: tuple[int, ...], pixels: np.ndarray) -> None:
+        if path in self._kept:
+            self._room += self._kept.pop(path)[1].nbytes
+        if pixels.nbytes <= self._room:
+            self._room -= pixels.nbytes
+            self._kept[path] = (stamp, pixels.copy())
+
+
+def _stamp(path: str | Path) -> tuple[int, ...]:
+    """Return what differs between a file and what replaces it; empty if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return (status.st_size, status.st_mtime_ns, status.st_ino)
+
+
 @TRANSFORMS.register_module()
 class ReadImage:
     """Read ``img_path`` in place of mmcv's ``LoadImageFromFile``: the same keys, BGR, uint8.
@@ -179,14 +237,14 @@ class ReadImage:
     Args:
         channels: 1 (H x W), 3 (H x W x 3, BGR) or 4 (H x W x 4, RGBA as stored).
         to_float32: Whether to return the same values as float32.
+        keep_mb: Megabytes of decoded images that each process keeps in memory.
 
     Raises:
-        ValueError: If ``channels`` is any other number.
+        ValueError: If ``channels`` is any other number, or ``keep_mb`` negative.
     """
 
-    def __init__(self, channels: int = 3, to_float32: bool = False) -> None:
-        if channels not in CHANNELS:
-            raise ValueError(f"channels must be one of {CHANNELS}, got {channels}")
+    def __init__(self, channels: int = 3, to_float32: bool = False, keep_mb: float = 0) -> None:
+        self._read = PixelReader(channels, bgr=True, keep_mb=keep_mb)
         self.channels, self.to_float32 = channels, to_float32
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +253,7 @@ class ReadImage:
         Raises:
             UserError: If the file can't be read.
         """
-        pixels = read_pixels(results["img_path"], self.channels, bgr=True)
+        pixels = self._read(results["img_path"])
         results["img"] = pixels.astype(np.float32) if self.to_float32 else pixels
         results["img_shape"] = results["ori_shape"] = pixels.shape[:2]
         return results

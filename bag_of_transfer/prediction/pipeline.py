@@ -11,7 +11,7 @@ from mmengine.dataset import Compose
 from bag_of_transfer.classification.image_folder import read_input
 from bag_of_transfer.classification.transforms import build_pipeline
 from bag_of_transfer.engine.errors import UserError, without_colons
-from bag_of_transfer.engine.image_reader import ReadImage, read_pixels
+from bag_of_transfer.engine.image_reader import PixelReader, ReadImage, read_pixels
 from bag_of_transfer.engine.input_channels import follow_in_channels, in_channels_of
 from bag_of_transfer.engine.mask_reader import ReadMask
 from bag_of_transfer.engine.own_readers import read_with_ours
@@ -81,8 +81,10 @@ def build_load(cfg: Config, task: Task) -> Load:
 
 
 def _load_with(transform: Callable[[Any], torch.Tensor], channels: int) -> Load:
+    reader = PixelReader(channels)
+
     def load(path: Path) -> Item:
-        image = read_input(path, channels, transform)
+        image = read_input(path, reader, transform)
         if isinstance(image, torch.Tensor):
             size = (image.shape[2], image.shape[1])
         else:

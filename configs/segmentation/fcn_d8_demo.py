@@ -16,7 +16,7 @@ _base_ = [
 # A crop as large as the pictures in pretraining, which gives more updates in the same time.
 crop_px = 64
 train_pipeline = [
-    dict(type="ReadImage"),
+    dict(type="ReadImage", keep_mb=64),
     dict(type="ReadMask"),
     dict(type="RandomCrop", crop_size=(crop_px, crop_px)),
     dict(type="RandomFlip", prob=0.5),

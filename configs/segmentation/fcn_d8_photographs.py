@@ -20,7 +20,7 @@ photographs = dict(
 # Photographs are up to 256 px long: half of that suits the crop of 96 px.
 shorter = dict(type="Resize", scale=(128, 128), keep_ratio=True)
 train_pipeline = [
-    dict(type="ReadImage"),
+    dict(type="ReadImage", keep_mb=64),
     dict(type="ReadMask"),
     shorter,
     dict(type="RandomCrop", crop_size=(96, 96)),

@@ -1,6 +1,7 @@
 """Images of every kind become upright pixels of 8 bits, or an error: for all tasks, in one way."""
 
 import io
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from bag_of_transfer.engine import image_reader
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_reader import ReadImage, read_image, read_pixels
+from bag_of_transfer.engine.image_reader import PixelReader, ReadImage, read_image, read_pixels
 from bag_of_transfer.engine.image_scan import find_unreadable, image_facts
 from bag_of_transfer.engine.plain_images import is_plain
 
@@ -40,6 +42,76 @@ def turned_image(orientation: int, kind: str, **options: Any) -> bytes:
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = orientation
     return encoded(kind, exif=exif, **options)
+
+
+# ---- kept in memory ----
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the files that are decoded, as they are."""
+    names: list[str] = []
+    original = image_reader.decode_file
+
+    def counted(path: str | Path, *args: Any) -> np.ndarray:
+        names.append(Path(path).name)
+        return original(path, *args)
+
+    monkeypatch.setattr(image_reader, "decode_file", counted)
+    return names
+
+
+def test_a_kept_image_is_decoded_once_and_stays_as_it_is(
+    tmp_path: Path, decoded: list[str]
+) -> None:
+    path = written(tmp_path / "a.png", encoded("PNG"))
+    reader = PixelReader(keep_mb=1)
+    for _ in range(3):
+        pixels = reader(path)
+        np.testing.assert_array_equal(pixels, PIXELS)
+        pixels[:] = 0  # as some transforms do
+    assert decoded == ["a.png"]
+
+
+def test_a_kept_image_whose_file_has_changed_is_read_again(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.png", encoded("PNG"))
+    reader = PixelReader(keep_mb=1)
+    reader(path)
+    before = path.stat()
+    written(tmp_path / "b.png", encoded("PNG", Image.fromarray(255 - PIXELS))).replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for _ in range(2):
+        np.testing.assert_array_equal(reader(path), 255 - PIXELS)
+    path.unlink()
+    with pytest.raises(UserError, match=r"no such file.*a\.png"):
+        reader(path)
+
+
+def test_images_are_kept_as_far_as_there_is_room(tmp_path: Path, decoded: list[str]) -> None:
+    paths = [written(tmp_path / f"{name}.png", encoded("PNG")) for name in "abc"]
+    for keep_mb, again in ((0, ["a", "b", "c"]), (2.5 * PIXELS.nbytes / 1e6, ["c"])):
+        reader = PixelReader(keep_mb=keep_mb)
+        for path in paths:
+            reader(path)
+        decoded.clear()
+        for path in paths:
+            np.testing.assert_array_equal(reader(path), PIXELS)
+        assert decoded == [f"{name}.png" for name in again]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_transform_keeps_images_of_its_channels(tmp_path: Path, channels: int) -> None:
+    path = written(tmp_path / "a.png", encoded("PNG"))
+    keeping = ReadImage(channels, keep_mb=1)
+    for _ in range(2):
+        results = keeping({"img_path": str(path)})
+        expected = ReadImage(channels)({"img_path": str(path)})
+        np.testing.assert_array_equal(results["img"], expected["img"])
+
+
+def test_room_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="keep_mb must be 0 or more, got -1"):
+        PixelReader(keep_mb=-1)
 
 
 # ---- the decoders agree ----

@@ -29,6 +29,7 @@ train_dataloader = dict(
         type="ImageFolder",
         root="{{$DATA_ROOT:data}}/demo/classification/train",
         max_unreadable=10,
+        keep_mb=64,
         pipeline=train_pipeline,
     ),
 )
@@ -42,6 +43,7 @@ val_dataloader = dict(
         root="{{$DATA_ROOT:data}}/demo/classification/val",
         classes_from="{{$DATA_ROOT:data}}/demo/classification/train",
         max_unreadable=10,
+        keep_mb=64,
         pipeline=val_pipeline,
     ),
 )

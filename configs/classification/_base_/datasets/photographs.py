@@ -28,6 +28,7 @@ train_dataloader = dict(
         type="ImageFolder",
         root="{{$DATA_ROOT:data}}/caltech/train",
         max_unreadable=10,
+        keep_mb=256,
         pipeline=train_pipeline,
     ),
 )
@@ -41,6 +42,7 @@ val_dataloader = dict(
         root="{{$DATA_ROOT:data}}/caltech/val",
         classes_from="{{$DATA_ROOT:data}}/caltech/train",
         max_unreadable=10,
+        keep_mb=256,
         pipeline=val_pipeline,
     ),
 )

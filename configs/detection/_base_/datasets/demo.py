@@ -4,7 +4,7 @@ data_root = "{{$DATA_ROOT:data}}/demo/detection/"
 image_scale = (128, 128)  # largest long and short side in pixels
 
 train_pipeline = [
-    dict(type="ReadImage"),
+    dict(type="ReadImage", keep_mb=64),
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="Resize", scale=image_scale, keep_ratio=True),
     dict(type="RandomFlip", prob=0.5),

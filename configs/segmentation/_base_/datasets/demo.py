@@ -1,7 +1,7 @@
 """The drawn masks of ``tools/prepare_data.py demo``: PASCAL VOC's layout, PNG images, one size."""
 
 train_pipeline = [
-    dict(type="ReadImage"),
+    dict(type="ReadImage", keep_mb=64),
     dict(type="ReadMask"),
     dict(type="RandomCrop", crop_size=(96, 96)),
     dict(type="RandomFlip", prob=0.5),
