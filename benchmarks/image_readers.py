@@ -24,7 +24,7 @@ from torchvision.io import ImageReadMode, decode_image, read_file
 from bag_of_transfer.engine.image_reader import ReadImage, read_image
 
 ROUNDS = 40
-LOAD, READ = LoadImageFromFile(), ReadImage()
+LOAD, READ, KEEP = LoadImageFromFile(), ReadImage(), ReadImage(keep_mb=1000)
 
 
 def by_pillow(path: str) -> np.ndarray:
@@ -42,6 +42,7 @@ def by_torchvision(path: str) -> np.ndarray:
 READERS: dict[str, Callable[[str], np.ndarray]] = {
     "mmcv (OpenCV), BGR array": lambda path: LOAD({"img_path": path})["img"],
     "ours, BGR array": lambda path: READ({"img_path": path})["img"],
+    "ours, kept in memory": lambda path: KEEP({"img_path": path})["img"],
     "torchvision, BGR array": by_torchvision,
     "Pillow, RGB image": by_pillow,
     "ours, RGB image": lambda path: np.asarray(read_image(path))[..., ::-1],
