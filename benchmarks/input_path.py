@@ -1,25 +1,18 @@
 """How fast one core turns JPEGs into training inputs of 224 px: our pipelines and others'.
 
-Command:   python benchmarks/input_path.py [FOLDER]
-Reads up to COUNT JPEGs of FOLDER; without it, COUNT drawn ones of about 466 x 388 px and 100 KB, as
-ImageNet's are.  One thread.  Each of ROUNDS rounds runs every pipeline on every picture, all with
-the same seed; printed are the median milliseconds per picture, and the median of the rounds' ratios
-to the reference, with the smallest and largest.
+Command:   python benchmarks/input_path.py --threads 1 [--folder FOLDER]
+Pictures are drawn, of about 466 x 388 px and 95 kB, as ImageNet's are, or the first of a folder.
+Every round runs every pipeline on all of them, with the same draws.
 
 The reference is torchvision's references/classification at its defaults: Pillow, then
 RandomResizedCrop, flip, floats and normalisation of the first version of its transforms.  Ours
 return bytes, which the device normalises; "as floats" does it here.  timm's return bytes, too.
-The last lines tell how far the pixels are from those of Pillow's crop, in levels of 255.
 """
 
-import sys
+import argparse
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import cv2
 import numpy as np
@@ -32,29 +25,19 @@ from torchvision.transforms import v2
 
 from bag_of_transfer.classification.image_folder import read_input
 from bag_of_transfer.classification.transforms import build_pipeline, planes
-from bag_of_transfer.engine.image_reader import PixelReader, read_pixels
+from bag_of_transfer.engine.image_reader import PixelReader
+from rounds import Comparison, compare, main
 
-COUNT, ROUNDS, SIZE = 200, 3, 224
+SIZE = 224
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's and timm's
-Pipeline = Callable[[str], object]
-READER = PixelReader()
+Pipeline = Callable[[str], torch.Tensor]
 
-FLIP, TENSOR = dict(type="torchvision/RandomHorizontalFlip"), dict(type="torchvision/PILToTensor")
-COLOURS = [dict(type="HSVScale"), dict(type="PCANoise")]
-by_pillow = build_pipeline([dict(type="torchvision/RandomResizedCrop", size=SIZE), FLIP, TENSOR])
-ours = build_pipeline([dict(type="RandomResizedCrop", size=SIZE), FLIP, TENSOR])
-in_colour = build_pipeline([dict(type="RandomResizedCrop", size=SIZE), FLIP, *COLOURS, TENSOR])
+read = PixelReader()
 normalise = v1.Compose([v1.ConvertImageDtype(torch.float), v1.Normalize(MEAN, STD)])
-to_bytes = [v1.RandomResizedCrop(SIZE, antialias=True), v1.RandomHorizontalFlip(), v1.PILToTensor()]
-reference = v1.Compose([*to_bytes, normalise])
-best_of_torchvision = v2.Compose(
-    [
-        v2.RandomResizedCrop(SIZE, antialias=True),
-        v2.RandomHorizontalFlip(),
-        v2.ToDtype(torch.float32, scale=True),
-        v2.Normalize(MEAN, STD),
-    ]
+of_torchvision = v1.Compose(
+    [v1.RandomResizedCrop(SIZE, antialias=True), v1.RandomHorizontalFlip(), v1.PILToTensor()]
 )
+on_bytes = v2.Compose([v2.RandomResizedCrop(SIZE, antialias=True), v2.RandomHorizontalFlip()])
 of_timm = {
     jitter: create_transform(
         SIZE, is_training=True, use_prefetcher=True, interpolation="bilinear", color_jitter=jitter
@@ -69,36 +52,58 @@ def with_pillow(path: str) -> Image.Image:
         return Image.open(file).convert("RGB")
 
 
-def run(pipeline: Callable[[object], object]) -> Pipeline:
-    """Read as our ImageFolder does, then transform."""
-    return lambda path: planes(pipeline(read_input(path, READER, pipeline)))
+def with_torchvision(path: str) -> torch.Tensor:
+    """Read as torchvision advises for speed."""
+    return decode_image(read_file(path), ImageReadMode.RGB)
 
 
+def hsv_of_pillow(image: Image.Image) -> Image.Image:
+    """Scale the colours in Pillow's HSV of 8 bits, as HSVScale did up to commit fc415b3."""
+    levels = np.rint(np.arange(256) * torch.empty(3).uniform_(0.6, 1.4).numpy()[:, None])
+    levels[0] %= 255
+    table = levels.clip(0, 255).astype(np.uint8).ravel().tolist()
+    return image.convert("HSV").point(table).convert("RGB")
+
+
+def ours(crop: str, *colours: object) -> Pipeline:
+    """Read, transform and hand over as our ImageFolder does."""
+    flip, to_tensor = (
+        {"type": f"torchvision/{n}"} for n in ("RandomHorizontalFlip", "PILToTensor")
+    )
+    pipeline = build_pipeline([{"type": crop, "size": SIZE}, flip, *colours, to_tensor])
+    return lambda path: planes(pipeline(read_input(path, read, pipeline)))
+
+
+through_pillow, cropped = ours("torchvision/RandomResizedCrop"), ours("RandomResizedCrop")
+noise = {"type": "PCANoise"}
 PIPELINES: Mapping[str, Pipeline] = {
-    "torchvision's reference": lambda path: reference(with_pillow(path)),
-    "the same again": lambda path: reference(with_pillow(path)),
-    "torchvision's v2, io, floats": lambda path: best_of_torchvision(
-        decode_image(read_file(path), ImageReadMode.RGB)
+    "torchvision's reference": lambda path: normalise(of_torchvision(with_pillow(path))),
+    "torchvision's v2 on bytes, its decoder, floats": (
+        lambda path: normalise(on_bytes(with_torchvision(path)))
     ),
     "timm, crop and flip": lambda path: of_timm[None](with_pillow(path)),
     "timm with ColorJitter": lambda path: of_timm[0.4](with_pillow(path)),
-    "ours, through Pillow": run(by_pillow),
-    "ours": run(ours),
-    "ours, as floats": lambda path: normalise(run(ours)(path)),
-    "ours, HSV and PCA": run(in_colour),
-    "reading alone": read_pixels,
+    "ours before, crop and flip by Pillow": through_pillow,
+    "ours before, with Pillow's HSV and PCA noise": (
+        ours("torchvision/RandomResizedCrop", hsv_of_pillow, noise)
+    ),
+    "ours, crop and flip": cropped,
+    "ours, crop and flip, as floats": lambda path: normalise(cropped(path)),
+    "ours, with HSV jitter and PCA noise": ours("RandomResizedCrop", {"type": "HSVScale"}, noise),
+    "reading alone": read,
 }
+TARGETS = {"ours, crop and flip": 1.7, "ours, with HSV jitter and PCA noise": 1.2}
 
 
-def draw(folder: Path) -> None:
+def draw(folder: Path, count: int) -> None:
     """Draw noise of several sizes, discs and rectangles, as smooth and as sharp as photographs."""
     rng = np.random.default_rng(0)
-    for number in range(COUNT):
+    for number in range(count):
         width, height = (int(side) for side in rng.uniform(0.75, 1.25, 2) * (466, 388))
         pixels = np.tile(rng.uniform(40, 215, 3).astype(np.float32), (height, width, 1))
         for cells in (3, 8, 24, 80, 200):
-            noise = rng.normal(0, 130 / cells**0.55, (cells, cells, 3)).astype(np.float32)
-            pixels += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+            coarse = rng.normal(0, 130 / cells**0.55, (cells, cells, 3)).astype(np.float32)
+            pixels += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         for _ in range(6):
             x, y, size = rng.integers((0, 0, 8), (width, height, 120)).tolist()
             colour = rng.uniform(0, 255, (2, 3))
@@ -109,50 +114,52 @@ def draw(folder: Path) -> None:
         cv2.imwrite(str(folder / f"{number:03}.jpg"), pixels.clip(0, 255).astype(np.uint8), quality)
 
 
-def measure(files: list[str]) -> None:
-    """Run all pipelines on one picture after the other: a busy machine hits all alike."""
-    spent = {name: [0.0] * ROUNDS for name in PIPELINES}
-    for number in range(ROUNDS):
-        for file in files:
-            for name, pipeline in PIPELINES.items():
-                torch.manual_seed(number)
-                started = time.perf_counter()
-                pipeline(file)
-                spent[name][number] += 1000 * (time.perf_counter() - started) / len(files)
-    base = spent["torchvision's reference"]
-    for name, times in spent.items():
-        ratios = [of_base / time for of_base, time in zip(base, times, strict=True)]
-        spread = f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"  {name:29} {median(times):6.2f} ms  {spread}")
+def run(pipeline: Pipeline, files: Sequence[str]) -> None:
+    """Make an input of every file, with the same draws each time."""
+    torch.manual_seed(0)
+    for file in files:
+        pipeline(file)
 
 
-def compare(files: list[str]) -> None:
-    """Print how far our pixels are from those that Pillow resizes."""
+def difference(files: Sequence[str]) -> str:
+    """Return how far our pixels are from those that Pillow resizes."""
     largest, means = 0, []
     for seed, file in enumerate(files):
         pair = []
-        for pipeline in (ours, by_pillow):
+        for pipeline in (cropped, through_pillow):
             torch.manual_seed(seed)
-            pair.append(run(pipeline)(file).int())
-        difference = (pair[0] - pair[1]).abs()
-        largest = max(largest, int(difference.max()))
-        means.append(float(difference.float().mean()))
-    print(f"  from Pillow's crop: at most {largest}, mean {sum(means) / len(means):.3f}")
+            pair.append(pipeline(file).int())
+        apart = (pair[0] - pair[1]).abs()
+        largest = max(largest, int(apart.max()))
+        means.append(float(apart.float().mean()))
+    return f"from Pillow's pixels: {largest} of 255 levels at most, {np.mean(means):.2f} on average"
 
 
-def main(folder: str = "") -> None:
-    """Measure the folder's pictures, or drawn ones."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+def measure(args: argparse.Namespace) -> Iterator[Comparison]:
+    """Yield the comparison of all pipelines."""
+    cv2.setNumThreads(args.threads or 1)
     with tempfile.TemporaryDirectory() as aside:
-        if not folder:
-            draw(Path(aside))
-        files = sorted(Path(folder or aside).rglob("*.jp*g"))[:COUNT]
-        size = sum(file.stat().st_size for file in files) / len(files) / 1000
-        print(f"{len(files)} JPEGs of {size:.0f} kB, torch {torch.__version__}")
-        measure([str(file) for file in files])
-        compare([str(file) for file in files])
+        if not args.folder:
+            draw(Path(aside), args.images)
+        found = sorted((args.folder or Path(aside)).rglob("*.jp*g"))[: args.images]
+        files = [str(file) for file in found]
+        size = sum(file.stat().st_size for file in found) / len(found) / 1000
+        comparison = compare(
+            f"{len(files)} JPEGs of {size:.0f} kB to {SIZE} px",
+            {name: lambda way=way: run(way, files) for name, way in PIPELINES.items()},
+            rounds=args.rounds,
+            work=len(files),
+            unit="image",
+            targets=TARGETS,
+            clock=args.clock,
+        )
+        by_name = {way.name: way for way in comparison.ways}
+        by_name["ours, crop and flip"].note = difference(files)
+        yield comparison
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=int, default=100, help="(100)")
+    parser.add_argument("--folder", type=Path, help="of JPEGs, instead of drawn ones")
+    main(__doc__, measure, rounds=5, parser=parser)

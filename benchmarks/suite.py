@@ -22,6 +22,7 @@ SCRIPTS: dict[str, list[str]] = {
     "distillation": [],
     "draws": ["--threads", "1"],
     "evaluation": ["--images", "1000"],
+    "input_path": ["--threads", "1"],
 }
 
 
