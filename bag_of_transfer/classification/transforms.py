@@ -23,6 +23,8 @@ from bag_of_transfer.engine.errors import UserError
 __all__ = ["HSVScale", "PCANoise", "RandomResizedCrop", "build_pipeline", "planes",
            "scale_hsv", "takes_tensors"]  # fmt: skip
 
+# OpenCV takes a hue modulo 360; V is 255 at most, because the pixels are.
+LARGEST_HSV = np.array([np.inf, 1, 255], np.float32)
 BILINEAR = (v2.InterpolationMode.BILINEAR, "bilinear")
 Transform = Callable[[Any], Any]
 Picture = TypeVar("Picture", Image.Image, torch.Tensor)
@@ -110,11 +112,10 @@ class HSVScale:
 
 def scale_hsv(pixels: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Return RGB pixels (uint8, H W 3) with hue, saturation and value scaled by three factors."""
-    hsv = cv2.cvtColor(pixels.astype(np.float32), cv2.COLOR_RGB2HSV)  # V goes to 255, S to 1
-    hue, saturation, value = (hsv[..., channel] for channel in range(3))
-    np.multiply(hue, factors[0], out=hue)  # cvtColor takes it modulo 360
-    np.minimum(saturation * factors[1], 1, out=saturation)
-    np.minimum(value * factors[2], 255, out=value)
+    width = pixels.shape[1]  # a row at a time is faster than a channel at a time
+    hsv: np.ndarray = cv2.cvtColor(pixels.astype(np.float32), cv2.COLOR_RGB2HSV)
+    np.multiply(hsv, np.tile(factors, (width, 1)), out=hsv)
+    np.minimum(hsv, np.tile(LARGEST_HSV, (width, 1)), out=hsv)
     return cv2.convertScaleAbs(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))  # rounds
 
 
@@ -131,8 +132,8 @@ class PCANoise:
 
     # RGB, 0 to 255; MXNet's image.CreateAugmenter, which the paper's code uses (its raw-image
     # loader has the same numbers divided by 255).
-    eigenvalues = torch.tensor([55.46, 4.794, 1.148])
-    eigenvectors = torch.tensor(
+    eigenvalues = np.array([55.46, 4.794, 1.148])
+    eigenvectors = np.array(
         [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
     )
 
@@ -143,9 +144,9 @@ class PCANoise:
 
     def __call__(self, image: Picture) -> Picture:
         """Return the image with its colours shifted."""
-        shift = self.eigenvectors @ (self.eigenvalues * torch.randn(3) * self.std)
         levels = np.zeros(4)  # so long are OpenCV's scalars
-        levels[:3] = np.rint(shift.numpy())
+        shift = self.eigenvectors @ (self.eigenvalues * torch.randn(3).numpy() * self.std)
+        levels[:3] = np.rint(shift)
         return _change_pixels(image, lambda pixels: cv2.add(pixels, levels))
 
 
