@@ -1,0 +1,176 @@
+"""One training step of each task on drawn images: ours, and those of the peers.
+
+A maker builds a network with its optimiser and returns the step.  Letters: B batch.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import Config, ConfigDict
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.structures import InstanceData, PixelData
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from backbones import ResNetD
+from bag_of_transfer.classification import ImageClassifier
+from bag_of_transfer.engine.launch import replace_sync_bn
+from bag_of_transfer.engine.precision import apply_precision
+from bag_of_transfer.engine.runner import build_runner
+from rounds import has_peer
+
+__all__ = ["Maker", "Step", "classifiers", "detectors", "segmenters"]
+
+Step = Callable[[], object]
+Maker = Callable[[], Step]
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+MEAN, STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
+SGD = {"lr": 1e-3, "momentum": 0.9, "weight_decay": 1e-4}
+STOCK = {"ResNetD": "ResNetV1d", "ExactRoIExtractor": "SingleRoIExtractor"}  # ours to theirs
+NUM_CLASSES = 20
+
+
+def ours(model: dict[str, Any], scope: str, data: dict[str, Any], device: str) -> Step:
+    """Return the step of a training run: layout, precision and optimiser as on this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = Config({"model": model, "default_scope": scope, "work_dir": folder})
+        cfg.optim_wrapper = {"type": "OptimWrapper", "optimizer": {"type": "SGD", **SGD}}
+        cfg.train_cfg, cfg.train_dataloader = {"by_epoch": True, "max_epochs": 1}, {}  # unused
+        apply_precision(cfg, "auto")
+        runner = build_runner(cfg)
+        wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    network = runner.model.to(device).train()
+    return lambda: network.train_step(data, wrapper)
+
+
+def stock(model: dict[str, Any], scope: str, data: dict[str, Any], device: str) -> Step:
+    """Return the step of mmengine with the library's own classes: float32, channels first."""
+    with DefaultScope.overwrite_default_scope(scope):
+        network = MODELS.build(ConfigDict(_renamed(model))).to(device).train()
+    wrapper = build_optim_wrapper(network, {"optimizer": {"type": "SGD", **SGD}})
+    return lambda: network.train_step(data, wrapper)
+
+
+def _renamed(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _renamed(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return type(node)(_renamed(child) for child in node)
+    return STOCK.get(node, node) if isinstance(node, str) else node
+
+
+def plain(network: nn.Module, data: dict[str, Any], last: bool = False) -> Step:
+    """Return the shortest step that torch allows, in float32.
+
+    Args:
+        network: Gives logits.
+        data: ``inputs`` as bytes B 3 H W and ``labels``.
+        last: Use the channels-last layout.
+    """
+    layout = torch.channels_last if last else torch.contiguous_format
+    network = network.to(data["inputs"].device, memory_format=layout).train()
+    optimizer = torch.optim.SGD(network.parameters(), **SGD)
+    mean, std = (
+        torch.tensor(values, device=data["inputs"].device)[:, None, None] for values in (MEAN, STD)
+    )
+
+    def step() -> None:
+        images = ((data["inputs"].float() - mean) / std).contiguous(memory_format=layout)
+        loss = nn.functional.cross_entropy(network(images), data["labels"])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+class Logits(nn.Module):
+    """Our backbone with a linear layer, outside of any framework."""
+
+    def __init__(self, depth: int, classes: int) -> None:
+        super().__init__()
+        self.backbone = ResNetD(depth=depth)
+        self.fc = nn.Linear(self.backbone.out_channels[3], classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.backbone(images)[-1].mean((2, 3)))
+
+
+def classifiers(
+    depth: int, px: int, batch: int, device: str = "cpu", classes: int = 1000
+) -> dict[str, Maker]:
+    """Return the makers of a ResNet-D's step; the first is written by hand."""
+    data = {"inputs": _images(batch, px, device), "labels": torch.arange(batch, device=device)}
+    model = {
+        "type": ImageClassifier.__name__,
+        "backbone": {"type": "ResNetD", "depth": depth},
+        "head": {"type": "LinearHead", "num_classes": classes},
+        "data_preprocessor": {"type": "ClassificationPreprocessor", "mean": MEAN, "std": STD},
+    }
+    makers: dict[str, Maker] = {"by hand": lambda: plain(Logits(depth, classes), data)}
+    if has_peer("timm"):
+        import timm
+
+        name = f"resnet{depth}d"
+        makers[f"timm's {name}"] = lambda: plain(timm.create_model(name), data)
+        makers[f"timm's {name}, channels last"] = lambda: plain(
+            timm.create_model(name), data, last=True
+        )
+    return makers | {"ours": lambda: ours(model, "mmengine", data, device)}
+
+
+def segmenters(config: str, px: int, batch: int, device: str = "cpu") -> dict[str, Maker]:
+    """Return the makers of a network of ``configs/segmentation/_base_/models``."""
+    model = _model(f"segmentation/_base_/models/{config}", (px, px))
+    labels = torch.randint(NUM_CLASSES, (batch, px // 16, px // 16))
+    labels = labels.repeat_interleave(16, 1).repeat_interleave(16, 2)
+    samples = [SegDataSample(metainfo=_about(px)) for _ in range(batch)]
+    for sample, label in zip(samples, labels, strict=True):
+        sample.gt_sem_seg = PixelData(data=label[None])
+    data = {"inputs": list(_images(batch, px, device)), "data_samples": samples}
+    return {
+        "mmseg": lambda: stock(model, "mmseg", data, device),
+        "ours": lambda: ours(model, "mmseg", data, device),
+    }
+
+
+def detectors(config: str, px: int, batch: int, device: str = "cpu") -> dict[str, Maker]:
+    """Return the makers of a network of ``configs/detection/_base_/models``."""
+    model = _model(f"detection/_base_/models/{config}")
+    samples = [DetDataSample(metainfo=_about(px)) for _ in range(batch)]
+    for sample in samples:
+        corners = torch.rand(4, 2) * px / 2
+        boxes = torch.cat([corners, corners + px / 8 + torch.rand(4, 2) * px / 4], dim=1)
+        sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.arange(4))
+    data = {"inputs": list(_images(batch, px, device)), "data_samples": samples}
+    return {
+        "mmdet": lambda: stock(model, "mmdet", data, device),
+        "ours": lambda: ours(model, "mmdet", data, device),
+    }
+
+
+def _images(batch: int, px: int, device: str) -> Tensor:
+    return torch.randint(256, (batch, 3, px, px), dtype=torch.uint8).to(device)
+
+
+def _about(px: int) -> dict[str, Any]:
+    shape = (px, px)
+    return {"img_shape": shape, "ori_shape": shape, "pad_shape": shape, "scale_factor": (1.0, 1.0)}
+
+
+def _model(path: str, crop: tuple[int, int] | None = None) -> dict[str, Any]:
+    cfg = Config.fromfile(CONFIGS / f"{path}.py")
+    replace_sync_bn(cfg)
+    if crop:
+        cfg.model.data_preprocessor.size = crop
+    heads = [cfg.model.get("decode_head"), cfg.model.get("auxiliary_head")]
+    heads.append(cfg.model.get("roi_head", {}).get("bbox_head"))
+    for head in filter(None, heads):
+        head.num_classes = NUM_CLASSES
+    return cfg.model.to_dict()
