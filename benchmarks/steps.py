@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData, PixelData
-from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+import bag_of_transfer.detection  # noqa: F401  puts operators into mmcv
 from backbones import ResNetD
 from bag_of_transfer.classification import ImageClassifier
 from bag_of_transfer.engine.launch import replace_sync_bn
@@ -127,6 +126,8 @@ def classifiers(
 
 def segmenters(config: str, px: int, batch: int, device: str = "cpu") -> dict[str, Maker]:
     """Return the makers of a network of ``configs/segmentation/_base_/models``."""
+    from mmseg.structures import SegDataSample
+
     model = _model(f"segmentation/_base_/models/{config}", (px, px))
     labels = torch.randint(NUM_CLASSES, (batch, px // 16, px // 16))
     labels = labels.repeat_interleave(16, 1).repeat_interleave(16, 2)
@@ -142,6 +143,8 @@ def segmenters(config: str, px: int, batch: int, device: str = "cpu") -> dict[st
 
 def detectors(config: str, px: int, batch: int, device: str = "cpu") -> dict[str, Maker]:
     """Return the makers of a network of ``configs/detection/_base_/models``."""
+    from mmdet.structures import DetDataSample
+
     model = _model(f"detection/_base_/models/{config}")
     samples = [DetDataSample(metainfo=_about(px)) for _ in range(batch)]
     for sample in samples:

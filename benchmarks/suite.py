@@ -23,6 +23,7 @@ SCRIPTS: dict[str, list[str]] = {
     "draws": ["--threads", "1"],
     "evaluation": ["--images", "1000"],
     "input_path": ["--threads", "1"],
+    "train_step": ["--rounds", "3"],
 }
 
 

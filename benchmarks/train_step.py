@@ -14,10 +14,9 @@ from pathlib import Path
 
 import torch
 
+from bag_of_transfer.engine.precision import resolve_precision
 from rounds import Comparison, compare, main
 from steps import Maker, Step, classifiers, detectors, segmenters
-
-from bag_of_transfer.engine.precision import resolve_precision
 
 # Kind, sizes, and how many steps make a measurement of about a second.
 SLIM_FCN = ("FCN, slim, 96 px, batch 8", segmenters, ("fcn_r18-d8_slim", 96, 8), 8)

@@ -1,20 +1,27 @@
 """The networks of the benchmarks learn from what they are given, ours and the peers' alike."""
 
+import math
 from typing import Any
 
 import pytest
 import torch
+
 from steps import classifiers, detectors, segmenters
 
 
 def losses(returned: Any) -> list[float]:
     """Return what mmengine's step reports."""
-    return [float(value) for name, value in returned.items() if "loss" in name]
+    return [value.item() for name, value in returned.items() if "loss" in name]
 
 
 def test_every_way_to_pretrain_is_there_and_takes_a_step() -> None:
     makers = classifiers(18, 32, 2, classes=5)
-    assert list(makers) == ["by hand", "timm's resnet18d", "timm's resnet18d, channels last", "ours"]
+    assert list(makers) == [
+        "by hand",
+        "timm's resnet18d",
+        "timm's resnet18d, channels last",
+        "ours",
+    ]
     for make in makers.values():
         step = make()
         step()
@@ -28,11 +35,11 @@ def test_every_way_to_pretrain_is_there_and_takes_a_step() -> None:
     [(segmenters, "fcn_r18-d8_slim", "mmseg"), (detectors, "faster-rcnn_fpn_slim", "mmdet")],
 )
 def test_ours_and_stock_are_networks_of_one_size(makers_of: Any, config: str, peer: str) -> None:
+    torch.manual_seed(0)
     makers = makers_of(config, 64, 2)
     assert list(makers) == [peer, "ours"]
     sizes = {}
     for name, make in makers.items():
-        torch.manual_seed(0)
         step = make()
         network = next(
             cell.cell_contents
@@ -40,5 +47,5 @@ def test_ours_and_stock_are_networks_of_one_size(makers_of: Any, config: str, pe
             if isinstance(cell.cell_contents, torch.nn.Module)
         )
         sizes[name] = sum(parameter.numel() for parameter in network.parameters())
-        assert all(0 <= loss < 20 for loss in losses(step()))
+        assert all(math.isfinite(loss) for loss in losses(step()))
     assert sizes[peer] == sizes["ours"]
