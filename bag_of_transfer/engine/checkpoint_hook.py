@@ -61,6 +61,11 @@ class SafeCheckpointHook(CheckpointHook):
                 for leftover in Path(self.out_dir).glob(".*.pth.*.tmp"):
                     leftover.unlink(missing_ok=True)
 
+    def get_triggered_stages(self) -> list[str]:
+        """Return where the hook has something to do: per epoch or per iteration, not both."""
+        unused = "after_train_iter" if self.by_epoch else "after_train_epoch"
+        return [stage for stage in super().get_triggered_stages() if stage != unused]
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Make the checkpoint plain and add its origin; runs after all other hooks."""
         hub = checkpoint["message_hub"]

@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapper
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["apply_lr_rule", "current_lr", "scaled_lr"]
+__all__ = ["apply_lr_rule", "current_lr", "first_rates", "scaled_lr"]
 
 
 def scaled_lr(
@@ -79,8 +79,20 @@ def apply_lr_rule(cfg: Config, world_size: int) -> str:
 
 def current_lr(wrapper: OptimWrapper) -> float:
     """Return the scheduled lr before the groups' multipliers; with layer decay, the head's lr."""
-    rates = wrapper.get_lr()
-    return float(rates.get("base_lr", rates["lr"])[0])
+    rates = first_rates(wrapper)
+    return float(rates.get("base_lr", rates["lr"]))
+
+
+def first_rates(wrapper: OptimWrapper) -> dict[str, float]:
+    """Return the first learning rate by the names of ``wrapper.get_lr()``.
+
+    mmengine lists those of all groups, of which a network can have one per tensor.
+    """
+    if getattr(type(wrapper), "get_lr", None) is not OptimWrapper.get_lr:  # several optimizers
+        return {name: rates[0] for name, rates in wrapper.get_lr().items()}
+    base = wrapper.base_param_settings
+    rates = {"lr": wrapper.optimizer.param_groups[0]["lr"]}
+    return rates if base is None else {"base_lr": base["lr"], **rates}
 
 
 def _optimizer(cfg: Config) -> dict[str, Any]:

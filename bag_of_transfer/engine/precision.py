@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.update import Update
 
 __all__ = [
     "MODES",
@@ -27,7 +27,7 @@ MODES = ("auto", "off", "fp16", "bf16")
 
 
 @OPTIM_WRAPPERS.register_module()
-class AutocastOptimWrapper(OptimWrapper):
+class AutocastOptimWrapper(Update):
     """Compute the forward pass in bf16, weights and updates in fp32; no loss scaling is needed.
 
     mmengine's AmpOptimWrapper refuses to run on a CPU.

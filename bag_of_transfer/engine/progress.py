@@ -99,6 +99,7 @@ class ProgressHook(Hook):
         self._step: Step | None = None
         self._stage_rate = Rate()
         self._tick = self._stage_start = 0.0
+        self._total = 0
         self._val_seconds: float | None = None
         self._training = False
 
@@ -123,14 +124,14 @@ class ProgressHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Show the bar of one epoch, or of the whole run where the loop counts iterations."""
         self._tick = time.perf_counter()
+        self._total = len(runner.train_dataloader) if counts_epochs(runner) else runner.max_iters
         if not is_main_process():
             return
         self._close()
         if counts_epochs(runner):
-            name = f"epoch {runner.epoch + 1}/{runner.max_epochs}"
-            self._step = Step(name, len(runner.train_dataloader))
+            self._step = Step(f"epoch {runner.epoch + 1}/{runner.max_epochs}", self._total)
         else:
-            self._step = Step("train", runner.max_iters, done=runner.iter)
+            self._step = Step("train", self._total, done=runner.iter)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -140,7 +141,7 @@ class ProgressHook(Hook):
         now = time.perf_counter()
         self._train_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
         self._tick = now
-        loss = self._loss(runner, batch_idx + 1, outputs)
+        loss = self._loss(batch_idx + 1, outputs)
         step = self._step
         if step is None:
             return
@@ -193,10 +194,9 @@ class ProgressHook(Hook):
         # Not measured yet: backward takes twice a forward, so validation is three times as fast.
         return len(runner.val_dataloader.dataset) / (3 * self._train_rate.recent)
 
-    def _loss(self, runner: Runner, done: int, outputs: dict | None) -> Any:
+    def _loss(self, done: int, outputs: dict | None) -> Any:
         """Return the mean loss if a line may be due; only rank 0 knows, but all must take part."""
-        total = len(runner.train_dataloader) if counts_epochs(runner) else runner.max_iters
-        if done % self.interval and done != total:
+        if done % self.interval and done != self._total:
             return None
         loss = (outputs or {}).get("loss")
         return mean_over_processes(loss) if isinstance(loss, torch.Tensor) else loss

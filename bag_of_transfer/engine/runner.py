@@ -19,6 +19,7 @@ from bag_of_transfer.engine.data_sets import data_mistakes, leave_imports_uncoll
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.mistakes import building
+from bag_of_transfer.engine.own_parts import own, own_loop
 
 __all__ = ["build_runner", "hush"]
 
@@ -53,7 +54,7 @@ def hush(logger: logging.Logger) -> None:
 
 
 class _Runner(Runner):
-    """A Runner that reports in one line what cannot be built, also if it is built late."""
+    """A Runner of our own parts that reports in one line what cannot be built, also if late."""
 
     _train_dataloader: Any
 
@@ -70,12 +71,15 @@ class _Runner(Runner):
         described = dict(type=lambda: train_set)
         self._train_dataloader = dict(self._train_dataloader, dataset=described)
 
+    def register_hook(self, hook: Any, priority: Any = None) -> None:
+        super().register_hook(own(hook), priority)
+
     def build_train_loop(self, loop: Any) -> Any:
         stated = self.cfg.get("draws")  # of the answers of a teacher
         draws = stated or {"seed": self.seed}
         self._train_dataloader = draw_by_index(self._train_dataloader, **draws)
         with building("train_cfg", self.cfg):
-            built = super().build_train_loop(loop)
+            built = super().build_train_loop(own_loop(loop))
         if stated:
             note_draws(self.message_hub, **stated, num_iters=len(built.dataloader))
         return built
@@ -96,7 +100,9 @@ class _Runner(Runner):
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         with building("optim_wrapper", self.cfg):
-            return super().build_optim_wrapper(optim_wrapper)
+            single = isinstance(optim_wrapper, dict) and "optimizer" in optim_wrapper
+            default = "OptimWrapper" if single else None
+            return super().build_optim_wrapper(own(optim_wrapper, default))
 
     def build_param_scheduler(self, scheduler: Any) -> Any:
         with building("param_scheduler", self.cfg):
