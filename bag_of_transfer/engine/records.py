@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import platform
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.cores import available_cores
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loss_watch import LossWatch
 from bag_of_transfer.engine.lr import current_lr
 from bag_of_transfer.engine.peak_memory import forget_peak, in_words, peak_memory
 from bag_of_transfer.engine.processes import mean_over_processes
@@ -32,6 +31,7 @@ from bag_of_transfer.engine.run_files import (
     newest_checkpoint,
     read_curve,
 )
+from bag_of_transfer.engine.running_loss import RunningLoss
 
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
 
@@ -133,9 +133,11 @@ class RunRecorder(Hook):
     validation, or per ``val_interval`` iterations without validation, and ``epoch`` is a fraction.
     A resumed run keeps the lines up to the checkpoint.  Loss and img/s are those of all processes;
     img/s is of training only, without validation and without a line's first batch, in which
-    workers start.  ``seconds`` of ``metrics.json`` includes the kept lines of a resumed run.  If
-    the newest loss is nan or infinite when a line or a checkpoint is due, the run ends with a
-    UserError.
+    workers start.  ``seconds`` of ``metrics.json`` includes the kept lines of a resumed run.
+
+    If the newest loss is nan or infinite when the log, a line or a checkpoint is due, the run ends
+    with a UserError that names the first images of which it was.  With fp16 a step may overflow,
+    and is skipped then, so the log's points don't count.
     """
 
     # After the checkpoint hook, whose file is hashed.
@@ -144,8 +146,9 @@ class RunRecorder(Hook):
     def __init__(self) -> None:
         self._lines: list[dict[str, Any]] = []
         self._last_metrics: dict[str, float] | None = None
-        self._losses: list[torch.Tensor] = []
+        self._loss = RunningLoss()
         self._kept_seconds = 0.0
+        self._watch = LossWatch()
 
     def before_train(self, runner: Runner) -> None:
         """Keep the lines of a resumed run and save the resolved config."""
@@ -159,6 +162,7 @@ class RunRecorder(Hook):
         if is_main_process():
             write_text(Path(runner.work_dir, RESOLVED_CONFIG), runner.cfg.pretty_text)
             self._write_curve(runner)
+        self._watch = LossWatch(runner.hooks)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin a line."""
@@ -166,7 +170,7 @@ class RunRecorder(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the lr that this step uses; schedulers move it on after the step."""
-        if self._losses and _a_line_is_due(runner):
+        if len(self._loss) and _a_line_is_due(runner):
             self.after_train_epoch(runner)
             self._begin_line()
         self._lr = current_lr(runner.optim_wrapper)
@@ -174,16 +178,19 @@ class RunRecorder(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Note the loss but leave it on its device: reading it would wait for the GPU each step."""
-        if self._losses:
+        """Note the loss but leave it on its device; read it where the log reads it."""
+        if len(self._loss):
             self._num_images += num_images_of(data_batch)
         else:
             self._second_batch = time.perf_counter()
-        self._losses.append(outputs["loss"].detach())
+        self._loss.add(outputs["loss"])
+        self._watch.add(runner, data_batch)
+        if self._watch.is_due(runner, batch_idx):
+            self._watch.check(runner, self._loss, mean_over_processes(self._loss.newest))
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add the epoch's line; validation adds its metrics to it later."""
-        if self._losses:
+        if len(self._loss):
             passes = runner.iter / len(runner.train_dataloader)
             self._end_line(runner, runner.epoch + 1 if counts_epochs(runner) else round(passes, 4))
 
@@ -233,30 +240,19 @@ class RunRecorder(Hook):
         Raises:
             UserError: If this process's loss is nan or infinite.
         """
-        if self._losses:  # no averaging: mmengine calls this on rank 0 only
-            self._refuse_diverged(runner, self._losses[-1])
-
-    def _refuse_diverged(self, runner: Runner, loss: torch.Tensor) -> None:
-        newest = float(loss)
-        if not math.isfinite(newest):
-            batches = len(runner.train_dataloader)
-            raise UserError(
-                f"the loss is {newest}",
-                f"epoch {math.ceil(max(runner.iter, 1) / batches)}",
-                "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
-                "the work dir has the earlier checkpoints, if any were written",
-            )
+        if len(self._loss):  # no averaging: mmengine calls this on rank 0 only
+            self._watch.check(runner, self._loss, self._loss.newest)
 
     def _begin_line(self) -> None:
-        self._losses, self._num_images = [], 0
+        self._loss, self._num_images = RunningLoss(), 0
         self._line_begun = time.perf_counter()
 
     def _end_line(self, runner: Runner, epoch: float) -> None:
         now = time.perf_counter()
         # Only the newest loss: with fp16 a step may overflow, and is skipped then.
-        self._refuse_diverged(runner, mean_over_processes(self._losses[-1]))
+        self._watch.check(runner, self._loss, mean_over_processes(self._loss.newest))
         counted = max(now - self._second_batch, 1e-9)
-        loss = mean_over_processes(_mean_of_finite(torch.stack(self._losses)))
+        loss = mean_over_processes(self._loss.mean())
         self._lines.append(
             {
                 "epoch": epoch,
@@ -267,7 +263,7 @@ class RunRecorder(Hook):
                 "seconds": round(now - self._line_begun, 3),
             }
         )
-        self._losses = []
+        self._loss = RunningLoss()
         self._write_curve(runner)
 
     def _write_curve(self, runner: Runner) -> None:
@@ -285,7 +281,3 @@ def _a_line_is_due(runner: Runner) -> bool:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
-
-
-def _mean_of_finite(losses: torch.Tensor) -> torch.Tensor:
-    return losses[torch.isfinite(losses)].mean()

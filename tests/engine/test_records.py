@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine import records
 from bag_of_transfer.engine.errors import UserError
@@ -17,20 +18,25 @@ def fake_runner(folder: Path, **more: Any) -> SimpleNamespace:
     given: dict[str, Any] = dict(
         iter=3,
         epoch=0,
+        hooks=[],
         work_dir=str(folder),
         train_loop=SimpleNamespace(run_epoch=None),
-        train_dataloader=[None] * 3,
+        train_dataloader=DataLoader(range(15), batch_size=5),
         optim_wrapper=SimpleNamespace(get_lr=lambda: {"lr": [0.1]}),
     )
     return SimpleNamespace(**{**given, **more})
 
 
 def feed(recorder: records.RunRecorder, runner: SimpleNamespace, losses: list[float]) -> None:
+    """Train an epoch, of which ``runner.iter`` is the end."""
     recorder.before_train_epoch(runner)
+    begin = runner.iter - len(losses)
     for index, loss in enumerate(losses):
+        runner.iter = begin + index
         recorder.before_train_iter(runner, index)
         batch = {"inputs": torch.zeros(5, 1)}
         recorder.after_train_iter(runner, index, batch, {"loss": torch.tensor(loss)})
+    runner.iter = begin + len(losses)
 
 
 @pytest.fixture
@@ -65,7 +71,8 @@ def test_saving_asks_no_other_process(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_lost_loss_stops_the_run_before_a_checkpoint(tmp_path: Path, lost: float) -> None:
     recorder, runner = records.RunRecorder(), fake_runner(tmp_path, iter=6)
     feed(recorder, runner, [0.5, 1.5, lost])
-    said = rf"^the loss is {lost}: epoch 2: lower optim_wrapper.optimizer.lr or lengthen the warm"
+    mend = "lower optim_wrapper.optimizer.lr or lengthen the warm"
+    said = rf"^the loss is {lost}: epoch 2, iteration 6: {mend}"
     with pytest.raises(UserError, match=said):
         recorder.before_save_checkpoint(runner, {})
     with pytest.raises(UserError, match=said):

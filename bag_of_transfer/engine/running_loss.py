@@ -1,0 +1,52 @@
+"""The loss of an epoch, added up on its device."""
+
+import torch
+from torch import Tensor
+
+__all__ = ["RunningLoss"]
+
+CHUNK = 50  # losses that are added up at once
+
+
+class RunningLoss:
+    """Sum and number of finite losses, and the last finite one, without waiting for the device."""
+
+    def __init__(self) -> None:
+        self._recent: list[Tensor] = []
+        self._folded = 0
+        self._state: Tensor | None = None  # sum, number, and 1 + index of the last finite loss
+        self.newest = torch.tensor(torch.nan)
+
+    def __len__(self) -> int:
+        """Return the number of losses."""
+        return self._folded + len(self._recent)
+
+    def add(self, loss: Tensor) -> None:
+        """Add the loss of one iteration."""
+        self.newest = loss.detach()
+        self._recent.append(self.newest)
+        if len(self._recent) == CHUNK:
+            self._fold()
+
+    def mean(self) -> Tensor:
+        """Return the mean of the finite losses, nan if there is none."""
+        state = self._fold()
+        return (state[0] / state[1]).float()
+
+    def lost_since(self) -> int:
+        """Return the index of the loss after the last finite one; this waits for the device."""
+        return int(self._fold()[2])
+
+    def _fold(self) -> Tensor:
+        if self._recent:
+            losses = torch.stack(self._recent).double()
+            finite = losses.isfinite()
+            index = torch.arange(1, len(losses) + 1, device=losses.device) + self._folded
+            new = torch.stack([losses.where(finite, 0).sum(), finite.sum(), (index * finite).max()])
+            state = torch.zeros_like(new) if self._state is None else self._state
+            self._state = torch.cat([state[:2] + new[:2], torch.maximum(state, new)[2:]])
+            self._folded += len(self._recent)
+            self._recent = []
+        if self._state is None:
+            raise ValueError("no loss was added")
+        return self._state
