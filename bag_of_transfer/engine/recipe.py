@@ -9,6 +9,7 @@ from mmengine.dist import get_world_size
 
 __all__ = [
     "BATCH",
+    "KERNELS",
     "RECIPE_PARTS",
     "Difference",
     "class_difference",
@@ -19,6 +20,7 @@ __all__ = [
 RECIPE_PARTS = ("train_dataloader", "train_cfg", "optim_wrapper")  # a recipe needs all of them
 BATCH = "train_dataloader.batch_size x processes"
 ORDER = ("sampler", "batch_sampler", "drop_last")  # of a loader: which images make up a step
+KERNELS = ("fused", "foreach")  # of an optimizer: the same numbers, computed in another way
 LENGTH = ("max_epochs", "max_iters")
 # Lengths in epochs before the end of training (our classifier, mmdet's YOLOX).
 FROM_THE_END = ("off_epochs", "num_last_epochs")
@@ -47,7 +49,7 @@ def recipe_of(cfg: Config) -> dict[str, Any]:
     """
     loader = cfg.train_dataloader
     stated = {
-        "optim_wrapper": {"accumulative_counts": 1, **cfg.optim_wrapper},
+        "optim_wrapper": {"accumulative_counts": 1, **_without_kernels(cfg.optim_wrapper)},
         "param_scheduler": _as_list(cfg.get("param_scheduler")),
         "train_cfg": {key: cfg.train_cfg.get(key) for key in LENGTH},
         "train_dataloader": {key: loader.get(key) for key in ORDER},
@@ -82,6 +84,14 @@ def class_difference(trained: Sequence[str], other: Sequence[str]) -> tuple[str,
     pairs = zip(trained, other, strict=False)
     counts = (f"{len(trained)} classes", f"{len(other)}")
     return next((pair for pair in pairs if pair[0] != pair[1]), counts)
+
+
+def _without_kernels(wrapper: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out how the optimizer computes: the checkpoint's optimizer itself holds that."""
+    optimizer = dict(wrapper.get("optimizer") or {})
+    for key in KERNELS:
+        optimizer.pop(key, None)
+    return {**wrapper, "optimizer": optimizer} if "optimizer" in wrapper else dict(wrapper)
 
 
 def _as_list(stated: Any) -> list[Any]:

@@ -20,6 +20,7 @@ from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.recipe import (
     FROM_THE_END,
+    KERNELS,
     LENGTH,
     Difference,
     class_difference,
@@ -270,7 +271,7 @@ def _optimizer_differences(wrapper: OptimWrapper, was: Mapping[str, Any]) -> lis
     scheduled = {key.removeprefix("initial_") for key in (*old, *new) if key.startswith("initial_")}
     return [
         Difference(f"optimizer.{key.removeprefix('initial_')}", old.get(key), new.get(key))
-        for key in sorted({*old, *new} - {"params", "param_names"} - scheduled)
+        for key in sorted({*old, *new} - {"params", "param_names", *KERNELS} - scheduled)
         if old.get(key) != new.get(key)
     ]
 

@@ -22,6 +22,7 @@ from bag_of_transfer.engine import (
     checkpoints,
     compiling,
     data_sets,
+    fused,
     launch,
     layer_decay,
     lr,
@@ -100,6 +101,7 @@ def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), compiling.follow_compiler(cfg)]
     lines += own_metrics.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
+    lines.append(fused.use_fused_update(cfg))
     lines += follow_in_channels(cfg) + layer_decay.use_resnet_layer_decay(cfg)
     with building("train_dataloader.dataset", cfg):
         dataset = data_sets.build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
