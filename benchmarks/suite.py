@@ -24,6 +24,7 @@ SCRIPTS: dict[str, list[str]] = {
     "evaluation": ["--images", "1000"],
     "input_path": ["--threads", "1"],
     "train_step": ["--rounds", "3"],
+    "train_loop": ["--clock", "cpu"],
 }
 
 

@@ -1,0 +1,70 @@
+"""One kernel for an optimizer's update: where it is used, and that its numbers are the loop's."""
+
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from bag_of_transfer.engine.fused import use_fused_update
+from bag_of_transfer.engine.recipe import differences, recipe_of
+from bag_of_transfer.engine.update import Update
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
+def test_an_optimizer_that_has_one_kernel_gets_it_and_a_line_says_so(kind: str) -> None:
+    cfg = Config({"optim_wrapper": {"optimizer": {"type": kind, "lr": 0.1}}})
+    line = use_fused_update(cfg)
+    assert line is not None
+    assert line.startswith(f"update: {kind} in one kernel")
+    assert cfg.optim_wrapper.optimizer.fused is True
+
+
+@pytest.mark.parametrize(
+    "stated", [{"type": "SGD", "fused": False}, {"type": "SGD", "foreach": True}, {"type": "Rprop"}]
+)
+def test_the_config_decides_and_other_optimizers_stay(stated: dict[str, Any]) -> None:
+    cfg = Config({"optim_wrapper": {"optimizer": dict(stated)}})
+    assert use_fused_update(cfg) is None
+    assert cfg.optim_wrapper.optimizer == stated
+
+
+def test_a_run_from_before_is_the_same_recipe() -> None:
+    cfg = Config(
+        {
+            "optim_wrapper": {"optimizer": {"type": "SGD", "lr": 0.1}},
+            "train_cfg": {"max_epochs": 1},
+            "train_dataloader": {"batch_size": 2},
+        }
+    )
+    before = recipe_of(cfg)
+    use_fused_update(cfg)
+    assert differences(before, recipe_of(cfg)) == []
+
+
+def train(fused: bool, reorder: bool = False) -> list[torch.Tensor]:
+    """Train for six steps; before the fourth, load a state of another order in memory."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Conv2d(5, 4, 3))
+    net.to(memory_format=torch.channels_last)
+    sgd = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, weight_decay=1e-4, fused=fused)
+    wrapper = Update(sgd)
+    for step in range(6):
+        if step == 3 and reorder:
+            state = wrapper.state_dict()
+            for one in state["state"].values():
+                one["momentum_buffer"] = one["momentum_buffer"].contiguous()
+            wrapper.load_state_dict(state)
+        wrapper.update_params(net(torch.rand(2, 3, 9, 9)).square().mean())
+    return [tensor.detach() for tensor in net.parameters()]
+
+
+def test_the_numbers_are_those_of_the_loop() -> None:
+    for ours, theirs in zip(train(fused=True), train(fused=False), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+def test_a_state_that_lies_in_memory_in_another_order_is_resumed() -> None:
+    pairs = zip(train(fused=True, reorder=True), train(fused=True), strict=True)
+    assert all(torch.equal(resumed, uninterrupted) for resumed, uninterrupted in pairs)
