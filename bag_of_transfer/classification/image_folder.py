@@ -60,7 +60,6 @@ def read_input(
     pixels = reader(path)
     if reader.channels != 4 and not takes_tensors(pipeline):
         return Image.fromarray(pixels)
-    pixels = np.require(pixels, requirements="W")  # Pillow's can't be changed
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
 
 

@@ -144,7 +144,7 @@ def _with_opencv(data: bytes, bgr: bool) -> np.ndarray | None:
 def _with_pillow(data: bytes, mode: str) -> np.ndarray:
     with truncated_is_an_error(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
         image.load()
-        pixels = np.asarray(_of_8_bits(image, mode))
+        pixels = np.array(_of_8_bits(image, mode))  # a copy, because Pillow's can't be changed
         return turned(pixels, orientation_of(image))
 
 

@@ -61,10 +61,11 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])  # OpenCV's and Pillow's
 def test_a_kept_image_is_decoded_once_and_stays_as_it_is(
-    tmp_path: Path, decoded: list[str]
+    tmp_path: Path, decoded: list[str], kind: str
 ) -> None:
-    path = written(tmp_path / "a.png", encoded("PNG"))
+    path = written(tmp_path / "a.png", encoded(kind))
     reader = PixelReader(keep_mb=1)
     for _ in range(3):
         pixels = reader(path)
