@@ -131,6 +131,8 @@ def share_cores(cfg: Config) -> str:
             else:
                 loader.pop("persistent_workers", None)
                 loader.pop("prefetch_factor", None)
+            if torch.cuda.is_available():
+                loader.setdefault("pin_memory", True)  # else a copy would wait for the step
             most_workers = max(most_workers, loader.num_workers)
     threads = min(cores - most_workers, int(os.environ.get("OMP_NUM_THREADS", cores)))
     torch.set_num_threads(threads)

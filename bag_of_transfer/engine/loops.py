@@ -15,6 +15,8 @@ from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import Tensor
 
+from bag_of_transfer.engine.device_copy import CopiedAhead, copied_ahead
+
 __all__ = ["EpochLoop", "HookCalls", "IterLoop", "total_loss", "train_step"]
 
 
@@ -60,6 +62,15 @@ class EpochLoop(EpochBasedTrainLoop):
         super().__init__(runner, *args, **kwargs)
         self._call = HookCalls(runner)
 
+    def run_epoch(self) -> None:
+        """Train on every batch of the loader once."""
+        self.runner.call_hook("before_train_epoch")
+        self.runner.model.train()
+        for idx, data_batch in enumerate(copied_ahead(self.dataloader, self.runner.model)):
+            self.run_iter(idx, data_batch)
+        self.runner.call_hook("after_train_epoch")
+        self._epoch += 1
+
     def run_iter(self, idx: int, data_batch: Any) -> None:
         """Train on a batch; ``idx`` counts from 0 in the epoch."""
         self._call("before_train_iter", batch_idx=idx, data_batch=data_batch)
@@ -75,6 +86,8 @@ class IterLoop(IterBasedTrainLoop):
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
         self._call = HookCalls(runner)
+        endless = getattr(self, "dataloader_iterator")  # noqa: B009  mmengine states no type
+        self.dataloader_iterator = CopiedAhead(endless, runner)
 
     def run_iter(self, data_batch: Any) -> None:
         """Train on a batch."""

@@ -1,0 +1,70 @@
+"""Copy the next batch to the GPU while the present one is computed."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+__all__ = ["CopiedAhead", "copied_ahead"]
+
+
+def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
+    """Yield batches whose tensors are on the model's GPU; on a CPU yield them as they are.
+
+    A stream of its own copies batch n + 1 while step n computes, from pinned memory (see
+    ``launch.share_cores``).  It first waits until step n - 1 has ended, whose batch may have lain
+    where the copy goes; nothing waits on the host.
+
+    Args:
+        batches: What a loader yields.
+        model: mmengine's; its preprocessor moves a batch, and finds nothing to move afterwards.
+    """
+    device = next(model.parameters()).device
+    network: Any = model.module if is_model_wrapper(model) else model
+    if device.type != "cuda" or not hasattr(network, "data_preprocessor"):
+        yield from batches
+        return
+    copying, computing = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+
+    def copy(batch: Any) -> Any:
+        copying.wait_stream(computing)
+        with torch.cuda.stream(copying):
+            return network.data_preprocessor.cast_data(batch)
+
+    rest = iter(batches)
+    for first in rest:
+        ahead = copy(first)
+        for batch in rest:
+            computing.wait_stream(copying)
+            present, ahead = ahead, copy(batch)
+            yield present
+        computing.wait_stream(copying)
+        yield ahead
+
+
+class CopiedAhead:
+    """:func:`copied_ahead` for mmengine's endless iterator, which may first skip batches.
+
+    Args:
+        batches: The iterator; its other methods stay in reach.
+        runner: Its model, once built, says where to copy.
+    """
+
+    def __init__(self, batches: Any, runner: Runner) -> None:
+        self._batches, self._runner = batches, runner
+        self._copied: Iterator[Any] | None = None
+
+    def __iter__(self) -> "CopiedAhead":
+        return self
+
+    def __next__(self) -> Any:
+        """Return the next batch."""
+        if self._copied is None:
+            self._copied = copied_ahead(self._batches, self._runner.model)
+        return next(self._copied)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batches, name)
