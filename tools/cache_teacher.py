@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = """python tools/cache_teacher.py configs/classification/resnet18-d-all_demo.py answers
@@ -32,8 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
     lines, train_set = training.prepare_training(cfg, args.amp)
-    print("\n".join(lines), flush=True)
-    print(make_cache(cfg, train_set, args.out, args.views, args.top_k))
+    if is_main_process():
+        print("\n".join(lines), flush=True)
+    said = make_cache(cfg, train_set, args.out, args.views, args.top_k)
+    if is_main_process():
+        print(said)
     return 0
 
 

@@ -13,8 +13,11 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.classification.cached_teacher import check_can_be_cached, identity_of
 from bag_of_transfer.classification.classifier import ImageClassifier
+from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.teacher_cache import (
     CARD,
+    CLASSES,
+    LOG_PROBS,
     CacheShape,
     CacheWriter,
     read_card,
@@ -23,6 +26,7 @@ from bag_of_transfer.engine.bars import Step, duration
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.precision import autocast_of
+from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.records import hardware, versions
 
 __all__ = ["DEFAULT_TOP_K", "make_cache"]
@@ -48,7 +52,7 @@ def make_cache(
             small, or the run is none that a cache can serve.
         RefusedError: If the folder holds something else.
     """
-    if not cfg.model.get("distillation"):
+    if not complete_setting("distillation", cfg.model.get("distillation")):
         what = "the config has no teacher"
         raise UserError(what, "model.distillation", "state distillation=dict(teacher=...)")
     check_can_be_cached(cfg, train_set)
@@ -68,17 +72,18 @@ def make_cache(
         **identity,
     }
     _refuse_another(folder, card)
-    print(
-        f"{shape.num_views} views x {shape.num_images} images x {shape.top_k} classes: "
-        f"{shape.num_bytes / 2**20:.1f} MiB in {folder}",
-        flush=True,
-    )
+    if is_main_process():
+        print(
+            f"{shape.num_views} views x {shape.num_images} images x {shape.top_k} classes: "
+            f"{shape.num_bytes / 2**20:.1f} MiB in {folder}",
+            flush=True,
+        )
     writer = CacheWriter(folder, {**card, "hardware": hardware(), "versions": versions()})
     if writer.views_done == shape.num_views:
         return "the cache is complete already"
     _fill(writer, cfg, train_set, card["seed"])
-    seconds = read_card(folder)["seconds"]
-    return f"made in {duration(seconds)}; every run that uses it saves the teacher's forward pass"
+    took = duration(writer.seconds)
+    return f"made in {took}; every run that uses it saves the teacher's forward pass"
 
 
 def _positive(stated: int | None, default: int, flag: str, largest: int | None = None) -> int:
@@ -90,7 +95,10 @@ def _positive(stated: int | None, default: int, flag: str, largest: int | None =
 
 
 def _refuse_another(folder: Path, card: dict[str, Any]) -> None:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    unfinished = {CLASSES, LOG_PROBS}  # of a call that was killed before it wrote the card
+    if not folder.exists() or (
+        folder.is_dir() and {path.name for path in folder.iterdir()} <= unfinished
+    ):
         return
     if not (folder / CARD).is_file():
         raise RefusedError("the folder holds something else", folder, "name a new folder")
@@ -123,17 +131,18 @@ def _fill(writer: CacheWriter, cfg: Config, train_set: Any, seed: int) -> None:
             logits = _answer(model, batch, autocast_of(cfg.optim_wrapper, device))
             writer.put(view, indices[number * loader.batch_size :][:size], logits)
             step.advance_to(step.done + 1)
-            if step.due:
+            if step.due and is_main_process():
                 step.show(f"view {view + 1}/{views}")
         writer.end_view(time.perf_counter() - started)
-    step.end("")
+    if is_main_process():
+        step.end("")
 
 
 def _loader(cfg: Config, train_set: Any, seed: int, num_views: int) -> Any:
     """Return the run's own loader; without mixup one of all images, in the order of their files."""
     loader = dict(cfg.train_dataloader, dataset=dict(type=lambda: train_set))
     if not cfg.model.get("mixup"):
-        sampler = dict(type="DefaultSampler", shuffle=False, round_up=False)
+        sampler = dict(type="DefaultSampler", shuffle=False)
         loader.update(sampler=sampler, drop_last=False)
     return Runner.build_dataloader(draw_by_index(loader, seed, num_views), seed=seed)
 

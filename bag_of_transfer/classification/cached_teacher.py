@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from bag_of_transfer.classification.image_folder import ImageFolder
+from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.teacher_cache import TeacherCache
 from bag_of_transfer.engine.draws import TurnIndex
 from bag_of_transfer.engine.errors import UserError
@@ -81,7 +82,8 @@ def use_cache(cfg: Config, train_set: Any) -> tuple[list[str], Any]:
         UserError: If the cache is damaged or was made from another teacher, other data or another
             augmentation, or the run is none that a cache can serve.
     """
-    distillation = cfg.model.get("distillation") or {}
+    cfg.pop("draws", None)  # a resolved config states those of its own cache
+    distillation = complete_setting("distillation", cfg.model.get("distillation")) or {}
     if not distillation.get("cache"):
         return [], train_set
     cache = TeacherCache(Path(distillation["cache"]).expanduser())
@@ -103,7 +105,8 @@ def refuse_unknown_batch(cfg: Config) -> None:
     Raises:
         UserError: If it does.
     """
-    if (cfg.model.get("distillation") or {}).get("cache"):
+    distillation = complete_setting("distillation", cfg.model.get("distillation"))
+    if distillation and distillation["cache"]:
         what = "a teacher's cache is made for a batch size that is known"
         raise UserError(what, f"--auto-batch with {CACHE}", "state train_dataloader.batch_size")
 
@@ -120,11 +123,16 @@ def check_can_be_cached(cfg: Config, train_set: Any) -> None:
     if cfg.train_cfg.get("by_epoch") is False or "max_epochs" not in cfg.train_cfg:
         what = "the run counts iterations, but a cache is made per epoch"
         raise UserError(what, "train_cfg", "state by_epoch=True and max_epochs")
-    sampler = cfg.train_dataloader.sampler.get("type")
+    loader = cfg.train_dataloader
+    sampler = (loader.get("sampler") or {}).get("type")
     if sampler != "DefaultSampler":
         what = f"the sampler {sampler} may draw an image twice in an epoch"
         raise UserError(what, "train_dataloader.sampler", "take DefaultSampler")
-    if (cfg.model.get("mixup") or {}).get("off_epochs"):
+    if loader.get("batch_sampler"):
+        what = "which images a batch_sampler puts together is not known to a cache"
+        raise UserError(what, "train_dataloader.batch_sampler", "leave it or the cache out")
+    mixup = complete_setting("mixup", cfg.model.get("mixup"))
+    if mixup and mixup["off_epochs"]:
         what = "mixup ends before the last epoch, but a view is mixed always or never"
         raise UserError(what, "model.mixup.off_epochs", "state 0, or leave the cache out")
 
@@ -134,15 +142,16 @@ def identity_of(cfg: Config, train_set: ImageFolder) -> dict[str, Any]:
 
     Images are told by name, size and label, as the ladder's fingerprints are.
     """
-    loader, mixup = cfg.train_dataloader, cfg.model.get("mixup")
+    loader, mixup = cfg.train_dataloader, complete_setting("mixup", cfg.model.get("mixup"))
     batches = [loader.batch_size, get_world_size(), bool(loader.get("drop_last"))]
+    batches += [loader.get("num_batch_per_epoch"), dict(loader.sampler)]
     return {
         "num_classes": int(cfg.model.head.num_classes),
         "num_images": len(train_set),
         "data": _listing(train_set),
         "teacher": _teacher(cfg.model.distillation.teacher),
         "pipeline": json.dumps(loader.dataset.pipeline, sort_keys=True, default=str),
-        "mixup": {"alpha": mixup.get("alpha", 0.2)} if mixup else None,
+        "mixup": {"alpha": mixup["alpha"]} if mixup else None,
         "batches": batches if mixup else None,
     }
 

@@ -16,15 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
+from mmengine.dist import all_gather, barrier
 from torch import Tensor
 
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.json_file import is_number, read_json
+from bag_of_transfer.engine.process_group import is_main_process
 
 __all__ = [
     "CARD",
+    "CLASSES",
+    "LOG_PROBS",
     "CacheShape",
     "CacheWriter",
     "TeacherCache",
@@ -36,6 +41,7 @@ __all__ = [
 CARD, CLASSES, LOG_PROBS = "card.json", "classes.npy", "log_probs.npy"
 MEND = "make the cache again with tools/cache_teacher.py"
 SPARE_BYTES = 64 * 2**20  # that the disk must have beside the cache
+SHAPE = ("num_views", "num_images", "top_k", "num_classes")
 LEAST_REST = 1e-12  # rounding may leave the other classes nothing, and log 0 is infinite
 
 
@@ -123,6 +129,8 @@ class TeacherCache:
 class CacheWriter:
     """Writes a cache view by view; one that was cut off goes on at the view that was not whole.
 
+    Several processes call everything at the same time; the first one writes the answers of all.
+
     Args:
         folder: Where to write.
         card: What the cache is made of, with the fields of :class:`CacheShape`.
@@ -137,14 +145,12 @@ class CacheWriter:
     def __init__(self, folder: Path, card: dict[str, Any]) -> None:
         self.folder = folder
         self.shape = shape_of(card, folder)
-        self._card = {**card, "views_done": 0}
-        if (folder / CARD).is_file():
-            self._card = read_card(folder)
-        else:
-            _check_room(folder, self.shape.num_bytes)
-            folder.mkdir(parents=True, exist_ok=True)
+        barrier()  # none creates the folder while another still looks what it holds
+        if is_main_process() and not (folder / CARD).is_file():
             _create(folder, self.shape)
-            write_json(folder / CARD, self._card)
+            write_json(folder / CARD, {**card, "views_done": 0, "seconds": 0.0})
+        barrier()
+        self._card = read_card(folder)
         self._classes, self._log_probs = _arrays(folder, self.shape, "r+")
 
     @property
@@ -152,20 +158,28 @@ class CacheWriter:
         """Return the number of views that are whole."""
         return int(self._card["views_done"])
 
+    @property
+    def seconds(self) -> float:
+        """Return how long the views took that are whole."""
+        return float(self._card["seconds"])
+
     def put(self, view: int, indices: Int[Tensor, " B"], logits: Float[Tensor, "B K"]) -> None:
-        """Store the teacher's logits for some images of a view."""
-        classes, log_probs = strongest(logits, self.shape.top_k)
-        rows = indices.numpy()
+        """Store the teacher's logits for some images of a view, as many in each process."""
+        rows = torch.cat(all_gather(indices)).numpy()
+        classes, log_probs = strongest(torch.cat(all_gather(logits)), self.shape.top_k)
+        if not is_main_process():
+            return
         self._classes[view, rows] = classes.cpu().numpy().astype(self.shape.class_type)
         self._log_probs[view, rows] = log_probs.cpu().numpy().astype(np.float16)
 
     def end_view(self, seconds: float) -> None:
         """Note that a view is whole, and add the seconds that it took."""
-        self._classes.flush()
-        self._log_probs.flush()
         self._card["views_done"] += 1
-        self._card["seconds"] = round(self._card.get("seconds", 0.0) + seconds, 2)
-        write_json(self.folder / CARD, self._card)
+        self._card["seconds"] = round(self.seconds + seconds, 2)
+        if is_main_process():
+            self._classes.flush()
+            self._log_probs.flush()
+            write_json(self.folder / CARD, self._card)
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -176,21 +190,20 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     if not (folder / CARD).is_file():
         raise UserError("the folder holds no teacher's cache", folder, MEND)
-    return dict(read_json(folder / CARD, MEND))
+    card = dict(read_json(folder / CARD, MEND))
+    for name in (*SHAPE, "seed", "views_done", "seconds"):
+        if not is_number(card.get(name)):
+            raise UserError(f"the card lacks the number {name}", folder / CARD, MEND)
+    return card
 
 
 def shape_of(card: dict[str, Any], folder: Path) -> CacheShape:
     """Return the shape that a card states.
 
     Raises:
-        UserError: If it states none.
+        UserError: If there is none like it.
     """
-    try:
-        shape = CacheShape(
-            *(int(card[key]) for key in ("num_views", "num_images", "top_k", "num_classes"))
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"the card lacks {error}", folder / CARD, MEND) from error
+    shape = CacheShape(*(int(card[name]) for name in SHAPE))
     if not (0 < shape.top_k <= shape.num_classes and shape.num_views > 0 < shape.num_images):
         raise UserError(f"the card states {shape}", folder / CARD, MEND)
     return shape
@@ -205,13 +218,22 @@ def _check_room(folder: Path, needed: int) -> None:
 
 
 def _create(folder: Path, shape: CacheShape) -> None:
-    """Write both arrays without answers; this also takes their room on the disk."""
+    """Write both arrays without answers; this also takes their room on the disk.
+
+    They are written as plain files: on a full disk, writing to a map would end the process.
+    """
+    for name in (CLASSES, LOG_PROBS):  # of a call that was killed here
+        (folder / name).unlink(missing_ok=True)
+    _check_room(folder, shape.num_bytes)
+    folder.mkdir(parents=True, exist_ok=True)
     size = (shape.num_views, shape.num_images, shape.top_k)
     for name, kind, value in ((CLASSES, shape.class_type, 0), (LOG_PROBS, np.float16, np.nan)):
-        array = np.lib.format.open_memmap(folder / name, mode="w+", dtype=kind, shape=size)
-        for view in array:
-            view[:] = value
-        array.flush()
+        header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": size}
+        image = np.full(shape.top_k, value, kind).tobytes()
+        with (folder / name).open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for _ in range(shape.num_views):
+                file.write(image * shape.num_images)
 
 
 def _arrays(folder: Path, shape: CacheShape, mode: Any = "r") -> tuple[np.memmap, np.memmap]:

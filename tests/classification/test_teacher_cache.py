@@ -1,6 +1,8 @@
 """A teacher's stored answers: what is kept, how the loss differs, and what is refused."""
 
+import json
 import pickle
+import resource
 import shutil
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 
 from bag_of_transfer.classification.distillation import distillation_loss
 from bag_of_transfer.classification.teacher_cache import (
+    CARD,
     CacheShape,
     CacheWriter,
     TeacherCache,
@@ -21,7 +24,7 @@ V, N, K = 2, 5, 7
 
 
 def card(**more):
-    return {"num_views": V, "num_images": N, "top_k": 3, "num_classes": K, **more}
+    return {"num_views": V, "num_images": N, "top_k": 3, "num_classes": K, "seed": 0, **more}
 
 
 def logits(seed=0, rows=N, classes=K, spread=4.0):
@@ -35,6 +38,12 @@ def write(folder, views=V, **more):
         writer.put(view, torch.tensor([1, 3]), logits(view)[[1, 3]])
         writer.end_view(1.5)
     return folder
+
+
+def without(folder, name):
+    kept = json.loads((folder / CARD).read_text())
+    del kept[name]
+    (folder / CARD).write_text(json.dumps(kept))
 
 
 def stored(cache, view):
@@ -116,11 +125,33 @@ def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypat
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_disk_that_fills_up_meanwhile_is_an_error_and_the_next_call_goes_on(
+    tmp_path, monkeypatch
+):
+    def refuse(*args, **kwargs):
+        pytest.fail("on a full disk, writing to a map ends the process")
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with monkeypatch.context() as patched:
+        patched.setattr(np.lib.format, "open_memmap", refuse)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                CacheWriter(tmp_path, card(num_images=1000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert TeacherCache(write(tmp_path)).shape.num_images == N
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda folder: (folder / "card.json").unlink(), "holds no teacher's cache"),
-        (lambda folder: (folder / "card.json").write_text("{}"), "the card lacks 'num_views'"),
+        (
+            lambda folder: (folder / "card.json").write_text("{}"),
+            "the card lacks the number num_views",
+        ),
+        (lambda folder: without(folder, "seed"), "the card lacks the number seed"),
         (lambda folder: (folder / "classes.npy").unlink(), "the file can't be read"),
         (lambda folder: (folder / "log_probs.npy").write_bytes(b"\x93NUMPY"), "can't be read"),
         (lambda folder: np.save(folder / "classes.npy", np.zeros(3)), "the array is float64"),

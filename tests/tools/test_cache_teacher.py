@@ -66,6 +66,9 @@ def cache(tool, taught_by, tmp_path_factory):
     [
         ("train_dataloader.dataset.pipeline.0.size=24", "another augmentation"),
         ("model.mixup.alpha=0.4", "another mixup setting"),
+        ("model.mixup=True", "model.mixup=True"),
+        ("train_dataloader.sampler.shuffle=False", "another batch size, order"),
+        ("train_dataloader.batch_sampler.type=Pairs", "train_dataloader.batch_sampler"),
         ("train_dataloader.batch_size=4", "another batch size"),
         ("model.mixup.off_epochs=1", "mixup ends before the last epoch"),
         ("train_dataloader.sampler.type=InfiniteSampler", "the sampler InfiniteSampler"),
@@ -78,6 +81,24 @@ def test_a_cache_of_another_run_is_refused_before_training(
     assert tool("train_cls", CLS, "--work-dir", tmp_path / "run", *options) == 2
     assert message in capfd.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("setting", ["model.distillation=True", "model.distillation.cache=3"])
+def test_a_setting_that_is_no_cache_is_one_line(tool, taught_by, tmp_path, capfd, setting):
+    options = ("--cfg-options", setting) if "=True" in setting else taught_by(setting)
+    assert tool("train_cls", CLS, "--work-dir", tmp_path / "run", *options) == 2
+    assert "error: " in capfd.readouterr().err
+
+
+def test_a_resolved_config_without_its_cache_draws_anew(tool, taught_by, cache, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    options = taught_by(f"model.distillation.cache={cache}")
+    assert tool("train_cls", CLS, "--work-dir", first, "--dry-run", *options) == 0
+    resolved = first / ".dry_run/resolved_config.py"
+    assert "draws" in resolved.read_text()
+    live = ("--cfg-options", "model.distillation.cache=None")
+    assert tool("train_cls", resolved, "--work-dir", second, "--dry-run", *live) == 0
+    assert "draws" not in (second / ".dry_run/resolved_config.py").read_text()
 
 
 def test_a_cache_of_another_teacher_is_refused(tool, taught_by, cache, pretrained, tmp_path, capfd):

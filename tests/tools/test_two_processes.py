@@ -17,6 +17,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
+from bag_of_transfer.classification.teacher_cache import TeacherCache
+
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
 SEG = ROOT / "configs/segmentation/fcn_d8_tiny.py"
@@ -116,11 +118,13 @@ def runs(world: Path, tool: Callable[..., int], tmp_path_factory: pytest.TempPat
     one = {name: folder / f"one_{name}" for name in ("cls", "accumulated", "seg")}
     backbone = folder / "backbone.safetensors"
     accumulation = "optim_wrapper.accumulative_counts=2"
+    answers = f"model.distillation.teacher.checkpoint={one['cls'] / 'last_checkpoint'}"
     calls = [
         ("train_cls", cls, *flags, "--work-dir", one["cls"]),
         ("train_cls", cls, *flags, "--work-dir", one["accumulated"]),
         ("export_backbone", one["cls"] / "last_checkpoint", backbone),
         ("train", seg, *flags, "--backbone", backbone, "--work-dir", one["seg"]),
+        ("cache_teacher", cls, *flags, folder / "answers_of_one", "--cfg-options", answers),
     ]
     calls[1] += ("--cfg-options", HALF, accumulation)
     try:
@@ -135,10 +139,11 @@ def runs(world: Path, tool: Callable[..., int], tmp_path_factory: pytest.TempPat
         words = (config, *flags, "--launcher", "pytorch", "--work-dir", where, *more)
         return [str(word) for word in words]
 
-    out = folder / "two" / "out_rank{rank}.json"
+    out, shared_cache = folder / "two" / "out_rank{rank}.json", folder / "answers"
     half_seg = ("--backbone", backbone, "--cfg-options", HALF)
     learning = ("model.backbone.norm_eval=False", "train_cfg.max_epochs=1")
     plan = [
+        ("cache_teacher", both("cache", cls, shared_cache, "--cfg-options", HALF, answers)),
         ("train_cls", both("cls", cls, "--cfg-options", HALF)),
         ("train", both("seg", seg, *half_seg)),
         ("train", both("bn", seg, *half_seg, *learning, "model.backbone.norm_cfg.type=SyncBN")),
@@ -220,7 +225,8 @@ def test_all_state_one_effective_lr(runs: Runs) -> None:
         found.append((rule.per_device, rule.world, rule.accumulation, rule.effective))
     assert found == [(8, 1, 1, 0.03125), (4, 1, 2, 0.03125), (4, 2, 1, 0.03125)]
     line = "lr 0.03125 = 1 x 8 / 256"
-    assert sum(one.endswith(line) for one in runs.said.splitlines()) == 2  # runs; rank 0 alone
+    # Answers and both runs; rank 0 alone.
+    assert sum(one.endswith(line) for one in runs.said.splitlines()) == 3
 
 
 def test_the_curve_has_the_mean_loss_of_all_processes(runs: Runs) -> None:
@@ -239,6 +245,17 @@ def test_one_process_writes_the_loss_it_computed_to_the_last_digit(runs: Runs) -
     losses = torch.tensor([step.loss for step in steps_of(runs.one["cls"])])
     said = [line["loss"] for line in lines_of(runs.one["cls"])]
     assert said == [round(float(part.mean()), 6) for part in losses.split(6)]
+
+
+def test_two_processes_store_the_answers_that_one_stores(runs: Runs) -> None:
+    alone, both = (TeacherCache(runs.two.parent / n) for n in ("answers_of_one", "answers"))
+    places = [(view, index) for view in range(2) for index in range(48)]
+    for (classes, log_probs), (wanted, wanted_probs) in zip(
+        *([cache.answer(*place) for place in places] for cache in (both, alone)), strict=True
+    ):
+        assert log_probs == pytest.approx(wanted_probs, abs=1e-2)
+        assert sorted(classes) == sorted(wanted) == [0, 1, 2]
+    assert runs.said.count("views x 48 images") == 1
 
 
 def test_only_the_first_process_writes(runs: Runs) -> None:
@@ -275,7 +292,7 @@ def test_all_processes_validate_the_network_that_is_saved(runs: Runs) -> None:
 
 
 def test_one_broken_process_ends_all_with_its_message_and_exit_code(runs: Runs) -> None:
-    assert runs.codes == [[0, 0, 0, 0, 2]] * 2
+    assert runs.codes == [[0, 0, 0, 0, 0, 2]] * 2
     errors = [line for line in runs.said.splitlines() if line.startswith("error: ")]
     assert errors == ["error: this image is broken: image.png: mend it"]
     assert "deprecated" not in runs.said  # what a user can't mend is not shown
