@@ -22,7 +22,7 @@ from bag_of_transfer.classification.mixing import (
     reversed_order,
     rng_of_step,
 )
-from bag_of_transfer.classification.settings import complete_setting
+from bag_of_transfer.classification.settings import TRICKS, complete_setting
 from bag_of_transfer.classification.targets import smooth_one_hot, soft_cross_entropy
 from bag_of_transfer.classification.teacher_cache import fill_up
 from bag_of_transfer.classification.teachers import load_teacher
@@ -74,6 +74,8 @@ class ImageClassifier(BaseModel):
         UserError: If the number of classes is not stated, or the backbone or a trick has an
             unknown setting or one out of its range.
     """
+
+    setting_readers = TRICKS  # which keys a trick's dict may have
 
     def __init__(
         self,

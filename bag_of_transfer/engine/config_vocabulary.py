@@ -40,7 +40,14 @@ from torch.nn import BatchNorm2d, GroupNorm
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
-__all__ = ["FREE_FORM", "find_callables", "known_children", "known_names", "parameter_names"]
+__all__ = [
+    "FREE_FORM",
+    "find_callables",
+    "known_children",
+    "known_names",
+    "parameter_names",
+    "setting_names",
+]
 
 FREE_FORM = frozenset({"custom_keys", "metainfo"})
 """Dicts whose keys are the user's own: name fragments, and facts about a data set."""
@@ -229,6 +236,28 @@ def known_children(path: str, node: Mapping[str, Any], scope: str) -> frozenset[
     if is_norm:
         names |= {"requires_grad"} if targets else {"requires_grad", *_NORM}
     return frozenset(names)
+
+
+def setting_names(name: str, parent: object, scope: str) -> frozenset[str] | None:
+    """Return the keys of a dict without a ``type`` that the class of the dict around it reads.
+
+    A class states the functions that read its settings in ``setting_readers``, by name: those of
+    ImageClassifier are its tricks.
+
+    Args:
+        name: The dict's name, such as ``"distillation"``.
+        parent: The dict around it.
+        scope: Where its ``type`` is looked up.
+
+    Returns:
+        The names, or None where no class tells them.
+    """
+    type_ = parent.get("type") if isinstance(parent, Mapping) else None
+    for target in find_callables(type_, scope):
+        reader = getattr(target, "setting_readers", {}).get(name)
+        if reader is not None:
+            return parameter_names(reader)
+    return None
 
 
 def _names_with_builder(target: Callable[..., Any]) -> frozenset[str]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 
-from bag_of_transfer.engine.config_vocabulary import FREE_FORM, known_children
+from bag_of_transfer.engine.config_vocabulary import FREE_FORM, known_children, setting_names
 from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.leftovers import changes_type, drop_leftovers
@@ -207,6 +207,7 @@ def _first_unknown(
     and after the merge, ``tree`` the overrides.
     """
     scope = new.get("default_scope") or "mmengine"
+    above: Any = None  # the node around ``new``
     for depth, name in enumerate(parts):
         if isinstance(new, Mapping):
             scope = new.get("_scope_") or scope
@@ -219,22 +220,26 @@ def _first_unknown(
             old = {key: value for key, value in old.items() if key not in tree}
         whole = isinstance(new, list | tuple) and depth >= num_dotted  # its items are all given
         if _child(old, name) is _ABSENT and name not in _MM_KEYS and not whole:
-            known = _names_at(parts[:depth], old, new, scope)
+            known = _names_at(parts[:depth], old, new, scope, above)
             # A number is an index into a list, and here is no list.
             if name.isdecimal() or (known is not None and name not in known):
                 return _Unknown(depth, old, known or frozenset())
         old = _ABSENT if whole else _child(old, name)
-        new, tree = _child(new, name), _child(tree, name)
+        above, new, tree = new, _child(new, name), _child(tree, name)
     return None
 
 
-def _names_at(path: tuple[str, ...], old: Any, new: Any, scope: str) -> frozenset[str] | None:
+def _names_at(
+    path: tuple[str, ...], old: Any, new: Any, scope: str, above: Any
+) -> frozenset[str] | None:
     """Return the keys that may be added at ``path``; None if any key may."""
     if isinstance(old, list):
         return frozenset()
     if FREE_FORM.intersection(path):
         return None
     known = known_children(".".join(path), new if isinstance(new, Mapping) else {}, scope)
+    if known is None and path:
+        known = setting_names(path[-1], above, scope)
     if known is None and isinstance(old, Mapping):
         return frozenset()  # a dict of the config without a type: only its own keys are known
     return known  # None: a new dict under a known parameter, and we don't know what reads it

@@ -132,3 +132,14 @@ def test_what_cannot_be_made_is_told(tool, taught_by, cache, tmp_path, capfd):
         assert not out.exists()
     assert tool("cache_teacher", CLS, cache.parent, *taught_by()) == 3
     assert "the folder holds something else" in capfd.readouterr().err
+
+
+def test_a_config_with_a_teacher_takes_a_cache_and_refuses_misspelt_settings(tool, tmp_path, capfd):
+    config = ROOT / "configs/classification/resnet18-d-all_demo.py"
+    for option, code, message in (
+        ("model.distillation.cache=nowhere", 2, "the folder holds no teacher's cache"),
+        ("model.distillation.cash=nowhere", 2, "did you mean `model.distillation.cache`?"),
+        ("model.mixup.alphas=0.3", 2, "did you mean `model.mixup.alpha`?"),
+    ):
+        assert tool("train_cls", config, "--work-dir", tmp_path, "--cfg-options", option) == code
+        assert message in capfd.readouterr().err
