@@ -18,12 +18,13 @@ from torch import Tensor, nn
 import bag_of_transfer.detection  # noqa: F401  puts operators into mmcv
 from backbones import ResNetD
 from bag_of_transfer.classification import ImageClassifier
+from bag_of_transfer.engine.compiling import compile_backbone
 from bag_of_transfer.engine.launch import replace_sync_bn
 from bag_of_transfer.engine.precision import apply_precision
 from bag_of_transfer.engine.runner import build_runner
 from rounds import has_peer
 
-__all__ = ["Maker", "Step", "classifiers", "detectors", "segmenters"]
+__all__ = ["Maker", "Step", "classifiers", "classifiers_on_gpu", "detectors", "segmenters"]
 
 Step = Callable[[], object]
 Maker = Callable[[], Step]
@@ -35,23 +36,27 @@ STOCK = {"ResNetD": "ResNetV1d", "ExactRoIExtractor": "SingleRoIExtractor"}  # o
 NUM_CLASSES = 20
 
 
-def ours(model: dict[str, Any], scope: str, data: dict[str, Any], device: str) -> Step:
+def ours(
+    model: dict[str, Any], scope: str, data: dict[str, Any], device: str, **options: Any
+) -> Step:
     """Return the step of a training run: layout, precision and optimiser as on this machine."""
     with tempfile.TemporaryDirectory() as folder:
-        cfg = Config({"model": model, "default_scope": scope, "work_dir": folder})
+        cfg = Config({"model": model, "default_scope": scope, "work_dir": folder, **options})
         cfg.optim_wrapper = {"type": "OptimWrapper", "optimizer": {"type": "SGD", **SGD}}
         cfg.train_cfg, cfg.train_dataloader = {"by_epoch": True, "max_epochs": 1}, {}  # unused
         apply_precision(cfg, "auto")
         runner = build_runner(cfg)
         wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
     network = runner.model.to(device).train()
+    compile_backbone(network, cfg.get("compile"))
     return lambda: network.train_step(data, wrapper)
 
 
 def stock(model: dict[str, Any], scope: str, data: dict[str, Any], device: str) -> Step:
     """Return the step of mmengine with the library's own classes: float32, channels first."""
     with DefaultScope.overwrite_default_scope(scope):
-        network = MODELS.build(ConfigDict(_renamed(model))).to(device).train()
+        theirs = model if scope == "mmengine" else _renamed(model)  # it has no networks
+        network = MODELS.build(ConfigDict(theirs)).to(device).train()
     wrapper = build_optim_wrapper(network, {"optimizer": {"type": "SGD", **SGD}})
     return lambda: network.train_step(data, wrapper)
 
@@ -64,24 +69,35 @@ def _renamed(node: Any) -> Any:
     return STOCK.get(node, node) if isinstance(node, str) else node
 
 
-def plain(network: nn.Module, data: dict[str, Any], last: bool = False) -> Step:
-    """Return the shortest step that torch allows, in float32.
+def plain(
+    network: nn.Module,
+    data: dict[str, Any],
+    last: bool = False,
+    dtype: torch.dtype = torch.float32,
+    compiled: bool = False,
+) -> Step:
+    """Return the shortest step that torch allows.
 
     Args:
         network: Gives logits.
         data: ``inputs`` as bytes B 3 H W and ``labels``.
         last: Use the channels-last layout.
+        dtype: What autocast computes in; float32: without autocast.
+        compiled: Compile the network.
     """
     layout = torch.channels_last if last else torch.contiguous_format
     network = network.to(data["inputs"].device, memory_format=layout).train()
     optimizer = torch.optim.SGD(network.parameters(), **SGD)
+    run = torch.compile(network) if compiled else network
+    kind, mixed = data["inputs"].device.type, dtype != torch.float32
     mean, std = (
         torch.tensor(values, device=data["inputs"].device)[:, None, None] for values in (MEAN, STD)
     )
 
     def step() -> None:
         images = ((data["inputs"].float() - mean) / std).contiguous(memory_format=layout)
-        loss = nn.functional.cross_entropy(network(images), data["labels"])
+        with torch.autocast(kind, dtype if mixed else None, enabled=mixed):
+            loss = nn.functional.cross_entropy(run(images), data["labels"])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -105,13 +121,7 @@ def classifiers(
     depth: int, px: int, batch: int, device: str = "cpu", classes: int = 1000
 ) -> dict[str, Maker]:
     """Return the makers of a ResNet-D's step; the first is written by hand."""
-    data = {"inputs": _images(batch, px, device), "labels": torch.arange(batch, device=device)}
-    model = {
-        "type": ImageClassifier.__name__,
-        "backbone": {"type": "ResNetD", "depth": depth},
-        "head": {"type": "LinearHead", "num_classes": classes},
-        "data_preprocessor": {"type": "ClassificationPreprocessor", "mean": MEAN, "std": STD},
-    }
+    data = _labelled(px, batch, device, classes)
     makers: dict[str, Maker] = {"by hand": lambda: plain(Logits(depth, classes), data)}
     if has_peer("timm"):
         import timm
@@ -121,7 +131,54 @@ def classifiers(
         makers[f"timm's {name}, channels last"] = lambda: plain(
             timm.create_model(name), data, last=True
         )
-    return makers | {"ours": lambda: ours(model, "mmengine", data, device)}
+    return makers | {"ours": lambda: ours(_classifier(depth, classes), "mmengine", data, device)}
+
+
+def classifiers_on_gpu(
+    depth: int, px: int, batch: int, device: str = "cuda", classes: int = 1000
+) -> dict[str, Maker]:
+    """Return the makers of a ResNet-D's step in 16 bits; the first is written by hand.
+
+    torchvision's reference keeps channels first, timm is fastest compiled with channels last, and
+    mmengine's stock step is that of float32.
+    """
+    data, half = _labelled(px, batch, device, classes), torch.bfloat16
+    model = _classifier(depth, classes)
+    makers: dict[str, Maker] = {
+        "by hand, bf16, channels last": lambda: plain(Logits(depth, classes), data, True, half),
+        "the same compiled": lambda: plain(Logits(depth, classes), data, True, half, True),
+        "as torchvision's reference: bf16, channels first": (
+            lambda: plain(Logits(depth, classes), data, False, half)
+        ),
+        "stock mmengine: float32, channels first": lambda: stock(model, "mmengine", data, device),
+    }
+    if has_peer("timm"):
+        import timm
+
+        name = f"resnet{depth}d"
+        makers["timm, bf16, channels last"] = lambda: plain(
+            timm.create_model(name), data, True, half
+        )
+        makers["timm, the same compiled"] = lambda: plain(
+            timm.create_model(name), data, True, half, True
+        )
+    makers["ours"] = lambda: ours(model, "mmengine", data, device)
+    makers["ours, compile=True"] = lambda: ours(model, "mmengine", data, device, compile=True)
+    return makers
+
+
+def _labelled(px: int, batch: int, device: str, classes: int) -> dict[str, Tensor]:
+    labels = torch.arange(batch, device=device) % classes
+    return {"inputs": _images(batch, px, device), "labels": labels}
+
+
+def _classifier(depth: int, classes: int) -> dict[str, Any]:
+    return {
+        "type": ImageClassifier.__name__,
+        "backbone": {"type": "ResNetD", "depth": depth},
+        "head": {"type": "LinearHead", "num_classes": classes},
+        "data_preprocessor": {"type": "ClassificationPreprocessor", "mean": MEAN, "std": STD},
+    }
 
 
 def segmenters(config: str, px: int, batch: int, device: str = "cpu") -> dict[str, Maker]:
