@@ -6,6 +6,7 @@ Configs keep mmengine's names: they train elsewhere, too, and a run of before ca
 import copy
 from typing import Any
 
+from bag_of_transfer.engine.averages import MovingAverageHook
 from bag_of_transfer.engine.log_hooks import IterationTimer, LogWriter, RuntimeInfo
 from bag_of_transfer.engine.loops import EpochLoop, IterLoop
 from bag_of_transfer.engine.update import ScaledUpdate, Update
@@ -13,6 +14,7 @@ from bag_of_transfer.engine.update import ScaledUpdate, Update
 __all__ = ["own", "own_loop"]
 
 OURS: dict[str, type] = {
+    "EMAHook": MovingAverageHook,
     "EpochBasedTrainLoop": EpochLoop,
     "IterBasedTrainLoop": IterLoop,
     "IterTimerHook": IterationTimer,
