@@ -49,7 +49,7 @@ class ClassificationPreprocessor(BaseDataPreprocessor):
                 "pipeline in torchvision/PILToTensor, give all images one size, and let the "
                 "dataloader have collate_fn=dict(type='default_collate')"
             )
-        data["inputs"] = (inputs.float() - self.mean) / self.std
+        data["inputs"] = inputs.float().sub_(self.mean).div_(self.std)
         return data
 
 
