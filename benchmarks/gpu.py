@@ -1,170 +1,269 @@
-"""Training on one GPU: ours and the peers, in pieces that take less than 8 minutes each.
+"""What a GPU makes of training: our steps and our loader, and the peers', a piece at a time.
 
-Command:   python benchmarks/gpu.py --piece pretrain|detection|segmentation|loader
-The note of a pretraining's way is its share of the bandwidth floor: what the device could train if
-it did nothing but move the bytes of a ResNet-50-D's step with batch norm fused, 325 MB an image of
-224 px in 16 bits (derived from the sizes of its maps), at the rate at which it copies memory.
+Command:   python benchmarks/gpu.py --piece pretrain --json pretrain.json
+Pieces:    pretrain       ResNet-50-D, 224 px, batch 256; expected to take 7 minutes on an H100
+           detection      Faster R-CNN R50-FPN, 800 x 1344 px, batch 2; 4 minutes
+           segmentation   FCN R50-D8, 512 px, batch 4; 3 minutes
+           loader         JPEGs of ImageNet's size, to floats of 224 px on the device; 4 minutes
+Result:    unmeasured; the minutes are estimates
+Images are drawn and on the device already, except the loader's.  A run is some steps between two
+points at which the device has nothing left to do.  A peer that is not installed, and a way that
+fails here, are left out with a line.  The floor is that of memory: the bytes that ResNet-50-D moves
+per image if batch norm and ReLU are one kernel, at the bandwidth of a copy, which is measured.
+Without a GPU: --device cpu, with small sizes, tries the script; its figures mean nothing.
 """
 
 import argparse
+import sys
 import tempfile
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import torch
+from mmengine.device import get_device
 
-from rounds import Comparison, compare, main
-from steps import Maker, Step, classifiers_on_gpu, detectors, segmenters
+import loaders
+from rounds import CLOCKS, Comparison, Way, compare, main
+from runner_steps import Work, detection, pretraining, segmentation
+from steps import Maker, Step
 
-FLOOR_BYTES = 325e6
-NEEDED = {  # against the way that is the reference: by hand, stock
-    "pretrain": {"ours": 0.98},
-    "detection": {"ours": 1.5},
-    "segmentation": {"ours": 1.5},
+# bf16, forward and backward: convolutions read and write, batch norm reads for its statistics and
+# once more to normalise.  Derived from the sizes of all maps of ResNet-50-D at 224 px.
+BYTES_PER_IMAGE, BYTES_AT_PX = 325e6, 224
+COPIED = {"cuda": 2**30, "cpu": 2**24}  # bytes: more than any cache has
+# The ratio that a way is to reach beside another.
+AIMS: Mapping[str, Mapping[str, Mapping[str, float]]] = {
+    "pretrain": {
+        "ours": {
+            "by hand, bf16, channels last": 0.98,
+            "stock mmengine: fp16, channels first": 2.0,
+        },
+        "ours, compile=True": {
+            "timm, the same compiled": 1.05,
+            "timm, bf16, channels last": 1.25,
+        },
+    },
+    "detection": {"ours": {"mmdet": 1.5}},
+    "segmentation": {"ours": {"mmseg": 1.5}},
 }
+FLOOR_AIM = 0.55
 
 
-def wait(device: str) -> None:
-    """Wait until the device has done all work."""
-    if device != "cpu":
+@dataclass
+class Ready:
+    """A way that has been built and warmed up; ``peak`` in bytes is 0 without a GPU."""
+
+    run: Callable[[], float]
+    peak: int
+
+
+def wait() -> None:
+    """Let the device finish."""
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def repeat(step: Step, times: int, device: str) -> None:
-    """Take some steps and wait for them."""
+def ready(make: Maker, steps: int, warm: int, clock: Callable[[], float]) -> Ready:
+    """Build a way and take its first steps.
+
+    Args:
+        make: Builds it.
+        steps: Of a measured run.
+        warm: Steps before: kernels are chosen, memory is allocated, code is compiled.
+        clock: In seconds.
+    """
+    on_gpu = torch.cuda.is_available()
+    torch.backends.cudnn.benchmark = False
+    before = torch.cuda.memory_allocated() if on_gpu else 0
+    step = make()
+    tries = torch.backends.cudnn.benchmark  # what this way has chosen for the process
+    step()
+    wait()
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    repeat(step, warm)
+    wait()
+    peak = torch.cuda.max_memory_allocated() - before if on_gpu else 0
+
+    def run() -> float:
+        torch.backends.cudnn.benchmark = tries
+        if on_gpu:
+            step()  # after another way's: its memory may have to be given back first
+        wait()
+        started = clock()
+        repeat(step, steps)
+        wait()
+        return clock() - started
+
+    return Ready(run, peak)
+
+
+def repeat(step: Step, times: int) -> None:
+    """Take some steps."""
     for _ in range(times):
         step()
-    wait(device)
 
 
-def first_steps(make: Maker, device: str) -> tuple[Step, float]:
-    """Build and take the steps that compile and choose kernels; return also the peak in GB."""
-    if device == "cpu":
-        step = make()
-        repeat(step, 1, device)
-        return step, 0.0
-    torch.cuda.empty_cache()
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
-    step = make()
-    repeat(step, 5, device)
-    return step, (torch.cuda.max_memory_allocated() - before) / 1e9
+def all_ready(makers: Mapping[str, Maker], args: argparse.Namespace) -> dict[str, Ready]:
+    """Build the ways one after the other; leave out, with a line, those that fail.
+
+    Raises:
+        Exception: What the reference, the first, raises: there is no ratio without it.
+    """
+    found = {}
+    for name, make in makers.items():
+        if args.no_compile and "compile" in name:
+            continue
+        print(f"{name}: first steps", file=sys.stderr, flush=True)
+        try:
+            found[name] = ready(make, args.steps, args.warm, CLOCKS[args.clock])
+        except Exception as error:  # of any library: the others are still worth their minutes
+            if not found:
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            print(f"{name} is left out: {reason}", file=sys.stderr, flush=True)
+    return found
 
 
-def bytes_per_second(device: str, megabytes: int = 2048) -> float:
-    """Return how many bytes the device reads and writes per second while it copies."""
-    source = torch.empty(megabytes << 20, dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
-    found = compare(
-        f"copying {megabytes} MB",
-        {"copy": lambda: repeat(lambda: target.copy_(source), 10, device)},
-        rounds=5,
-    )
-    return 2 * 10 * source.numel() / median(found.ways[0].seconds)
+def compare_steps(
+    what: str, makers: Mapping[str, Maker], args: argparse.Namespace, floor: float | None = None
+) -> Comparison:
+    """Measure the ways in turn; note peak memory, share of the floor, and ratios with an aim.
 
-
-def steps(args: argparse.Namespace) -> Comparison:
-    """Compare the steps of one task."""
-    kinds = {
-        "pretrain": (classifiers_on_gpu, (args.depth, args.px or 224, args.batch or 256)),
-        "detection": (detectors, ("faster-rcnn_fpn", args.px or 800, args.batch or 8)),
-        "segmentation": (segmenters, ("fcn_r50-d8", args.px or 512, args.batch or 16)),
-    }
-    makers_of, sizes = kinds[args.piece]
-    found = {
-        way: first_steps(make, args.device)
-        for way, make in makers_of(*sizes, device=args.device).items()
-        if not (args.no_compile and "compile" in way)
-    }
+    Args:
+        what: The work.
+        makers: By name; the first is the reference.
+        args: The flags.
+        floor: Images per second at the bandwidth of memory, of the networks that it is known of.
+    """
+    found = all_ready(makers, args)
+    aims, first = AIMS.get(args.piece, {}), next(iter(makers))
     compared = compare(
-        f"{args.piece}: {sizes[0]}, {sizes[1]} px, batch {sizes[2]}",
-        {way: partial(repeat, step, args.steps, args.device) for way, (step, _) in found.items()},
+        what,
+        {name: way.run for name, way in found.items()},
         rounds=args.rounds,
-        work=args.steps * sizes[2],
+        work=args.steps * args.batch,
         unit="image",
-        targets=NEEDED[args.piece],
+        targets={name: peers[first] for name, peers in aims.items() if first in peers},
+        clock=args.clock,
         warm=False,
     )
-    floor = None
-    if args.piece == "pretrain" and sizes[:2] == (50, 224) and args.device != "cpu":
-        floor = bytes_per_second(args.device) / FLOOR_BYTES
-    for way in compared.ways:
-        if way.name in found:
-            way.note = f"peak {found[way.name][1]:.1f} GB"
+    ways = {way.name: way for way in compared.ways}
+    for name, way in ways.items():
+        peak = found[name].peak if name in found else 0
+        notes = [f"peak {peak / 2**20:,.0f} MiB"] if peak else []
         if floor:
             share = compared.work / median(way.seconds) / floor
-            way.note += f" {share:.0%} of the floor"
+            notes.append(f"{share:.1%} of the floor (aim {FLOOR_AIM:.0%})")
+        notes += [
+            f"{ratio(way, ways[peer]):.2f} beside {peer} (aim {aim})"
+            for peer, aim in aims.get(name, {}).items()
+            if peer in ways and peer != first
+        ]
+        way.note = "; ".join(notes)
     return compared
 
 
-def loader(args: argparse.Namespace) -> Comparison:
-    """Compare loaders that fill batches from drawn JPEGs with all cores."""
-    from torch.utils.data import DataLoader
-
-    from input_path import PIPELINES, draw
-
-    ways = [name for name in PIPELINES if name != "reading alone" and "before" not in name]
-    with tempfile.TemporaryDirectory() as folder:
-        draw(Path(folder), args.files)
-        files = [str(file) for file in sorted(Path(folder).iterdir())] * args.times
-
-        def load(name: str) -> None:
-            for batch in DataLoader(
-                _Inputs(files, name), batch_size=args.batch or 256, num_workers=args.workers
-            ):
-                batch.to(args.device, non_blocking=True)
-            wait(args.device)
-
-        return compare(
-            f"{len(files)} JPEGs, {args.workers} workers, to the device",
-            {name: partial(load, name) for name in ways},
-            rounds=args.rounds,
-            work=len(files),
-            unit="image",
-            targets={"ours, crop and flip": 1.7},
-            warm=False,
-        )
+def ratio(way: Way, peer: Way) -> float:
+    """Return how many times faster a way is than another: the median of the rounds."""
+    return median(b / a for a, b in zip(way.seconds, peer.seconds, strict=True))
 
 
-class _Inputs(torch.utils.data.Dataset):
-    """Inputs of files, made by one of the pipelines of input_path.py."""
+def bandwidth(times: int = 10) -> float:
+    """Return the bytes per second that a copy on the device reads and writes, at best."""
+    source = torch.zeros(COPIED[get_device()], dtype=torch.uint8, device=get_device())
+    target, seconds = torch.empty_like(source), []
+    for _ in range(times):
+        wait()
+        started = CLOCKS["wall"]()
+        target.copy_(source)
+        wait()
+        seconds.append(CLOCKS["wall"]() - started)
+    return 2 * source.nbytes / min(seconds)
 
-    def __init__(self, files: list[str], pipeline: str) -> None:
-        self.files, self.pipeline = files, pipeline
 
-    def __len__(self) -> int:
-        return len(self.files)
+def pretrain(args: argparse.Namespace, folder: Path) -> Iterator[Comparison]:
+    """Compare steps of pretraining."""
+    (px, _), floor = args.px, None
+    name = f"ResNet-{args.depth}-D, {px} px, batch {args.batch}"
+    if args.depth == 50:
+        speed = bandwidth()
+        floor = speed / (BYTES_PER_IMAGE * (px / BYTES_AT_PX) ** 2)
+        name += f"; a copy moves {speed / 1e12:.3g} TB/s, the floor is {floor:,.0f} images/s"
+    yield compare_steps(name, pretraining(args.depth, px, args.batch, folder), args, floor)
 
-    def __getitem__(self, index: int) -> torch.Tensor:
-        from input_path import PIPELINES
 
-        return torch.as_tensor(PIPELINES[self.pipeline](self.files[index]))
+def detect(args: argparse.Namespace, folder: Path) -> Iterator[Comparison]:
+    """Compare steps of Faster R-CNN."""
+    what = f"Faster R-CNN, {args.px[0]} x {args.px[1]} px, batch {args.batch}"
+    works = detection(args.px, args.batch, folder, args.configs)
+    yield compare_steps(what, _with_stock("mmdet", *works), args)
+
+
+def segment(args: argparse.Namespace, folder: Path) -> Iterator[Comparison]:
+    """Compare steps of FCN."""
+    what = f"FCN, {args.px[0]} x {args.px[1]} px, batch {args.batch}"
+    works = segmentation(args.px, args.batch, folder, args.configs)
+    yield compare_steps(what, _with_stock("mmseg", *works), args)
+
+
+def _with_stock(library: str, ours: Work, stock: Work) -> dict[str, Maker]:
+    return {
+        library: lambda: stock.stock(amp=False),
+        f"{library}, AMP": lambda: stock.stock(amp=True),
+        "ours": ours.ours,
+        "ours, compile=True": lambda: ours.ours(compiled=True),
+    }
+
+
+def load(args: argparse.Namespace, folder: Path) -> Iterator[Comparison]:
+    """Compare loaders."""
+    yield from loaders.comparisons(args, folder, wait)
+
+
+# Of a piece: its function, sizes and batch where the user does not say.
+PIECES = {
+    "pretrain": (pretrain, (224, 224), 256),
+    "detection": (detect, (800, 1344), 2),
+    "segmentation": (segment, (512, 512), 4),
+    "loader": (load, (224, 224), 64),
+}
 
 
 def measure(args: argparse.Namespace) -> Iterator[Comparison]:
-    """Yield the comparison of one piece."""
+    """Yield the comparisons of a piece.
+
+    Raises:
+        SystemExit: If torch computes on another device than the one asked for.
+    """
+    if get_device() != args.device:
+        sys.exit(f"--device {args.device}: torch computes on {get_device()} here")
+    function, sizes, batch = PIECES[args.piece]
+    args.px = (args.px * 2)[:2] if args.px else sizes
+    args.batch = args.batch or batch
     torch.manual_seed(0)
-    torch.backends.cudnn.benchmark = True
-    yield loader(args) if args.piece == "loader" else steps(args)
+    with tempfile.TemporaryDirectory() as folder:
+        yield from function(args, Path(folder))
 
 
-def run() -> None:
-    """Measure the piece that the flags name."""
+def flags() -> argparse.ArgumentParser:
+    """Return the parser of the script's own flags."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--piece", choices=[*NEEDED, "loader"], required=True)
-    parser.add_argument("--device", default="cuda", help="(cuda)")
-    parser.add_argument("--steps", type=int, default=30, help="in each round (30)")
-    parser.add_argument("--depth", type=int, default=50, help="of the ResNet-D (50)")
-    parser.add_argument("--px", type=int, help="(224, 800 or 512)")
-    parser.add_argument("--batch", type=int, help="(256, 8 or 16)")
-    parser.add_argument("--workers", type=int, default=16, help="of the loader (16)")
-    parser.add_argument("--files", type=int, default=400, help="drawn JPEGs (400)")
-    parser.add_argument("--times", type=int, default=20, help="that each is loaded (20)")
-    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    main(__doc__, measure, parser=parser)
+    parser.add_argument("--piece", choices=list(PIECES), required=True)
+    parser.add_argument("--device", choices=list(COPIED), default="cuda", help="(cuda)")
+    parser.add_argument("--px", type=int, nargs="+", help="side, or height and width")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--steps", type=int, default=20, help="of a run (20)")
+    parser.add_argument("--warm", type=int, default=10, help="steps before (10)")
+    parser.add_argument("--depth", type=int, default=50, help="of the network to pretrain (50)")
+    parser.add_argument("--no-compile", action="store_true", help="leave out what compiles")
+    parser.add_argument("--configs", nargs=2, metavar=("OURS", "STOCK"), help="for a fine-tuning")
+    parser.add_argument("--images", type=int, default=512, help="of a loader's run, a worker (512)")
+    parser.add_argument("--workers", type=int, nargs="+", help="of the loader (1, 2, 4, ... cores)")
+    return parser
 
 
 if __name__ == "__main__":
-    run()
+    main(__doc__, measure, rounds=3, parser=flags())

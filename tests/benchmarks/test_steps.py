@@ -51,23 +51,3 @@ def test_ours_and_stock_are_networks_of_one_size(makers_of: Any, config: str, pe
         sizes[name] = sum(parameter.numel() for parameter in network.parameters())
         assert all(math.isfinite(loss) for loss in losses(step()))
     assert sizes[peer] == sizes["ours"]
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ["--piece", "pretrain", "--depth", "18", "--px", "32", "--batch", "2", "--no-compile"],
-        ["--piece", "loader", "--files", "2", "--times", "1", "--workers", "0"],
-    ],
-)
-def test_the_pieces_for_a_gpu_run_on_a_cpu_too(
-    flags: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import gpu
-
-    flags = ["gpu.py", "--device", "cpu", "--steps", "1", "--rounds", "1", *flags]
-    monkeypatch.setattr("sys.argv", flags)
-    gpu.run()
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ours")]
-    assert rows
-    assert all("| 0 |" not in row for row in rows)
