@@ -55,7 +55,7 @@ def test_a_failed_test_costs_no_training(call, capfd):
     capfd.readouterr()
     assert call() == 0
     output = capfd.readouterr().out
-    assert f"failed: {DETECTION}: continues from its last checkpoint (exit code 9)" in output
+    assert f"failed: {DETECTION}: continues from what it has saved (exit code 9)" in output
     assert "2 cells: 1 done, 1 failed" in output
     assert trainings(DETECTION) == 2  # gone on with
     assert record(DETECTION)["status"] == "done"
@@ -70,6 +70,19 @@ def test_a_failed_cell_whose_config_changed_begins_anew(call, capfd):
     assert call() == 0
     assert f"failed: {DETECTION}: starts again" in capfd.readouterr().out
     assert trainings(DETECTION) == 1
+
+
+def test_the_answers_of_a_teacher_that_a_cut_off_cell_has_stored_stay(call):
+    mend = break_tool(call.folder, "train_cls", "sys.exit(9)")
+    call()
+    mend()
+    for name in ("last_checkpoint", "cell.json"):
+        (OUT / B / name).unlink()
+    answers = OUT / B / "answers"
+    answers.mkdir()
+    (answers / "card.json").write_text("{}")
+    assert call() == 0
+    assert (answers / "card.json").exists()
 
 
 def test_a_killed_tool_is_named_by_its_signal(call):

@@ -15,12 +15,13 @@ GB = 2**30
 def machine(monkeypatch, tmp_path):
     """Pretend a machine of so many cores, bytes of memory and GPUs; a limit is a container's."""
 
-    def pretend(cores, memory, gpus=0, limit="max"):
+    def pretend(cores, memory, gpus=0, limit="max", version=2):
         monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
         monkeypatch.setattr(share, "available_cores", lambda: cores)
         sizes = {"SC_PHYS_PAGES": memory // 4096, "SC_PAGE_SIZE": 4096}
         monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
-        monkeypatch.setattr(share, "CGROUP_LIMIT", tmp_path / "memory.max")
+        limits = (tmp_path / "memory.max", tmp_path / "version_1_has_another_file")
+        monkeypatch.setattr(share, "CGROUP_LIMITS", limits[:: 1 if version == 2 else -1])
         (tmp_path / "memory.max").write_text(f"{limit}\n")
 
     return pretend
@@ -42,10 +43,19 @@ def test_with_a_gpu_one_cell_runs_at_a_time(machine):
     assert cells_at_once(9) == 1
 
 
-def test_a_container_may_have_less_memory_than_its_machine(machine):
-    machine(16, 128 * GB, limit=5 * GB)
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_container_may_have_less_memory_than_its_machine(machine, version):
+    machine(16, 128 * GB, limit=5 * GB, version=version)
     assert memory_limit() == 5 * GB
     assert cells_at_once(9) == 2
+
+
+def test_where_no_process_can_be_bound_to_cores_one_cell_runs_on_all(machine, monkeypatch):
+    machine(4, 128 * GB)
+    for name in ("sched_getaffinity", "sched_setaffinity"):
+        monkeypatch.delattr(os, name)
+    assert cells_at_once(9) == 1
+    assert list(cores_of_place(0, 1)) == [0, 1, 2, 3]
 
 
 def test_places_share_out_the_cores(monkeypatch):

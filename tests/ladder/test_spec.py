@@ -99,6 +99,7 @@ WRONG = [
     ((f"rungs = dict(a=dict(konfig={str(B)!r}))\n", TASKS, SEEDS), "konfig"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, teacher='z'))\n", TASKS, SEEDS), "'z'"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, row='E'))\n", TASKS, SEEDS), "'E'"),
+    ((f"rungs = dict(a=dict(config={str(B)!r}, cached='no'))\n", TASKS, SEEDS), "rungs.a.cached"),
     ((f"rungs = {{'../a': dict(config={str(B)!r})}}\n", TASKS, SEEDS), "../a"),
     ((RUNGS, f"tasks = dict(t={str(B)!r})\n", SEEDS), "neither a detection nor"),
     ((RUNGS, f"tasks = dict(pretraining={str(DET)!r})\n", SEEDS), "tasks.pretraining"),
@@ -114,7 +115,7 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 28
+    assert len(WRONG) == 29
 
 
 def test_two_rungs_of_one_row_are_told_apart_by_a_label(read):

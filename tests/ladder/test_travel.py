@@ -40,6 +40,8 @@ def here(tmp_path):
     (done / "pictures").mkdir()
     (done / "pictures/a.png").write_text("picture")
     (done / "predictions").write_text("much")
+    (done / "answers").mkdir()
+    (done / "answers/log_probs.npy").write_text("more")
     cell(root, "seed0/b/segmentation", status="failed")
     (root / "truth/detection").mkdir(parents=True)
     (root / "truth/detection/a.png").write_text("truth")

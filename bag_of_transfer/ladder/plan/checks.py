@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from bag_of_transfer.engine.config_file import leaf_keys
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["check_folder_name", "check_keys", "existing_config", "one_of"]
+__all__ = ["check_folder_name", "check_keys", "existing_config", "one_of", "yes_or_no"]
 
 Word = TypeVar("Word", bound=str)
 
@@ -32,6 +32,17 @@ def one_of(value: Any, known: Sequence[Word], where: str) -> Word:
     if value not in known:
         raise UserError(f"{value!r} is not known", where, f"use one of {', '.join(known)}")
     return known[known.index(value)]
+
+
+def yes_or_no(value: Any, where: str) -> bool:
+    """Check that ``value`` is True or False and return it.
+
+    Raises:
+        UserError: If it is not.
+    """
+    if not isinstance(value, bool):
+        raise UserError(f"{value!r} is neither yes nor no", where, "give True or False")
+    return value
 
 
 def existing_config(config: str, where: str) -> Path:

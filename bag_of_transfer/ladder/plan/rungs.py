@@ -16,6 +16,7 @@ from bag_of_transfer.ladder.plan.checks import (
     check_keys,
     existing_config,
     one_of,
+    yes_or_no,
 )
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.convert.model_zoos import check_model_name
@@ -131,8 +132,8 @@ def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
         source=source,
         label=stated.get("label") or row or name.replace("_", " "),
         teacher=stated.get("teacher") or "",
-        cached=bool(stated.get("cached", False)),
-        teaches_only=bool(stated.get("teaches_only", False)),
+        cached=yes_or_no(stated.get("cached", False), f"{where}.cached"),
+        teaches_only=yes_or_no(stated.get("teaches_only", False), f"{where}.teaches_only"),
         cfg_options=tuple(stated.get("cfg_options") or ()),
         seeds=seed_kind if kind == "config" else "shared",
         row=row,

@@ -71,7 +71,8 @@ def run_cell(
     # Ctrl-C reaches the command, too, which then ends with 130.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.sched_setaffinity(0, cores)
+    if hasattr(os, "sched_setaffinity"):  # Linux only
+        os.sched_setaffinity(0, cores)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     if not resume:

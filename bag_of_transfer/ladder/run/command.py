@@ -235,7 +235,7 @@ def _print_progress(before: Mapping[str, status.Status]) -> None:
     """Print how far the cells are and what happens to those that were begun."""
     for key, now in before.items():
         if now.word in (status.FAILED, status.CUT_OFF):
-            how = "continues from its last checkpoint" if now.goes_on else "starts again"
+            how = "continues from what it has saved" if now.goes_on else "starts again"
             why = f" ({now.why})" if now.why else ""
             print(f"{now.word}: {key}: {how}{why}")
     print(f"{len(before)} cells: {_counts(before)}", flush=True)

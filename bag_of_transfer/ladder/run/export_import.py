@@ -8,14 +8,21 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import replacing, write_json
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.ladder.folder import ALL_RECORDS, PLAN, PREDICTIONS, PRETRAINING, TRUTH
+from bag_of_transfer.ladder.folder import (
+    ALL_RECORDS,
+    ANSWERS,
+    PLAN,
+    PREDICTIONS,
+    PRETRAINING,
+    TRUTH,
+)
 from bag_of_transfer.ladder.plan.plan_file import identity, read_plan, with_seeds
 from bag_of_transfer.ladder.run.status import is_done
 
 __all__ = ["export_cells", "import_cells"]
 
 WEIGHTS = {".pth", ".safetensors"}
-LEFT_OUT = {".dry_run", PREDICTIONS}
+LEFT_OUT = {".dry_run", ANSWERS, PREDICTIONS}
 # Python 3.10 has this filter since 3.10.12; ``_refuse_foreign`` checks the members in any case.
 SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 

@@ -12,7 +12,10 @@ __all__ = ["cells_at_once", "cores_of_place", "visible_gpus"]
 
 # A cell takes about 1.2 GB (measured for configs/ladder/demo.py); the test and pictures add to it.
 BYTES_PER_CELL = 2 * 2**30
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container: bytes, or "max"
+# Of a container, in cgroups of version 2 and 1: bytes, or "max".
+CGROUP_LIMITS = tuple(
+    Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory/memory.limit_in_bytes")
+)
 
 
 def cells_at_once(num_cells: int) -> int:
@@ -21,12 +24,13 @@ def cells_at_once(num_cells: int) -> int:
     Without a GPU: as many as there are cores, memory and cells.  Two cells of one thread each do
     more than one cell of two threads, which wait for each other.  It follows from the plan and the
     machine only, so that a later call gives each cell the same number of threads, on which the last
-    digits of its figures depend.  With a GPU: one, because cells would share its memory.
+    digits of its figures depend.  With a GPU: one, because cells would share its memory.  One, too,
+    where a process cannot be bound to cores.
 
     Args:
         num_cells: Number of cells of the ladder, finished ones included.
     """
-    if torch.cuda.device_count():
+    if torch.cuda.device_count() or not hasattr(os, "sched_setaffinity"):
         return 1
     return max(1, min(available_cores(), memory_limit() // BYTES_PER_CELL, num_cells))
 
@@ -34,12 +38,14 @@ def cells_at_once(num_cells: int) -> int:
 def memory_limit() -> int:
     """Return the bytes of memory of this machine, or of this container if it may use less."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    stated = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.is_file() else ""
-    return min(physical, int(stated)) if stated.isdecimal() else physical
+    stated = [path.read_text().strip() for path in CGROUP_LIMITS if path.is_file()]
+    return min([physical, *(int(limit) for limit in stated if limit.isdecimal())])
 
 
 def cores_of_place(place: int, jobs: int) -> Sequence[int]:
     """Return the cores of the cell at ``place`` (from 0) of ``jobs``; all if there are too few."""
+    if not hasattr(os, "sched_getaffinity"):  # Linux only
+        return range(available_cores())
     cores = sorted(os.sched_getaffinity(0))
     return cores[place * len(cores) // jobs : (place + 1) * len(cores) // jobs] or cores
 

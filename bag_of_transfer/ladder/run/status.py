@@ -10,12 +10,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.classification.teacher_cache import CARD as CACHE_CARD
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.ladder.folder import (
+    ANSWERS,
     BACKBONE,
     BEGUN,
     CARD,
@@ -57,7 +59,7 @@ KEPT = (METRICS, CURVE, PER_IMAGE, RESOLVED_CONFIG, TRICKS, CARD)
 class Status:
     """How far a cell is: done, changed, failed, cut off or missing, and why.
 
-    ``goes_on``: the cell was cut off or failed, and can continue from its last checkpoint.
+    ``goes_on``: the cell was cut off or failed, and can continue from what it has saved.
     ``weights_gone``: the cell counts as missing, because it has a result but lacks the weights
     that other cells need.
     """
@@ -120,7 +122,7 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
     if record:
         differing = _differing(record.get("fingerprint", {}), now)
         if record.get("status") == FAILED:
-            goes_on = not differing and (cell.folder / LAST_CHECKPOINT).exists()
+            goes_on = not differing and _has_saved(cell)
             return Status(FAILED, record.get("reason") or "", goes_on)
         if record.get("kept_for"):
             differing = differing and _differing(record["kept_for"], now)
@@ -130,12 +132,18 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
             return Status(CHANGED, f"{' and '.join(differing)} changed")
         _refuse_edited(cell, record)
         return Status(DONE)
-    if begun and (cell.folder / LAST_CHECKPOINT).exists():
+    if begun and _has_saved(cell):
         differing = _differing(begun.get("fingerprint", {}), now)
         if differing:
             return Status(CHANGED, f"cut off, and {' and '.join(differing)} changed since")
         return Status(CUT_OFF, goes_on=True)
     return Status(MISSING)
+
+
+def _has_saved(cell: Cell) -> bool:
+    """Return whether a cell has a checkpoint, or stored answers of its teacher, to go on from."""
+    saved = (LAST_CHECKPOINT, f"{ANSWERS}/{CACHE_CARD}")
+    return any((cell.folder / name).exists() for name in saved)
 
 
 def _read(path: Path) -> dict[str, Any]:
