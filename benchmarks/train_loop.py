@@ -117,11 +117,16 @@ def _lengthen(scalars: dict[str, HistoryBuffer], steps: int) -> None:
                 history.update(0.5)
 
 
+def default_loader() -> DataLoader:
+    """Return torch's loader with its defaults, which all trainings use."""
+    return DataLoader(Noise(NUM_IMAGES), batch_size=2, shuffle=True)
+
+
 def by_hand(parts: int, clock: Callable[[], float]) -> Iterator[float]:
     """Train with a loop as short as it can be written; yield the seconds of each chunk."""
     network = OneConvolution(parts).train()
     optimizer = torch.optim.SGD(network.parameters(), **SGD)
-    loader = DataLoader(Noise(NUM_IMAGES), batch_size=2, shuffle=True)
+    loader = default_loader()
     started = clock()
     for index, batch in enumerate(loader, 1):
         loss = sum(network(batch["inputs"]).values())
@@ -175,6 +180,7 @@ def chunks(
     """Start a training with a Runner; return what trains one chunk."""
     turns = InTurn(clock, logged)
     runner = runner_of(ours, parts, tempfile.mkdtemp())
+    runner._train_dataloader = default_loader()
     runner.register_hook(turns)
     turns.start(runner.train)
     return turns.chunk
@@ -193,6 +199,7 @@ def measure(args: argparse.Namespace) -> Iterator[rounds.Comparison]:
         if parts == 1:
             ways["ours, much logged"] = chunks(True, parts, clock, LOGGED)
             ways["mmengine, much logged"] = chunks(False, parts, clock, LOGGED)
+        torch.set_num_threads(1)  # ours has chosen as many as there are cores
         yield rounds.compare(
             f"{CHUNK} iterations on one convolution, 8 px, batch 2, losses: {parts}",
             ways,

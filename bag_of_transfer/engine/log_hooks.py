@@ -57,12 +57,14 @@ class IterationTimer(IterTimerHook):
         # By mode: a validation can be in the middle of a training's one epoch.
         self._data_times: dict[str, RecentHistory] = {}
         self._times: dict[str, RecentHistory] = {}
+        self._loops: dict[str, Any] = {}
 
     def _before_epoch(self, runner: Runner, mode: str = "train") -> None:
         super()._before_epoch(runner, mode)
         self._data_times[mode] = history_of(runner.message_hub, f"{mode}/data_time")
         self._times[mode] = history_of(runner.message_hub, f"{mode}/time")
-        self._num_batches = len(getattr(runner, f"{mode}_loop").dataloader)
+        self._loops[mode] = getattr(runner, f"{mode}_loop")
+        self._num_batches = len(self._loops[mode].dataloader)
 
     def _before_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, mode: str = "train"
@@ -81,7 +83,7 @@ class IterationTimer(IterTimerHook):
         seconds, self.t = now - self.t, now
         self._times[mode].add(seconds)
         if mode == "train":
-            loop = runner.train_loop
+            loop = self._loops[mode]
             self.time_sec_tot += seconds
             mean = self.time_sec_tot / (loop.iter + 1 - self.start_iter)
             left = loop.max_iters - loop.iter - 1

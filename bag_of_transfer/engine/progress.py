@@ -99,7 +99,7 @@ class ProgressHook(Hook):
         self._step: Step | None = None
         self._stage_rate = Rate()
         self._tick = self._stage_start = 0.0
-        self._total = 0
+        self._total, self._world_size = 0, 1
         self._val_seconds: float | None = None
         self._training = False
 
@@ -123,7 +123,7 @@ class ProgressHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Show the bar of one epoch, or of the whole run where the loop counts iterations."""
-        self._tick = time.perf_counter()
+        self._tick, self._world_size = time.perf_counter(), get_world_size()
         self._total = len(runner.train_dataloader) if counts_epochs(runner) else runner.max_iters
         if not is_main_process():
             return
@@ -139,7 +139,7 @@ class ProgressHook(Hook):
         """Move the bar, read the loss now and then, and end the run after a signal."""
         raise_if_swallowed()
         now = time.perf_counter()
-        self._train_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
+        self._train_rate.add(num_images_of(data_batch) * self._world_size, now - self._tick)
         self._tick = now
         loss = self._loss(batch_idx + 1, outputs)
         step = self._step
@@ -218,7 +218,7 @@ class ProgressHook(Hook):
 
     def _begin_stage(self, name: str, total: int) -> None:
         self._tick = self._stage_start = time.perf_counter()
-        self._stage_rate = Rate()
+        self._stage_rate, self._world_size = Rate(), get_world_size()
         if is_main_process():
             self._close()
             self._step = Step(name, total)
@@ -226,7 +226,7 @@ class ProgressHook(Hook):
     def _stage_iter(self, batch_idx: int, data_batch: Any) -> None:
         raise_if_swallowed()
         now = time.perf_counter()
-        self._stage_rate.add(num_images_of(data_batch) * get_world_size(), now - self._tick)
+        self._stage_rate.add(num_images_of(data_batch) * self._world_size, now - self._tick)
         self._tick = now
         step = self._step
         if step is None:
