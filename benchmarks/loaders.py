@@ -17,11 +17,12 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import Runner
-from torch.utils.data import ConcatDataset, DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import transforms
 
 import bag_of_transfer.classification  # noqa: F401  registers ImageFolder and its transforms
 from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.device_copy import copied_ahead
 from bag_of_transfer.engine.draws import draw_by_index
 from drawn_jpegs import draw
 from rounds import CLOCKS, Comparison, compare, has_peer
@@ -37,12 +38,12 @@ Batches = Callable[[], Iterator[torch.Tensor]]
 
 
 def long_enough(dataset: Any, images: int) -> Dataset:
-    """Return the images again and again, so that a run has enough of them."""
-    return ConcatDataset([dataset] * -(-images // len(dataset)))
+    """Return the images again and again, as many as a run takes: no worker reads ahead after it."""
+    return Subset(dataset, [number % len(dataset) for number in range(images)])
 
 
 def ours(root: Path, px: int, batch: int, workers: int, images: int, colour: bool) -> Batches:
-    """Return the loader of a config of ours, and what the network does with its bytes."""
+    """Return the loader of a config of ours, the loop's copies and the network's floats."""
     cfg: Config = read_config(CONFIG)
     init_default_scope(cfg.default_scope)
     described = cfg.train_dataloader.dataset
@@ -53,9 +54,11 @@ def ours(root: Path, px: int, batch: int, workers: int, images: int, colour: boo
     dataset = long_enough(DATASETS.build(described), images)
     stated = {**cfg.train_dataloader, "dataset": dataset, "batch_size": batch}
     stated.update(num_workers=workers, persistent_workers=workers > 0)
+    stated.update(pin_memory=torch.cuda.is_available())  # as training does
     loader = Runner.build_dataloader(draw_by_index(stated, seed=0), seed=0)
-    preprocessor = MODELS.build(cfg.model.data_preprocessor).to(get_device())
-    return lambda: (preprocessor(one)["inputs"] for one in loader)
+    cfg.model.backbone.depth, cfg.model.head.num_classes = 18, 1  # only its preprocessor computes
+    model = MODELS.build(cfg.model).to(get_device())
+    return lambda: (model.data_preprocessor(one)["inputs"] for one in copied_ahead(loader, model))
 
 
 def torchvisions(root: Path, px: int, batch: int, workers: int, images: int) -> Batches:
@@ -85,7 +88,8 @@ def timms(root: Path, px: int, batch: int, workers: int, images: int) -> Batches
     from timm.data import ImageDataset, create_loader
 
     dataset = ImageDataset(str(root))
-    dataset.reader.samples *= -(-images // len(dataset))
+    files = dataset.reader.samples
+    dataset.reader.samples = [files[number % len(files)] for number in range(images)]
     loader = create_loader(
         dataset,
         px,
@@ -139,12 +143,10 @@ def comparisons(
 def seconds(
     batches: Batches, count: int, clock: Callable[[], float], wait: Callable[[], None]
 ) -> float:
-    """Return the seconds until ``count`` batches are on the device."""
-    started, done = clock(), 0
-    for done, _ in enumerate(batches(), 1):
-        if done == count:
-            break
-    if done < count:
-        raise RuntimeError(f"a loader gave {done} batches, not {count}")
+    """Return the seconds until ``count`` batches, all there are, have been on the device."""
+    started = clock()
+    done = sum(1 for _ in batches())
     wait()
+    if done != count:
+        raise RuntimeError(f"a loader gave {done} batches, not {count}")
     return clock() - started
