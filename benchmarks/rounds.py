@@ -182,7 +182,7 @@ def has_peer(package: str) -> bool:
     """Return whether a peer is installed; say on stderr that it is left out where it is not."""
     if util.find_spec(package):
         return True
-    print(f"{package} is not installed: left out; pip install -e '.[bench]'", file=sys.stderr)
+    print(f"{package} is not installed: left out", file=sys.stderr)
     return False
 
 
