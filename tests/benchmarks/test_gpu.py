@@ -34,10 +34,10 @@ PIECES = {
 }
 
 
-@pytest.mark.parametrize(
-    "piece",
-    ["pretrain", pytest.param("detection", marks=pytest.mark.slow), "segmentation", "loader"],
-)
+SLOW = [pytest.param(piece, marks=pytest.mark.slow) for piece in ("pretrain", "detection")]
+
+
+@pytest.mark.parametrize("piece", [*SLOW, "segmentation", "loader"])
 def test_a_piece_runs_all_ways_and_writes_their_seconds(piece, tmp_path, monkeypatch):
     flags, names = PIECES[piece]
     file = tmp_path / "found.json"
