@@ -17,7 +17,7 @@ setup: $(COMPLETE) ## make .venv with the exact versions of constraints.txt (onc
 $(COMPLETE): pyproject.toml constraints.txt tools/make_venv.sh
 	@PYTHON="$(PYTHON)" sh tools/make_venv.sh
 
-demo: $(COMPLETE) ## pretrain, hand over, fine-tune and judge on drawn images, 3 to 15 minutes; writes work_dirs/demo
+demo: $(COMPLETE) ## pretrain, hand over, fine-tune and judge on drawn images, 7 minutes on two cores; writes work_dirs/demo
 	$(RUN) tools/prepare_data.py demo
 	$(RUN) tools/ladder.py configs/ladder/demo.py --rerun-changed $(ARGS)
 	$(RUN) tools/report.py work_dirs/demo

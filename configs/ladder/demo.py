@@ -3,7 +3,7 @@
 Paper:     arXiv:1812.01187, tables 8 and 9, first and last row (drawn images here)
 Data:      python tools/prepare_data.py demo
 Command:   python tools/ladder.py configs/ladder/demo.py
-Needs:     2 CPU cores, 3 to 15 minutes
+Needs:     2 CPU cores, 7 minutes
 Result:    docs/results.md, section "The demo"
 """
 
