@@ -59,8 +59,8 @@ def step_of(model: ImageClassifier, answers: Callable[[], dict] = dict) -> Calla
 
 def stored(folder: Path) -> Callable[[], dict]:
     """Return what reads the next batch's answers from a cache."""
-    card = dict(num_views=1, num_images=IMAGES, top_k=CLASSES, num_classes=CLASSES)
-    writer = CacheWriter(folder, card)
+    sizes = dict(num_views=1, num_images=IMAGES, top_k=CLASSES, num_classes=CLASSES)
+    writer = CacheWriter(folder, dict(sizes, seed=0))
     writer.put(0, torch.arange(IMAGES), torch.randn(IMAGES, CLASSES))
     writer.end_view(0.0)
     cache = TeacherCache(folder)

@@ -22,7 +22,11 @@ def left_in(folder):
 
 @pytest.mark.parametrize(
     ("task", "config"),
-    [("cls", CLS), ("seg", SEG), pytest.param("det", DET, marks=pytest.mark.slow)],
+    [
+        ("cls", CLS),
+        pytest.param("seg", SEG, marks=pytest.mark.slow),
+        pytest.param("det", DET, marks=pytest.mark.slow),
+    ],
 )
 def test_it_measures_every_part_and_writes_only_what_was_asked_for(
     tool, tmp_path, capsys, task, config

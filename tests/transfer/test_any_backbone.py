@@ -107,7 +107,13 @@ def test_the_number_of_cases() -> None:
     assert len([case for case in CASES if case[0] in STEPPED]) == 3 * 8 - 2
 
 
-@pytest.mark.parametrize(("name", "config"), CASES)
+def as_parameter(name: str, config: str) -> Any:
+    """Return a case; the deepest of the older variants, 13 s in all, are slow ones."""
+    deep = name[:-4] in ("ResNetA", "ResNetB", "ResNetC") and name[-3:] in ("101", "152")
+    return pytest.param(name, config, marks=[pytest.mark.slow] if deep else [])
+
+
+@pytest.mark.parametrize(("name", "config"), [as_parameter(*case) for case in CASES])
 def test_the_same_config_takes_it(folder: Path, name: str, config: str) -> None:
     file = pretrained(name, folder)
     model = built(started_from(file.path, config))
