@@ -8,7 +8,6 @@ import contextlib
 import copy
 import gc
 import math
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine import checkpoints, rates
 from bag_of_transfer.engine.bars import Step
+from bag_of_transfer.engine.draws import kept_generators
 from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.launch import is_first_process
@@ -158,14 +158,11 @@ def take_stored(cfg: Config, images: int) -> str:
 @contextlib.contextmanager
 def kept_draws() -> Iterator[None]:
     """Leave the random generators as they were, and no memory of a probe."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     on_gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None  # this process's
     try:
-        yield
+        with kept_generators():
+            yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
-        torch.set_rng_state(states[2])
         if on_gpu is not None:
             torch.cuda.set_rng_state(on_gpu)
         _free()

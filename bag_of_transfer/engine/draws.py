@@ -25,7 +25,8 @@ from mmengine.logging import MessageHub
 from mmengine.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Sampler, get_worker_info
 
-__all__ = ["EndlessTurns", "SeededItems", "TurnIndex", "Turns", "draw_by_index", "note_draws"]
+__all__ = ["EndlessTurns", "SeededItems", "TurnIndex", "Turns", "draw_by_index", "kept_generators",
+           "note_draws"]  # fmt: skip
 
 
 class TurnIndex(int):
@@ -136,7 +137,7 @@ class SeededItems:
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return the items of a batch, for which torch's loader asks in this way."""
         # In a loader worker nothing else draws, and to keep the states costs 0.3 ms.
-        with contextlib.nullcontext() if get_worker_info() else _kept_generators():
+        with contextlib.nullcontext() if get_worker_info() else kept_generators():
             return [self._item(index) for index in indices]
 
     def __getattr__(self, name: str) -> Any:
@@ -207,7 +208,8 @@ def _seed_generators(key: tuple[int, ...]) -> None:
 
 
 @contextlib.contextmanager
-def _kept_generators() -> Iterator[None]:
+def kept_generators() -> Iterator[None]:
+    """Leave python's, numpy's and torch's generators on the CPU as they were."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     try:
         yield
