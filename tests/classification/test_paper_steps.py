@@ -73,8 +73,20 @@ def small(
     return load
 
 
+# The rows between a network's first and last differ from them in one trick each.
+BETWEEN = [
+    stem
+    for stem in LEAVES
+    if stem.startswith(("inception-v3", "mobilenet"))
+    and not ("baseline" in stem or "distill-mixup" in stem)
+]
+
+
 @pytest.mark.usefixtures("without_default_init")
-@pytest.mark.parametrize("stem", LEAVES)
+@pytest.mark.parametrize(
+    "stem",
+    [pytest.param(stem, marks=[pytest.mark.slow] if stem in BETWEEN else []) for stem in LEAVES],
+)
 def test_leaf_takes_a_training_and_an_evaluation_step(
     stem: str, small: Callable[[str], Config]
 ) -> None:

@@ -237,7 +237,10 @@ def test_a_network_of_timm_does_not_fit_c4(
 
 @pytest.mark.parametrize(
     ("task", "metric"),
-    [("detection/faster-rcnn_fpn", "mAP_voc07"), ("segmentation/fcn_d8", "mIoU")],
+    [
+        pytest.param("detection/faster-rcnn_fpn", "mAP_voc07", marks=pytest.mark.slow),
+        ("segmentation/fcn_d8", "mIoU"),
+    ],
 )
 def test_train_takes_a_network_of_timm(
     tool: Tool, mobilenet: Path, tmp_path: Path, task: str, metric: str
