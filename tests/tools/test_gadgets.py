@@ -53,6 +53,13 @@ def refused(tool: Any, capsys: Any, *arguments: object) -> None:
     assert executed(Path()) == []
 
 
+# tests/engine/test_described.py tries all in every place; here every second is a slow test.
+IN_TURN = [
+    pytest.param(gadget, marks=[pytest.mark.slow] if number % 2 else [])
+    for number, gadget in enumerate(GADGETS)
+]
+
+
 @pytest.mark.parametrize("gadget", ["a_function", "a_program", "a_scope_that_is_imported"])
 @pytest.mark.parametrize("task", CONFIGS)
 def test_predicting_and_testing(
@@ -67,7 +74,7 @@ def test_predicting_and_testing(
         refused(tool, capsys, "predict", CONFIGS[task], path, picture, "--out-dir", tmp_path / "p")
 
 
-@pytest.mark.parametrize("gadget", GADGETS)
+@pytest.mark.parametrize("gadget", IN_TURN)
 def test_a_teacher(write: Any, tmp_path: Path, gadget: str) -> None:
     for place in PARTS["cls"]:
         path = write("cls", place, gadget)
@@ -76,7 +83,7 @@ def test_a_teacher(write: Any, tmp_path: Path, gadget: str) -> None:
         assert executed(tmp_path) == []
 
 
-@pytest.mark.parametrize("gadget", GADGETS)
+@pytest.mark.parametrize("gadget", IN_TURN)
 def test_exporting_converting_and_inspecting(
     tool: Any, write: Any, capsys: Any, tmp_path: Path, gadget: str
 ) -> None:
@@ -90,7 +97,7 @@ def test_exporting_converting_and_inspecting(
     refused(tool, capsys, "inspect_backbone", path)
 
 
-@pytest.mark.parametrize("gadget", GADGETS)
+@pytest.mark.parametrize("gadget", IN_TURN)
 def test_going_on_and_starting_from_it(write: Any, tmp_path: Path, gadget: str) -> None:
     path = write("det", "backbone", gadget)
     load_checkpoint(path)  # training takes the weights; the network is the config's
