@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.interruption import raise_if_swallowed
+from bag_of_transfer.engine.loops import train_step
 from bag_of_transfer.engine.progress import num_images_of
 
 __all__ = [
@@ -116,7 +117,7 @@ def step_of(runner: Runner, wrapper: OptimWrapper | None = None) -> Callable[[An
 
     def step(batch: Any) -> None:
         runner.model.train()
-        runner.model.train_step(batch, optim_wrapper=wrapper)
+        train_step(runner.model, batch, wrapper)
 
     return step
 
