@@ -71,9 +71,10 @@ def set_length(hub: MessageHub, length: int) -> None:
 
 
 def _read(values: Iterable[Any]) -> list[float]:
-    """Return numbers and those of tensors, with one wait if one tensor can hold them all."""
+    """Return numbers and those of tensors; tensors of one kind on a GPU take one wait together."""
     held = list(values)
-    if all(isinstance(value, torch.Tensor) for value in held):
-        if len({(value.dtype, value.device) for value in held}) == 1:
-            return torch.stack([value.reshape(()) for value in held]).tolist()
-    return [value.item() if isinstance(value, torch.Tensor) else value for value in held]
+    kinds = {(v.dtype, v.device) if isinstance(v, torch.Tensor) else None for v in held}
+    first = held[0] if held else None
+    if len(kinds) == 1 and isinstance(first, torch.Tensor) and first.device.type != "cpu":
+        return torch.stack([v if v.ndim == 0 else v.reshape(()) for v in held]).tolist()
+    return [v.item() if isinstance(v, torch.Tensor) else v for v in held]
