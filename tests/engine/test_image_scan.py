@@ -188,6 +188,7 @@ def test_an_interrupted_scan_keeps_what_it_has(tmp_path: Path) -> None:
 
 def test_never_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr("bag_of_transfer.engine.cores.CGROUP_TIMES", ())
     assert image_scan.share_of_cores() == 8
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # two ranks share the machine
     assert image_scan.share_of_cores() == 4

@@ -29,6 +29,7 @@ def test_threads_and_workers_share_the_cores(
     monkeypatch, keep_threads, cores, workers, threads, workers_left, stated
 ):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    monkeypatch.setattr("bag_of_transfer.engine.cores.CGROUP_TIMES", ())
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     cfg = Config(dict(train_dataloader=dict(num_workers=workers, **stated)))
     launch.share_cores(cfg)
@@ -42,6 +43,7 @@ def test_threads_and_workers_share_the_cores(
 
 def test_omp_num_threads_is_respected(monkeypatch, keep_threads):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr("bag_of_transfer.engine.cores.CGROUP_TIMES", ())
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     launch.share_cores(Config(dict(train_dataloader=dict(num_workers=2))))
     assert torch.get_num_threads() == 3

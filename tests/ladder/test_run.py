@@ -167,11 +167,13 @@ def _ladder(*rungs):
     return Ladder("mine", Path("mine.py"), rungs, (DET,), (0,), 0, rungs[0].name)
 
 
-def test_jobs_run_side_by_side_and_write_logs(climb):
+def test_jobs_run_side_by_side_and_write_logs(climb, capsys):
     outcome = climb(SCRATCH, rung("b"), rung("c"), seeds=(0, 1), jobs=3)
     assert len(outcome.done) == 2 * 5
     log = (climb.root / "seed1/c/detection/log.txt").read_text()
     assert "tools/train.py" in log
+    # The screen shows a cell's last line, however soon the cell has ended.
+    assert "seed1/c/detection: epoch 1/1 | 4/4\n" in capsys.readouterr().out
 
 
 def test_each_job_sees_its_gpu(climb, tmp_path):

@@ -58,10 +58,18 @@ def test_where_no_process_can_be_bound_to_cores_one_cell_runs_on_all(machine, mo
     assert list(cores_of_place(0, 1)) == [0, 1, 2, 3]
 
 
-def test_places_share_out_the_cores(monkeypatch):
+def test_places_share_out_the_cores(machine, monkeypatch):
+    machine(5, GB)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {7, 1, 3, 5, 9})
     assert [cores_of_place(place, 2) for place in range(2)] == [[1, 3], [5, 7, 9]]
     assert cores_of_place(0, 9) == [1, 3, 5, 7, 9]  # more places than cores: they share all
+
+
+def test_places_share_out_no_more_cores_than_a_container_has_time_for(machine, monkeypatch):
+    machine(4, GB)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    assert [cores_of_place(place, 2) for place in range(2)] == [[0, 1], [8, 9]]
+    assert len(cores_of_place(0, 1)) == 16  # one cell moves as it likes; its threads are four
 
 
 def test_the_screen_shows_the_newest_progress_line_of_a_cell(tmp_path, capsys):

@@ -88,9 +88,11 @@ class _Processes:
         codes: dict[str, int] = {}
         for place in [i for i, (_, process) in self.running.items() if process.sentinel in ended]:
             key, process = self.running.pop(place)
-            if place in self.shown:
-                self.shown.pop(place).close()
             process.join()  # the exit code comes a moment after the sentinel
+            if place in self.shown:
+                shown = self.shown.pop(place)
+                shown.update()  # what the cell wrote last
+                shown.close()
             codes[key] = process.exitcode or 0
         return codes
 

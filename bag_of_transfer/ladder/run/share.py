@@ -43,11 +43,18 @@ def memory_limit() -> int:
 
 
 def cores_of_place(place: int, jobs: int) -> Sequence[int]:
-    """Return the cores of the cell at ``place`` (from 0) of ``jobs``; all if there are too few."""
+    """Return the cores of the cell at ``place`` (from 0) of ``jobs``; all if there are too few.
+
+    The cells together get no more cores than a container has time for.
+    """
+    usable = available_cores()
     if not hasattr(os, "sched_getaffinity"):  # Linux only
-        return range(available_cores())
+        return range(usable)
     cores = sorted(os.sched_getaffinity(0))
-    return cores[place * len(cores) // jobs : (place + 1) * len(cores) // jobs] or cores
+    if jobs == 1:
+        return cores
+    count = (place + 1) * usable // jobs - place * usable // jobs
+    return cores[place * len(cores) // jobs :][:count] or cores
 
 
 def visible_gpus() -> list[str]:
