@@ -14,7 +14,9 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.running_loss import RunningLoss
 
-__all__ = ["LossWatch"]
+__all__ = ["LOST", "LossWatch"]
+
+LOST = "the loss is"  # an error begins with it: a run of a search may have too large a rate
 
 INTERVAL = 50  # between two looks, where no LoggerHook says another
 NUM_NAMED = 4
@@ -61,7 +63,7 @@ class LossWatch:
         value = float(newest)
         if not math.isfinite(value):
             raise UserError(
-                f"the loss is {value}",
+                f"{LOST} {value}",
                 self._place(runner, losses),
                 "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
                 "the work dir has the earlier checkpoints, if any were written",

@@ -1,9 +1,12 @@
 """Names in a ladder's folder and the words of its records; docs/files.md explains the files.
 
 ``ladder.json`` is the plan.  ``seed<S>/<rung>/<task>/`` is the folder of a cell; a rung's
-pretraining is in ``seed<S>/<rung>/pretraining/``.
+pretraining is in ``seed<S>/<rung>/pretraining/``.  The runs that a recipe's values are chosen from
+are in ``tuning/seed<S>/<rung>/<task>/<values>/``.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 from bag_of_transfer.engine.run_files import (
@@ -16,7 +19,6 @@ from bag_of_transfer.engine.run_files import (
 from bag_of_transfer.engine.tasks import Phase, tasks_in
 
 __all__ = [
-    "ALL_RECORDS",
     "ANSWERS",
     "BACKBONE",
     "BEGUN",
@@ -44,11 +46,14 @@ __all__ = [
     "TASK_KINDS",
     "TRICKS",
     "TRUTH",
+    "TUNING",
     "RungKind",
     "SeedKind",
     "Selection",
     "Source",
     "cell_key",
+    "names_in",
+    "records",
     "seed_folder",
 ]
 
@@ -61,6 +66,7 @@ PLAN, LOCK = "ladder.json", ".lock"
 PICTURES = "pictures"  # a cell's folder has one, too
 TRUTH = "truth"  # pictures of the ground truth, by task
 REPLACED = "replaced"  # earlier results of cells that were run again
+TUNING = "tuning"  # cells whose scores on val choose the values of a recipe
 
 # In a cell's folder: first what the ladder writes, then what its tools write there in addition
 # to the files of every run.
@@ -94,9 +100,26 @@ def seed_folder(seed: int) -> str:
     return f"seed{seed}"
 
 
-def cell_key(rung: str, task: str, seed: int) -> str:
-    """Return a cell's folder, relative to the ladder's: ``seed0/b_standard/detection``."""
-    return f"{seed_folder(seed)}/{rung}/{task}"
+def cell_key(rung: str, task: str, seed: int, tried: str = "") -> str:
+    """Return a cell's folder, relative to the ladder's: ``seed0/b_standard/detection``.
+
+    Args:
+        rung: The rung.
+        task: The task, or ``PRETRAINING``.
+        seed: The seed.
+        tried: Of a run of a search the values that it tries; "" for a cell of the tables.
+    """
+    key = f"{seed_folder(seed)}/{rung}/{task}"
+    return f"{TUNING}/{key}/{tried}" if tried else key
 
 
-ALL_RECORDS = f"seed*/*/*/{RECORD}"  # a pattern for glob, relative to the ladder's folder
+def names_in(key: str) -> tuple[str, str]:
+    """Return the rung and the task in a cell's key."""
+    _, rung, task, *_ = key.removeprefix(f"{TUNING}/").split("/")
+    return rung, task
+
+
+def records(root: Path) -> Iterator[Path]:
+    """Yield the records of a ladder's cells, those of searches first."""
+    yield from sorted(root.glob(f"{TUNING}/seed*/*/*/*/{RECORD}"))
+    yield from sorted(root.glob(f"seed*/*/*/{RECORD}"))

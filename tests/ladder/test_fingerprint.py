@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 from bag_of_transfer.ladder.run import fingerprint as prints
 
@@ -22,7 +22,7 @@ TASK = Task("detection", "det", CONFIG, ("mAP_voc07",))
 def cell_of(root: Path, task: Task = TASK, seed: int = 0, kind: str = "config"):
     rung = Rung("d", kind, str(ROOT / "configs/classification/resnet18-d_tiny.py"))
     ladder = Ladder("mine", Path("mine.py"), (rung,), (task,), (seed,), 0, reference="d")
-    return next(cell for cell in plan(ladder, root) if cell.task)
+    return next(cell for cell in plan(ladder, root).cells if cell.task)
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def test_another_folder_for_data_or_ladder_is_the_same_config(tmp_path, monkeypa
 
 def config_of(root: Path, rung: Rung, seed: int = 0) -> str:
     ladder = Ladder("mine", Path("mine.py"), (TEACHER, rung), (TASK,), (seed,), 0, reference="d")
-    (cell,) = (one for one in plan(ladder, root) if not one.task and one.rung == rung)
+    (cell,) = (one for one in plan(ladder, root).cells if not one.task and one.rung == rung)
     return prints.config_digest(cell, "last")
 
 
@@ -112,7 +112,7 @@ def test_a_file_counts_by_its_content_and_not_by_its_place(tmp_path):
         source.with_suffix(".json").write_text(f'{{"sha256": "{sha256}"}}')
         rung = Rung("d", "file", str(source), seeds="shared")
         ladder = Ladder("mine", Path("mine.py"), (rung,), (TASK,), (0,), 0, reference="d")
-        return of(plan(ladder, tmp_path)[0])
+        return of(plan(ladder, tmp_path).cells[0])
 
     assert of_file("a.safetensors", "1") == of_file("b.safetensors", "1")
     assert differing(of_file("a.safetensors", "1"), of_file("b.safetensors", "2")) == {"backbone"}
@@ -140,7 +140,7 @@ def test_the_images_of_the_pretraining_count_too(tmp_path, data):
     cell = cell_of(tmp_path)
     rung, ladder_root = cell.rung, cell.root
     ladder = Ladder("mine", Path("mine.py"), (rung,), (TASK,), (0,), 0, reference="d")
-    pretraining = plan(ladder, ladder_root)[0]
+    pretraining = plan(ladder, ladder_root).cells[0]
     image = data.parent / "classification/train/cat/a.png"
     image.parent.mkdir(parents=True)
     image.write_bytes(b"1")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from bag_of_transfer.detection.coco_truth import CocoTruth
-from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 from bag_of_transfer.ladder.run import pictures
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.ladder.plan.cells import commands, plan
+from bag_of_transfer.ladder.plan.cells import commands
+from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 
 OUT = Path("out")
@@ -26,18 +27,18 @@ def ladder(*rungs: Rung, seeds=(0, 1), shared_seed=0) -> Ladder:
 
 
 def by_key(*rungs: Rung, **changed):
-    return {cell.key: cell for cell in plan(ladder(*rungs, **changed), OUT)}
+    return {cell.key: cell for cell in plan(ladder(*rungs, **changed), OUT).cells}
 
 
 def test_every_rung_meets_every_task_with_every_seed():
-    cells = plan(ladder(SCRATCH, B, D), OUT)
+    cells = plan(ladder(SCRATCH, B, D), OUT).cells
     tuned = {cell.key for cell in cells if cell.task}
     assert len(tuned) == 2 * 3 * 2
     assert len(cells) == len(tuned) + 2 * 2  # scratch has no pretraining
 
 
 def test_what_a_cell_needs_stands_before_it():
-    cells = plan(ladder(SCRATCH, B, D, PUBLIC), OUT)
+    cells = plan(ladder(SCRATCH, B, D, PUBLIC), OUT).cells
     keys = [cell.key for cell in cells]
     for index, cell in enumerate(cells):
         assert all(need in keys[:index] for need in cell.needs)

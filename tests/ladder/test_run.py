@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.engine.errors import RefusedError
-from bag_of_transfer.ladder.plan.cells import Command, plan
+from bag_of_transfer.ladder.plan.cells import Command
+from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 from bag_of_transfer.ladder.run import (
     cell_process,
@@ -43,7 +44,7 @@ def climb(tmp_path, monkeypatch):
     def again(*rungs, tasks=(DET,), seeds=(0,), now=None, selection="last", **flags):
         prints.update(now or {})
         ladder = Ladder("mine", Path("mine.py"), rungs, tasks, seeds, 0, rungs[0].name, selection)
-        cells = plan(ladder, tmp_path / "out")
+        cells = plan(ladder, tmp_path / "out").cells
         before = status.with_weights(cells, status.survey(cells, "last"))
         return on_this_machine.run_cells(cells, before, ladder, **flags)
 
@@ -57,7 +58,7 @@ def climb(tmp_path, monkeypatch):
 def _survey(prints, root, rungs, now):
     prints.update(now or {})
     ladder = Ladder("mine", Path("mine.py"), rungs, (DET,), (0,), 0, rungs[0].name)
-    return status.survey(plan(ladder, root), "last")
+    return status.survey(plan(ladder, root).cells, "last")
 
 
 def record(climb, key):
@@ -131,7 +132,7 @@ def test_a_kept_cell_stays_done_until_the_next_change(climb):
     climb(SCRATCH)
     climb.words(SCRATCH, now=dict(data="2"))
     ladder = Ladder("mine", Path("mine.py"), (SCRATCH,), (DET,), (0,), 0, "scratch")
-    (cell,) = plan(ladder, climb.root)
+    (cell,) = plan(ladder, climb.root).cells
     status.keep(cell, "last", "data changed")
     assert climb.words(SCRATCH) == {cell.key: "done"}
     assert "data changed" in record(climb, cell.key)["notes"][0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.engine.lr import apply_lr_rule
-from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
 from bag_of_transfer.ladder.run.fingerprint import resolved
 
@@ -39,7 +39,7 @@ def test_it_is_read_and_planned(path):
     text = path.read_text()
     for word in ("Paper:", "Data:", f"tools/ladder.py configs/ladder/{path.name}", "Result:"):
         assert word in text
-    cells = plan(read(path.stem), Path("out"))
+    cells = plan(read(path.stem), Path("out")).cells
     assert {cell.kind for cell in cells} == {"cls", "det", "seg"}
 
 
@@ -52,7 +52,7 @@ def test_the_seven_rows_stand_in_the_papers_order_beside_its_figures(name):
 
 
 def test_the_papers_teacher_only_teaches():
-    cells = plan(read("paper"), Path("out"))
+    cells = plan(read("paper"), Path("out")).cells
     assert [cell.key for cell in cells if cell.rung.name == "teacher"] == [
         "seed0/teacher/pretraining"
     ]
@@ -62,7 +62,7 @@ def test_the_papers_teacher_only_teaches():
 def on_one_gpu(name):
     """Of every config of a ladder: its text, images per update, and the learning rate's line."""
     found = {}
-    for cell in plan(read(name), Path("out")):
+    for cell in plan(read(name), Path("out")).cells:
         if cell.config not in found:
             cfg = resolved(cell)
             batch = cfg.train_dataloader.batch_size * cfg.optim_wrapper.get(

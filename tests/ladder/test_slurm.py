@@ -12,7 +12,7 @@ import pytest
 
 from bag_of_transfer.engine.atomic import replacing
 from bag_of_transfer.engine.errors import RefusedError
-from bag_of_transfer.ladder.plan.cells import plan
+from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import read_ladder
 from bag_of_transfer.ladder.run import on_slurm, status
 from tests.ladder.fake_ladder import ladder, until, use_fake_tools, write_ladder
@@ -88,7 +88,7 @@ def cluster(tmp_path, monkeypatch):
 
 
 def words(config, root):
-    cells = plan(read_ladder(config), root)
+    cells = plan(read_ladder(config), root).cells
     return {key: now.word for key, now in status.survey(cells, "last").items()}
 
 

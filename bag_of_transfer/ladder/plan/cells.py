@@ -1,4 +1,4 @@
-"""The cells of a ladder: what each one needs, and the commands that make it."""
+"""A cell of a ladder: what it needs, and the commands that make it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,12 @@ from bag_of_transfer.ladder.folder import (
     Selection,
     cell_key,
 )
-from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task, selection_of
+from bag_of_transfer.ladder.plan.spec import Rung, Task, selection_of
+from bag_of_transfer.ladder.search import Point, options_of, point_name
 
-__all__ = ["Cell", "Command", "commands", "plan"]
+__all__ = ["Cell", "Command", "commands"]
+
+AS_STATED = "as_stated"  # folder of a pretraining with tuning seed whose values are not tuned
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class Cell:
         backbone_seed: The seed of the pretraining that it starts from; None if there is none.
         needs: Keys of the cells that must be done first: the backbone's or the teacher's.
         root: The ladder's folder.
+        point: The values of the keys that are tuned.
+        tunes: It is a run of a search, or the pretraining that such a run starts from: its score on
+            val helps to choose values, and it is not tested.
     """
 
     rung: Rung
@@ -65,11 +71,19 @@ class Cell:
     backbone_seed: int | None
     needs: tuple[str, ...]
     root: Path
+    point: Point = ()
+    tunes: bool = False
 
     @property
     def key(self) -> str:
         """The cell's folder, relative to the ladder's: ``seed0/b_standard/detection``."""
-        return cell_key(self.rung.name, self.task.name if self.task else PRETRAINING, self.seed)
+        tried = (point_name(self.point) or AS_STATED) if self.tunes else ""
+        return cell_key(self.rung.name, self.task_name, self.seed, tried)
+
+    @property
+    def task_name(self) -> str:
+        """The task's name, or ``PRETRAINING``."""
+        return self.task.name if self.task else PRETRAINING
 
     @property
     def folder(self) -> Path:
@@ -91,12 +105,18 @@ class Cell:
     @property
     def cfg_options(self) -> tuple[str, ...]:
         """Overrides of that config."""
-        if self.task is None and self.rung.teacher:
-            checkpoint = self.root / self.needs[0] / LAST_CHECKPOINT
-            teacher = f"model.distillation.teacher.checkpoint={checkpoint}"
-            cache = f"model.distillation.cache={self.folder / ANSWERS}"
-            return (*self.rung.cfg_options, teacher, *([cache] if self.rung.cached else []))
-        return self.task.cfg_options if self.task else self.rung.cfg_options
+        stated = self.task.cfg_options if self.task else self.rung.cfg_options
+        held_out = self.task.held_out if self.task and self.tunes else ()
+        return (*stated, *held_out, *self._teacher, *options_of(self.point))
+
+    @property
+    def _teacher(self) -> tuple[str, ...]:
+        if self.task or not self.rung.teacher:
+            return ()
+        checkpoint = self.root / self.needs[0] / LAST_CHECKPOINT
+        teacher = f"model.distillation.teacher.checkpoint={checkpoint}"
+        cache = f"model.distillation.cache={self.folder / ANSWERS}"
+        return (teacher, cache) if self.rung.cached else (teacher,)
 
     @property
     def start(self) -> str:
@@ -104,82 +124,65 @@ class Cell:
         return str(self.root / self.needs[0] / BACKBONE) if self.needs else SCRATCH
 
 
-def plan(ladder: Ladder, root: Path) -> list[Cell]:
-    """List all cells, seed by seed: teachers before students, backbones before fine-tuning."""
-    cells: dict[str, Cell] = {}
-    for seed in ladder.seeds:
-        for rung in ladder.rungs:
-            for cell in _pretraining(ladder, rung, seed, root):
-                cells.setdefault(cell.key, cell)
-        for rung in (rung for rung in ladder.rungs if not rung.teaches_only):
-            needs = _backbone_of(ladder, rung, seed)
-            backbone_seed = _seed_of(ladder, rung, seed) if needs else None
-            for task in ladder.tasks:
-                cell = Cell(rung, task, seed, backbone_seed, needs, root)
-                cells[cell.key] = cell
-    return list(cells.values())
-
-
-def _seed_of(ladder: Ladder, rung: Rung, seed: int) -> int:
-    return ladder.shared_seed if rung.seeds == "shared" else seed
-
-
-def _backbone_of(ladder: Ladder, rung: Rung, seed: int) -> tuple[str, ...]:
-    if rung.kind == SCRATCH:
-        return ()
-    return (cell_key(rung.name, PRETRAINING, _seed_of(ladder, rung, seed)),)
-
-
-def _pretraining(ladder: Ladder, rung: Rung, seed: int, root: Path) -> list[Cell]:
-    """Return a rung's pretraining, after its teacher's; ``shared_seed`` may be its seed."""
-    if rung.kind == SCRATCH:
-        return []
-    seed = _seed_of(ladder, rung, seed)
-    teacher = next((other for other in ladder.rungs if other.name == rung.teacher), None)
-    teachers = _pretraining(ladder, teacher, seed, root) if teacher else []
-    needs = tuple(cell.key for cell in teachers[-1:])
-    return [*teachers, Cell(rung, None, seed, seed, needs, root)]
-
-
 def commands(cell: Cell, selection: Selection, resume: bool = False) -> list[Command]:
     """Return the commands that make a cell, in their order.
 
     Args:
-        cell: A cell of :func:`plan`.
+        cell: A cell of ``plan.plan``.
         selection: Which checkpoint the ladder tests.
         resume: Continue from the newest checkpoint in the cell's folder.
     """
-    folder, last = cell.folder, cell.folder / LAST_CHECKPOINT
-    logs = ("--work-dir", str(folder))
-    metrics = ("--out", str(folder / METRICS))
-    train = (*logs, "--seed", str(cell.seed), *(("--resume",) if resume else ()))
-    options = ("--cfg-options", *cell.cfg_options) if cell.cfg_options else ()
-    if cell.task:
-        config = (str(cell.task.config),)
-        picked = selection_of(cell.task, selection) == "val"
-        kept = ("--per-image", str(folder / PER_IMAGE))
-        dumped = ("--dump-predictions", str(folder / PREDICTIONS))
-        train += ("--backbone", cell.start, *options)
-        test = (*metrics, *kept, *dumped, *logs, *options)
-        tested = folder / "best" if picked else last
-        return [
-            Command("tools/train.py", config, options=train),
-            Command("tools/test.py", config, tested, test, picked_on_val=picked),
-        ]
-    backbone, source = str(folder / BACKBONE), cell.rung.source
+    return _fine_tuning(cell, selection, resume) if cell.task else _pretraining(cell, resume)
+
+
+def _fine_tuning(cell: Cell, selection: Selection, resume: bool) -> list[Command]:
+    folder, config, options = cell.folder, (str(cell.config),), _options(cell)
+    start = ("--backbone", cell.start, *options)
+    training = Command("tools/train.py", config, options=(*_training(cell, resume), *start))
+    if cell.tunes:
+        return [training]
+    picked = selection_of(cell.task, selection) == "val"
+    tested = folder / ("best" if picked else LAST_CHECKPOINT)
+    kept = ("--per-image", str(folder / PER_IMAGE))
+    dumped = ("--dump-predictions", str(folder / PREDICTIONS))
+    test = (*_metrics(cell), *kept, *dumped, *_logs(cell), *options)
+    return [training, Command("tools/test.py", config, tested, test, picked_on_val=picked)]
+
+
+def _pretraining(cell: Cell, resume: bool) -> list[Command]:
+    backbone, source = str(cell.folder / BACKBONE), cell.rung.source
     if cell.rung.kind == "model":
         return [Command("tools/convert_weights.py", (source, backbone), options=("--force",))]
     if cell.rung.kind == "file":
         return []  # bag_of_transfer.ladder.run.cell_process copies it
-    asked = (source, str(folder / ANSWERS))
-    seed = ("--seed", str(cell.seed))
-    return [
-        *(
-            [Command("tools/cache_teacher.py", asked, options=(*seed, *options))]
-            if cell.rung.cached
-            else []
-        ),
-        Command("tools/train_cls.py", (source,), options=(*train, *options)),
+    last, options = cell.folder / LAST_CHECKPOINT, _options(cell)
+    made = []
+    if cell.rung.cached:
+        asked = (source, str(cell.folder / ANSWERS))
+        seed = ("--seed", str(cell.seed))
+        made = [Command("tools/cache_teacher.py", asked, options=(*seed, *options))]
+    training = (*_training(cell, resume), *options)
+    made += [
+        Command("tools/train_cls.py", (source,), options=training),
         Command("tools/export_backbone.py", (), last, (backbone, "--force")),
-        Command("tools/test_cls.py", (source,), last, (*metrics, *logs, *options)),
     ]
+    if not cell.tunes:
+        test = (*_metrics(cell), *_logs(cell), *options)
+        made.append(Command("tools/test_cls.py", (source,), last, test))
+    return made
+
+
+def _training(cell: Cell, resume: bool) -> tuple[str, ...]:
+    return (*_logs(cell), "--seed", str(cell.seed), *(("--resume",) if resume else ()))
+
+
+def _logs(cell: Cell) -> tuple[str, ...]:
+    return ("--work-dir", str(cell.folder))
+
+
+def _metrics(cell: Cell) -> tuple[str, ...]:
+    return ("--out", str(cell.folder / METRICS))
+
+
+def _options(cell: Cell) -> tuple[str, ...]:
+    return ("--cfg-options", *cell.cfg_options) if cell.cfg_options else ()

@@ -6,8 +6,9 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.ladder.folder import PLAN, SCHEMA, SCRATCH, SOURCES, seed_folder
+from bag_of_transfer.ladder.folder import PLAN, PRETRAINING, SCHEMA, SCRATCH, SOURCES, seed_folder
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung
+from bag_of_transfer.ladder.search import Grid
 
 __all__ = [
     "describe",
@@ -26,6 +27,8 @@ PUBLISHED_NOTE = (
     "{}: the published split, where val and test are the same images; the last checkpoint is "
     "reported, none is picked on val"
 )
+
+UNTUNED_NOTE = "{}: one recipe for all rungs: a difference may be the recipe's"
 
 
 def write_plan(ladder: Ladder, root: Path) -> None:
@@ -93,9 +96,11 @@ def describe(ladder: Ladder) -> dict[str, Any]:
                 "config": str(task.config),
                 "metrics": list(task.metrics),
                 "published_split": task.published_split,
+                **_tune(task.tune),
             }
             for task in ladder.tasks
         },
+        "tuning_seeds": list(ladder.tuning_seeds) if _tuned(ladder) else [],
         "notes": _notes(ladder),
     }
 
@@ -110,10 +115,23 @@ def _rung(rung: Rung) -> dict[str, Any]:
         "seeds": rung.seeds,
         "published": dict(rung.published or {}),
         "paper_row": rung.row or None,
+        **_tune(rung.tune),
     }
+
+
+def _tune(grid: Grid | None) -> dict[str, Any]:
+    return {"tune": {key: list(values) for key, values in grid.axes}} if grid else {}
+
+
+def _tuned(ladder: Ladder) -> bool:
+    return any(each.tune for each in (*ladder.rungs, *ladder.tasks))
 
 
 def _notes(ladder: Ladder) -> list[str]:
     notes = [SCRATCH_NOTE] if any(rung.kind == SCRATCH for rung in ladder.rungs) else []
     published = [task.name for task in ladder.tasks if task.published_split]
-    return notes + ([PUBLISHED_NOTE.format(", ".join(published))] if published else [])
+    notes += [PUBLISHED_NOTE.format(", ".join(published))] if published else []
+    untuned = [task.name for task in ladder.tasks if not task.tune]
+    if any(rung.kind == "config" and not rung.tune for rung in ladder.rungs):
+        untuned = [PRETRAINING, *untuned]
+    return notes + ([UNTUNED_NOTE.format(", ".join(untuned))] if untuned else [])

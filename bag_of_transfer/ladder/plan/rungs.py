@@ -18,13 +18,18 @@ from bag_of_transfer.ladder.plan.checks import (
     one_of,
     yes_or_no,
 )
+from bag_of_transfer.ladder.plan.tune import read_grid
+from bag_of_transfer.ladder.search import Grid
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.convert.model_zoos import check_model_name
 
 __all__ = ["Rung", "read_rungs"]
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
-KEYS = {*SOURCES, "teacher", "cached", "teaches_only", "cfg_options", "seeds", "label", "row"}
+KEYS = {
+    *SOURCES,
+    *("teacher", "cached", "teaches_only", "cfg_options", "seeds", "tune", "label", "row"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Rung:
         cfg_options: Overrides of the pretraining config.
         seeds: ``"matched"``: backbone k is pretrained with seed k; ``"shared"``: all fine-tuning
             seeds use one backbone, which is always so for files and models.
+        tune: Values of the pretraining's recipe to choose from by top-1 on val; None: as it is.
         row: The row of the paper's tables 8 and 9 to compare it with; "" for none.
         published: The figures of that row, in percent.
     """
@@ -56,27 +62,31 @@ class Rung:
     teaches_only: bool = False
     cfg_options: tuple[str, ...] = ()
     seeds: SeedKind = "matched"
+    tune: Grid | None = None
     row: str = ""
     published: Mapping[str, float] | None = None
 
 
-def read_rungs(stated: Mapping[str, Any], seeds: SeedKind, path: Path) -> tuple[Rung, ...]:
+def read_rungs(
+    stated: Mapping[str, Any], seeds: SeedKind, path: Path, tune: Any = None
+) -> tuple[Rung, ...]:
     """Read and check the rungs of a ladder config.
 
     Args:
         stated: The config's entry of each rung, by name.
         seeds: ``"matched"`` or ``"shared"``, for rungs whose entry does not say which.
         path: The ladder config.
+        tune: Values of the recipe to choose from, for rungs with a config whose entry gives none.
 
     Raises:
         UserError: If a key is unknown, a config, file or model does not exist, a config does not
-            train a classifier, a teacher is not an earlier rung, two rungs have the same label, or
-            no rung is fine-tuned.
+            train a classifier, a teacher is not an earlier rung, two rungs have the same label, no
+            rung is fine-tuned, or a value cannot be tuned.
     """
     rungs: list[Rung] = []
     for name, value in stated.items():
         check_folder_name(name, f"{path}: rungs")
-        rung = _rung(name, value, seeds, f"{path}: rungs.{name}")
+        rung = _rung(name, value, seeds, tune, f"{path}: rungs.{name}")
         _check_teacher(rung, rungs, f"{path}: rungs.{name}.teacher")
         rungs.append(rung)
     _check_labels([rung for rung in rungs if not rung.teaches_only], f"{path}: rungs")
@@ -108,7 +118,7 @@ def _check_labels(tuned: list[Rung], where: str) -> None:
             )
 
 
-def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
+def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Rung:
     if stated in (None, SCRATCH):
         return Rung(name, SCRATCH, label=name.replace("_", " "))
     if not isinstance(stated, Mapping):
@@ -126,6 +136,7 @@ def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
     if row:
         one_of(row, list(_published()), f"{where}.row")
     seed_kind = one_of(stated.get("seeds", seeds), SEED_KINDS, f"{where}.seeds")
+    cfg_options = tuple(stated.get("cfg_options") or ())
     return Rung(
         name=name,
         kind=kind,
@@ -134,11 +145,35 @@ def _rung(name: str, stated: Any, seeds: SeedKind, where: str) -> Rung:
         teacher=stated.get("teacher") or "",
         cached=yes_or_no(stated.get("cached", False), f"{where}.cached"),
         teaches_only=yes_or_no(stated.get("teaches_only", False), f"{where}.teaches_only"),
-        cfg_options=tuple(stated.get("cfg_options") or ()),
+        cfg_options=cfg_options,
         seeds=seed_kind if kind == "config" else "shared",
+        tune=_grid(kind, source, cfg_options, stated, tune, where),
         row=row,
         published=_published()[row] if row else {},
     )
+
+
+def _grid(
+    kind: Source,
+    source: str,
+    cfg_options: tuple[str, ...],
+    stated: Mapping[str, Any],
+    default: Any,
+    where: str,
+) -> Grid | None:
+    if kind != "config":
+        if stated.get("tune"):
+            what = f"nothing is trained that could be tuned: the rung is a {kind}"
+            raise UserError(what, f"{where}.tune", "leave it out, or give a config")
+        return None
+    tune = stated.get("tune", default)
+    if tune is None:
+        return None
+    grid = read_grid(tune, Path(source), cfg_options, f"{where}.tune")
+    if read_config(Path(source), import_named=False).get("val_dataloader") is None:
+        mend = "define val_dataloader, or leave tune out"
+        raise UserError("no value can be chosen on val: no val split", f"{where}: {source}", mend)
+    return grid
 
 
 def _check_source(kind: Source, source: str, where: str) -> None:

@@ -10,14 +10,19 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config_file import leaf_keys, read_config
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.ladder.folder import SCRATCH, SEED_KINDS, SELECTIONS, Selection
+from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
 from bag_of_transfer.ladder.plan.checks import one_of
 from bag_of_transfer.ladder.plan.rungs import Rung, read_rungs
 from bag_of_transfer.ladder.plan.tasks import Task, read_tasks, selection_of
+from bag_of_transfer.ladder.plan.tune import check_tuning_seeds, read_searches
 
 __all__ = ["Ladder", "Rung", "Task", "read_ladder", "selection_of"]
 
-KEYS = {*("rungs", "tasks", "seeds", "reference", "pretrain_seeds", "selection", "num_pictures")}
+KEYS = {
+    *("rungs", "tasks", "seeds", "reference", "pretrain_seeds", "selection", "num_pictures"),
+    *("tune", "tuning_seeds"),
+}
+TUNING_SEEDS = (1000,)
 ALIKE = 0.75  # difflib's ratio above which a key counts as misspelt ("referenze": 0.89)
 
 
@@ -36,6 +41,7 @@ class Ladder:
         selection: Which checkpoint is tested: ``"last"``, or ``"val"`` for the best on val; tasks
             with ``published_split`` always test the last.
         num_pictures: Number of test images per task to draw with their predictions.
+        tuning_seeds: Seeds of the runs that the tuned values are chosen from.
     """
 
     name: str
@@ -47,6 +53,7 @@ class Ladder:
     reference: str
     selection: Selection = "last"
     num_pictures: int = 6
+    tuning_seeds: tuple[int, ...] = TUNING_SEEDS
 
 
 def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
@@ -54,12 +61,14 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
 
     Args:
         path: The config.  It defines ``rungs``, ``tasks`` and ``seeds``, and may define
-            ``reference``, ``pretrain_seeds``, ``selection`` and ``num_pictures``.
+            ``reference``, ``pretrain_seeds``, ``selection``, ``num_pictures``, ``tune`` and
+            ``tuning_seeds``.
         seeds: Seeds instead of the config's; None or empty: those of the config.
 
     Raises:
         UserError: If a key is misspelt or missing, a value is out of its range, or a rung or task
-            is wrong; see ``rungs.read_rungs`` and ``tasks.read_tasks``.
+            is wrong; see ``rungs.read_rungs`` and ``tasks.read_tasks``; or a seed is tuned with
+            and reported.
     """
     leaf_keys(path)  # its error names the line that is not valid Python
     cfg = read_config(path)
@@ -67,19 +76,26 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     stated_seeds = _seeds(cfg.seeds, path)
     selection = one_of(cfg.get("selection", "last"), SELECTIONS, f"{path}: selection")
     default = one_of(cfg.get("pretrain_seeds", "matched"), SEED_KINDS, f"{path}: pretrain_seeds")
-    rungs = read_rungs(cfg.rungs, default, path)
+    searches = read_searches(cfg.get("tune"), list(cfg.tasks), path)
+    rungs = read_rungs(cfg.rungs, default, path, searches.get(PRETRAINING))
+    tasks = read_tasks(cfg.tasks, selection, path, searches)
     names = [rung.name for rung in rungs if not rung.teaches_only]
     reference = cfg.get("reference", SCRATCH if SCRATCH in names else names[0])
+    reported = _seeds(seeds, path) if seeds else stated_seeds
+    tuning_seeds = _seeds(cfg.get("tuning_seeds", TUNING_SEEDS), path, "tuning_seeds")
+    if any(each.tune for each in (*rungs, *tasks)):
+        check_tuning_seeds(tuning_seeds, (*reported, *stated_seeds), f"{path}: tuning_seeds")
     return Ladder(
         name=path.stem,
         config=path,
         rungs=rungs,
-        tasks=read_tasks(cfg.tasks, selection, path),
-        seeds=_seeds(seeds, path) if seeds else stated_seeds,
+        tasks=tasks,
+        seeds=reported,
         shared_seed=min(stated_seeds),
         reference=one_of(reference, names, f"{path}: reference"),
         selection=selection,
         num_pictures=_count(cfg.get("num_pictures", 6), f"{path}: num_pictures"),
+        tuning_seeds=tuning_seeds,
     )
 
 
@@ -99,11 +115,11 @@ def _check_form(cfg: Config, path: Path) -> None:
             raise UserError(what, f"{path}: {key}", "give each of them a name: dict(name=...)")
 
 
-def _seeds(stated: Any, path: Path) -> tuple[int, ...]:
+def _seeds(stated: Any, path: Path, key: str = "seeds") -> tuple[int, ...]:
     seeds = tuple(stated) if isinstance(stated, list | tuple) else ()
     if not seeds or len(set(map(str, seeds))) < len(seeds) or not all(map(_is_count, seeds)):
         mend = "give a list of different whole numbers, 0 or more"
-        raise UserError(f"seeds are {stated!r}", f"{path}: seeds", mend)
+        raise UserError(f"{key} are {stated!r}", f"{path}: {key}", mend)
     return seeds
 
 

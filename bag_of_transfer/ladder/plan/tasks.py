@@ -17,10 +17,12 @@ from bag_of_transfer.engine.tasks import Phase, find_task
 from bag_of_transfer.ladder.folder import PRETRAINING, Selection
 from bag_of_transfer.ladder.metrics import shown_metrics
 from bag_of_transfer.ladder.plan.checks import check_folder_name, check_keys, existing_config
+from bag_of_transfer.ladder.plan.tune import read_grid
+from bag_of_transfer.ladder.search import Grid
 
 __all__ = ["Task", "read_tasks", "selection_of"]
 
-KEYS = {"config", "cfg_options", "published_split"}
+KEYS = {"config", "cfg_options", "published_split", "held_out"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Task:
         cfg_options: Overrides.
         published_split: val and test may share images, as in the published protocols of ADE20K,
             COCO and VOC 2007; nothing is picked on val then.
+        tune: Values of the recipe that every rung chooses from on val; None: as it is.
+        held_out: Overrides that hold a part of train out as val, for the runs that choose.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Task:
     metrics: tuple[str, ...]
     cfg_options: tuple[str, ...] = ()
     published_split: bool = False
+    tune: Grid | None = None
+    held_out: tuple[str, ...] = ()
 
 
 def selection_of(task: Task | None, selection: Selection) -> Selection:
@@ -59,23 +65,28 @@ def selection_of(task: Task | None, selection: Selection) -> Selection:
     return "last" if task is None or task.published_split else selection
 
 
-def read_tasks(stated: Mapping[str, Any], selection: Selection, path: Path) -> tuple[Task, ...]:
+def read_tasks(
+    stated: Mapping[str, Any], selection: Selection, path: Path, tune: Mapping[str, Any]
+) -> tuple[Task, ...]:
     """Read and check the tasks of a ladder config.
 
     Args:
         stated: The config's entry of each task, by name.
         selection: The ladder's setting.
         path: The ladder config.
+        tune: Values of the recipe to choose from, by task.
 
     Raises:
         UserError: If a key is unknown, or if a config does not exist, is of another kind, has no
-            test split, has no metric that tables show, or picks nothing on val although
-            ``selection`` asks for it.
+            test split, has no metric that tables show, picks nothing on val although
+            ``selection`` asks for it, or has values to tune but no val split to judge them on.
     """
-    return tuple(_task(name, entry, selection, path) for name, entry in stated.items())
+    return tuple(
+        _task(name, entry, selection, path, tune.get(name)) for name, entry in stated.items()
+    )
 
 
-def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
+def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -> Task:
     where = f"{path}: tasks.{name}"
     check_folder_name(name, f"{path}: tasks")
     if name == PRETRAINING:
@@ -93,10 +104,44 @@ def _task(name: str, stated: Any, selection: Selection, path: Path) -> Task:
         mend = "give a config such as those in configs/detection/ and configs/segmentation/"
         raise UserError("it is neither a detection nor a segmentation config", where, mend)
     metrics = _metrics(cfg, f"{where} ({config})")
-    task = Task(name, kind.name, config, metrics, cfg_options, bool(stated.get("published_split")))
+    task = Task(
+        name,
+        kind.name,
+        config,
+        metrics,
+        cfg_options,
+        published_split=bool(stated.get("published_split")),
+        tune=None if tune is None else read_grid(tune, config, cfg_options, f"{path}: tune.{name}"),
+        held_out=_held_out(stated.get("held_out"), f"{where}.held_out"),
+    )
+    if task.tune:
+        _check_judge(task, cfg, f"{where} ({config})")
     if selection_of(task, selection) == "val":
         _check_val(cfg, f"{where} ({config})")
     return task
+
+
+def _held_out(stated: Any, where: str) -> tuple[str, ...]:
+    if stated is None:
+        return ()
+    if not isinstance(stated, Mapping):
+        mend = "give dict(fraction=0.2, seed=0)"
+        raise UserError(f"{stated!r} is not a dict", where, mend)
+    check_keys(stated, {"fraction", "seed"}, where)
+    return tuple(f"held_out.{key}={value!r}" for key, value in stated.items())
+
+
+def _check_judge(task: Task, cfg: Config, where: str) -> None:
+    """Check that there are images to judge values on, and that they are not those of test."""
+    if task.held_out:
+        return
+    mend = "hold a part of train out for it: held_out=dict(fraction=0.2, seed=0) in the task"
+    if task.published_split:
+        raise UserError(
+            "values would be chosen on test: val is the published test split", where, mend
+        )
+    if cfg.get("val_dataloader") is None:
+        raise UserError("no value can be chosen on val: the task has no val split", where, mend)
 
 
 def _metrics(cfg: Config, where: str) -> tuple[str, ...]:

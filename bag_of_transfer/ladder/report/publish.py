@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.ladder.folder import (
-    ALL_RECORDS,
     CARD,
     CURVE,
     FLAT_CONFIG,
@@ -17,14 +16,18 @@ from bag_of_transfer.ladder.folder import (
     PLAN,
     RECORD,
     TRICKS,
+    TUNING,
+    records,
 )
 from bag_of_transfer.ladder.report.cell_files import read_settings
 from bag_of_transfer.ladder.report.results import read_results
 
 __all__ = ["publish", "without_places"]
 
-# Files that are copied from every cell, and from the first finished cell of a rung and a task.
-EVERY = (RECORD, METRICS, CURVE, TRICKS)
+# Files that are copied from every cell of a search, from every other cell, and from the first
+# finished cell of a rung and a task.
+TRIED = (RECORD, METRICS)
+EVERY = (*TRIED, CURVE, TRICKS)
 FIRST = (CARD, FLAT_CONFIG)
 ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
 
@@ -53,8 +56,11 @@ def publish(folder: Path, out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / PLAN, out / PLAN)
     seen: set[tuple[str, ...]] = set()
-    for record in sorted(folder.glob(ALL_RECORDS)):
+    for record in records(folder):
         cell = record.parent
+        if cell.relative_to(folder).parts[0] == TUNING:
+            _copy(cell, out / cell.relative_to(folder), TRIED)
+            continue
         is_first = cell in done and cell.parts[-2:] not in seen
         _copy(cell, out / cell.relative_to(folder), EVERY + FIRST * is_first)
         if is_first:

@@ -13,8 +13,17 @@ from typing import Any
 
 from bag_of_transfer.classification.teacher_cache import read_card as read_cache_card
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
+from bag_of_transfer.engine.loss_watch import LOST
 from bag_of_transfer.engine.run_files import read_metrics
-from bag_of_transfer.ladder.folder import ANSWERS, BACKBONE, CARD, LOG, METRICS, Selection
+from bag_of_transfer.ladder.folder import (
+    ANSWERS,
+    BACKBONE,
+    CARD,
+    LAST_CHECKPOINT,
+    LOG,
+    METRICS,
+    Selection,
+)
 from bag_of_transfer.ladder.plan.cells import Cell, Command, commands
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.ladder.run.fingerprint import forget_code
@@ -83,14 +92,19 @@ def run_cell(
     started = time.perf_counter()
     code, reason, train = _make(cell, selection, resume, num_pictures)
     seconds = time.perf_counter() - started
+    lost = reason if cell.tunes and reason.startswith(LOST) else ""
+    if lost:
+        code, reason = 0, ""
     if code not in STOPPED:
         recorded = commands(cell, selection)
         if code == 0:
             recorded = [with_best(command) for command in recorded]
         words = [command.words for command in recorded]
-        status.end(cell, words, seconds, train=train, failed=reason)
+        status.end(cell, words, seconds, train=train, failed=reason, lost=lost)
     if code == 0:
-        print(f"{cell.key}: {seconds:.0f} s", flush=True)
+        print(f"{cell.key}: {lost or f'{seconds:.0f} s'}", flush=True)
+        if cell.tunes and cell.task:
+            _remove_weights(cell)
     sys.exit(code if code >= 0 else 1)
 
 
@@ -112,7 +126,7 @@ def _make(
                 train = _rates(cell)
         if cell.rung.kind == "file" and cell.task is None:
             _adopt(Path(cell.rung.source), cell.folder)
-        if cell.task:
+        if cell.task and not cell.tunes:
             draw_cell(cell, num_pictures)
     except _FailedError as error:
         return error.code, str(error), train
@@ -124,6 +138,12 @@ def _make(
         print(f"{ERROR}{reason}", file=sys.stderr, flush=True)
         return known.exit_code if known else 1, reason, train
     return 0, "", train
+
+
+def _remove_weights(cell: Cell) -> None:
+    """Remove the checkpoints of a fine-tuning from which nothing starts."""
+    for path in (*cell.folder.glob("*.pth"), cell.folder / LAST_CHECKPOINT):
+        path.unlink(missing_ok=True)
 
 
 def _redirect_to(path: Path) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, REPLACED, Selection
-from bag_of_transfer.ladder.plan.cells import Cell, plan
+from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
+from bag_of_transfer.ladder.plan.planning import plan, plan_whole
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
 from bag_of_transfer.ladder.plan.splits import check_splits
 from bag_of_transfer.ladder.report.findings import find, find_top1
@@ -49,15 +50,10 @@ def climb(call: LadderCall) -> int:
     _check(call)
     root = call.root
     ladder = read_ladder(call.config, call.seeds)
-    cells = plan(ladder, root)
-    if call.cell:
-        cells = _with_needs(cells, call.cell)
     if call.slurm_script:
         refuse_existing(call.slurm_script)
-    others = [] if call.cell else _of_other_seeds(ladder, cells, root)
     if call.dry_run:
-        before = status.with_weights(cells, _survey(cells, others, ladder.selection))
-        _print_plan(cells, before, call.jobs or cells_at_once(len(cells)))
+        _print_plan(call, ladder)
         return 0
     with ExitStack() as entered:
         shared = call.cell is not None
@@ -67,19 +63,43 @@ def climb(call: LadderCall) -> int:
         else:
             shutil.rmtree(root / ".removed", ignore_errors=True)  # left by a call that was killed
         ray = entered.enter_context(connected(call.ray)) if call.ray else None
-        before = _survey(cells, others, ladder.selection)
-        if call.cell:
-            cells = _alone(cells, before)
-        before = _decide(call, ladder, cells, others, before)
+        cells, before = _decided(call, ladder)
         write_plan(ladder, root)
         if call.slurm_script:
-            return _write_script(call.slurm_script, call, cells, before)
+            return _write_script(call, ladder, cells, before)
         if ray:
             let_cells_in()
         outcome = _run(ray, call, ladder, cells, before, began)
+        # Runs of a search are done: now more cells are known.
+        while outcome.goes_on and not call.cell and (more := _known_now(call, ladder, cells)):
+            cells, before = more
+            outcome = _run(ray, call, ladder, cells, before, began)
         if call.cell is None:
             _summarise(cells, root)
     return _exit_code(outcome, root)
+
+
+def _decided(call: LadderCall, ladder: Ladder) -> tuple[list[Cell], dict[str, status.Status]]:
+    """Return the cells that are known by now and how far they are, after what the call decides."""
+    cells = plan(ladder, call.root).cells
+    if call.cell:
+        cells = _with_needs(cells, call.cell)
+    others = [] if call.cell else _of_other_seeds(ladder, cells, call.root)
+    before = _survey(cells, others, ladder.selection)
+    if call.cell:
+        cells = _alone(cells, before)
+    moved, decided = _decide(call, ladder, cells, others, before)
+    # A run of a search that is done again no longer counts: what it chose may change.
+    return _decided(call, ladder) if moved else (cells, decided)
+
+
+def _known_now(
+    call: LadderCall, ladder: Ladder, known: Sequence[Cell]
+) -> tuple[list[Cell], dict[str, status.Status]] | None:
+    """Return the cells that are known now and how far they are; None if they are the known ones."""
+    if {cell.key for cell in plan(ladder, call.root).cells} == {cell.key for cell in known}:
+        return None
+    return _decided(call, ladder)
 
 
 def _check(call: LadderCall) -> None:
@@ -102,7 +122,8 @@ def _check(call: LadderCall) -> None:
 def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[Cell]:
     """Return the cells of other seeds, which stay in the tables but are not run by this call."""
     seeds, known = tuple(other_seeds(ladder, root)), {cell.key for cell in cells}
-    return [cell for cell in plan(replace(ladder, seeds=seeds), root) if cell.key not in known]
+    cells = plan(replace(ladder, seeds=seeds), root).cells
+    return [cell for cell in cells if cell.key not in known]
 
 
 def _survey(
@@ -137,17 +158,19 @@ def _alone(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[C
 
 
 def _write_script(
-    file: Path,
     call: LadderCall,
+    ladder: Ladder,
     cells: Sequence[Cell],
     before: Mapping[str, status.Status],
 ) -> int:
-    arrays = levels(cells, before)
+    file, arrays = call.slurm_script or Path(), levels(cells, before)
     if not arrays:
         print("all cells are done: no script is needed")
         return 0
     write_script(file, call.root, arrays, (sys.executable, *_of_a_cell(call)))
     print(f"{sum(map(len, arrays))} cells in {len(arrays)} levels in {file}: bash {file}")
+    if not plan(ladder, call.root).is_whole:
+        print("they choose the values of the others: write another script when they are done")
     return 0
 
 
@@ -186,11 +209,12 @@ def _decide(
     cells: Sequence[Cell],
     others: Sequence[Cell],
     before: Mapping[str, status.Status],
-) -> dict[str, status.Status]:
+) -> tuple[bool, dict[str, status.Status]]:
     """Print what will be done; put changed cells aside or keep them, as the call says.
 
     Returns:
-        How far ``cells``, and the cells that they need, are now.
+        Whether a run of a search was put aside; how far ``cells``, and the cells that they need,
+        are now.
     """
     decided = {key: before[key] for key in before.keys() - {cell.key for cell in others}}
     in_tables = [*cells, *(cell for cell in others if status.is_done(cell.folder))]
@@ -204,21 +228,25 @@ def _decide(
             f"add --rerun-changed to run them again (old results go to {REPLACED}/), or "
             "--keep-changed to keep them with a footnote",
         )
+    moved = False
     for cell in changed:
         if call.changed == "keep" and status.is_done(cell.folder):  # one cut off has no result
             status.keep(cell, ladder.selection, before[cell.key].why)
             now = status.Status(status.DONE)
         else:
+            moved = moved or (cell.tunes and status.is_done(cell.folder))
             status.put_aside(cell)
             now = status.Status(status.MISSING)
         if cell.key in decided:
             decided[cell.key] = now
+    if moved:
+        return True, decided
     decided = status.with_weights(cells, decided)
     for cell in cells:
         if decided[cell.key].weights_gone:
             _make_again(cell, [other for other in cells if decided[other.key].word == status.DONE])
     _print_progress({cell.key: decided[cell.key] for cell in cells})
-    return decided
+    return False, decided
 
 
 def _make_again(cell: Cell, done: Sequence[Cell]) -> None:
@@ -246,7 +274,12 @@ def _counts(before: Mapping[str, status.Status]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
-def _print_plan(cells: Sequence[Cell], before: Mapping[str, status.Status], jobs: int) -> None:
+def _print_plan(call: LadderCall, ladder: Ladder) -> None:
+    cells, is_whole = plan_whole(ladder, call.root)
+    if call.cell:
+        cells = _with_needs(cells, call.cell)
+    others = [] if call.cell else _of_other_seeds(ladder, cells, call.root)
+    before = status.with_weights(cells, _survey(cells, others, ladder.selection))
     estimates = estimate_cells(cells, before)
     for cell in cells:
         now = before[cell.key]
@@ -256,7 +289,10 @@ def _print_plan(cells: Sequence[Cell], before: Mapping[str, status.Status], jobs
         why = f" (cannot be timed: {estimate})" if isinstance(estimate, str) else why
         print(f"{now.word:8} {cell.key}{time}{why}")
     print(_counts(before))
+    if not is_whole:
+        print("values are still to be chosen: a search whose best value is at its edge adds cells")
     if estimates:
+        jobs = call.jobs or cells_at_once(len(cells))
         print(describe_estimates(estimates, jobs))
 
 

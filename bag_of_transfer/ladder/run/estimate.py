@@ -15,6 +15,7 @@ from bag_of_transfer.ladder.folder import LOG, RECORD, SCRATCH
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.status import DONE, Status
 from bag_of_transfer.ladder.run.tool_process import ERROR, import_once, run_quietly
+from bag_of_transfer.ladder.search import options_of
 
 __all__ = ["Estimate", "describe_estimates", "estimate_cells"]
 
@@ -24,6 +25,7 @@ OVERHEAD_S = 12.0
 FORWARD = 1 / 3
 # Weights and momentum in 32 bits, in three checkpoints: the two newest and the best.
 BYTES_PER_PARAMETER = 4 * 2 * 3
+OPTIMIZER = "optim_wrapper."  # keys whose values do not change how long a cell takes
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,10 @@ def describe_estimates(estimates: Mapping[str, Estimate | str], jobs: int) -> st
 
 
 def _recipe(cell: Cell) -> tuple[Any, ...]:
-    return (cell.config, cell.rung.cfg_options if cell.task is None else cell.task.cfg_options)
+    """Return what decides how long a cell takes; the optimizer's values do not."""
+    options = cell.rung.cfg_options if cell.task is None else cell.task.cfg_options
+    changed = tuple(pair for pair in cell.point if not pair[0].startswith(OPTIMIZER))
+    return cell.config, options, changed
 
 
 def _from_record(cell: Cell) -> Estimate:
@@ -128,6 +133,7 @@ def _time(cell: Cell) -> dict[str, Any] | str:
     command = [tool, str(cell.config), "--dry-run", "--work-dir", str(work_dir)]
     command += ["--backbone", SCRATCH] if cell.task else []
     options = list(cell.task.cfg_options if cell.task else cell.rung.cfg_options)
+    options += options_of(cell.point)
     if cell.task is None and cell.needs:
         options.append("model.distillation=None")  # the teacher is not trained yet
     command += ["--cfg-options", *options] if options else []

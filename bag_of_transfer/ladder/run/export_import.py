@@ -9,12 +9,14 @@ from typing import Any
 from bag_of_transfer.engine.atomic import replacing, write_json
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.ladder.folder import (
-    ALL_RECORDS,
     ANSWERS,
     PLAN,
     PREDICTIONS,
     PRETRAINING,
     TRUTH,
+    TUNING,
+    names_in,
+    records,
 )
 from bag_of_transfer.ladder.plan.plan_file import identity, read_plan, with_seeds
 from bag_of_transfer.ladder.run.status import is_done
@@ -45,7 +47,7 @@ def export_cells(root: Path, out: Path) -> list[str]:
         raise RefusedError("the file exists", out, "name another one, or remove it")
     keys = [
         record.parent.relative_to(root).as_posix()
-        for record in sorted(root.glob(ALL_RECORDS))
+        for record in records(root)
         if is_done(record.parent)
     ]
     if not keys:
@@ -88,8 +90,7 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
     shutil.rmtree(aside, ignore_errors=True)
     try:
         _unpack(file, aside)
-        records = sorted(aside.glob(ALL_RECORDS))
-        keys = [record.parent.relative_to(aside).as_posix() for record in records]
+        keys = [record.parent.relative_to(aside).as_posix() for record in records(aside)]
         plan = _united_plan(root, aside, keys, file)
         came = [key for key in keys if not is_done(root / key)]
         for key in came:
@@ -123,7 +124,7 @@ def _united_plan(root: Path, aside: Path, keys: list[str], file: Path) -> dict[s
         raise UserError(what, file, "give a ladder's export")
     ours = read_plan(root) or theirs
     for key in keys:
-        _, rung, task = key.split("/")
+        rung, task = names_in(key)
         for what, name in (("rung", rung), ("task", task)):
             known, other = _described(ours, what), _described(theirs, what)
             if name not in known or known[name] != other.get(name, known[name]):
@@ -145,7 +146,7 @@ def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:
     for member in archive:
         parts = PurePosixPath(member.name).parts
         first = parts[0] if parts else ""
-        is_known = parts == (PLAN,) or first == TRUTH or first.startswith("seed")
+        is_known = parts == (PLAN,) or first in (TRUTH, TUNING) or first.startswith("seed")
         is_inside = not PurePosixPath(member.name).is_absolute() and ".." not in parts
         if not (member.isfile() and is_known and is_inside) or Path(member.name).suffix in WEIGHTS:
             what = f"the archive holds {member.name!r}, which does not belong to a ladder's cells"

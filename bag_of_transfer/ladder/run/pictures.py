@@ -71,8 +71,9 @@ def _save(picture: Panel, path: Path) -> None:
 
 def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
     """Draw a sheet per image with the ground truth and every rung of the first seed in a row."""
-    first = min(cell.seed for cell in cells)
-    tuned = [cell for cell in cells if cell.task and cell.seed == first and is_done(cell.folder)]
+    reported = [cell for cell in cells if cell.task and not cell.tunes]
+    first = min((cell.seed for cell in reported), default=None)
+    tuned = [cell for cell in reported if cell.seed == first and is_done(cell.folder)]
     drawn = []
     for task in dict.fromkeys(cell.task.name for cell in tuned if cell.task):
         of_task = [cell for cell in tuned if cell.task and cell.task.name == task]

@@ -23,6 +23,11 @@ class Outcome:
     skipped: list[str] = field(default_factory=list)
     out_of_time: bool = False
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether all cells are done: more may be known now."""
+        return not (self.failed or self.skipped or self.out_of_time)
+
 
 class Places(Protocol):
     """Where cells run: processes of this machine, or tasks of a cluster."""

@@ -184,8 +184,18 @@ def end(
     *,
     train: Mapping[str, Any] | None = None,
     failed: str = "",
+    lost: str = "",
 ) -> None:
-    """Write ``cell.json``, a cell's last file; ``failed`` is the reason of a failure."""
+    """Write ``cell.json``, a cell's last file.
+
+    Args:
+        cell: The cell.
+        commands: Its commands, as words.
+        seconds: The time that it took.
+        train: The training's speeds.
+        failed: The reason of a failure; "" for none.
+        lost: Of a run of a search: where its loss was lost.  It is done, with the worst score.
+    """
     begun = _read(cell.folder / BEGUN)
     kept = {name: cell.folder / name for name in KEPT}
     files = {name: sha256_of(path) for name, path in kept.items() if path.is_file()}
@@ -198,6 +208,7 @@ def end(
         "backbone_seed": cell.backbone_seed,
         "status": FAILED if failed else DONE,
         "reason": failed or None,
+        **({"lost": lost} if lost else {}),
         "commands": [list(words) for words in commands],
         "fingerprint": begun.get("fingerprint", {}),
         "files": {} if failed else files,

@@ -1,0 +1,168 @@
+"""List the cells of a ladder, as far as the values that it tunes are known."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH
+from bag_of_transfer.ladder.metrics import TOP1
+from bag_of_transfer.ladder.plan.cells import Cell
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task, selection_of
+from bag_of_transfer.ladder.search import Grid, Point, Progress, search
+from bag_of_transfer.ladder.tried import score_of
+
+__all__ = ["Plan", "plan", "plan_whole"]
+
+
+class Plan(NamedTuple):
+    """The cells that are known by now.
+
+    Args:
+        cells: Tuning cells first, then seed by seed: teachers before students, backbones before
+            fine-tuning.
+        is_whole: Whether these are all cells; if not, more follow when the searches are done.
+    """
+
+    cells: list[Cell]
+    is_whole: bool
+
+
+def plan(ladder: Ladder, root: Path) -> Plan:
+    """List the cells that are known by now: the results of searches are read from ``root``."""
+    return _Planner(ladder, root).plan()
+
+
+def plan_whole(ladder: Ladder, root: Path) -> Plan:
+    """List all cells as if each search that is not done chose the first of its values.
+
+    Their number and their times can be told from them; their values cannot.
+    """
+    return _Planner(ladder, root, guesses=True).plan()
+
+
+@dataclass
+class _Planner:
+    """Lists cells, each once, and keeps what searches have chosen."""
+
+    ladder: Ladder
+    root: Path
+    guesses: bool = False
+    cells: dict[str, Cell] = field(default_factory=dict)
+    chosen: dict[tuple[str, str], Point] = field(default_factory=dict)
+    is_whole: bool = True
+
+    def plan(self) -> Plan:
+        self._choose_pretrainings()
+        for task in self.ladder.tasks:
+            self._choose_fine_tunings(task)
+        for seed in self.ladder.seeds:
+            for rung in self.ladder.rungs:
+                self._backbone(rung, seed)
+            for rung in self._fine_tuned:
+                for task in self.ladder.tasks:
+                    self._fine_tuning(rung, task, seed)
+        return Plan(list(self.cells.values()), self.is_whole)
+
+    @property
+    def _fine_tuned(self) -> list[Rung]:
+        return [rung for rung in self.ladder.rungs if not rung.teaches_only]
+
+    # ---- what is chosen ----
+
+    def _choose_pretrainings(self) -> None:
+        """Choose the values of all pretrainings: a student's are tried with its tuned teacher.
+
+        Rungs of the same values and as many teachers above them are one search.  Students begin
+        with the values to which their teachers' search was widened.
+        """
+        pretrained = [rung for rung in self.ladder.rungs if rung.kind == "config"]
+        for rung in self.ladder.rungs:
+            if rung.tune is None:
+                self.chosen[rung.name, PRETRAINING] = ()
+        widened: dict[Grid, Grid] = {}
+        for level in sorted({self._level(rung) for rung in pretrained}):
+            of_level = [rung for rung in pretrained if self._level(rung) == level]
+            for grid in dict.fromkeys(rung.tune for rung in of_level if rung.tune):
+                rungs = [rung for rung in of_level if rung.tune == grid]
+                progress = self._search(widened.get(grid, grid), rungs, None)
+                widened[grid] = progress.grid
+
+    def _level(self, rung: Rung) -> int:
+        """Return the number of teachers above a rung."""
+        return 1 + self._level(self._named(rung.teacher)) if rung.teacher else 0
+
+    def _named(self, name: str) -> Rung:
+        return next(rung for rung in self.ladder.rungs if rung.name == name)
+
+    def _choose_fine_tunings(self, task: Task) -> None:
+        if task.tune is None:
+            self.chosen.update(((rung.name, task.name), ()) for rung in self.ladder.rungs)
+        else:
+            self._search(task.tune, self._fine_tuned, task)
+
+    def _search(self, grid: Grid, rungs: list[Rung], task: Task | None) -> Progress:
+        """List the cells of a search, and note what it has chosen."""
+        seeds, name = self.ladder.tuning_seeds, task.name if task else PRETRAINING
+        metric = task.metrics[-1] if task else TOP1
+        picks = selection_of(task, self.ladder.selection) == "val"
+
+        def score(arm: str, point: Point, seed: int) -> float | None:
+            cell = self._tried(self._named(arm), task, seed, point)
+            return score_of(cell.folder, metric, picks) if cell else None
+
+        progress = search(grid, tuple(rung.name for rung in rungs), seeds, score)
+        for point in progress.grid.points:
+            for seed in seeds:
+                for rung in rungs:
+                    cell = self._tried(rung, task, seed, point)
+                    if cell:
+                        self.cells.setdefault(cell.key, cell)
+        chosen = progress.chosen
+        if not chosen:
+            self.is_whole = False
+            if self.guesses:
+                chosen = {rung.name: progress.grid.points[0] for rung in rungs}
+        self.chosen.update({(arm, name): point for arm, point in chosen.items()})
+        return progress
+
+    def _tried(self, rung: Rung, task: Task | None, seed: int, point: Point) -> Cell | None:
+        """Return a run of a search; None while the backbone or teacher it needs is not chosen."""
+        if task is None:
+            return self._pretraining(rung, seed, point, tunes=True)
+        return self._tuned(rung, task, seed, point, tunes=True)
+
+    # ---- cells ----
+
+    def _backbone(self, rung: Rung, seed: int, tunes: bool = False) -> Cell | None:
+        """Return a rung's pretraining for a seed and list it; None while it is not chosen."""
+        point = self.chosen.get((rung.name, PRETRAINING))
+        if rung.kind == SCRATCH or point is None:
+            return None
+        if rung.seeds == "shared":
+            seed, tunes = self.ladder.shared_seed, False
+        cell = self._pretraining(rung, seed, point, tunes)
+        return cell and self.cells.setdefault(cell.key, cell)
+
+    def _pretraining(self, rung: Rung, seed: int, point: Point, tunes: bool) -> Cell | None:
+        needs: tuple[str, ...] = ()
+        if rung.teacher:
+            teacher = self._backbone(self._named(rung.teacher), seed, tunes)
+            if teacher is None:
+                return None
+            needs = (teacher.key,)
+        return Cell(rung, None, seed, seed, needs, self.root, point, tunes)
+
+    def _fine_tuning(self, rung: Rung, task: Task, seed: int) -> None:
+        point = self.chosen.get((rung.name, task.name))
+        cell = self._tuned(rung, task, seed, point, tunes=False) if point is not None else None
+        if cell:
+            self.cells.setdefault(cell.key, cell)
+
+    def _tuned(self, rung: Rung, task: Task, seed: int, point: Point, tunes: bool) -> Cell | None:
+        if rung.kind == SCRATCH:
+            return Cell(rung, task, seed, None, (), self.root, point, tunes)
+        backbone = self._backbone(rung, seed, tunes)
+        if backbone is None:
+            return None
+        needs, own_seed = (backbone.key,), backbone.seed
+        return Cell(rung, task, seed, own_seed, needs, self.root, point, tunes)

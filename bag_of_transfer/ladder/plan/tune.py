@@ -1,0 +1,117 @@
+"""Read ``tune`` in a ladder config: which values are tried for which keys, and with which seeds."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.ladder.folder import PRETRAINING
+from bag_of_transfer.ladder.plan.checks import check_keys
+from bag_of_transfer.ladder.search import Grid, Point, Value, options_of
+
+__all__ = ["check_tuning_seeds", "read_grid", "read_searches"]
+
+WORD = re.compile(r"[\w.+-]+")  # a value becomes part of a folder's name
+
+
+def read_searches(stated: Any, tasks: Sequence[str], path: Path) -> dict[str, Any]:
+    """Check the form of ``tune``, and return what it states by task; ``{}`` for None.
+
+    Args:
+        stated: The entry of the ladder config.
+        tasks: The names of its tasks.
+        path: The ladder config.
+
+    Raises:
+        UserError: If it is no dict, or names what is no task.
+    """
+    if stated is None:
+        return {}
+    where = f"{path}: tune"
+    if not isinstance(stated, Mapping):
+        mend = "give dict(TASK={KEY: [values]}), or None for one recipe for all rungs"
+        raise UserError(f"{stated!r} is not a dict", where, mend)
+    check_keys(stated, {PRETRAINING, *tasks}, where)
+    return dict(stated)
+
+
+def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str) -> Grid:
+    """Read and check the values to try.
+
+    Args:
+        stated: ``{KEY: [values]}``.
+        config: The config that they change.
+        cfg_options: Its overrides.
+        where: Names the entry in errors.
+
+    Raises:
+        UserError: If there is no value, a value stands there twice, a key exists nowhere in the
+            config, a value has another type than the config's, or is neither number, word, True,
+            False nor None.
+    """
+    if not isinstance(stated, Mapping) or not stated:
+        mend = 'give {KEY: [values]}, such as {"optim_wrapper.optimizer.lr": [0.01, 0.02]}'
+        raise UserError(f"{stated!r} gives no values to try", where, mend)
+    grid = Grid(tuple((key, _values(stated[key], f"{where}[{key!r}]")) for key in stated))
+    cfg = read_config(config)
+    if cfg_options:
+        apply_overrides(cfg, cfg_options)
+    for key, values in grid.axes:
+        for value in values:
+            _check(cfg, ((key, value),), where)
+    return grid
+
+
+def _values(stated: Any, where: str) -> tuple[Value, ...]:
+    if not isinstance(stated, list | tuple) or not stated:
+        mend = "give a list with at least one value, [0.01, 0.02, 0.04]"
+        raise UserError(f"{stated!r} is no list of values", where, mend)
+    for value in stated:
+        is_word = isinstance(value, str) and WORD.fullmatch(value)
+        if not (is_word or value is None or isinstance(value, bool | int | float)):
+            mend = "give numbers, words, True, False or None"
+            raise UserError(f"{value!r} cannot be tried", where, mend)
+    if len(set(map(repr, stated))) < len(stated):
+        raise UserError(f"{stated!r} gives a value twice", where, "give each value once")
+    return tuple(stated)
+
+
+def _check(cfg: Config, point: Point, where: str) -> None:
+    """Check that an override can be applied, and that a number stays one."""
+    ((key, value),), (option,) = point, options_of(point)
+    changed = Config(cfg.to_dict())
+    try:
+        apply_overrides(changed, [option])
+    except UserError as error:
+        raise UserError(error.what, f"{where} ({key})", error.mend) from error
+    now = _value(cfg.to_dict(), key)
+    is_number = isinstance(now, int | float) and not isinstance(now, bool)
+    if is_number and isinstance(value, bool | None):
+        what = f"{key} is a number, not {value!r}"
+        raise UserError(what, where, f"give numbers: the config has {now}")
+
+
+def _value(node: Any, key: str) -> Any:
+    for name in key.split("."):
+        if isinstance(node, list | tuple):
+            node = node[int(name)] if name.isdecimal() and int(name) < len(node) else None
+        else:
+            node = node.get(name) if isinstance(node, Mapping) else None
+    return node
+
+
+def check_tuning_seeds(seeds: Sequence[int], reported: Sequence[int], where: str) -> None:
+    """Check that no seed of a search is one of the tables.
+
+    Raises:
+        UserError: If one is: its test figures would be of a recipe that was fitted to it.
+    """
+    both = sorted(set(seeds) & set(reported))
+    if both:
+        mend = "give tuning_seeds that no table reports, such as [1000]"
+        raise UserError(f"seed {both[0]} is tuned with and reported", where, mend)

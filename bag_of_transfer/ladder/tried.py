@@ -1,0 +1,36 @@
+"""Read the runs of a search: their scores on val."""
+
+from pathlib import Path
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import is_number, read_json_or_none
+from bag_of_transfer.engine.run_files import read_curve, read_metrics
+from bag_of_transfer.ladder.folder import RECORD
+from bag_of_transfer.ladder.search import LOST
+
+__all__ = ["score_of"]
+
+
+def score_of(folder: Path, metric: str, picks: bool) -> float | None:
+    """Return the score on val of a run of a search, in percent.
+
+    Args:
+        folder: The cell's folder.
+        metric: The metric that is judged.
+        picks: The ladder tests the best checkpoint on val: its score counts, not the last one's.
+
+    Returns:
+        ``LOST`` if the run lost its loss; None if it is not done or cannot be read.
+    """
+    record = read_json_or_none(folder / RECORD) or {}
+    if record.get("status") != "done":
+        return None
+    if record.get("lost"):
+        return LOST
+    try:
+        scores = [read_metrics(folder, "").get("metrics", {}).get(metric)]
+        scores += [line.get(metric) for line in read_curve(folder, "")] if picks else []
+    except UserError:
+        return None
+    known = [float(each) for each in scores if is_number(each)]
+    return max(known, default=None)

@@ -1,0 +1,168 @@
+"""A ladder that tunes its rungs: its cells, in which order they run, what they choose."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bag_of_transfer.ladder.run import command, status
+from tests.ladder.fake_ladder import ladder, use_fake_tools, write_ladder
+
+LR = "optim_wrapper.optimizer.lr"
+MODEL = "model = dict(distillation=None)\n"
+TRAINED = """
+optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.1))
+val_dataloader = dict(dataset=dict())
+"""
+
+
+@pytest.fixture
+def tuned(tmp_path, monkeypatch):
+    """Write a ladder of fake tools that tunes; returns a function that calls it."""
+    use_fake_tools(tmp_path, monkeypatch)
+    monkeypatch.setattr(status, "fingerprint", lambda cell, selection: {"config": str(cell.point)})
+    monkeypatch.setattr(command, "check_splits", lambda tasks: None)  # there are no images
+    config = write_ladder(tmp_path)
+    for name in ("b", "d", "det"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(path.read_text() + TRAINED)
+
+    def call(*words, tune: str = f"dict(detection={{'{LR}': [0.01, 0.02, 0.04]}})", more: str = ""):
+        written = config.read_text().partition("tune =")[0]
+        config.write_text(f"{written}tune = {tune}\ntuning_seeds = [9]\n{more}")
+        return ladder(config, "--work-dir", tmp_path / "out", *words)
+
+    call.out = tmp_path / "out"
+    return call
+
+
+def options(folder: Path) -> list[str]:
+    first = json.loads((folder / "cell.json").read_text())["commands"][0]
+    return first[first.index("--cfg-options") + 1 :] if "--cfg-options" in first else []
+
+
+def test_every_rung_is_tried_with_the_same_values_and_reported_with_its_own(tuned):
+    assert tuned() == 0
+    tried = sorted(tuned.out.glob("tuning/seed9/*/detection/*"))
+    assert [path.name for path in tried] == [f"{LR}={rate}" for rate in (0.01, 0.02, 0.04)] * 3
+    for rung in ("scratch", "b", "d"):
+        assert options(tuned.out / f"seed0/{rung}/detection")[-1] == f"{LR}=0.02"
+
+
+def test_tuning_cells_are_judged_on_val_and_keep_no_weights(tuned):
+    assert tuned() == 0
+    cell = tuned.out / f"tuning/seed9/b/detection/{LR}=0.01"
+    record = json.loads((cell / "cell.json").read_text())
+    assert [words[0] for words in record["commands"]] == ["tools/train.py"]
+    assert not list(cell.glob("*.pth"))
+    assert (tuned.out / "seed0/b/detection/epoch_1.pth").is_file()
+
+
+def test_a_tuning_run_starts_from_a_backbone_of_its_own_seed(tuned):
+    assert tuned() == 0
+    record = json.loads((tuned.out / f"tuning/seed9/b/detection/{LR}=0.01/cell.json").read_text())
+    words = record["commands"][0]
+    backbone = words[words.index("--backbone") + 1]
+    assert "tuning/seed9/b/pretraining/as_stated/" in backbone
+
+
+def test_a_student_is_tried_with_its_tuned_teacher(tuned):
+    tune = f"dict(pretraining={{'{LR}': [0.01, 0.02, 0.04]}})"
+    assert tuned(tune=tune) == 0
+    student = options(tuned.out / f"tuning/seed9/d/pretraining/{LR}=0.01")
+    assert any(f"tuning/seed9/b/pretraining/{LR}=0.02/last_checkpoint" in word for word in student)
+    assert options(tuned.out / "seed0/d/pretraining")[-1] == f"{LR}=0.02"
+
+
+def test_the_grid_is_widened_while_the_best_is_at_its_edge(tuned):
+    assert tuned(tune=f"dict(detection={{'{LR}': [0.04, 0.08]}})") == 0
+    tried = {path.name for path in tuned.out.glob("tuning/seed9/b/detection/*")}
+    assert tried == {f"{LR}={rate}" for rate in (0.01, 0.02, 0.04, 0.08)}
+    assert options(tuned.out / "seed0/b/detection")[-1] == f"{LR}=0.02"
+
+
+def test_a_lost_loss_counts_as_the_worst_score(tuned):
+    assert tuned(tune=f"dict(detection={{'{LR}': [0.01, 0.02, 8.0]}})") == 0
+    record = json.loads((tuned.out / f"tuning/seed9/b/detection/{LR}=8.0/cell.json").read_text())
+    assert record["status"] == "done"
+    assert record["lost"].startswith("the loss is nan")
+
+
+def test_a_second_call_does_nothing(tuned, capsys):
+    tuned()
+    capsys.readouterr()
+    assert tuned() == 0
+    assert "[1/" not in capsys.readouterr().out
+
+
+def test_a_dry_run_lists_the_cells_that_are_not_known_yet(tuned, capsys):
+    assert tuned("--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "seed0/b/detection" in told
+    assert f"tuning/seed9/b/detection/{LR}=0.01" in told
+    assert "values are still to be chosen" in told
+    assert not tuned.out.exists() or not list(tuned.out.glob("seed*"))
+
+
+def test_a_value_that_was_chosen_otherwise_changes_the_cells(tuned, capsys):
+    tuned()
+    metrics = tuned.out / f"tuning/seed9/b/detection/{LR}=0.01"
+    for name in ("metrics.json", "cell.json"):
+        record = json.loads((metrics / name).read_text())
+        if name == "metrics.json":
+            record["metrics"]["mAP_voc07"] = 99.0
+        else:
+            record["files"] = {}
+        (metrics / name).write_text(json.dumps(record))
+    assert tuned() == 3
+    assert "seed0/b/detection: config changed" in capsys.readouterr().out
+
+
+def test_exported_tuning_cells_are_imported(tuned, tmp_path):
+    tuned()
+    assert tuned("--export", tmp_path / "e.tar.gz") == 0
+    elsewhere = tmp_path / "elsewhere"
+    assert (
+        ladder(tmp_path / "mine.py", "--work-dir", elsewhere, "--import", tmp_path / "e.tar.gz")
+        == 0
+    )
+    ours, theirs = (
+        {p.relative_to(f) for p in f.rglob("cell.json")} for f in (tuned.out, elsewhere)
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("tune", "more", "told"),
+    [
+        (f"dict(detection={{'{LR}': []}})", "", "no list of values"),
+        ("dict(detection={})", "", "gives no values"),
+        (f"dict(detektion={{'{LR}': [0.1]}})", "", "unknown key 'detektion'"),
+        (f"dict(detection={{'{LR}x': [0.1]}})", "", "lrx"),
+        (f"dict(detection={{'{LR}': ['high']}})", "", "wants a number"),
+        (f"dict(detection={{'{LR}': [True]}})", "", "is a number, not True"),
+        (f"dict(detection={{'{LR}': [[0.1]]}})", "", "cannot be tried"),
+        (f"dict(detection={{'{LR}': [0.1, 0.1]}})", "", "gives a value twice"),
+        (f"dict(detection={{'{LR}': [0.1]}})", "tuning_seeds = [0]", "seed 0 is tuned with"),
+        (f"dict(detection={{'{LR}': [0.1]}})", "tuning_seeds = []", "tuning_seeds are"),
+        ("[0.1]", "", "is not a dict"),
+        (f"dict(pretraining={{'{LR}y': [0.1]}})", "", "rungs.b.tune"),
+    ],
+)
+def test_what_cannot_be_tuned_ends_before_any_training(tuned, capsys, tune, more, told):
+    assert tuned(tune=tune, more=more) == 2
+    assert told in capsys.readouterr().err
+    assert not tuned.out.exists()
+
+
+def test_a_published_val_is_not_tuned_on(tuned, tmp_path, capsys):
+    tasks = f"tasks = dict(detection=dict(config='{tmp_path}/det.py', published_split=True))"
+    assert tuned(more=tasks) == 2
+    assert "values would be chosen on test" in capsys.readouterr().err
+
+
+def test_without_val_nothing_can_be_chosen(tuned, tmp_path, capsys):
+    path = tmp_path / "det.py"
+    path.write_text(path.read_text().replace("val_dataloader", "some_dataloader"))
+    assert tuned() == 2
+    assert "no val split" in capsys.readouterr().err
