@@ -18,7 +18,7 @@ large = [
     "val_dataloader.dataset.pipeline.0.size=110",
     "val_dataloader.dataset.pipeline.1.size=96",
 ]
-tuned = [*full, "train_dataloader.num_workers=8"]
+whole = [*full, "train_dataloader.num_workers=8"]
 rungs = dict(
     scratch=None,
     b_standard=dict(row="B-standard", config=folder + "b_photographs.py", cfg_options=large),
@@ -46,7 +46,7 @@ rungs = dict(
     ),
 )
 tasks = dict(
-    detection=dict(config="configs/detection/faster-rcnn_fpn_photographs.py", cfg_options=tuned),
-    segmentation=dict(config="configs/segmentation/fcn_d8_photographs.py", cfg_options=tuned),
+    detection=dict(config="configs/detection/faster-rcnn_fpn_photographs.py", cfg_options=whole),
+    segmentation=dict(config="configs/segmentation/fcn_d8_photographs.py", cfg_options=whole),
 )
 seeds = [0, 1, 2]

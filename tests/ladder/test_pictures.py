@@ -57,7 +57,9 @@ def make(tmp_path, monkeypatch):
         config.write_text(CONFIG.format(kind=kind))
         task = Task(kind, kind, config, ())
         rungs = (Rung("scratch", "scratch", label="from scratch"), Rung("a", "scratch", label="A"))
-        made = plan(Ladder("x", Path("x.py"), rungs, (task,), (0, 1), 0, "a"), tmp_path / "out")
+        made = plan(
+            Ladder("x", Path("x.py"), rungs, (task,), (0, 1), 0, "a"), tmp_path / "out"
+        ).cells
         for cell in made:
             cell.folder.mkdir(parents=True)
             (cell.folder / "cell.json").write_text('{"status": "done"}')
@@ -143,7 +145,7 @@ def test_masks_that_count_from_one_look_like_those_that_count_from_zero(make, tm
     make.data(first=1)
     shifted = plan(
         Ladder("x", Path("x.py"), (plain.rung,), (plain.task,), (5,), 0, "a"), tmp_path / "out"
-    )[0]
+    ).cells[0]
     shifted.folder.mkdir(parents=True)
     masks(shifted, value=3)
     pictures.draw_cell(shifted, 1)

@@ -160,7 +160,7 @@ def test_weights_that_did_not_travel_are_made_again_only_for_who_needs_them(clim
     climb(rung("b"))
     (climb.root / "seed0/b/pretraining/backbone.safetensors").unlink()
     assert climb(rung("b")).done == []
-    status.put_aside(plan(_ladder(rung("b")), climb.root)[1])
+    status.put_aside(plan(_ladder(rung("b")), climb.root).cells[1])
     assert climb(rung("b")).done == ["seed0/b/pretraining", "seed0/b/detection"]
 
 

@@ -100,7 +100,7 @@ def describe(ladder: Ladder) -> dict[str, Any]:
             }
             for task in ladder.tasks
         },
-        "tuning_seeds": list(ladder.tuning_seeds) if _tuned(ladder) else [],
+        "tuning_seeds": list(ladder.tuning_seeds) if ladder.tunes else [],
         "notes": _notes(ladder),
     }
 
@@ -121,10 +121,6 @@ def _rung(rung: Rung) -> dict[str, Any]:
 
 def _tune(grid: Grid | None) -> dict[str, Any]:
     return {"tune": {key: list(values) for key, values in grid.axes}} if grid else {}
-
-
-def _tuned(ladder: Ladder) -> bool:
-    return any(each.tune for each in (*ladder.rungs, *ladder.tasks))
 
 
 def _notes(ladder: Ladder) -> list[str]:

@@ -55,6 +55,11 @@ class Ladder:
     num_pictures: int = 6
     tuning_seeds: tuple[int, ...] = TUNING_SEEDS
 
+    @property
+    def tunes(self) -> bool:
+        """Whether there is a search."""
+        return _tunes(self.rungs, self.tasks)
+
 
 def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     """Read and check a ladder config.
@@ -83,7 +88,7 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     reference = cfg.get("reference", SCRATCH if SCRATCH in names else names[0])
     reported = _seeds(seeds, path) if seeds else stated_seeds
     tuning_seeds = _seeds(cfg.get("tuning_seeds", TUNING_SEEDS), path, "tuning_seeds")
-    if any(each.tune for each in (*rungs, *tasks)):
+    if _tunes(rungs, tasks):
         check_tuning_seeds(tuning_seeds, (*reported, *stated_seeds), f"{path}: tuning_seeds")
     return Ladder(
         name=path.stem,
@@ -97,6 +102,10 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
         num_pictures=_count(cfg.get("num_pictures", 6), f"{path}: num_pictures"),
         tuning_seeds=tuning_seeds,
     )
+
+
+def _tunes(rungs: Sequence[Rung], tasks: Sequence[Task]) -> bool:
+    return any(rung.tune for rung in rungs) or any(task.tune for task in tasks)
 
 
 def _check_form(cfg: Config, path: Path) -> None:
