@@ -8,7 +8,8 @@ Needs:     1 GPU, 8 cores to load images; time unmeasured (--dry-run estimates i
 Result:    unmeasured
 """
 
-folder = "configs/classification/resnet18-"
+_base_ = ["small.py"]
+
 full = [f"model.backbone.{key}" for key in ("depth=50", "stem_channels=64", "base_channels=64")]
 # The largest pictures that the photographs allow, and enough loaders to keep a GPU busy.
 large = [
@@ -19,34 +20,26 @@ large = [
     "val_dataloader.dataset.pipeline.1.size=96",
 ]
 whole = [*full, "train_dataloader.num_workers=8"]
+large_as_the_others = [*large, "train_cfg.max_epochs=12", "train_cfg.val_interval=12"]
 rungs = dict(
-    scratch=None,
-    b_standard=dict(row="B-standard", config=folder + "b_photographs.py", cfg_options=large),
-    d_efficient=dict(
-        row="D-efficient", config=folder + "d_efficient_photographs.py", cfg_options=large
-    ),
-    cosine=dict(row="+ cosine", config=folder + "d_cosine_photographs.py", cfg_options=large),
-    smooth=dict(row="+ smooth", config=folder + "d_cosine-lbs_photographs.py", cfg_options=large),
-    distill=dict(
-        row="+ distill w/o mixup",
-        config=folder + "d_cosine-lbs-distill_photographs.py",
-        cfg_options=large,
-        teacher="smooth",
-    ),
-    mixup=dict(
-        row="+ mixup w/o distill",
-        config=folder + "d_cosine-lbs-mixup_photographs.py",
-        cfg_options=large,
-    ),
-    distill_mixup=dict(
-        row="+ distill w/ mixup",
-        config=folder + "d_cosine-lbs-distill-mixup_photographs.py",
-        cfg_options=large,
-        teacher="smooth",
-    ),
+    b_standard=dict(cfg_options=large),
+    b_efficient=dict(cfg_options=large),
+    d_efficient=dict(cfg_options=large),
+    cosine=dict(cfg_options=large),
+    smooth=dict(cfg_options=large),
+    distill=dict(cfg_options=large),
+    mixup=dict(cfg_options=large_as_the_others),
+    distill_mixup=dict(cfg_options=large_as_the_others),
+    mixup_long=dict(cfg_options=large),
+    distill_mixup_long=dict(cfg_options=large),
 )
 tasks = dict(
-    detection=dict(config="configs/detection/faster-rcnn_fpn_photographs.py", cfg_options=whole),
-    segmentation=dict(config="configs/segmentation/fcn_d8_photographs.py", cfg_options=whole),
+    detection=dict(
+        _delete_=True,
+        config="configs/detection/faster-rcnn_fpn_photographs.py",
+        cfg_options=whole,
+    ),
+    segmentation=dict(
+        _delete_=True, config="configs/segmentation/fcn_d8_photographs.py", cfg_options=whole
+    ),
 )
-seeds = [0, 1, 2]

@@ -98,6 +98,13 @@ def test_scratch_is_asked_for_by_its_word():
     assert train[train.index("--backbone") + 1] == "scratch"
 
 
+def test_a_rung_may_change_every_tasks_config():
+    other = Rung("scratch_b", "scratch", task_options=("model.backbone.type=ResNetB",))
+    for command in commands(by_key(other)["seed0/scratch_b/segmentation"], "last"):
+        words = command.words
+        assert words[words.index("--cfg-options") + 1 :][:2] == (SHORT, *other.task_options)
+
+
 def test_pretraining_is_trained_exported_and_tested():
     made = commands(by_key(B)["seed0/b/pretraining"], "last", resume=False)
     tools = ["tools/train_cls.py", "tools/export_backbone.py", "tools/test_cls.py"]

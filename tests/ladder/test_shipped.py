@@ -18,6 +18,7 @@ ROWS = [
     *("B-standard", "D-efficient", "+ cosine", "+ smooth"),
     *("+ distill w/o mixup", "+ mixup w/o distill", "+ distill w/ mixup"),
 ]
+LONGER = ["+ mixup w/o distill", "+ distill w/ mixup"]  # once more, with the paper's schedule
 
 
 @functools.cache
@@ -43,12 +44,22 @@ def test_it_is_read_and_planned(path):
     assert {cell.kind for cell in cells} == {"cls", "det", "seg"}
 
 
-@pytest.mark.parametrize("name", ["paper", "small", "small_gpu"])
-def test_the_seven_rows_stand_in_the_papers_order_beside_its_figures(name):
+@pytest.mark.parametrize(
+    ("name", "longer"), [("paper", []), ("small", LONGER), ("small_gpu", LONGER)]
+)
+def test_the_seven_rows_stand_in_the_papers_order_beside_its_figures(name, longer):
     rungs = read(name).rungs
     rows = [rung for rung in rungs if rung.row]
-    assert [rung.row for rung in rows] == ROWS
+    assert [rung.row for rung in rows] == [*ROWS, *longer]
     assert all({"mAP_voc07", "pixAcc", "mIoU"} <= rung.published.keys() for rung in rows)
+
+
+@pytest.mark.parametrize("name", ["small", "small_gpu"])
+def test_every_trained_rung_of_the_photographs_is_tuned_alike(name):
+    ladder = read(name)
+    grids = {rung.tune for rung in ladder.rungs if rung.kind == "config"}
+    assert len(grids) == 1
+    assert None not in grids | {task.tune for task in ladder.tasks}
 
 
 def test_the_papers_teacher_only_teaches():

@@ -76,6 +76,13 @@ def test_other_seeds_leave_the_shared_backbones_seed_alone(read):
     assert (ladder.seeds, ladder.shared_seed) == ((3, 4), 0)
 
 
+def test_scratch_may_be_of_another_network(read):
+    other = "b=dict(scratch=True, label='scratch, B', task_options=['model.backbone.type=ResNetB'])"
+    rung = read(f"rungs = dict(scratch=None, {other})\n", TASKS, SEEDS).rungs[1]
+    assert (rung.kind, rung.label) == ("scratch", "scratch, B")
+    assert rung.task_options == ("model.backbone.type=ResNetB",)
+
+
 WRONG = [
     ((RUNGS, TASKS, SEEDS, "referenze = 'b'\n"), "referenze"),
     ((TASKS, SEEDS), "rungs"),
@@ -106,6 +113,12 @@ WRONG = [
     ((RUNGS, TASKS, SEEDS, "selection = 'best'\n"), "selection"),
     ((RUNGS, TASKS, SEEDS, "reference = 'z'\n"), "reference"),
     ((RUNGS, TASKS, SEEDS, "pretrain_seeds = 'some'\n"), "pretrain_seeds"),
+    (
+        ("rungs = dict(a=dict(scratch=True, task_options=['a.b=1']))\n", TASKS, SEEDS),
+        "task_options",
+    ),
+    (("rungs = dict(a=dict(scratch=True, teacher='b'))\n", TASKS, SEEDS), "unknown key 'teacher'"),
+    ((RUNGS, f"tasks = dict(d=dict(config={str(DET)!r}, held_out=1))\n", SEEDS), "d.held_out"),
 ]
 
 
@@ -115,7 +128,7 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 29
+    assert len(WRONG) == 32
 
 
 def test_two_rungs_of_one_row_are_told_apart_by_a_label(read):

@@ -105,13 +105,15 @@ class Cell:
     @property
     def cfg_options(self) -> tuple[str, ...]:
         """Overrides of that config."""
-        stated = self.task.cfg_options if self.task else self.rung.cfg_options
-        held_out = self.task.held_out if self.task and self.tunes else ()
-        return (*stated, *held_out, *self._teacher, *options_of(self.point))
+        if self.task is None:
+            return (*self.rung.cfg_options, *self._teacher, *options_of(self.point))
+        held_out = self.task.held_out if self.tunes else ()
+        stated = (*self.task.cfg_options, *self.rung.task_options)
+        return (*stated, *held_out, *options_of(self.point))
 
     @property
     def _teacher(self) -> tuple[str, ...]:
-        if self.task or not self.rung.teacher:
+        if not self.rung.teacher:
             return ()
         checkpoint = self.root / self.needs[0] / LAST_CHECKPOINT
         teacher = f"model.distillation.teacher.checkpoint={checkpoint}"

@@ -28,7 +28,8 @@ __all__ = ["Rung", "read_rungs"]
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 KEYS = {
     *SOURCES,
-    *("teacher", "cached", "teaches_only", "cfg_options", "seeds", "tune", "label", "row"),
+    *("teacher", "cached", "teaches_only", "cfg_options", "task_options", "seeds", "tune"),
+    *("label", "row", SCRATCH),
 }
 
 
@@ -46,6 +47,7 @@ class Rung:
         cached: Store the teacher's answers first and learn from them: tools/cache_teacher.py.
         teaches_only: Pretrain it for its students, but do not fine-tune it.
         cfg_options: Overrides of the pretraining config.
+        task_options: Overrides of the tasks' configs, for this rung alone.
         seeds: ``"matched"``: backbone k is pretrained with seed k; ``"shared"``: all fine-tuning
             seeds use one backbone, which is always so for files and models.
         tune: Values of the pretraining's recipe to choose from by top-1 on val; None: as it is.
@@ -61,6 +63,7 @@ class Rung:
     cached: bool = False
     teaches_only: bool = False
     cfg_options: tuple[str, ...] = ()
+    task_options: tuple[str, ...] = ()
     seeds: SeedKind = "matched"
     tune: Grid | None = None
     row: str = ""
@@ -125,6 +128,11 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
         mend = "give None for random weights, or dict(config=...), dict(file=...), dict(model=...)"
         raise UserError(f"{stated!r} is not a valid rung", where, mend)
     check_keys(stated, KEYS, where)
+    task_options = tuple(stated.get("task_options") or ())
+    if stated.get(SCRATCH):
+        check_keys(stated, {SCRATCH, "label", "task_options"}, where)
+        label = stated.get("label") or name.replace("_", " ")
+        return Rung(name, SCRATCH, label=label, task_options=task_options)
     kinds = [kind for kind in SOURCES if stated.get(kind)]
     if len(kinds) != 1:
         given = " and ".join(kinds) or "no source"
@@ -146,6 +154,7 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
         cached=yes_or_no(stated.get("cached", False), f"{where}.cached"),
         teaches_only=yes_or_no(stated.get("teaches_only", False), f"{where}.teaches_only"),
         cfg_options=cfg_options,
+        task_options=task_options,
         seeds=seed_kind if kind == "config" else "shared",
         tune=_grid(kind, source, cfg_options, stated, tune, where),
         row=row,

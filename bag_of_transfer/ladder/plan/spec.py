@@ -13,7 +13,12 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
 from bag_of_transfer.ladder.plan.checks import one_of
 from bag_of_transfer.ladder.plan.rungs import Rung, read_rungs
-from bag_of_transfer.ladder.plan.tasks import Task, read_tasks, selection_of
+from bag_of_transfer.ladder.plan.tasks import (
+    Task,
+    check_options,
+    read_tasks,
+    selection_of,
+)
 from bag_of_transfer.ladder.plan.tune import check_tuning_seeds, read_searches
 
 __all__ = ["Ladder", "Rung", "Task", "read_ladder", "selection_of"]
@@ -86,6 +91,9 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     tasks = read_tasks(cfg.tasks, selection, path, searches)
     names = [rung.name for rung in rungs if not rung.teaches_only]
     reference = cfg.get("reference", SCRATCH if SCRATCH in names else names[0])
+    for rung in rungs:
+        for task in tasks if rung.task_options else ():
+            check_options(task, rung.task_options, f"{path}: rungs.{rung.name}.task_options")
     reported = _seeds(seeds, path) if seeds else stated_seeds
     tuning_seeds = _seeds(cfg.get("tuning_seeds", TUNING_SEEDS), path, "tuning_seeds")
     if _tunes(rungs, tasks):

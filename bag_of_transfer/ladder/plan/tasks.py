@@ -1,6 +1,6 @@
 """The tasks of a ladder config: every rung is fine-tuned for each of them and tested."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from bag_of_transfer.ladder.plan.checks import check_folder_name, check_keys, ex
 from bag_of_transfer.ladder.plan.tune import read_grid
 from bag_of_transfer.ladder.search import Grid
 
-__all__ = ["Task", "read_tasks", "selection_of"]
+__all__ = ["Task", "check_options", "read_tasks", "selection_of"]
 
 KEYS = {"config", "cfg_options", "published_split", "held_out"}
 
@@ -84,6 +84,19 @@ def read_tasks(
     return tuple(
         _task(name, entry, selection, path, tune.get(name)) for name, entry in stated.items()
     )
+
+
+def check_options(task: Task, options: Sequence[str], where: str) -> None:
+    """Check that overrides can be applied to a task's config.
+
+    Raises:
+        UserError: If one cannot.
+    """
+    cfg = read_config(task.config)
+    try:
+        apply_overrides(cfg, [*task.cfg_options, *options])
+    except UserError as error:
+        raise UserError(error.what, f"{where} ({task.name})", error.mend) from error
 
 
 def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -> Task:

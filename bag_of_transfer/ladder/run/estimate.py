@@ -90,9 +90,15 @@ def describe_estimates(estimates: Mapping[str, Estimate | str], jobs: int) -> st
 
 def _recipe(cell: Cell) -> tuple[Any, ...]:
     """Return what decides how long a cell takes; the optimizer's values do not."""
-    options = cell.rung.cfg_options if cell.task is None else cell.task.cfg_options
     changed = tuple(pair for pair in cell.point if not pair[0].startswith(OPTIMIZER))
-    return cell.config, options, changed
+    return cell.config, _stated(cell), changed
+
+
+def _stated(cell: Cell) -> tuple[str, ...]:
+    """Return the overrides that the ladder's config gives."""
+    if cell.task is None:
+        return cell.rung.cfg_options
+    return (*cell.task.cfg_options, *cell.rung.task_options)
 
 
 def _from_record(cell: Cell) -> Estimate:
@@ -132,8 +138,7 @@ def _time(cell: Cell) -> dict[str, Any] | str:
     tool = "tools/train.py" if cell.task else "tools/train_cls.py"
     command = [tool, str(cell.config), "--dry-run", "--work-dir", str(work_dir)]
     command += ["--backbone", SCRATCH] if cell.task else []
-    options = list(cell.task.cfg_options if cell.task else cell.rung.cfg_options)
-    options += options_of(cell.point)
+    options = [*_stated(cell), *options_of(cell.point)]
     if cell.task is None and cell.needs:
         options.append("model.distillation=None")  # the teacher is not trained yet
     command += ["--cfg-options", *options] if options else []
