@@ -9,6 +9,7 @@ from bag_of_transfer.ladder.metrics import TOP1
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task, selection_of
 from bag_of_transfer.ladder.search import Grid, Point, Progress, search
+from bag_of_transfer.ladder.searches import search_pretrainings
 from bag_of_transfer.ladder.tried import score_of
 
 __all__ = ["Plan", "plan", "plan_whole"]
@@ -70,26 +71,15 @@ class _Planner:
     # ---- what is chosen ----
 
     def _choose_pretrainings(self) -> None:
-        """Choose the values of all pretrainings: a student's are tried with its tuned teacher.
-
-        Rungs of the same values and as many teachers above them are one search.  Students begin
-        with the values to which their teachers' search was widened.
-        """
-        pretrained = [rung for rung in self.ladder.rungs if rung.kind == "config"]
+        """Choose the values of all pretrainings."""
+        grids: dict[str, Grid] = {}
         for rung in self.ladder.rungs:
             if rung.tune is None:
                 self.chosen[rung.name, PRETRAINING] = ()
-        widened: dict[Grid, Grid] = {}
-        for level in sorted({self._level(rung) for rung in pretrained}):
-            of_level = [rung for rung in pretrained if self._level(rung) == level]
-            for grid in dict.fromkeys(rung.tune for rung in of_level if rung.tune):
-                rungs = [rung for rung in of_level if rung.tune == grid]
-                progress = self._search(widened.get(grid, grid), rungs, None)
-                widened[grid] = progress.grid
-
-    def _level(self, rung: Rung) -> int:
-        """Return the number of teachers above a rung."""
-        return 1 + self._level(self._named(rung.teacher)) if rung.teacher else 0
+            else:
+                grids[rung.name] = rung.tune
+        teachers = {rung.name: rung.teacher for rung in self.ladder.rungs if rung.teacher}
+        search_pretrainings(grids, teachers, self._search)
 
     def _named(self, name: str) -> Rung:
         return next(rung for rung in self.ladder.rungs if rung.name == name)
@@ -98,9 +88,9 @@ class _Planner:
         if task.tune is None:
             self.chosen.update(((rung.name, task.name), ()) for rung in self.ladder.rungs)
         else:
-            self._search(task.tune, self._fine_tuned, task)
+            self._search(task.tune, tuple(rung.name for rung in self._fine_tuned), task)
 
-    def _search(self, grid: Grid, rungs: list[Rung], task: Task | None) -> Progress:
+    def _search(self, grid: Grid, rungs: tuple[str, ...], task: Task | None = None) -> Progress:
         """List the cells of a search, and note what it has chosen."""
         seeds, name = self.ladder.tuning_seeds, task.name if task else PRETRAINING
         metric = task.metrics[-1] if task else TOP1
@@ -110,18 +100,18 @@ class _Planner:
             cell = self._tried(self._named(arm), task, seed, point)
             return score_of(cell.folder, metric, picks) if cell else None
 
-        progress = search(grid, tuple(rung.name for rung in rungs), seeds, score)
+        progress = search(grid, rungs, seeds, score)
         for point in progress.grid.points:
             for seed in seeds:
                 for rung in rungs:
-                    cell = self._tried(rung, task, seed, point)
+                    cell = self._tried(self._named(rung), task, seed, point)
                     if cell:
                         self.cells.setdefault(cell.key, cell)
         chosen = progress.chosen
         if not chosen:
             self.is_whole = False
             if self.guesses:
-                chosen = {rung.name: progress.grid.points[0] for rung in rungs}
+                chosen = dict.fromkeys(rungs, progress.grid.points[0])
         self.chosen.update({(arm, name): point for arm, point in chosen.items()})
         return progress
 

@@ -14,7 +14,8 @@ from bag_of_transfer.engine.json_file import is_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SeedKind
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.report.cell_files import read_card, read_per_image
-from bag_of_transfer.ladder.report.results import CellResult, LadderResults, TaskResults
+from bag_of_transfer.ladder.report.planned import TaskResults
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 from bag_of_transfer.ladder.statistics.correlation import RankCorrelation, rank_correlation
 from bag_of_transfer.ladder.statistics.over_images import (
     BootstrapInterval,

@@ -7,7 +7,7 @@ and weights are not needed, so the report can be made on any machine.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import is_number, read_json
@@ -17,47 +17,22 @@ from bag_of_transfer.ladder.folder import (
     PLAN,
     PRETRAINING,
     RECORD,
-    RUNG_KINDS,
     SCHEMA,
-    SEED_KINDS,
-    SOURCES,
-    TASK_KINDS,
-    RungKind,
-    SeedKind,
     cell_key,
 )
 from bag_of_transfer.ladder.metrics import TOP1
+from bag_of_transfer.ladder.report.planned import (
+    RungResults,
+    TaskResults,
+    planned_rung,
+    planned_task,
+)
 
-__all__ = ["CellResult", "LadderResults", "RungResults", "TaskResults", "read_results"]
+__all__ = ["CellResult", "LadderResults", "read_results"]
 
 MEND = "give the work dir of a tools/ladder.py run (work_dirs/NAME)"
 
-Word = TypeVar("Word", bound=str)
 CellState = Literal["done", "failed", "damaged", "unfinished", "missing"]
-
-
-@dataclass(frozen=True)
-class RungResults:
-    """A starting point of fine-tuning: scratch, a pretraining config, a file or a public model."""
-
-    name: str
-    kind: RungKind
-    label: str
-    seeds: SeedKind
-    published: Mapping[str, float] = field(default_factory=dict)  # percent
-    teacher: str | None = None
-    origin: str | None = None  # the config, file or model; None for scratch
-
-
-@dataclass(frozen=True)
-class TaskResults:
-    """A detection or segmentation config, and the metrics to show (percent)."""
-
-    name: str
-    kind: str
-    config: str
-    metrics: tuple[str, ...]
-    published_split: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,8 +139,8 @@ def read_results(folder: Path) -> LadderResults:
 
 
 def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
-    rungs = {name: _rung(name, stated) for name, stated in plan["rungs"].items()}
-    tasks = {name: _task(name, stated) for name, stated in plan["tasks"].items()}
+    rungs = {name: planned_rung(name, stated) for name, stated in plan["rungs"].items()}
+    tasks = {name: planned_task(name, stated) for name, stated in plan["tasks"].items()}
     if plan["reference"] not in rungs:
         raise KeyError(f"the reference {plan['reference']!r} is not one of the rungs")
     seeds = tuple(int(seed) for seed in plan["seeds"])
@@ -181,34 +156,6 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
         notes=tuple(map(str, plan.get("notes") or ())),
         cells=tuple(_cells(folder, rungs, tasks, seeds, plan.get("shared_seed"))),
     )
-
-
-def _rung(name: str, stated: Mapping[str, Any]) -> RungResults:
-    return RungResults(
-        name=name,
-        kind=_one_of(stated["kind"], RUNG_KINDS, name),
-        label=str(stated.get("label") or name),
-        seeds=_one_of(stated["seeds"], SEED_KINDS, name),
-        published={k: float(v) for k, v in (stated.get("published") or {}).items()},
-        teacher=stated.get("teacher"),
-        origin=next((stated[k] for k in SOURCES if stated.get(k)), None),
-    )
-
-
-def _task(name: str, stated: Mapping[str, Any]) -> TaskResults:
-    metrics = tuple(stated["metrics"])
-    if not metrics or not all(isinstance(metric, str) for metric in metrics):
-        raise ValueError(f"{name}: metrics are {stated['metrics']!r}, not a list of names")
-    kind = _one_of(stated["kind"], TASK_KINDS, name)
-    return TaskResults(
-        name, kind, str(stated.get("config")), metrics, bool(stated.get("published_split"))
-    )
-
-
-def _one_of(value: Any, known: tuple[Word, ...], where: str) -> Word:
-    if value not in known:
-        raise ValueError(f"{where}: {value!r} is not one of {', '.join(known)}")
-    return known[known.index(value)]
 
 
 def _cells(

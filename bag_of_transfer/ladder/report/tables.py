@@ -14,7 +14,8 @@ from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS
 from bag_of_transfer.ladder.metrics import TOP1, label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import LadderResults, RungResults
+from bag_of_transfer.ladder.report.planned import RungResults
+from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, verdict
 
