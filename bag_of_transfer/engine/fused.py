@@ -1,12 +1,16 @@
 """One kernel for an optimizer's whole update, where torch has one."""
 
+import contextlib
 import inspect
+from collections.abc import Iterator
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import OPTIMIZERS
+from torch.optim import Optimizer
 
-__all__ = ["use_fused_update"]
+__all__ = ["one_group_per_setting", "use_fused_update"]
 
 # torch can also fuse on other devices, on which nothing of ours was tried.
 DEVICES = ("cpu", "cuda")
@@ -29,3 +33,36 @@ def use_fused_update(cfg: Config) -> str | None:
     optimizer["fused"] = True
     switch = "optim_wrapper.optimizer.fused=False switches it off"
     return f"update: {optimizer['type']} in one kernel ({switch})"
+
+
+@contextlib.contextmanager
+def one_group_per_setting(optimizer: Optimizer) -> Iterator[None]:
+    """Let a fused optimizer update all tensors of the same settings at once, within the context.
+
+    mmengine's constructors make a group for each tensor where weight decay or the lr depends on the
+    kind of tensor, and torch calls its kernel for each group.  Schedules and checkpoints keep these
+    groups.  Tensors without a state, whose first gradient this is, come apart from the others:
+    torch's fused SGD cannot take both together.
+    """
+    groups = optimizer.param_groups
+    if any(group.get("fused") for group in groups):
+        optimizer.param_groups = _joined(optimizer)
+    try:
+        yield
+    finally:
+        optimizer.param_groups = groups
+
+
+def _joined(optimizer: Optimizer) -> list[dict[str, Any]]:
+    joined: list[tuple[bool, dict[str, Any], list[Any]]] = []
+    for group in optimizer.param_groups:
+        settings = {key: value for key, value in group.items() if key != "params"}
+        for has_state in (False, True):
+            tensors = [one for one in group["params"] if (one in optimizer.state) is has_state]
+            for old, stated, together in joined:
+                if old is has_state and stated == settings:
+                    together += tensors
+                    break
+            else:
+                joined.append((has_state, settings, tensors))
+    return [{**settings, "params": tensors} for _, settings, tensors in joined if tensors]

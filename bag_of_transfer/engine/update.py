@@ -14,6 +14,7 @@ from mmengine.registry import OPTIM_WRAPPERS
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from bag_of_transfer.engine.fused import one_group_per_setting
 from bag_of_transfer.engine.history import history_of
 
 __all__ = ["ScaledUpdate", "Update"]
@@ -22,6 +23,13 @@ __all__ = ["ScaledUpdate", "Update"]
 @OPTIM_WRAPPERS.register_module()
 class Update(OptimWrapper):
     """mmengine's OptimWrapper; the norm of clipped gradients stays on its device."""
+
+    def step(self, **more: Any) -> None:
+        """Clip the gradients, if asked for, and update the tensors."""
+        if self.clip_grad_kwargs:
+            self._clip_grad()
+        with one_group_per_setting(self.optimizer):
+            self.optimizer.step(**more)
 
     def optim_context(self, model: nn.Module) -> AbstractContextManager[None]:
         """Keep DDP from averaging gradients that are not complete."""
@@ -48,6 +56,11 @@ class Update(OptimWrapper):
 @OPTIM_WRAPPERS.register_module()
 class ScaledUpdate(AmpOptimWrapper, Update):
     """mmengine's AmpOptimWrapper, which scales the loss, with the same changes."""
+
+    def step(self, **more: Any) -> None:
+        """Clip the gradients, if asked for, update the tensors, and adapt the loss scale."""
+        with one_group_per_setting(self.optimizer):
+            super().step(**more)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the optimizer's state in the layout of its parameters, and the loss scale."""

@@ -68,3 +68,54 @@ def test_the_numbers_are_those_of_the_loop() -> None:
 def test_a_state_that_lies_in_memory_in_another_order_is_resumed() -> None:
     pairs = zip(train(fused=True, reorder=True), train(fused=True), strict=True)
     assert all(torch.equal(resumed, uninterrupted) for resumed, uninterrupted in pairs)
+
+
+def decayed_apart(**how: Any) -> tuple[list[torch.Tensor], Update]:
+    """Return a network's tensors and SGD with a group for each, as norm_decay_mult makes them."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Conv2d(5, 4, 3))
+    tensors = list(net.parameters())
+    groups = [{"params": [one], "weight_decay": 0.1 * (one.ndim > 1)} for one in tensors]
+    return tensors, Update(torch.optim.SGD(groups, 0.1, momentum=0.9, **how))
+
+
+def push(tensors: list[torch.Tensor], wrapper: Update) -> None:
+    """Update the tensors with drawn gradients."""
+    for one in tensors:
+        one.grad = torch.rand_like(one)
+    wrapper.step()
+
+
+def test_tensors_of_one_setting_are_updated_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    kernel = torch._fused_sgd_
+    monkeypatch.setattr(
+        torch,
+        "_fused_sgd_",
+        lambda *all_, **more: calls.append(len(all_[0])) or kernel(*all_, **more),
+    )
+    trained = []
+    for how in ({"fused": True}, {"foreach": False}):
+        tensors, wrapper = decayed_apart(**how)
+        for _ in range(3):
+            push(tensors, wrapper)
+        trained.append([one.detach() for one in tensors])
+        groups = wrapper.optimizer.param_groups
+        assert [group["params"] for group in groups] == [[one] for one in tensors]
+    assert calls == [2, 4] * 3
+    for ours, theirs in zip(*trained, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+def test_a_tensor_may_get_its_first_gradient_late() -> None:
+    trained = []
+    for how in ({"fused": True}, {"foreach": False}):
+        torch.manual_seed(1)
+        tensors = [nn.Parameter(torch.rand(3)) for _ in range(2)]
+        wrapper = Update(torch.optim.SGD(tensors, 0.1, momentum=0.9, **how))
+        push(tensors[:1], wrapper)  # as if the second were frozen, or its branch unused
+        push(tensors, wrapper)
+        push(tensors, wrapper)
+        trained.append([one.detach() for one in tensors])
+    for ours, theirs in zip(*trained, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
