@@ -88,6 +88,18 @@ def test_a_lost_loss_counts_as_the_worst_score(tuned):
     assert record["lost"].startswith("the loss is nan")
 
 
+def test_tables_say_what_was_not_tuned_and_what_was_tuned_on_its_own_split(tuned):
+    def notes() -> str:
+        return " ".join(json.loads((tuned.out / "ladder.json").read_text())["notes"])
+
+    assert tuned() == 0
+    assert "pretraining: one recipe for all rungs" in notes()
+    assert "top-1 is measured on val" not in notes()
+    assert tuned("--rerun-changed", tune=f"dict(pretraining={{'{LR}': [0.02]}})") == 0
+    assert "detection: one recipe for all rungs" in notes()
+    assert "top-1 is measured on val" in notes()
+
+
 def test_a_second_call_does_nothing(tuned, capsys):
     tuned()
     capsys.readouterr()

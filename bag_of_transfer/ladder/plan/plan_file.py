@@ -30,6 +30,11 @@ PUBLISHED_NOTE = (
 
 UNTUNED_NOTE = "{}: one recipe for all rungs: a difference may be the recipe's"
 
+TOP1_NOTE = (
+    "top-1 is measured on val, the split that the pretrainings' values were chosen on (with other "
+    "seeds)"
+)
+
 
 def write_plan(ladder: Ladder, root: Path) -> None:
     """Write ``ladder.json``; the same ladder gives the same file on every machine.
@@ -130,4 +135,5 @@ def _notes(ladder: Ladder) -> list[str]:
     untuned = [task.name for task in ladder.tasks if not task.tune]
     if any(rung.kind == "config" and not rung.tune for rung in ladder.rungs):
         untuned = [PRETRAINING, *untuned]
-    return notes + ([UNTUNED_NOTE.format(", ".join(untuned))] if untuned else [])
+    notes += [UNTUNED_NOTE.format(", ".join(untuned))] if untuned else []
+    return notes + ([TOP1_NOTE] if any(rung.tune for rung in ladder.rungs) else [])

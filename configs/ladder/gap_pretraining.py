@@ -1,0 +1,27 @@
+"""Why is a detector on D-efficient worse than on B-standard?  What pretraining has to do with it.
+
+Paper:     arXiv:1812.01187, table 8, rows B-standard and D-efficient (with ImageNet and VOC)
+Data:      DATA_ROOT/caltech (pretraining) and DATA_ROOT/shapes5 (fine-tuning), see the configs
+Command:   python tools/ladder.py configs/ladder/gap_pretraining.py
+Needs:     2 CPU cores; --dry-run estimates the time
+Result:    unmeasured
+"""
+
+folder = "configs/classification/resnet18-"
+b, d = folder + "b_photographs.py", folder + "d_efficient_photographs.py"
+pretraining_lr = "optim_wrapper.optimizer.lr="
+rungs = dict(
+    b_01=dict(label="B-standard, lr 0.1", config=b),
+    b_04=dict(label="B-standard, lr 0.4", config=b, cfg_options=[pretraining_lr + "0.4"]),
+    b_12=dict(label="B-standard, lr 1.2", config=b, cfg_options=[pretraining_lr + "1.2"]),
+    d_01=dict(label="D-efficient, lr 0.1", config=d, cfg_options=[pretraining_lr + "0.1"]),
+    d_04=dict(label="D-efficient, lr 0.4", config=d, cfg_options=[pretraining_lr + "0.4"]),
+    d_12=dict(label="D-efficient, lr 1.2", config=d),
+)
+detector = "configs/detection/faster-rcnn_fpn_photographs.py"
+tasks = dict(
+    lr_001=detector,
+    lr_004=dict(config=detector, cfg_options=["optim_wrapper.optimizer.lr=0.04"]),
+)
+tune = None  # the values themselves are compared
+seeds = [0, 1, 2, 3, 4]
