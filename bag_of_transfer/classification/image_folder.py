@@ -124,6 +124,14 @@ class ImageFolder(Dataset):
         image = read_input(self.path(index), self._reader, self.transform)
         return {"inputs": planes(self.transform(image)), "labels": int(self.labels[index])}
 
+    def get_data_info(self, index: int) -> dict[str, Any]:
+        """Return ``img_path`` and ``gt_label`` of image ``index``, as data sets of mmengine do."""
+        return {"img_path": str(self.path(index)), "gt_label": int(self.labels[index])}
+
+    def get_subset_(self, indices: Sequence[int]) -> None:
+        """Keep only these images, in place, as data sets of mmengine do."""
+        self._files, self.labels = self._files[list(indices)], self.labels[list(indices)]
+
     def path(self, index: int) -> Path:
         """Return the file of image ``index``."""
         return Path(os.fsdecode(self._files[index].item()))

@@ -111,6 +111,7 @@ _READ_FROM_CFG = frozenset(
     {
         "compile",  # bag_of_transfer.engine.runner compiles the backbone
         "find_unused_parameters",
+        "held_out",  # bag_of_transfer.engine.held_out
         "sync_bn",
         "model_wrapper_cfg",
         "activation_checkpointing",
@@ -144,6 +145,7 @@ _IMPLIED: dict[str, frozenset[str]] = {
     "test_cfg": parameter_names(TestLoop) | {"type"},
     "custom_imports": frozenset({"imports", "allow_failed_imports"}),
     "compile": parameter_names(torch.compile) - {"model"},
+    "held_out": frozenset({"fraction", "seed"}),
     "auto_scale_lr": frozenset({"enable", "base_batch_size"}),  # Runner.scale_lr
     "optim_wrapper": parameter_names(OptimWrapper) | {"type"},
     "optim_wrapper.clip_grad": parameter_names(clip_grad_norm_) | {"type"},

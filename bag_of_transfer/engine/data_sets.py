@@ -28,6 +28,7 @@ __all__ = [
     "LookAtSplits",
     "build_dataset",
     "check_dataset",
+    "check_parts",
     "classes_of",
     "data_mistakes",
     "leave_imports_uncollected",
@@ -86,13 +87,22 @@ def check_dataset(dataset: Any) -> None:
     Raises:
         UserError: If boxes or labels would be lost or misread, or no part has any that count.
     """
-    parts, empty = list(_parts(dataset)), []
+    check_parts([part for part in _parts(dataset) if not getattr(part, "is_part", False)])
+
+
+def check_parts(parts: Sequence[Any]) -> None:
+    """Check data sets that are used together, as :func:`check_dataset` does.
+
+    Raises:
+        UserError: If boxes or labels would be lost or misread, or no part has any that count.
+    """
+    empty = []
     for part in parts:
         try:
             _check(part)
         except NoTruthError as error:
             empty.append(error)
-    if len(empty) == len(parts):
+    if empty and len(empty) == len(parts):
         raise empty[0]
 
 

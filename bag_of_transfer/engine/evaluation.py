@@ -21,6 +21,7 @@ from bag_of_transfer.engine import (
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.held_out import hold_out, judged_split
 from bag_of_transfer.engine.input_channels import follow_in_channels, import_preprocessor
 from bag_of_transfer.engine.peak_memory import peak_memory
 from bag_of_transfer.engine.recipe import class_difference
@@ -61,8 +62,8 @@ def evaluate(
     checkpoint_path = follow_pointer(checkpoint_path)
     checkpoint = checkpoints.load_checkpoint(checkpoint_path)
     launch.init_processes(cfg)
-    split = _only_test(cfg)
     own_metrics.judge_in_percent(cfg)
+    split = _only_test(cfg)
     own_readers.read_with_ours(cfg)
     cfg.model = described_model(checkpoint, checkpoint_path, cfg)
     follow_in_channels(cfg)
@@ -149,9 +150,12 @@ def _only_test(cfg: Config) -> str:
         if cfg.get("val_dataloader") is None:
             what = "the config has neither a test nor a validation split"
             raise UserError(what, cfg.filename, "state test_dataloader and test_evaluator")
+        hold_out(cfg)
+        split = judged_split(cfg)
         cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
         cfg.test_cfg = {}
-    split = "val" if cfg.test_dataloader == cfg.get("val_dataloader") else "test"
+    else:
+        split = "val" if cfg.test_dataloader == cfg.get("val_dataloader") else "test"
     dropped = ("dataloader", "cfg", "evaluator")
     for key in (f"{part}_{what}" for part in ("train", "val") for what in dropped):
         cfg.pop(key, None)

@@ -15,7 +15,7 @@ from mmengine.utils import import_modules_from_strings
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Judge, all_tasks
 
-__all__ = ["add_import", "check_save_best", "judge_in_percent"]
+__all__ = ["add_import", "check_save_best", "judge_in_percent", "metrics_of"]
 
 
 def judge_in_percent(cfg: Config) -> list[str]:
@@ -33,7 +33,7 @@ def judge_in_percent(cfg: Config) -> list[str]:
     judges = {name: judge for task in all_tasks() for name, judge in task.judges.items()}
     lines: dict[str, None] = {}
     for name in ("val_evaluator", "test_evaluator"):
-        for metric in _metrics(cfg, name):
+        for metric in metrics_of(cfg, name):
             ours = judges.get(str(metric.get("type")))
             if ours and _measures_the_same(metric, ours):
                 lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
@@ -54,7 +54,7 @@ def check_save_best(cfg: Config) -> None:
     stated = (cfg.get("default_hooks", {}).get("checkpoint") or {}).get("save_best")
     groups = [
         getattr(METRICS.get(metric["type"]), "names", None)
-        for metric in _metrics(cfg, "val_evaluator")
+        for metric in metrics_of(cfg, "val_evaluator")
         if "type" in metric
     ]
     if not stated or not groups or None in groups:
@@ -69,7 +69,8 @@ def check_save_best(cfg: Config) -> None:
             )
 
 
-def _metrics(cfg: Config, name: str) -> list[ConfigDict]:
+def metrics_of(cfg: Config, name: str) -> list[ConfigDict]:
+    """Return the descriptions of an evaluator's metrics."""
     stated = cfg.get(name) or []
     if isinstance(stated, Mapping) and "metrics" in stated:  # an Evaluator with several metrics
         stated = stated["metrics"]

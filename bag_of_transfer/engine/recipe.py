@@ -45,7 +45,7 @@ def recipe_of(cfg: Config) -> dict[str, Any]:
 
     Returns:
         Plain values by the config's keys: optimizer, schedule, length, images per step and their
-        order, precision, seed, classes, number of images and of processes.
+        order, precision, seed, classes, what is held out, number of images and of processes.
     """
     loader = cfg.train_dataloader
     stated = {
@@ -57,6 +57,7 @@ def recipe_of(cfg: Config) -> dict[str, Any]:
         "processes": get_world_size(),
         "randomness": {"seed": (cfg.get("randomness") or {}).get("seed")},
         "classes": list(cfg.get("classes") or ()),
+        "held_out": cfg.get("held_out"),
         "number of training images": cfg.get("num_train_images"),
         "custom_hooks": _averages(cfg.get("custom_hooks")),
         **dict(_from_the_end({"model": cfg.get("model"), "custom_hooks": cfg.get("custom_hooks")})),

@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.cores import available_cores
+from bag_of_transfer.engine.held_out import judged_split
 from bag_of_transfer.engine.loss_watch import LossWatch
 from bag_of_transfer.engine.lr import current_lr
 from bag_of_transfer.engine.peak_memory import forget_peak, in_words, peak_memory
@@ -222,7 +223,7 @@ class RunRecorder(Hook):
         if is_main_process():
             record = describe_run(
                 runner,
-                split="val" if val_loop else None,
+                split=judged_split(runner.cfg) if val_loop else None,
                 num_images=len(val_loop.dataloader.dataset) if val_loop else 0,
                 metrics=self._last_metrics or {},
                 evaluator=runner.val_evaluator if val_loop else None,

@@ -23,6 +23,7 @@ from bag_of_transfer.engine import (
     compiling,
     data_sets,
     fused,
+    held_out,
     launch,
     layer_decay,
     lr,
@@ -96,15 +97,15 @@ def prepare_training(
 
 def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     """Prepare all but processes, batch size and lr; return lines and the training data."""
-    lines = [check_splits(cfg)]
+    lines = [*own_metrics.judge_in_percent(cfg), *held_out.hold_out(cfg), check_splits(cfg)]
     _forget_workers_of_an_epoch(cfg.train_dataloader)
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), compiling.follow_compiler(cfg)]
-    lines += own_metrics.judge_in_percent(cfg) + own_readers.read_with_ours(cfg)
+    lines += own_readers.read_with_ours(cfg)
     lines.append(fused.use_fused_update(cfg))
     lines += follow_in_channels(cfg) + layer_decay.use_resnet_layer_decay(cfg)
     with building("train_dataloader.dataset", cfg):
-        dataset = data_sets.build_dataset(cfg.train_dataloader.dataset, cfg.default_scope)
+        dataset = data_sets.build_dataset(held_out.training_images(cfg), cfg.default_scope)
     cfg.num_train_images = len(dataset)
     cfg.classes = data_sets.classes_of(dataset)
     if task_named(cfg.task).needs_several_classes:
