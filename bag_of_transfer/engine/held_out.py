@@ -65,12 +65,15 @@ def hold_out(cfg: Config) -> list[str]:
         The line that says so.
 
     Raises:
-        UserError: If a value is wrong, neither a val nor a test split says how to read and judge,
-            or a metric would judge other images.
+        UserError: If a value is wrong, there is no training data, neither a val nor a test split
+            says how to read and judge, or a metric would judge other images.
     """
     if cfg.get(HELD_OUT) is None:
         return []
     cfg.held_out = check_held_out(cfg.held_out)
+    if not cfg.get("train_dataloader"):
+        what = "there are no training images to hold out a part of"
+        raise UserError(what, HELD_OUT, "state train_dataloader")
     for part in VAL_PARTS:
         if cfg.get(f"val_{part}") is None:
             cfg[f"val_{part}"] = _of_test(cfg, part)

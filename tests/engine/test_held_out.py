@@ -135,6 +135,11 @@ def test_one_file_of_truth_for_two_of_images_is_refused() -> None:
         held_out(cfg)
 
 
+def test_a_config_without_training_data_is_refused() -> None:
+    with pytest.raises(UserError, match="no training images to hold out a part of: held_out: "):
+        hold_out(config(train_dataloader=None))
+
+
 def test_overrides_may_add_it_and_a_wrong_key_gets_a_suggestion() -> None:
     cfg = config()
     cfg.pop("held_out")

@@ -9,7 +9,9 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.held_out import hold_out
 from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.ladder.plan.spec import Task
 
 __all__ = ["check_splits"]
@@ -32,6 +34,8 @@ def _check(task: Task) -> None:
     cfg = read_config(task.config)
     if task.cfg_options:
         apply_overrides(cfg, task.cfg_options)
+    judge_in_percent(cfg)
+    hold_out(cfg)
     if not cfg.get("val_dataloader"):
         return
     with DefaultScope.overwrite_default_scope(cfg.default_scope):

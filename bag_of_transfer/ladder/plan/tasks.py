@@ -11,6 +11,7 @@ import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
 from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.held_out import HELD_OUT, check_held_out, hold_out
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.engine.tasks import Phase, find_task
@@ -117,6 +118,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
         mend = "give a config such as those in configs/detection/ and configs/segmentation/"
         raise UserError("it is neither a detection nor a segmentation config", where, mend)
     metrics = _metrics(cfg, f"{where} ({config})")
+    hold_out(cfg)
     task = Task(
         name,
         kind.name,
@@ -125,7 +127,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
         cfg_options,
         published_split=bool(stated.get("published_split")),
         tune=None if tune is None else read_grid(tune, config, cfg_options, f"{path}: tune.{name}"),
-        held_out=_held_out(stated.get("held_out"), f"{where}.held_out"),
+        held_out=_held_out(stated.get("held_out"), cfg, f"{where}.held_out"),
     )
     if task.tune:
         _check_judge(task, cfg, f"{where} ({config})")
@@ -134,14 +136,13 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
     return task
 
 
-def _held_out(stated: Any, where: str) -> tuple[str, ...]:
+def _held_out(stated: Any, cfg: Config, where: str) -> tuple[str, ...]:
+    """Return the overrides that hold a part of train out, which the config must allow."""
     if stated is None:
         return ()
-    if not isinstance(stated, Mapping):
-        mend = "give dict(fraction=0.2, seed=0)"
-        raise UserError(f"{stated!r} is not a dict", where, mend)
-    check_keys(stated, {"fraction", "seed"}, where)
-    return tuple(f"held_out.{key}={value!r}" for key, value in stated.items())
+    checked = check_held_out(stated, where)
+    hold_out(Config({**cfg.to_dict(), HELD_OUT: checked}))
+    return tuple(f"{HELD_OUT}.{key}={value!r}" for key, value in checked.items())
 
 
 def _check_judge(task: Task, cfg: Config, where: str) -> None:
