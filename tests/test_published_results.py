@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from bag_of_transfer.ladder.report.documents import table_file
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import read_results
-from bag_of_transfer.ladder.report.tables import NUMBERS, long_form, table_file
+from bag_of_transfer.ladder.report.tables import NUMBERS, long_form
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = sorted(path.parent for path in (ROOT / "docs/results").glob("*/ladder.json"))

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from bag_of_transfer.ladder.report.documents import tables_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
-from bag_of_transfer.ladder.report.tables import markdown, tables_of
+from bag_of_transfer.ladder.report.tables import markdown
 from tests.ladder import drawn_ladder as drawn
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bag_of_transfer.ladder.report.documents import table_file
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
@@ -22,7 +23,6 @@ from bag_of_transfer.ladder.report.tables import (
     long_form,
     main_table,
     markdown,
-    table_file,
 )
 from tests.ladder import drawn_ladder as drawn
 

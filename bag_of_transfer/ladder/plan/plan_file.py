@@ -6,7 +6,7 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.ladder.folder import PLAN, PRETRAINING, SCHEMA, SCRATCH, SOURCES, seed_folder
+from bag_of_transfer.ladder.folder import PLAN, SCHEMA, SCRATCH, SOURCES, seed_folder
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung
 from bag_of_transfer.ladder.search import Grid
 
@@ -27,8 +27,6 @@ PUBLISHED_NOTE = (
     "{}: the published split, where val and test are the same images; the last checkpoint is "
     "reported, none is picked on val"
 )
-
-UNTUNED_NOTE = "{}: one recipe for all rungs: a difference may be the recipe's"
 
 TOP1_NOTE = (
     "top-1 is measured on val, the split that the pretrainings' values were chosen on (with other "
@@ -132,8 +130,4 @@ def _notes(ladder: Ladder) -> list[str]:
     notes = [SCRATCH_NOTE] if any(rung.kind == SCRATCH for rung in ladder.rungs) else []
     published = [task.name for task in ladder.tasks if task.published_split]
     notes += [PUBLISHED_NOTE.format(", ".join(published))] if published else []
-    untuned = [task.name for task in ladder.tasks if not task.tune]
-    if any(rung.kind == "config" and not rung.tune for rung in ladder.rungs):
-        untuned = [PRETRAINING, *untuned]
-    notes += [UNTUNED_NOTE.format(", ".join(untuned))] if untuned else []
     return notes + ([TOP1_NOTE] if any(rung.tune for rung in ladder.rungs) else [])

@@ -1,13 +1,13 @@
-"""The cost of a rung's backbone: the time of its pretraining and of its teacher's."""
+"""The cost of a rung's backbone, with its teacher's, and of the searches for their recipes."""
 
 from collections.abc import Iterator
 from statistics import median
 
-from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH
+from bag_of_transfer.engine.json_file import is_number, read_json
+from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH, TUNING
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 
-__all__ = ["pretraining_minutes"]
+__all__ = ["pretraining_minutes", "tuning_minutes"]
 
 
 def pretraining_minutes(ladder: LadderResults) -> dict[str, float]:
@@ -44,12 +44,31 @@ def _median_seconds(ladder: LadderResults, rung: str) -> float | None:
 
 def _teachers_cells(ladder: LadderResults, name: str) -> Iterator[CellResult]:
     """Yield the cells of a teacher that is not a rung of the tables, read from its records."""
-    for path in sorted(ladder.folder.glob(f"seed*/{name}/{PRETRAINING}/{RECORD}")):
+    return _recorded(ladder, f"seed*/{name}/{PRETRAINING}/{RECORD}")
+
+
+def _recorded(ladder: LadderResults, pattern: str) -> Iterator[CellResult]:
+    for path in sorted(ladder.folder.glob(pattern)):
         try:
             record = read_json(path, "")
             if record["status"] == "done" and isinstance(record["train"], dict):
-                yield CellResult(
-                    name, PRETRAINING, record["seed"], path.parent, "done", None, record
-                )
+                names = str(record["rung"]), str(record["task"])
+                yield CellResult(*names, record["seed"], path.parent, "done", None, record)
         except (OSError, ValueError, TypeError, KeyError):  # a damaged record counts as missing
             continue
+
+
+def tuning_minutes(ladder: LadderResults) -> dict[str, dict[str, float]]:
+    """Return the time of the runs of searches by task and rung, in minutes.
+
+    The pretrainings from which such runs start are among them.  A run that lost its loss counts
+    with all of its time.
+    """
+    minutes: dict[str, dict[str, float]] = {}
+    for cell in _recorded(ladder, f"{TUNING}/seed*/*/*/*/{RECORD}"):
+        seconds = cell.training_seconds
+        if seconds is None and is_number(cell.record.get("seconds")):
+            seconds = float(cell.record["seconds"])
+        by_rung = minutes.setdefault(cell.task, {})
+        by_rung[cell.rung] = by_rung.get(cell.rung, 0.0) + (seconds or 0.0) / 60
+    return minutes

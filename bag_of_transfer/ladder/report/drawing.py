@@ -23,6 +23,7 @@ __all__ = [
     "finish",
     "inline_svg",
     "legend_above",
+    "short_label",
     "style_of",
     "with_unique_names",
 ]
@@ -35,6 +36,7 @@ COLOURS = (
 DARK = ("#A6AEB8", "#4FB3EE", "#FF8A4C", "#35C99A", "#EE8FC2", "#DDAA3C", "#B296FF", "#4CC6DB")
 MARKERS = "osD^vP*X<"  # 9, not 8 as the colours: the first repeated pair is that of the 73rd rung
 INK, LINE = "#1C2127", "#C9CED6"  # text and rules; the page replaces them with its own colours
+MAX_LABEL = 24  # characters
 SIZE_INCHES = (5.0, 3.5)  # 360 pt wide: about a phone's width, where text of 10 pt is readable
 
 
@@ -78,8 +80,14 @@ def axes_of(num_rows: int = 1, height: float | None = None) -> tuple[Figure, Any
 
 def style_of(ladder: LadderResults, rung: str) -> dict[str, Any]:
     """Return a rung's colour and marker, which are the same in every plot of a ladder."""
-    number = list(ladder.rungs).index(rung)
+    number = [*ladder.rungs, *ladder.teachers].index(rung)
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+def short_label(text: str) -> str:
+    """Return a label that a plot has room for."""
+    text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 3] + "..."
+    return text.replace("$", r"\$")  # matplotlib would take a dollar for the start of a formula
 
 
 def finish(axes: Axes, xlabel: str, ylabel: str) -> None:

@@ -13,11 +13,11 @@ from markupsafe import Markup
 from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.report import machines, page_data, repeat
 from bag_of_transfer.ladder.report.cell_files import damaged_files
+from bag_of_transfer.ladder.report.documents import tables_of
 from bag_of_transfer.ladder.report.drawing import COLOURS, DARK, Plot, inline_svg
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import not_done
 from bag_of_transfer.ladder.report.results import LadderResults
-from bag_of_transfer.ladder.report.tables import tables_of
 from bag_of_transfer.ladder.statistics.over_seeds import verdict
 
 __all__ = ["render"]

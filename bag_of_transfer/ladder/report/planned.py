@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from bag_of_transfer.ladder.folder import (
     RUNG_KINDS,
@@ -12,6 +12,7 @@ from bag_of_transfer.ladder.folder import (
     RungKind,
     SeedKind,
 )
+from bag_of_transfer.ladder.search import Grid, Value
 
 __all__ = ["RungResults", "TaskResults", "planned_rung", "planned_task"]
 
@@ -29,6 +30,7 @@ class RungResults:
     published: Mapping[str, float] = field(default_factory=dict)  # percent
     teacher: str | None = None
     origin: str | None = None  # the config, file or model; None for scratch
+    tune: Grid | None = None  # the values that its pretraining chooses from
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class TaskResults:
     config: str
     metrics: tuple[str, ...]
     published_split: bool = False
+    tune: Grid | None = None  # the values that every rung chooses from
 
 
 def planned_rung(name: str, stated: Mapping[str, Any]) -> RungResults:
@@ -56,6 +59,7 @@ def planned_rung(name: str, stated: Mapping[str, Any]) -> RungResults:
         published={k: float(v) for k, v in (stated.get("published") or {}).items()},
         teacher=stated.get("teacher"),
         origin=next((stated[k] for k in SOURCES if stated.get(k)), None),
+        tune=_grid(stated.get("tune"), name),
     )
 
 
@@ -68,10 +72,24 @@ def planned_task(name: str, stated: Mapping[str, Any]) -> TaskResults:
     metrics = tuple(stated["metrics"])
     if not metrics or not all(isinstance(metric, str) for metric in metrics):
         raise ValueError(f"{name}: metrics are {stated['metrics']!r}, not a list of names")
-    kind = _one_of(stated["kind"], TASK_KINDS, name)
     return TaskResults(
-        name, kind, str(stated.get("config")), metrics, bool(stated.get("published_split"))
+        name=name,
+        kind=_one_of(stated["kind"], TASK_KINDS, name),
+        config=str(stated.get("config")),
+        metrics=metrics,
+        published_split=bool(stated.get("published_split")),
+        tune=_grid(stated.get("tune"), name),
     )
+
+
+def _grid(stated: Mapping[str, Any] | None, where: str) -> Grid | None:
+    if not stated:
+        return None
+    for key, values in stated.items():
+        are_values = all(isinstance(value, get_args(Value)) for value in values)
+        if not values or not isinstance(values, list) or not are_values:
+            raise ValueError(f"{where}: tune.{key} is {values!r}, not a list of values")
+    return Grid(tuple((key, tuple(values)) for key, values in stated.items()))
 
 
 def _one_of(value: Any, known: tuple[Word, ...], where: str) -> Word:

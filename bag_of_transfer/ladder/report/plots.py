@@ -1,4 +1,4 @@
-"""The ladder's plots: metrics per rung, carry-over from top-1, cost, classes, learning curves.
+"""The ladder's plots: metrics per rung, carry-over from top-1, cost, classes, curves, searches.
 
 Metrics are in percent, differences in percent points, times in minutes.
 """
@@ -24,16 +24,17 @@ from bag_of_transfer.ladder.report.drawing import (
     file_name,
     finish,
     legend_above,
+    short_label,
     style_of,
     with_unique_names,
 )
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.report.tuning_plots import tuning_plots
 
 __all__ = ["class_changes", "draw_plots"]
 
 MAX_CLASSES = 20  # classes with the largest gains and losses; more rows would be unreadable
-MAX_LABEL = 24  # characters
 
 
 def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
@@ -44,8 +45,8 @@ def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -
         plots += [_rungs(ladder, finding) for finding in of_task]
         plots += [_carry_over(ladder, finding, top1) for finding in of_task]
         plots += [_cost(ladder, finding) for finding in of_task]
-        plots += [_classes(ladder, task), _curves(ladder, task)]
-    plots.append(_curves(ladder, PRETRAINING))
+        plots += [_classes(ladder, task), _curves(ladder, task), *tuning_plots(ladder, task)]
+    plots += [_curves(ladder, PRETRAINING), *tuning_plots(ladder, PRETRAINING)]
     return with_unique_names([plot for plot in plots if plot is not None])
 
 
@@ -55,12 +56,7 @@ def _plot(kind: str, finding: Finding, title: str, alt: str, figure: Figure) -> 
 
 
 def _label(ladder: LadderResults, rung: str) -> str:
-    return _short(ladder.rungs[rung].label)
-
-
-def _short(text: str) -> str:
-    text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 3] + "..."
-    return text.replace("$", r"\$")  # matplotlib would take a dollar for the start of a formula
+    return short_label(ladder.rungs[rung].label)
 
 
 # ---- metric per rung ----
@@ -208,7 +204,7 @@ def _classes(ladder: LadderResults, task: str) -> Plot | None:
         if points:
             label, style = _label(ladder, rung), style_of(ladder, rung)
             axes.plot(*zip(*points, strict=True), linestyle="", markersize=6, label=label, **style)
-    axes.set_yticks(range(len(names)), [_short(name) for name in names])
+    axes.set_yticks(range(len(names)), [short_label(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     metric = metric_of(ladder.tasks[task].metrics[-1]).class_label
     finish(axes, f"{metric}: points against {_label(ladder, ladder.reference)}", "")

@@ -24,8 +24,8 @@ from bag_of_transfer.ladder.report.results import read_results
 
 __all__ = ["publish", "without_places"]
 
-# Files that are copied from every cell of a search, from every other cell, and from the first
-# finished cell of a rung and a task.
+# Files that are copied from every cell of a search (with the curve if the best epoch counts), from
+# every other cell, and from the first finished cell of a rung and a task.
 TRIED = (RECORD, METRICS)
 EVERY = (*TRIED, CURVE, TRICKS)
 FIRST = (CARD, FLAT_CONFIG)
@@ -50,7 +50,9 @@ def publish(folder: Path, out: Path) -> int:
         UserError: If ``folder`` cannot be read; see ``results.read_results``.
         RefusedError: If ``out`` is not empty.
     """
-    done = {cell.folder for cell in read_results(folder).cells_of()}
+    ladder = read_results(folder)
+    done = {cell.folder for cell in ladder.cells_of()}
+    tried = (*TRIED, CURVE) if ladder.selection == "val" else TRIED
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RefusedError("the folder is not empty", out, "name another folder, or empty it")
     out.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,7 @@ def publish(folder: Path, out: Path) -> int:
     for record in records(folder):
         cell = record.parent
         if cell.relative_to(folder).parts[0] == TUNING:
-            _copy(cell, out / cell.relative_to(folder), TRIED)
+            _copy(cell, out / cell.relative_to(folder), tried)
             continue
         is_first = cell in done and cell.parts[-2:] not in seen
         _copy(cell, out / cell.relative_to(folder), EVERY + FIRST * is_first)

@@ -27,6 +27,7 @@ from bag_of_transfer.ladder.report.planned import (
     planned_rung,
     planned_task,
 )
+from bag_of_transfer.ladder.report.tuning import Tuning, read_tunings
 
 __all__ = ["CellResult", "LadderResults", "read_results"]
 
@@ -94,6 +95,12 @@ class LadderResults:
     tasks: Mapping[str, TaskResults]
     notes: tuple[str, ...]
     cells: tuple[CellResult, ...]
+    teachers: Mapping[str, RungResults] = field(default_factory=dict)  # those of no table
+    tunings: tuple[Tuning, ...] = ()
+
+    def label(self, rung: str) -> str:
+        """Return the label of a rung or of a teacher."""
+        return (self.rungs.get(rung) or self.teachers[rung]).label
 
     def cells_of(self, rung: str | None = None, task: str | None = None) -> list[CellResult]:
         """Return the finished cells of a rung and a task; None stands for all of them."""
@@ -143,18 +150,23 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
     tasks = {name: planned_task(name, stated) for name, stated in plan["tasks"].items()}
     if plan["reference"] not in rungs:
         raise KeyError(f"the reference {plan['reference']!r} is not one of the rungs")
+    teachers = {n: planned_rung(n, stated) for n, stated in (plan.get("teachers") or {}).items()}
     seeds = tuple(int(seed) for seed in plan["seeds"])
+    selection = str(plan.get("selection", "last"))
+    tuning_seeds = tuple(int(seed) for seed in plan.get("tuning_seeds") or ())
     return LadderResults(
         folder=folder,
         name=str(plan["name"]),
         config=str(plan.get("config")),
         reference=plan["reference"],
         seeds=seeds,
-        selection=str(plan.get("selection", "last")),
+        selection=selection,
         rungs=rungs,
         tasks=tasks,
         notes=tuple(map(str, plan.get("notes") or ())),
         cells=tuple(_cells(folder, rungs, tasks, seeds, plan.get("shared_seed"))),
+        teachers=teachers,
+        tunings=read_tunings(folder, rungs, teachers, tasks, tuning_seeds, selection),
     )
 
 

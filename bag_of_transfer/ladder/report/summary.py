@@ -13,10 +13,14 @@ from rich.table import Table as Screen
 from rich.text import Text
 
 from bag_of_transfer.ladder.metrics import TOP1
+from bag_of_transfer.ladder.report.costs import tuning_minutes
+from bag_of_transfer.ladder.report.documents import document, tables_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults
-from bag_of_transfer.ladder.report.tables import Table, document, tables_of
+from bag_of_transfer.ladder.report.tables import Table
+from bag_of_transfer.ladder.report.tuning_tables import TRIED
+from bag_of_transfer.ladder.search import Value
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison
 
 __all__ = ["overview", "summarise"]
@@ -24,14 +28,15 @@ __all__ = ["overview", "summarise"]
 Row = dict[str, dict[int, float]]  # column (or rung) to seed to value
 SPEED = "img/s"
 WIDTH = 100  # characters
-WORDS = ("rung", "verdict")  # columns without numbers, whose lines may be broken
+WORDS = ("rung", "verdict", TRIED)  # columns without numbers, whose lines may be broken
 
 
 def summarise(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> dict[str, Any]:
     """Return the results of all finished cells.
 
     Returns:
-        ``{"reference": rung, "rows": {rung: {column: {seed: value}}}, "gains": ...}``.  Metrics
+        ``{"reference": rung, "rows": {rung: {column: {seed: value}}}, "gains": ..., "tuned":
+        {task: {rung: {key: value}}}, "tuning_minutes": {task: minutes}}``.  Metrics
         are in percent under the names of ``metrics.json``, after the task's name if several tasks
         have that metric.  Gains are differences to the reference, seed by seed, in percent points.
         ``top1`` of a file or model comes from its card.  ``img/s`` is the first task's training
@@ -47,7 +52,23 @@ def summarise(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) ->
         for rung in ladder.rungs
         if rung != ladder.reference
     }
-    return {"reference": ladder.reference, "rows": rows, "gains": gains}
+    return {
+        **{"reference": ladder.reference, "rows": rows, "gains": gains},
+        "tuned": _tuned(ladder),
+        "tuning_minutes": {
+            task: round(sum(by_rung.values()), 2)
+            for task, by_rung in tuning_minutes(ladder).items()
+        },
+    }
+
+
+def _tuned(ladder: LadderResults) -> dict[str, dict[str, dict[str, Value]]]:
+    """Return the chosen values by task, rung and key."""
+    tuned: dict[str, dict[str, dict[str, Value]]] = {}
+    for tuning in ladder.tunings:
+        chosen = {rung: dict(point) for rung, point in tuning.progress.chosen.items()}
+        tuned.setdefault(tuning.task, {}).update(chosen)
+    return tuned
 
 
 def _columns(findings: Sequence[Finding]) -> dict[str, Finding]:

@@ -10,8 +10,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bag_of_transfer.engine.tasks import task_named
-from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS
+from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.planned import RungResults
@@ -24,13 +23,10 @@ __all__ = [
     "Entry",
     "Table",
     "difference_table",
-    "document",
     "long_form",
     "main_table",
     "markdown",
     "plain",
-    "table_file",
-    "tables_of",
 ]
 
 # The paper's tables: 8 is Faster R-CNN, 9 is FCN.
@@ -204,46 +200,6 @@ def plain(text: str) -> str:
     for mark, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
         text = text.replace(mark, escaped)
     return " ".join(text.split())
-
-
-def tables_of(
-    ladder: LadderResults,
-    findings: Sequence[Finding],
-    top1: Top1,
-    kinds: Sequence[str] = TASK_KINDS,
-) -> list[Table]:
-    """Return two tables per task of these kinds: the metrics, then the differences if any."""
-    tables = []
-    for task in (task for task in ladder.tasks.values() if task.kind in kinds):
-        of_task = [finding for finding in findings if finding.task.name == task.name]
-        tables.append(main_table(ladder, of_task, top1))
-        if any(finding.comparisons for finding in of_task):
-            tables.append(difference_table(ladder, of_task))
-    return tables
-
-
-def table_file(
-    ladder: LadderResults,
-    findings: Sequence[Finding],
-    top1: Top1,
-    kind: str,
-    footnotes: Sequence[str],
-) -> str:
-    """Return the text of ``table8.md`` (kind det) or ``table9.md`` (kind seg)."""
-    noun = task_named(kind).noun
-    title = f"{ladder.name}: {noun} (the paper's table {NUMBERS[kind]})"
-    tables = tables_of(ladder, findings, top1, (kind,))
-    no_task = f"This ladder has no {noun} task."
-    return document(title, tables, footnotes if tables else [no_task, *footnotes])
-
-
-def document(title: str, tables: Sequence[Table], footnotes: Sequence[str]) -> str:
-    """Return tables as Markdown, with the footnotes below them."""
-    parts = [f"# {plain(title)}"]
-    for table in tables:
-        parts += [f"## {plain(table.caption)}", markdown(table)]
-    parts.append("\n".join(f"- {plain(note)}" for note in footnotes))
-    return "\n\n".join(parts) + "\n"
 
 
 def long_form(ladder: LadderResults) -> str:

@@ -7,12 +7,13 @@ from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.bars import track
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.figures import save_figure
+from bag_of_transfer.ladder.report.documents import table_file
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.page import render
 from bag_of_transfer.ladder.report.plots import draw_plots
 from bag_of_transfer.ladder.report.results import read_results
-from bag_of_transfer.ladder.report.tables import NUMBERS, long_form, table_file
+from bag_of_transfer.ladder.report.tables import NUMBERS, long_form
 
 __all__ = ["write_report"]
 
