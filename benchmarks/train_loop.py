@@ -5,7 +5,7 @@ The network is one convolution, the batch two images of 8 px, the loader torch's
 one thread: what is left is the loop.  A detector has nine losses or so.  A run that has logged a
 lot has done 450,000 iterations, ninety epochs of ImageNet at batch size 256.  All trainings are
 alive at once and take turns of fifty iterations, so that a busy machine slows them down alike.
-Lightning is not among them: it is no dependency.
+Lightning, which we do not depend on, is among them where it is installed.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import contextlib
 import io
 import logging
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -33,8 +32,9 @@ import rounds
 from bag_of_transfer.classification import ImageClassifier  # noqa: F401  registers the task
 from bag_of_transfer.engine.runner import build_runner
 from bag_of_transfer.engine.training import prepare_training
+from turns import CHUNK, Turns
 
-CHUNK, WARM, LOGGED = 50, 5, 450_000
+LOGGED = 450_000
 NUM_IMAGES = 20_000  # the runs end before they have seen all
 SGD = {"lr": 1e-4, "momentum": 0.9, "weight_decay": 1e-4}
 
@@ -73,38 +73,22 @@ class OneConvolution(BaseModel):
 
 
 class InTurn(Hook):
-    """A training in a thread of its own that does ``CHUNK`` iterations whenever it is asked."""
+    """Makes a Runner train in turns, from the iteration up to which it has logged."""
 
     priority = "HIGHEST"
 
-    def __init__(self, clock: Callable[[], float], logged: int = 0) -> None:
-        self.clock, self.logged = clock, logged
-        self.go, self.done = threading.Semaphore(0), threading.Semaphore(0)
-
-    def start(self, train: Callable[[], object]) -> None:
-        """Begin the training; it waits before its first chunk."""
-        threading.Thread(target=train, daemon=True).start()
-        self.done.acquire()
-
-    def chunk(self) -> float:
-        """Let the training go on for one chunk; return its seconds."""
-        started = self.clock()
-        self.go.release()
-        self.done.acquire()
-        return self.clock() - started
+    def __init__(self, turns: Turns, logged: int = 0) -> None:
+        self.turns, self.logged = turns, logged
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin at the iteration up to which the run has logged."""
-        torch.set_num_threads(1)
         runner.train_loop._iter = self.logged
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Hand over after each chunk; the first iterations show which scalars there are."""
         if batch_idx == 2 and self.logged:
             _lengthen(runner.message_hub.log_scalars, self.logged)
-        if batch_idx % CHUNK == WARM:
-            self.done.release()
-            self.go.acquire()
+        self.turns.hand_over(batch_idx)
 
 
 def _lengthen(scalars: dict[str, HistoryBuffer], steps: int) -> None:
@@ -178,12 +162,24 @@ def chunks(
     ours: bool, parts: int, clock: Callable[[], float], logged: int = 0
 ) -> Callable[[], float]:
     """Start a training with a Runner; return what trains one chunk."""
-    turns = InTurn(clock, logged)
+    turns = Turns(clock)
     runner = runner_of(ours, parts, tempfile.mkdtemp())
     runner._train_dataloader = default_loader()
-    runner.register_hook(turns)
+    runner.register_hook(InTurn(turns, logged))
     turns.start(runner.train)
     return turns.chunk
+
+
+def of_lightning(parts: int, clock: Callable[[], float]) -> dict[str, Callable[[], float]]:
+    """Return Lightning's Trainers, where it is installed."""
+    if not rounds.has_peer("lightning"):
+        return {}
+    import lightning_loop
+
+    return {
+        setting: lightning_loop.chunks(OneConvolution(parts), SGD, default_loader(), setting, clock)
+        for setting in lightning_loop.SETTINGS
+    }
 
 
 def measure(args: argparse.Namespace) -> Iterator[rounds.Comparison]:
@@ -199,6 +195,7 @@ def measure(args: argparse.Namespace) -> Iterator[rounds.Comparison]:
         if parts == 1:
             ways["ours, much logged"] = chunks(True, parts, clock, LOGGED)
             ways["mmengine, much logged"] = chunks(False, parts, clock, LOGGED)
+        ways |= of_lightning(parts, clock)
         torch.set_num_threads(1)  # ours has chosen as many as there are cores
         yield rounds.compare(
             f"{CHUNK} iterations on one convolution, 8 px, batch 2, losses: {parts}",
