@@ -23,6 +23,8 @@ from torchvision import transforms as v1
 from torchvision.io import ImageReadMode, decode_image, read_file
 from torchvision.transforms import v2
 
+from bag_of_transfer.classification import ClassificationPreprocessor, HSVScale, PCANoise
+from bag_of_transfer.classification.colours import COLOURS, draw_colours
 from bag_of_transfer.classification.image_folder import read_input
 from bag_of_transfer.classification.transforms import build_pipeline, planes
 from bag_of_transfer.engine.image_reader import PixelReader
@@ -33,6 +35,8 @@ SIZE = 224
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's and timm's
 Pipeline = Callable[[str], torch.Tensor]
 
+COLOUR_STEPS = (HSVScale(), PCANoise())
+preprocessor = ClassificationPreprocessor(*([255 * part for part in of] for of in (MEAN, STD)))
 read = PixelReader()
 normalise = v1.Compose([v1.ConvertImageDtype(torch.float), v1.Normalize(MEAN, STD)])
 of_torchvision = v1.Compose(
@@ -75,8 +79,15 @@ def ours(crop: str, *colours: object) -> Pipeline:
     return lambda path: planes(pipeline(read_input(path, read, pipeline)))
 
 
+def normalise_on_device(image: torch.Tensor) -> torch.Tensor:
+    """Do what the preprocessor does with an image whose colours were left to the device."""
+    colours = {name: drawn[None] for name, drawn in draw_colours(COLOUR_STEPS).items()}
+    return preprocessor({"inputs": image[None], COLOURS: colours})["inputs"]
+
+
 through_pillow, cropped = ours("torchvision/RandomResizedCrop"), ours("RandomResizedCrop")
-noise = {"type": "PCANoise"}
+hsv, noise = {"type": "HSVScale"}, {"type": "PCANoise"}
+coloured = ours("RandomResizedCrop", hsv, noise)
 PIPELINES: Mapping[str, Pipeline] = {
     "torchvision's reference": lambda path: normalise(of_torchvision(with_pillow(path))),
     "torchvision's v2 on bytes, its decoder, floats": (
@@ -90,7 +101,11 @@ PIPELINES: Mapping[str, Pipeline] = {
     ),
     "ours, crop and flip": cropped,
     "ours, crop and flip, as floats": lambda path: normalise(cropped(path)),
-    "ours, with HSV jitter and PCA noise": ours("RandomResizedCrop", {"type": "HSVScale"}, noise),
+    "ours, with HSV jitter and PCA noise": coloured,
+    "ours, with HSV jitter and PCA noise, as floats": lambda path: normalise(coloured(path)),
+    "ours, colours_on_device=True, as floats, the device being this core": (
+        lambda path: normalise_on_device(cropped(path))
+    ),
     "reading alone": read,
 }
 TARGETS = {"ours, crop and flip": 1.7, "ours, with HSV jitter and PCA noise": 1.2}

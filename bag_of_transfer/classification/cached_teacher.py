@@ -145,12 +145,15 @@ def identity_of(cfg: Config, train_set: ImageFolder) -> dict[str, Any]:
     loader, mixup = cfg.train_dataloader, complete_setting("mixup", cfg.model.get("mixup"))
     batches = [loader.batch_size, get_world_size(), bool(loader.get("drop_last"))]
     batches += [loader.get("num_batch_per_epoch"), dict(loader.sampler)]
+    pipeline = loader.dataset.pipeline
+    if loader.dataset.get("colours_on_device"):  # other roundings; else as older cards have it
+        pipeline = [*pipeline, "colours_on_device"]
     return {
         "num_classes": int(cfg.model.head.num_classes),
         "num_images": len(train_set),
         "data": _listing(train_set),
         "teacher": _teacher(cfg.model.distillation.teacher),
-        "pipeline": json.dumps(loader.dataset.pipeline, sort_keys=True, default=str),
+        "pipeline": json.dumps(pipeline, sort_keys=True, default=str),
         "mixup": {"alpha": mixup["alpha"]} if mixup else None,
         "batches": batches if mixup else None,
     }

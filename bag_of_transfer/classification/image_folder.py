@@ -13,6 +13,7 @@ from mmengine.registry import DATASETS
 from PIL import Image
 from torch.utils.data import Dataset
 
+from bag_of_transfer.classification.colours import COLOURS, ColourStep, colour_steps, draw_colours
 from bag_of_transfer.classification.transforms import (
     Transform,
     build_pipeline,
@@ -77,6 +78,8 @@ class ImageFolder(Dataset):
             there are more, that is an error.
         channels: 1: the transforms get grey images; 3: RGB; 4: RGBA as stored.
         keep_mb: Megabytes of decoded images that each process keeps in memory.
+        colours_on_device: Draw what HSVScale and PCANoise need, and let the preprocessor apply it:
+            an item also has ``colours``, see :mod:`bag_of_transfer.classification.colours`.
 
     Attributes:
         metainfo: ``dict(classes=(...))``.
@@ -95,6 +98,7 @@ class ImageFolder(Dataset):
         max_unreadable: int = 10,
         channels: int = 3,
         keep_mb: float = 0,
+        colours_on_device: bool = False,
     ) -> None:
         self._reader = PixelReader(channels, keep_mb=keep_mb)
         self.root = Path(root).expanduser()
@@ -103,6 +107,9 @@ class ImageFolder(Dataset):
         _check_same(self.root, present, names)
         self.metainfo = {"classes": names}
         self.transform = build_pipeline(pipeline)
+        self._colours: Sequence[ColourStep] = ()
+        if colours_on_device:
+            self.transform, self._colours = colour_steps(self.transform)
         files, labels = self._readable(names, max_unreadable)
         # Arrays, not lists: loader workers would copy a million objects when counting references.
         self._files = np.array([os.fsencode(path) for path in files])
@@ -122,7 +129,8 @@ class ImageFolder(Dataset):
             UserError: If the file was damaged after the check.
         """
         image = read_input(self.path(index), self._reader, self.transform)
-        return {"inputs": planes(self.transform(image)), "labels": int(self.labels[index])}
+        item = {"inputs": planes(self.transform(image)), "labels": int(self.labels[index])}
+        return {**item, COLOURS: draw_colours(self._colours)} if self._colours else item
 
     def get_data_info(self, index: int) -> dict[str, Any]:
         """Return ``img_path`` and ``gt_label`` of image ``index``, as data sets of mmengine do."""

@@ -10,12 +10,16 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import MODELS
 
+from bag_of_transfer.classification.colours import COLOURS, change_colours
+
 __all__ = ["ClassificationPreprocessor"]
 
 
 @MODELS.register_module()
 class ClassificationPreprocessor(BaseDataPreprocessor):
     """Move a batch to the device as bytes and normalise it there: ``(x - mean) / std``.
+
+    If the data set has left the colours to the device, they are changed before.
 
     Args:
         mean: Per channel, RGB, 0 to 255.
@@ -49,7 +53,8 @@ class ClassificationPreprocessor(BaseDataPreprocessor):
                 "pipeline in torchvision/PILToTensor, give all images one size, and let the "
                 "dataloader have collate_fn=dict(type='default_collate')"
             )
-        data["inputs"] = inputs.float().sub_(self.mean).div_(self.std)
+        floats = change_colours(inputs.float(), data.pop(COLOURS, {}))
+        data["inputs"] = floats.sub_(self.mean).div_(self.std)
         return data
 
 

@@ -106,8 +106,12 @@ class HSVScale:
 
     def __call__(self, image: Picture) -> Picture:
         """Return the image with its colours scaled."""
-        factors = torch.empty(3).uniform_(self.low, self.high).numpy()
+        factors = self.draw()
         return _change_pixels(image, lambda pixels: scale_hsv(pixels, factors))
+
+    def draw(self) -> np.ndarray:
+        """Return the three factors of an image."""
+        return torch.empty(3).uniform_(self.low, self.high).numpy()
 
 
 def scale_hsv(pixels: np.ndarray, factors: np.ndarray) -> np.ndarray:
@@ -145,9 +149,13 @@ class PCANoise:
     def __call__(self, image: Picture) -> Picture:
         """Return the image with its colours shifted."""
         levels = np.zeros(4)  # so long are OpenCV's scalars
-        shift = self.eigenvectors @ (self.eigenvalues * torch.randn(3).numpy() * self.std)
-        levels[:3] = np.rint(shift)
+        levels[:3] = np.rint(self.draw())
         return _change_pixels(image, lambda pixels: cv2.add(pixels, levels))
+
+    def draw(self) -> np.ndarray:
+        """Return the shift of an image's red, green and blue, in levels."""
+        shift: np.ndarray = self.eigenvalues * torch.randn(3).numpy() * self.std
+        return self.eigenvectors @ shift
 
 
 def _change_pixels(image: Picture, change: Callable[[np.ndarray], np.ndarray]) -> Picture:

@@ -20,6 +20,7 @@ __all__ = [
 RECIPE_PARTS = ("train_dataloader", "train_cfg", "optim_wrapper")  # a recipe needs all of them
 BATCH = "train_dataloader.batch_size x processes"
 ORDER = ("sampler", "batch_sampler", "drop_last")  # of a loader: which images make up a step
+ROUNDING = "colours_on_device"  # of a data set: the same images but for rounding
 KERNELS = ("fused", "foreach")  # of an optimizer: the same numbers, computed in another way
 LENGTH = ("max_epochs", "max_iters")
 # Lengths in epochs before the end of training (our classifier, mmdet's YOLOX).
@@ -52,7 +53,10 @@ def recipe_of(cfg: Config) -> dict[str, Any]:
         "optim_wrapper": {"accumulative_counts": 1, **_without_kernels(cfg.optim_wrapper)},
         "param_scheduler": _as_list(cfg.get("param_scheduler")),
         "train_cfg": {key: cfg.train_cfg.get(key) for key in LENGTH},
-        "train_dataloader": {key: loader.get(key) for key in ORDER},
+        "train_dataloader": {
+            **{key: loader.get(key) for key in ORDER},
+            "dataset": {ROUNDING: (loader.get("dataset") or {}).get(ROUNDING) or None},
+        },
         BATCH: loader.get("batch_size", 1) * get_world_size(),
         "processes": get_world_size(),
         "randomness": {"seed": (cfg.get("randomness") or {}).get("seed")},

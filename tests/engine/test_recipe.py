@@ -47,6 +47,7 @@ SAME = [
     {"default_hooks": {"logger": {"interval": 5}}},
     {"optim_wrapper.accumulative_counts": 1},  # the default, stated
     {"train_dataloader.drop_last": None},
+    {"train_dataloader.dataset.colours_on_device": False},
 ]
 
 
@@ -69,6 +70,7 @@ OTHERS = [
     ("train_dataloader.batch_size", 8),
     ("train_dataloader.sampler.shuffle", False),
     ("train_dataloader.drop_last", True),
+    ("train_dataloader.dataset.colours_on_device", True),
     ("randomness.seed", 1),
     ("num_train_images", 10),
     ("classes", ("a", "c")),

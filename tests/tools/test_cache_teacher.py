@@ -24,20 +24,37 @@ def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in lines]
 
 
+COLOURED = """
+_base_ = ["{base}"]
+pipeline = [
+    dict(type="RandomResizedCrop", size=32),
+    dict(type="HSVScale"),
+    dict(type="PCANoise"),
+    dict(type="torchvision/PILToTensor"),
+]
+train_dataloader = dict(dataset=dict(pipeline=pipeline, colours_on_device=True))
+"""
+
+
 @pytest.mark.parametrize("mixup", [(), ("model.mixup=None",)])
 def test_a_view_per_epoch_gives_the_live_teachers_losses(tool, taught_by, tmp_path, capfd, mixup):
     live, cached, cache = tmp_path / "live", tmp_path / "cached", tmp_path / "cache"
-    assert tool("train_cls", CLS, "--work-dir", live, *taught_by(*mixup)) == 0
+    config = tmp_path / "config.py"
+    config.write_text(COLOURED.format(base=CLS))
+    assert tool("train_cls", config, "--work-dir", live, *taught_by(*mixup)) == 0
     # Another number of workers: neither the images nor what is mixed depends on it.
     workers = "train_dataloader.num_workers=1" if mixup else "train_dataloader.num_workers=0"
-    assert tool("cache_teacher", CLS, cache, *taught_by(workers, *mixup)) == 0
+    assert tool("cache_teacher", config, cache, *taught_by(workers, *mixup)) == 0
     assert "2 views x 48 images x 3 classes: 0.0 MiB" in capfd.readouterr().out
     options = taught_by(f"model.distillation.cache={cache}", *mixup)
-    assert tool("train_cls", CLS, "--work-dir", cached, *options) == 0
+    assert tool("train_cls", config, "--work-dir", cached, *options) == 0
     assert losses(cached) == pytest.approx(losses(live), rel=1e-3)
     evidence = json.loads((cached / "tricks.json").read_text())["distillation"]
     assert evidence["on"]
     assert "answers stored in" in evidence["evidence"]
+    elsewhere = "train_dataloader.dataset.colours_on_device=False"
+    assert tool("train_cls", config, "--work-dir", tmp_path / "run", *options, elsewhere) == 2
+    assert "another augmentation" in capfd.readouterr().err
 
 
 def test_fewer_views_than_epochs_come_again(tool, taught_by, tmp_path, capfd):
