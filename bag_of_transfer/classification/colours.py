@@ -21,7 +21,6 @@ ColourStep = HSVScale | PCANoise
 COLOURS = "colours"  # of an item: the numbers that were drawn for it
 FACTORS, SHIFT = "factors", "shift"
 NAMES = {HSVScale: FACTORS, PCANoise: SHIFT}  # in the order in which they are applied
-SECTORS = (5, 3, 1)  # where in the hue's six sectors red, green and blue begin to fall
 
 
 def colour_steps(pipeline: Compose) -> tuple[Transform, Sequence[ColourStep]]:
@@ -75,22 +74,20 @@ def change_colours(
 
 
 def _scaled(inputs: Tensor, factors: Tensor) -> Tensor:
-    """Scale hue (in sixths of a turn), saturation and value."""
+    """Scale hue (in sixths of a turn: red is at 0, green at 2, blue at 4), saturation, value."""
     red, green, blue = inputs.unbind(1)
     low, value = torch.aminmax(inputs, dim=1)
     chroma = value - low
     divisor = chroma.clamp_min(1)  # pixels are whole numbers
     hue = torch.where(
         value == red,
-        (green - blue) / divisor % 6,
+        (green - blue) / divisor,
         torch.where(value == green, (blue - red) / divisor + 2, (red - green) / divisor + 4),
     )
-    hue *= factors[:, 0]
-    saturation = (chroma / value.clamp_min(1) * factors[:, 1]).clamp_max_(1)
-    value = (value * factors[:, 2]).clamp_max_(255)
-    chroma = saturation * value
-    channels = []
-    for sector in SECTORS:
-        at = (hue + sector) % 6
-        channels.append(value - chroma * torch.minimum(at, 4 - at).clamp_(0, 1))
-    return torch.stack(channels, dim=1)
+    hue = torch.where(hue < 0, hue + 6, hue).mul_(factors[:, 0]).remainder_(6)
+    saturation = chroma.div_(value.clamp_min(1)).mul_(factors[:, 1]).clamp_max_(1)
+    value = value.mul_(factors[:, 2]).clamp_max_(255)
+    chroma = saturation.mul_(value)
+    low = value - chroma
+    shares = (hue - 3).abs_().sub_(1), 2 - (hue - 2).abs_(), 2 - (hue - 4).abs_()
+    return torch.stack([share.clamp_(0, 1).mul_(chroma).add_(low) for share in shares], dim=1)
