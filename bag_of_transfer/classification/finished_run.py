@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from bag_of_transfer.classification.classifier import ImageClassifier
 from bag_of_transfer.classification.settings import TRICKS
-from bag_of_transfer.engine import run_files
+from bag_of_transfer.engine import image_parts, run_files
 from bag_of_transfer.engine.checkpoints import load_checkpoint, state_dict_of
 from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.config_nodes import dicts_with
@@ -35,7 +35,7 @@ TRUST = f"{MEND}; if you trust its config, --run-configs runs it with modules of
 # Modules of types that only read images.  mmengine's own datasets unpickle annotations.
 HARMLESS = (
     *(f"{__package__}.", "torchvision.transforms."),
-    *("mmengine.dataset.sampler", "mmengine.dataset.utils"),
+    *("mmengine.dataset.sampler", "mmengine.dataset.utils", image_parts.__name__),
 )
 
 

@@ -66,9 +66,11 @@ def hold_out(cfg: Config) -> list[str]:
 
     Raises:
         UserError: If a value is wrong, there is no training data, neither a val nor a test split
-            says how to read and judge, or a metric would judge other images.
+            says how to read and judge, a metric would judge other images, or val is such a part
+            already, but nothing is held out.
     """
     if cfg.get(HELD_OUT) is None:
+        _refuse_to_train_on_val(cfg)
         return []
     cfg.held_out = check_held_out(cfg.held_out)
     if not cfg.get("train_dataloader"):
@@ -102,6 +104,14 @@ def training_images(cfg: Config) -> Any:
 def judged_split(cfg: Config) -> str:
     """Return the name in records of the split that a training is judged on."""
     return "val" if cfg.get(HELD_OUT) is None else HELD_OUT
+
+
+def _refuse_to_train_on_val(cfg: Config) -> None:
+    """Check that a resolved config still holds out the images that its val split names."""
+    dataset = (cfg.get("val_dataloader") or {}).get("dataset") or {}
+    if dataset.get("type") == image_parts.held_out_part.__name__:
+        what = "the val split is a part of the training images, all of which would be trained on"
+        raise UserError(what, HELD_OUT, "leave held_out as it is, or state another val_dataloader")
 
 
 def _of_test(cfg: Config, part: str) -> Any:

@@ -9,7 +9,6 @@ import hashlib
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import groupby
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.registry import DATASETS
@@ -188,9 +187,11 @@ def _pictures_of(leaf: Any) -> Iterator[Picture]:
         boxes = info.get("instances")
         num_boxes = None if boxes is None else sum(not box.get("ignore_flag") for box in boxes)
         facts.append((os.path.abspath(info["img_path"]), info.get("gt_label"), num_boxes))
-    folder = os.path.commonpath([os.path.dirname(path) for path, *_ in facts]) if facts else ""
+    folders = {os.path.dirname(path) for path, *_ in facts}
+    top = os.path.commonpath(folders) if folders else ""
     for path, label, num_boxes in facts:
-        yield Picture(_file(path), Path(path).relative_to(folder).as_posix(), label, num_boxes)
+        name = path.removeprefix(top).replace(os.sep, "/").lstrip("/")
+        yield Picture(_file(path), name, label, num_boxes)
 
 
 def _file(path: str) -> Hashable:

@@ -68,6 +68,14 @@ def test_a_config_that_was_resolved_gives_the_same() -> None:
     assert again.to_dict() == cfg.to_dict()
 
 
+def test_a_config_that_was_resolved_must_go_on_holding_its_part_out() -> None:
+    cfg = config()
+    held_out(cfg)
+    cfg.held_out = None
+    with pytest.raises(UserError, match=r"all of which would be trained on: held_out: "):
+        hold_out(cfg)
+
+
 def test_without_it_nothing_changes() -> None:
     cfg = config(held_out=None)
     before = copy.deepcopy(cfg)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from bag_of_transfer.classification.finished_run import trained_network
+
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
 DET = ROOT / "configs/detection/faster-rcnn_fpn_tiny.py"
@@ -57,13 +59,15 @@ def test_another_part_is_another_run(tool, classifier, tmp_path, capfd):
 def test_the_resolved_config_gives_the_same_run(tool, classifier, tmp_path):
     assert tool("train_cls", classifier / "resolved_config.py", "--work-dir", tmp_path) == 0
     assert record(tmp_path)["metrics"] == record(classifier)["metrics"]
+    _, loader = trained_network(classifier, classifier / "epoch_2.pth")  # for figures
+    assert len(loader.dataset) == 12
 
 
 @pytest.mark.parametrize(("config", "held", "trained"), [(DET, 4, 12), (SEG, 2, 6)])
 def test_a_detector_and_a_segmenter_without_a_val_split(tool, tmp_path, config, held, trained):
     none = [f"val_{part}=None" for part in ("dataloader", "cfg", "evaluator")]
     flags = ("--backbone", "scratch", "--work-dir", tmp_path, *QUARTER)
-    assert tool("train", config, *flags, *none) == 0
+    assert tool("train", config, *flags, *none, "train_cfg.val_interval=2") == 0
     judged = record(tmp_path)
     assert (judged["split"], judged["num_images"]) == ("held_out", held)
     assert num_trained(tmp_path) == trained
