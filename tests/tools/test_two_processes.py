@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from bag_of_transfer.classification.teacher_cache import TeacherCache
+from tests.tools.run_in_each_process import run_in_each_process
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
@@ -152,22 +153,9 @@ def runs(world: Path, tool: Callable[..., int], tmp_path_factory: pytest.TempPat
     ]
     (folder / "two").mkdir()
     (folder / "two" / "plan.json").write_text(json.dumps(plan))
-    done = torchrun(folder / "two" / "plan.json")
+    said = run_in_each_process(folder / "two" / "plan.json")
     codes = [json.loads((folder / f"two/codes_rank{rank}.json").read_text()) for rank in (0, 1)]
-    return Runs(one, folder / "two", done.stdout + done.stderr, codes)
-
-
-def torchrun(plan: Path) -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join([str(Path(__file__).parent), str(ROOT)])
-    return subprocess.run(
-        [sys.executable, Path(__file__).with_name("run_in_each_process.py"), plan],
-        cwd=plan.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return Runs(one, folder / "two", said, codes)
 
 
 def joined(first: list[Step], second: list[Step]) -> list[Step]:
