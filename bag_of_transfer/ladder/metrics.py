@@ -46,6 +46,8 @@ class Metric:
             metric itself.
         boxes: How to compute it again from matched boxes; None if that is impossible.
         masks: Whether it can be computed again from pixel counts.
+        margin: The largest difference, in percent points, that counts as none, unless the ladder
+            states another.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Metric:
     interval_of: str = ""
     boxes: BoxAverage | None = None
     masks: bool = False
+    margin: float = 0.5
 
 
 _ROWS = (
@@ -68,8 +71,9 @@ _ROWS = (
         class_label="AP (area)",
         interval_of="mAP_area",
         boxes=BoxAverage("voc07"),
+        margin=1.0,
     ),
-    Metric("mAP_area", "mAP (area)", boxes=BoxAverage("area")),
+    Metric("mAP_area", "mAP (area)", boxes=BoxAverage("area"), margin=1.0),
     # COCO's ten IoU thresholds are 0.50, 0.55, ..., 0.95.
     Metric(
         "AP",
@@ -77,9 +81,10 @@ _ROWS = (
         evaluator="CocoBoxMetric",
         class_label="AP",
         boxes=BoxAverage("coco", 10, tuple(range(10))),
+        margin=1.0,
     ),
-    Metric("AP50", "AP50", boxes=BoxAverage("coco", 10, (0,))),
-    Metric("AP75", "AP75", boxes=BoxAverage("coco", 10, (5,))),
+    Metric("AP50", "AP50", boxes=BoxAverage("coco", 10, (0,)), margin=1.0),
+    Metric("AP75", "AP75", boxes=BoxAverage("coco", 10, (5,)), margin=1.0),
     Metric("pixAcc", "pixAcc", evaluator="SegMetric", masks=True),
     Metric("mIoU", "mIoU", evaluator="SegMetric", class_label="IoU", masks=True),
     Metric("mAcc", "mAcc", masks=True),

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bag_of_transfer.ladder.metrics import METRICS
 from bag_of_transfer.ladder.report.documents import table_file
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
@@ -88,24 +89,30 @@ def test_a_rung_without_any_cell_is_unmeasured(ladder: LadderResults) -> None:
     assert texts(table_of(cut, "detection"))[drawn.EVIL][2] == "unmeasured"
     own = find(cut)[:1]
     row = texts(difference_table(cut, own))[drawn.EVIL]
-    assert row == ["mAP (VOC07)", "unmeasured", "", "", "0 of 3", "too few seeds for a verdict"]
+    assert row == ["mAP (VOC07)", "unmeasured", "", "0 of 3", "too few seeds for a verdict"]
 
 
 def test_differences_are_paired_and_three_seeds_carry_no_verdict(ladder: LadderResults) -> None:
     found = texts(difference_table(ladder, find(ladder)[:1]))
-    # B-standard - scratch: 7, 5, 6: mean 6, sd 1; t(0.975, 2) = 4.3027, 4.3027 / sqrt(3) = 2.484
-    assert found["B-standard"][:3] == ["mAP (VOC07)", "+6.00", "+3.52 to +8.48"]
+    # B-standard - scratch: 7, 5, 6: mean 6, sd 1.  Of three rungs each has the level a = 0.95 **
+    # (1 / 3): t = a * sqrt(2 / (1 - a * a)) = 7.583 with 2 degrees of freedom, / sqrt(3) = 4.378
+    assert found["B-standard"][:3] == ["mAP (VOC07)", "+6.00", "+1.62 to +10.38"]
     # D's seeds 0 and 2: 6, 7: mean 6.5, not 47.5 - 42
     assert found[drawn.EVIL][1] == "+6.50"
     assert [row[-1] for row in found.values()] == ["too few seeds for a verdict"] * 3
     assert [row[-2] for row in found.values()] == ["3 of 3", "2 of 3", "3 of 3"]
 
 
-def test_p_is_corrected_over_the_rungs(ladder: LadderResults) -> None:
-    found = {row[0].text: row[4] for row in difference_table(ladder, find(ladder)[:1]).rows}
-    # t = 6 / (1 / sqrt(3)) = 10.39 with 2 degrees of freedom: p = 0.00913, second of three: x 2
-    assert found["B-standard"].text == "0.018"
-    assert found["B-standard"].remark == "of 3"
+def test_an_interval_wider_than_the_margin_tells_how_many_seeds_it_takes(
+    ladder: LadderResults,
+) -> None:
+    wide = replace(ladder, margins={"mAP_voc07": 2.0})
+    found = remarks(difference_table(wide, find(wide)[:1]))
+    # sd 1, n 10: t(0.98305, two-sided, 9) = 2.92, / sqrt(10) = 0.92; sd 1, n 6: 3.5 / 2.4 = 1.4
+    assert found["B-standard"][2] == "+-2 takes 5 seeds"
+    assert found[drawn.EVIL][2] == ""  # two seeds tell no spread
+    narrow = replace(ladder, margins={"mAP_voc07": 4.4})
+    assert remarks(difference_table(narrow, find(narrow)[:1]))["B-standard"][2] == ""
 
 
 def test_six_seeds_carry_a_verdict(six: LadderResults) -> None:
@@ -113,6 +120,39 @@ def test_six_seeds_carry_a_verdict(six: LadderResults) -> None:
     found = texts(difference_table(six, own))
     assert {row[-1] for row in found.values()} == {"better"}
     assert find(six)[0].num_planned == 6
+
+
+def test_the_ladders_margin_decides_what_counts_as_none(six: LadderResults) -> None:
+    """The drawn differences of mIoU are all larger than 3 points and smaller than 20."""
+    for margin, remark in ((0.5, ""), (20.0, "by less than 20")):
+        stated = replace(six, margins={"mIoU": margin})
+        (own,) = (finding for finding in find(stated) if finding.metric == "mIoU")
+        rows = difference_table(stated, [own]).rows
+        assert {(row[-1].text, row[-1].remark) for row in rows} == {("better", remark)}
+        notes = "\n".join(footnotes(stated, [own], find_top1(stated)))
+        assert f"{margin:g} for mIoU" in notes
+        assert "1 for mAP (VOC07), 0.5 for pixAcc" in notes  # the defaults
+
+
+def test_no_interval_contradicts_its_verdict(six: LadderResults) -> None:
+    """Whatever is drawn: on one side of 0 if and only if better or worse."""
+    rng, said = np.random.default_rng(0), set()
+    for _ in range(20):
+        gain = rng.choice([0.0, 3.0])
+        cells = tuple(
+            replace(cell, result={**cell.result, "metrics": dict.fromkeys(METRICS, value)})
+            for cell in six.cells
+            for value in [50 + gain * (cell.rung != "scratch") + 0.6 * float(rng.normal())]
+        )
+        drawn_ladder = replace(six, cells=cells, margins=dict.fromkeys(METRICS, 2.0))
+        for row in difference_table(drawn_ladder, find(drawn_ladder)[:1]).rows:
+            low, high = (float(limit) for limit in row[3].text.split(" to "))
+            verdict = row[-1].text
+            said.add(verdict)
+            assert (low > 0) == (verdict == "better")
+            assert (high < 0) == (verdict == "worse")
+            assert (verdict == "equal within 2") == (-2 < low <= 0 <= high < 2)
+    assert {"better", "equal within 2", "not decided"} <= said
 
 
 def test_rows_sort_by_their_numbers(ladder: LadderResults) -> None:
@@ -140,7 +180,7 @@ def test_each_file_has_its_tasks_and_all_footnotes(ladder: LadderResults) -> Non
     assert "- d_all / detection / seed 1: failed (the loss is nan at &lt;iter&gt; 120)." in text
     assert "- b_standard / segmentation / seed 2: missing (not begun)." in text
     assert "- Seeds are matched" in text
-    assert "- Each interval is for its own comparison; unlike p, it is not corrected" in text
+    assert "- The verdict follows from that interval." in text
     only = replace(ladder, tasks={"segmentation": ladder.tasks["segmentation"]})
     assert "no detection task" in table_file(only, find(only), top1, "det", [])
 
@@ -235,4 +275,30 @@ def test_detections_per_image_are_resampled_too(tmp_path: Path) -> None:
     assert paired.text == f"{difference.low:+.2f} to {difference.high:+.2f}"
     assert paired.remark == "mAP (area) +25.00, over 4 test images, not seeds"
     notes = footnotes(ladder, [finding], find_top1(ladder))
+    assert any(note.startswith("Beside mAP (VOC07) the interval") for note in notes)
+
+
+def test_two_seeds_have_an_interval_over_seeds_and_one_over_images_too(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "two", seeds=2, whole=True)
+    found = {"scratch": (3, 3), "b_standard": (4, 4), "d_all": (3, 4)}
+    for rung, numbers in found.items():
+        for seed, number in enumerate(numbers):
+            drawn.draw_detections(folder / f"seed{seed}/{rung}/detection", found=number)
+    ladder = read_results(folder)
+    finding = find(ladder)[0]
+    assert finding.images == {} == finding.image_differences
+    # B-standard gains 25 points of area in both seeds; over seeds alone that has no spread.
+    b, d = finding.both["b_standard"], finding.both["d_all"]
+    assert (b.metric, b.estimate, d.estimate) == ("mAP_area", 25, 12.5)
+    assert 25 - b.low == pytest.approx(b.high - 25)
+    # Of four draws, k are the image that scratch lacks: binomial, sd sqrt(4 / 4 * 3 / 4), 25 points
+    # each.  Of two rungs each has the level 0.95 ** 0.5: 2.236 standard deviations.
+    assert b.high - 25 == pytest.approx(2.236 * 25 * np.sqrt(3) / 2, rel=0.2)
+    assert "public" not in finding.both  # it has no per_image.npz
+    table = difference_table(ladder, [finding])
+    assert table.columns[3:5] == ("95 % interval", "95 %, images too")
+    assert texts(table)["B-standard"][3] == f"{b.low:+.2f} to {b.high:+.2f}"
+    assert remarks(table)["B-standard"][3] == "mAP (area) +25.00"
+    notes = footnotes(ladder, [finding], find_top1(ladder))
+    assert any(note.startswith("95 %, images too") for note in notes)
     assert any(note.startswith("Beside mAP (VOC07) the interval") for note in notes)

@@ -7,6 +7,7 @@ from typing import Any
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.ladder.folder import PLAN, SCHEMA, SCRATCH, SOURCES, seed_folder
+from bag_of_transfer.ladder.metrics import metric_of
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung
 from bag_of_transfer.ladder.search import Grid
 
@@ -83,6 +84,7 @@ def _identities(plan: Mapping[str, Any]) -> list[dict[str, tuple[str, ...]]]:
 
 def describe(ladder: Ladder) -> dict[str, Any]:
     """Return a ladder as plain values, in the form that docs/files.md describes."""
+    metrics = dict.fromkeys(metric for task in ladder.tasks for metric in task.metrics)
     return {
         "schema": SCHEMA,
         "name": ladder.name,
@@ -91,6 +93,7 @@ def describe(ladder: Ladder) -> dict[str, Any]:
         "seeds": list(ladder.seeds),
         "shared_seed": ladder.shared_seed,
         "selection": ladder.selection,
+        "margins": {metric: _margin(ladder, metric) for metric in metrics},
         "rungs": {rung.name: _rung(rung) for rung in ladder.rungs if not rung.teaches_only},
         "teachers": {rung.name: _rung(rung) for rung in ladder.rungs if rung.teaches_only},
         "tasks": {
@@ -106,6 +109,10 @@ def describe(ladder: Ladder) -> dict[str, Any]:
         "tuning_seeds": list(ladder.tuning_seeds) if ladder.tunes else [],
         "notes": _notes(ladder),
     }
+
+
+def _margin(ladder: Ladder, metric: str) -> float:
+    return ladder.margins.get(metric, metric_of(metric).margin)
 
 
 def _rung(rung: Rung) -> dict[str, Any]:

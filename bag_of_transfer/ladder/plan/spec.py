@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config_file import leaf_keys, read_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import is_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
+from bag_of_transfer.ladder.metrics import METRICS
 from bag_of_transfer.ladder.plan.checks import one_of
 from bag_of_transfer.ladder.plan.rungs import Rung, read_rungs
 from bag_of_transfer.ladder.plan.tasks import (
@@ -25,7 +27,7 @@ __all__ = ["Ladder", "Rung", "Task", "read_ladder", "selection_of"]
 
 KEYS = {
     *("rungs", "tasks", "seeds", "reference", "pretrain_seeds", "selection", "num_pictures"),
-    *("tune", "tuning_seeds"),
+    *("tune", "tuning_seeds", "margins"),
 }
 TUNING_SEEDS = (1000,)
 ALIKE = 0.75  # difflib's ratio above which a key counts as misspelt ("referenze": 0.89)
@@ -47,6 +49,8 @@ class Ladder:
             with ``published_split`` always test the last.
         num_pictures: Number of test images per task to draw with their predictions.
         tuning_seeds: Seeds of the runs that the tuned values are chosen from.
+        margins: The largest difference, in percent points, that counts as none, by metric; other
+            metrics have their default.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Ladder:
     selection: Selection = "last"
     num_pictures: int = 6
     tuning_seeds: tuple[int, ...] = TUNING_SEEDS
+    margins: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def tunes(self) -> bool:
@@ -71,8 +76,8 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
 
     Args:
         path: The config.  It defines ``rungs``, ``tasks`` and ``seeds``, and may define
-            ``reference``, ``pretrain_seeds``, ``selection``, ``num_pictures``, ``tune`` and
-            ``tuning_seeds``.
+            ``reference``, ``pretrain_seeds``, ``selection``, ``num_pictures``, ``tune``,
+            ``tuning_seeds`` and ``margins``.
         seeds: Seeds instead of the config's; None or empty: those of the config.
 
     Raises:
@@ -109,6 +114,7 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
         selection=selection,
         num_pictures=_count(cfg.get("num_pictures", 6), f"{path}: num_pictures"),
         tuning_seeds=tuning_seeds,
+        margins=_margins(cfg.get("margins", {}), f"{path}: margins"),
     )
 
 
@@ -146,6 +152,18 @@ def _count(stated: Any, where: str) -> int:
             f"num_pictures must be 0 or more, got {stated!r}", where, "give a whole number"
         )
     return int(stated)
+
+
+def _margins(stated: Any, where: str) -> dict[str, float]:
+    if not isinstance(stated, Mapping):
+        mend = "give points by metric: dict(mIoU=0.5)"
+        raise UserError(f"margins must be a dict, got {stated!r}", where, mend)
+    for metric, points in stated.items():
+        one_of(metric, tuple(METRICS), where)
+        if not is_number(points) or points <= 0:
+            mend = "give a number of percent points above 0"
+            raise UserError(f"the margin is {points!r}", f"{where}.{metric}", mend)
+    return {metric: float(points) for metric, points in stated.items()}
 
 
 def _is_count(value: Any) -> bool:

@@ -8,6 +8,7 @@ from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.machines import machine_notes
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.report.tables import IMAGES_TOO
 from bag_of_transfer.ladder.report.tuning_notes import tuning_notes
 from bag_of_transfer.ladder.statistics.over_seeds import MIN_SEEDS
 
@@ -41,14 +42,21 @@ def _method(ladder: LadderResults) -> Iterator[str]:
         "seeds. n is the number of seeds measured, out of the number planned."
     )
     yield (
-        f"Differences are paired seed by seed with {ladder.rungs[ladder.reference].label}: "
-        "two-sided 95 % t-interval, and p of the paired t-test after Holm's correction over the "
-        f"rungs. With fewer than {MIN_SEEDS} seeds there is no verdict."
+        f"Differences are paired seed by seed with {ladder.rungs[ladder.reference].label}. Their "
+        "95 % intervals over seeds are simultaneous: that all of one metric's hold the truth has a "
+        "probability of 95 % (t-intervals, Sidak's correction over the rungs)."
+    )
+    margins = {metric: ladder.margin(metric) for t in ladder.tasks.values() for metric in t.metrics}
+    listed = ", ".join(f"{margin:g} for {label_of(name)}" for name, margin in margins.items())
+    yield (
+        "The verdict follows from that interval. Better or worse: it lies on one side of 0. Equal: "
+        f"it holds 0 and lies within the margin on either side (in points: {listed}). Otherwise: "
+        f"not decided. With fewer than {MIN_SEEDS} seeds there is no verdict. Differences that are "
+        "alike in every seed have no interval; the sign test decides."
     )
     yield (
-        "Each interval is for its own comparison; unlike p, it is not corrected for the number of "
-        "comparisons. It may therefore exclude 0 although the verdict is that no difference is "
-        "shown."
+        "+-M takes N seeds: with so many, if the spread stays, the interval reaches M points to "
+        "either side."
     )
     yield SELECTION.get(ladder.selection, f"Selection: {ladder.selection}.")
 
@@ -70,6 +78,16 @@ def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> It
             "With one seed the interval is over test images (bootstrap, 1000 resamples): it "
             "covers the choice of test images and says nothing about other seeds."
         )
+    with_images = [
+        (finding.metric, each.metric) for finding in findings for each in finding.both.values()
+    ]
+    if with_images:
+        yield (
+            f"{IMAGES_TOO}: the same difference over other seeds on other test images of the same "
+            "source (the interval over seeds, widened by a bootstrap over the images). The verdict "
+            "holds for the test images at hand; where this interval holds 0, it may turn on others."
+        )
+    intervals += with_images
     for metric, instead in dict(pair for pair in intervals if pair[0] != pair[1]).items():
         yield (
             f"Beside {label_of(metric)} the interval over test images is that of "

@@ -20,7 +20,7 @@ from bag_of_transfer.ladder.folder import (
     SCHEMA,
     cell_key,
 )
-from bag_of_transfer.ladder.metrics import TOP1
+from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.report.planned import (
     RungResults,
     TaskResults,
@@ -97,10 +97,15 @@ class LadderResults:
     cells: tuple[CellResult, ...]
     teachers: Mapping[str, RungResults] = field(default_factory=dict)  # those of no table
     tunings: tuple[Tuning, ...] = ()
+    margins: Mapping[str, float] = field(default_factory=dict)
 
     def label(self, rung: str) -> str:
         """Return the label of a rung or of a teacher."""
         return (self.rungs.get(rung) or self.teachers[rung]).label
+
+    def margin(self, metric: str) -> float:
+        """Return the largest difference, in percent points, that counts as none."""
+        return self.margins.get(metric, metric_of(metric).margin)
 
     def cells_of(self, rung: str | None = None, task: str | None = None) -> list[CellResult]:
         """Return the finished cells of a rung and a task; None stands for all of them."""
@@ -167,6 +172,7 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
         cells=tuple(_cells(folder, rungs, tasks, seeds, plan.get("shared_seed"))),
         teachers=teachers,
         tunings=read_tunings(folder, rungs, teachers, tasks, tuning_seeds, selection),
+        margins={name: float(value) for name, value in (plan.get("margins") or {}).items()},
     )
 
 

@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of
@@ -16,7 +17,12 @@ from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.planned import RungResults
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
-from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, verdict
+from bag_of_transfer.ladder.statistics.over_seeds import (
+    Comparison,
+    Spread,
+    seeds_for,
+    verdict,
+)
 
 __all__ = [
     "NUMBERS",
@@ -31,6 +37,10 @@ __all__ = [
 
 # The paper's tables: 8 is Faster R-CNN, 9 is FCN.
 NUMBERS = {"det": 8, "seg": 9}
+IMAGES_TOO = "95 %, images too"  # the column of intervals over seeds and test images
+ENOUGH_FOR_A_GUESS = 3  # seeds whose spread tells roughly how many it takes
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -126,59 +136,67 @@ def _spread_entry(spread: Spread, num_planned: int, over_images: str = "") -> En
 def difference_table(ladder: LadderResults, findings: Sequence[Finding]) -> Table:
     """Return one task's paired differences to the reference rung, in percent points."""
     reference = ladder.rungs[ladder.reference].label
-    columns = ("rung", "metric", "difference", "95 % interval", "p (Holm)", "n", "verdict")
+    with_images = any(finding.both for finding in findings)
+    columns = ("rung", "metric", "difference", "95 % interval", IMAGES_TOO, "n", "verdict")
     rows = tuple(
         _difference(ladder, finding, comparison, number)
         for finding in findings
         for number, comparison in enumerate(finding.comparisons.values())
     )
+    if not with_images:
+        columns, rows = _without_images(columns), tuple(map(_without_images, rows))
     return Table(f"{findings[0].task.name}: difference to {reference}, paired", columns, rows)
+
+
+def _without_images(row: tuple[Item, ...]) -> tuple[Item, ...]:
+    return (*row[:4], *row[5:])
 
 
 def _difference(
     ladder: LadderResults, finding: Finding, comparison: Comparison, number: int
 ) -> tuple[Entry, ...]:
-    name = Entry(ladder.rungs[comparison.rung].label, number)
-    metric = label_of(finding.metric)
-    seeds = Entry(f"{comparison.n} of {finding.num_planned}", comparison.n, comparison.kind)
-    if comparison.mean is None:
-        blank = Entry("unmeasured"), Entry(""), Entry("")
-        return name, Entry(metric, metric), *blank, seeds, _verdict(comparison)
+    mean, metric = comparison.mean, label_of(finding.metric)
     return (
-        name,
+        Entry(ladder.rungs[comparison.rung].label, number),
         Entry(metric, metric),
-        Entry(f"{comparison.mean:+.2f}", comparison.mean),
+        Entry("unmeasured") if mean is None else Entry(f"{mean:+.2f}", mean),
         _interval(finding, comparison),
-        _p(comparison),
-        seeds,
+        _of_images(finding.both.get(comparison.rung), finding.metric),
+        Entry(f"{comparison.n} of {finding.num_planned}", comparison.n, comparison.kind),
         _verdict(comparison),
     )
 
 
 def _verdict(comparison: Comparison) -> Entry:
     text = verdict(comparison)
-    return Entry(text, text)
+    small = text in ("better", "worse") and comparison.is_within_margin
+    return Entry(text, text, f"by less than {comparison.margin:g}" if small else "")
 
 
 def _interval(finding: Finding, comparison: Comparison) -> Entry:
     if comparison.interval is not None:
         low, high = comparison.interval
-        return Entry(f"{low:+.2f} to {high:+.2f}", low)
+        return Entry(f"{low:+.2f} to {high:+.2f}", low, _seeds_for(comparison))
+    if comparison.half_width is not None:
+        return Entry("", None, "every seed alike")
     images = finding.image_differences.get(comparison.rung)
+    over = f"over {images.num_images} test images, not seeds" if images else ""
+    return _of_images(images, finding.metric, over)
+
+
+def _seeds_for(comparison: Comparison) -> str:
+    """Return how many seeds narrow the interval to the margin on either side, if it is wider."""
+    needed = seeds_for(comparison, comparison.margin)
+    if comparison.n < ENOUGH_FOR_A_GUESS or needed is None or needed <= comparison.n:
+        return ""
+    return f"+-{comparison.margin:g} takes {needed} seeds"
+
+
+def _of_images(images: BootstrapInterval | None, metric: str, over: str = "") -> Entry:
     if images is None:
         return Entry("")
-    value = _value_of(images, finding.metric, "+")
-    return Entry(
-        _limits(images, "+"), images.low, f"{value}over {images.num_images} test images, not seeds"
-    )
-
-
-def _p(comparison: Comparison) -> Entry:
-    if comparison.p_holm is None:
-        return Entry("")
-    p = comparison.p_holm
-    remark = f"of {comparison.num_compared}" + ("" if comparison.interval else ", sign test")
-    return Entry("< 0.001" if p < 0.001 else f"{p:.3f}", p, remark)
+    value = _value_of(images, metric, "+")
+    return Entry(_limits(images, "+"), images.low, f"{value}{over}".removesuffix(", "))
 
 
 def markdown(table: Table) -> str:

@@ -2,7 +2,7 @@
 
 The test images are drawn again with replacement, the metric is computed from each draw, and the
 middle 95 % of the results are the interval.  It covers the choice of test images from the same
-source; it says nothing about other seeds.
+source; it says nothing about other seeds, for which there is ``over_both.py``.
 Letters: N images, R resamples.
 """
 
@@ -21,6 +21,7 @@ __all__ = [
     "bootstrap",
     "difference",
     "mean_over_classes",
+    "resample",
 ]
 
 CHUNK = 2**21  # largest number of counts in memory: 16 MiB of 64-bit integers
@@ -45,9 +46,9 @@ class PerImage:
 class BootstrapInterval:
     """A 95 % interval over test images; in percent, or in percent points for a difference.
 
-    ``estimate`` is the metric with each image counted once.  ``num_resamples`` is the number of
-    resamples where the metric is defined; ``num_undefined`` the number of the others, which the
-    interval leaves out.
+    ``estimate`` is the metric with each image counted once, or its mean over seeds.
+    ``num_resamples`` is the number of resamples where the metric is defined; ``num_undefined`` the
+    number of the others, which the interval leaves out.
     """
 
     metric: str
@@ -87,16 +88,16 @@ def difference(rung: PerImage, reference: PerImage) -> PerImage:
 def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> BootstrapInterval:
     """Return the middle 95 % of a metric over ``num_resamples`` draws of the images.
 
-    With the same ``seed``, all metrics over the same number of images get the same draws.
+    Args:
+        metric: The metric.
+        num_resamples: The number of draws, at least 40.
+        seed: As for :func:`resample`.
 
     Raises:
         UserError: If there are fewer than 2 images or 40 resamples, or the metric is undefined
             on the images themselves.
     """
     num_images = len(metric.images)
-    if num_images < 2:
-        mend = "give at least 2"
-        raise UserError(f"{num_images} test images cannot be resampled", metric.name, mend)
     if num_resamples < MIN_RESAMPLES:
         mend = f"give at least {MIN_RESAMPLES}"
         raise UserError(f"{num_resamples} resamples are too few", "num_resamples", mend)
@@ -104,8 +105,7 @@ def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> Boo
     if np.isnan(estimate):
         mend = "give images with objects or labelled pixels"
         raise UserError("the metric is undefined on these test images", metric.name, mend)
-    draws = _draws(num_images, num_resamples, np.random.default_rng(seed))
-    values = np.concatenate([metric.compute(times) for times in draws])
+    values = resample(metric, num_resamples, seed)
     defined = values[~np.isnan(values)]
     low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return BootstrapInterval(
@@ -117,6 +117,22 @@ def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> Boo
         num_resamples=len(defined),
         num_undefined=len(values) - len(defined),
     )
+
+
+def resample(metric: PerImage, num_resamples: int, seed: int = 0) -> ndarray:
+    """Return a metric over ``num_resamples`` draws of the images, [R]; NaN where it is undefined.
+
+    With the same ``seed``, all metrics over the same number of images get the same draws.
+
+    Raises:
+        UserError: If there are fewer than 2 images.
+    """
+    num_images = len(metric.images)
+    if num_images < 2:
+        mend = "give at least 2"
+        raise UserError(f"{num_images} test images cannot be resampled", metric.name, mend)
+    draws = _draws(num_images, num_resamples, np.random.default_rng(seed))
+    return np.concatenate([metric.compute(times) for times in draws])
 
 
 def _draws(num_images: int, num_resamples: int, rng: np.random.Generator) -> Iterator[ndarray]:

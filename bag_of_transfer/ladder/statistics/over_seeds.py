@@ -6,11 +6,17 @@ every metric.  All functions are for one task and one metric; ``values`` maps ru
 Seeds are ``matched`` if backbone k was pretrained with seed k: n repeats of the whole chain.
 They are ``shared`` if one backbone file was fine-tuned n times: the results then hold for that
 file, not for its recipe.
+
+Intervals of differences are simultaneous: that all of them hold the truth has a probability of
+95 %.  With m rungs each is a t-interval of level 0.95 ** (1 / m) (Sidak, J. Amer. Statist. Assoc.
+62, 1967), whose half-width follows from the spread of its own differences.
+``docs/decisions/0008-one-interval-per-verdict.md`` has the reason and the simulated coverage.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from functools import cache
+from math import isfinite, sqrt
 
 import numpy as np
 from numpy import ndarray
@@ -28,17 +34,19 @@ __all__ = [
     "Spread",
     "Values",
     "compare",
-    "holm",
+    "level_of_each",
+    "seeds_for",
     "spreads",
     "verdict",
 ]
 
 Values = Mapping[str, Mapping[int, float]]
 
-ALPHA = 0.05  # the level of the verdicts of all rungs together
-CONFIDENCE = 1 - ALPHA  # of every interval
+ALPHA = 0.05  # the level of the intervals, and so of the verdicts, of all rungs together
+CONFIDENCE = 1 - ALPHA
 MIN_SEEDS = 5  # with fewer there is no verdict: 4 equal signs happen by chance once in 8 times
 ROUNDING = 1e-9  # percent points; subtracting 64-bit floats leaves about 1e-14
+NOT_DECIDED = "not decided"
 
 
 @dataclass(frozen=True)
@@ -66,13 +74,11 @@ class Spread:
 class Comparison:
     """A rung minus the reference, seed by seed, in percent points.
 
-    Only seeds that both rungs have count.  ``p`` is the two-sided p-value of the paired t-test;
-    ``p_holm`` is corrected for the ``num_compared`` rungs that have a ``p``.  With fewer than two
-    seeds there is neither an interval nor a ``p``.
+    Only seeds that both rungs have count.  ``half_width`` is that of the t-interval of the mean,
+    simultaneous over the ``num_compared`` rungs with two seeds or more; with fewer seeds it is
+    None.  It is 0 if every seed gives the same difference.
 
-    If every seed gives the same difference, the t-test would divide by zero.  Then there is no
-    interval, and ``p`` is that of the sign test, which needs no spread: 1 if the difference is 0,
-    else 2 ** (1 - n).
+    ``margin`` is the largest difference that counts as none.
     """
 
     rung: str
@@ -80,10 +86,10 @@ class Comparison:
     kind: SeedKind  # matched if both rungs are matched
     by_seed: Mapping[int, float]
     mean: float | None
-    interval: tuple[float, float] | None
-    p: float | None
-    p_holm: float | None
+    sd: float | None
+    half_width: float | None
     num_compared: int
+    margin: float
 
     @property
     def n(self) -> int:
@@ -91,9 +97,17 @@ class Comparison:
         return len(self.by_seed)
 
     @property
-    def significant(self) -> bool:
-        """Whether there are enough seeds for a verdict and the corrected p is at most 0.05."""
-        return self.n >= MIN_SEEDS and self.p_holm is not None and self.p_holm <= ALPHA
+    def interval(self) -> tuple[float, float] | None:
+        """The interval of the mean; None with fewer than two seeds or without any spread."""
+        if self.mean is None or not self.half_width:
+            return None
+        return self.mean - self.half_width, self.mean + self.half_width
+
+    @property
+    def is_within_margin(self) -> bool:
+        """Whether there is a verdict, and a larger difference than the margin is ruled out."""
+        limits = _deciding(self)
+        return limits is not None and -self.margin < limits[0] and limits[1] < self.margin
 
 
 def spreads(values: Values, kinds: Mapping[str, SeedKind]) -> list[Spread]:
@@ -108,8 +122,9 @@ def spreads(values: Values, kinds: Mapping[str, SeedKind]) -> list[Spread]:
 def _spread(rung: str, by_seed: Mapping[int, float], kind: SeedKind) -> Spread:
     array = _finite(rung, by_seed)
     mean = float(array.mean()) if len(array) else None
-    sd = float(array.std(ddof=1)) if len(array) > 1 else None
-    return Spread(rung, kind, dict(by_seed), mean, sd, _t_interval(array))
+    half = _half_width(array)
+    interval = (mean - half, mean + half) if half and mean is not None else None
+    return Spread(rung, kind, dict(by_seed), mean, _sd(array), interval)
 
 
 def _kind(kinds: Mapping[str, SeedKind], rung: str) -> SeedKind:
@@ -128,22 +143,40 @@ def _finite(rung: str, by_seed: Mapping[int, float]) -> ndarray:
     return np.array(list(by_seed.values()), dtype=np.float64)
 
 
-def _t_interval(values: ndarray) -> tuple[float, float] | None:
-    """Return the two-sided t-interval of the mean; None for one value or equal values."""
-    if len(values) < 2 or _all_equal(values):
+def _sd(values: ndarray) -> float | None:
+    return float(values.std(ddof=1)) if len(values) > 1 else None
+
+
+def _half_width(values: ndarray, num_compared: int = 1) -> float | None:
+    """Return that of the mean's t-interval: None for fewer than two values, 0 for equal ones."""
+    sd = _sd(values)
+    if sd is None:
         return None
-    sem = values.std(ddof=1) / np.sqrt(len(values))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * sem)
-    mean = float(values.mean())
-    return mean - half, mean + half
+    equal = bool(np.ptp(values) < ROUNDING)
+    return 0.0 if equal else _critical(len(values), num_compared) * sd / sqrt(len(values))
 
 
-def _all_equal(values: ndarray) -> bool:
-    return bool(np.ptp(values) < ROUNDING)
+@cache  # the quantile takes longer than all the rest of a comparison
+def _critical(n: int, num_compared: int) -> float:
+    """Return the half-width of an interval in standard errors of a mean of n seeds."""
+    return float(stats.t.isf(level_of_each(num_compared) / 2, n - 1))
 
 
-def compare(values: Values, reference: str, kinds: Mapping[str, SeedKind]) -> list[Comparison]:
+def level_of_each(num_compared: int) -> float:
+    """Return the level of each of several intervals that together have the level ``ALPHA``."""
+    return float(-np.expm1(np.log1p(-ALPHA) / num_compared))
+
+
+def compare(
+    values: Values, reference: str, kinds: Mapping[str, SeedKind], margin: float
+) -> list[Comparison]:
     """Compare every other rung with ``reference``, in the order of ``values``.
+
+    Args:
+        values: Each rung's values by seed.
+        reference: The rung that the others are compared with.
+        kinds: Each rung's kind of seeds.
+        margin: The largest difference, in percent points, that counts as none.
 
     Raises:
         UserError: If there is no such reference, a value is not finite, or a rung's kind of seeds
@@ -152,37 +185,25 @@ def compare(values: Values, reference: str, kinds: Mapping[str, SeedKind]) -> li
     if reference not in values:
         mend = f"name one of {', '.join(values) or 'the rungs (there are none)'}"
         raise UserError(f"no rung is called {reference!r}", "reference", mend)
-    others = [rung for rung in values if rung != reference]
-    pairs = {rung: _differences(values, rung, reference) for rung in others}
-    p_of = {rung: _paired_p(np.array(list(pairs[rung].values()))) for rung in others}
-    tested = {rung: p for rung, p in p_of.items() if p is not None}
-    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return [
-        _comparison(rung, reference, kinds, pairs[rung], p_of[rung], corrected) for rung in others
-    ]
-
-
-def _comparison(
-    rung: str,
-    reference: str,
-    kinds: Mapping[str, SeedKind],
-    by_seed: dict[int, float],
-    p: float | None,
-    corrected: Mapping[str, float],
-) -> Comparison:
-    both = (_kind(kinds, rung), _kind(kinds, reference))
-    array = np.array(list(by_seed.values()))
-    return Comparison(
-        rung=rung,
-        reference=reference,
-        kind="matched" if both == ("matched", "matched") else "shared",
-        by_seed=by_seed,
-        mean=float(array.mean()) if len(array) else None,
-        interval=_t_interval(array),
-        p=p,
-        p_holm=corrected.get(rung),
-        num_compared=len(corrected),
-    )
+    pairs = {r: _differences(values, r, reference) for r in values if r != reference}
+    num_compared = sum(len(by_seed) > 1 for by_seed in pairs.values())
+    compared = []
+    for rung, by_seed in pairs.items():
+        both = (_kind(kinds, rung), _kind(kinds, reference))
+        array = np.array(list(by_seed.values()))
+        each = Comparison(
+            rung=rung,
+            reference=reference,
+            kind="matched" if both == ("matched", "matched") else "shared",
+            by_seed=by_seed,
+            mean=float(array.mean()) if len(array) else None,
+            sd=_sd(array),
+            half_width=_half_width(array, num_compared),
+            num_compared=num_compared,
+            margin=margin,
+        )
+        compared.append(each)
+    return compared
 
 
 def _differences(values: Values, rung: str, reference: str) -> dict[int, float]:
@@ -192,32 +213,56 @@ def _differences(values: Values, rung: str, reference: str) -> dict[int, float]:
     return {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
 
 
-def _paired_p(differences: ndarray) -> float | None:
-    if len(differences) < 2:
-        return None
-    if _all_equal(differences):
-        return 1.0 if abs(differences[0]) < ROUNDING else float(2.0 ** (1 - len(differences)))
-    return float(stats.ttest_1samp(differences, 0.0).pvalue)
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """Return p-values corrected for their number (Holm, Scand. J. Statist. 6, 1979), in order.
-
-    The smallest of m is multiplied by m, the next by m - 1, and so on; none may be smaller than
-    the one before it, nor larger than 1.
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    corrected = np.empty_like(p)
-    corrected[order] = np.minimum(stepped, 1.0)
-    return [float(value) for value in corrected]
-
-
 def verdict(comparison: Comparison) -> str:
-    """Return the verdict on a comparison, in words."""
+    """Return the verdict on a comparison, in words: it says what the interval says.
+
+    ``better`` or ``worse``: the interval lies on one side of 0.  ``equal within M``: it holds 0
+    and lies within the margin M, which is two one-sided tests, each at half of the interval's
+    level.  ``not decided``: neither.  With fewer than ``MIN_SEEDS`` seeds there is no verdict.
+    """
     if comparison.n < MIN_SEEDS:
         return "too few seeds for a verdict"
-    if not comparison.significant or comparison.mean is None:
-        return "no difference shown"
-    return "better" if comparison.mean > 0 else "worse"
+    limits = _deciding(comparison)
+    if limits is None:
+        return NOT_DECIDED
+    low, high = limits
+    if low > ROUNDING or high < -ROUNDING:
+        return "better" if low > 0 else "worse"
+    return f"equal within {comparison.margin:g}" if comparison.is_within_margin else NOT_DECIDED
+
+
+def _deciding(comparison: Comparison) -> tuple[float, float] | None:
+    """Return the limits that decide; None if there are none.
+
+    If every seed gives the same difference there is no spread to make an interval from.  The
+    sign test needs none: n equal signs have a probability of 2 ** (1 - n) by chance.
+    """
+    if comparison.mean is None or comparison.n < MIN_SEEDS:
+        return None
+    if comparison.interval is not None:
+        return comparison.interval
+    by_chance = 2.0 ** (1 - comparison.n)
+    enough = by_chance <= level_of_each(comparison.num_compared)
+    return (comparison.mean, comparison.mean) if enough else None
+
+
+def seeds_for(comparison: Comparison, points: float) -> int | None:
+    """Return how many seeds a half-width of ``points`` takes if the spread stays as it is.
+
+    None with fewer than two seeds, which have no spread.  The number is at least two.
+    """
+    sd = comparison.sd
+    if sd is None:
+        return None
+
+    def is_enough(n: int) -> bool:
+        half_width = 0.0 if not comparison.half_width else _critical(n, m) * sd / sqrt(n)
+        return half_width <= points
+
+    m, low, high = comparison.num_compared, 1, 2
+    while not is_enough(high):
+        low, high = high, 2 * high
+    while high - low > 1:  # low seeds are too few, high are enough
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
