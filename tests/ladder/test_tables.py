@@ -144,15 +144,15 @@ def test_no_interval_contradicts_its_verdict(six: LadderResults) -> None:
             for cell in six.cells
             for value in [50 + gain * (cell.rung != "scratch") + 0.6 * float(rng.normal())]
         )
-        drawn_ladder = replace(six, cells=cells, margins=dict.fromkeys(METRICS, 2.0))
+        drawn_ladder = replace(six, cells=cells, margins=dict.fromkeys(METRICS, 2.005))
         for row in difference_table(drawn_ladder, find(drawn_ladder)[:1]).rows:
             low, high = (float(limit) for limit in row[3].text.split(" to "))
             verdict = row[-1].text
             said.add(verdict)
             assert (low > 0) == (verdict == "better")
             assert (high < 0) == (verdict == "worse")
-            assert (verdict == "equal within 2") == (-2 < low <= 0 <= high < 2)
-    assert {"better", "equal within 2", "not decided"} <= said
+            assert (verdict == "equal within 2.005") == (-2.005 < low <= 0 <= high < 2.005)
+    assert {"better", "equal within 2.005", "not decided"} <= said
 
 
 def test_rows_sort_by_their_numbers(ladder: LadderResults) -> None:

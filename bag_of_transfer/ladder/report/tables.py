@@ -9,7 +9,6 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of
@@ -39,8 +38,6 @@ __all__ = [
 NUMBERS = {"det": 8, "seg": 9}
 IMAGES_TOO = "95 %, images too"  # the column of intervals over seeds and test images
 ENOUGH_FOR_A_GUESS = 3  # seeds whose spread tells roughly how many it takes
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -136,27 +133,26 @@ def _spread_entry(spread: Spread, num_planned: int, over_images: str = "") -> En
 def difference_table(ladder: LadderResults, findings: Sequence[Finding]) -> Table:
     """Return one task's paired differences to the reference rung, in percent points."""
     reference = ladder.rungs[ladder.reference].label
-    with_images = any(finding.both for finding in findings)
-    columns = ("rung", "metric", "difference", "95 % interval", IMAGES_TOO, "n", "verdict")
-    rows = tuple(
+    columns = ["rung", "metric", "difference", "95 % interval", IMAGES_TOO, "n", "verdict"]
+    rows = [
         _difference(ladder, finding, comparison, number)
         for finding in findings
         for number, comparison in enumerate(finding.comparisons.values())
-    )
-    if not with_images:
-        columns, rows = _without_images(columns), tuple(map(_without_images, rows))
-    return Table(f"{findings[0].task.name}: difference to {reference}, paired", columns, rows)
-
-
-def _without_images(row: tuple[Item, ...]) -> tuple[Item, ...]:
-    return (*row[:4], *row[5:])
+    ]
+    if not any(finding.both for finding in findings):
+        at = columns.index(IMAGES_TOO)
+        for row in rows:
+            del row[at]
+        del columns[at]
+    caption = f"{findings[0].task.name}: difference to {reference}, paired"
+    return Table(caption, tuple(columns), tuple(map(tuple, rows)))
 
 
 def _difference(
     ladder: LadderResults, finding: Finding, comparison: Comparison, number: int
-) -> tuple[Entry, ...]:
+) -> list[Entry]:
     mean, metric = comparison.mean, label_of(finding.metric)
-    return (
+    return [
         Entry(ladder.rungs[comparison.rung].label, number),
         Entry(metric, metric),
         Entry("unmeasured") if mean is None else Entry(f"{mean:+.2f}", mean),
@@ -164,7 +160,7 @@ def _difference(
         _of_images(finding.both.get(comparison.rung), finding.metric),
         Entry(f"{comparison.n} of {finding.num_planned}", comparison.n, comparison.kind),
         _verdict(comparison),
-    )
+    ]
 
 
 def _verdict(comparison: Comparison) -> Entry:
