@@ -96,3 +96,15 @@ def test_a_rung_is_told_by_kind_config_and_model_wherever_they_lie():
 
 def test_seeds_are_in_order():
     assert with_seeds({"seeds": [4, 0], "name": "a"}, [3, 0]) == {"seeds": [0, 3, 4], "name": "a"}
+
+
+def test_margins_reach_the_report_and_an_older_plan_has_the_defaults(tmp_path):
+    seg = Task("segmentation", "seg", Path("seg.py"), ("pixAcc", "mIoU"))
+    write_plan(replace(LADDER, tasks=(DET, seg), margins={"mIoU": 2.0}), tmp_path)
+    plan = json.loads((tmp_path / "ladder.json").read_text())
+    assert plan["margins"] == {"mAP_voc07": 1.0, "pixAcc": 0.5, "mIoU": 2.0}
+    assert read_results(tmp_path).margin("mIoU") == 2.0
+    del plan["margins"]
+    (tmp_path / "ladder.json").write_text(json.dumps(plan))
+    old = read_results(tmp_path)
+    assert [old.margin(name) for name in ("mAP_voc07", "AP", "mIoU", "top1")] == [1, 1, 0.5, 0.5]

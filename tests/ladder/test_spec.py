@@ -112,6 +112,12 @@ WRONG = [
     ((RUNGS, f"tasks = dict(pretraining={str(DET)!r})\n", SEEDS), "tasks.pretraining"),
     ((RUNGS, TASKS, SEEDS, "selection = 'best'\n"), "selection"),
     ((RUNGS, TASKS, SEEDS, "reference = 'z'\n"), "reference"),
+    ((RUNGS, TASKS, SEEDS, "margins = 1\n"), "margins must be a dict, got 1"),
+    ((RUNGS, TASKS, SEEDS, "margins = dict(mAP=1)\n"), "'mAP' is not known"),
+    ((RUNGS, TASKS, SEEDS, "margins = dict(mIoU='1')\n"), "the margin is '1'"),
+    ((RUNGS, TASKS, SEEDS, "margins = dict(mIoU=True)\n"), "the margin is True"),
+    ((RUNGS, TASKS, SEEDS, "margins = dict(mIoU=0)\n"), "margins.mIoU"),
+    ((RUNGS, TASKS, SEEDS, "margins = dict(top1=float('nan'))\n"), "the margin is nan"),
     ((RUNGS, TASKS, SEEDS, "pretrain_seeds = 'some'\n"), "pretrain_seeds"),
     (
         ("rungs = dict(a=dict(scratch=True, task_options=['a.b=1']))\n", TASKS, SEEDS),
@@ -128,7 +134,7 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 32
+    assert len(WRONG) == 38
 
 
 def test_two_rungs_of_one_row_are_told_apart_by_a_label(read):
