@@ -46,8 +46,8 @@ def measured() -> dict[Path, str]:
 
 
 def test_two_ladders_are_measured_with_all_their_configs(measured: dict[Path, str]) -> None:
-    # The seven rows, two tasks and the ladder; of the demo two rungs, two tasks and the ladder.
-    assert len(measured) == (7 + 2 + 1) + (2 + 2 + 1)
+    # Rungs with a config, tasks, and the ladder: of the photographs, and of the demo.
+    assert len(measured) == (8 + 2 + 1) + (2 + 2 + 1)
     assert set(measured) <= set(LEAVES)
 
 
