@@ -9,19 +9,23 @@ Result:    unmeasured
 
 folder = "configs/classification/resnet18-"
 b, d = folder + "b_photographs.py", folder + "d_efficient_photographs.py"
-pretraining_lr = "optim_wrapper.optimizer.lr="
+lr = "optim_wrapper.optimizer.lr"
 rungs = dict(
     b_01=dict(label="B-standard, lr 0.1", config=b),
-    b_04=dict(label="B-standard, lr 0.4", config=b, cfg_options=[pretraining_lr + "0.4"]),
-    b_12=dict(label="B-standard, lr 1.2", config=b, cfg_options=[pretraining_lr + "1.2"]),
-    d_01=dict(label="D-efficient, lr 0.1", config=d, cfg_options=[pretraining_lr + "0.1"]),
-    d_04=dict(label="D-efficient, lr 0.4", config=d, cfg_options=[pretraining_lr + "0.4"]),
-    d_12=dict(label="D-efficient, lr 1.2", config=d),
+    b_04=dict(label="B-standard, lr 0.4", config=b, cfg_options=[f"{lr}=0.4"], states=[lr]),
+    b_12=dict(label="B-standard, lr 1.2", config=b, cfg_options=[f"{lr}=1.2"], states=[lr]),
+    d_01=dict(
+        label="D-efficient, lr 0.1", config=d, cfg_options=[f"{lr}=0.1"], compared_with="b_01"
+    ),
+    d_04=dict(
+        label="D-efficient, lr 0.4", config=d, cfg_options=[f"{lr}=0.4"], compared_with="b_04"
+    ),
+    d_12=dict(label="D-efficient, lr 1.2", config=d, compared_with="b_12"),
 )
 detector = "configs/detection/faster-rcnn_fpn_photographs.py"
 tasks = dict(
     lr_001=detector,
-    lr_004=dict(config=detector, cfg_options=["optim_wrapper.optimizer.lr=0.04"]),
+    lr_004=dict(config=detector, cfg_options=[f"{lr}=0.04"]),
 )
 tune = None  # the values themselves are compared
 seeds = [0, 1, 2, 3, 4]

@@ -40,6 +40,7 @@ rungs = dict(
         row="+ mixup w/o distill",
         config=folder + "d_cosine-lbs-mixup-200e_8xb128_in1k.py",
         cfg_options=of_8_gpus,
+        compared_with="smooth",
     ),
     distill_mixup=dict(
         row="+ distill w/ mixup",

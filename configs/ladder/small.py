@@ -17,7 +17,12 @@ lr = "optim_wrapper.optimizer.lr"
 as_the_others = ["train_cfg.max_epochs=12", "train_cfg.val_interval=12"]
 rungs = dict(
     scratch=dict(scratch=True, label="scratch, D"),
-    scratch_b=dict(scratch=True, label="scratch, B", task_options=["model.backbone.type=ResNetB"]),
+    scratch_b=dict(
+        scratch=True,
+        label="scratch, B",
+        task_options=["model.backbone.type=ResNetB"],
+        states=["model.backbone.type"],
+    ),
     b_standard=dict(row="B-standard", config=folder + "b_photographs.py"),
     b_efficient=dict(label="B-efficient", config=folder + "b_efficient_photographs.py"),
     d_efficient=dict(row="D-efficient", config=folder + "d_efficient_photographs.py"),
@@ -32,6 +37,7 @@ rungs = dict(
         row="+ mixup w/o distill",
         config=folder + "d_cosine-lbs-mixup_photographs.py",
         cfg_options=as_the_others,
+        compared_with="smooth",
     ),
     distill_mixup=dict(
         row="+ distill w/ mixup",
@@ -43,12 +49,16 @@ rungs = dict(
         row="+ mixup w/o distill",
         label="+ mixup w/o distill, 20 epochs",
         config=folder + "d_cosine-lbs-mixup_photographs.py",
+        compared_with="mixup",
+        states=["train_cfg"],
     ),
     distill_mixup_long=dict(
         row="+ distill w/ mixup",
         label="+ distill w/ mixup, 20 epochs",
         config=folder + "d_cosine-lbs-distill-mixup_photographs.py",
         teacher="smooth",
+        compared_with="distill_mixup",
+        states=["train_cfg"],
     ),
 )
 tasks = dict(

@@ -18,6 +18,7 @@ import backbones
 from bag_of_transfer.audit.tricks import TrickAudit
 from bag_of_transfer.classification.settings import TRICKS as CLASSIFIER_TRICKS
 from bag_of_transfer.engine.precision import AutocastOptimWrapper
+from bag_of_transfer.engine.trick_keys import TRICK_KEYS
 from tests.audit.tricky_runs import (
     BATCH,
     EPOCHS,
@@ -28,10 +29,7 @@ from tests.audit.tricky_runs import (
     tricks_of,
 )
 
-TRICKS = [
-    *("linear_scaling", "warmup", "zero_gamma", "no_bias_decay", "mixed_precision"),
-    *("lr_decay", "label_smoothing", "distillation", "mixup", "model_tweak"),
-]
+TRICKS = list(TRICK_KEYS)
 
 
 @pytest.fixture(autouse=True)

@@ -146,6 +146,7 @@ def test_tables_hold_the_figures(page: Node) -> None:
         "detection: difference to scratch, paired",
         "segmentation: measured and published",
         "segmentation: difference to scratch, paired",
+        "What differs between rungs besides what they state",
     ]
     rows = [
         [cell.text for cell in row.children if isinstance(cell, Node)]

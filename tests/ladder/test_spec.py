@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.plan.plan_file import describe
 from bag_of_transfer.ladder.plan.spec import read_ladder, selection_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,16 @@ def test_rungs_tasks_and_seeds_are_read(read):
         ("segmentation", "seg", ("pixAcc", "mIoU")),
     ]
     assert (ladder.seeds, ladder.reference, ladder.selection) == ((0, 1), "scratch", "last")
+
+
+def test_a_rung_may_state_what_it_changes_and_against_which(read):
+    other = f"c=dict(config={str(B)!r}, compared_with='scratch', states=['train_cfg'])"
+    ladder = read(RUNGS, f"rungs.update({other})\n", TASKS, SEEDS)
+    rung = ladder.rungs[3]
+    assert (rung.compared_with, rung.states) == ("scratch", ("train_cfg",))
+    written = describe(ladder)["rungs"]
+    assert (written["c"]["compared_with"], written["c"]["states"]) == ("scratch", ["train_cfg"])
+    assert not {"compared_with", "states"} & written["b"].keys()
 
 
 def test_the_papers_figures_come_with_the_row(read):
@@ -105,6 +116,9 @@ WRONG = [
     ((f"rungs = dict(a=dict(config={str(B)!r}, file='b'))\n", TASKS, SEEDS), "config and file"),
     ((f"rungs = dict(a=dict(konfig={str(B)!r}))\n", TASKS, SEEDS), "konfig"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, teacher='z'))\n", TASKS, SEEDS), "'z'"),
+    (("rungs = dict(a=dict(scratch=True, compared_with='b'), b=None)\n", TASKS, SEEDS), "'b'"),
+    (("rungs = dict(a=dict(scratch=True, states='train_cfg'))\n", TASKS, SEEDS), "list of words"),
+    (("rungs = dict(a=dict(scratch=True, states=[1]))\n", TASKS, SEEDS), "list of words"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, row='E'))\n", TASKS, SEEDS), "'E'"),
     ((f"rungs = dict(a=dict(config={str(B)!r}, cached='no'))\n", TASKS, SEEDS), "rungs.a.cached"),
     ((f"rungs = {{'../a': dict(config={str(B)!r})}}\n", TASKS, SEEDS), "../a"),
@@ -134,7 +148,7 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 38
+    assert len(WRONG) == 41
 
 
 def test_two_rungs_of_one_row_are_told_apart_by_a_label(read):

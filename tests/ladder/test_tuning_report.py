@@ -147,7 +147,9 @@ def test_a_plan_without_tune_is_footnoted_in_every_table(tmp_path: Path) -> None
     note = "one recipe for all rungs: a difference may be the recipe's"
     assert f"pretraining, detection, segmentation: {note}" in notes_of(ladder)
     assert not ladder.tunings
-    assert len(tables_of(ladder, find(ladder), find_top1(ladder))) == 4
+    assert not any(
+        "chosen" in t.caption for t in tables_of(ladder, find(ladder), find_top1(ladder))
+    )
 
 
 def test_a_best_value_that_stays_at_the_edge_is_footnoted(tmp_path: Path) -> None:

@@ -7,7 +7,14 @@ from typing import Any, TypeVar
 from bag_of_transfer.engine.config_file import leaf_keys
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["check_folder_name", "check_keys", "existing_config", "one_of", "yes_or_no"]
+__all__ = [
+    "check_folder_name",
+    "check_keys",
+    "existing_config",
+    "list_of_words",
+    "one_of",
+    "yes_or_no",
+]
 
 Word = TypeVar("Word", bound=str)
 
@@ -43,6 +50,19 @@ def yes_or_no(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
         raise UserError(f"{value!r} is neither yes nor no", where, "give True or False")
     return value
+
+
+def list_of_words(value: Any, where: str) -> tuple[str, ...]:
+    """Check that ``value`` is a list of words and return it; ``()`` for None.
+
+    Raises:
+        UserError: If it is not.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(w, str) and w for w in value):
+        raise UserError(f"{value!r} is not a list of words", where, 'give ["WORD", ...]')
+    return tuple(value)
 
 
 def existing_config(config: str, where: str) -> Path:

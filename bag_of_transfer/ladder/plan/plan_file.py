@@ -126,6 +126,8 @@ def _rung(rung: Rung) -> dict[str, Any]:
         "published": dict(rung.published or {}),
         "paper_row": rung.row or None,
         **_tune(rung.tune),
+        **({"compared_with": rung.compared_with} if rung.compared_with else {}),
+        **({"states": list(rung.states)} if rung.states else {}),
     }
 
 

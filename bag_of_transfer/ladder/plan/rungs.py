@@ -15,6 +15,7 @@ from bag_of_transfer.ladder.plan.checks import (
     check_folder_name,
     check_keys,
     existing_config,
+    list_of_words,
     one_of,
     yes_or_no,
 )
@@ -29,7 +30,7 @@ CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 KEYS = {
     *SOURCES,
     *("teacher", "cached", "teaches_only", "cfg_options", "task_options", "seeds", "tune"),
-    *("label", "row", SCRATCH),
+    *("label", "row", "compared_with", "states", SCRATCH),
 }
 
 
@@ -53,6 +54,10 @@ class Rung:
         tune: Values of the pretraining's recipe to choose from by top-1 on val; None: as it is.
         row: The row of the paper's tables 8 and 9 to compare it with; "" for none.
         published: The figures of that row, in percent.
+        compared_with: The earlier rung that it is meant to differ from in one thing; "" for the
+            one before.
+        states: Keys of configs, or their beginnings, in which it is meant to differ from that one
+            besides tricks, teacher and tuned values.
     """
 
     name: str
@@ -68,6 +73,8 @@ class Rung:
     tune: Grid | None = None
     row: str = ""
     published: Mapping[str, float] | None = None
+    compared_with: str = ""
+    states: tuple[str, ...] = ()
 
 
 def read_rungs(
@@ -83,14 +90,17 @@ def read_rungs(
 
     Raises:
         UserError: If a key is unknown, a config, file or model does not exist, a config does not
-            train a classifier, a teacher is not an earlier rung, two rungs have the same label, no
-            rung is fine-tuned, or a value cannot be tuned.
+            train a classifier, a teacher or what a rung is compared with is not an earlier rung,
+            two rungs have the same label, no rung is fine-tuned, or a value cannot be tuned.
     """
     rungs: list[Rung] = []
     for name, value in stated.items():
         check_folder_name(name, f"{path}: rungs")
         rung = _rung(name, value, seeds, tune, f"{path}: rungs.{name}")
         _check_teacher(rung, rungs, f"{path}: rungs.{name}.teacher")
+        if rung.compared_with:
+            earlier = [other.name for other in rungs if not other.teaches_only]
+            one_of(rung.compared_with, earlier, f"{path}: rungs.{name}.compared_with")
         rungs.append(rung)
     _check_labels([rung for rung in rungs if not rung.teaches_only], f"{path}: rungs")
     return tuple(rungs)
@@ -128,11 +138,14 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
         mend = "give None for random weights, or dict(config=...), dict(file=...), dict(model=...)"
         raise UserError(f"{stated!r} is not a valid rung", where, mend)
     check_keys(stated, KEYS, where)
-    task_options = tuple(stated.get("task_options") or ())
+    of_any: dict[str, Any] = dict(
+        task_options=tuple(stated.get("task_options") or ()),
+        compared_with=stated.get("compared_with") or "",
+        states=list_of_words(stated.get("states"), f"{where}.states"),
+    )
     if stated.get(SCRATCH):
-        check_keys(stated, {SCRATCH, "label", "task_options"}, where)
-        label = stated.get("label") or name.replace("_", " ")
-        return Rung(name, SCRATCH, label=label, task_options=task_options)
+        check_keys(stated, {SCRATCH, "label", *of_any}, where)
+        return Rung(name, SCRATCH, label=stated.get("label") or name.replace("_", " "), **of_any)
     kinds = [kind for kind in SOURCES if stated.get(kind)]
     if len(kinds) != 1:
         given = " and ".join(kinds) or "no source"
@@ -154,11 +167,11 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
         cached=yes_or_no(stated.get("cached", False), f"{where}.cached"),
         teaches_only=yes_or_no(stated.get("teaches_only", False), f"{where}.teaches_only"),
         cfg_options=cfg_options,
-        task_options=task_options,
         seeds=seed_kind if kind == "config" else "shared",
         tune=_grid(kind, source, cfg_options, stated, tune, where),
         row=row,
         published=_published()[row] if row else {},
+        **of_any,
     )
 
 

@@ -6,6 +6,7 @@ lists the damaged ones.
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,6 +135,11 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _settings(path: Path) -> dict[str, str]:
+    return dict(_parsed(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=512)  # a report asks several times, and the parser takes milliseconds
+def _parsed(path: Path, mtime_ns: int) -> dict[str, str]:
     settings: dict[str, str] = {}
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -6,6 +6,7 @@ from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.results import LadderResults
+from bag_of_transfer.ladder.report.step_tables import marked, step_table
 from bag_of_transfer.ladder.report.tables import (
     NUMBERS,
     Table,
@@ -25,7 +26,10 @@ def tables_of(
     top1: Top1,
     kinds: Sequence[str] = TASK_KINDS,
 ) -> list[Table]:
-    """Return the tables of the tasks of these kinds: metrics, differences, and what was tuned."""
+    """Return the tables of the tasks of these kinds: metrics, differences, what was tuned.
+
+    The last one has what differs between neighbouring rungs besides what they state.
+    """
     tables = []
     for task in (task for task in ladder.tasks.values() if task.kind in kinds):
         of_task = [finding for finding in findings if finding.task.name == task.name]
@@ -33,7 +37,11 @@ def tables_of(
         if any(finding.comparisons for finding in of_task):
             tables.append(difference_table(ladder, of_task))
         tables += tuning_tables(ladder, task.name)
-    return [*tables, *tuning_tables(ladder, PRETRAINING)] if tables else []
+    if not tables:
+        return []
+    steps = step_table(ladder)
+    tables += tuning_tables(ladder, PRETRAINING)
+    return [*marked(ladder, tables), *([steps] if steps else [])]
 
 
 def table_file(

@@ -8,6 +8,7 @@ from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.machines import machine_notes
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.report.step_tables import step_notes
 from bag_of_transfer.ladder.report.tables import IMAGES_TOO
 from bag_of_transfer.ladder.report.tuning_notes import tuning_notes
 from bag_of_transfer.ladder.statistics.over_seeds import MIN_SEEDS
@@ -22,7 +23,7 @@ SELECTION = {
 
 def footnotes(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[str]:
     """Return the footnotes of all tables; those of the ladder's plan come first."""
-    of_plan = [*ladder.notes, *tuning_notes(ladder)]
+    of_plan = [*ladder.notes, *tuning_notes(ladder), *step_notes(ladder)]
     return [*of_plan, *_method(ladder), *_seeds(ladder, findings, top1), *_cells(ladder)]
 
 

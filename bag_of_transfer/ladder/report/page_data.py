@@ -7,7 +7,6 @@ import base64
 import io
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from bag_of_transfer.ladder.report.cell_files import (
     read_tricks,
 )
 from bag_of_transfer.ladder.report.results import LadderResults
+from bag_of_transfer.ladder.report.steps import first_pair, neighbours
 
 __all__ = [
     "MAX_PICTURES",
@@ -93,27 +93,16 @@ def _tricks_of(ladder: LadderResults, rung: str) -> dict[str, Trick]:
 
 
 def config_changes(ladder: LadderResults) -> list[ConfigChange]:
-    """Compare the configs of each rung and the next, run by run, in the first seed both have."""
+    """Compare the configs of each rung and the one that it is compared with, run by run."""
     changes = []
-    for before, after in pairwise(ladder.rungs):
+    for before, after in neighbours(ladder):
         for run in (PRETRAINING, *ladder.tasks):
-            pair = _first_pair(ladder, before, after, run)
-            keys = changed_settings(*pair) if pair else []
+            pair = first_pair(ladder, before, after, run)
+            keys = changed_settings(*(read_settings(cell.folder) for cell in pair)) if pair else []
             if keys:
                 labels = ladder.rungs[before].label, ladder.rungs[after].label
                 changes.append(ConfigChange(*labels, run, keys))
     return changes
-
-
-def _first_pair(
-    ladder: LadderResults, before: str, after: str, run: str
-) -> tuple[dict[str, str], dict[str, str]] | None:
-    second = {cell.seed: cell for cell in ladder.cells_of(after, run)}
-    first = [cell for cell in ladder.cells_of(before, run) if cell.seed in second]
-    pairs = (
-        (read_settings(cell.folder), read_settings(second[cell.seed].folder)) for cell in first
-    )
-    return next((pair for pair in pairs if all(pair)), None)
 
 
 def cards(ladder: LadderResults) -> list[tuple[str, list[tuple[str, str]], list[tuple[int, str]]]]:

@@ -31,6 +31,8 @@ class RungResults:
     teacher: str | None = None
     origin: str | None = None  # the config, file or model; None for scratch
     tune: Grid | None = None  # the values that its pretraining chooses from
+    compared_with: str | None = None  # the rung that it is meant to differ from in one thing
+    states: tuple[str, ...] = ()  # keys of configs in which it is meant to differ
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def planned_rung(name: str, stated: Mapping[str, Any]) -> RungResults:
         teacher=stated.get("teacher"),
         origin=next((stated[k] for k in SOURCES if stated.get(k)), None),
         tune=_grid(stated.get("tune"), name),
+        compared_with=stated.get("compared_with"),
+        states=tuple(map(str, stated.get("states") or ())),
     )
 
 

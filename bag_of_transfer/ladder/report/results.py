@@ -100,8 +100,9 @@ class LadderResults:
     margins: Mapping[str, float] = field(default_factory=dict)
 
     def label(self, rung: str) -> str:
-        """Return the label of a rung or of a teacher."""
-        return (self.rungs.get(rung) or self.teachers[rung]).label
+        """Return the label of a rung or of a teacher; of an unknown one its name."""
+        known = self.rungs.get(rung) or self.teachers.get(rung)
+        return known.label if known else rung
 
     def margin(self, metric: str) -> float:
         """Return the largest difference, in percent points, that counts as none."""
@@ -155,6 +156,9 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
     tasks = {name: planned_task(name, stated) for name, stated in plan["tasks"].items()}
     if plan["reference"] not in rungs:
         raise KeyError(f"the reference {plan['reference']!r} is not one of the rungs")
+    for rung in rungs.values():
+        if rung.compared_with and rung.compared_with not in rungs:
+            raise KeyError(f"{rung.name} is compared with {rung.compared_with!r}, which is no rung")
     teachers = {n: planned_rung(n, stated) for n, stated in (plan.get("teachers") or {}).items()}
     seeds = tuple(int(seed) for seed in plan["seeds"])
     selection = str(plan.get("selection", "last"))

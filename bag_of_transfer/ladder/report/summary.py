@@ -18,6 +18,7 @@ from bag_of_transfer.ladder.report.documents import document, tables_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults
+from bag_of_transfer.ladder.report.step_tables import BESIDES, STATES
 from bag_of_transfer.ladder.report.tables import Table
 from bag_of_transfer.ladder.report.tuning_tables import TRIED
 from bag_of_transfer.ladder.search import Value
@@ -28,7 +29,13 @@ __all__ = ["overview", "summarise"]
 Row = dict[str, dict[int, float]]  # column (or rung) to seed to value
 SPEED = "img/s"
 WIDTH = 100  # characters
-WORDS = ("rung", "verdict", TRIED)  # columns without numbers, whose lines may be broken
+WORDS = (
+    "rung",
+    "verdict",
+    TRIED,
+    STATES,
+    BESIDES,
+)  # columns without numbers, whose lines may be broken
 
 
 def summarise(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> dict[str, Any]:
