@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.errors import UserError
 
 if TYPE_CHECKING:
     from bag_of_transfer.ladder.run.call import LadderCall
@@ -25,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.ladder.run import command, export_import
     from bag_of_transfer.ladder.run.lock import locked
 
+    if args.precision is not None and (args.export or args.import_):
+        what = "--export and --import run no seeds"
+        raise UserError(what, "--precision", "make two calls of it")
     cli.set_data_root(args.data_root)
     root = args.work_dir or Path("work_dirs", args.config.stem)
     if args.export:
@@ -55,6 +59,8 @@ def _call(args: argparse.Namespace, root: Path) -> "LadderCall":
         ray=args.ray,
         cpus_per_cell=args.cpus_per_cell,
         gpus_per_cell=args.gpus_per_cell,
+        precision=args.precision,
+        max_seeds=args.max_seeds,
         changed="rerun" if args.rerun_changed else "keep" if args.keep_changed else "refuse",
     )
 
@@ -85,6 +91,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-minutes", type=float, metavar="N", help="stop cleanly after N minutes (exit code 75)"
+    )
+    parser.add_argument(
+        "--precision",
+        type=float,
+        metavar="POINTS",
+        help="print how many seeds 95 %% intervals of +-POINTS take",
+    )
+    parser.add_argument(
+        "--max-seeds",
+        type=int,
+        metavar="N",
+        help="with --precision: run more seeds, up to N, until the intervals are as narrow",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--cell", metavar="KEY", help="run only this cell: seed0/RUNG/TASK")

@@ -24,7 +24,7 @@ from bag_of_transfer.ladder.report.tuning_tables import TRIED
 from bag_of_transfer.ladder.search import Value
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison
 
-__all__ = ["overview", "summarise"]
+__all__ = ["on_screen", "overview", "summarise"]
 
 Row = dict[str, dict[int, float]]  # column (or rung) to seed to value
 SPEED = "img/s"
@@ -105,12 +105,12 @@ def overview(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> 
     states = Counter(cell.status for cell in not_done(ladder))
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
     lines = [*notes, *([f"Cells without results: {counts}."] if counts else [])]
-    parts = [f"{table.caption}\n\n{_on_screen(table)}" for table in tables]
+    parts = [f"{table.caption}\n\n{on_screen(table)}" for table in tables]
     parts.append("\n".join(fill(f"- {line}", WIDTH, subsequent_indent="  ") for line in lines))
     return document(ladder.name, tables, [*notes, *not_done_notes(ladder)]), "\n\n".join(parts)
 
 
-def _on_screen(table: Table) -> str:
+def on_screen(table: Table) -> str:
     """Return a table as text, with remarks below the numbers; no number is broken in two."""
     screen = Screen(box=box.MARKDOWN)
     for heading, *entries in zip(table.columns, *table.rows, strict=True):

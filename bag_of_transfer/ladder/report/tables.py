@@ -37,7 +37,6 @@ __all__ = [
 # The paper's tables: 8 is Faster R-CNN, 9 is FCN.
 NUMBERS = {"det": 8, "seg": 9}
 IMAGES_TOO = "95 %, images too"  # the column of intervals over seeds and test images
-ENOUGH_FOR_A_GUESS = 3  # seeds whose spread tells roughly how many it takes
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ def _interval(finding: Finding, comparison: Comparison) -> Entry:
 def _seeds_for(comparison: Comparison) -> str:
     """Return how many seeds narrow the interval to the margin on either side, if it is wider."""
     needed = seeds_for(comparison, comparison.margin)
-    if comparison.n < ENOUGH_FOR_A_GUESS or needed is None or needed <= comparison.n:
+    if needed is None or needed <= comparison.n:
         return ""
     return f"+-{comparison.margin:g} takes {needed} seeds"
 

@@ -25,6 +25,8 @@ class LadderCall:
         ray: Address of the Ray cluster to run on; None: this machine.
         cpus_per_cell: On a Ray cluster; None: as ``on_ray.share_of_a_cell`` decides.
         gpus_per_cell: Likewise.
+        precision: Print how many seeds it takes for intervals of so many points to either side.
+        max_seeds: Run more seeds, up to this number, until they are as narrow; None: run none.
         changed: What to do with finished cells whose config, data, backbone or code changed.
     """
 
@@ -40,4 +42,6 @@ class LadderCall:
     ray: str | None = None
     cpus_per_cell: int | None = None
     gpus_per_cell: float | None = None
+    precision: float | None = None
+    max_seeds: int | None = None
     changed: Literal["refuse", "rerun", "keep"] = "refuse"

@@ -3,7 +3,6 @@
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.ladder.folder import LOCK, PICTURES, REPLACED, Selection
+from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
 from bag_of_transfer.ladder.plan.planning import plan, plan_whole
@@ -21,8 +20,9 @@ from bag_of_transfer.ladder.plan.splits import check_splits
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
-from bag_of_transfer.ladder.run import status
+from bag_of_transfer.ladder.run import precision, status
 from bag_of_transfer.ladder.run.call import LadderCall
+from bag_of_transfer.ladder.run.decisions import counts_of, decide
 from bag_of_transfer.ladder.run.estimate import Estimate, describe_estimates, estimate_cells
 from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.run.on_ray import connected, resources, run_on_ray, share_of_a_cell
@@ -50,10 +50,12 @@ def climb(call: LadderCall) -> int:
     _check(call)
     root = call.root
     ladder = read_ladder(call.config, call.seeds)
+    precision.check_number(call, ladder)
     if call.slurm_script:
         refuse_existing(call.slurm_script)
     if call.dry_run:
         _print_plan(call, ladder)
+        precision.print_needed(call)
         return 0
     with ExitStack() as entered:
         shared = call.cell is not None
@@ -63,6 +65,7 @@ def climb(call: LadderCall) -> int:
         else:
             shutil.rmtree(root / ".removed", ignore_errors=True)  # left by a call that was killed
         ray = entered.enter_context(connected(call.ray)) if call.ray else None
+        call, ladder = _with_seeds(call, ladder, precision.begun(call, ladder))
         cells, before = _decided(call, ladder)
         write_plan(ladder, root)
         if call.slurm_script:
@@ -70,13 +73,28 @@ def climb(call: LadderCall) -> int:
         if ray:
             let_cells_in()
         outcome = _run(ray, call, ladder, cells, before, began)
-        # Runs of a search are done: now more cells are known.
-        while outcome.goes_on and not call.cell and (more := _known_now(call, ladder, cells)):
+        while outcome.goes_on and not call.cell:
+            # Runs of a search are done: now more cells are known.
+            more = _known_now(call, ladder, cells)
+            if more is None and (seeds := precision.next_seeds(call, ladder)):
+                call, ladder = _with_seeds(call, ladder, seeds)
+                write_plan(ladder, root)
+                more = _known_now(call, ladder, cells)
+            if more is None:
+                break
             cells, before = more
             outcome = _run(ray, call, ladder, cells, before, began)
         if call.cell is None:
             _summarise(cells, root)
+        precision.print_needed(call)
     return _exit_code(outcome, root)
+
+
+def _with_seeds(call: LadderCall, ladder: Ladder, more: Sequence[int]) -> tuple[LadderCall, Ladder]:
+    if not more:
+        return call, ladder
+    seeds = (*ladder.seeds, *more)
+    return replace(call, seeds=seeds), read_ladder(call.config, seeds)
 
 
 def _decided(call: LadderCall, ladder: Ladder) -> tuple[list[Cell], dict[str, status.Status]]:
@@ -88,7 +106,7 @@ def _decided(call: LadderCall, ladder: Ladder) -> tuple[list[Cell], dict[str, st
     before = _survey(cells, others, ladder.selection)
     if call.cell:
         cells = _alone(cells, before)
-    moved, decided = _decide(call, ladder, cells, others, before)
+    moved, decided = decide(call, ladder, cells, others, before)
     # A run of a search that is done again no longer counts: what it chose may change.
     return _decided(call, ladder) if moved else (cells, decided)
 
@@ -112,6 +130,7 @@ def _check(call: LadderCall) -> None:
         raise UserError("SLURM limits the time of its jobs itself", "--max-minutes", mend)
     if call.ray and call.gpus:
         raise UserError("Ray assigns the GPUs itself", "--gpus", "give --gpus-per-cell N instead")
+    precision.check(call)
     unknown = {gpu for gpu in call.gpus if gpu.isdecimal()} - set(visible_gpus())
     if unknown:
         gpus = ", ".join(visible_gpus())
@@ -203,77 +222,6 @@ def _run(
     )
 
 
-def _decide(
-    call: LadderCall,
-    ladder: Ladder,
-    cells: Sequence[Cell],
-    others: Sequence[Cell],
-    before: Mapping[str, status.Status],
-) -> tuple[bool, dict[str, status.Status]]:
-    """Print what will be done; put changed cells aside or keep them, as the call says.
-
-    Returns:
-        Whether a run of a search was put aside; how far ``cells``, and the cells that they need,
-        are now.
-    """
-    decided = {key: before[key] for key in before.keys() - {cell.key for cell in others}}
-    in_tables = [*cells, *(cell for cell in others if status.is_done(cell.folder))]
-    changed = [cell for cell in in_tables if before[cell.key].word == status.CHANGED]
-    for cell in changed:
-        print(f"changed: {cell.key}: {before[cell.key].why}", flush=True)
-    if changed and call.changed == "refuse":
-        raise RefusedError(
-            f"config, data, backbone or code of {len(changed)} cells changed since they were run",
-            changed[0].root,
-            f"add --rerun-changed to run them again (old results go to {REPLACED}/), or "
-            "--keep-changed to keep them with a footnote",
-        )
-    moved = False
-    for cell in changed:
-        if call.changed == "keep" and status.is_done(cell.folder):  # one cut off has no result
-            status.keep(cell, ladder.selection, before[cell.key].why)
-            now = status.Status(status.DONE)
-        else:
-            moved = moved or (cell.tunes and status.is_done(cell.folder))
-            status.put_aside(cell)
-            now = status.Status(status.MISSING)
-        if cell.key in decided:
-            decided[cell.key] = now
-    if moved:
-        return True, decided
-    decided = status.with_weights(cells, decided)
-    for cell in cells:
-        if decided[cell.key].weights_gone:
-            _make_again(cell, [other for other in cells if decided[other.key].word == status.DONE])
-    _print_progress({cell.key: decided[cell.key] for cell in cells})
-    return False, decided
-
-
-def _make_again(cell: Cell, done: Sequence[Cell]) -> None:
-    users = [user for user in done if cell.key in user.needs]
-    for user in users:
-        status.keep_without_backbone(user, cell.key)
-    status.put_aside(cell)
-    names = ", ".join(user.key for user in users)
-    kept = f"; kept with a footnote: {names}" if users else ""
-    print(f"{cell.key} is run again, because its weights are missing{kept}", flush=True)
-
-
-def _print_progress(before: Mapping[str, status.Status]) -> None:
-    """Print how far the cells are and what happens to those that were begun."""
-    for key, now in before.items():
-        if now.word in (status.FAILED, status.CUT_OFF):
-            how = "continues from what it has saved" if now.goes_on else "starts again"
-            why = f" ({now.why})" if now.why else ""
-            print(f"{now.word}: {key}: {how}{why}")
-    print(f"{len(before)} cells: {_counts(before)}", flush=True)
-
-
-def _counts(before: Mapping[str, status.Status]) -> str:
-    counts = Counter(now.word for now in before.values())
-    return ", ".join(f"{count} {word}" for word, count in counts.items())
-
-
 def _print_plan(call: LadderCall, ladder: Ladder) -> None:
     cells, is_whole = plan_whole(ladder, call.root)
     if call.cell:
@@ -288,7 +236,7 @@ def _print_plan(call: LadderCall, ladder: Ladder) -> None:
         time = f"  {estimate.seconds / 60:.1f} min" if isinstance(estimate, Estimate) else ""
         why = f" (cannot be timed: {estimate})" if isinstance(estimate, str) else why
         print(f"{now.word:8} {cell.key}{time}{why}")
-    print(_counts(before))
+    print(counts_of(before))
     if not is_whole:
         print("values are still to be chosen: a search whose best value is at its edge adds cells")
     if estimates:

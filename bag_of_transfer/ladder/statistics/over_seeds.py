@@ -28,6 +28,7 @@ from bag_of_transfer.ladder.folder import SEED_KINDS, SeedKind
 __all__ = [
     "ALPHA",
     "CONFIDENCE",
+    "ENOUGH_FOR_A_GUESS",
     "MIN_SEEDS",
     "ROUNDING",
     "Comparison",
@@ -45,6 +46,7 @@ Values = Mapping[str, Mapping[int, float]]
 ALPHA = 0.05  # the level of the intervals, and so of the verdicts, of all rungs together
 CONFIDENCE = 1 - ALPHA
 MIN_SEEDS = 5  # with fewer there is no verdict: 4 equal signs happen by chance once in 8 times
+ENOUGH_FOR_A_GUESS = 3  # seeds whose spread tells roughly how many seeds a narrow interval takes
 ROUNDING = 1e-9  # percent points; subtracting 64-bit floats leaves about 1e-14
 NOT_DECIDED = "not decided"
 
@@ -249,10 +251,10 @@ def _deciding(comparison: Comparison) -> tuple[float, float] | None:
 def seeds_for(comparison: Comparison, points: float) -> int | None:
     """Return how many seeds a half-width of ``points`` takes if the spread stays as it is.
 
-    None with fewer than two seeds, which have no spread.  The number is at least two.
+    None with fewer than three seeds, whose spread tells too little.  The number is at least two.
     """
     sd = comparison.sd
-    if sd is None:
+    if sd is None or comparison.n < ENOUGH_FOR_A_GUESS:
         return None
 
     def is_enough(n: int) -> bool:
