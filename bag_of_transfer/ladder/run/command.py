@@ -53,6 +53,8 @@ def climb(call: LadderCall) -> int:
     precision.check_number(call, ladder)
     if call.slurm_script:
         refuse_existing(call.slurm_script)
+    if call.cell:
+        _with_needs(plan(ladder, root).cells, call.cell)  # an unknown one ends here
     if call.dry_run:
         _print_plan(call, ladder)
         precision.print_needed(call)
