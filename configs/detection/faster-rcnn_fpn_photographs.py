@@ -17,6 +17,7 @@ photographs = "{{$DATA_ROOT:data}}/shapes5/"
 # Every third image only, because pretraining matters most with few images.
 few = dict(data_root=photographs, hold_out=3, held_out=True)
 train_dataloader = dict(batch_size=8, dataset=few)
-val_dataloader = dict(dataset=dict(data_root=photographs))
-test_dataloader = dict(dataset=dict(data_root=photographs))
+# They differ in size: in larger batches they would be padded.
+val_dataloader = dict(batch_size=1, dataset=dict(data_root=photographs))
+test_dataloader = dict(batch_size=1, dataset=dict(data_root=photographs))
 train_cfg = dict(max_epochs=12, val_interval=12)
