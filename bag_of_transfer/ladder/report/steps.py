@@ -97,7 +97,7 @@ def _start(ladder: LadderResults, before: str, after: str) -> tuple[list[str], l
     if files and first.origin != second.origin:
         stated.append(f"weights of {files[-1].label}")
         keys += NETWORK
-    if first.teacher != second.teacher:
+    if first.teacher != second.teacher and not files:
         stated.append(f"teacher {ladder.label(second.teacher)}" if second.teacher else "no teacher")
         keys.append("model.distillation.teacher")
     return stated, keys
