@@ -29,6 +29,7 @@ __all__ = ["on_screen", "overview", "summarise"]
 Row = dict[str, dict[int, float]]  # column (or rung) to seed to value
 SPEED = "img/s"
 WIDTH = 100  # characters
+LABEL = 10  # characters of a word that are shown in any case: B-standard
 WORDS = (
     "rung",
     "verdict",
@@ -115,7 +116,9 @@ def on_screen(table: Table) -> str:
     screen = Screen(box=box.MARKDOWN)
     for heading, *entries in zip(table.columns, *table.rows, strict=True):
         unbroken = heading.split()
-        if heading not in WORDS:
+        if heading in WORDS:
+            unbroken += [word[:LABEL] for e in entries for word in e.text.split()]
+        else:
             unbroken += [text for e in entries for text in (e.text, *e.remark.split())]
         screen.add_column(heading, min_width=max(map(cell_len, unbroken)))
     for row in table.rows:
