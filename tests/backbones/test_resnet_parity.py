@@ -38,7 +38,7 @@ def timm_to_ours(key):
     return re.sub(r"^bn1\.", "stem.7.", key)
 
 
-@pytest.mark.parametrize("depth", [18, 26, 34, 50, 101, 152])
+@pytest.mark.parametrize("depth", [18, 26, 34, 50, pytest.param(101, marks=pytest.mark.slow), 152])
 def test_resnet_d_equals_timm(depth, filled):
     timm = pytest.importorskip("timm")
     # All five maps; the first lies behind the stem and none of ours has that name.

@@ -74,11 +74,12 @@ def small(
 
 
 # The rows between a network's first and last differ from them in one trick each.
+ENDS = ("baseline", "distill-mixup", "efficient", "amp", "places365", "152")
 BETWEEN = [
     stem
     for stem in LEAVES
-    if stem.startswith(("inception-v3", "mobilenet"))
-    and not ("baseline" in stem or "distill-mixup" in stem)
+    if not any(word in stem for word in ENDS)
+    or (stem.startswith(("inception-v3", "mobilenet")) and "efficient" in stem)
 ]
 
 

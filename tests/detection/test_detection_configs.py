@@ -126,7 +126,14 @@ def test_no_image_is_in_two_splits_unless_published_so(
     assert cfg.default_hooks.checkpoint.get("save_best", "auto") == (None if published else "auto")
 
 
-@each_leaf
+@pytest.mark.parametrize(
+    "path",
+    [
+        # Networks and data are those of others.
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if "2x" in path.stem else [])
+        for path in LEAVES
+    ],
+)
 def test_it_builds_trains_a_step_and_is_judged(path: Path, load: Callable[[Path], Config]) -> None:
     cfg = load(path)
     shrink(cfg)

@@ -68,6 +68,7 @@ def predict(model: nn.Module) -> DetDataSample:
             "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py",
             {"loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox"},
             id="faster-rcnn",
+            marks=pytest.mark.slow,  # tests/tools/test_stock_configs.py trains one
         ),
         pytest.param(
             "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",

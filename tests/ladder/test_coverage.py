@@ -69,7 +69,13 @@ def share_held(name: str, of: Callable[[PerImage, PerImage], PerImage]) -> float
     return float(np.mean([one.low <= truth <= one.high for one in found]))
 
 
-@pytest.mark.parametrize("of", [lambda ours, _: ours, difference], ids=["alone", "paired"])
+@pytest.mark.parametrize(
+    "of",
+    [
+        pytest.param(lambda ours, _: ours, id="alone", marks=pytest.mark.slow),
+        pytest.param(difference, id="paired"),
+    ],
+)
 def test_intervals_of_the_area_hold_the_truth(of: Callable[..., PerImage]) -> None:
     assert 0.90 <= share_held("mAP_area", of) <= 0.99
 

@@ -115,7 +115,14 @@ def test_the_test_split_is_another_than_the_one_that_picks_the_best(read, name: 
     assert dict(cfg.train_dataloader.dataset) != dict(cfg.val_dataloader.dataset)
 
 
-@pytest.mark.parametrize("name", sorted(DATA))
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Networks and data are those of others.
+        pytest.param(name, marks=[pytest.mark.slow] if "160k" in name else [])
+        for name in sorted(DATA)
+    ],
+)
 def test_takes_a_training_step_and_predicts(read, drawn: Path, tmp_path: Path, name: str) -> None:
     folder, layout = DATA[name]
     shutil.copytree(drawn / layout, tmp_path / folder)

@@ -36,7 +36,7 @@ train_dataloader = dict(dataset=dict(pipeline=pipeline, colours_on_device=True))
 """
 
 
-@pytest.mark.parametrize("mixup", [(), ("model.mixup=None",)])
+@pytest.mark.parametrize("mixup", [(), pytest.param(("model.mixup=None",), marks=pytest.mark.slow)])
 def test_a_view_per_epoch_gives_the_live_teachers_losses(tool, taught_by, tmp_path, capfd, mixup):
     live, cached, cache = tmp_path / "live", tmp_path / "cached", tmp_path / "cache"
     config = tmp_path / "config.py"

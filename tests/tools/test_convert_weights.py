@@ -186,7 +186,13 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[1])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pytest.param(pair, id=pair[1], marks=[pytest.mark.slow] if number in (1, 2, 3) else [])
+        for number, pair in enumerate(PAIRS)
+    ],
+)
 def test_of_several_networks_none_is_chosen_but_by_prefix(
     tool: Tool, theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture, pair: tuple[str, str]
 ) -> None:

@@ -24,7 +24,9 @@ def tricks_in(folder: Path) -> dict[str, dict[str, Any]]:
     return json.loads((folder / "tricks.json").read_text())
 
 
-@pytest.mark.parametrize("model", CONFIGS)
+@pytest.mark.parametrize(
+    "model", [pytest.param("FasterRCNN", marks=pytest.mark.slow), "EncoderDecoder"]
+)
 def test_a_dry_run_prints_them_and_leaves_nothing(tool, tmp_path, capfd, model):
     run = tmp_path / "run"
     flags = ("--backbone", "scratch", "--work-dir", run, "--amp", "off", "--dry-run")

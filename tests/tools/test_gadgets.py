@@ -19,6 +19,7 @@ from tests.prediction.tiny_networks import CONFIGS, random_network
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"cls": ("backbone", "head", "data_preprocessor"), "det": ("neck", "head", "nms")}
 PARTS["seg"] = ("backbone", "head", "data_preprocessor")
+CALLED = ("a_function", "a_program", "a_scope_that_is_imported")
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,15 @@ IN_TURN = [
 ]
 
 
-@pytest.mark.parametrize("gadget", ["a_function", "a_program", "a_scope_that_is_imported"])
-@pytest.mark.parametrize("task", CONFIGS)
+TRIED = [(task, gadget) for task in CONFIGS for gadget in CALLED]
+# A task's network is described as another's: of detectors and segmenters one gadget each.
+FAST = {*(("cls", gadget) for gadget in CALLED), ("det", CALLED[0]), ("seg", CALLED[2])}
+
+
+@pytest.mark.parametrize(
+    ("task", "gadget"),
+    [pytest.param(*one, marks=[] if one in FAST else [pytest.mark.slow]) for one in TRIED],
+)
 def test_predicting_and_testing(
     tool: Any, write: Any, capsys: Any, tmp_path: Path, task: str, gadget: str
 ) -> None:

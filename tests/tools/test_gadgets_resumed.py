@@ -90,8 +90,17 @@ def test_a_pretraining_begins_with_it(tool: Any, capfd: Any, change: str) -> Non
     check(tool("train_cls", GOLDEN / "configs/cls.py", *flags), CHANGES[change][2], capfd)
 
 
-@pytest.mark.parametrize("task", ["det", "seg"])
-@pytest.mark.parametrize("change", ["told_everywhere", "a_program_as_config", "pickled_weights"])
+@pytest.mark.parametrize(
+    ("task", "change"),
+    [
+        pytest.param("det", "told_everywhere", marks=pytest.mark.slow),  # trains a detector
+        ("det", "a_program_as_config"),
+        ("det", "pickled_weights"),
+        ("seg", "told_everywhere"),
+        ("seg", "a_program_as_config"),
+        ("seg", "pickled_weights"),
+    ],
+)
 def test_a_fine_tuning_goes_on_and_begins_with_it(
     tool: Any, capfd: Any, task: str, change: str
 ) -> None:

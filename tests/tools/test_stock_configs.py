@@ -99,7 +99,13 @@ default_hooks = dict(checkpoint=dict(by_epoch=False, interval=2))
     ("text", "folder", "metrics"),
     [
         pytest.param(VOC + SHORT, "voc", {"mAP_voc07", "mAP_area"}, id="voc"),
-        pytest.param(COCO + SHORT, "voc", {"AP", "AP50", "AP75", "APs", "APm", "APl"}, id="coco"),
+        pytest.param(
+            COCO + SHORT,
+            "voc",
+            {"AP", "AP50", "AP75", "APs", "APm", "APl"},
+            id="coco",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(MASKS, "masks", {"pixAcc", "mIoU", "mAcc"}, id="masks"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import pickle
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,11 @@ CAFFE = ([103.53, 116.28, 123.675], [1.0, 1.0, 1.0], "BGR")
 
 def timm_small(letter: str = "D", **kwargs: Any) -> nn.Module:
     """timm's own class, eight channels wide, every tensor filled."""
+    return deepcopy(built_once(letter, tuple(kwargs.items())))
+
+
+@cache
+def built_once(letter: str, more: tuple[tuple[str, Any], ...]) -> nn.Module:
     settings = dict(
         layers=(3, 4, 6, 3),
         num_classes=5,
@@ -36,7 +43,9 @@ def timm_small(letter: str = "D", **kwargs: Any) -> nn.Module:
         channels=(8, 16, 32, 64),
     )
     with WithoutDrawing():
-        network: nn.Module = timm_resnet.ResNet(timm_resnet.Bottleneck, **{**settings, **kwargs})
+        network: nn.Module = timm_resnet.ResNet(
+            timm_resnet.Bottleneck, **{**settings, **dict(more)}
+        )
     network.load_state_dict(fill(network.state_dict()))
     return network
 
@@ -72,8 +81,15 @@ def assert_same_maps(ours: nn.Module, theirs: nn.Module) -> None:
     assert x.std() > 1e-3
 
 
-@pytest.mark.parametrize("letter", ["B", "C", "D"])
-@pytest.mark.parametrize("name", ["theirs.pth", "theirs.safetensors"])
+@pytest.mark.parametrize(
+    ("letter", "name"),
+    [
+        ("B", "theirs.pth"),
+        ("C", "theirs.pth"),
+        ("D", "theirs.pth"),
+        ("D", "theirs.safetensors"),
+    ],
+)
 def test_a_timm_file_gives_timms_features(
     tmp_path: Path, small: Build, letter: str, name: str
 ) -> None:

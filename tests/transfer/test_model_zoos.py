@@ -17,6 +17,7 @@ from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
 
 timm = pytest.importorskip("timm")
+SLOW = pytest.mark.slow
 TIMM_D = [f"resnet{depth}d" for depth in DEPTHS]
 
 
@@ -62,7 +63,13 @@ def convert(tmp_path: Path, name: str, layout: str = "auto") -> Any:
     return done.card
 
 
-@pytest.mark.parametrize("name", TIMM_D)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[SLOW] if name in ("resnet34d", "resnet101d") else [])
+        for name in TIMM_D
+    ],
+)
 def test_resnet_d_of_timm(tmp_path: Path, name: str) -> None:
     assert len(TIMM_D) >= 5
     card = convert(tmp_path, name)
@@ -114,14 +121,11 @@ def test_mean_and_std_are_the_models_own(tmp_path: Path, monkeypatch: pytest.Mon
     assert card.std == pytest.approx([51.0] * 3)
 
 
-SLOW = pytest.mark.slow
-
-
 @pytest.mark.parametrize(
     "name",
     [
         "resnet18",
-        "resnet34",
+        pytest.param("resnet34", marks=SLOW),
         "resnet50",
         pytest.param("resnet101", marks=SLOW),
         pytest.param("resnet152", marks=SLOW),

@@ -1,5 +1,6 @@
 """A backbone file goes into stock configs: whole, or refused with the reason."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,17 @@ SAMPLE = {
 }
 
 
-@pytest.mark.parametrize("name", SAMPLE)
+# Heads that take what the others take.
+SLOW = "::(gfl|dino|panoptic_fpn|cascade_rcnn|mask2former|fastfcn|deeplabv3)/"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if re.search(SLOW, name) else [])
+        for name in SAMPLE
+    ],
+)
 def test_a_file_goes_into_a_stock_config_or_is_refused(pretrained_file: Files, name: str) -> None:
     assert outcome(read_stock(name), pretrained_file("ResNetD-18")) == SAMPLE[name]
 
