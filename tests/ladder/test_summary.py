@@ -11,8 +11,8 @@ from bag_of_transfer.ladder.report.documents import tables_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
-from bag_of_transfer.ladder.report.summary import overview, summarise
-from bag_of_transfer.ladder.report.tables import markdown, plain
+from bag_of_transfer.ladder.report.summary import on_screen, overview, summarise
+from bag_of_transfer.ladder.report.tables import Entry, Table, markdown, plain
 from tests.ladder import drawn_ladder as drawn
 
 
@@ -109,3 +109,14 @@ def test_few_seeds_are_told_rung_by_rung(tmp_path: Path) -> None:
     assert "too few seeds" in few
     assert "| 6 of 6" in six
     assert "better" in six
+
+
+def test_wide_intervals_leave_a_label_its_first_ten_characters() -> None:
+    columns = ("rung", "metric", "difference", "95 % interval", "95 %, images too", "n", "verdict")
+    figures = ("mAP (VOC07)", "+18.18", "-12.05 to +38.41", "-18.41 to +51.75", "6 of 6")
+    row = [Entry(text) for text in ("B-standard", *figures, "not decided")]
+    row[5] = Entry("6 of 6", None, "matched")
+    lines = on_screen(Table("", columns, (tuple(row),))).splitlines()
+    assert max(map(cell_len, lines)) <= 100
+    assert all(figure in lines[-2] for figure in figures)
+    assert "| B-standard " in lines[-2]

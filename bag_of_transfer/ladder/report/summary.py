@@ -124,10 +124,11 @@ def on_screen(table: Table) -> str:
     for row in table.rows:
         screen.add_row(*(Text("\n".join(filter(None, (e.text, e.remark)))) for e in row))
     text = _as_text(screen)
-    if max(map(cell_len, text.splitlines())) > WIDTH:
-        for column in screen.columns:
-            column.width = None if column.header in WORDS else column.min_width
-        text = _as_text(screen)
+    for broken in (WORDS, ()):  # columns whose width is what the others leave; then none
+        if max(map(cell_len, text.splitlines())) > WIDTH:
+            for column in screen.columns:
+                column.width = None if column.header in broken else column.min_width
+            text = _as_text(screen)
     return text
 
 
