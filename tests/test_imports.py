@@ -29,7 +29,10 @@ MAY_IMPORT: dict[str, list[str]] = {
     "ladder.statistics": ["engine", "ladder"],
     "ladder.report": ["engine", "ladder", "ladder.statistics"],  # nothing that trains
     "ladder.plan": ["engine", "ladder", "transfer", "transfer.convert", *TASKS[1:]],
-    "ladder.run": ["engine", "ladder", "ladder.plan", "ladder.report", "prediction", *TASKS],
+    "ladder.run": [
+        *("engine", "ladder", "ladder.plan", "ladder.report", "ladder.statistics"),
+        *("prediction", *TASKS),
+    ],
 }
 PACKAGE = ROOT / "bag_of_transfer"
 MODULES = sorted(path for top in (ROOT / "backbones", PACKAGE) for path in top.rglob("*.py"))
