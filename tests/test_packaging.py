@@ -7,8 +7,6 @@ import stat
 import struct
 import subprocess
 import sys
-import venv
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -157,58 +155,6 @@ def test_cv2_links_no_libgl() -> None:
 def test_opencv_headless_is_the_only_cv2() -> None:
     installed = {canonicalize_name(d.metadata["Name"]) for d in metadata.distributions()}
     assert {n for n in installed if n.startswith("opencv")} == {"opencv-python-headless"}
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy by links: building leaves folders beside the sources."""
-    folder = tmp_path_factory.mktemp("sources")
-    for path in ROOT.iterdir():
-        if path.name not in {"build", "dist"} and not path.name.endswith(".egg-info"):
-            (folder / path.name).symlink_to(path)
-    build = "import sys; from setuptools import build_meta as b; print(b.build_wheel(sys.argv[1]))"
-    out = folder / "wheels"
-    out.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", build, str(out)], cwd=folder, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    (wheel,) = out.iterdir()
-    return wheel
-
-
-def test_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
-    top = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "tools"}
-    assert top == packages
-    assert "bag_of_transfer/ladder/report/templates/page.html.j2" in names
-    assert any(name.endswith("licenses/LICENSE") for name in names)
-
-
-def test_an_installed_wheel_works_beside_modules_of_common_names(
-    wheel: Path, tmp_path: Path
-) -> None:
-    """In a venv of its own, which sees this one's libraries, run from another folder."""
-    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
-    (packages,) = tmp_path.glob("venv/lib/python3*/site-packages")
-    zipfile.ZipFile(wheel).extractall(packages)
-    libraries = [path for path in sys.path if path.endswith("site-packages")]
-    (packages / "libraries.pth").write_text("\n".join(libraries))
-
-    project = tmp_path / "project"
-    project.mkdir()
-    for name in ("engine", "detection", "transfer", "prediction", "segmentation", "ladder"):
-        (project / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
-    code = "import inspect, bag_of_transfer as b; print(inspect.getfile(b.Predictor))"
-    done = subprocess.run(
-        [str(tmp_path / "venv/bin/python"), "-c", code],
-        cwd=project,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == f"{packages / 'bag_of_transfer/prediction/predictor.py'}\n", done.stderr
 
 
 def fake_python(folder: Path, version: str, ensurepip: bool) -> Path:
