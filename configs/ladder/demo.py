@@ -20,4 +20,5 @@ tasks = dict(
     detection="configs/detection/faster-rcnn_fpn_demo.py",
     segmentation="configs/segmentation/fcn_d8_demo.py",
 )
+tune = None  # it would take an hour; configs/ladder/small.py tunes
 seeds = [0]

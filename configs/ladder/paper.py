@@ -58,4 +58,5 @@ tasks = dict(
         published_split=True,
     ),
 )
+tune = None  # the paper's one recipe; to tune, hold a part of train out: held_out in the tasks
 seeds = [0]

@@ -20,4 +20,6 @@ tasks = dict(
     detection="configs/detection/faster-rcnn_fpn_own-voc.py",
     segmentation="configs/segmentation/fcn_d8_own-masks.py",
 )
+lr = "optim_wrapper.optimizer.lr"
+tune = dict(detection={lr: [0.005, 0.01, 0.02]}, segmentation={lr: [0.005, 0.01, 0.02]})
 seeds = [0, 1, 2]
