@@ -102,7 +102,7 @@ def test_margins_reach_the_report_and_an_older_plan_has_the_defaults(tmp_path):
     seg = Task("segmentation", "seg", Path("seg.py"), ("pixAcc", "mIoU"))
     write_plan(replace(LADDER, tasks=(DET, seg), margins={"mIoU": 2.0}), tmp_path)
     plan = json.loads((tmp_path / "ladder.json").read_text())
-    assert plan["margins"] == {"mAP_voc07": 1.0, "pixAcc": 0.5, "mIoU": 2.0}
+    assert plan["margins"] == {"top1": 0.5, "mAP_voc07": 1.0, "pixAcc": 0.5, "mIoU": 2.0}
     assert read_results(tmp_path).margin("mIoU") == 2.0
     del plan["margins"]
     (tmp_path / "ladder.json").write_text(json.dumps(plan))

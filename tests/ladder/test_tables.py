@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bag_of_transfer.ladder.metrics import METRICS
-from bag_of_transfer.ladder.report.documents import table_file
+from bag_of_transfer.ladder.report.documents import table_file, tables_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
@@ -302,3 +302,18 @@ def test_two_seeds_have_an_interval_over_seeds_and_one_over_images_too(tmp_path:
     notes = footnotes(ladder, [finding], find_top1(ladder))
     assert any(note.startswith("95 %, images too") for note in notes)
     assert any(note.startswith("Beside mAP (VOC07) the interval") for note in notes)
+
+
+def test_top_1_is_compared_where_the_reference_has_one(six: LadderResults) -> None:
+    captions = [table.caption for table in tables_of(six, find(six), find_top1(six))]
+    assert not any(caption.startswith("pretraining: difference") for caption in captions)
+    against_b = replace(six, reference="b_standard")
+    tables = tables_of(against_b, find(against_b), find_top1(against_b))
+    (table,) = (t for t in tables if t.caption == "pretraining: difference to B-standard, paired")
+    # 55 - 46 in every seed: no interval, and the sign test says 1 in 32
+    (row,) = table.rows
+    assert row[0].text.startswith(drawn.EVIL)
+    assert [each.text for each in row[1:]] == ["top-1", "+9.00", "", "6 of 6", "better"]
+    assert row[3].remark == "every seed alike"
+    notes = footnotes(against_b, find(against_b), find_top1(against_b))
+    assert any("0.5 for top-1" in note for note in notes)

@@ -7,7 +7,7 @@ from typing import Any
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.ladder.folder import PLAN, SCHEMA, SCRATCH, SOURCES, seed_folder
-from bag_of_transfer.ladder.metrics import metric_of
+from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung
 from bag_of_transfer.ladder.search import Grid
 
@@ -84,7 +84,7 @@ def _identities(plan: Mapping[str, Any]) -> list[dict[str, tuple[str, ...]]]:
 
 def describe(ladder: Ladder) -> dict[str, Any]:
     """Return a ladder as plain values, in the form that docs/files.md describes."""
-    metrics = dict.fromkeys(metric for task in ladder.tasks for metric in task.metrics)
+    metrics = dict.fromkeys([TOP1, *(metric for task in ladder.tasks for metric in task.metrics)])
     return {
         "schema": SCHEMA,
         "name": ladder.name,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.ladder.folder import PRETRAINING, TASK_KINDS
-from bag_of_transfer.ladder.report.findings import Finding, Top1
+from bag_of_transfer.ladder.report.findings import Finding, Top1, compare_top1
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.step_tables import marked, step_table
 from bag_of_transfer.ladder.report.tables import (
@@ -28,7 +28,8 @@ def tables_of(
 ) -> list[Table]:
     """Return the tables of the tasks of these kinds: metrics, differences, what was tuned.
 
-    The last one has what differs between neighbouring rungs besides what they state.
+    Those of the pretrainings follow, with differences if the reference has one.  The last one has
+    what differs between neighbouring rungs besides what they state.
     """
     tables = []
     for task in (task for task in ladder.tasks.values() if task.kind in kinds):
@@ -39,6 +40,9 @@ def tables_of(
         tables += tuning_tables(ladder, task.name)
     if not tables:
         return []
+    pretraining = compare_top1(ladder, top1)
+    if pretraining:
+        tables.append(difference_table(ladder, [pretraining]))
     steps = step_table(ladder)
     tables += tuning_tables(ladder, PRETRAINING)
     return [*marked(ladder, tables), *([steps] if steps else [])]

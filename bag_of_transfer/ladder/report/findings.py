@@ -14,7 +14,7 @@ from bag_of_transfer.ladder.statistics.correlation import RankCorrelation, rank_
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, compare, spreads
 
-__all__ = ["Finding", "Top1", "compare_rungs", "find", "find_top1", "seed_kinds"]
+__all__ = ["Finding", "Top1", "compare_rungs", "compare_top1", "find", "find_top1", "seed_kinds"]
 
 
 @dataclass(frozen=True)
@@ -117,3 +117,13 @@ def compare_rungs(ladder: LadderResults, task: str, metric: str) -> dict[str, Co
     values = ladder.values(task, metric)
     compared = compare(values, ladder.reference, seed_kinds(ladder), ladder.margin(metric))
     return {each.rung: each for each in compared}
+
+
+def compare_top1(ladder: LadderResults, top1: Top1) -> Finding | None:
+    """Return the differences in top-1 to the reference; None if its classifier has no top-1."""
+    compared = {r: each for r, each in compare_rungs(ladder, PRETRAINING, TOP1).items() if each.n}
+    if not compared:
+        return None
+    task = TaskResults(PRETRAINING, "cls", "", (TOP1,))
+    planned = len(ladder.seeds)
+    return Finding(task, TOP1, top1.measured, compared, {}, {}, {}, None, planned)

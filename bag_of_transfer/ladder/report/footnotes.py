@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from bag_of_transfer.ladder.folder import PRETRAINING
-from bag_of_transfer.ladder.metrics import label_of
-from bag_of_transfer.ladder.report.findings import Finding, Top1
+from bag_of_transfer.ladder.metrics import TOP1, label_of
+from bag_of_transfer.ladder.report.findings import Finding, Top1, compare_top1
 from bag_of_transfer.ladder.report.machines import machine_notes
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 from bag_of_transfer.ladder.report.step_tables import step_notes
@@ -24,7 +24,7 @@ SELECTION = {
 def footnotes(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[str]:
     """Return the footnotes of all tables; those of the ladder's plan come first."""
     of_plan = [*ladder.notes, *tuning_notes(ladder), *step_notes(ladder)]
-    return [*of_plan, *_method(ladder), *_seeds(ladder, findings, top1), *_cells(ladder)]
+    return [*of_plan, *_method(ladder, top1), *_seeds(ladder, findings, top1), *_cells(ladder)]
 
 
 def not_done(ladder: LadderResults) -> list[CellResult]:
@@ -37,7 +37,7 @@ def not_done_notes(ladder: LadderResults) -> list[str]:
     return [f"{cell.name}: {cell.status} ({cell.reason})." for cell in not_done(ladder)]
 
 
-def _method(ladder: LadderResults) -> Iterator[str]:
+def _method(ladder: LadderResults, top1: Top1) -> Iterator[str]:
     yield (
         "Metrics are in percent, differences in percent points; mean +- standard deviation over "
         "seeds. n is the number of seeds measured, out of the number planned."
@@ -47,7 +47,10 @@ def _method(ladder: LadderResults) -> Iterator[str]:
         "95 % intervals over seeds are simultaneous: that all of one metric's hold the truth has a "
         "probability of 95 % (t-intervals, Sidak's correction over the rungs)."
     )
-    margins = {metric: ladder.margin(metric) for t in ladder.tasks.values() for metric in t.metrics}
+    metrics = [metric for task in ladder.tasks.values() for metric in task.metrics]
+    if compare_top1(ladder, top1):
+        metrics.append(TOP1)
+    margins = {metric: ladder.margin(metric) for metric in metrics}
     listed = ", ".join(f"{margin:g} for {label_of(name)}" for name, margin in margins.items())
     yield (
         "The verdict follows from that interval. Better or worse: it lies on one side of 0. Equal: "
