@@ -2,8 +2,6 @@
 
 import pickle
 from collections.abc import Callable
-from copy import deepcopy
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +27,6 @@ CAFFE = ([103.53, 116.28, 123.675], [1.0, 1.0, 1.0], "BGR")
 
 def timm_small(letter: str = "D", **kwargs: Any) -> nn.Module:
     """timm's own class, eight channels wide, every tensor filled."""
-    return deepcopy(built_once(letter, tuple(kwargs.items())))
-
-
-@cache
-def built_once(letter: str, more: tuple[tuple[str, Any], ...]) -> nn.Module:
     settings = dict(
         layers=(3, 4, 6, 3),
         num_classes=5,
@@ -43,9 +36,7 @@ def built_once(letter: str, more: tuple[tuple[str, Any], ...]) -> nn.Module:
         channels=(8, 16, 32, 64),
     )
     with WithoutDrawing():
-        network: nn.Module = timm_resnet.ResNet(
-            timm_resnet.Bottleneck, **{**settings, **dict(more)}
-        )
+        network: nn.Module = timm_resnet.ResNet(timm_resnet.Bottleneck, **{**settings, **kwargs})
     network.load_state_dict(fill(network.state_dict()))
     return network
 
