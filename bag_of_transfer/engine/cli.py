@@ -21,6 +21,7 @@ from bag_of_transfer.engine.shared_exit import join_failure
 from bag_of_transfer.engine.stock_configs import config_path
 
 __all__ = [
+    "DETERMINISTIC",
     "add_config_flags",
     "config_flags",
     "evaluation_parser",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
+DETERMINISTIC = "randomness.deterministic"  # what --deterministic sets in a config
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
@@ -156,7 +158,8 @@ def config_flags(args: argparse.Namespace) -> dict[str, Any]:
     """Return the flags of :func:`add_config_flags` by the names that ``load_config`` has."""
     names = ("data_root", "work_dir", "seed", "launcher")
     given = {name: getattr(args, name) for name in names if hasattr(args, name)}
-    return {"options": args.cfg_options, **given}
+    switched_on = [f"{DETERMINISTIC}=True"] if getattr(args, "deterministic", False) else []
+    return {"options": [*args.cfg_options, *switched_on], **given}
 
 
 def set_data_root(folder: Path | None) -> None:
@@ -180,6 +183,11 @@ def training_parser(description: str, example: str) -> argparse.ArgumentParser:
         "--auto-batch",
         action="store_true",
         help="largest batch (a power of two) that fits the GPU; the lr follows its rule",
+    )
+    training.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="the same numbers each time on this hardware, or an error; slower on a GPU",
     )
     training.add_argument(
         "--tensorboard", action="store_true", help="also write events for TensorBoard"

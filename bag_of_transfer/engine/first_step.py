@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from bag_of_transfer.engine.compiling import compiling_mistake
+from bag_of_transfer.engine.deterministic import deterministic_mistake
 from bag_of_transfer.engine.errors import UserError, mistake_in, worker_message
 from bag_of_transfer.engine.mistakes import computing_mistake, late_building_mistake, out_of_memory
 
@@ -69,7 +70,7 @@ class FirstStep(Hook):
             return full or _mistake(error)
         if self.done:
             return None
-        mistake = compiling_mistake(error)
+        mistake = compiling_mistake(error) or deterministic_mistake(error)
         if mistake is None and self._cfg is not None:
             mistake = late_building_mistake(error, self._cfg)
         if mistake is None and self._network is not None:

@@ -22,6 +22,7 @@ from bag_of_transfer.engine import (
     checkpoints,
     compiling,
     data_sets,
+    deterministic,
     fused,
     held_out,
     launch,
@@ -101,6 +102,7 @@ def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     _forget_workers_of_an_epoch(cfg.train_dataloader)
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp), compiling.follow_compiler(cfg)]
+    lines.append(deterministic.follow_determinism(cfg))
     lines += own_readers.read_with_ours(cfg)
     lines.append(fused.use_fused_update(cfg))
     lines += follow_in_channels(cfg) + layer_decay.use_resnet_layer_decay(cfg)
