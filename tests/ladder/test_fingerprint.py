@@ -219,7 +219,10 @@ STOCK = {
 }
 
 
-@pytest.mark.parametrize("base", STOCK)
+@pytest.mark.parametrize(
+    "base",
+    [pytest.param(base, marks=[pytest.mark.slow] if "1x_coco" in base else []) for base in STOCK],
+)
 def test_the_metric_that_judges_a_task_is_in_its_fingerprint(tmp_path, monkeypatch, base):
     config = tmp_path / "task.py"
     config.write_text(f'_base_ = "{base}"\n')
