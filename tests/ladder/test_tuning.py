@@ -107,6 +107,25 @@ def test_a_second_call_does_nothing(tuned, capsys):
     assert "[1/" not in capsys.readouterr().out
 
 
+def test_a_tuning_cell_is_run_alone_once_its_backbone_is_there(tuned, capsys):
+    tried = f"tuning/seed9/b/detection/{LR}=0.01"
+    assert tuned("--cell", tried) == 2
+    assert "needs tuning/seed9/b/pretraining/as_stated" in capsys.readouterr().err
+    assert tuned("--cell", "tuning/seed9/b/pretraining/as_stated") == 0
+    assert tuned("--cell", tried) == 0
+    assert (tuned.out / tried / "cell.json").is_file()
+    assert tuned("--cell", "seed0/b/detection") == 2
+    assert "others are known when values are chosen" in capsys.readouterr().err
+
+
+def test_slurm_is_given_the_cells_that_are_known_and_the_others_are_announced(tuned, capsys):
+    assert tuned("--slurm") == 0
+    assert "they choose the values of the others" in capsys.readouterr().out
+    script = (tuned.out / "ladder.sbatch").read_text()
+    assert f"tuning/seed9/b/detection/{LR}=0.04" in script
+    assert "seed0/b/detection" not in script
+
+
 def test_a_dry_run_lists_the_cells_that_are_not_known_yet(tuned, capsys):
     assert tuned("--dry-run") == 0
     told = capsys.readouterr().out

@@ -14,7 +14,7 @@ from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
-from bag_of_transfer.ladder.plan.planning import plan, plan_whole
+from bag_of_transfer.ladder.plan.planning import Plan, plan, plan_whole
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
 from bag_of_transfer.ladder.plan.splits import check_splits
 from bag_of_transfer.ladder.report.findings import find, find_top1
@@ -54,7 +54,7 @@ def climb(call: LadderCall) -> int:
     if call.slurm_script:
         refuse_existing(call.slurm_script)
     if call.cell:
-        _with_needs(plan(ladder, root).cells, call.cell)  # an unknown one ends here
+        _check_cell(plan(ladder, root), call.cell)
     if call.dry_run:
         _print_plan(call, ladder)
         precision.print_needed(call)
@@ -157,12 +157,17 @@ def _survey(
     return before
 
 
+def _check_cell(known: Plan, key: str) -> None:
+    keys = [cell.key for cell in known.cells]
+    if key not in keys:
+        later = "" if known.is_whole else "; others are known when values are chosen from these"
+        mend = f"use one of {', '.join(keys)}{later}"
+        raise UserError("the ladder has no such cell", f"--cell {key}", mend)
+
+
 def _with_needs(cells: Sequence[Cell], key: str) -> list[Cell]:
     """Return the cells that a cell needs, then the cell: other calls may run the rest."""
     by_key = {cell.key: cell for cell in cells}
-    if key not in by_key:
-        keys = ", ".join(by_key)
-        raise UserError("the ladder has no such cell", f"--cell {key}", f"use one of {keys}")
     kept = [key]
     for needed in kept:  # the list grows inside the loop
         kept += [need for need in by_key[needed].needs if need not in kept]
