@@ -55,6 +55,7 @@ __all__ = [
     "names_in",
     "records",
     "seed_folder",
+    "tuning_records",
 ]
 
 SCHEMA = 1  # of the plan and of every cell's record
@@ -121,5 +122,10 @@ def names_in(key: str) -> tuple[str, str]:
 
 def records(root: Path) -> Iterator[Path]:
     """Yield the records of a ladder's cells, those of searches first."""
-    yield from sorted(root.glob(f"{TUNING}/seed*/*/*/*/{RECORD}"))
+    yield from tuning_records(root)
     yield from sorted(root.glob(f"seed*/*/*/{RECORD}"))
+
+
+def tuning_records(root: Path) -> Iterator[Path]:
+    """Yield the records of a ladder's cells that choose the values of a recipe."""
+    yield from sorted(root.glob(f"{TUNING}/seed*/*/*/*/{RECORD}"))

@@ -1,10 +1,11 @@
 """The cost of a rung's backbone, with its teacher's, and of the searches for their recipes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from statistics import median
 
 from bag_of_transfer.engine.json_file import is_number, read_json
-from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH, TUNING
+from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH, tuning_records
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 
 __all__ = ["pretraining_minutes", "tuning_minutes"]
@@ -44,11 +45,11 @@ def _median_seconds(ladder: LadderResults, rung: str) -> float | None:
 
 def _teachers_cells(ladder: LadderResults, name: str) -> Iterator[CellResult]:
     """Yield the cells of a teacher that is not a rung of the tables, read from its records."""
-    return _recorded(ladder, f"seed*/{name}/{PRETRAINING}/{RECORD}")
+    return _recorded(sorted(ladder.folder.glob(f"seed*/{name}/{PRETRAINING}/{RECORD}")))
 
 
-def _recorded(ladder: LadderResults, pattern: str) -> Iterator[CellResult]:
-    for path in sorted(ladder.folder.glob(pattern)):
+def _recorded(records: Iterable[Path]) -> Iterator[CellResult]:
+    for path in records:
         try:
             record = read_json(path, "")
             if record["status"] == "done" and isinstance(record["train"], dict):
@@ -65,7 +66,7 @@ def tuning_minutes(ladder: LadderResults) -> dict[str, dict[str, float]]:
     with all of its time.
     """
     minutes: dict[str, dict[str, float]] = {}
-    for cell in _recorded(ladder, f"{TUNING}/seed*/*/*/*/{RECORD}"):
+    for cell in _recorded(tuning_records(ladder.folder)):
         seconds = cell.training_seconds
         if seconds is None and is_number(cell.record.get("seconds")):
             seconds = float(cell.record["seconds"])

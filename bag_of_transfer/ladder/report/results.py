@@ -81,7 +81,7 @@ class CellResult:
         return float(value) if is_number(value) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # told by identity: what is derived from one is kept for it
 class LadderResults:
     """A ladder's plan and cells; dicts are in the order of the tables."""
 

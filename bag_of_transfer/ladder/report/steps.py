@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from bag_of_transfer.engine.trick_keys import TRICK_KEYS, changed_tricks
@@ -58,9 +59,10 @@ def neighbours(ladder: LadderResults) -> list[tuple[str, str]]:
     ]
 
 
-def read_steps(ladder: LadderResults) -> list[Step]:
+@lru_cache(maxsize=1)  # every document and the footnotes ask for it
+def read_steps(ladder: LadderResults) -> tuple[Step, ...]:
     """Return what each rung but the first changes, from the resolved configs of its cells."""
-    return [_step(ladder, before, after) for before, after in neighbours(ladder)]
+    return tuple(_step(ladder, before, after) for before, after in neighbours(ladder))
 
 
 def _step(ladder: LadderResults, before: str, after: str) -> Step:
