@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="overwrite earlier predictions")
     args = parser.parse_args(argv)
 
-    from bag_of_transfer.engine.records import sha256_of
+    from bag_of_transfer.engine.file_hash import sha256_of
     from bag_of_transfer.engine.run_files import follow_pointer
     from bag_of_transfer.prediction import Predictor
     from bag_of_transfer.prediction.files import RECORD, check_request, write_predictions

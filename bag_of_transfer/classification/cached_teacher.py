@@ -18,7 +18,7 @@ from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.teacher_cache import TeacherCache
 from bag_of_transfer.engine.draws import TurnIndex
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.run_files import follow_pointer
 
 __all__ = [

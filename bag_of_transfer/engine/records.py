@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.cores import available_cores
+from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.held_out import judged_split
 from bag_of_transfer.engine.loss_watch import LossWatch
 from bag_of_transfer.engine.lr import current_lr
@@ -34,7 +35,7 @@ from bag_of_transfer.engine.run_files import (
 )
 from bag_of_transfer.engine.running_loss import RunningLoss
 
-__all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "sha256_of", "versions"]
+__all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "versions"]
 
 SCHEMA = 1
 NUMBERS = ("epoch", "iter", "seconds", "img_per_s")  # of each line of curve.jsonl
@@ -42,15 +43,6 @@ DISTRIBUTIONS = (
     *("torch", "torchvision", "numpy"),
     *("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection", "onedl-mmsegmentation"),
 )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, without reading it whole into memory."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def hardware() -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from backbones.blocks import VARIANTS
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.transfer.card_checks import TIMM, check_fields
 from bag_of_transfer.transfer.mismatch import mend_for
 from bag_of_transfer.transfer.network_shapes import describe

@@ -16,7 +16,7 @@ from bag_of_transfer.engine.checkpoints import (
 )
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.run_files import (
     METRICS,
     follow_pointer,

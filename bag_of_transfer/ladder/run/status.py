@@ -13,8 +13,8 @@ from typing import Any
 from bag_of_transfer.classification.teacher_cache import CARD as CACHE_CARD
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.json_file import read_json_or_none
-from bag_of_transfer.engine.records import sha256_of
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.ladder.folder import (
     ANSWERS,

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.records import sha256_of
+from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.transfer.backbone_card import card_path, read_card
 from bag_of_transfer.transfer.convert.model_zoos import fetch
 from bag_of_transfer.transfer.layouts.layout import Layout
