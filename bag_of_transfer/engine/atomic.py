@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["replacing", "write_arrays", "write_bytes", "write_json", "write_text"]
+__all__ = ["json_text", "replacing", "write_arrays", "write_bytes", "write_json", "write_text"]
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -66,15 +66,24 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
 
 
 def write_json(path: str | Path, obj: Any) -> None:
-    """Write ``obj`` as indented JSON, as :func:`write_bytes` does.
+    """Write ``obj`` as :func:`json_text`, as :func:`write_bytes` does.
+
+    Raises:
+        TypeError: If ``obj`` holds a value that JSON cannot express; nothing is written then.
+    """
+    write_text(path, json_text(obj))
+
+
+def json_text(obj: Any) -> str:
+    """Return ``obj`` as indented JSON.
 
     NaN and infinities become null (JSON has no word for them); paths become strings; numbers
     of NumPy and torch become plain ones.
 
     Raises:
-        TypeError: If ``obj`` holds a value that JSON cannot express; nothing is written then.
+        TypeError: If ``obj`` holds a value that JSON cannot express.
     """
-    write_text(path, json.dumps(_plain(obj), indent=2, allow_nan=False) + "\n")
+    return json.dumps(_plain(obj), indent=2, allow_nan=False) + "\n"
 
 
 def _plain(obj: Any) -> Any:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import is_number, read_json_or_none
+from bag_of_transfer.engine.json_file import is_number
 from bag_of_transfer.engine.run_files import read_curve, read_metrics
-from bag_of_transfer.ladder.folder import RECORD
+from bag_of_transfer.ladder.seal import read_cell
 from bag_of_transfer.ladder.search import LOST
 
 __all__ = ["score_of"]
@@ -20,14 +20,14 @@ def score_of(folder: Path, metric: str, picks: bool) -> float | None:
         picks: The ladder tests the best checkpoint on val: its score counts, not the last one's.
 
     Returns:
-        ``LOST`` if the run lost its loss; None if it is not done or cannot be read.
+        ``LOST`` if the run lost its loss; None if it is not done, was edited or cannot be read.
     """
-    record = read_json_or_none(folder / RECORD) or {}
-    if record.get("status") != "done":
-        return None
-    if record.get("lost"):
-        return LOST
     try:
+        record = read_cell(folder, "")
+        if record.get("status") != "done":
+            return None
+        if record.get("lost"):
+            return LOST
         scores = [read_metrics(folder, "").get("metrics", {}).get(metric)]
         scores += [line.get(metric) for line in read_curve(folder, "")] if picks else []
     except UserError:

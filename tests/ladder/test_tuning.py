@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.ladder.run import command, status
+from bag_of_transfer.ladder.seal import write_sealed
 from tests.ladder.fake_ladder import ladder, use_fake_tools, write_ladder
 
 LR = "optim_wrapper.optimizer.lr"
@@ -138,13 +139,13 @@ def test_a_dry_run_lists_the_cells_that_are_not_known_yet(tuned, capsys):
 def test_a_value_that_was_chosen_otherwise_changes_the_cells(tuned, capsys):
     tuned()
     metrics = tuned.out / f"tuning/seed9/b/detection/{LR}=0.01"
-    for name in ("metrics.json", "cell.json"):
-        record = json.loads((metrics / name).read_text())
-        if name == "metrics.json":
-            record["metrics"]["mAP_voc07"] = 99.0
-        else:
-            record["files"] = {}
-        (metrics / name).write_text(json.dumps(record))
+    result = json.loads((metrics / "metrics.json").read_text())
+    result["metrics"]["mAP_voc07"] = 99.0
+    (metrics / "metrics.json").write_text(json.dumps(result))
+    assert tuned() == 3
+    assert "metrics.json is not what the run wrote" in capsys.readouterr().err
+    record = json.loads((metrics / "cell.json").read_text())
+    write_sealed(metrics / "cell.json", {**record, "files": {}})
     assert tuned() == 3
     assert "seed0/b/detection: config changed" in capsys.readouterr().out
 

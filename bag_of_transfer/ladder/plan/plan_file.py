@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.ladder.folder import PLAN, SCHEMA, SCRATCH, SOURCES, seed_folder
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung
+from bag_of_transfer.ladder.seal import write_sealed
 from bag_of_transfer.ladder.search import Grid
 
 __all__ = [
@@ -40,7 +40,7 @@ def write_plan(ladder: Ladder, root: Path) -> None:
 
     If the folder holds the same rungs and tasks with other seeds, these seeds stay in the plan.
     """
-    write_json(root / PLAN, with_seeds(describe(ladder), other_seeds(ladder, root)))
+    write_sealed(root / PLAN, with_seeds(describe(ladder), other_seeds(ladder, root)))
 
 
 def other_seeds(ladder: Ladder, root: Path) -> list[int]:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
 
-from bag_of_transfer.engine.json_file import is_number, read_json
+from bag_of_transfer.engine.json_file import is_number
 from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH, tuning_records
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.seal import read_cell
 
 __all__ = ["pretraining_minutes", "tuning_minutes"]
 
@@ -51,11 +52,16 @@ def _teachers_cells(ladder: LadderResults, name: str) -> Iterator[CellResult]:
 def _recorded(records: Iterable[Path]) -> Iterator[CellResult]:
     for path in records:
         try:
-            record = read_json(path, "")
+            record = read_cell(path.parent, "")
             if record["status"] == "done" and isinstance(record["train"], dict):
                 names = str(record["rung"]), str(record["task"])
                 yield CellResult(*names, record["seed"], path.parent, "done", None, record)
-        except (OSError, ValueError, TypeError, KeyError):  # a damaged record counts as missing
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ):  # a note names it
             continue
 
 

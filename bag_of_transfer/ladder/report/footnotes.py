@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from bag_of_transfer.ladder.folder import PRETRAINING
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, records
 from bag_of_transfer.ladder.metrics import TOP1, label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1, compare_top1
 from bag_of_transfer.ladder.report.machines import machine_notes
-from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults, reason_of
 from bag_of_transfer.ladder.report.step_tables import step_notes
 from bag_of_transfer.ladder.report.tables import IMAGES_TOO
 from bag_of_transfer.ladder.report.tuning_notes import tuning_notes
+from bag_of_transfer.ladder.seal import is_sealed, read_cell
 from bag_of_transfer.ladder.statistics.over_seeds import MIN_SEEDS
 
-__all__ = ["footnotes", "not_done", "not_done_notes"]
+__all__ = ["footnotes", "not_done", "not_done_notes", "told_at_once"]
 
 SELECTION = {
     "last": "The last checkpoint is tested.",
@@ -33,8 +35,35 @@ def not_done(ladder: LadderResults) -> list[CellResult]:
 
 
 def not_done_notes(ladder: LadderResults) -> list[str]:
-    """Return a note for each cell without results, with the reason."""
-    return [f"{cell.name}: {cell.status} ({cell.reason})." for cell in not_done(ladder)]
+    """Return a note for each cell without results, with the reason; for those of no table, too."""
+    notes = [f"{cell.name}: {cell.status} ({cell.reason})." for cell in not_done(ladder)]
+    return [*notes, *_damaged_besides(ladder)]
+
+
+def told_at_once(ladder: LadderResults) -> list[str]:
+    """Return what whoever makes a report should read without opening it."""
+    damaged = [cell for cell in not_done(ladder) if cell.status == "damaged"]
+    lines = [f"left out: {cell.name}: {cell.reason}" for cell in damaged]
+    lines += [f"left out: {note}" for note in _damaged_besides(ladder)]
+    old = [cell for cell in ladder.cells_of() if not is_sealed(cell.record)]
+    if old:
+        lines.append(
+            f"{len(old)} of {len(ladder.cells)} cells were written by an earlier version, without "
+            f"a hash of {RECORD}: an edit of that file would not be noticed"
+        )
+    return lines
+
+
+def _damaged_besides(ladder: LadderResults) -> Iterator[str]:
+    """Yield a note for each damaged cell of a search, or of a teacher that is in no table."""
+    in_tables = {cell.folder for cell in ladder.cells}
+    for path in records(ladder.folder):
+        try:
+            if path.parent not in in_tables:
+                read_cell(path.parent, "")
+        except UserError as error:
+            key = path.parent.relative_to(ladder.folder).as_posix()
+            yield f"{key}: damaged ({reason_of(error)})."
 
 
 def _method(ladder: LadderResults, top1: Top1) -> Iterator[str]:

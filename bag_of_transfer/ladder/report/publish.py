@@ -3,11 +3,11 @@
 import json
 import os
 import re
-import shutil
 from pathlib import Path, PurePosixPath
 
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.ladder.folder import (
     CARD,
     CURVE,
@@ -21,6 +21,7 @@ from bag_of_transfer.ladder.folder import (
 )
 from bag_of_transfer.ladder.report.cell_files import read_settings
 from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.seal import digests, read_cell, write_sealed
 
 __all__ = ["publish", "without_places"]
 
@@ -48,15 +49,17 @@ def publish(folder: Path, out: Path) -> int:
 
     Raises:
         UserError: If ``folder`` cannot be read; see ``results.read_results``.
-        RefusedError: If ``out`` is not empty.
+        RefusedError: If ``out`` is not empty, or a cell was edited.
     """
     ladder = read_results(folder)
+    for record in records(folder):
+        read_cell(record.parent, "remove the cell's folder, or run the cell again")
     done = {cell.folder for cell in ladder.cells_of()}
     tried = (*TRIED, CURVE) if ladder.selection == "val" else TRIED
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RefusedError("the folder is not empty", out, "name another folder, or empty it")
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / PLAN, out / PLAN)
+    write_sealed(out / PLAN, read_json(folder / PLAN, ""))
     seen: set[tuple[str, ...]] = set()
     for record in records(folder):
         cell = record.parent
@@ -72,13 +75,16 @@ def publish(folder: Path, out: Path) -> int:
 
 def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
     target.mkdir(parents=True)
-    texts = {name: _text(cell / name) for name in names}
+    texts = {name: _text(cell / name) for name in names if name != RECORD}
     if FLAT_CONFIG in names:
         settings = read_settings(cell)
         texts[FLAT_CONFIG] = json.dumps(settings, indent=0) if settings else ""
     for name, text in texts.items():
         if text:
             write_text(target / name, without_places(text).rstrip("\n") + "\n")
+    record = json.loads(without_places(_text(cell / RECORD)))
+    files = digests(target, texts) if record.get("status") == "done" else {}
+    write_sealed(target / RECORD, {**record, "files": files})
 
 
 def _text(path: Path) -> str:

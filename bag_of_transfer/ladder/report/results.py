@@ -28,9 +28,11 @@ from bag_of_transfer.ladder.report.planned import (
     planned_task,
 )
 from bag_of_transfer.ladder.report.tuning import Tuning, read_tunings
+from bag_of_transfer.ladder.seal import read_cell, refuse_broken_seal
 
-__all__ = ["CellResult", "LadderResults", "read_results"]
+__all__ = ["CellResult", "LadderResults", "read_results", "reason_of"]
 
+AGAIN = "run tools/ladder.py again"
 MEND = "give the work dir of a tools/ladder.py run (work_dirs/NAME)"
 
 CellState = Literal["done", "failed", "damaged", "unfinished", "missing"]
@@ -131,9 +133,10 @@ class LadderResults:
 
 
 def read_results(folder: Path) -> LadderResults:
-    """Read a ladder's folder; a cell that cannot be read is marked as damaged.
+    """Read a ladder's folder; a cell that was edited or cannot be read is marked as damaged.
 
     Raises:
+        RefusedError: If ``ladder.json`` was edited.
         UserError: If ``ladder.json`` is missing, damaged or of another schema.
     """
     path = folder / PLAN
@@ -141,6 +144,7 @@ def read_results(folder: Path) -> LadderResults:
         raise UserError(f"the folder has no {PLAN}", folder, MEND)
     try:
         plan = read_json(path, MEND)
+        refuse_broken_seal(path, plan, AGAIN)
         if plan["schema"] != SCHEMA:
             raise UserError(f"schema {plan['schema']} instead of {SCHEMA}", path, MEND)
         return _ladder(folder, plan)
@@ -148,7 +152,7 @@ def read_results(folder: Path) -> LadderResults:
         if isinstance(error, UserError):
             raise
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"damaged plan ({reason})", path, "run tools/ladder.py again") from error
+        raise UserError(f"damaged plan ({reason})", path, AGAIN) from error
 
 
 def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
@@ -215,7 +219,7 @@ def _cell(root: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...])
             return CellResult(rung, task, seed, folder, "missing", "not begun")
         return CellResult(rung, task, seed, folder, "unfinished", "running, or cut off")
     try:
-        record = read_json(folder / RECORD, MEND)
+        record = read_cell(folder, MEND)
         _check_record(record)
         if record.get("status") == "failed":
             reason = str(record.get("reason") or "no reason recorded")
@@ -225,11 +229,16 @@ def _cell(root: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...])
         result = read_metrics(folder, MEND) if metrics else {}
         _check_metrics(result, metrics)
     except UserError as error:
-        reason = f"{Path(error.where).name}: {error.what}"
-        return CellResult(rung, task, seed, folder, "damaged", reason)
+        return CellResult(rung, task, seed, folder, "damaged", reason_of(error))
     except ValueError as error:
         return CellResult(rung, task, seed, folder, "damaged", str(error))
     return CellResult(rung, task, seed, folder, "done", None, record, result)
+
+
+def reason_of(error: UserError) -> str:
+    """Return in a few words why a cell's file counts as damaged, with its name."""
+    name = Path(error.where).name
+    return error.what if error.what.startswith(name) else f"{name}: {error.what}"
 
 
 def _check_record(record: Mapping[str, Any]) -> None:

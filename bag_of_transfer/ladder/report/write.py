@@ -9,7 +9,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.figures import save_figure
 from bag_of_transfer.ladder.report.documents import table_file
 from bag_of_transfer.ladder.report.findings import find, find_top1
-from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
+from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes, told_at_once
 from bag_of_transfer.ladder.report.page import render
 from bag_of_transfer.ladder.report.plots import draw_plots
 from bag_of_transfer.ladder.report.results import read_results
@@ -21,7 +21,8 @@ __all__ = ["write_report"]
 def write_report(folder: Path, reference: str | None = None) -> list[Path]:
     """Write tables, ``results.csv``, plots and ``report.html`` into a ladder's folder.
 
-    It needs only the cells' small files, no data, weights or GPU.
+    It needs only the cells' small files, no data, weights or GPU.  Cells that were edited or are
+    damaged are left out, and named on the screen, too.
 
     Args:
         folder: The ladder's folder.
@@ -39,6 +40,8 @@ def write_report(folder: Path, reference: str | None = None) -> list[Path]:
             mend = f"give one of {', '.join(ladder.rungs)}"
             raise UserError(f"the ladder has no rung {reference}", "--reference", mend)
         ladder = replace(ladder, reference=reference)
+    for line in told_at_once(ladder):
+        print(line)
     findings, top1 = find(ladder), find_top1(ladder)
     notes = footnotes(ladder, findings, top1)
     below = [*notes, *not_done_notes(ladder)]

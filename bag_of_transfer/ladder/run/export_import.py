@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bag_of_transfer.engine.atomic import replacing, write_json
+from bag_of_transfer.engine.atomic import replacing
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.ladder.folder import (
     ANSWERS,
@@ -20,9 +20,11 @@ from bag_of_transfer.ladder.folder import (
 )
 from bag_of_transfer.ladder.plan.plan_file import identity, read_plan, with_seeds
 from bag_of_transfer.ladder.run.status import is_done
+from bag_of_transfer.ladder.seal import read_cell, write_sealed
 
 __all__ = ["export_cells", "import_cells"]
 
+AGAIN = "export it again: python tools/ladder.py CONFIG --export FILE"
 WEIGHTS = {".pth", ".safetensors"}
 LEFT_OUT = {".dry_run", ANSWERS, PREDICTIONS}
 # Python 3.10 has this filter since 3.10.12; ``_refuse_foreign`` checks the members in any case.
@@ -41,7 +43,7 @@ def export_cells(root: Path, out: Path) -> list[str]:
 
     Raises:
         UserError: If there is no finished cell.
-        RefusedError: If ``out`` exists.
+        RefusedError: If ``out`` exists, or a cell was edited.
     """
     if out.exists():
         raise RefusedError("the file exists", out, "name another one, or remove it")
@@ -52,6 +54,8 @@ def export_cells(root: Path, out: Path) -> list[str]:
     ]
     if not keys:
         raise UserError("no finished cell", root, "run the ladder first")
+    for key in keys:
+        read_cell(root / key, AGAIN)
     with replacing(out) as aside, tarfile.open(aside, "w:gz") as archive:
         for path in _files(root, keys):
             archive.add(path, path.relative_to(root).as_posix(), recursive=False)
@@ -84,7 +88,8 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
 
     Raises:
         UserError: If the file is missing, damaged, holds anything but a ladder's cells, or holds
-            cells of other rungs or tasks than this ladder's.  Then nothing is unpacked.
+            cells that were edited or are of other rungs or tasks than this ladder's.  Then nothing
+            is unpacked.
     """
     aside = root / ".import"
     shutil.rmtree(aside, ignore_errors=True)
@@ -92,6 +97,8 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
         _unpack(file, aside)
         keys = [record.parent.relative_to(aside).as_posix() for record in records(aside)]
         plan = _united_plan(root, aside, keys, file)
+        for key in keys:
+            _refuse_edited(aside, key, file)
         came = [key for key in keys if not is_done(root / key)]
         for key in came:
             shutil.rmtree(root / key, ignore_errors=True)
@@ -99,7 +106,7 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
             (aside / key).replace(root / key)
         if (aside / TRUTH).is_dir():
             shutil.copytree(aside / TRUTH, root / TRUTH, dirs_exist_ok=True)
-        write_json(root / PLAN, plan)
+        write_sealed(root / PLAN, plan)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return came, [key for key in keys if key not in came]
@@ -111,9 +118,15 @@ def _unpack(file: Path, aside: Path) -> None:
             _refuse_foreign(archive, file)
             archive.extractall(aside, **SAFELY)
     except (OSError, tarfile.TarError, EOFError) as error:
-        mend = "export it again: python tools/ladder.py CONFIG --export FILE"
         reason = str(error).partition("\n")[0]
-        raise UserError(f"the file is not an archive of cells ({reason})", file, mend) from error
+        raise UserError(f"the file is not an archive of cells ({reason})", file, AGAIN) from error
+
+
+def _refuse_edited(aside: Path, key: str, file: Path) -> None:
+    try:
+        read_cell(aside / key, AGAIN)
+    except UserError as error:
+        raise UserError(error.what, f"{file}: {key}/{Path(error.where).name}", AGAIN) from error
 
 
 def _united_plan(root: Path, aside: Path, keys: list[str], file: Path) -> dict[str, Any]:

@@ -12,29 +12,22 @@ from typing import Any
 
 from bag_of_transfer.classification.teacher_cache import CARD as CACHE_CARD
 from bag_of_transfer.engine.atomic import write_json
-from bag_of_transfer.engine.errors import RefusedError
-from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.ladder.folder import (
     ANSWERS,
     BACKBONE,
     BEGUN,
-    CARD,
-    CURVE,
     LAST_CHECKPOINT,
-    METRICS,
-    PER_IMAGE,
     PRETRAINING,
     RECORD,
     REPLACED,
-    RESOLVED_CONFIG,
     SCHEMA,
-    TRICKS,
     Selection,
 )
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.fingerprint import fingerprint
+from bag_of_transfer.ladder.seal import digests, refuse_edited_cell, write_sealed
 
 __all__ = [
     "Status",
@@ -51,8 +44,6 @@ __all__ = [
 ]
 
 DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
-# The report reads these; a cell in which one was edited is refused.
-KEPT = (METRICS, CURVE, PER_IMAGE, RESOLVED_CONFIG, TRICKS, CARD)
 
 
 @dataclass(frozen=True)
@@ -124,13 +115,13 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
         if record.get("status") == FAILED:
             goes_on = not differing and _has_saved(cell)
             return Status(FAILED, record.get("reason") or "", goes_on)
+        refuse_edited_cell(cell.folder, record)
         if record.get("kept_for"):
             differing = differing and _differing(record["kept_for"], now)
         if record.get("backbone_gone"):
             differing = [name for name in differing if name != "backbone"]
         if differing:
             return Status(CHANGED, f"{' and '.join(differing)} changed")
-        _refuse_edited(cell, record)
         return Status(DONE)
     if begun and _has_saved(cell):
         differing = _differing(begun.get("fingerprint", {}), now)
@@ -153,17 +144,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _differing(old: Mapping[str, str | None], new: Mapping[str, str | None]) -> list[str]:
     return [name for name in new if old.get(name) != new[name]]
-
-
-def _refuse_edited(cell: Cell, record: Mapping[str, Any]) -> None:
-    for name, digest in record.get("files", {}).items():
-        path = cell.folder / name
-        if not path.is_file() or sha256_of(path) != digest:
-            raise RefusedError(
-                f"{name} is not what the run wrote" if path.is_file() else f"{name} is gone",
-                path,
-                "put it back, or remove the cell's folder to run the cell again",
-            )
 
 
 def begin(cell: Cell, selection: Selection, resume: bool) -> None:
@@ -197,8 +177,6 @@ def end(
         lost: Of a run of a search: where its loss was lost.  It is done, with the worst score.
     """
     begun = _read(cell.folder / BEGUN)
-    kept = {name: cell.folder / name for name in KEPT}
-    files = {name: sha256_of(path) for name, path in kept.items() if path.is_file()}
     record = {
         "schema": SCHEMA,
         "rung": cell.rung.name,
@@ -211,13 +189,13 @@ def end(
         **({"lost": lost} if lost else {}),
         "commands": [list(words) for words in commands],
         "fingerprint": begun.get("fingerprint", {}),
-        "files": {} if failed else files,
+        "files": {} if failed else digests(cell.folder),
         "seconds": round(seconds, 2),
         "train": dict(train or {}),
         "started": begun.get("started"),
         "finished": _now(),
     }
-    write_json(cell.folder / RECORD, record)
+    write_sealed(cell.folder / RECORD, record)
 
 
 def is_done(folder: Path) -> bool:
@@ -242,7 +220,7 @@ def keep_without_backbone(cell: Cell, backbone: str) -> None:
 def _note(cell: Cell, note: str, **more: Any) -> None:
     record = _read(cell.folder / RECORD)
     notes = [*record.get("notes", []), note]
-    write_json(cell.folder / RECORD, {**record, "notes": notes, **more})
+    write_sealed(cell.folder / RECORD, {**record, "notes": notes, **more})
 
 
 def reason_of(folder: Path) -> str:
