@@ -13,6 +13,7 @@ from bag_of_transfer.classification.settings import TRICKS
 from bag_of_transfer.engine.checkpoints import load_checkpoint, meta_of, state_dict_of
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.finite import refuse_non_finite
 from bag_of_transfer.engine.sized_build import build_described
 
 __all__ = ["TEACHERS", "load_teacher"]
@@ -146,7 +147,9 @@ def _existing(checkpoint: str) -> Path:
 def _read_weights(checkpoint: str) -> Mapping[str, Tensor]:
     path = _existing(checkpoint)
     if path.suffix == ".safetensors":
-        return load_file(path)
+        tensors = load_file(path)
+        refuse_non_finite(tensors, path)
+        return tensors
     return state_dict_of(load_checkpoint(path), path)
 
 

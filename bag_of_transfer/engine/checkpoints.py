@@ -18,6 +18,7 @@ from torch import nn
 
 from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.errors import RefusedError, UserError, without_colons
+from bag_of_transfer.engine.finite import refuse_non_finite
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.pickle_outline import read_outline, refusal
 from bag_of_transfer.engine.plain_records import STAND_INS
@@ -75,9 +76,10 @@ def state_dict_of(
     """Return the weights, see :func:`find_weights`; log where they were and what was not read.
 
     Raises:
-        UserError: If there are no weights, or several sets of them.
+        UserError: If there are no weights, or several sets of them, or one holds NaN or infinity.
     """
     weights = find_weights(checkpoint, where)
+    refuse_non_finite(weights.tensors, where)
     if weights.unread or weights.container not in ("state_dict", ""):
         print_log(f"{where}: {weights}", logger="current")
     return weights.tensors
@@ -161,7 +163,7 @@ def check_resumable(path: Path) -> dict[str, Any]:
 
     Raises:
         UserError: As :func:`load_checkpoint`, or if the file holds only weights, or a state that
-            mmengine cannot resume from.
+            mmengine cannot resume from, or NaN or infinity in what a run goes on with.
     """
     checkpoint = load_checkpoint(path)
     meta = meta_of(checkpoint)
@@ -173,7 +175,22 @@ def check_resumable(path: Path) -> dict[str, Any]:
     if damaged:
         mend = "resume from another checkpoint, or give it as load_from instead"
         raise UserError(f"the state of the run is damaged ({damaged})", path, mend)
+    refuse_non_finite(_state_of_run(checkpoint), path)
     return meta
+
+
+def _state_of_run(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Return weights, averages and the optimizer's state by dotted names."""
+    parts = [(part, checkpoint.get(part)) for part in ("state_dict", "ema_state_dict", "optimizer")]
+    tensors: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
+    for name, value in parts:  # grows while it is walked; a file may hold a dict in itself
+        if isinstance(value, torch.Tensor):
+            tensors[name.removeprefix("state_dict.")] = value
+        elif isinstance(value, Mapping) and id(value) not in seen:
+            seen.add(id(value))
+            parts += [(f"{name}.{key}", inner) for key, inner in value.items()]
+    return tensors
 
 
 def _damaged_state(checkpoint: Mapping[str, Any]) -> str:
@@ -275,5 +292,6 @@ def load_for_mmengine(filename: str, map_location: Any) -> dict[str, Any]:
     """Read a file and put its weights under the key where mmengine looks for them."""
     checkpoint = load_from_local_weights_only(filename, map_location)
     if "state_dict" not in checkpoint:
-        checkpoint = {**checkpoint, "state_dict": state_dict_of(checkpoint, filename)}
+        return {**checkpoint, "state_dict": state_dict_of(checkpoint, filename)}
+    refuse_non_finite(_state_of_run({"state_dict": checkpoint["state_dict"]}), filename)
     return checkpoint

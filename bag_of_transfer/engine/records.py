@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.file_hash import sha256_of
+from bag_of_transfer.engine.finite import check_run
 from bag_of_transfer.engine.held_out import judged_split
 from bag_of_transfer.engine.loss_watch import LossWatch
 from bag_of_transfer.engine.lr import current_lr
@@ -130,7 +131,9 @@ class RunRecorder(Hook):
 
     If the newest loss is nan or infinite when the log, a line or a checkpoint is due, the run ends
     with a UserError that names the first images of which it was.  With fp16 a step may overflow,
-    and is skipped then, so the log's points don't count.
+    and is skipped then, so the log's points don't count.  A finite loss may have given an update
+    that is not: weights, averages and the optimizer's state are checked before each checkpoint and
+    validation, and at the end.
     """
 
     # After the checkpoint hook, whose file is hashed.
@@ -142,6 +145,7 @@ class RunRecorder(Hook):
         self._loss = RunningLoss()
         self._kept_seconds = 0.0
         self._watch = LossWatch()
+        self._finite_at = -1  # the iteration after which the weights were last seen to be finite
 
     def before_train(self, runner: Runner) -> None:
         """Keep the lines of a resumed run and save the resolved config."""
@@ -191,6 +195,7 @@ class RunRecorder(Hook):
         """Add a line where the loop counts iterations: it has only one long epoch."""
         if not counts_epochs(runner):
             self.after_train_epoch(runner)
+        self._check_weights(runner, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add the validation's metrics to the newest line."""
@@ -205,6 +210,7 @@ class RunRecorder(Hook):
 
         Without a validation split, ``split`` is null and the metrics are empty.
         """
+        self._check_weights(runner, runner.iter)
         val_loop = runner.val_loop
         if self._last_metrics is None and val_loop is not None:
             val_loop.run()
@@ -228,13 +234,19 @@ class RunRecorder(Hook):
             write_json(Path(runner.work_dir, METRICS), record)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Check the loss, so that no checkpoint of a diverged network replaces an earlier one.
+        """Check loss and weights: no checkpoint of a diverged network replaces an earlier one.
 
         Raises:
-            UserError: If this process's loss is nan or infinite.
+            UserError: If this process's loss, or a weight, is nan or infinite.
         """
         if len(self._loss):  # no averaging: mmengine calls this on rank 0 only
             self._watch.check(runner, self._loss, self._loss.newest)
+        self._check_weights(runner, checkpoint["meta"]["iter"])
+
+    def _check_weights(self, runner: Runner, iteration: int) -> None:
+        if iteration != self._finite_at:
+            check_run(runner, iteration)
+            self._finite_at = iteration
 
     def _begin_line(self) -> None:
         self._loss, self._num_images = RunningLoss(), 0

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bag_of_transfer.engine.checkpoints import load_from_local_weights_only
 from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.finite import refuse_non_finite
 from bag_of_transfer.engine.pickle_outline import TORCH_LEGACY
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.weight_containers import find_weights
@@ -49,17 +50,18 @@ class TensorFile:
     contents: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_tensors(path: str | Path, key: str | None = None) -> TensorFile:
+def read_tensors(path: str | Path, key: str | None = None, *, finite: bool = True) -> TensorFile:
     """Read the weights in a file of torch, safetensors, MXNet, or a pickle of arrays.
 
     Args:
         path: The file.
         key: Dotted key of the dict of weights, ``"."`` for the top; None to find the only one.
+        finite: Refuse NaN and infinity; False where only a part is used, which is checked then.
 
     Raises:
         UserError: If the file is missing, damaged, one part of several, of another kind, or would
             run code when read; if it holds no weights, or several dicts of weights and ``key`` is
-            None.
+            None; if a tensor holds NaN or infinity.
     """
     path = follow_pointer(path)
     if not path.is_file() and not path.is_dir():
@@ -67,6 +69,8 @@ def read_tensors(path: str | Path, key: str | None = None) -> TensorFile:
     _refuse_card(path)
     contents = _read(path, b"" if path.is_dir() else _begin(path))
     weights = find_weights(contents, path, key, holds_resnet)
+    if finite:
+        refuse_non_finite(weights.tensors, path)
     line = str(weights) if weights.container or weights.unread else ""
     return TensorFile(path, weights.tensors, weights.container, line, contents)
 

@@ -13,16 +13,21 @@ from torch.utils.data import DataLoader
 from bag_of_transfer.engine import records
 from bag_of_transfer.engine.errors import UserError
 
+SAVED: dict[str, Any] = {"meta": {"iter": 3}}
+
 
 def fake_runner(folder: Path, **more: Any) -> SimpleNamespace:
+    network = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     given: dict[str, Any] = dict(
+        model=network,
         iter=3,
         epoch=0,
         hooks=[],
         work_dir=str(folder),
         train_loop=SimpleNamespace(run_epoch=None),
         train_dataloader=DataLoader(range(15), batch_size=5),
-        optim_wrapper=SimpleNamespace(get_lr=lambda: {"lr": [0.1]}),
+        optim_wrapper=SimpleNamespace(get_lr=lambda: {"lr": [0.1]}, optimizer=optimizer),
     )
     return SimpleNamespace(**{**given, **more})
 
@@ -64,7 +69,7 @@ def test_saving_asks_no_other_process(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(records, "mean_over_processes", lambda value: pytest.fail("it would hang"))
     recorder, runner = records.RunRecorder(), fake_runner(tmp_path)
     feed(recorder, runner, [0.5])
-    recorder.before_save_checkpoint(runner, {})
+    recorder.before_save_checkpoint(runner, SAVED)
 
 
 @pytest.mark.parametrize("lost", [float("nan"), float("inf"), float("-inf")])
@@ -74,7 +79,7 @@ def test_a_lost_loss_stops_the_run_before_a_checkpoint(tmp_path: Path, lost: flo
     mend = "lower optim_wrapper.optimizer.lr or lengthen the warm"
     said = rf"^the loss is {lost}: epoch 2, iteration 6: {mend}"
     with pytest.raises(UserError, match=said):
-        recorder.before_save_checkpoint(runner, {})
+        recorder.before_save_checkpoint(runner, SAVED)
     with pytest.raises(UserError, match=said):
         recorder.after_train_epoch(runner)
     assert recorder._lines == []
@@ -83,10 +88,10 @@ def test_a_lost_loss_stops_the_run_before_a_checkpoint(tmp_path: Path, lost: flo
 def test_a_step_that_overflowed_and_was_left_out_is_no_reason_to_stop(tmp_path: Path) -> None:
     recorder, runner = records.RunRecorder(), fake_runner(tmp_path)
     feed(recorder, runner, [0.5, float("inf"), 2.5])
-    recorder.before_save_checkpoint(runner, {})
+    recorder.before_save_checkpoint(runner, SAVED)
     recorder.after_train_epoch(runner)
     assert recorder._lines[0]["loss"] == 1.5
-    recorder.before_save_checkpoint(runner, {})  # the best one, after the validation
+    recorder.before_save_checkpoint(runner, SAVED)  # the best one, after the validation
 
 
 @pytest.mark.parametrize(("iteration", "kept"), [(0, 0.0), (3, 10.5), (6, 31.0)])

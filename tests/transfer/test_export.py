@@ -198,7 +198,7 @@ def edit_model(checkpoint: dict[str, Any], edit: Callable[[dict[str, Any]], Any]
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (break_nan, "1 tensors hold NaN or infinity, first layer1.0.conv1.weight"),
+        (break_nan, "backbone.layer1.0.conv1.weight holds NaN or infinity"),
         (break_model, "doesn't describe its network"),
         (break_prefix, "no tensor's name begins with 'backbone.', the first is net.stem.0.weight"),
         (break_depth, r"tensors are those of ResNet-D-18 .* config says ResNetD-34"),

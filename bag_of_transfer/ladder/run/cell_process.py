@@ -13,6 +13,7 @@ from typing import Any
 
 from bag_of_transfer.classification.teacher_cache import read_card as read_cache_card
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
+from bag_of_transfer.engine.finite import LOST_WEIGHTS
 from bag_of_transfer.engine.loss_watch import LOST
 from bag_of_transfer.engine.run_files import read_metrics
 from bag_of_transfer.ladder.folder import (
@@ -92,7 +93,7 @@ def run_cell(
     started = time.perf_counter()
     code, reason, train = _make(cell, selection, resume, num_pictures)
     seconds = time.perf_counter() - started
-    lost = reason if cell.tunes and reason.startswith(LOST) else ""
+    lost = reason if cell.tunes and reason.startswith((LOST, LOST_WEIGHTS)) else ""
     if lost:
         code, reason = 0, ""
     if code not in STOPPED:

@@ -110,7 +110,7 @@ def open_source(src: str, layout: Layout | None, key: str | None = None) -> Sour
 
 
 def _from_file(path: Path, key: str | None) -> Source:
-    file = read_tensors(path, key)
+    file = read_tensors(path, key, finite=False)
     # A card holds printable text only; a file's name may hold no-break spaces, for instance.
     name = "".join(letter if letter.isprintable() else "?" for letter in path.name)
     fields: dict[str, Any] = {"source": f"{name} sha256 {sha256_of(path)}"}
