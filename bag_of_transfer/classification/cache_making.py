@@ -22,6 +22,7 @@ from bag_of_transfer.classification.teacher_cache import (
     CacheWriter,
     read_card,
 )
+from bag_of_transfer.engine.atomic import is_leftover_name
 from bag_of_transfer.engine.bars import Step, duration
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import RefusedError, UserError
@@ -96,9 +97,8 @@ def _positive(stated: int | None, default: int, flag: str, largest: int | None =
 
 def _refuse_another(folder: Path, card: dict[str, Any]) -> None:
     unfinished = {CLASSES, LOG_PROBS}  # of a call that was killed before it wrote the card
-    if not folder.exists() or (
-        folder.is_dir() and {path.name for path in folder.iterdir()} <= unfinished
-    ):
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {CARD}
+    if not folder.exists() or {n for n in names if not is_leftover_name(n)} <= unfinished:
         return
     if not (folder / CARD).is_file():
         raise RefusedError("the folder holds something else", folder, "name a new folder")

@@ -1,17 +1,38 @@
-"""Files that are whole or absent: written beside the old one, flushed to disk, moved into place."""
+"""Files that are whole or absent: written beside the old one, flushed to disk, moved into place.
 
+Where a process writes its first file, it removes what killed processes left of theirs.
+"""
+
+import hashlib
 import json
 import math
 import os
+import platform
+import re
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["json_text", "replacing", "write_arrays", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "is_leftover_name",
+    "json_text",
+    "replacing",
+    "write_arrays",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+# Of a temporary file: the file's name, the place where its process runs, the process, a random
+# part.  Before the place was named, files had only the last two.
+TEMPORARY = re.compile(r"\..+\.(?:([0-9a-f]{8})-)?(\d+)(?:-[0-9a-f]{8})?\.tmp")
+OLD = 3600.0  # seconds since the last byte was written
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -25,23 +46,32 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, outdated: Path | None = None) -> Iterator[Path]:
     """Yield a temporary file to fill; it becomes ``path`` if the block ends without an error.
 
     For files that a library writes by itself; otherwise as :func:`write_bytes`.
+
+    Args:
+        path: The file.
+        outdated: A file that belongs to the old ``path`` alone; it is removed just before the
+            new one takes its place.
 
     Raises:
         OSError: If writing fails; the error names ``path``, not the temporary file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent.absolute())
     # Not tempfile.mkstemp: its mode 0600 would hide the result from the user's group.
-    # The uuid: on machines that share the folder, two processes may have the same number.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    # The uuid: one process may write the same file twice at once, from two threads.
+    unique = f"{_here()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    temporary = path.with_name(f".{path.name}.{unique}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        if outdated is not None:
+            outdated.unlink(missing_ok=True)
         os.replace(temporary, path)
     except OSError as error:
         # write() reports a full disk without the name of the file.
@@ -52,6 +82,51 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with suppress(OSError):  # on a read-only disk this error would hide the first one
             temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def is_leftover_name(name: str) -> bool:
+    """Return whether a file is one that a process writes, or has left when it was killed."""
+    return TEMPORARY.fullmatch(name) is not None
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder; once in a process.
+
+    A file stays if its process may still write it: one of this machine that runs, or one of
+    another machine whose last byte is younger than an hour.
+    """
+    for path in folder.glob(".*.tmp"):
+        written = TEMPORARY.fullmatch(path.name)
+        with suppress(OSError):  # another process may have removed it
+            if written and not _may_be_in_use(path, written[1], int(written[2])):
+                path.unlink()
+
+
+def _may_be_in_use(path: Path, place: str | None, process: int) -> bool:
+    if time.time() - path.stat().st_mtime > OLD:
+        return False
+    return place != _here() or _runs(process)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except PermissionError:  # it is somebody else's
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+@cache
+def _here() -> str:
+    """Return a short name for the machine, or the container, in which process numbers count."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:  # not Linux
+        space = ""
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -17,21 +17,33 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_bytes, write_text
+from bag_of_transfer.engine.manifest import about, sweep_checkpoints, write_checkpoint
 from bag_of_transfer.engine.recipe import RECIPE_PARTS, recipe_of
-from bag_of_transfer.engine.run_files import LAST_CHECKPOINT
+from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, manifest_of
 
-__all__ = ["AtomicLocalBackend", "SafeCheckpointHook"]
+__all__ = ["OUTDATED", "AtomicLocalBackend", "SafeCheckpointHook"]
+
+# A key of mmengine's message hub: the steps whose files go once the newest one is whole.
+OUTDATED = "outdated_ckpt_ids"
 
 
 class AtomicLocalBackend(LocalBackend):
-    """Local files that are whole or not there; for mmengine's ``backend_args``."""
+    """Local files that are whole or not there; for mmengine's ``backend_args``.
+
+    Args:
+        facts: What the manifest of the next checkpoint says besides its bytes; forgotten then.
+    """
+
+    def __init__(self, facts: dict[str, Any] | None = None) -> None:
+        self._facts = {} if facts is None else facts
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write ``obj``; a crash or a full disk leaves the old file as it was."""
-        write_bytes(filepath, obj)
+        """Write a checkpoint and its manifest; a crash or a full disk leaves the old file."""
+        write_checkpoint(filepath, obj, self._facts)
+        self._facts.clear()
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
-        """Write ``obj``, as :meth:`put` does."""
+        """Write a text; a crash or a full disk leaves the old file as it was."""
         write_bytes(filepath, obj.encode(encoding))
 
 
@@ -56,10 +68,17 @@ class SafeCheckpointHook(CheckpointHook):
         """Choose the atomic backend for local folders; remove what a killed run left behind."""
         super().before_train(runner)
         if isinstance(self.file_backend, LocalBackend) and self.backend_args is None:
-            self.backend_args = {"backend": "atomic_local"}
+            self._facts: dict[str, Any] = {}
+            self.backend_args = {"backend": "atomic_local", "facts": self._facts}
             if is_main_process():
-                for leftover in Path(self.out_dir).glob(".*.pth.*.tmp"):
-                    leftover.unlink(missing_ok=True)
+                self._sweep(runner)
+
+    def _sweep(self, runner: Runner) -> None:
+        for step in runner.message_hub.runtime_info.get(OUTDATED, ()):
+            self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step)))
+        best = self._best_paths().values() if self.save_best else ()
+        done = runner.epoch if self.by_epoch else runner.iter
+        sweep_checkpoints(Path(self.out_dir), [Path(path) for path in best if path], done)
 
     def get_triggered_stages(self) -> list[str]:
         """Return where the hook has something to do: per epoch or per iteration, not both."""
@@ -76,6 +95,8 @@ class SafeCheckpointHook(CheckpointHook):
         checkpoint["meta"].update(_origin(runner))
         for part in ("meta", "message_hub"):
             checkpoint[part] = _plain(checkpoint[part])
+        if self.backend_args and "facts" in self.backend_args:
+            self._facts.update(about(checkpoint))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         outdated = self._note_step(runner, step)
@@ -106,6 +127,7 @@ class SafeCheckpointHook(CheckpointHook):
         outdated = [self.keep_ckpt_ids[0]] if full else []
         self.keep_ckpt_ids.append(step)  # a deque of that length drops the oldest
         runner.message_hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
+        runner.message_hub.update_info(OUTDATED, outdated)
         return outdated
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
@@ -146,6 +168,8 @@ class SafeCheckpointHook(CheckpointHook):
             return
         if self.file_backend.isfile(path):
             self.file_backend.remove(path)
+            if isinstance(self.file_backend, LocalBackend):
+                manifest_of(Path(path)).unlink(missing_ok=True)
         elif self.file_backend.isdir(path):  # deepspeed's checkpoints are folders
             self.file_backend.rmtree(path)
 

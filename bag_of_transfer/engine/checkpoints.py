@@ -16,9 +16,10 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
+from bag_of_transfer.engine.checkpoint_hook import OUTDATED, SafeCheckpointHook
 from bag_of_transfer.engine.errors import RefusedError, UserError, without_colons
 from bag_of_transfer.engine.finite import refuse_non_finite
+from bag_of_transfer.engine.manifest import check_hash, tell_unchecked
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.pickle_outline import read_outline, refusal
 from bag_of_transfer.engine.plain_records import STAND_INS
@@ -198,10 +199,10 @@ def _damaged_state(checkpoint: Mapping[str, Any]) -> str:
     hub = checkpoint["message_hub"]
     if not isinstance(hub, Mapping) or not all(isinstance(hub.get(p), Mapping) for p in HUB):
         return "message_hub"
-    numbers = hub["runtime_info"].get("keep_ckpt_ids", [])
-    # Files with these numbers are deleted when there are too many of them.
-    if not isinstance(numbers, list) or not all(is_whole(number) for number in numbers):
-        return "keep_ckpt_ids"
+    for key in ("keep_ckpt_ids", OUTDATED):  # files with these numbers are deleted
+        numbers = hub["runtime_info"].get(key, [])
+        if not isinstance(numbers, list) or not all(is_whole(number) for number in numbers):
+            return key
     return "" if _is_state_of_optimizers(checkpoint.get("optimizer", {})) else "optimizer"
 
 
@@ -236,6 +237,7 @@ def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
     if not path.is_file():
         raise UserError("no such checkpoint", path, "check the path; checkpoints end in .pth")
     refuse_shard(path)
+    is_checked = check_hash(path)
     allowed: list[Any] = [(stand_in, name) for name, stand_in in STAND_INS.items()]
     try:
         refuse_swollen(path)
@@ -251,6 +253,8 @@ def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
         raise UserError(
             f"not a checkpoint but a {type(checkpoint).__name__}", path, "give a .pth of a run"
         )
+    if not is_checked and "message_hub" in checkpoint:
+        tell_unchecked(path)
     return checkpoint
 
 

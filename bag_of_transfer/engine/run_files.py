@@ -14,10 +14,12 @@ from bag_of_transfer.engine.json_file import read_json, read_json_lines
 __all__ = [
     "CURVE",
     "LAST_CHECKPOINT",
+    "MANIFEST",
     "METRICS",
     "RESOLVED_CONFIG",
     "TRICKS",
     "follow_pointer",
+    "manifest_of",
     "newest_checkpoint",
     "read_curve",
     "read_metrics",
@@ -26,6 +28,7 @@ __all__ = [
 
 METRICS, CURVE, TRICKS = "metrics.json", "curve.jsonl", "tricks.json"
 LAST_CHECKPOINT, RESOLVED_CONFIG = "last_checkpoint", "resolved_config.py"
+MANIFEST = ".json"  # after a checkpoint's whole name: epoch_3.pth.json
 
 
 def read_metrics(work_dir: Path, mend: str) -> dict[str, Any]:
@@ -91,6 +94,11 @@ def follow_pointer(path: str | Path) -> Path:
     named = Path(path.read_text(encoding="utf-8", errors="replace").replace("\0", "").strip())
     beside = path.with_name(named.name) if named.name else path
     return beside if beside.exists() else named
+
+
+def manifest_of(checkpoint: Path) -> Path:
+    """Return the file beside a checkpoint that holds its hash: ``NAME.pth.json``."""
+    return checkpoint.with_name(checkpoint.name + MANIFEST)
 
 
 def newest_checkpoint(work_dir: Path) -> Path | None:

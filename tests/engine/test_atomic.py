@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bag_of_transfer.engine.atomic import write_bytes, write_json, write_text
+from bag_of_transfer.engine.atomic import replacing, write_bytes, write_json, write_text
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -69,3 +69,28 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path: Path) -> None:
     finally:
         os.umask(old)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_killed_processes_left_is_removed_where_a_file_is_written(tmp_path: Path) -> None:
+    """A process that runs, and another machine's for an hour, may still write its file."""
+    with replacing(tmp_path / "one") as mine:
+        mine.touch()
+        place, process = mine.name.split(".")[-2].split("-")[:2]
+    assert int(process) == os.getpid()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    of_dead = f"{place}-{2**22}-0a1b2c3d"  # the largest process number on Linux is below that
+    kept = {
+        f".metrics.json.{place}-{os.getppid()}-0a1b2c3d.tmp",
+        ".epoch_1.pth.ffffffff-1-0a1b2c3d.tmp",
+        ".epoch_2.pth.123-0a1b2c3d.tmp",
+        ".own.notes.tmp",
+    }
+    gone = {f".curve.jsonl.{of_dead}.tmp", f".a.pth.json.{of_dead}.tmp", f".x y.{of_dead}.tmp"}
+    old = {".epoch_3.pth.ffffffff-1-0a1b2c3d.tmp", ".epoch_4.pth.123-0a1b2c3d.tmp"}
+    for name in kept | gone | old:
+        (folder / name).write_bytes(b"half")
+    for name in old:
+        os.utime(folder / name, (0, 0))
+    write_text(folder / "a.txt", "")
+    assert {path.name for path in folder.iterdir()} == kept | {"a.txt"}

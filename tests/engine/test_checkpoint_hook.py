@@ -1,5 +1,7 @@
 import errno
+import hashlib
 import itertools
+import json
 import os
 import shutil
 from pathlib import Path
@@ -15,7 +17,9 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
+from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.checkpoints import find_resumable
+from bag_of_transfer.engine.run_files import manifest_of
 
 COUNTER = itertools.count()
 
@@ -55,7 +59,8 @@ class Scores(Evaluator):
     def process(self, data_samples: Any, data_batch: Any = None) -> None: ...
 
     def evaluate(self, size: int) -> dict[str, Any]:
-        return {"top1": self.scores.pop(0)}
+        score = self.scores.pop(0)
+        return score if isinstance(score, dict) else {"top1": score}
 
 
 def make_runner(
@@ -122,7 +127,9 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one_and_keeps_its_best(tmp_path
     assert rest.model.weight.item() == whole.model.weight.item()
     # The first epoch stays the best: had the score been lost, epoch 3 would have replaced it.
     assert rest.message_hub.get_info("best_score") == 30.0
-    assert [path.name for path in (tmp_path / "cut").glob("best_*")] == ["best_top1_epoch_1.pth"]
+    assert [path.name for path in (tmp_path / "cut").glob("best_*.pth")] == [
+        "best_top1_epoch_1.pth"
+    ]
 
 
 @pytest.mark.parametrize("named", [None, "victim", "victim/..", "victim/mine.pth"])
@@ -139,12 +146,13 @@ def test_a_resumed_run_removes_a_best_file_of_its_own_folder_alone(
         run = torch.load(here / "epoch_2.pth", weights_only=True)
         run["message_hub"]["runtime_info"]["best_ckpt"] = str(tmp_path / named)
         torch.save(run, here / "epoch_2.pth")
+        manifest_of(here / "epoch_2.pth").unlink()
     rest = make_runner(here, epochs=3, scores=[30.0])
     rest._resume, rest._load_from = True, str(here / "epoch_2.pth")
     rest.train()
     assert (victim / "mine.pth").read_text() == "mine"
-    assert [path.name for path in there.glob("best_*")] == ["best_top1_epoch_2.pth"]
-    left = {path.name for path in here.glob("best_*")}
+    assert [path.name for path in there.glob("best_*.pth")] == ["best_top1_epoch_2.pth"]
+    left = {path.name for path in here.glob("best_*.pth")}
     assert left - {"best_top1_epoch_2.pth"} == {"best_top1_epoch_3.pth"}
     assert named or "best_top1_epoch_2.pth" not in left
 
@@ -188,7 +196,7 @@ def test_a_full_disk_leaves_the_old_files_whole(
         runner.train()
     monkeypatch.undo()
     assert (tmp_path / "epoch_1.pth").read_bytes() == before
-    assert [path.name for path in tmp_path.glob("*.pth*")] == ["epoch_1.pth"]
+    assert [path.name for path in tmp_path.glob("*.pth")] == ["epoch_1.pth"]
     assert not list(tmp_path.glob(".*.tmp"))
     assert find_resumable(tmp_path) == tmp_path / "epoch_1.pth"
 
@@ -233,8 +241,49 @@ class _HalfWriter:
         return getattr(self.file, name)
 
 
-def test_leftovers_of_a_killed_run_are_swept_up(tmp_path: Path) -> None:
-    leftover = tmp_path / ".epoch_7.pth.123.tmp"
-    leftover.write_bytes(b"half")
-    make_runner(tmp_path, epochs=1).train()
-    assert not leftover.exists()
+class DiesWhileBestFilesChange(SafeCheckpointHook):
+    """The process ends after the new best file was written, before the old ones go."""
+
+    def _remove(self, path: str) -> None:
+        if self.last_ckpt.endswith("epoch_3.pth") and "best" in path:
+            raise KeyboardInterrupt
+        super()._remove(path)
+
+
+def test_what_a_kill_leaves_between_two_steps_of_saving_goes_when_the_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    killed = make_runner(tmp_path, epochs=3, scores=[1.0, 2.0, 3.0], max_keep_ckpts=1)
+    hook = next(h for h in killed.hooks if isinstance(h, SafeCheckpointHook))
+    hook.__class__ = DiesWhileBestFilesChange
+    with pytest.raises(KeyboardInterrupt):
+        killed.train()
+    assert len(list(tmp_path.glob("best_*.pth"))) == 2
+    # As if the process had ended a moment earlier, and another before it.
+    shutil.copy(tmp_path / "epoch_3.pth", tmp_path / "epoch_2.pth")
+    (tmp_path / "epoch_1.pth.json").write_text("{}")
+    later = tmp_path / "best_top1_epoch_9.pth"  # of a longer run that was gone back from
+    later.write_bytes(b"")
+    rest = make_runner(tmp_path, epochs=4, scores=[2.5], max_keep_ckpts=1)
+    rest._resume, rest._load_from = True, str(find_resumable(tmp_path))
+    rest.train()
+    kept = ["best_top1_epoch_3.pth", "best_top1_epoch_9.pth", "epoch_4.pth"]
+    assert sorted(path.name for path in tmp_path.glob("*.pth")) == kept
+    manifests = sorted(path.name for path in tmp_path.glob("*.pth.json"))
+    assert manifests == ["best_top1_epoch_3.pth.json", "epoch_4.pth.json"]
+
+
+def test_a_manifest_says_what_the_file_is(tmp_path: Path) -> None:
+    scores = [{"top1": 1.0, "top5": 9.0}, {"top1": 2.0, "top5": 8.0}]
+    runner = make_runner(tmp_path, 2, scores, save_best=["top1", "top5"], rule="greater")
+    runner.train()
+    stated = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.pth.json")}
+    assert stated.keys() == {f"{path.name}.json" for path in tmp_path.glob("*.pth")}
+    best, other = stated["best_top1_epoch_2.pth.json"], stated["best_top5_epoch_1.pth.json"]
+    assert (best["epoch"], best["iter"], best["score"], other["score"]) == (2, 4, 2.0, 9.0)
+    assert stated["epoch_2.pth.json"]["score"] is None
+    data = (tmp_path / "best_top1_epoch_2.pth").read_bytes()
+    assert best["sha256"] == hashlib.sha256(data).hexdigest()
+    assert best["bytes"] == len(data)
+    config = hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest()
+    assert best["config_sha256"] == config

@@ -17,8 +17,9 @@ from bag_of_transfer.engine.checkpoints import (
     state_dict_of,
 )
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.manifest import write_checkpoint
 from bag_of_transfer.engine.process_setup import prepare_process
-from bag_of_transfer.engine.run_files import follow_pointer, newest_checkpoint
+from bag_of_transfer.engine.run_files import follow_pointer, manifest_of, newest_checkpoint
 
 
 class RunsCode:
@@ -146,7 +147,15 @@ def test_weights_are_found_under_either_key_or_bare() -> None:
 
 def save_state(path: Path, epoch: int) -> None:
     hub: dict[str, Any] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
-    torch.save({"meta": {"epoch": epoch}, "message_hub": hub, "state_dict": {}}, path)
+    stream = io.BytesIO()
+    torch.save({"meta": {"epoch": epoch}, "message_hub": hub, "state_dict": {}}, stream)
+    write_checkpoint(path, stream.getvalue(), {})
+
+
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
 
 
 def three_epochs(work_dir: Path) -> None:
@@ -161,7 +170,7 @@ def test_the_newest_checkpoint_is_found(tmp_path: Path) -> None:
     assert find_resumable(tmp_path) == tmp_path / "epoch_10.pth"
 
 
-@pytest.mark.parametrize("harm", ["remove", "truncate", "strip"])
+@pytest.mark.parametrize("harm", ["remove", "truncate", "flip", "strip"])
 def test_the_next_older_one_is_taken_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, harm: str
 ) -> None:
@@ -176,7 +185,10 @@ def test_the_next_older_one_is_taken_with_a_warning(
         newest.unlink()
     elif harm == "truncate":
         newest.write_bytes(newest.read_bytes()[:-40])
+    elif harm == "flip":
+        flip_a_bit(newest)
     else:
+        manifest_of(newest).unlink()
         torch.save({"state_dict": {}}, newest)
     assert find_resumable(tmp_path) == tmp_path / "epoch_9.pth"
     assert len(said) == 1

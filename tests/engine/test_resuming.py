@@ -20,6 +20,7 @@ from bag_of_transfer.engine.resuming import (
     _refuse_shorter,
     resume,
 )
+from bag_of_transfer.engine.run_files import manifest_of
 
 PATH = Path("epoch_2.pth")
 STEP = [dict(type="MultiStepLR", milestones=[1, 3], gamma=0.1)]
@@ -188,6 +189,7 @@ def test_a_file_without_a_recipe_is_compared_with_what_was_built(
     del file["meta"]["recipe"]
     file["meta"]["iter"] = 2 * change.get("iters", ITERS)
     torch.save(file, path)
+    manifest_of(path).unlink()
     cfg = config(tmp_path, 2, change.get("schedule", STEP), change.get("lr", 0.1))
     assert go_on(cfg) == []
     if said is None:

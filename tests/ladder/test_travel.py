@@ -36,7 +36,8 @@ def cell(root, key, status="done", **files):
 @pytest.fixture
 def here(tmp_path):
     root = tmp_path / "here"
-    done = cell(root, "seed0/b/detection", **{"backbone.safetensors": "weights"})
+    of_weights = {"backbone.safetensors": "weights", "epoch_1.pth.json": "{}"}
+    done = cell(root, "seed0/b/detection", **of_weights)
     (done / "pictures").mkdir()
     (done / "pictures/a.png").write_text("picture")
     (done / "predictions").write_text("much")

@@ -15,6 +15,7 @@ from bag_of_transfer.classification.teacher_cache import read_card as read_cache
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.finite import LOST_WEIGHTS
 from bag_of_transfer.engine.loss_watch import LOST
+from bag_of_transfer.engine.manifest import remove_checkpoint
 from bag_of_transfer.engine.run_files import read_metrics
 from bag_of_transfer.ladder.folder import (
     ANSWERS,
@@ -143,8 +144,9 @@ def _make(
 
 def _remove_weights(cell: Cell) -> None:
     """Remove the checkpoints of a fine-tuning from which nothing starts."""
-    for path in (*cell.folder.glob("*.pth"), cell.folder / LAST_CHECKPOINT):
-        path.unlink(missing_ok=True)
+    for path in cell.folder.glob("*.pth"):
+        remove_checkpoint(path)
+    (cell.folder / LAST_CHECKPOINT).unlink(missing_ok=True)
 
 
 def _redirect_to(path: Path) -> None:

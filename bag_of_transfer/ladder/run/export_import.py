@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bag_of_transfer.engine.atomic import replacing
+from bag_of_transfer.engine.atomic import is_leftover_name, replacing
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.run_files import MANIFEST
 from bag_of_transfer.ladder.folder import (
     ANSWERS,
     PLAN,
@@ -69,8 +70,13 @@ def _files(root: Path, keys: list[str]) -> list[Path]:
     return [plan] * plan.is_file() + [
         path
         for path in files
-        if path.suffix not in WEIGHTS and not LEFT_OUT & set(path.relative_to(root).parts)
+        if not LEFT_OUT & set(path.relative_to(root).parts) and not _stays(path.name)
     ]
+
+
+def _stays(name: str) -> bool:
+    """Return whether a file is of weights, or of a process that was killed."""
+    return Path(name.removesuffix(MANIFEST)).suffix in WEIGHTS or is_leftover_name(name)
 
 
 def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
@@ -161,6 +167,6 @@ def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:
         first = parts[0] if parts else ""
         is_known = parts == (PLAN,) or first in (TRUTH, TUNING) or first.startswith("seed")
         is_inside = not PurePosixPath(member.name).is_absolute() and ".." not in parts
-        if not (member.isfile() and is_known and is_inside) or Path(member.name).suffix in WEIGHTS:
+        if not (member.isfile() and is_known and is_inside) or _stays(parts[-1]):
             what = f"the archive holds {member.name!r}, which does not belong to a ladder's cells"
             raise UserError(what, file, "give a ladder's export")
