@@ -94,7 +94,9 @@ def _our_files() -> set[str]:
 
 
 def _files_in(folder: Path) -> set[str]:
-    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    """Return the files below a folder; hidden ones, such as a ledger of contents, do not count."""
+    files = (path for path in folder.rglob("[!.]*") if not path.is_dir())
+    return {path.relative_to(folder).as_posix() for path in files}
 
 
 def _wrong_files(folder: Path) -> str | None:

@@ -29,9 +29,13 @@ __all__ = [
     "build_dataset",
     "check_dataset",
     "check_parts",
+    "check_same_classes",
+    "check_several_classes",
     "classes_of",
     "data_mistakes",
     "leave_imports_uncollected",
+    "parts_of",
+    "test_split",
 ]
 
 # What the libraries' data sets raise when a file is not as they expect.
@@ -87,7 +91,7 @@ def check_dataset(dataset: Any) -> None:
     Raises:
         UserError: If boxes or labels would be lost or misread, or no part has any that count.
     """
-    check_parts([part for part in _parts(dataset) if not getattr(part, "is_part", False)])
+    check_parts([part for part in parts_of(dataset) if not getattr(part, "is_part", False)])
 
 
 def check_parts(parts: Sequence[Any]) -> None:
@@ -114,14 +118,14 @@ def _check(part: Any) -> None:
             import_module(module).check(part)
 
 
-def _parts(dataset: Any) -> Iterator[Any]:
+def parts_of(dataset: Any) -> Iterator[Any]:
     """Yield the data sets inside wrappers (repeated, joined, mixed)."""
     inner = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
     if inner == [None]:
         yield dataset
     else:
         for part in inner:
-            yield from _parts(part)
+            yield from parts_of(part)
 
 
 @contextlib.contextmanager
@@ -175,18 +179,27 @@ class LookAtSplits(Hook):
         if runner.val_loop is not None:
             dataset = runner.val_loop.dataloader.dataset
             check_dataset(dataset)
-            _check_classes(cfg.classes, dataset, "val")
-        test = (cfg.get("test_dataloader") or {}).get("dataset")
-        if test is None or test == (cfg.get("val_dataloader") or {}).get("dataset"):
-            return
-        if _only_formats(cfg.get("test_evaluator")):
-            return  # a server evaluates, so no truth is needed here
-        missing = [path for path, exists in _places(test) if not exists]
-        if missing:
-            message = f"the test split is missing, so it is not checked: {missing[0]}"
-            print_log(message, logger="current")
-            return
-        _check_classes(cfg.classes, build_dataset(test, cfg.default_scope), "test")
+            check_same_classes(cfg.classes, dataset, "val")
+        test = test_split(cfg)
+        if test is not None:
+            check_same_classes(cfg.classes, build_dataset(test, cfg.default_scope), "test")
+
+
+def test_split(cfg: Mapping[str, Any]) -> Any:
+    """Return the description of the test split, if there is one with truth that is not val's.
+
+    A line says if its list or folder is missing.
+    """
+    test = (cfg.get("test_dataloader") or {}).get("dataset")
+    if test is None or test == (cfg.get("val_dataloader") or {}).get("dataset"):
+        return None
+    if _only_formats(cfg.get("test_evaluator")):
+        return None  # a server evaluates, so no truth is needed here
+    missing = [path for path, exists in _places(test) if not exists]
+    if missing:
+        message = f"the test split is missing, so it is not checked: {missing[0]}"
+        print_log(message, logger="current")
+    return None if missing else test
 
 
 def _only_formats(evaluator: Any) -> bool:
@@ -194,7 +207,12 @@ def _only_formats(evaluator: Any) -> bool:
     return any(metric.get("format_only") for metric in metrics)
 
 
-def _check_classes(trained: Sequence[str], dataset: Any, split: str) -> None:
+def check_same_classes(trained: Sequence[str], dataset: Any, split: str) -> None:
+    """Check that a split has the classes of the training data, in their order.
+
+    Raises:
+        UserError: If it does not.
+    """
     pair = class_difference(trained, classes_of(dataset))
     if pair:
         difference = f"{pair[0]} against {pair[1]}"
@@ -202,4 +220,18 @@ def _check_classes(trained: Sequence[str], dataset: Any, split: str) -> None:
             f"the {split} split has other classes than the training data: {difference}",
             f"{split}_dataloader.dataset",
             "take the classes of the training data (classes_from), or state the same for both",
+        )
+
+
+def check_several_classes(classes: Sequence[str], dataset: Mapping[str, Any]) -> None:
+    """Check that a classifier has two classes or more; a detector may have a single class.
+
+    Raises:
+        UserError: If it has one.
+    """
+    if len(classes) < 2:
+        raise UserError(
+            f"a classifier needs two classes or more, got {', '.join(classes) or 'none'}",
+            dataset.get("root", "train_dataloader.dataset"),
+            "put images into ROOT/<class name>/, one folder per class",
         )

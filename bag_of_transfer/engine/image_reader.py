@@ -21,8 +21,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.plain_images import is_plain, may_be_turned
 
-__all__ = ["PixelReader", "ReadImage", "decode_file", "orientation_of", "read_error", "read_image",
-           "read_pixels", "truncated_is_an_error", "turned"]  # fmt: skip
+__all__ = ["FORMATS", "PixelReader", "ReadImage", "decode_bytes", "decode_file", "orientation_of",
+           "read_error", "read_image", "read_pixels", "truncated_is_an_error",
+           "turned"]  # fmt: skip
 
 # Pillow's names.  EPS is not among them: Pillow would start another program for it.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "ICO", "JPEG2000", "AVIF")
@@ -79,7 +80,15 @@ def decode_file(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixel
         Exception: Whatever the system or Pillow's decoders raise if the file can't be read.
     """
     with open(path, "rb", buffering=0) as file:  # Path.read_bytes takes three times as long
-        data = file.read()
+        return decode_bytes(file.read(), channels, bgr)
+
+
+def decode_bytes(data: bytes, channels: int = 3, bgr: bool = False) -> Pixels:
+    """Decode the content of an image file; see :func:`read_pixels`.
+
+    Raises:
+        Exception: Whatever Pillow's decoders raise if the content is no whole image.
+    """
     if channels == 4:
         return _with_pillow(data, "RGBA")
     bgr = bgr and channels == 3

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mmengine.logging import print_log
 
@@ -27,6 +27,7 @@ __all__ = [
     "ImageFacts",
     "find_unreadable",
     "image_facts",
+    "inspect_all",
     "leave_out",
     "leave_out_unreadable",
     "scan_files",
@@ -37,6 +38,7 @@ QUIET_BELOW = 2000  # images; about 3 s on one core (shared/perf_reliability.md 
 NUM_NAMED = 20  # more names in one warning than fit on a screen do not help
 CHUNK = 32  # one future per image would cost gigabytes for ImageNet
 
+T = TypeVar("T")
 Finding = list[Any]  # what JSON can hold; the first item is the error, "" if all is well
 Cache = dict[str, dict[str, list[Any]]]  # folder -> file name -> [size, mtime in ns, finding]
 
@@ -120,7 +122,7 @@ def scan_files(
     to_do = [path for path, finding in findings.items() if finding is None]
     done: dict[Path, Finding] = {}
     try:
-        for path, finding in _inspect_all(to_do, inspect):
+        for path, finding in inspect_all(to_do, inspect):
             done[path] = finding
     finally:  # after an interruption, the next scan goes on where this one stopped
         if done:
@@ -137,15 +139,18 @@ def _inspect(path: Path) -> Finding:
     return ["", width, height]
 
 
-def _inspect_all(
-    paths: Sequence[Path], inspect: Callable[[Path], Finding]
-) -> Iterator[tuple[Path, Finding]]:
+def inspect_all(paths: Sequence[Path], inspect: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
+    """Call ``inspect``, which is thread-safe, on each file, on all cores; with a bar if it is long.
+
+    Yields:
+        Each file with what was found, in the order of ``paths``.
+    """
     if not paths:
         return
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     pool = ThreadPoolExecutor(min(share_of_cores(), len(chunks)))
     results = pool.map(lambda chunk: [(path, inspect(path)) for path in chunk], chunks)
-    pairs: Iterable[tuple[Path, Finding]] = (pair for chunk in results for pair in chunk)
+    pairs: Iterable[tuple[Path, T]] = (pair for chunk in results for pair in chunk)
     if len(paths) > QUIET_BELOW:
         pairs = track(pairs, "reading every image once", total=len(paths))
     try:

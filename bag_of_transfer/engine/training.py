@@ -5,7 +5,6 @@ import copy
 import math
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +110,7 @@ def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     cfg.num_train_images = len(dataset)
     cfg.classes = data_sets.classes_of(dataset)
     if task_named(cfg.task).needs_several_classes:
-        _check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
+        data_sets.check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)
     add_hooks(cfg, *(hook.__name__ for hook in HOOKS))
     # Our first metric is always the papers' metric, and for all of them more is better.
@@ -211,16 +210,6 @@ def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
             f"{num_images} training images are less than a batch",
             "train_dataloader.batch_size",
             "make the batch smaller, or use more images",
-        )
-
-
-def _check_several_classes(classes: Sequence[str], dataset: Config) -> None:
-    """Check that a classifier has two classes or more; a detector may have a single class."""
-    if len(classes) < 2:
-        raise UserError(
-            f"a classifier needs two classes or more, got {', '.join(classes) or 'none'}",
-            dataset.get("root", "train_dataloader.dataset"),
-            "put images into ROOT/<class name>/, one folder per class",
         )
 
 

@@ -158,7 +158,9 @@ def _texts(stated: Any) -> list[str]:
 
 @cache
 def data_digest(place: Path) -> str:
-    """Hash names and sizes of all files below a folder, and the content of annotations.
+    """Hash names and sizes of the files below a folder, and the content of annotations.
+
+    Hidden files do not count: no data set reads them.
 
     Args:
         place: The folder.  A file counts as a folder of that file alone, a missing one as empty.
@@ -178,7 +180,7 @@ def _files(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
     if real in above:
         return
     _, folders, names = next(os.walk(folder), ("", [], []))
-    yield from (folder / name for name in names)
+    yield from (folder / name for name in names if not name.startswith("."))
     for name in folders:
         yield from _files(folder / name, (*above, real))
 

@@ -1,0 +1,95 @@
+"""Check all data of a config: what building its data sets finds, and what the content shows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config
+
+from bag_of_transfer.data_checks.alike import nearly_alike, same_pictures
+from bag_of_transfer.data_checks.files import File, Seen, look_at_files
+from bag_of_transfer.data_checks.kinds import KINDS, Finding, found
+from bag_of_transfer.data_checks.labels import odd_boxes, odd_masks, unlearned_classes
+from bag_of_transfer.data_checks.ledger import Ledger
+from bag_of_transfer.data_checks.look import Look, look_at_mask, look_at_picture
+from bag_of_transfer.data_checks.names import odd_names, odd_sizes, without_partner
+from bag_of_transfer.data_checks.splits import Split, build_splits
+
+__all__ = ["Report", "check_data", "findings_of_content", "ledgers_of"]
+
+DETAILS = {
+    "unreadable": "it cannot be read or decoded",
+    "bit-flip": "other bytes than before, with the same size and time of change",
+    "zero-filled-tail": "the file ends in zeros, where pixels should be",
+    "one-pixel": "the picture has one pixel",
+    "black": "the picture is black",
+    "one-colour": "the picture has one colour",
+    "wrong-suffix": "the content is of another format than the suffix says",
+    "high-bits": "more than 8 bits per pixel",
+    "cmyk": "the colours are CMYK",
+    "alpha": "the picture can be seen through",
+    "several-pages": "the file holds several pictures",
+}
+
+
+class Report(NamedTuple):
+    """What was found.
+
+    Args:
+        findings: In the order of the splits.
+        images: The number of images of each split.
+        changed: Files that were other ones when they were looked at before.
+    """
+
+    findings: tuple[Finding, ...]
+    images: dict[str, int]
+    changed: tuple[Path, ...] = ()
+
+
+def check_data(cfg: Config) -> Report:
+    """Check all splits of a config.
+
+    Args:
+        cfg: From ``load_config``; changed.
+    """
+    splits, findings = build_splits(cfg)
+    ledgers = ledgers_of(splits)
+    files: dict[Path, File] = {}
+    for split in splits:
+        for example in split.examples:
+            files[example.path] = File(look_at_picture, ledgers[example.folder])
+            if example.mask is not None:
+                files[example.mask] = File(look_at_mask, ledgers[example.folder])
+    seen = look_at_files(files)
+    findings += findings_of_content(splits, seen)
+    looks = {path: shown.entry.look for path, shown in seen.items()}
+    findings += nearly_alike(splits, looks)
+    for split in splits:
+        findings += [*odd_boxes(split), *odd_masks(split, looks), *odd_names(split)]
+    findings += [*unlearned_classes(splits), *odd_sizes(splits), *without_partner(splits)]
+    changed = tuple(path for path, shown in seen.items() if shown.is_changed)
+    return Report(tuple(findings), {each.name: len(each.examples) for each in splits}, changed)
+
+
+def ledgers_of(splits: Sequence[Split]) -> dict[Path, Ledger]:
+    """Return the ledger of each folder of data."""
+    folders = dict.fromkeys(example.folder for split in splits for example in split.examples)
+    return {folder: Ledger(folder) for folder in folders}
+
+
+def findings_of_content(splits: Sequence[Split], seen: Mapping[Path, Seen]) -> Iterator[Finding]:
+    """Yield what is wrong with files, and with pictures whose pixels are the same."""
+    for split in splits:
+        for example in split.examples:
+            for path in (example.path, example.mask):
+                if path is not None and path in seen:
+                    yield from _findings_of_file(split, path, seen[path])
+    looks: dict[Path, Look] = {path: shown.entry.look for path, shown in seen.items()}
+    yield from same_pictures(splits, looks)
+
+
+def _findings_of_file(split: Split, path: Path, shown: Seen) -> Iterator[Finding]:
+    marks = shown.entry.look.marks + (("bit-flip",) if shown.entry.flipped else ())
+    for kind in marks:
+        if kind in KINDS:
+            yield found(kind, split.name, path, DETAILS[kind])

@@ -1,0 +1,79 @@
+"""What is odd in the names and numbers of files."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.data_checks.kinds import Finding, found
+from bag_of_transfer.data_checks.splits import Split
+from bag_of_transfer.engine.file_names import composed
+from bag_of_transfer.engine.image_files import files_below, has_image_suffix
+
+__all__ = ["odd_names", "odd_sizes", "without_partner"]
+
+
+def odd_names(split: Split) -> Iterator[Finding]:
+    """Yield files whose names differ in case only, or are not UTF-8."""
+    first: dict[str, Path] = {}
+    for example in split.examples:
+        path = example.path
+        other = first.setdefault(composed(str(path)).casefold(), path)
+        if other != path:
+            detail = f"its name differs from {other.name} in case or accents only"
+            yield found("case-collision", split.name, path, detail)
+        if any("\udc80" <= letter <= "\udcff" for letter in path.name):
+            yield found("undecodable-name", split.name, path, "its name is not UTF-8")
+
+
+def odd_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Yield splits that are judged on and have more images than the one that is trained on."""
+    sizes = {split.name: len(split.examples) for split in splits}
+    for name, size in sizes.items():
+        if size > sizes.get("train", size):
+            detail = f"{size} images are judged on, and {sizes['train']} trained on"
+            yield found("judged-more-than-trained", name, f"{name}_dataloader", detail)
+
+
+def without_partner(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Yield images without an annotation or a mask, and the reverse, in the folders of the data."""
+    folders = {pair for split in splits for part in split.parts for pair in _folders(part)}
+    for images, truths, suffix in sorted(folders):
+        pictures = {_stem(path, images, len(path.suffix)): path for path in _pictures(images)}
+        notes = {
+            _stem(path, truths, len(suffix)): path
+            for path in _files(truths)
+            if path.name.lower().endswith(suffix.lower())
+        }
+        what = "mask" if suffix != ".xml" else "annotation"
+        if images == truths:
+            continue
+        for name in sorted(pictures.keys() - notes.keys()):
+            yield found("no-annotation", "", pictures[name], f"the image has no {what} in {truths}")
+        for name in sorted(notes.keys() - pictures.keys()):
+            yield found("no-image", "", notes[name], f"the {what} has no image in {images}")
+
+
+def _folders(part: Any) -> Iterator[tuple[Path, Path, str]]:
+    """Yield the folders of images and of their annotations, and the annotations' suffix."""
+    if hasattr(part, "img_subdir") and hasattr(part, "ann_subdir"):
+        root = Path(part.data_root or "")
+        yield root / part.img_subdir, root / part.ann_subdir, ".xml"
+    images = part.metainfo.get("img_dir")
+    if images and len(part):
+        info = part.get_data_info(0)
+        image, mask = Path(info["img_path"]), Path(info["seg_map_path"])
+        depth = len(image.relative_to(images).parts) - 1
+        yield Path(images), mask.parents[depth], mask.name[len(image.stem) :]
+
+
+def _pictures(folder: Path) -> Iterable[Path]:
+    return (path for path in _files(folder) if has_image_suffix(path.name))
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return files_below(folder) if folder.is_dir() else ()
+
+
+def _stem(path: Path, folder: Path, end: int) -> str:
+    return composed(os.path.relpath(path, folder)[:-end])

@@ -1,0 +1,167 @@
+"""The splits of a config as their data sets have read them, and what building them has said."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+
+from bag_of_transfer.data_checks.kinds import ERROR, STRUCTURE, WARNING, Finding
+from bag_of_transfer.engine import data_sets, held_out, own_metrics
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.own_readers import read_with_ours
+from bag_of_transfer.engine.splits import check_splits
+from bag_of_transfer.engine.tasks import task_named
+
+__all__ = ["Example", "Split", "build_splits", "split_of"]
+
+SEE_DOCS = "see docs/data_checks.md"
+
+
+class Box(NamedTuple):
+    """A box as a data set gives it, with the number of its class."""
+
+    xyxy: tuple[float, ...]
+    label: int
+
+
+class Example(NamedTuple):
+    """An image of a data set with its truth.
+
+    Args:
+        path: The image's file.
+        folder: The folder of its data, whose ledger knows the file.
+        label: The class of the whole image; None where images have none.
+        boxes: Its boxes; None where images have none.
+        mask: The file of its mask; None where images have none.
+    """
+
+    path: Path
+    folder: Path
+    label: int | None = None
+    boxes: tuple[Box, ...] | None = None
+    mask: Path | None = None
+
+    def truth(self, hashes: Mapping[Path, str]) -> Hashable:
+        """Return what is the same for images with the same truth; ``hashes`` are of masks."""
+        if self.mask is not None:
+            return hashes.get(self.mask)
+        return self.label if self.boxes is None else tuple(sorted(self.boxes))
+
+
+class Split(NamedTuple):
+    """A split: its name, its classes, its images (each file once), and the data sets inside."""
+
+    name: str
+    classes: tuple[str, ...]
+    examples: tuple[Example, ...]
+    parts: tuple[Any, ...]
+
+
+def build_splits(cfg: Config) -> tuple[list[Split], list[Finding]]:
+    """Build the data sets of a config, each with all its checks, as at the start of a training.
+
+    Args:
+        cfg: From ``load_config``; changed.
+
+    Returns:
+        The splits that can be built, and what building says of the others or warns of.
+    """
+    findings: list[Finding] = []
+    splits: list[Split] = []
+    trained: tuple[str, ...] = ()
+    with _listening(findings, "train", "train_dataloader"):
+        own_metrics.judge_in_percent(cfg)
+        held_out.hold_out(cfg)
+        check_splits(cfg)
+        read_with_ours(cfg)
+        dataset = data_sets.build_dataset(held_out.training_images(cfg), cfg.default_scope)
+        trained = data_sets.classes_of(dataset)
+        splits.append(split_of("train", dataset))
+        if task_named(cfg.task).needs_several_classes:
+            data_sets.check_several_classes(trained, cfg.train_dataloader.dataset)
+    for name in ("val", "test"):
+        with _listening(findings, name, f"{name}_dataloader"):
+            described = _described(cfg, name)
+            if described is not None:
+                dataset = data_sets.build_dataset(described, cfg.default_scope)
+                splits.append(split_of(name, dataset))
+                data_sets.check_same_classes(trained or splits[-1].classes, dataset, name)
+    return splits, findings
+
+
+def split_of(name: str, dataset: Any) -> Split:
+    """Return a data set that is built as a split."""
+    parts = tuple(data_sets.parts_of(dataset))
+    examples = {example.path: example for part in parts for example in _examples(part)}
+    return Split(name, data_sets.classes_of(dataset), tuple(examples.values()), parts)
+
+
+def _described(cfg: Config, name: str) -> Any:
+    if name == "test":
+        return data_sets.test_split(cfg)
+    return (cfg.get("val_dataloader") or {}).get("dataset")
+
+
+def _examples(part: Any) -> Iterator[Example]:
+    infos = [part.get_data_info(index) for index in range(len(part))]
+    folder = _folder(part, infos)
+    for info in infos:
+        boxes = info.get("instances")
+        mask = info.get("seg_map_path")
+        yield Example(
+            Path(info["img_path"]),
+            folder,
+            info.get("gt_label"),
+            None if boxes is None else tuple(_box(box) for box in boxes),
+            None if mask is None else Path(mask),
+        )
+
+
+def _box(instance: Mapping[str, Any]) -> Box:
+    return Box(tuple(float(x) for x in instance["bbox"]), int(instance["bbox_label"]))
+
+
+def _folder(part: Any, infos: Sequence[Mapping[str, Any]]) -> Path:
+    """Return the folder that a data set calls its own, or that of all its files."""
+    stated = getattr(part, "data_root", None) or getattr(part, "root", None)
+    if stated:
+        return Path(stated)
+    files = [info.get(key) for info in infos for key in ("img_path", "seg_map_path")]
+    folders = {os.path.dirname(os.path.abspath(file)) for file in files if file}
+    return Path(os.path.commonpath(folders)) if folders else Path()
+
+
+@contextlib.contextmanager
+def _listening(findings: list[Finding], split: str, key: str) -> Iterator[None]:
+    """Turn warnings and a mistake into findings; nothing is printed meanwhile."""
+    logger = MMLogger.get_current_instance()
+    handlers, listener = logger.handlers, _Listener()
+    logger.handlers = [listener]
+    mistake: UserError | None = None
+    try:
+        yield
+    except UserError as error:
+        mistake = error
+    finally:
+        logger.handlers = handlers
+    for message in dict.fromkeys(listener.messages):
+        where, _, what = message.partition(": ")
+        file, detail = (where, what) if Path(where).exists() else (key, message)
+        findings.append(Finding(STRUCTURE, WARNING, split, file, "", detail, SEE_DOCS))
+    if mistake:
+        parts = (mistake.where, "", mistake.what, mistake.mend)
+        findings.append(Finding(STRUCTURE, ERROR, split, *parts))
+
+
+class _Listener(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())

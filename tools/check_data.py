@@ -1,0 +1,53 @@
+"""Check all data of a config: structure, damaged files, pictures in two splits or two classes."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.tasks import Phase
+
+EXAMPLE = "python tools/check_data.py configs/detection/faster-rcnn_fpn_demo.py"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the config, look at every file, print what was found; 2 if there is an error."""
+    parser = cli.parser(__doc__, EXAMPLE)
+    cli.add_config_flags(parser, for_runs=False)
+    parser.add_argument("--json", action="store_true", help="print all findings as JSON")
+    args = parser.parse_args(argv)
+
+    from bag_of_transfer.engine.config_file import load_config, phase_of
+
+    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+        phase = phase_of(args.config)
+        if phase is Phase.FINE_TUNING:
+            import bag_of_transfer.detection
+            import bag_of_transfer.segmentation
+        import bag_of_transfer.classification  # noqa: F401
+        from bag_of_transfer.data_checks.check import check_data
+        from bag_of_transfer.data_checks.kinds import ERROR
+        from bag_of_transfer.data_checks.report import as_json, count, show
+
+        cfg, _ = load_config(args.config, phase, **cli.config_flags(args))
+        report = check_data(cfg)
+    if args.json:
+        print(json.dumps(as_json(report, str(args.config)), indent=2))
+    else:
+        from rich.console import Console
+
+        show(report, Console())
+    if not count(report, ERROR):
+        return 0
+    first = next(finding for finding in report.findings if finding.severity == ERROR)
+    more = f"{count(report, ERROR)} errors in the data, first {first.kind} ({first.detail})"
+    raise UserError(more, first.file, first.mend)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_tool(main))
