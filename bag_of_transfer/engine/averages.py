@@ -9,6 +9,7 @@ import torch
 from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
 __all__ = ["MovingAverage", "MovingAverageHook"]
@@ -18,6 +19,7 @@ __all__ = ["MovingAverage", "MovingAverageHook"]
 class MovingAverage(ExponentialMovingAverage):
     """mmengine's ExponentialMovingAverage with the same numbers; see there for the arguments."""
 
+    moves: Tensor | None = None  # 0 if the newest step changed nothing; None: each step counts
     _source: nn.Module | None = None
 
     @torch.no_grad()
@@ -29,10 +31,18 @@ class MovingAverage(ExponentialMovingAverage):
         if steps == 0:
             torch._foreach_copy_(*self._all)
         elif steps % self.interval == 0:
-            torch._foreach_lerp_(*self._floats, self.momentum)
+            self._move(*self._floats)
         if self._copied[0]:
             torch._foreach_copy_(*self._copied)
         self.steps += 1
+
+    def _move(self, averages: list[Tensor], weights: list[Tensor]) -> None:
+        if self.moves is None:
+            torch._foreach_lerp_(averages, weights, self.momentum)
+            return
+        ways = torch._foreach_sub(weights, averages)
+        torch._foreach_mul_(ways, self.moves)
+        torch._foreach_add_(averages, ways, alpha=self.momentum)
 
     def _list_tensors(self, model: nn.Module) -> None:
         # Lists of tensors are no part of the state, and the model is no part of the average.
@@ -57,3 +67,10 @@ class MovingAverageHook(EMAHook):
     def __init__(self, ema_type: str = "ExponentialMovingAverage", **more: Any) -> None:
         alone = ema_type == "ExponentialMovingAverage" and more.get("device") is None
         super().__init__(MovingAverage.__name__ if alone else ema_type, **more)
+
+    def after_train_iter(self, runner: Runner, *args: Any, **more: Any) -> None:
+        """Move the average, but not by a step that changed nothing."""
+        skipped = getattr(runner.optim_wrapper, "skipped", None)
+        if skipped is not None:
+            self.ema_model.moves = skipped.counts
+        super().after_train_iter(runner, *args, **more)

@@ -112,6 +112,7 @@ _READ_FROM_CFG = frozenset(
         "compile",  # bag_of_transfer.engine.runner compiles the backbone
         "find_unused_parameters",
         "held_out",  # bag_of_transfer.engine.held_out
+        "non_finite",  # bag_of_transfer.engine.non_finite
         "sync_bn",
         "model_wrapper_cfg",
         "activation_checkpointing",
@@ -146,6 +147,7 @@ _IMPLIED: dict[str, frozenset[str]] = {
     "custom_imports": frozenset({"imports", "allow_failed_imports"}),
     "compile": parameter_names(torch.compile) - {"model"},
     "held_out": frozenset({"fraction", "seed"}),
+    "non_finite": frozenset({"on", "most", "in_a_row"}),
     "auto_scale_lr": frozenset({"enable", "base_batch_size"}),  # Runner.scale_lr
     "optim_wrapper": parameter_names(OptimWrapper) | {"type"},
     "optim_wrapper.clip_grad": parameter_names(clip_grad_norm_) | {"type"},

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import OPTIMIZERS
@@ -57,8 +58,10 @@ def _joined(optimizer: Optimizer) -> list[dict[str, Any]]:
     joined: list[tuple[bool, dict[str, Any], list[Any]]] = []
     for group in optimizer.param_groups:
         settings = {key: value for key, value in group.items() if key != "params"}
-        for has_state in (False, True):
+        for has_state in (True, False):  # the others get one below
             tensors = [one for one in group["params"] if (one in optimizer.state) is has_state]
+            if not has_state:
+                _begin_momentum(optimizer, group, tensors)
             for old, stated, together in joined:
                 if old is has_state and stated == settings:
                     together += tensors
@@ -66,3 +69,15 @@ def _joined(optimizer: Optimizer) -> list[dict[str, Any]]:
             else:
                 joined.append((has_state, settings, tensors))
     return [{**settings, "params": tensors} for _, settings, tensors in joined if tensors]
+
+
+def _begin_momentum(optimizer: Optimizer, group: dict[str, Any], tensors: list[Any]) -> None:
+    """Begin SGD's momentum with zeros where torch would leave it as the memory was.
+
+    It does so in a first step that is left out (``found_inf``), as fp16's often is, and adds to
+    that in the second.  With dampening, the first step is another with zeros: it stays torch's.
+    """
+    if group.get("momentum") and group.get("dampening") == 0:
+        for one in tensors:
+            if one.grad is not None:
+                optimizer.state[one]["momentum_buffer"] = torch.zeros_like(one.grad)

@@ -14,12 +14,22 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.running_loss import RunningLoss
 
-__all__ = ["LOST", "LossWatch"]
+__all__ = ["LOST", "LossWatch", "interval_of", "skips"]
 
 LOST = "the loss is"  # an error begins with it: a run of a search may have too large a rate
 
 INTERVAL = 50  # between two looks, where no LoggerHook says another
 NUM_NAMED = 4
+
+
+def interval_of(hooks: Sequence[Any]) -> int:
+    """Return how often the log reads the loss, in iterations.
+
+    Args:
+        hooks: Those of the Runner.
+    """
+    intervals = [hook.interval for hook in hooks if isinstance(hook, LoggerHook)]
+    return min(intervals, default=INTERVAL)
 
 
 class LossWatch:
@@ -30,8 +40,7 @@ class LossWatch:
     """
 
     def __init__(self, hooks: Sequence[Any] = ()) -> None:
-        intervals = [hook.interval for hook in hooks if isinstance(hook, LoggerHook)]
-        self.interval = min(intervals, default=INTERVAL)
+        self.interval = interval_of(hooks)
         self._paths: deque[list[str]] = deque(maxlen=self.interval)
         self._done = 0
 
@@ -45,9 +54,20 @@ class LossWatch:
         """Return whether the log reads the loss of this iteration.
 
         With fp16 a step may overflow, and is skipped then: only the end of an epoch counts.
+        Neither does it where steps are left out (``non_finite.py``).
         """
         at_log = (batch_idx + 1) % self.interval == 0
-        return at_log and not hasattr(runner.optim_wrapper, "loss_scaler")
+        wrapper = runner.optim_wrapper
+        leaves_out = hasattr(wrapper, "loss_scaler") or skips(wrapper)
+        return at_log and not leaves_out
+
+    def deciding(self, runner: Runner, losses: RunningLoss) -> Tensor:
+        """Return the loss that is lost if the run is, on its device.
+
+        Returns:
+            The newest; where steps are left out, the mean of those that are numbers.
+        """
+        return losses.mean() if skips(runner.optim_wrapper) else losses.newest
 
     def check(self, runner: Runner, losses: RunningLoss, newest: Tensor) -> None:
         """Check that the newest loss is a number; this waits for the device.
@@ -80,6 +100,11 @@ class LossWatch:
             paths = _files_of_batch(runner.train_dataloader, (iteration - 1) % batches)
         more = f" and {len(paths) - NUM_NAMED} more" if len(paths) > NUM_NAMED else ""
         return f"{place}, {', '.join(paths[:NUM_NAMED])}{more}" if paths else place
+
+
+def skips(wrapper: Any) -> bool:
+    """Return whether an optimizer wrapper leaves out steps whose loss is no number."""
+    return getattr(wrapper, "skipped", None) is not None
 
 
 def _files_of_batch(loader: Any, index: int) -> list[str]:

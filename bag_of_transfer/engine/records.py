@@ -35,6 +35,7 @@ from bag_of_transfer.engine.run_files import (
     read_curve,
 )
 from bag_of_transfer.engine.running_loss import RunningLoss
+from bag_of_transfer.engine.skipped_steps import skipped_steps
 
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "versions"]
 
@@ -145,6 +146,7 @@ class RunRecorder(Hook):
         self._loss = RunningLoss()
         self._kept_seconds = 0.0
         self._watch = LossWatch()
+        self._skipped: dict[str, int] = {}
         self._finite_at = -1  # the iteration after which the weights were last seen to be finite
 
     def before_train(self, runner: Runner) -> None:
@@ -160,6 +162,7 @@ class RunRecorder(Hook):
             write_text(Path(runner.work_dir, RESOLVED_CONFIG), runner.cfg.pretty_text)
             self._write_curve(runner)
         self._watch = LossWatch(runner.hooks)
+        self._skipped = skipped_steps(runner.optim_wrapper)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin a line."""
@@ -231,6 +234,7 @@ class RunRecorder(Hook):
                 minutes_per_epoch=minutes / self._lines[-1]["epoch"] if self._lines else 0.0,
                 peak=peak,
             )
+            record |= skipped_steps(runner.optim_wrapper)
             write_json(Path(runner.work_dir, METRICS), record)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -240,7 +244,7 @@ class RunRecorder(Hook):
             UserError: If this process's loss, or a weight, is nan or infinite.
         """
         if len(self._loss):  # no averaging: mmengine calls this on rank 0 only
-            self._watch.check(runner, self._loss, self._loss.newest)
+            self._watch.check(runner, self._loss, self._watch.deciding(runner, self._loss))
         self._check_weights(runner, checkpoint["meta"]["iter"])
 
     def _check_weights(self, runner: Runner, iteration: int) -> None:
@@ -255,7 +259,8 @@ class RunRecorder(Hook):
     def _end_line(self, runner: Runner, epoch: float) -> None:
         now = time.perf_counter()
         # Only the newest loss: with fp16 a step may overflow, and is skipped then.
-        self._watch.check(runner, self._loss, mean_over_processes(self._loss.newest))
+        deciding = self._watch.deciding(runner, self._loss)
+        self._watch.check(runner, self._loss, mean_over_processes(deciding))
         counted = max(now - self._second_batch, 1e-9)
         loss = mean_over_processes(self._loss.mean())
         self._lines.append(
@@ -266,10 +271,16 @@ class RunRecorder(Hook):
                 "loss": round(float(loss), 6),
                 "img_per_s": round(self._num_images * get_world_size() / counted, 2),
                 "seconds": round(now - self._line_begun, 3),
+                **self._skipped_since(runner),
             }
         )
         self._loss = RunningLoss()
         self._write_curve(runner)
+
+    def _skipped_since(self, runner: Runner) -> dict[str, int]:
+        """Return how many steps were left out since the line before, where that was asked for."""
+        before, self._skipped = self._skipped, skipped_steps(runner.optim_wrapper)
+        return {key: count - before.get(key, 0) for key, count in self._skipped.items()}
 
     def _write_curve(self, runner: Runner) -> None:
         if is_main_process():

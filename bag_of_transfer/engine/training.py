@@ -27,6 +27,7 @@ from bag_of_transfer.engine import (
     launch,
     layer_decay,
     lr,
+    non_finite,
     own_metrics,
     own_readers,
     precision,
@@ -103,7 +104,8 @@ def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     lines += [precision.apply_precision(cfg, amp), compiling.follow_compiler(cfg)]
     lines.append(deterministic.follow_determinism(cfg))
     lines += own_readers.read_with_ours(cfg)
-    lines.append(fused.use_fused_update(cfg))
+    skipping = non_finite.follow_non_finite(cfg)
+    lines += [fused.use_fused_update(cfg), skipping]
     lines += follow_in_channels(cfg) + layer_decay.use_resnet_layer_decay(cfg)
     with building("train_dataloader.dataset", cfg):
         dataset = data_sets.build_dataset(held_out.training_images(cfg), cfg.default_scope)
@@ -112,7 +114,8 @@ def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     if task_named(cfg.task).needs_several_classes:
         data_sets.check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)
-    add_hooks(cfg, *(hook.__name__ for hook in HOOKS))
+    asked_for = [non_finite.SkipNonFinite] if skipping else []
+    add_hooks(cfg, *(hook.__name__ for hook in (*HOOKS, *asked_for)))
     # Our first metric is always the papers' metric, and for all of them more is better.
     stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
     best = {"save_best": "auto", "rule": "greater"}

@@ -16,16 +16,26 @@ from torch.optim import Optimizer
 
 from bag_of_transfer.engine.fused import one_group_per_setting
 from bag_of_transfer.engine.history import history_of
+from bag_of_transfer.engine.skipped_steps import SkippedSteps
 
 __all__ = ["ScaledUpdate", "Update"]
 
 
 @OPTIM_WRAPPERS.register_module()
 class Update(OptimWrapper):
-    """mmengine's OptimWrapper; the norm of clipped gradients stays on its device."""
+    """mmengine's OptimWrapper; the norm of clipped gradients stays on its device.
+
+    Attributes:
+        skipped: What keeps a step from changing anything if its loss or gradient is no number;
+            None where that was not asked for (``non_finite.py``).
+    """
+
+    skipped: SkippedSteps | None = None
 
     def step(self, **more: Any) -> None:
         """Clip the gradients, if asked for, and update the tensors."""
+        if self.skipped is not None:
+            self.optimizer.found_inf = self.skipped.judge(self.optimizer)
         if self.clip_grad_kwargs:
             self._clip_grad()
         with one_group_per_setting(self.optimizer):
@@ -33,11 +43,15 @@ class Update(OptimWrapper):
 
     def optim_context(self, model: nn.Module) -> AbstractContextManager[None]:
         """Keep DDP from averaging gradients that are not complete."""
+        if self.skipped is not None:
+            self.skipped.begin(model)
         alone = self._accumulative_counts == 1
         return contextlib.nullcontext() if alone else super().optim_context(model)
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """Divide the loss by the number of batches of an update, if there are several."""
+        if self.skipped is not None:
+            self.skipped.add(loss)
         return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -59,8 +73,18 @@ class ScaledUpdate(AmpOptimWrapper, Update):
 
     def step(self, **more: Any) -> None:
         """Clip the gradients, if asked for, update the tensors, and adapt the loss scale."""
+        if self.skipped is not None:
+            self.skipped.judge(self.optimizer, by_gradients=False)
         with one_group_per_setting(self.optimizer):
             super().step(**more)
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        """Divide the loss as :class:`Update` does; one that is no number has no gradients, either.
+
+        The loss scaling then leaves the step out.
+        """
+        scaled = super().scale_loss(loss)
+        return scaled if self.skipped is None else scaled * (1 + 0 * scaled.detach())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the optimizer's state in the layout of its parameters, and the loss scale."""
