@@ -5,76 +5,66 @@ torch.  Sections and keys are mmengine's; other keys may have any value.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 from bag_of_transfer.engine.config_nodes import nodes
-from bag_of_transfer.engine.errors import UserError, without_colons
-from bag_of_transfer.engine.numbers import is_finite_number, is_whole
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.fields import (
+    BELOW_1,
+    COUNT,
+    COUNT_OR_0,
+    NOT_NEGATIVE,
+    NUMBER,
+    POSITIVE,
+    SWITCH,
+    WHOLE,
+    Rule,
+    list_of,
+    one_of,
+    optional,
+    shown,
+)
+from bag_of_transfer.engine.numbers import is_whole
 
 __all__ = ["check_sections", "check_training_sections", "check_values", "settle_whole_numbers"]
 
 
-class _Rule(NamedTuple):
-    """What a value must be, as a test and as words."""
-
-    holds: Callable[[Any], bool]
-    words: str
+def _some(rule: Rule, words: str) -> Rule:
+    return Rule(list_of(rule, 1).keeps, words)
 
 
-def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(map(is_finite_number, value))
-
-
-COUNT = _Rule(lambda v: is_whole(v) and v >= 1, "a whole number, 1 or more")
-COUNT_OR_0 = _Rule(lambda v: is_whole(v) and v >= 0, "a whole number, 0 or more")
-COUNT_OR_NEVER = _Rule(lambda v: is_whole(v) and (v >= 1 or v == -1), "1 or more, or -1: never")
-WHOLE = _Rule(is_whole, "a whole number")
-NUMBER = _Rule(is_finite_number, "a finite number")
-NOT_NEGATIVE = _Rule(lambda v: is_finite_number(v) and v >= 0, "a finite number, 0 or more")
-POSITIVE = _Rule(lambda v: is_finite_number(v) and v > 0, "a finite number above 0")
+COUNT_OR_NEVER = Rule(
+    lambda v: COUNT.holds(v) or (is_whole(v) and v == -1), "1 or more, or -1: never"
+)
 # An infinite norm clips nothing, but the norm is logged.
-POSITIVE_OR_INF = _Rule(
+POSITIVE_OR_INF = Rule(
     lambda v: POSITIVE.holds(v) or (isinstance(v, float) and v == math.inf), "a number above 0"
 )
-BELOW_1 = _Rule(lambda v: is_finite_number(v) and 0 <= v < 1, "a number from 0 to below 1")
-ALL_BELOW_1 = _Rule(
-    lambda v: _are_numbers(v) and all(0 <= n < 1 for n in v), "numbers from 0 to below 1"
-)
-TIMES = _Rule(
-    lambda v: isinstance(v, list | tuple) and all(is_finite_number(n) and n >= 0 for n in v),
-    "a list of finite numbers, 0 or more",
-)
+ALL_BELOW_1 = _some(BELOW_1, "numbers from 0 to below 1")
+TIMES = list_of(NOT_NEGATIVE, 0, "a list of finite numbers, 0 or more")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LEVEL = _Rule(lambda v: is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
+LEVEL = Rule(lambda v: is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
 STARTS = ("fork", "spawn", "forkserver")
-START = _Rule(lambda v: v in STARTS, f"one of {', '.join(STARTS)}")
+START = one_of(*STARTS)
 WHOLES = (COUNT, COUNT_OR_0, COUNT_OR_NEVER, WHOLE)
-SWITCH = _Rule(lambda v: isinstance(v, bool), "True or False")
-MEANS = _Rule(lambda v: v is None or _are_numbers(v), "a list of finite numbers")
-STDS = _Rule(
-    lambda v: v is None or (_are_numbers(v) and all(n > 0 for n in v)),
-    "a list of finite numbers above 0",
-)
+MEANS = optional(_some(NUMBER, "a list of finite numbers"))
+STDS = optional(_some(POSITIVE, "a list of finite numbers above 0"))
 
 
-def _or_each(rule: _Rule) -> _Rule:
+def _or_each(rule: Rule) -> Rule:
     """Allow a list too: Adafactor has two eps."""
-    return _Rule(
-        lambda v: all(map(rule.holds, v)) if isinstance(v, list | tuple) and v else rule.holds(v),
-        rule.words,
+    several = list_of(rule, 1)
+    return Rule(
+        lambda v: several.keeps(v) if isinstance(v, list | tuple) else rule.holds(v), rule.words
     )
 
 
-def _or_none(rule: _Rule) -> _Rule:
-    return _Rule(lambda v: v is None or rule.holds(v), f"{rule.words}, or None")
-
-
-RULES: dict[str, _Rule] = {
+RULES: dict[str, Rule] = {
     "*_dataloader.batch_size": COUNT,
     "*_dataloader.num_workers": COUNT_OR_0,
-    "*_dataloader.prefetch_factor": _or_none(COUNT),
+    "*_dataloader.prefetch_factor": optional(COUNT),
     "*_dataloader.drop_last": SWITCH,
     "*_dataloader.persistent_workers": SWITCH,
     "*_dataloader.pin_memory": SWITCH,
@@ -89,7 +79,7 @@ RULES: dict[str, _Rule] = {
     "optim_wrapper.optimizer.lr": POSITIVE,
     "optim_wrapper.optimizer.momentum": BELOW_1,
     "optim_wrapper.optimizer.weight_decay": NOT_NEGATIVE,
-    "optim_wrapper.optimizer.eps": _or_each(_or_none(NOT_NEGATIVE)),
+    "optim_wrapper.optimizer.eps": _or_each(optional(NOT_NEGATIVE)),
     "optim_wrapper.optimizer.dampening": NUMBER,
     "optim_wrapper.optimizer.alpha": BELOW_1,
     "optim_wrapper.optimizer.betas": ALL_BELOW_1,
@@ -109,7 +99,7 @@ RULES: dict[str, _Rule] = {
     "default_hooks.*interval": COUNT_OR_NEVER,
     "default_hooks.checkpoint.max_keep_ckpts": WHOLE,
     "log_level": LEVEL,
-    "resume": _or_none(SWITCH),  # a path goes into load_from beside it, or to --resume
+    "resume": optional(SWITCH),  # a path goes into load_from beside it, or to --resume
     "env_cfg.mp_cfg.mp_start_method": START,
     "*data_preprocessor.mean": MEANS,
     "*data_preprocessor.std": STDS,
@@ -143,18 +133,18 @@ def check_sections(cfg: Mapping[str, Any], where: object) -> None:
         raise UserError("a ladder's config, which trains no model itself", where, mend)
     model = cfg.get("model")
     if not isinstance(model, Mapping) or not model:
-        is_what = "is missing" if "model" not in cfg else f"is {_shown(model)}, {NOT_A_PART}"
+        is_what = "is missing" if "model" not in cfg else f"is {shown(model)}, {NOT_A_PART}"
         raise UserError(f"the config's model {is_what}", where, STOCK)
     for name, kinds in OPTIONAL.items():
         value = cfg.get(name)
         if value is not None and not isinstance(value, kinds):
             words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS)
-            raise UserError(f"the config's {name} is {_shown(value)}, not {words}", where, STOCK)
+            raise UserError(f"the config's {name} is {shown(value)}, not {words}", where, STOCK)
     for name in ("custom_hooks", "val_evaluator", "test_evaluator"):
         stated = cfg.get(name) or ()
         for index, part in enumerate(() if isinstance(stated, Mapping) else stated):
             if not isinstance(part, Mapping) or "type" not in part:
-                what = f"{name}.{index} is {_shown(part)}, {NOT_A_PART}"
+                what = f"{name}.{index} is {shown(part)}, {NOT_A_PART}"
                 raise UserError(what, where, STOCK)
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(name)
@@ -216,12 +206,8 @@ def check_values(cfg: Mapping[str, Any]) -> None:
     """
     for key, value in nodes(dict(cfg.items())):
         for pattern, rule in RULES.items():
-            if fnmatchcase(key, pattern) and not rule.holds(value):
-                what = f"{_shown(value)} is not a valid value"
+            if fnmatchcase(key, pattern) and not rule.keeps(value):
+                what = f"{shown(value)} is not a valid value"
                 raise UserError(what, key, f"give {rule.words}")
         if isinstance(value, float) and math.isnan(value):
             raise UserError("nan is not a number", key, "give a number")
-
-
-def _shown(value: Any) -> str:
-    return without_colons(repr(value)[:60])
