@@ -21,7 +21,7 @@ from bag_of_transfer.audit.evidence import Evidence, bare_model, not_seen
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.progress import on_terminal
-from bag_of_transfer.engine.run_files import TRICKS
+from bag_of_transfer.engine.run_files import TRICKS, TRICKS_RULE
 
 __all__ = ["TrickAudit", "audit"]
 
@@ -74,9 +74,10 @@ def _before_step_1(now: Evidence, step: int, path: Path) -> Evidence:
     if step == 0:
         text = now["evidence"] + " before step 1"
         return Evidence(on=now["on"], value=now["value"], evidence=text)
-    kept = (read_json_or_none(path) or {}).get("zero_gamma")
-    if isinstance(kept, dict) and "before step 1" in str(kept.get("evidence")):
-        return Evidence(on=bool(kept.get("on")), value=kept.get("value"), evidence=kept["evidence"])
+    kept = (read_json_or_none(path, TRICKS_RULE) or {}).get("zero_gamma")
+    evidence = (kept or {}).get("evidence") or ""
+    if kept and "before step 1" in evidence:
+        return Evidence(on=kept["on"], value=kept.get("value"), evidence=evidence)
     text = f"unknown: resumed at step {step}, and no {TRICKS} describes step 1"
     return not_seen(text)
 

@@ -24,6 +24,7 @@ from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.described import admit
 from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.fields import BELOW_1, TEXT, check, fields, optional
 from bag_of_transfer.engine.mistakes import building
 from bag_of_transfer.engine.plain_config import read_plain_config
 from bag_of_transfer.engine.sized_build import build_described
@@ -31,6 +32,9 @@ from bag_of_transfer.engine.sized_build import build_described
 __all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
 
 MEND = "give the work dir of a train_cls.py run"
+SMOOTHING = fields(
+    {"label_smoothing": fields({"value": optional(fields({"eps": BELOW_1, "form": TEXT}))})}
+)
 TRUST = f"{MEND}; if you trust its config, --run-configs runs it with modules of your own"
 # Modules of types that only read images.  mmengine's own datasets unpickle annotations.
 HARMLESS = (
@@ -56,8 +60,7 @@ def read_curve(work_dir: Path) -> list[dict[str, Any]]:
     """
     if not (work_dir / run_files.CURVE).is_file():
         raise UserError("no curve.jsonl", work_dir, MEND)
-    curve = run_files.read_curve(work_dir, "train again", cut_short=True)
-    points = [point for point in curve if "epoch" in point]
+    points = run_files.read_curve(work_dir, "train again", cut_short=True)
     if not points:
         what = "no epoch was finished"
         raise UserError(what, work_dir / run_files.CURVE, "train for at least one epoch")
@@ -74,13 +77,12 @@ def paper_eps(work_dir: Path, num_classes: int) -> float:
         UserError: If the file is damaged.
     """
     tricks = run_files.read_tricks(work_dir, MEND)
-    try:
-        value = tricks["label_smoothing"]["value"] if tricks else None
-        eps, form = (0.0, "") if value is None else (float(value["eps"]), value["form"])
-    except (TypeError, KeyError, ValueError) as error:
-        path = work_dir / run_files.TRICKS
-        raise UserError("the entry label_smoothing is damaged", path, MEND) from error
-    return eps * (num_classes - 1) / num_classes if form == "uniform" else eps
+    if not tricks:
+        return 0.0
+    check(tricks, SMOOTHING, work_dir / run_files.TRICKS, MEND)
+    value = tricks["label_smoothing"].get("value") or {"eps": 0.0, "form": "paper"}
+    share = (num_classes - 1) / num_classes if value["form"] == "uniform" else 1.0
+    return float(value["eps"] * share)
 
 
 def trained_network(

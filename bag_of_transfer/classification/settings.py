@@ -4,7 +4,6 @@ Source: arXiv:1812.01187, sec. 5.2 to 5.4, and its code (GluonCV).
 """
 
 import random
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from bag_of_transfer.classification.distillation import distillation_loss
 from bag_of_transfer.classification.mixing import draw_lambda
 from bag_of_transfer.classification.targets import smooth_one_hot
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.numbers import is_finite_number
 
 __all__ = [
     "TRICKS",
@@ -105,7 +105,6 @@ def complete_setting(trick: str, setting: Mapping[str, Any] | None) -> dict[str,
 
 def _number(value: Any, name: str) -> float:
     """Return a finite number; refuse texts and booleans."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not abs(value) <= sys.float_info.max:  # an int may be larger
+    if not is_finite_number(value):
         raise ValueError(f"{name} must be a finite number, got {value!r}")
     return float(value)

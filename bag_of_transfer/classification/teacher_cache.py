@@ -23,7 +23,8 @@ from torch import Tensor
 
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import is_number, read_json
+from bag_of_transfer.engine.fields import COUNT, COUNT_OR_0, NOT_NEGATIVE, WHOLE, fields
+from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.process_group import is_main_process
 
 __all__ = [
@@ -42,6 +43,14 @@ CARD, CLASSES, LOG_PROBS = "card.json", "classes.npy", "log_probs.npy"
 MEND = "make the cache again with tools/cache_teacher.py"
 SPARE_BYTES = 64 * 2**20  # that the disk must have beside the cache
 SHAPE = ("num_views", "num_images", "top_k", "num_classes")
+CARD_RULE = fields(
+    {
+        **dict.fromkeys(SHAPE, COUNT),
+        "seed": WHOLE,
+        "views_done": COUNT_OR_0,
+        "seconds": NOT_NEGATIVE,
+    }
+)
 LEAST_REST = 1e-12  # rounding may leave the other classes nothing, and log 0 is infinite
 
 
@@ -190,11 +199,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     if not (folder / CARD).is_file():
         raise UserError("the folder holds no teacher's cache", folder, MEND)
-    card = dict(read_json(folder / CARD, MEND))
-    for name in (*SHAPE, "seed", "views_done", "seconds"):
-        if not is_number(card.get(name)):
-            raise UserError(f"the card lacks the number {name}", folder / CARD, MEND)
-    return card
+    return dict(read_json(folder / CARD, MEND, CARD_RULE))
 
 
 def shape_of(card: dict[str, Any], folder: Path) -> CacheShape:
@@ -203,7 +208,7 @@ def shape_of(card: dict[str, Any], folder: Path) -> CacheShape:
     Raises:
         UserError: If there is none like it.
     """
-    shape = CacheShape(*(int(card[name]) for name in SHAPE))
+    shape = CacheShape(*(card[name] for name in SHAPE))
     if not (0 < shape.top_k <= shape.num_classes and shape.num_views > 0 < shape.num_images):
         raise UserError(f"the card states {shape}", folder / CARD, MEND)
     return shape

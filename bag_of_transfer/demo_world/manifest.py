@@ -11,6 +11,7 @@ from typing import Any
 
 from bag_of_transfer.demo_world.classes import CLASS_NAMES
 from bag_of_transfer.demo_world.sets import SPLITS
+from bag_of_transfer.engine.fields import COUNT_OR_0, TEXT, WHOLE, by_name, fields, list_of, one_of
 from bag_of_transfer.engine.json_file import read_json_or_none
 
 __all__ = [
@@ -29,6 +30,16 @@ SCHEMA = 1
 # Number of pictures per short hash: a test can draw the first few and compare.
 RUN = 20
 _HEX = 16
+RULE = fields(
+    {
+        "schema": one_of(SCHEMA),
+        "seed": WHOLE,
+        "classes": list_of(TEXT),
+        "splits": by_name(
+            fields({"num_pictures": COUNT_OR_0, "sha256": TEXT, f"every_{RUN}": list_of(TEXT)})
+        ),
+    }
+)
 
 
 def run_hashes(digests: Sequence[bytes]) -> list[str]:
@@ -56,8 +67,8 @@ def make_manifest(seed: int, digests: Mapping[str, Sequence[bytes]]) -> Manifest
 
 def read_manifest(path: Path) -> Manifest | None:
     """Return the manifest in ``path``; None if the file is missing or not a manifest."""
-    manifest = read_json_or_none(path)
-    return manifest if manifest and manifest.get("schema") == SCHEMA else None
+    manifest: Manifest | None = read_json_or_none(path, RULE)
+    return manifest
 
 
 def counts(manifest: Manifest) -> list[str]:
@@ -75,7 +86,7 @@ def counts(manifest: Manifest) -> list[str]:
 def first_difference(ours: Manifest, theirs: Manifest) -> str | None:
     """Return the split and picture from which two manifests differ; None if they do not."""
     for key, split in ours["splits"].items():
-        other = theirs.get("splits", {}).get(key, {})
+        other = theirs["splits"].get(key, {})
         if split != other:
             pairs = zip(split[f"every_{RUN}"], other.get(f"every_{RUN}", ()), strict=False)
             same = next((i for i, (a, b) in enumerate(pairs) if a != b), 0)

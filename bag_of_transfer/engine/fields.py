@@ -145,7 +145,7 @@ def list_of(rule: Rule, least: int = 0, words: str = "a list") -> Rule:
     """Return the rule of a list, or tuple, of at least ``least`` values that all keep ``rule``."""
     return Rule(
         lambda v: isinstance(v, list | tuple) and len(v) >= least,
-        words if least == 0 else f"{words} that is not empty",
+        words if least == 0 else f"{words} with at least {least} of them",
         lambda v: ((index, item, rule) for index, item in enumerate(v)),
     )
 

@@ -4,45 +4,55 @@ import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, NoReturn
 
 from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.fields import ANYTHING, Rule, check
 
-__all__ = ["is_number", "parse_json", "read_json", "read_json_lines", "read_json_or_none"]
+__all__ = ["parse_json", "read_json", "read_json_lines", "read_json_or_none"]
 
 MAX_DEPTH = 100  # our deepest file, a checkpoint's model, has about 12 levels
 
 
-def read_json(path: Path, mend: str, kind: type = dict, finite: bool = True) -> Any:
+def read_json(
+    path: Path, mend: str, rule: Rule = ANYTHING, kind: type = dict, finite: bool = True
+) -> Any:
     """Read a file of UTF-8 text, with or without a byte order mark.
 
     Args:
         path: The file.
         mend: How to mend a damaged file, for the error.
+        rule: What the fields must be.
         kind: What the file holds at the top: dict or list.
-        finite: Refuse ``NaN`` and ``Infinity``, which JSON does not have.
+        finite: Refuse ``NaN`` and ``Infinity``, which JSON does not have, and numbers so large that
+            they are read as such.
 
     Raises:
         UserError: If the file cannot be read, is not UTF-8, not JSON, of another kind, names a
-            key twice, or is nested deeper than 100 levels.
+            key twice, is nested deeper than 100 levels, or breaks the rule.
     """
-    return parse_json(_read_bytes(path, mend), path, mend, kind, finite)
+    value = parse_json(_read_bytes(path, mend), path, mend, kind, finite)
+    check(value, rule, path, mend)
+    return value
 
 
-def read_json_or_none(path: Path, kind: type = dict) -> Any:
+def read_json_or_none(path: Path, rule: Rule = ANYTHING) -> Any:
     """Read a file that may be missing, such as a cache; return None if it is missing or damaged."""
     try:
-        return read_json(path, "", kind)
+        return read_json(path, "", rule)
     except UserError:
         return None
 
 
-def read_json_lines(path: Path, mend: str, cut_short: bool = False) -> list[dict[str, Any]]:
+def read_json_lines(
+    path: Path, mend: str, rule: Rule = ANYTHING, cut_short: bool = False
+) -> list[dict[str, Any]]:
     """Read a file with one JSON object per line; empty lines do not count.
 
     Args:
         path: The file.
         mend: How to mend a damaged file, for the error.
+        rule: What the fields of a line must be.
         cut_short: Leave out a last line that is damaged: a crash may have cut it.
 
     Raises:
@@ -57,6 +67,8 @@ def read_json_lines(path: Path, mend: str, cut_short: bool = False) -> list[dict
         except UserError:
             if not cut_short or number < numbered[-1][0]:
                 raise
+        else:
+            check(objects[-1], rule, f"{path}:{number}", mend)
     return objects
 
 
@@ -81,6 +93,7 @@ def parse_json(
             text,
             object_pairs_hook=_unique,
             parse_constant=_refuse_constant if finite else float,
+            parse_float=_finite if finite else float,
         )
     except UnicodeDecodeError as error:
         raise UserError("the file is not UTF-8 text", where, mend) from error
@@ -136,6 +149,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]} is larger than any number here")
+    return value
+
+
 def _is_deep(value: Any) -> bool:
     """Return whether a value is nested too deeply, without recursion, which has a limit itself."""
     level: list[Any] = [value]
@@ -149,8 +169,3 @@ def _is_deep(value: Any) -> bool:
 def _containers(node: Any) -> Iterable[Any]:
     children = node.values() if isinstance(node, dict) else node
     return [child for child in children if isinstance(child, dict | list)]
-
-
-def is_number(value: Any) -> TypeGuard[float]:
-    """Return whether a value is a finite number; neither true nor NaN is one."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

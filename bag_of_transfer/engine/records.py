@@ -40,7 +40,7 @@ from bag_of_transfer.engine.skipped_steps import skipped_steps
 __all__ = ["RunRecorder", "describe_run", "hardware", "per_class", "versions"]
 
 SCHEMA = 1
-NUMBERS = ("epoch", "iter", "seconds", "img_per_s")  # of each line of curve.jsonl
+NUMBERS = ("iter", "seconds", "img_per_s")  # of each line of curve.jsonl
 DISTRIBUTIONS = (
     *("torch", "torchvision", "numpy"),
     *("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection", "onedl-mmsegmentation"),

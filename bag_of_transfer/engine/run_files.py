@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.fields import (
+    ANYTHING,
+    COUNT_OR_0,
+    NOT_NEGATIVE,
+    NUMBER,
+    REAL,
+    SWITCH,
+    TEXT,
+    WHOLE,
+    by_name,
+    check,
+    fields,
+    optional,
+)
 from bag_of_transfer.engine.json_file import read_json, read_json_lines
 
 __all__ = [
@@ -18,6 +31,7 @@ __all__ = [
     "METRICS",
     "RESOLVED_CONFIG",
     "TRICKS",
+    "TRICKS_RULE",
     "follow_pointer",
     "manifest_of",
     "newest_checkpoint",
@@ -30,18 +44,45 @@ METRICS, CURVE, TRICKS = "metrics.json", "curve.jsonl", "tricks.json"
 LAST_CHECKPOINT, RESOLVED_CONFIG = "last_checkpoint", "resolved_config.py"
 MANIFEST = ".json"  # after a checkpoint's whole name: epoch_3.pth.json
 
+PERCENT = by_name(optional(NUMBER))  # None: of a class without objects
+METRICS_RULE = fields(
+    {
+        "metrics": PERCENT,
+        "per_class": optional(PERCENT),
+        "num_images": optional(COUNT_OR_0),
+        "seed": optional(WHOLE),
+        **dict.fromkeys(("seconds", "img_per_s", "minutes_per_epoch"), optional(NOT_NEGATIVE)),
+        **dict.fromkeys(("task", "split", "checkpoint_sha256", "hardware"), optional(TEXT)),
+        "peak_memory": optional(fields({"mib": optional(NOT_NEGATIVE), "kind": optional(TEXT)})),
+        "versions": optional(by_name(TEXT)),
+    }
+)
+LINE_RULES = {  # of the curve; a line has metrics, too
+    "epoch": NOT_NEGATIVE,
+    "iter": optional(COUNT_OR_0),
+    "lr": optional(NUMBER),
+    "loss": optional(REAL),
+    **dict.fromkeys(("seconds", "img_per_s"), optional(NOT_NEGATIVE)),
+}
+TRICKS_RULE = by_name(
+    fields({"on": SWITCH, "value": optional(ANYTHING), "evidence": optional(TEXT)})
+)
 
-def read_metrics(work_dir: Path, mend: str) -> dict[str, Any]:
+
+def read_metrics(work_dir: Path, mend: str, needed: Sequence[str] = ()) -> dict[str, Any]:
     """Read ``metrics.json``: the run's metrics in percent, speed and hardware.
 
     Args:
         work_dir: The run's folder.
         mend: How to mend a damaged file, for the error.
+        needed: Metrics that it must have.
 
     Raises:
-        UserError: If the file is missing or damaged.
+        UserError: If the file is missing or damaged, or lacks a metric.
     """
-    record: dict[str, Any] = read_json(work_dir / METRICS, mend)
+    record: dict[str, Any] = read_json(work_dir / METRICS, mend, METRICS_RULE)
+    rule = fields({"metrics": fields(dict.fromkeys(needed, NUMBER))})
+    check(record, rule, work_dir / METRICS, mend)
     return record
 
 
@@ -53,33 +94,25 @@ def read_curve(
     Args:
         work_dir: The run's folder; without the file the curve is empty.
         mend: How to mend a damaged file, for the error.
-        numbers: Keys that each line must have, with a number.
+        numbers: Keys that each line must have, with a number, beside ``epoch``.
         cut_short: Leave out a last line that is damaged: a crash may have cut it.
 
     Raises:
         UserError: If the file is damaged, or a line lacks one of ``numbers``.
     """
     path = work_dir / CURVE
-    lines = read_json_lines(path, mend, cut_short) if path.is_file() else []
-    for line in lines:
-        wrong = [key for key in numbers if not isinstance(line.get(key), int | float)]
-        if wrong:
-            raise UserError(f"in a line, {wrong[0]} is not a number", path, mend)
-    return lines
+    rule = fields({**LINE_RULES, **dict.fromkeys(numbers, NOT_NEGATIVE)})
+    return read_json_lines(path, mend, rule, cut_short) if path.is_file() else []
 
 
 def read_tricks(work_dir: Path, mend: str) -> dict[str, dict[str, Any]]:
     """Read ``tricks.json``: which tricks were on, with the evidence; empty without the file.
 
     Raises:
-        UserError: If the file is damaged or an entry is not an object.
+        UserError: If the file is damaged or an entry has a field of a wrong type.
     """
     path = work_dir / TRICKS
-    tricks: dict[str, Any] = read_json(path, mend) if path.is_file() else {}
-    for name, entry in tricks.items():
-        if not isinstance(entry, dict):
-            raise UserError(f"the entry {name} is not an object", path, mend)
-    return tricks
+    return read_json(path, mend, TRICKS_RULE) if path.is_file() else {}
 
 
 def follow_pointer(path: str | Path) -> Path:

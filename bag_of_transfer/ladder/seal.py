@@ -14,6 +14,7 @@ from bag_of_transfer.engine.atomic import json_text, write_text
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.ladder.fields import CELL_RULE
 from bag_of_transfer.ladder.folder import (
     CARD,
     CURVE,
@@ -85,7 +86,7 @@ def read_cell(folder: Path, mend: str) -> dict[str, Any]:
         UserError: If the record is missing or damaged; :class:`RefusedError` if it or one of its
             files was edited.
     """
-    record: dict[str, Any] = read_json(folder / RECORD, mend)
+    record: dict[str, Any] = read_json(folder / RECORD, mend, CELL_RULE)
     if record.get("status") == "done":
         refuse_edited_cell(folder, record, may_lack=not is_sealed(record))
     return record
@@ -103,7 +104,7 @@ def refuse_edited_cell(folder: Path, record: Mapping[str, Any], may_lack: bool =
         RefusedError: If one was edited, or is gone.
     """
     refuse_broken_seal(folder / RECORD, record, MEND)
-    for name, digest in record.get("files", {}).items():
+    for name, digest in (record.get("files") or {}).items():
         path = folder / name
         if not path.is_file() and not may_lack:
             raise RefusedError(f"{name} is gone", path, MEND)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import is_number
+from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.engine.run_files import read_curve, read_metrics
 from bag_of_transfer.ladder.seal import read_cell
 from bag_of_transfer.ladder.search import LOST
@@ -24,13 +24,13 @@ def score_of(folder: Path, metric: str, picks: bool) -> float | None:
     """
     try:
         record = read_cell(folder, "")
-        if record.get("status") != "done":
+        if record["status"] != "done":
             return None
         if record.get("lost"):
             return LOST
-        scores = [read_metrics(folder, "").get("metrics", {}).get(metric)]
+        scores = [read_metrics(folder, "")["metrics"].get(metric)]
         scores += [line.get(metric) for line in read_curve(folder, "")] if picks else []
     except UserError:
         return None
-    known = [float(each) for each in scores if is_number(each)]
+    known = [float(each) for each in scores if is_finite_number(each)]
     return max(known, default=None)

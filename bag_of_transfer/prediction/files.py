@@ -1,6 +1,5 @@
 """Write predictions: a picture per image, label masks, and ``predictions.json``."""
 
-import contextlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from PIL import Image
 
 from bag_of_transfer.engine.atomic import write_bytes, write_json
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.fields import TEXT, fields, list_of, optional
+from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.progress import track
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.prediction.inputs import MASKS, Source, name_pictures
@@ -22,6 +22,8 @@ __all__ = ["RECORD", "check_request", "write_predictions"]
 
 SCHEMA = 1
 RECORD = "predictions.json"
+PICTURES = ("picture", "mask")  # what an image's row names
+LISTS = fields({"images": list_of(fields(dict.fromkeys(PICTURES, optional(TEXT))))})
 
 
 def check_request(
@@ -140,10 +142,8 @@ def _make_room(out_dir: Path, inputs: set[Path]) -> None:
         why = error.strerror or str(error)
         raise UserError(f"cannot create the folder ({why})", out_dir, "name another") from error
     record = out_dir / RECORD
-    listed: list[str] = []
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
-        rows = read_json(record, "")["images"]
-        listed = [str(row[key]) for row in rows for key in ("picture", "mask") if key in row]
+    rows = (read_json_or_none(record, LISTS) or {"images": []})["images"]
+    listed = [row[key] for row in rows for key in PICTURES if row.get(key)]
     record.unlink(missing_ok=True)
     for name in listed:
         path = (out_dir / name).resolve()

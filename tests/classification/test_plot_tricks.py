@@ -186,7 +186,7 @@ def test_a_curve_that_a_crash_cut_short_is_read_up_to_there(tmp_path: Path) -> N
     [
         (None, "no curve.jsonl: .* work dir of a train_cls.py run"),
         ("", "no epoch was finished"),
-        ('{"iter": 5}\n', "no epoch was finished"),
+        ('{"iter": 5}\n', r"epoch is missing: .*curve\.jsonl:1"),
         ('{"epoch": \n{"epoch": 2}\n', "not JSON .*curve.jsonl:1: train again"),
         ("[1]\n{}\n5\n", "a list, not an object: .*curve.jsonl:1"),
     ],
@@ -202,7 +202,9 @@ def test_a_folder_without_a_curve_is_the_users_mistake(
 
 def test_the_uniform_forms_eps_is_turned_into_the_papers(tmp_path: Path) -> None:
     value = {"eps": 0.1, "form": "uniform"}
-    (tmp_path / "tricks.json").write_text(json.dumps({"label_smoothing": {"value": value}}))
+    (tmp_path / "tricks.json").write_text(
+        json.dumps({"label_smoothing": {"on": True, "value": value}})
+    )
     # Nine of ten classes are others: they share 0.09.
     assert finished_run.paper_eps(tmp_path, 10) == pytest.approx(0.09)
     assert finished_run.paper_eps(tmp_path / "no such run", 10) == 0

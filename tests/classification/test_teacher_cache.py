@@ -149,9 +149,9 @@ def test_a_disk_that_fills_up_meanwhile_is_an_error_and_the_next_call_goes_on(
         (lambda folder: (folder / "card.json").unlink(), "holds no teacher's cache"),
         (
             lambda folder: (folder / "card.json").write_text("{}"),
-            "the card lacks the number num_views",
+            "num_views is missing",
         ),
-        (lambda folder: without(folder, "seed"), "the card lacks the number seed"),
+        (lambda folder: without(folder, "seed"), "seed is missing"),
         (lambda folder: (folder / "classes.npy").unlink(), "the file can't be read"),
         (lambda folder: (folder / "log_probs.npy").write_bytes(b"\x93NUMPY"), "can't be read"),
         (lambda folder: np.save(folder / "classes.npy", np.zeros(3)), "the array is float64"),

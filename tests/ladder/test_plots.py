@@ -146,7 +146,11 @@ def test_tasks_of_any_script_have_files_of_their_own(tmp_path: Path) -> None:
     drawn.write(folder / "ladder.json", plan)
     for rung in plan["rungs"]:
         for name in names:
-            shutil.copytree(folder / f"seed0/{rung}/detection", folder / f"seed0/{rung}/{name}")
+            own = Path(
+                shutil.copytree(folder / f"seed0/{rung}/detection", folder / f"seed0/{rung}/{name}")
+            )
+            record = json.loads((own / "cell.json").read_text())
+            drawn.write(own / "cell.json", {**record, "task": name})
     ladder = read_results(folder)
     made = [plot.name for plot in draw_plots(ladder, find(ladder), find_top1(ladder))]
     curves = [name for name in made if name.startswith("curves")]

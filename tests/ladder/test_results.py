@@ -96,7 +96,7 @@ def test_a_shared_backbone_may_lie_in_a_seed_of_its_own(folder: Path) -> None:
         ("cell.json", "[]", "cell.json: the file holds a list, not an object"),
         ("cell.json", '{"status": "dine"}', "dine"),
         ("metrics.json", '{"metrics": {"mAP_voc07": 5', "metrics.json"),
-        ("metrics.json", '{"metrics": null}', "metrics.json: no metrics"),
+        ("metrics.json", '{"metrics": null}', "metrics.json: metrics is None, not an object"),
         ("metrics.json", '{"metrics": {"mAP_voc07": null}}', "mAP_voc07 is None"),
         (
             "metrics.json",
@@ -107,9 +107,9 @@ def test_a_shared_backbone_may_lie_in_a_seed_of_its_own(folder: Path) -> None:
         ("metrics.json", '{"metrics": {"mAP_voc07": true}}', "mAP_voc07 is True"),
         ("metrics.json", '{"metrics": {"mAP_voc07": 5}, "per_class": [5]}', "per_class"),
         ("metrics.json", None, "metrics.json"),
-        ("cell.json", '{"status": "done", "train": [1]}', "train is not an object"),
-        ("cell.json", '{"status": "done", "commands": [5]}', "a command is not a list"),
-        ("cell.json", '{"status": "done", "notes": 5}', "notes is not a list"),
+        ("cell.json", '{"status": "done", "train": [1]}', "train is [1], not an object"),
+        ("cell.json", '{"status": "done", "commands": [5]}', "commands.0 is 5, not a list"),
+        ("cell.json", '{"status": "done", "notes": 5}', "notes is 5, not a list"),
     ],
 )
 def test_a_damaged_cell_is_named_with_its_file_and_the_rest_goes_on(
@@ -127,14 +127,20 @@ def test_a_damaged_cell_is_named_with_its_file_and_the_rest_goes_on(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 2}, "schema is 2, not 1"),
         ({"reference": "nobody"}, "nobody"),
-        ({"rungs": []}, "damaged plan"),
-        ({"seeds": None}, "damaged plan"),
-        ({"rungs": {"scratch": {"kind": "config", "seeds": "some"}}}, "'some' is not one of"),
-        ({"rungs": {"scratch": {"kind": [], "seeds": "shared"}}}, "is not one of scratch, config"),
-        ({"tasks": {"t": {"kind": "cls", "metrics": ["top1"]}}}, "'cls' is not one of det, seg"),
-        ({"tasks": {"t": {"kind": "det", "metrics": []}}}, "metrics are"),
+        ({"rungs": []}, "rungs is .*, not an object"),
+        ({"seeds": None}, "seeds is None, not a list"),
+        (
+            {"rungs": {"scratch": {"kind": "config", "seeds": "some"}}},
+            "'some', not one of",
+        ),
+        ({"rungs": {"scratch": {"kind": [], "seeds": "shared"}}}, "not one of scratch, config"),
+        ({"tasks": {"t": {"kind": "cls", "metrics": ["top1"]}}}, "'cls', not one of det, seg"),
+        (
+            {"tasks": {"t": {"kind": "det", "metrics": []}}},
+            "not a list with at least 1",
+        ),
     ],
 )
 def test_a_damaged_plan_is_the_users_to_mend(

@@ -179,7 +179,7 @@ def test_a_rung_may_be_compared_with_another_than_the_one_before(two: Drawn) -> 
 
 
 def test_a_rung_that_is_compared_with_none_of_the_plan_is_a_damaged_plan(two: Drawn) -> None:
-    with pytest.raises(UserError, match="which is no rung"):
+    with pytest.raises(UserError, match=r"what d is compared with, .z., is not one of the rungs"):
         two.results(compared_with="z")
 
 

@@ -10,11 +10,19 @@ from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.ladder.run.export_import import export_cells, import_cells
 
 
+def a_rung(kind="config", config="configs/b.py"):
+    return dict(kind=kind, config=config, model=None, seeds="matched")
+
+
+def a_task(kind="det", config="det.py"):
+    return dict(kind=kind, config=config, metrics=["AP"])
+
+
 def plan(**changed):
-    rung = dict(kind="config", config="configs/b.py", model=None)
-    task = dict(kind="det", config="det.py")
+    rung, task = a_rung(), a_task()
     whole = dict(
-        rungs=dict(b=rung), tasks=dict(detection=task, segmentation=task), seeds=[0], teachers={}
+        **dict(schema=1, name="here", reference="b", seeds=[0], teachers={}),
+        **dict(rungs=dict(b=rung), tasks=dict(detection=task, segmentation=task)),
     )
     return {**whole, **changed}
 
@@ -113,7 +121,7 @@ def test_the_own_plan_stays_and_gets_the_others_seeds(here, tmp_path):
     export_cells(here, tmp_path / "out.tar.gz")
     there = tmp_path / "there"
     # another folder for the configs, and a rung more
-    elsewhere = dict(kind="config", config="/elsewhere/b.py", model=None)
+    elsewhere = a_rung(config="/elsewhere/b.py")
     write_plan(there, rungs=dict(b=elsewhere, c=elsewhere), seeds=[4, 3])
     import_cells(there, tmp_path / "out.tar.gz")
     found = json.loads((there / "ladder.json").read_text())
@@ -125,11 +133,11 @@ def test_the_own_plan_stays_and_gets_the_others_seeds(here, tmp_path):
     ("changed", "told"),
     [
         (dict(rungs={}), "rung 'b' is not in"),
-        (dict(rungs=dict(b=dict(kind="file"))), "rung 'b' is another one"),
-        (dict(rungs=dict(b=dict(kind="config", config="configs/c.py"))), "rung 'b' is another"),
+        (dict(rungs=dict(b=a_rung("file"))), "rung 'b' is another one"),
+        (dict(rungs=dict(b=a_rung(config="configs/c.py"))), "rung 'b' is another"),
         (dict(tasks={}), "task 'detection' is not in"),
-        (dict(tasks=dict(detection=dict(kind="seg", config="det.py"))), "task 'detection' is ano"),
-        (dict(tasks=dict(detection=dict(kind="det", config="voc.py"))), "task 'detection' is ano"),
+        (dict(tasks=dict(detection=a_task("seg"))), "task 'detection' is ano"),
+        (dict(tasks=dict(detection=a_task(config="voc.py"))), "task 'detection' is ano"),
     ],
 )
 def test_cells_of_another_ladder_are_refused(here, tmp_path, changed, told):
@@ -146,7 +154,7 @@ def test_cells_of_another_ladder_are_refused(here, tmp_path, changed, told):
 
 def test_a_teachers_pretraining_belongs_to_the_ladder(here, tmp_path):
     cell(here, "seed0/t/pretraining")
-    teacher = dict(kind="config", config="t.py")
+    teacher = a_rung(config="t.py")
     write_plan(here, teachers=dict(t=teacher))
     export_cells(here, tmp_path / "out.tar.gz")
     write_plan(tmp_path / "there", teachers=dict(t=teacher))
@@ -156,13 +164,16 @@ def test_a_teachers_pretraining_belongs_to_the_ladder(here, tmp_path):
         import_cells(tmp_path / "other", tmp_path / "out.tar.gz")
 
 
-@pytest.mark.parametrize("text", [None, "{}"])
-def test_an_archive_without_a_plan_is_refused(here, tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [(None, r"no ladder\.json in it"), ("{}", r"schema is missing: .*out\.tar\.gz: ladder\.json")],
+)
+def test_an_archive_without_a_plan_is_refused(here, tmp_path, text, told):
     (here / "ladder.json").unlink()
     if text:
         (here / "ladder.json").write_text(text)
     export_cells(here, tmp_path / "out.tar.gz")
-    with pytest.raises(UserError, match=r"no ladder\.json in it"):
+    with pytest.raises(UserError, match=told):
         import_cells(tmp_path / "there", tmp_path / "out.tar.gz")
     assert not list((tmp_path / "there").rglob("*"))
 

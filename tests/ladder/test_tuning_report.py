@@ -247,5 +247,5 @@ def test_a_published_copy_keeps_the_best_epoch_where_it_counts(tmp_path: Path) -
 def test_values_that_are_no_list_are_a_damaged_plan(tmp_path: Path) -> None:
     draw_plan(tmp_path)
     state(tmp_path, tasks={"detection": {LR: [[0.1]]}})
-    with pytest.raises(ValueError, match=r"tune\.optim_wrapper.* not a list of values"):
+    with pytest.raises(ValueError, match=r"tune\.optim_wrapper.* not a single value"):
         read_results(tmp_path)

@@ -248,7 +248,7 @@ def test_a_file_that_is_not_the_cards_is_called_damaged(backbone_file: Write, ba
         ({"schema": 2}, "schema is 2, not 1"),
         ({"depth": 77}, "depth is 77"),
         ({"type": ["ResNetD"]}, "type is"),
-        ({"std": [1.0, 0.0, 1.0]}, "std is"),
+        ({"std": [1.0, 0.0, 1.0]}, "std.1 is"),
         ({"mean": [1.0]}, "mean, std and in_channels disagree"),
         ({"channel_order": "GBR"}, "channel_order is 'GBR'"),
         ({"base_channels": None}, "base_channels is None"),

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.ladder.fields import PLAN_RULE
 from bag_of_transfer.ladder.folder import PLAN, SCHEMA, SCRATCH, SOURCES, seed_folder
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung
@@ -54,14 +55,8 @@ def other_seeds(ladder: Ladder, root: Path) -> list[int]:
 
 def read_plan(folder: Path) -> dict[str, Any] | None:
     """Read ``ladder.json``; return None if it is missing or damaged."""
-    try:
-        plan = read_json(folder / PLAN, "")
-        entries = [*plan["rungs"].values(), *plan["tasks"].values()]
-        are_dicts = all(isinstance(entry, dict) for entry in entries)
-        are_numbers = all(isinstance(seed, int) for seed in plan["seeds"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-    return dict(plan) if are_dicts and are_numbers else None
+    plan: dict[str, Any] | None = read_json_or_none(folder / PLAN, PLAN_RULE)
+    return plan
 
 
 def with_seeds(plan: Mapping[str, Any], seeds: Iterable[int]) -> dict[str, Any]:

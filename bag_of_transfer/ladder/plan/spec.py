@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config_file import leaf_keys, read_config
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import is_number
+from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
 from bag_of_transfer.ladder.metrics import METRICS
 from bag_of_transfer.ladder.plan.checks import one_of
@@ -160,7 +160,7 @@ def _margins(stated: Any, where: str) -> dict[str, float]:
         raise UserError(f"margins must be a dict, got {stated!r}", where, mend)
     for metric, points in stated.items():
         one_of(metric, tuple(METRICS), where)
-        if not is_number(points) or points <= 0:
+        if not is_finite_number(points) or points <= 0:
             mend = "give a number of percent points above 0"
             raise UserError(f"the margin is {points!r}", f"{where}.{metric}", mend)
     return {metric: float(points) for metric, points in stated.items()}

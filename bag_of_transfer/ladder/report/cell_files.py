@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bag_of_transfer.engine import run_files
+from bag_of_transfer.engine.fields import NUMBER, TEXT, by_name, fields, optional
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.ladder.folder import (
     CARD,
@@ -36,6 +37,8 @@ __all__ = [
 
 T = TypeVar("T")
 MEND = "run the cell again"
+# What the report reads; transfer/card_checks.py checks a card before its backbone is used.
+CARD_RULE = fields({"metrics": optional(by_name(NUMBER))})
 # These keys name the run's folders, files and process, which differ between any two cells.
 PLACES = {"work_dir", "experiment_name", "backbone_file", "resume", "load_from", "launcher"}
 
@@ -108,7 +111,7 @@ def _read_or_none(read: Callable[[Path], T], path: Path) -> T | None:
 
 
 def _curve(path: Path) -> list[dict[str, Any]]:
-    return run_files.read_curve(path.parent, MEND, ("epoch",))
+    return run_files.read_curve(path.parent, MEND)
 
 
 def _tricks(path: Path) -> dict[str, dict[str, Any]]:
@@ -116,17 +119,11 @@ def _tricks(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _card(path: Path) -> dict[str, Any]:
-    card = read_json(path, MEND)
-    if not isinstance(card.get("metrics") or {}, dict):
-        raise ValueError("metrics is not an object")
-    return card
+    return dict(read_json(path, MEND, CARD_RULE))
 
 
 def _flat_settings(path: Path) -> dict[str, str]:
-    settings = read_json(path, MEND)
-    if any(not isinstance(text, str) for text in settings.values()):
-        raise ValueError("a setting is not a text")
-    return settings
+    return dict(read_json(path, MEND, by_name(TEXT)))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
 
-from bag_of_transfer.engine.json_file import is_number
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH, tuning_records
-from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.report.results import CELL_NAMES, CellResult, LadderResults
 from bag_of_transfer.ladder.seal import read_cell
 
 __all__ = ["pretraining_minutes", "tuning_minutes"]
@@ -53,16 +53,11 @@ def _recorded(records: Iterable[Path]) -> Iterator[CellResult]:
     for path in records:
         try:
             record = read_cell(path.parent, "")
-            if record["status"] == "done" and isinstance(record["train"], dict):
-                names = str(record["rung"]), str(record["task"])
-                yield CellResult(*names, record["seed"], path.parent, "done", None, record)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            KeyError,
-        ):  # a note names it
+        except UserError:  # a note names it
             continue
+        rung, task, seed = (record.get(name) for name in CELL_NAMES)
+        if record["status"] == "done" and rung and task and seed is not None:
+            yield CellResult(rung, task, seed, path.parent, "done", None, record)
 
 
 def tuning_minutes(ladder: LadderResults) -> dict[str, dict[str, float]]:
@@ -74,8 +69,8 @@ def tuning_minutes(ladder: LadderResults) -> dict[str, dict[str, float]]:
     minutes: dict[str, dict[str, float]] = {}
     for cell in _recorded(tuning_records(ladder.folder)):
         seconds = cell.training_seconds
-        if seconds is None and is_number(cell.record.get("seconds")):
-            seconds = float(cell.record["seconds"])
+        if seconds is None:
+            seconds = cell.record.get("seconds")
         by_rung = minutes.setdefault(cell.task, {})
         by_rung[cell.rung] = by_rung.get(cell.rung, 0.0) + (seconds or 0.0) / 60
     return minutes

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bag_of_transfer.engine.json_file import is_number
+from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SeedKind
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.report.cell_files import read_card
@@ -76,7 +76,7 @@ def find_top1(ladder: LadderResults) -> Top1:
     on_cards: dict[str, dict[int, float]] = {}
     for cell in ladder.cells_of(task=PRETRAINING):
         value = (read_card(cell).get("metrics") or {}).get(TOP1)
-        if not values[cell.rung] and is_number(value):
+        if not values[cell.rung] and is_finite_number(value):
             on_cards.setdefault(cell.rung, {})[cell.seed] = float(value)
     return Top1({each.rung: each for each in spreads(values, seed_kinds(ladder))}, on_cards)
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bag_of_transfer.engine.json_file import is_number
+from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of, metric_of
 from bag_of_transfer.ladder.report.cell_files import read_curve
@@ -254,7 +254,7 @@ def _points(
     curves: Sequence[Sequence[Mapping[str, Any]]], key: str
 ) -> Iterator[list[tuple[float, float]]]:
     for curve in curves:
-        points = [(line["epoch"], line[key]) for line in curve if is_number(line.get(key))]
+        points = [(line["epoch"], line[key]) for line in curve if is_finite_number(line.get(key))]
         if points:
             yield points
 

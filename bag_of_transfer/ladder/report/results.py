@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_file import is_number, read_json
+from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.run_files import read_metrics
+from bag_of_transfer.ladder.fields import PLAN_RULE
 from bag_of_transfer.ladder.folder import (
-    METRICS,
     PLAN,
     PRETRAINING,
     RECORD,
-    SCHEMA,
     cell_key,
 )
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
@@ -30,11 +29,12 @@ from bag_of_transfer.ladder.report.planned import (
 from bag_of_transfer.ladder.report.tuning import Tuning, read_tunings
 from bag_of_transfer.ladder.seal import read_cell, refuse_broken_seal
 
-__all__ = ["CellResult", "LadderResults", "read_results", "reason_of"]
+__all__ = ["CELL_NAMES", "CellResult", "LadderResults", "read_results", "reason_of"]
 
 AGAIN = "run tools/ladder.py again"
 MEND = "give the work dir of a tools/ladder.py run (work_dirs/NAME)"
 
+CELL_NAMES = ("rung", "task", "seed")  # in a record
 CellState = Literal["done", "failed", "damaged", "unfinished", "missing"]
 
 
@@ -59,13 +59,13 @@ class CellResult:
     def metric(self, name: str) -> float | None:
         """Return a metric in percent; None if the cell is not done or has no such number."""
         value = self.result.get("metrics", {}).get(name) if self.status == "done" else None
-        return float(value) if is_number(value) else None
+        return None if value is None else float(value)
 
     @property
     def per_class(self) -> dict[str, float]:
         """The task's metric by class, in percent, without classes that have no objects."""
         values = self.result.get("per_class") or {}
-        return {name: float(value) for name, value in values.items() if is_number(value)}
+        return {name: float(value) for name, value in values.items() if value is not None}
 
     @property
     def training_seconds(self) -> float | None:
@@ -74,13 +74,13 @@ class CellResult:
         None if it was not recorded.
         """
         value = (self.record.get("train") or {}).get("seconds")
-        return float(value) + (self.cache_seconds or 0.0) if is_number(value) else None
+        return None if value is None else float(value) + (self.cache_seconds or 0.0)
 
     @property
     def cache_seconds(self) -> float | None:
         """The time in which the teacher's answers were stored; None if they were not."""
         value = (self.record.get("train") or {}).get("cache_seconds")
-        return float(value) if is_number(value) else None
+        return None if value is None else float(value)
 
 
 @dataclass(frozen=True, eq=False)  # told by identity: what is derived from one is kept for it
@@ -142,41 +142,33 @@ def read_results(folder: Path) -> LadderResults:
     path = folder / PLAN
     if not path.is_file():
         raise UserError(f"the folder has no {PLAN}", folder, MEND)
-    try:
-        plan = read_json(path, MEND)
-        refuse_broken_seal(path, plan, AGAIN)
-        if plan["schema"] != SCHEMA:
-            raise UserError(f"schema {plan['schema']} instead of {SCHEMA}", path, MEND)
-        return _ladder(folder, plan)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        if isinstance(error, UserError):
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"damaged plan ({reason})", path, AGAIN) from error
+    plan = read_json(path, AGAIN, PLAN_RULE)
+    refuse_broken_seal(path, plan, AGAIN)
+    return _ladder(folder, plan)
 
 
 def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
     rungs = {name: planned_rung(name, stated) for name, stated in plan["rungs"].items()}
     tasks = {name: planned_task(name, stated) for name, stated in plan["tasks"].items()}
-    if plan["reference"] not in rungs:
-        raise KeyError(f"the reference {plan['reference']!r} is not one of the rungs")
-    for rung in rungs.values():
-        if rung.compared_with and rung.compared_with not in rungs:
-            raise KeyError(f"{rung.name} is compared with {rung.compared_with!r}, which is no rung")
+    named = {"the reference": plan["reference"]}
+    named |= {f"what {each.name} is compared with": each.compared_with for each in rungs.values()}
+    for what, name in named.items():
+        if name and name not in rungs:
+            raise UserError(f"{what}, {name!r}, is not one of the rungs", folder / PLAN, AGAIN)
     teachers = {n: planned_rung(n, stated) for n, stated in (plan.get("teachers") or {}).items()}
-    seeds = tuple(int(seed) for seed in plan["seeds"])
-    selection = str(plan.get("selection", "last"))
-    tuning_seeds = tuple(int(seed) for seed in plan.get("tuning_seeds") or ())
+    seeds = tuple(plan["seeds"])
+    selection = plan.get("selection") or "last"
+    tuning_seeds = tuple(plan.get("tuning_seeds") or ())
     return LadderResults(
         folder=folder,
-        name=str(plan["name"]),
+        name=plan["name"],
         config=str(plan.get("config")),
         reference=plan["reference"],
         seeds=seeds,
         selection=selection,
         rungs=rungs,
         tasks=tasks,
-        notes=tuple(map(str, plan.get("notes") or ())),
+        notes=tuple(plan.get("notes") or ()),
         cells=tuple(_cells(folder, rungs, tasks, seeds, plan.get("shared_seed"))),
         teachers=teachers,
         tunings=read_tunings(folder, rungs, teachers, tasks, tuning_seeds, selection),
@@ -220,18 +212,13 @@ def _cell(root: Path, rung: str, task: str, seed: int, metrics: tuple[str, ...])
         return CellResult(rung, task, seed, folder, "unfinished", "running, or cut off")
     try:
         record = read_cell(folder, MEND)
-        _check_record(record)
-        if record.get("status") == "failed":
-            reason = str(record.get("reason") or "no reason recorded")
+        if record["status"] == "failed":
+            reason = record.get("reason") or "no reason recorded"
             return CellResult(rung, task, seed, folder, "failed", reason, record)
-        if record.get("status") != "done":
-            raise ValueError(f"{RECORD}: unknown status {record.get('status')!r}")
-        result = read_metrics(folder, MEND) if metrics else {}
-        _check_metrics(result, metrics)
+        result = read_metrics(folder, MEND, metrics) if metrics else {}
+        _refuse_another(record, (rung, task, seed), folder)
     except UserError as error:
         return CellResult(rung, task, seed, folder, "damaged", reason_of(error))
-    except ValueError as error:
-        return CellResult(rung, task, seed, folder, "damaged", str(error))
     return CellResult(rung, task, seed, folder, "done", None, record, result)
 
 
@@ -241,23 +228,8 @@ def reason_of(error: UserError) -> str:
     return error.what if error.what.startswith(name) else f"{name}: {error.what}"
 
 
-def _check_record(record: Mapping[str, Any]) -> None:
-    """Check the entries whose content the report reads; it shows the others as they are."""
-    if not isinstance(record.get("train") or {}, dict):
-        raise ValueError(f"{RECORD}: train is not an object")
-    for name in ("commands", "notes"):
-        if not isinstance(record.get(name) or [], list):
-            raise ValueError(f"{RECORD}: {name} is not a list")
-    if not all(isinstance(words, list) for words in record.get("commands") or []):
-        raise ValueError(f"{RECORD}: a command is not a list of words")
-
-
-def _check_metrics(result: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    values = result.get("metrics") if names else {}
-    if not isinstance(values, dict):
-        raise ValueError(f"{METRICS}: no metrics")
-    for name in names:
-        if not is_number(values.get(name)):
-            raise ValueError(f"{METRICS}: {name} is {values.get(name)!r}, not a number")
-    if not isinstance(result.get("per_class") or {}, dict):
-        raise ValueError(f"{METRICS}: per_class is not an object")
+def _refuse_another(record: Mapping[str, Any], cell: tuple[str, str, int], folder: Path) -> None:
+    said = tuple(record.get(name, here) for name, here in zip(CELL_NAMES, cell, strict=True))
+    if said != cell:
+        what = f"the record is of {said[0]} / {said[1]} / seed {said[2]}"
+        raise UserError(what, folder / RECORD, MEND)

@@ -10,11 +10,13 @@ from statistics import median
 from typing import Any
 
 from bag_of_transfer.engine.dry_run import ESTIMATE
+from bag_of_transfer.engine.fields import COUNT, COUNT_OR_0, NOT_NEGATIVE, fields
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.ladder.folder import LOG, RECORD, SCRATCH
+from bag_of_transfer.ladder.folder import LOG, SCRATCH
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.status import DONE, Status
 from bag_of_transfer.ladder.run.tool_process import ERROR, import_once, run_quietly
+from bag_of_transfer.ladder.seal import read_cell
 from bag_of_transfer.ladder.search import options_of
 
 __all__ = ["Estimate", "describe_estimates", "estimate_cells"]
@@ -25,6 +27,13 @@ OVERHEAD_S = 12.0
 FORWARD = 1 / 3
 # Weights and momentum in 32 bits, in three checkpoints: the two newest and the best.
 BYTES_PER_PARAMETER = 4 * 2 * 3
+TIMING = fields(  # of what a dry run writes
+    {
+        "seconds_per_iteration": NOT_NEGATIVE,
+        "batch_size": COUNT,
+        **dict.fromkeys(("iterations", "val_images", "parameters"), COUNT_OR_0),
+    }
+)
 OPTIMIZER = "optim_wrapper."  # keys whose values do not change how long a cell takes
 
 
@@ -102,10 +111,10 @@ def _stated(cell: Cell) -> tuple[str, ...]:
 
 
 def _from_record(cell: Cell) -> Estimate:
-    record = read_json(cell.folder / RECORD, "run the cell again")
+    record = read_cell(cell.folder, "run the cell again")
     size = sum(path.stat().st_size for path in cell.folder.rglob("*") if path.is_file())
-    seconds = float(record["seconds"])
-    training = float(record.get("train", {}).get("seconds") or 0.0)
+    seconds = record.get("seconds") or 0.0
+    training = (record.get("train") or {}).get("seconds") or 0.0
     # For a cell that was cut off, "seconds" counts its last part, "train" all of the training.
     return Estimate(seconds + (training if training > seconds else 0.0), size, measured=True)
 
@@ -147,7 +156,7 @@ def _time(cell: Cell) -> dict[str, Any] | str:
     path.unlink(missing_ok=True)  # an earlier call may have left it
     run_quietly(command, log)
     if path.is_file():
-        return dict(read_json(path, "call again"))
+        return dict(read_json(path, "call again", TIMING))
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
     return errors[0] if errors else f"see {log}"

@@ -8,7 +8,9 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import is_leftover_name, replacing
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.run_files import MANIFEST
+from bag_of_transfer.ladder.fields import PLAN_RULE
 from bag_of_transfer.ladder.folder import (
     ANSWERS,
     PLAN,
@@ -137,10 +139,13 @@ def _refuse_edited(aside: Path, key: str, file: Path) -> None:
 
 def _united_plan(root: Path, aside: Path, keys: list[str], file: Path) -> dict[str, Any]:
     """Return this ladder's plan with the archive's seeds; the archive's plan if there is none."""
-    theirs = read_plan(aside)
-    if theirs is None:
+    if not (aside / PLAN).is_file():
         what = f"the file is not an archive of cells (no {PLAN} in it)"
         raise UserError(what, file, "give a ladder's export")
+    try:
+        theirs: dict[str, Any] = read_json(aside / PLAN, AGAIN, PLAN_RULE)
+    except UserError as error:
+        raise UserError(error.what, f"{file}: {PLAN}", AGAIN) from error
     ours = read_plan(root) or theirs
     for key in keys:
         rung, task = names_in(key)

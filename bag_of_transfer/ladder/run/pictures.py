@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image, ImageDraw
 
 from bag_of_transfer.engine.atomic import replacing
+from bag_of_transfer.engine.fields import ANYTHING, NUMBER, NUMBERS, WHOLE, fields, list_of
 from bag_of_transfer.engine.image_reader import read_image
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.mask_reader import read_mask
@@ -30,6 +31,9 @@ HEIGHT_PX = 240
 CAPTION_PX, CAPTION_FONT_PX = 20, 14
 # Boxes with lower scores would cover the picture; mAP counts them nevertheless.
 MIN_SCORE = 0.3
+BOXES = list_of(
+    fields({"image_id": ANYTHING, "category_id": WHOLE, "bbox": NUMBERS, "score": NUMBER})
+)
 
 Panel = Image.Image
 
@@ -112,7 +116,7 @@ def _read_boxes(cell: Cell, dataset: Any) -> dict[str, list[dict[str, Any]]]:
     if truth := dataset.metainfo.get("coco_truth"):  # COCO's categories have ids of their own
         numbers = {category_id: label for label, category_id in enumerate(truth.ids_of(classes))}
     by_image: dict[str, list[dict[str, Any]]] = {}
-    for row in read_json(cell.folder / PREDICTIONS, "run the cell again", list):
+    for row in read_json(cell.folder / PREDICTIONS, "run the cell again", BOXES, list):
         if row["score"] >= MIN_SCORE:
             box = {**row, "label": numbers[row["category_id"]]}
             by_image.setdefault(str(row["image_id"]), []).append(box)

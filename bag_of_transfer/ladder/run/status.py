@@ -12,8 +12,10 @@ from typing import Any
 
 from bag_of_transfer.classification.teacher_cache import CARD as CACHE_CARD
 from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.fields import check
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.run_files import follow_pointer
+from bag_of_transfer.ladder.fields import BEGUN_RULE, CELL_RULE
 from bag_of_transfer.ladder.folder import (
     ANSWERS,
     BACKBONE,
@@ -43,6 +45,7 @@ __all__ = [
     "with_weights",
 ]
 
+RULES = {RECORD: CELL_RULE, BEGUN: BEGUN_RULE}
 DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
 
 
@@ -138,8 +141,15 @@ def _has_saved(cell: Cell) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a record; a damaged one counts as missing, because the cell can be run again."""
-    return read_json_or_none(path) or {}
+    """Read a record; a damaged one counts as missing, because the cell can be run again.
+
+    Raises:
+        UserError: If it is whole and has a field of a wrong type: somebody edited it.
+    """
+    record: dict[str, Any] = read_json_or_none(path) or {}
+    if record:
+        check(record, RULES[path.name], path, "put the run's own file back, or remove it")
+    return record
 
 
 def _differing(old: Mapping[str, str | None], new: Mapping[str, str | None]) -> list[str]:
