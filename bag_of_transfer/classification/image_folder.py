@@ -134,7 +134,8 @@ class ImageFolder(Dataset):
 
     def get_data_info(self, index: int) -> dict[str, Any]:
         """Return ``img_path`` and ``gt_label`` of image ``index``, as data sets of mmengine do."""
-        return {"img_path": str(self.path(index)), "gt_label": int(self.labels[index])}
+        path = os.fsdecode(self._files[index].item())
+        return {"img_path": path, "gt_label": int(self.labels[index])}
 
     def get_subset_(self, indices: Sequence[int]) -> None:
         """Keep only these images, in place, as data sets of mmengine do."""

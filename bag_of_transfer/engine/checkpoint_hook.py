@@ -20,6 +20,7 @@ from bag_of_transfer.engine.atomic import write_bytes, write_text
 from bag_of_transfer.engine.manifest import about, sweep_checkpoints, write_checkpoint
 from bag_of_transfer.engine.recipe import RECIPE_PARTS, recipe_of
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, manifest_of
+from bag_of_transfer.engine.stored_config import stored_with
 
 __all__ = ["OUTDATED", "AtomicLocalBackend", "SafeCheckpointHook"]
 
@@ -59,7 +60,8 @@ class SafeCheckpointHook(CheckpointHook):
     one part that plain weights-only loading refuses); best scores stay in.  The file's meta
     gets ``model_json`` (the model's config), ``classes`` and ``dataset``, from which
     ``tools/export_backbone.py`` makes the backbone's card, ``backbone_sha256`` of the file that
-    the run began from (None without one), and ``recipe``, which resuming compares.
+    the run began from (None without one), and ``recipe``, ``config_json`` and ``data_json``,
+    which resuming compares.
     """
 
     backend_args: dict[str, Any] | None
@@ -185,7 +187,7 @@ def _origin(runner: Runner) -> dict[str, Any]:
     }
     # A Runner may be given built parts.
     if all(isinstance(runner.cfg.get(part), dict) for part in RECIPE_PARTS):
-        origin["recipe"] = recipe_of(runner.cfg)
+        origin |= {"recipe": recipe_of(runner.cfg), **stored_with(runner)}
     if isinstance(runner.cfg.get("model"), dict):
         origin["model_json"] = json.dumps(_plain(runner.cfg.model), default=str)
     return origin

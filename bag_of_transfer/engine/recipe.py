@@ -9,6 +9,7 @@ from mmengine.dist import get_world_size
 
 __all__ = [
     "BATCH",
+    "COMPARED",
     "KERNELS",
     "RECIPE_PARTS",
     "Difference",
@@ -19,6 +20,15 @@ __all__ = [
 
 RECIPE_PARTS = ("train_dataloader", "train_cfg", "optim_wrapper")  # a recipe needs all of them
 BATCH = "train_dataloader.batch_size x processes"
+# What a recipe compares, by the config's keys.
+COMPARED = (
+    *("optim_wrapper.*", "param_scheduler.*", "param_scheduler", "randomness.seed"),
+    *("train_cfg.max_epochs", "train_cfg.max_iters", "train_dataloader.batch_size"),
+    *("train_dataloader.sampler.*", "train_dataloader.batch_sampler.*"),
+    *("train_dataloader.sampler", "train_dataloader.batch_sampler", "train_dataloader.drop_last"),
+    *("train_dataloader.dataset.colours_on_device", "held_out.*", "held_out"),
+    *("*.off_epochs", "*.num_last_epochs"),
+)
 ORDER = ("sampler", "batch_sampler", "drop_last")  # of a loader: which images make up a step
 ROUNDING = "colours_on_device"  # of a data set: the same images but for rounding
 KERNELS = ("fused", "foreach")  # of an optimizer: the same numbers, computed in another way

@@ -2,10 +2,11 @@
 
 mmengine takes the optimizer's values, the schedule and the seed from the checkpoint, the batch
 size, the accumulation and the precision from the config, and does not say where they disagree.
-Here the recipe that is stored in the checkpoint (``recipe.py``) is first compared with the config.
+Here the config is first compared with what the checkpoint holds of its run: the recipe
+(``recipe.py``) and the whole config (``same_run.py``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ from bag_of_transfer.engine.recipe import (
     KERNELS,
     LENGTH,
     Difference,
-    class_difference,
     differences,
     recipe_of,
 )
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer
+from bag_of_transfer.engine.same_run import changes, data_changes, refusal
 from bag_of_transfer.engine.schedules import lr_curve
 
 __all__ = ["AUTO", "ConfiguredSchedule", "resume"]
@@ -36,7 +37,6 @@ __all__ = ["AUTO", "ConfiguredSchedule", "resume"]
 POSITION = ("last_step", "_global_step", "_last_value", "base_values")
 AUTO = "auto"
 LENGTH_OF = "train_cfg."
-SHOWN = 8
 
 
 def resume(cfg: Config, wanted: str | None, *, dry_run: bool = False) -> list[str]:
@@ -70,12 +70,17 @@ def resume(cfg: Config, wanted: str | None, *, dry_run: bool = False) -> list[st
         return []
     meta = checkpoints.check_resumable(path)
     _refuse_shorter(cfg.train_cfg, meta, path)
-    accepted = _refuse_others(recipe_of(cfg), meta, path)
+    others = changes(meta.get("config_json"), cfg, path)
+    accepted = _refuse_others(recipe_of(cfg), meta, path, others.refused)
     cfg.resume, cfg.load_from = True, str(path)
-    if not accepted:
-        return []
-    values = _listed(accepted)
-    return [f"resumed with the config's values, which gave the same rates so far: {values}"]
+    told = (
+        ("the config's values, which gave the same rates so far", accepted),
+        ("other values, so that results may differ by rounding", others.rounding),
+        ("other values, which change nothing that is trained", others.harmless),
+    )
+    return [
+        f"resumed with {what}: {'; '.join(map(str, values))}" for what, values in told if values
+    ]
 
 
 def _refuse_a_second_run(work_dir: Path) -> None:
@@ -101,10 +106,13 @@ def _refuse_shorter(train_cfg: Config, meta: Mapping[str, Any], path: Path) -> N
             )
 
 
-def _refuse_others(now: Mapping[str, Any], meta: Mapping[str, Any], path: Path) -> list[Difference]:
+def _refuse_others(
+    now: Mapping[str, Any], meta: Mapping[str, Any], path: Path, others: Sequence[Difference] = ()
+) -> list[Difference]:
     """Refuse a run of other values; return the differences with which it may be resumed.
 
-    Files from before recipes were stored hold only classes and seed; see ConfiguredSchedule.
+    ``others`` are differences outside of the recipe, with which it may not be resumed.  Files
+    from before recipes were stored hold only classes and seed; see ConfiguredSchedule.
     """
     stored = meta.get("recipe")
     was = stored if isinstance(stored, Mapping) else _without_recipe(now, meta)
@@ -114,30 +122,10 @@ def _refuse_others(now: Mapping[str, Any], meta: Mapping[str, Any], path: Path) 
     longer = any(change.key.startswith(LENGTH_OF) for change in schedule)
     if schedule and _same_rates_so_far(was, now, meta) and not (longer and _counts_back(was, now)):
         accepted += schedule
-    refused = [change for change in changed if change not in accepted]
+    refused = [change for change in changed if change not in accepted] + list(others)
     if refused:
-        raise _refusal(refused, path)
+        raise refusal(refused, path)
     return accepted
-
-
-def _refusal(refused: list[Difference], path: Path) -> RefusedError:
-    changes = [_first_class(change) if change.key == "classes" else change for change in refused]
-    return RefusedError(
-        f"the run was trained with other values, {_listed(changes)}",
-        path,
-        "restore them to resume; to start from its weights, use load_from=PATH without --resume, "
-        "and another --work-dir",
-    )
-
-
-def _first_class(change: Difference) -> Difference:
-    pair = class_difference(change.was or (), change.now or ())
-    return Difference("classes", *pair) if pair else change
-
-
-def _listed(changed: list[Difference]) -> str:
-    more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-    return "; ".join(map(str, changed[:SHOWN])) + more
 
 
 def _without_recipe(now: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,19 +197,23 @@ class ConfiguredSchedule(Hook):
         self._settings: list[dict[str, Any]] = []
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Compare optimizer and schedule, and note the settings, before they are overwritten.
+        """Compare the images, and note the schedule's settings, before they are overwritten.
 
         Raises:
-            RefusedError: If a file without a recipe has another optimizer or schedule.
+            RefusedError: If the images or their labels differ, or a file without a recipe has
+                another optimizer or schedule.
         """
-        if "recipe" not in checkpoint["meta"]:
+        meta, path = checkpoint["meta"], Path(str(runner.cfg.load_from))
+        if "recipe" in meta:
+            changed = data_changes(meta.get("data_json"), runner, path)
+        else:
             changed = [
-                *_length_differences(runner, checkpoint["meta"]),
+                *_length_differences(runner, meta),
                 *_optimizer_differences(runner.optim_wrapper, checkpoint.get("optimizer") or {}),
                 *_schedule_differences(runner, checkpoint.get("param_schedulers") or []),
             ]
-            if changed:
-                raise _refusal(changed, Path(str(runner.cfg.load_from)))
+        if changed:
+            raise refusal(changed, path)
         self._settings = [_settings(known.state_dict()) for known in _schedulers(runner)]
 
     def before_train(self, runner: Runner) -> None:

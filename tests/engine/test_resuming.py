@@ -1,5 +1,6 @@
 """A run goes on only as the run that the config would have given from the start."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,31 @@ def test_a_milestone_that_was_still_to_come_may_move(tmp_path: Path) -> None:
     later = config(tmp_path, 5, [dict(STEP[0], milestones=[1, 4])])
     assert "milestones was [1, 3], now [1, 4]" in go_on(later)[0]
     assert train(later) == [0.01, 0.01, 0.001]
+
+
+def test_other_images_are_refused_before_a_step(tmp_path: Path) -> None:
+    train(config(tmp_path, 2, STEP))
+    path = tmp_path / "epoch_2.pth"
+    file = torch.load(path, weights_only=True)
+    assert json.loads(file["meta"]["config_json"])["config"]["param_scheduler"] == STEP
+    assert json.loads(file["meta"]["data_json"]) == {"train": [{"number of images": ITERS}]}
+    file["meta"]["data_json"] = json.dumps({"train": [{"number of images": 9}], "val": []})
+    torch.save(file, path)
+    manifest_of(path).unlink()
+    longer = config(tmp_path, 4, STEP)
+    go_on(longer)
+    with pytest.raises(RefusedError, match=r"train\.0\.number of images was 9, now 3"):
+        train(longer)
+
+
+def test_what_a_run_may_change_is_told(tmp_path: Path) -> None:
+    train(config(tmp_path, 2, STEP))
+    changed = {"train_dataloader.num_workers": 2, "env_cfg.cudnn_benchmark": True}
+    longer = config(tmp_path, 2, STEP)
+    longer.merge_from_dict(changed)
+    rounding, harmless = go_on(longer)
+    assert rounding.endswith("rounding: env_cfg.cudnn_benchmark was not stated, now True")
+    assert harmless.endswith("trained: train_dataloader.num_workers was not stated, now 2")
 
 
 def recipes(was: Config, now: Config) -> tuple[dict, dict]:
