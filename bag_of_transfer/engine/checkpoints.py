@@ -172,8 +172,7 @@ def check_resumable(path: Path) -> dict[str, Any]:
     if not all(isinstance(count, int) for count in counts) or "message_hub" not in checkpoint:
         what = "weights alone, without the state of a run"
         raise UserError(what, path, "give it as load_from instead")
-    damaged = _damaged_state(checkpoint)
-    if damaged:
+    if damaged := _damaged_state(checkpoint):
         mend = "resume from another checkpoint, or give it as load_from instead"
         raise UserError(f"the state of the run is damaged ({damaged})", path, mend)
     refuse_non_finite(_state_of_run(checkpoint), path)

@@ -17,7 +17,7 @@ from mmengine.optim import OptimWrapper, _ParamScheduler
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine import checkpoints
-from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.recipe import (
     FROM_THE_END,
@@ -200,10 +200,15 @@ class ConfiguredSchedule(Hook):
         """Compare the images, and note the schedule's settings, before they are overwritten.
 
         Raises:
+            UserError: If steps remain but the file, such as a best one, has no optimizer's state.
             RefusedError: If the images or their labels differ, or a file without a recipe has
                 another optimizer or schedule.
         """
         meta, path = checkpoint["meta"], Path(str(runner.cfg.load_from))
+        if "optimizer" not in checkpoint and meta["iter"] < runner.max_iters:
+            what = "the file has no state of the optimizer, so momentum would begin again"
+            mend = "resume from an epoch_N.pth or iter_N.pth, or give it as load_from instead"
+            raise UserError(what, path, mend)
         if "recipe" in meta:
             changed = data_changes(meta.get("data_json"), runner, path)
         else:

@@ -26,6 +26,7 @@ SHOWN = 8  # changed values in one error; the log lists all
 NOT_OF_A_RUN = ("experiment_name", "load_from", "resume", "log_level", "visualizer")
 MUST_STAY = ("default_hooks.checkpoint.save_best", "default_hooks.checkpoint.rule")
 MAY_CHANGE = (
+    "non_finite*",  # no step was left out before the checkpoint, or the log says so
     *("work_dir", "launcher", "log_processor*", "custom_imports*", "find_unused_parameters"),
     *("test_*", "tta_*"),  # for after the training
     *("train_cfg.val_interval", "train_cfg.val_begin", "train_cfg.dynamic_intervals*"),

@@ -13,7 +13,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.recipe import recipe_of
 from bag_of_transfer.engine.resuming import (
     ConfiguredSchedule,
@@ -121,6 +121,22 @@ def test_other_images_are_refused_before_a_step(tmp_path: Path) -> None:
     go_on(longer)
     with pytest.raises(RefusedError, match=r"train\.0\.number of images was 9, now 3"):
         train(longer)
+
+
+def test_a_best_checkpoint_is_no_state_to_go_on_from(tmp_path: Path) -> None:
+    train(config(tmp_path, 2, STEP))
+    path = tmp_path / "epoch_2.pth"
+    file = torch.load(path, weights_only=True)
+    del file["optimizer"], file["param_schedulers"]
+    torch.save(file, path)
+    manifest_of(path).unlink()
+    longer, as_long = config(tmp_path, 4, STEP), config(tmp_path, 2, STEP)
+    for cfg in (longer, as_long):
+        go_on(cfg)
+    with pytest.raises(UserError, match="no state of the optimizer") as caught:
+        train(longer)
+    assert caught.value.exit_code == 2
+    assert train(as_long) == []  # nothing remains to be trained
 
 
 def test_what_a_run_may_change_is_told(tmp_path: Path) -> None:
