@@ -60,10 +60,12 @@ def look_at_mask(path: Path, data: bytes) -> Look:
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         labels = decode_mask(path).astype(np.int64)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            marks = ("zero-filled-tail",) if _ends_in_zeros(data, image.format or "") else ()
     except Exception:  # as above, and UserError
         return Look(sha256, marks=(UNREADABLE,))
     values = tuple(np.unique(labels).tolist())
-    return Look(sha256, _hash_of(labels), values=values)
+    return Look(sha256, _hash_of(labels), marks=marks, values=values)
 
 
 def _hash_of(pixels: np.ndarray) -> str:
