@@ -86,8 +86,11 @@ class Ledger:
 
     def note(self, path: Path, entry: Entry) -> None:
         """Take down what a look has shown; :meth:`save` writes it."""
-        written = [entry.size, entry.mtime_ns, entry.flipped, *entry.look]
-        self._files[self._name(path)] = self._new[self._name(path)] = written
+        *hashes, marks, values = entry.look
+        written = [entry.size, entry.mtime_ns, entry.flipped, *hashes, list(marks), list(values)]
+        name = self._name(path)
+        if self._files.get(name) != written:
+            self._files[name] = self._new[name] = written
 
     def save(self) -> None:
         """Write what is new; a line says so if it cannot be written anywhere."""

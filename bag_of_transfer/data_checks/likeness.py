@@ -105,15 +105,25 @@ def _candidates(
     ours: Lowest, others: Lowest, order: np.ndarray, starts: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield places of pairs whose lowest signs are nearly the same; a pair may come again."""
+    for mine, theirs in _blocks(ours, others, order, starts):
+        rows = max(1, BLOCK // max(1, len(theirs)))
+        for start in range(0, len(mine), rows):
+            part = mine[start : start + rows]
+            num_different = np.bitwise_count(ours[part, None] ^ others[theirs])
+            near, far = np.nonzero(num_different <= MAX_LOWEST)
+            if len(near):
+                yield part[near], theirs[far]
+
+
+def _blocks(
+    ours: Lowest, others: Lowest, order: np.ndarray, starts: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield places that are to be compared: those with the same byte in a band, or all of few."""
+    if len(ours) * len(others) <= BLOCK:
+        yield np.arange(len(ours)), np.arange(len(others))
+        return
     own = ours.view(np.uint8).reshape(-1, BANDS)
     for band in range(BANDS):
         for value in np.unique(own[:, band]).tolist():
             mine = np.flatnonzero(own[:, band] == value)
-            theirs = order[starts[band, value] : starts[band, value + 1], band]
-            rows = max(1, BLOCK // max(1, len(theirs)))
-            for start in range(0, len(mine), rows):
-                part = mine[start : start + rows]
-                num_different = np.bitwise_count(ours[part, None] ^ others[theirs])
-                near, far = np.nonzero(num_different <= MAX_LOWEST)
-                if len(near):
-                    yield part[near], theirs[far]
+            yield mine, order[starts[band, value] : starts[band, value + 1], band]

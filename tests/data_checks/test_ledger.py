@@ -1,7 +1,9 @@
 """What an earlier look has seen is kept, also by two at once, and is used only while it holds."""
 
+import copy
 import json
 import os
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -133,17 +135,15 @@ def test_a_damaged_ledger_is_made_anew(folder: Path, damage: str) -> None:
     look(folder, never)
 
 
-@pytest.mark.parametrize("field", range(8))
-@pytest.mark.parametrize("value", [None, -1.5, [[]], {"a": 1}, "zz"])
-def test_an_entry_with_a_wrong_field_does_not_count(
-    folder: Path, field: int, value: object
-) -> None:
+def test_an_entry_with_a_wrong_field_does_not_count(folder: Path) -> None:
     look(folder)
-    content = json.loads((folder / LEDGER).read_text())
-    is_text = field in (2, 3, 4) and isinstance(value, str)  # any text may be a hash
-    content["files"]["0.jpg"][field] = value
-    (folder / LEDGER).write_text(json.dumps(content))
-    assert (Ledger(folder).entry(folder / "0.jpg") is not None) == is_text
+    whole = json.loads((folder / LEDGER).read_text())
+    for field, value in product(range(8), [None, -1.5, [[]], {"a": 1}, "zz"]):
+        content = copy.deepcopy(whole)
+        content["files"]["0.jpg"][field] = value
+        (folder / LEDGER).write_text(json.dumps(content))
+        is_text = field in (2, 3, 4) and value == "zz"  # any text may be a hash
+        assert (Ledger(folder).entry(folder / "0.jpg") is not None) == is_text
 
 
 def _note(folder: Path, first: int) -> None:
