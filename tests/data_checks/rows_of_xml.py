@@ -34,13 +34,13 @@ def boxes_of_balls(root: Path) -> None:
 
 
 def misspelt(root: Path) -> None:
-    many = [("balloons", (x, 2, x + 5, 20)) for x in range(40)]
-    xml_of(root, "train0").write_text(xml([*many, ("baloons", (3, 25, 30, 40))]))
+    many = [("lighthouse", (x, 2, x + 5, 20)) for x in range(40)]
+    xml_of(root, "train0").write_text(xml([*many, ("lightnouse", (3, 25, 30, 40))]))
 
 
 def seldom_misspelt(root: Path) -> None:
     xml_of(root, "train0").write_text(
-        xml([("ballon", (2, 2, 20, 20)), ("balloon", (20, 2, 40, 20))])
+        xml([("lightnouse", (2, 2, 20, 20)), ("lighthouse", (20, 2, 40, 20))])
     )
 
 
