@@ -1,31 +1,45 @@
-"""Checkpoints written whole, plain, and before older ones are deleted.
+"""Checkpoints written whole, plain, and before older ones are deleted; at any step if asked for.
 
 mmengine 0.10.12 writes in place, deletes the old file first, and stores the log's history of
 every step.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from mmengine.dist import is_main_process
+import torch
+from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EMAHook
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_bytes, write_text
+from bag_of_transfer.engine.exact_state import PROCESSES, collect
+from bag_of_transfer.engine.interruption import (
+    end_asked,
+    forget_save,
+    raise_noted,
+    save_asked,
+    wait_for_a_step,
+)
 from bag_of_transfer.engine.manifest import about, sweep_checkpoints, write_checkpoint
 from bag_of_transfer.engine.recipe import RECIPE_PARTS, recipe_of
-from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, manifest_of
+from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, WITHIN_EPOCH, manifest_of
 from bag_of_transfer.engine.stored_config import stored_with
 
 __all__ = ["OUTDATED", "AtomicLocalBackend", "SafeCheckpointHook"]
 
 # A key of mmengine's message hub: the steps whose files go once the newest one is whole.
 OUTDATED = "outdated_ckpt_ids"
+
+AGREEMENT = 10  # iterations after which several processes tell each other of signals
 
 
 class AtomicLocalBackend(LocalBackend):
@@ -62,9 +76,30 @@ class SafeCheckpointHook(CheckpointHook):
     ``tools/export_backbone.py`` makes the backbone's card, ``backbone_sha256`` of the file that
     the run began from (None without one), and ``recipe``, ``config_json`` and ``data_json``,
     which resuming compares.
+    ``processes`` is what each process needs to go on at that step, see ``exact_state.py``.
+
+    A signal (see ``interruption.py``) saves after the next step that updates the weights: SIGTERM
+    and SIGINT end the run then, SIGUSR1 does not.  Where epochs count, such a file is named
+    ``epoch_2_iter_417.pth``, and the next checkpoint takes its place.
+
+    Args:
+        args: As mmengine's.
+        minutes: Save in this way when so much time has passed since the last checkpoint, too.
+        more: As mmengine's.
+
+    Raises:
+        ValueError: If ``minutes`` is not positive.
     """
 
     backend_args: dict[str, Any] | None
+
+    def __init__(self, *args: Any, minutes: float | None = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if minutes is not None and not minutes > 0:
+            raise ValueError(f"minutes must be more than 0, got {minutes}")
+        self._seconds = None if minutes is None else 60 * minutes
+        self._processes: list[dict[str, Any]] | None = None
+        self._ends = self._saves = False  # what the processes have agreed on
 
     def before_train(self, runner: Runner) -> None:
         """Choose the atomic backend for local folders; remove what a killed run left behind."""
@@ -74,6 +109,9 @@ class SafeCheckpointHook(CheckpointHook):
             self.backend_args = {"backend": "atomic_local", "facts": self._facts}
             if is_main_process():
                 self._sweep(runner)
+        self._saved_iter, self._saved_at = runner.iter, time.monotonic()
+        self._num_processes = get_world_size()
+        wait_for_a_step()
 
     def _sweep(self, runner: Runner) -> None:
         for step in runner.message_hub.runtime_info.get(OUTDATED, ()):
@@ -83,9 +121,71 @@ class SafeCheckpointHook(CheckpointHook):
         sweep_checkpoints(Path(self.out_dir), [Path(path) for path in best if path], done)
 
     def get_triggered_stages(self) -> list[str]:
-        """Return where the hook has something to do: per epoch or per iteration, not both."""
-        unused = "after_train_iter" if self.by_epoch else "after_train_epoch"
-        return [stage for stage in super().get_triggered_stages() if stage != unused]
+        """Return where the hook has something to do."""
+        stages: list[str] = super().get_triggered_stages()
+        return stages if self.by_epoch else [one for one in stages if one != "after_train_epoch"]
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Save where it is due, or where a signal or the time asks for it.
+
+        Raises:
+            KeyboardInterrupt: After SIGINT, once the state is saved.
+            TerminatedError: After SIGTERM, likewise.
+        """
+        if not self.by_epoch:
+            super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        self._look_for_signals(batch_idx)
+        # Gradients of batches without an update are in no checkpoint.
+        if (self._ends or self._saves) and _has_updated(runner.optim_wrapper):
+            self._save_at(runner, runner.iter + 1)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """End a validation after a signal; a resumed run validates again.
+
+        Several processes end together, after the validation, unless all is saved.
+
+        Raises:
+            KeyboardInterrupt: After SIGINT, once the state is saved.
+            TerminatedError: After SIGTERM, likewise.
+        """
+        if not end_asked() or (self._num_processes > 1 and self._saved_iter != runner.iter):
+            return
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                hook.after_val_epoch(runner)  # gives the network its own weights back
+        self._ends = True
+        self._save_at(runner, runner.iter)
+
+    def _look_for_signals(self, batch_idx: int) -> None:
+        ends, saves = end_asked(), save_asked()
+        if self._seconds is not None and not saves:
+            saves = time.monotonic() - self._saved_at >= self._seconds
+        if self._num_processes == 1:
+            self._ends, self._saves = ends, saves
+        elif (batch_idx + 1) % AGREEMENT == 0:
+            asked = torch.tensor([ends, saves], dtype=torch.int32)
+            all_reduce(asked, "max")
+            self._ends, self._saves = map(bool, asked.tolist())
+
+    def _save_at(self, runner: Runner, iteration: int) -> None:
+        """Save after ``iteration`` steps unless that is done, and end the run if that was asked."""
+        if self._saved_iter != iteration:
+            meta = {"epoch": runner.epoch, "iter": iteration}
+            if self.by_epoch:
+                self._write(runner, WITHIN_EPOCH.format(**meta), meta)
+            else:
+                self._save_checkpoint_with_step(runner, iteration, meta)
+        self._saves = False
+        forget_save()
+        if self._ends:
+            raise_noted(
+                f"saved at iteration {iteration} of {runner.max_iters}; go on with --resume"
+            )
+        print_log(f"saved at iteration {iteration}: {self.last_ckpt}", logger="current")
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Make the checkpoint plain and add its origin; runs after all other hooks."""
@@ -97,12 +197,20 @@ class SafeCheckpointHook(CheckpointHook):
         checkpoint["meta"].update(_origin(runner))
         for part in ("meta", "message_hub"):
             checkpoint[part] = _plain(checkpoint[part])
+        if self._processes is not None:
+            checkpoint[PROCESSES] = self._processes
         if self.backend_args and "facts" in self.backend_args:
             self._facts.update(about(checkpoint))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         outdated = self._note_step(runner, step)
-        filename = self.filename_tmpl.format(step)
+        self._write(runner, self.filename_tmpl.format(step), meta)
+        for old in outdated:
+            self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
+
+    def _write(self, runner: Runner, filename: str, meta: dict[str, Any]) -> None:
+        """Write a checkpoint, let ``last_checkpoint`` name it, and remove what it replaces."""
+        self._processes = collect(runner)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
         runner.save_checkpoint(
@@ -116,10 +224,12 @@ class SafeCheckpointHook(CheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
+        self._saved_iter, self._saved_at = meta["iter"], time.monotonic()
         if is_main_process():
             write_text(Path(runner.work_dir, LAST_CHECKPOINT), str(self.last_ckpt))
-        for old in outdated:
-            self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
+            for older in Path(self.out_dir).glob(WITHIN_EPOCH.format(epoch="*", iter="*")):
+                if older.name != filename:
+                    self._remove(str(older))
 
     def _note_step(self, runner: Runner, step: int) -> list[int]:
         """Add ``step`` to the kept ones and return those that it pushes out."""
@@ -135,6 +245,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
         if not self.save_best:
             return
+        self._processes = collect(runner)
         # The parent class deletes the best file it knows of before it writes: hide that file.
         before = self._best_paths()
         self._set_best_paths(dict.fromkeys(before))
@@ -174,6 +285,11 @@ class SafeCheckpointHook(CheckpointHook):
                 manifest_of(Path(path)).unlink(missing_ok=True)
         elif self.file_backend.isdir(path):  # deepspeed's checkpoints are folders
             self.file_backend.rmtree(path)
+
+
+def _has_updated(wrapper: Any) -> bool:
+    """Return whether the newest iteration has updated the weights."""
+    return wrapper.should_update() if isinstance(wrapper, OptimWrapper) else True
 
 
 def _origin(runner: Runner) -> dict[str, Any]:

@@ -5,6 +5,7 @@ mmengine 0.10.12 reads weights only, but unpickles any file that this refuses.
 """
 
 import logging
+import math
 import pickle
 import re
 import warnings
@@ -23,7 +24,7 @@ from bag_of_transfer.engine.manifest import check_hash, tell_unchecked
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.pickle_outline import read_outline, refusal
 from bag_of_transfer.engine.plain_records import STAND_INS
-from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer
+from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer, position_of
 from bag_of_transfer.engine.stand_ins import resolve
 from bag_of_transfer.engine.weight_containers import find_weights
 from bag_of_transfer.engine.weight_files import (
@@ -139,21 +140,18 @@ def find_resumable(work_dir: str | Path) -> Path | None:
 
 
 def _candidates(work_dir: Path) -> list[Path]:
-    """Return the checkpoints, newest first by the number in their names (a copy has a new time)."""
+    """Return the checkpoints, newest first by their names (a copy has a new time)."""
     pointer = work_dir / LAST_CHECKPOINT
     named = follow_pointer(pointer) if pointer.is_file() else None
     folder = work_dir if named is None or not named.parent.is_dir() else named.parent
-    files = [path for path in folder.glob("*.pth") if re.fullmatch(r"(epoch|iter)_\d+", path.stem)]
-    files.sort(key=_number, reverse=True)
+    positions = {path: position_of(path) for path in folder.glob("*.pth")}
+    found = {path: position for path, position in positions.items() if position}
+    files = sorted(found, key=lambda path: found[path], reverse=True)
     if named is None:
         return files
-    # Files with higher numbers than the named one belong to another, longer run.
-    return [named, *(path for path in files if _number(path) < _number(named))]
-
-
-def _number(path: Path) -> float:
-    digits = re.search(r"_(\d+)$", path.stem)
-    return int(digits[1]) if digits else float("inf")
+    # Files of later positions than the named one's belong to another, longer run.
+    newest = position_of(named) or (math.inf, math.inf)
+    return [named, *(path for path in files if found[path] < newest)]
 
 
 def check_resumable(path: Path) -> dict[str, Any]:

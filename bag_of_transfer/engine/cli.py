@@ -31,7 +31,8 @@ __all__ = [
     "training_parser",
 ]
 
-INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
+PIPE_CLOSED = 141
+ENDED = {KeyboardInterrupt: ("interrupted", 130), TerminatedError: ("terminated", 143)}
 DETERMINISTIC = "randomness.deterministic"  # what --deterministic sets in a config
 
 
@@ -48,15 +49,12 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         code = main(argv)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        stop_bars()
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except TerminatedError:
-        is_reporter, code = join_failure(TERMINATED, on_all_ranks=False)
+    except (KeyboardInterrupt, TerminatedError) as ended:
+        word, code = ENDED[type(ended)]
+        is_reporter, code = join_failure(code, on_all_ranks=False)
         stop_bars()
         if is_reporter:
-            print("terminated", file=sys.stderr)
+            print(": ".join([word, *map(str, ended.args)]), file=sys.stderr)
         return code
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():

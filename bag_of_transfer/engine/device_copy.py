@@ -5,10 +5,9 @@ from typing import Any
 
 import torch
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
 from torch import nn
 
-__all__ = ["CopiedAhead", "copied_ahead"]
+__all__ = ["copied_ahead"]
 
 
 def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
@@ -43,28 +42,3 @@ def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
             yield present
         computing.wait_stream(copying)
         yield ahead
-
-
-class CopiedAhead:
-    """:func:`copied_ahead` for mmengine's endless iterator, which may first skip batches.
-
-    Args:
-        batches: The iterator; its other methods stay in reach.
-        runner: Its model, once built, says where to copy.
-    """
-
-    def __init__(self, batches: Any, runner: Runner) -> None:
-        self._batches, self._runner = batches, runner
-        self._copied: Iterator[Any] | None = None
-
-    def __iter__(self) -> "CopiedAhead":
-        return self
-
-    def __next__(self) -> Any:
-        """Return the next batch."""
-        if self._copied is None:
-            self._copied = copied_ahead(self._batches, self._runner.model)
-        return next(self._copied)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batches, name)

@@ -23,10 +23,19 @@ from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
 from mmengine.logging import MessageHub
 from mmengine.registry import DATA_SAMPLERS, DATASETS
-from torch.utils.data import Sampler, get_worker_info
+from torch.utils.data import BatchSampler, Sampler, get_worker_info
 
-__all__ = ["EndlessTurns", "SeededItems", "TurnIndex", "Turns", "draw_by_index", "kept_generators",
-           "note_draws"]  # fmt: skip
+__all__ = [
+    "EndlessTurns",
+    "LaterBatches",
+    "SeededItems",
+    "TurnIndex",
+    "Turns",
+    "batches_after",
+    "draw_by_index",
+    "kept_generators",
+    "note_draws",
+]
 
 
 class TurnIndex(int):
@@ -63,17 +72,22 @@ class Turns(Sampler[TurnIndex]):
 
     def __init__(self, sampler: Sampler[int], num_views: int | None = None) -> None:
         self._sampler, self._num_views = sampler, num_views
-        self._epoch = 0
+        self._epoch = self._start = 0
         self._rank, self._world_size = get_dist_info()
 
     def __iter__(self) -> Iterator[TurnIndex]:
-        """Yield the epoch's indices."""
-        epoch = self._epoch
+        """Yield the epoch's indices, or those that :meth:`start_after` has left of it."""
+        epoch, start = self._epoch, self._start
+        self._start = 0
         if type(self._sampler) is not DefaultSampler:
-            yield from self._numbered(epoch, 0)
+            yield from self._numbered(epoch, start)
             return
-        for index in self._sampler:
+        for index in itertools.islice(self._sampler, start, None):
             yield TurnIndex(index, (epoch,))
+
+    def start_after(self, num_indices: int) -> None:
+        """Let the next iteration, and only that, leave out so many of this process's indices."""
+        self._start = num_indices
 
     def __len__(self) -> int:
         """Return the sampler's length."""
@@ -90,27 +104,71 @@ class Turns(Sampler[TurnIndex]):
 
     def _numbered(self, epoch: int, start: int) -> Iterator[TurnIndex]:
         positions = itertools.count(self._rank + start * self._world_size, self._world_size)
-        for index, position in zip(self._sampler, positions, strict=False):
+        for index, position in zip(self._indices(start), positions, strict=False):
             yield TurnIndex(index, (epoch, position))
+
+    def _indices(self, start: int) -> Iterator[int]:
+        return itertools.islice(self._sampler, start, None)
 
 
 class EndlessTurns(Turns):
     """As :class:`Turns`, of a sampler that never ends and can start anywhere (InfiniteSampler).
 
-    Each iteration begins where ``skip`` has set the start, so one that only looks at a batch moves
-    nothing for those that follow.
+    Each iteration begins at the sampler's first index, or where :meth:`start_after` says: one that
+    only looks at a batch moves nothing for those that follow.
     """
 
-    _start = 0
+    def _indices(self, start: int) -> Iterator[int]:
+        self._sampler.skip(start)  # type: ignore[attr-defined]
+        return iter(self._sampler)
 
-    def __iter__(self) -> Iterator[TurnIndex]:
-        """Yield indices without end."""
-        self._sampler.skip(self._start)  # type: ignore[attr-defined]
-        yield from self._numbered(0, self._start)
 
-    def skip(self, num_samples: int) -> None:
-        """Start after this many indices, counted from the sampler's first for this process."""
-        self._start = num_samples
+class LaterBatches(Sampler[list[TurnIndex]]):
+    """A batch sampler of any kind whose next iteration may leave out the first batches.
+
+    It leaves out whole batches because some samplers group images as they come: by the aspect
+    ratio, for instance.  Everything else is the batch sampler's.
+
+    Args:
+        batch_sampler: The batch sampler.
+    """
+
+    def __init__(self, batch_sampler: Sampler[list[TurnIndex]]) -> None:
+        self._batch_sampler, self._start = batch_sampler, 0
+
+    def __iter__(self) -> Iterator[list[TurnIndex]]:
+        """Yield the indices of each batch."""
+        start, self._start = self._start, 0
+        return itertools.islice(self._batch_sampler, start, None)
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._batch_sampler)  # type: ignore[arg-type]
+
+    def __getattr__(self, name: str) -> Any:
+        return _of(self, "_batch_sampler", name)
+
+    def start_after(self, num_batches: int) -> None:
+        """Let the next iteration, and only that, leave out so many batches."""
+        self._start = num_batches
+
+
+def batches_after(loader: Any, num_batches: int) -> Iterator[Any]:
+    """Yield the batches of a training loader after the first ones, which are not loaded.
+
+    Args:
+        loader: Of a config that :func:`draw_by_index` has returned.  Another loader loads the
+            first batches, too, and throws them away.
+        num_batches: How many are left out.
+    """
+    batches, indices = loader.batch_sampler, loader.sampler
+    if isinstance(batches, LaterBatches):
+        batches.start_after(num_batches)
+    elif type(batches) is BatchSampler and isinstance(indices, Turns):
+        indices.start_after(num_batches * batches.batch_size)
+    else:
+        return itertools.islice(loader, num_batches, None)
+    return iter(loader)
 
 
 class SeededItems:
@@ -177,8 +235,13 @@ def draw_by_index(loader: Any, seed: int, num_views: int | None = None) -> Any:
         turns = EndlessTurns if hasattr(built, "skip") else Turns
         return turns(built, num_views)
 
+    def build_batches(**given: Any) -> LaterBatches:
+        return LaterBatches(DATA_SAMPLERS.build(deepcopy(in_batches), default_args=given))
+
+    in_batches = loader.get("batch_sampler")
     return dict(
         loader,
+        batch_sampler=dict(type=build_batches) if isinstance(in_batches, dict) else in_batches,
         dataset=dict(type=build_dataset),
         sampler=dict(type=build_sampler),
         # Of its own: the loader draws a number from it when it starts workers.

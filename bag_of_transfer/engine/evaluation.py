@@ -91,7 +91,7 @@ def evaluate(
         split=split,
         num_images=len(dataset),
         metrics=metrics,
-        evaluator=runner.test_loop.evaluator,
+        by_class=records.per_class(runner.test_loop.evaluator),
         checkpoint=checkpoint_path,
         seconds=seconds,
         img_per_s=len(dataset) / seconds,

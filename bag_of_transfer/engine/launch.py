@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from mmengine.dist import all_reduce, get_rank, get_world_size, init_dist, is_di
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bag_of_transfer.engine.cores import share_of_cores
@@ -192,6 +193,28 @@ class SyncRunningStats(Hook):
     # Before the checkpoint hook.
     priority = "NORMAL"
 
+    def __init__(self) -> None:
+        self._resumed: Mapping[str, list[Tensor]] = {}
+
+    def process_state(self, runner: Runner) -> dict[str, list[Tensor]]:
+        """Return the statistics of this process, which differ until they are averaged."""
+        if get_world_size() == 1:
+            return {}
+        named = _running_stats(runner.model).items()
+        return {name: [one.cpu() for one in statistics] for name, statistics in named}
+
+    def load_process_state(self, runner: Runner, state: Mapping[str, list[Tensor]]) -> None:
+        """Keep them until the network has its weights."""
+        self._resumed = state
+
+    def before_train(self, runner: Runner) -> None:
+        """Give a resumed run's process its own statistics."""
+        norms = dict(runner.model.named_modules())
+        for name, kept in self._resumed.items():
+            for statistic, value in zip(_stats_of(norms[name]), kept, strict=True):
+                statistic.copy_(value)
+        self._resumed = {}
+
     def after_train_epoch(self, runner: Runner) -> None:
         """Average at the epoch's end."""
         _average_running_stats(runner.model)
@@ -209,7 +232,19 @@ class SyncRunningStats(Hook):
 def _average_running_stats(network: nn.Module) -> None:
     if get_world_size() == 1:
         return
-    for norm in network.modules():
-        if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats:
-            for statistic in (norm.running_mean, norm.running_var):
-                all_reduce(statistic, "mean")
+    for statistics in _running_stats(network).values():
+        for statistic in statistics:
+            all_reduce(statistic, "mean")
+
+
+def _running_stats(network: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return mean and variance of the batch norms that are in training mode."""
+    return {
+        name: _stats_of(norm)
+        for name, norm in network.named_modules()
+        if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats
+    }
+
+
+def _stats_of(norm: Any) -> tuple[Tensor, Tensor]:
+    return norm.running_mean, norm.running_var

@@ -4,7 +4,7 @@ They take the place of mmengine's loops of the same arguments (``runner.py``).  
 what hooks find at the Runner, and all numbers are the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,11 +13,14 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
-from torch import Tensor
+from torch import Tensor, nn
 
-from bag_of_transfer.engine.device_copy import CopiedAhead, copied_ahead
+from bag_of_transfer.engine.device_copy import copied_ahead
+from bag_of_transfer.engine.draws import EndlessTurns, batches_after, kept_generators
 
 __all__ = ["EpochLoop", "HookCalls", "IterLoop", "total_loss", "train_step"]
+
+VALIDATED = "validated"  # the message hub's key for the iteration after which validation ended
 
 
 class HookCalls:
@@ -54,19 +57,58 @@ class HookCalls:
                 raise TypeError(f"{error} in {getattr(call, '__self__', call)}") from None
 
 
+class _Loop:
+    """What both loops do: they validate again what was cut off, and note what was validated.
+
+    Validation draws from no generator that training draws from later.
+    """
+
+    runner: Runner
+    val_begin: int
+    val_interval: int
+    _iter: int
+
+    def _validate(self, done: int, last: int) -> None:
+        """Validate if it is due after ``done`` of ``last`` epochs or iterations."""
+        self._decide_current_val_interval()  # type: ignore[attr-defined]
+        hub, loop = self.runner.message_hub, self.runner.val_loop
+        if loop is None or done < self.val_begin or hub.runtime_info.get(VALIDATED) == self._iter:
+            return
+        if done % self.val_interval == 0 or done == last:
+            with kept_generators():
+                loop.run()
+            hub.update_info(VALIDATED, self._iter)
+
+
 @LOOPS.register_module()
-class EpochLoop(EpochBasedTrainLoop):
-    """mmengine's loop that counts epochs, with iterations that cost less."""
+class EpochLoop(_Loop, EpochBasedTrainLoop):
+    """mmengine's loop that counts epochs, with iterations that cost less.
+
+    A resumed run goes on at any iteration; the batches before it are not loaded.
+    """
 
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
         self._call = HookCalls(runner)
 
+    def run(self) -> nn.Module:
+        """Train, from the start or from where a resumed run was."""
+        self.runner.call_hook("before_train")
+        if self._iter and self._iter == self._epoch * len(self.dataloader):
+            self._validate(self._epoch, self._max_epochs)
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._validate(self._epoch, self._max_epochs)
+        self.runner.call_hook("after_train")
+        return self.runner.model
+
     def run_epoch(self) -> None:
-        """Train on every batch of the loader once."""
+        """Train on every batch of the loader once, or on those that are left of an epoch."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
-        for idx, data_batch in enumerate(copied_ahead(self.dataloader, self.runner.model)):
+        done = self._iter - self._epoch * len(self.dataloader)
+        batches = batches_after(self.dataloader, done) if done else self.dataloader
+        for idx, data_batch in enumerate(copied_ahead(batches, self.runner.model), start=done):
             self.run_iter(idx, data_batch)
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
@@ -80,14 +122,30 @@ class EpochLoop(EpochBasedTrainLoop):
 
 
 @LOOPS.register_module()
-class IterLoop(IterBasedTrainLoop):
-    """mmengine's loop that counts iterations, with iterations that cost less."""
+class IterLoop(_Loop, IterBasedTrainLoop):
+    """mmengine's loop that counts iterations, with iterations that cost less.
+
+    A resumed run goes on at any iteration; the batches before it are not loaded.
+    """
 
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
         self._call = HookCalls(runner)
-        endless = getattr(self, "dataloader_iterator")  # noqa: B009  mmengine states no type
-        self.dataloader_iterator = CopiedAhead(endless, runner)
+
+    def run(self) -> None:
+        """Train, from the start or from where a resumed run was."""
+        self.runner.call_hook("before_train")
+        self.runner.call_hook("before_train_epoch")  # the whole training is one
+        if self._iter:
+            self._validate(self._iter, self._max_iters)
+        done = 0 if self.fast_forward_on_resume else self._iter
+        batches = copied_ahead(_endless(self.dataloader, done), self.runner.model)
+        while self._iter < self._max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(next(batches))
+            self._validate(self._iter, self._max_iters)
+        self.runner.call_hook("after_train_epoch")
+        self.runner.call_hook("after_train")
 
     def run_iter(self, data_batch: Any) -> None:
         """Train on a batch."""
@@ -96,6 +154,20 @@ class IterLoop(IterBasedTrainLoop):
         outputs = train_step(self.runner.model, data_batch, self.runner.optim_wrapper)
         self._call("after_train_iter", batch_idx=index, data_batch=data_batch, outputs=outputs)
         self._iter += 1
+
+
+def _endless(loader: Any, done: int) -> Iterator[Any]:
+    """Yield a loader's batches after the first ``done``, again and again where they end."""
+    # With a batch sampler of its own, torch gives the loader a sampler without epochs.
+    samplers: list[Any] = [loader.sampler, getattr(loader.batch_sampler, "sampler", None)]
+    endless = any(isinstance(sampler, EndlessTurns) for sampler in samplers)
+    epoch, start = (0, done) if endless else divmod(done, len(loader))
+    while True:
+        with_epochs = [one for one in samplers if hasattr(one, "set_epoch")]
+        if epoch and with_epochs:
+            with_epochs[0].set_epoch(epoch)
+        yield from batches_after(loader, start)
+        epoch, start = epoch + 1, 0
 
 
 def train_step(model: Any, batch: Any, wrapper: OptimWrapper) -> dict[str, Tensor]:

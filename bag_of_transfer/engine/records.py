@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def describe_run(
     split: str | None,
     num_images: int,
     metrics: dict[str, float],
-    evaluator: Evaluator | None,
+    by_class: dict[str, float],
     checkpoint: Path | None,
     seconds: float,
     img_per_s: float,
@@ -96,8 +96,8 @@ def describe_run(
 ) -> dict[str, Any]:
     """Return the contents of ``metrics.json`` (see docs/files.md); metrics are in percent.
 
-    ``split`` and ``evaluator`` are None where nothing was evaluated.  ``peak`` is what
-    :func:`peak_memory` returned.
+    ``split`` is None and ``by_class``, of :func:`per_class`, empty where nothing was evaluated.
+    ``peak`` is what :func:`peak_memory` returned.
     """
     backbone = runner.cfg.get("backbone_file") or {}
     return {
@@ -106,7 +106,7 @@ def describe_run(
         "split": split,
         "num_images": num_images,
         "metrics": {key: round(float(value), 4) for key, value in metrics.items()},
-        "per_class": per_class(evaluator),
+        "per_class": by_class,
         "config_sha256": hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
         "checkpoint_sha256": sha256_of(checkpoint) if checkpoint else None,
         "backbone_sha256": backbone.get("sha256"),
@@ -137,27 +137,33 @@ class RunRecorder(Hook):
     validation, and at the end.
     """
 
-    # After the checkpoint hook, whose file is hashed.
-    priority = "LOWEST"
+    # Before the checkpoint hook: a checkpoint holds the curve up to it.
+    priority = "LOW"
 
     def __init__(self) -> None:
         self._lines: list[dict[str, Any]] = []
         self._last_metrics: dict[str, float] | None = None
-        self._loss = RunningLoss()
+        self._per_class: dict[str, float] = {}
+        self._loss, self._num_images = RunningLoss(), 0
         self._kept_seconds = 0.0
         self._watch = LossWatch()
         self._skipped: dict[str, int] = {}
         self._finite_at = -1  # the iteration after which the weights were last seen to be finite
+        self._resumed: Mapping[str, Any] | None = None
+        self._lr, self._line_begun = 0.0, time.perf_counter()
+        self._second_batch: float | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Keep the lines of a resumed run and save the resolved config."""
         self._started = time.perf_counter()
         forget_peak()
-        if runner.iter:
+        if self._resumed:
+            self._take_back(self._resumed)
+        elif runner.iter:  # the checkpoint is of a version that kept lines only in the file
             mend = "put the run's own file back, or remove it"
             lines = read_curve(Path(runner.work_dir), mend, NUMBERS, cut_short=True)
             self._lines = [line for line in lines if line["iter"] <= runner.iter]
-            self._kept_seconds = sum(line["seconds"] for line in self._lines)
+        self._kept_seconds = sum(line["seconds"] for line in self._lines)
         if is_main_process():
             write_text(Path(runner.work_dir, RESOLVED_CONFIG), runner.cfg.pretty_text)
             self._write_curve(runner)
@@ -165,8 +171,9 @@ class RunRecorder(Hook):
         self._skipped = skipped_steps(runner.optim_wrapper)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Begin a line."""
-        self._begin_line()
+        """Begin a line, or go on with that of a resumed run."""
+        if not len(self._loss):
+            self._begin_line()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the lr that this step uses; schedulers move it on after the step."""
@@ -179,10 +186,10 @@ class RunRecorder(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Note the loss but leave it on its device; read it where the log reads it."""
-        if len(self._loss):
-            self._num_images += num_images_of(data_batch)
-        else:
+        if self._second_batch is None:
             self._second_batch = time.perf_counter()
+        else:
+            self._num_images += num_images_of(data_batch)
         self._loss.add(outputs["loss"])
         self._watch.add(runner, data_batch)
         if self._watch.is_due(runner, batch_idx):
@@ -203,13 +210,14 @@ class RunRecorder(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add the validation's metrics to the newest line."""
         self._last_metrics = dict(metrics or {})
+        self._per_class = per_class(runner.val_evaluator)
         if self._lines:
             self._lines[-1].update(self._last_metrics)
         self._write_curve(runner)
         self._begin_line()
 
     def after_train(self, runner: Runner) -> None:
-        """Write ``metrics.json`` from the last validation, which runs now if a resume skipped it.
+        """Write ``metrics.json`` from the last validation, which runs now if there was none.
 
         Without a validation split, ``split`` is null and the metrics are empty.
         """
@@ -227,7 +235,7 @@ class RunRecorder(Hook):
                 split=judged_split(runner.cfg) if val_loop else None,
                 num_images=len(val_loop.dataloader.dataset) if val_loop else 0,
                 metrics=self._last_metrics or {},
-                evaluator=runner.val_evaluator if val_loop else None,
+                by_class=self._per_class if val_loop else {},
                 checkpoint=newest_checkpoint(Path(runner.work_dir)),
                 seconds=self._kept_seconds + time.perf_counter() - self._started,
                 img_per_s=_mean(rates),
@@ -252,16 +260,45 @@ class RunRecorder(Hook):
             check_run(runner, iteration)
             self._finite_at = iteration
 
+    def process_state(self, runner: Runner) -> dict[str, Any]:
+        """Return the curve up to now, with the sums of the line that has not ended yet."""
+        now = time.perf_counter()
+        second = self._second_batch
+        return {
+            "lines": self._lines,
+            "last_metrics": self._last_metrics,
+            "per_class": self._per_class,
+            "loss": self._loss.state(),
+            "lr": self._lr,
+            "images": self._num_images,
+            "line_seconds": now - self._line_begun,
+            "counted_seconds": None if second is None else now - second,
+        }
+
+    def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
+        """Keep what :meth:`process_state` returned, until training begins."""
+        RunningLoss().load_state(state["loss"])
+        self._resumed = state
+
+    def _take_back(self, state: Mapping[str, Any]) -> None:
+        self._lines, self._num_images = list(state["lines"]), state["images"]
+        self._last_metrics, self._per_class = state["last_metrics"], state["per_class"]
+        self._loss.load_state(state["loss"])
+        self._lr = state["lr"]
+        now, counted = time.perf_counter(), state["counted_seconds"]
+        self._line_begun = now - state["line_seconds"]
+        self._second_batch = None if counted is None else now - counted
+
     def _begin_line(self) -> None:
         self._loss, self._num_images = RunningLoss(), 0
-        self._line_begun = time.perf_counter()
+        self._line_begun, self._second_batch = time.perf_counter(), None
 
     def _end_line(self, runner: Runner, epoch: float) -> None:
         now = time.perf_counter()
         # Only the newest loss: with fp16 a step may overflow, and is skipped then.
         deciding = self._watch.deciding(runner, self._loss)
         self._watch.check(runner, self._loss, mean_over_processes(deciding))
-        counted = max(now - self._second_batch, 1e-9)
+        counted = max(now - (self._second_batch or now), 1e-9)
         loss = mean_over_processes(self._loss.mean())
         self._lines.append(
             {

@@ -4,6 +4,7 @@ This module and what it imports need only the standard library: ``ladder/folder.
 report take the names from here and must stay importable without torch.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,11 @@ __all__ = [
     "RESOLVED_CONFIG",
     "TRICKS",
     "TRICKS_RULE",
+    "WITHIN_EPOCH",
     "follow_pointer",
     "manifest_of",
     "newest_checkpoint",
+    "position_of",
     "read_curve",
     "read_metrics",
     "read_tricks",
@@ -67,6 +70,8 @@ LINE_RULES = {  # of the curve; a line has metrics, too
 TRICKS_RULE = by_name(
     fields({"on": SWITCH, "value": optional(ANYTHING), "evidence": optional(TEXT)})
 )
+WITHIN_EPOCH = "epoch_{epoch}_iter_{iter}.pth"  # complete epochs, and iterations in all
+_POSITION = re.compile(r"(?:epoch_(?P<epoch>\d+))?(?:(?:^|_)iter_(?P<iter>\d+))?")
 
 
 def read_metrics(work_dir: Path, mend: str, needed: Sequence[str] = ()) -> dict[str, Any]:
@@ -113,6 +118,17 @@ def read_tricks(work_dir: Path, mend: str) -> dict[str, dict[str, Any]]:
     """
     path = work_dir / TRICKS
     return read_json(path, mend, TRICKS_RULE) if path.is_file() else {}
+
+
+def position_of(path: Path) -> tuple[int, int] | None:
+    """Return epochs and iterations of a run's checkpoint by its name, 0 for what that leaves out.
+
+    The position of a file that is not one of a run's checkpoints is None.
+    """
+    found = _POSITION.fullmatch(path.stem) if path.stem else None
+    if path.suffix != ".pth" or found is None:
+        return None
+    return int(found["epoch"] or 0), int(found["iter"] or 0)
 
 
 def follow_pointer(path: str | Path) -> Path:

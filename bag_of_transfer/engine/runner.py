@@ -20,6 +20,7 @@ from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.mistakes import building
 from bag_of_transfer.engine.own_parts import own, own_loop
+from bag_of_transfer.engine.worker_signals import leave_signals_to_the_run
 
 __all__ = ["build_runner", "hush"]
 
@@ -63,7 +64,7 @@ class _Runner(Runner):
         """Build a loader, or report in one line what is wrong with a split's data."""
         leave_imports_uncollected()
         with data_mistakes(dataloader.get("dataset") if isinstance(dataloader, dict) else None):
-            return Runner.build_dataloader(dataloader, *args, **kwargs)
+            return leave_signals_to_the_run(Runner.build_dataloader(dataloader, *args, **kwargs))
 
     def train_on(self, train_set: Any) -> None:
         """Train on a data set that is built already; the config keeps its description."""

@@ -1,5 +1,8 @@
 """The loss of an epoch, added up on its device."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -36,6 +39,25 @@ class RunningLoss:
     def lost_since(self) -> int:
         """Return the index of the loss after the last finite one; this waits for the device."""
         return int(self._fold()[2])
+
+    def state(self) -> dict[str, Any]:
+        """Return what :meth:`load_state` takes; the last losses stay apart, as they are added up.
+
+        Sums of the same parts in the same order are equal to the last bit.
+        """
+        sums = None if self._state is None else self._state.cpu()
+        recent = [loss.cpu() for loss in self._recent]
+        return {"recent": recent, "folded": self._folded, "sums": sums}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from :meth:`state`.
+
+        Raises:
+            LookupError: If a part is missing.
+        """
+        self._recent, self._folded = list(state["recent"]), int(state["folded"])
+        self._state = state["sums"]
+        self.newest = self._recent[-1] if self._recent else torch.zeros(())
 
     def _fold(self) -> Tensor:
         if self._recent:

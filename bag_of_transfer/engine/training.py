@@ -22,6 +22,7 @@ from bag_of_transfer.engine import (
     compiling,
     data_sets,
     deterministic,
+    exact_state,
     fused,
     held_out,
     launch,
@@ -40,6 +41,7 @@ from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.first_step import FirstStep, nothing_left_behind
 from bag_of_transfer.engine.input_channels import follow_in_channels
+from bag_of_transfer.engine.interruption import act_at_once
 from bag_of_transfer.engine.mistakes import building
 from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.resuming import ConfiguredSchedule, resume
@@ -54,6 +56,7 @@ __all__ = ["add_hooks", "prepare_training", "train"]
 HOOKS = (
     launch.EpochSeed,
     launch.SyncRunningStats,
+    exact_state.ExactState,
     data_sets.LookAtSplits,
     progress.ProgressHook,
     records.RunRecorder,
@@ -192,6 +195,7 @@ def train(
             runner.register_hook(ConfiguredSchedule())
         with contextlib.suppress(DryRunDone), first_step.reporting_mistakes():
             runner.train()
+    act_at_once()
 
 
 def _forget_workers_of_an_epoch(loader: Config) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from bag_of_transfer.engine.device_copy import CopiedAhead, copied_ahead
+from bag_of_transfer.engine.device_copy import copied_ahead
 
 
 class Network(nn.Module):
@@ -68,28 +68,3 @@ def test_on_a_cpu_batches_stay_as_they_are(notes):
     batches = [object(), object()]
     assert list(copied_ahead(batches, Network(notes, "cpu"))) == batches
     assert notes == []
-
-
-class Endless:
-    """As mmengine's iterator of loops that count iterations."""
-
-    def __init__(self):
-        self.number = 0
-
-    def skip_iter(self, num_iters):
-        self.number += num_iters
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        self.number += 1
-        return self.number
-
-
-def test_an_endless_loader_can_skip_and_is_then_read_one_batch_ahead(notes):
-    endless = Endless()
-    batches = CopiedAhead(endless, SimpleNamespace(model=Network(notes)))
-    batches.skip_iter(7)
-    assert [next(batches), next(batches)] == ["8 on the GPU", "9 on the GPU"]
-    assert endless.number == 10

@@ -1,0 +1,116 @@
+"""What each process of a run needs, beside the network and the optimizer, to go on at any step.
+
+A checkpoint holds it under ``processes``, a dict per process by the names of the hooks that gave
+it: ``collect`` asks every hook that has ``process_state``, and a resumed run gives it back to
+``load_process_state`` of the same hook.
+"""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import Tensor
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["PROCESSES", "ExactState", "collect"]
+
+PROCESSES = "processes"  # the checkpoint's key
+
+
+def collect(runner: Runner) -> list[dict[str, Any]]:
+    """Return the state of every process, in the order of their ranks; all must call it."""
+    own = {
+        type(hook).__name__: hook.process_state(runner)
+        for hook in runner.hooks
+        if hasattr(hook, "process_state")
+    }
+    return all_gather_object(own) if get_world_size() > 1 else [own]
+
+
+@HOOKS.register_module()
+class ExactState(Hook):
+    """Give the hooks of a resumed run what a checkpoint holds of them; restore the generators.
+
+    Its own part are the generators of python, numpy and torch, from which a network draws.  They
+    are restored just before the first step, after all hooks that may draw at an epoch's start.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self) -> None:
+        self._generators: Mapping[str, Any] | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Give each hook its part; with another number of processes there is none.
+
+        Raises:
+            UserError: If a part is not what the hook gave.
+        """
+        stored = checkpoint.pop(PROCESSES, None)
+        if not runner._resume or stored is None:
+            return
+        try:
+            if len(stored) == get_world_size():
+                self._give(runner, stored[get_rank()])
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            mend = "resume from another checkpoint"
+            what = f"the state of the run is damaged ({PROCESSES})"
+            raise UserError(what, str(runner.cfg.load_from), mend) from error
+
+    @staticmethod
+    def _give(runner: Runner, stored: Mapping[str, Any]) -> None:
+        for hook in runner.hooks:
+            part = stored.get(type(hook).__name__)
+            if part is not None and hasattr(hook, "load_process_state"):
+                hook.load_process_state(runner, part)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Restore the generators where a resumed run goes on within an epoch.
+
+        At an epoch's start they are seeded.
+        """
+        stored, self._generators = self._generators, None
+        if stored and runner.iter > runner.epoch * len(runner.train_dataloader):
+            _set_generators(stored)
+
+    def process_state(self, runner: Runner) -> dict[str, Any]:
+        """Return the states of this process's generators, as plain values and tensors."""
+        return _generators()
+
+    def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
+        """Keep them until training begins."""
+        self._generators = state
+
+
+def _generators() -> dict[str, Any]:
+    state: Any = np.random.get_state()  # noqa: NPY002  mmcv's transforms draw from it
+    kind, words, *rest = state
+    states: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": [str(kind), words.tolist(), *rest],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _set_generators(states: Mapping[str, Any]) -> None:
+    random.setstate(states["python"])
+    kind, words, *rest = states["numpy"]
+    np.random.set_state((kind, np.array(words, np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(_bytes(states["torch"]))
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(_bytes(states["cuda"]))
+
+
+def _bytes(state: Tensor) -> Tensor:
+    """Bring a state back to the CPU: mmengine loads a checkpoint onto the run's device."""
+    return state.to("cpu", torch.uint8)
