@@ -111,6 +111,8 @@ class SafeCheckpointHook(CheckpointHook):
                 self._sweep(runner)
         self._saved_iter, self._saved_at = runner.iter, time.monotonic()
         self._num_processes = get_world_size()
+        if runner.iter:  # of the resumed run: a better score is added to that file, too
+            self.last_ckpt = self._in_this_folder(runner.message_hub.runtime_info.get("last_ckpt"))
         wait_for_a_step()
 
     def _sweep(self, runner: Runner) -> None:

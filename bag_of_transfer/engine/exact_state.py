@@ -19,9 +19,10 @@ from torch import Tensor
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["PROCESSES", "ExactState", "collect"]
+__all__ = ["PROCESSES", "VALIDATED", "ExactState", "collect"]
 
 PROCESSES = "processes"  # the checkpoint's key
+VALIDATED = "validated"  # the message hub's, for the iteration after which a validation has ended
 
 
 def collect(runner: Runner) -> list[dict[str, Any]]:
@@ -40,12 +41,14 @@ class ExactState(Hook):
 
     Its own part are the generators of python, numpy and torch, from which a network draws.  They
     are restored just before the first step, after all hooks that may draw at an epoch's start.
+    What a validation draws changes nothing for the steps after it.
     """
 
     priority = "LOWEST"
 
     def __init__(self) -> None:
-        self._generators: Mapping[str, Any] | None = None
+        self._resumed: Mapping[str, Any] | None = None
+        self._before_val: dict[str, Any] | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Give each hook its part; with another number of processes there is none.
@@ -76,17 +79,27 @@ class ExactState(Hook):
 
         At an epoch's start they are seeded.
         """
-        stored, self._generators = self._generators, None
+        stored, self._resumed = self._resumed, None
         if stored and runner.iter > runner.epoch * len(runner.train_dataloader):
             _set_generators(stored)
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Keep the generators' states; a checkpoint of this validation holds these."""
+        self._before_val = _generators()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Put them back."""
+        if self._before_val is not None:
+            _set_generators(self._before_val)
+            self._before_val = None
+
     def process_state(self, runner: Runner) -> dict[str, Any]:
         """Return the states of this process's generators, as plain values and tensors."""
-        return _generators()
+        return self._before_val or _generators()
 
     def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
         """Keep them until training begins."""
-        self._generators = state
+        self._resumed = state
 
 
 def _generators() -> dict[str, Any]:

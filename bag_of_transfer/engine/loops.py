@@ -16,11 +16,10 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import Tensor, nn
 
 from bag_of_transfer.engine.device_copy import copied_ahead
-from bag_of_transfer.engine.draws import EndlessTurns, batches_after, kept_generators
+from bag_of_transfer.engine.draws import EndlessTurns, batches_after
+from bag_of_transfer.engine.exact_state import VALIDATED
 
 __all__ = ["EpochLoop", "HookCalls", "IterLoop", "total_loss", "train_step"]
-
-VALIDATED = "validated"  # the message hub's key for the iteration after which validation ended
 
 
 class HookCalls:
@@ -58,10 +57,7 @@ class HookCalls:
 
 
 class _Loop:
-    """What both loops do: they validate again what was cut off, and note what was validated.
-
-    Validation draws from no generator that training draws from later.
-    """
+    """What both loops do: they validate where it is due, and again if that was cut off."""
 
     runner: Runner
     val_begin: int
@@ -71,13 +67,11 @@ class _Loop:
     def _validate(self, done: int, last: int) -> None:
         """Validate if it is due after ``done`` of ``last`` epochs or iterations."""
         self._decide_current_val_interval()  # type: ignore[attr-defined]
-        hub, loop = self.runner.message_hub, self.runner.val_loop
-        if loop is None or done < self.val_begin or hub.runtime_info.get(VALIDATED) == self._iter:
+        loop, validated = self.runner.val_loop, self.runner.message_hub.runtime_info.get(VALIDATED)
+        if loop is None or done < self.val_begin or validated == self._iter:
             return
         if done % self.val_interval == 0 or done == last:
-            with kept_generators():
-                loop.run()
-            hub.update_info(VALIDATED, self._iter)
+            loop.run()
 
 
 @LOOPS.register_module()

@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.cores import available_cores
+from bag_of_transfer.engine.exact_state import VALIDATED
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.finite import check_run
 from bag_of_transfer.engine.held_out import judged_split
@@ -211,6 +212,7 @@ class RunRecorder(Hook):
         """Add the validation's metrics to the newest line."""
         self._last_metrics = dict(metrics or {})
         self._per_class = per_class(runner.val_evaluator)
+        runner.message_hub.update_info(VALIDATED, runner.iter)
         if self._lines:
             self._lines[-1].update(self._last_metrics)
         self._write_curve(runner)
