@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine import training
+from bag_of_transfer.engine import data_sets, training
 from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
 
@@ -177,5 +177,5 @@ def test_a_sampler_without_end_fills_a_batch(kind: Any) -> None:
 def test_a_classifier_needs_two_classes() -> None:
     for classes, named in ((("owl",), "owl"), ((), "none")):
         with pytest.raises(UserError, match=rf"two classes or more, got {named}: data/train:"):
-            training._check_several_classes(classes, Config({"root": "data/train"}))
-    training._check_several_classes(("owl", "cat"), Config({"root": "data/train"}))
+            data_sets.check_several_classes(classes, Config({"root": "data/train"}))
+    data_sets.check_several_classes(("owl", "cat"), Config({"root": "data/train"}))

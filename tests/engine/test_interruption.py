@@ -7,15 +7,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from torch.utils.data import DataLoader, Dataset
 
+from bag_of_transfer.engine import interruption
 from bag_of_transfer.engine.cli import run_tool
 from bag_of_transfer.engine.interruption import TerminatedError, listen, raise_if_swallowed
 from bag_of_transfer.engine.progress import ProgressHook
+from bag_of_transfer.engine.worker_signals import leave_signals_to_the_run
 
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     listen()  # forgets what was noted
@@ -61,3 +64,84 @@ def test_a_background_job_goes_on_ignoring_ctrl_c() -> None:
 
     assert run_tool(main, []) == 0
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_a_training_that_can_save_notes_the_first_signal_and_ends_at_the_second_ctrl_c(
+    capfd: pytest.CaptureFixture,
+) -> None:
+    def main(argv: Any) -> int:
+        interruption.wait_for_a_step()
+        signal.raise_signal(signal.SIGINT)
+        raise_if_swallowed()  # nothing yet
+        assert interruption.end_asked()
+        signal.raise_signal(signal.SIGTERM)  # as torchrun sends after a Ctrl-C of the group
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        interruption.raise_noted("saved")
+        return 0
+
+    assert run_tool(main, []) == 130
+    errors = capfd.readouterr().err
+    assert errors.count("press Ctrl-C to end without") == 1
+    assert errors.splitlines()[-1] == "interrupted: saved"
+
+
+def test_under_torchrun_the_ctrl_c_that_it_passes_on_is_not_the_second_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+
+    def main(argv: Any) -> int:
+        interruption.wait_for_a_step()
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+        monkeypatch.setattr(interruption, "SAME_S", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return 0
+
+    assert run_tool(main, []) == 0
+
+
+def test_a_signal_that_no_step_answered_ends_the_run_when_training_is_over() -> None:
+    def main(argv: Any) -> int:
+        interruption.wait_for_a_step()
+        signal.raise_signal(signal.SIGTERM)
+        interruption.act_at_once()
+        return 0
+
+    assert run_tool(main, []) == 143
+
+
+def test_sigusr1_ends_nothing_and_is_forgotten_once_the_state_is_saved() -> None:
+    listen()
+    signal.raise_signal(signal.SIGUSR1)
+    assert interruption.save_asked()
+    assert not interruption.end_asked()
+    interruption.forget_save()
+    assert not interruption.save_asked()
+
+
+class Slow(Dataset):
+    """Sends its worker the signals of a process group, and gives its number afterwards."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> int:
+        if index == 0:
+            for one in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM):
+                os.kill(os.getpid(), one)
+        return index
+
+
+def test_a_loader_worker_outlives_the_signals_of_its_group() -> None:
+    listen()
+    told: list[int] = []
+    loader = DataLoader(Slow(), num_workers=1, worker_init_fn=told.append)
+    assert [int(one) for one in leave_signals_to_the_run(loader)] == [0, 1, 2, 3]
+    assert not told  # that was in the worker
+    loader.worker_init_fn(0)  # type: ignore[misc]
+    assert told == [0]
+    signal.raise_signal(signal.SIGTERM)  # the first one: the next would end this process
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

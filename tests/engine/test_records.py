@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine import records
@@ -112,6 +113,7 @@ def test_seconds_count_what_a_resumed_run_keeps(
         cfg=Config({"task": "cls"}),
         val_loop=loop,
         val_evaluator=evaluator,
+        message_hub=MessageHub("seconds"),
         seed=0,
     )
     recorder = records.RunRecorder()
