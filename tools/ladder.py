@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.import_:
         with locked(root / LOCK):
-            imported, existing = export_import.import_cells(root, args.import_)
+            limit = int(args.import_limit * 2**30)
+            imported, existing = export_import.import_cells(root, args.import_, limit)
         print(f"imported {len(imported)} cells, {len(existing)} were here already")
         return 0
     return command.climb(_call(args, root))
@@ -144,6 +145,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--export", type=Path, metavar="F.tar.gz", help="pack finished cells")
     parser.add_argument(
         "--import", type=Path, dest="import_", metavar="F.tar.gz", help="unpack cells of --export"
+    )
+    parser.add_argument(
+        "--import-limit",
+        type=float,
+        default=4,
+        metavar="GB",
+        help="refuse an archive that unpacks to more [4]",
     )
     return parser
 

@@ -4,6 +4,7 @@ An archive is read once, from front to back. A zip's table of contents is at its
 first; then its files are read in the order of their positions.
 """
 
+import errno
 import gzip
 import posixpath
 import shutil
@@ -19,11 +20,18 @@ from typing import IO, cast
 from bag_of_transfer.archives.hashed_file import CHUNK, MB, HashedFile
 from bag_of_transfer.archives.records import Archive
 from bag_of_transfer.engine.bars import Step
+from bag_of_transfer.engine.bounded_stream import BoundedStream, refuse_bomb
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["archive_files", "first_file", "unpack", "write_file"]
 
+# A zip of COCO's annotations unpacks to 3.3 times its size, pictures and masks to about 1.
+MAX_RATIO, SPARE_BYTES = 10, 1 << 30
+MAX_FILES = 10_000_000  # Places365 has 1.8 million
 _FOREIGN = 100  # stop after this many files of another release and none that is expected
+NOT_OFFICIAL = "this is not an official archive: do not use it"
+# What the system says of a file in a folder's place, the reverse, and too long a name.
+IMPOSSIBLE = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 Files = Iterator[tuple[str, IO[bytes]]]  # path and content of each regular file
 
 
@@ -65,11 +73,15 @@ def first_file(archive: Archive, path: Path) -> str | None:
     file = HashedFile(path, None)
     try:
         with reporting_damage(archive, path):
-            return next((name for name, _ in archive_files(path.name, file, archive.nested)), None)
+            return next((name for name, _ in archive_files(path, file, archive.nested)), None)
     except UserError:
         return None
     finally:
         file.close()
+
+
+class _OutsideError(ValueError):
+    """A path leads out of the folder; the message is the path."""
 
 
 @contextmanager
@@ -81,6 +93,9 @@ def reporting_damage(archive: Archive, path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except _OutsideError as error:
+        what = f"a path in the archive leads outside ({str(error)!r})"
+        raise UserError(what, path, NOT_OFFICIAL) from error
     except (
         *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error),
         NotImplementedError,  # a compression that zipfile does not know
@@ -90,12 +105,19 @@ def reporting_damage(archive: Archive, path: Path) -> Iterator[None]:
             path,
             f"get it again from {archive.url or 'its page'}",
         ) from error
+    except OSError as error:
+        if error.errno not in IMPOSSIBLE:
+            raise
+        what = f"the archive holds a path that cannot be written ({error.strerror})"
+        raise UserError(what, path, f"get it again from {archive.url or 'its page'}") from error
 
 
 def _write_files(archive: Archive, path: Path, file: HashedFile, root: Path) -> None:
     folders: set[Path] = set()
     num_foreign, foreign = 0, ""
-    for name, content in archive_files(path.name, file, archive.nested):
+    for number, (name, content) in enumerate(archive_files(path, file, archive.nested)):
+        if number == MAX_FILES:
+            raise UserError(f"the archive holds more than {MAX_FILES:,} files", path, NOT_OFFICIAL)
         if posixpath.basename(name).startswith("._"):
             continue  # macOS's notes on a file, which some official archives hold
         if not name.startswith(archive.holds):
@@ -122,14 +144,19 @@ def write_file(target: Path, content: IO[bytes]) -> None:
         shutil.copyfileobj(content, file, CHUNK)
 
 
-def archive_files(name: str, file: HashedFile, nested: bool) -> Files:
-    """Yield path and content of each file in the archive ``name``, read from ``file``."""
+def archive_files(path: Path, file: HashedFile, nested: bool) -> Files:
+    """Yield path and content of each file in the archive ``path``, read from ``file``.
+
+    Raises:
+        UserError: If it unpacks to more than ten times its size and a gibibyte.
+    """
     stream: IO[bytes] = file.buffered
-    if name.endswith(".zip"):
-        return _zip_files(stream, file)
-    if name.endswith(".gz"):  # tarfile's own unzipping does not compare gzip's checksum
+    limits = path, MAX_RATIO * path.stat().st_size + SPARE_BYTES, NOT_OFFICIAL
+    if path.suffix == ".zip":
+        return _zip_files(stream, file, limits)
+    if path.suffix == ".gz":  # tarfile's own unzipping does not compare gzip's checksum
         stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
-    return _tar_files(stream, nested)
+    return _tar_files(cast(IO[bytes], BoundedStream(stream, *limits)), nested)
 
 
 def _tar_files(stream: IO[bytes], nested: bool) -> Files:
@@ -158,10 +185,11 @@ def _read_to_the_end(stream: IO[bytes]) -> None:
         pass
 
 
-def _zip_files(stream: IO[bytes], file: HashedFile) -> Files:
+def _zip_files(stream: IO[bytes], file: HashedFile, limits: tuple[Path, int, str]) -> Files:
     file.hashing = False
     with zipfile.ZipFile(stream) as archive:
         file.hashing = True
+        refuse_bomb(sum(member.file_size for member in archive.infolist()), *limits)
         for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
             _check_inside(member.filename)
             if member.is_dir():
@@ -181,11 +209,11 @@ def _plain(name: str) -> str:
 
 
 def _check_inside(name: str, start: str = "") -> None:
-    """Check that a path does not lead outside; no official archive has links, others skip them."""
+    """Check that a path does not lead outside; no official archive has links, others skip them.
+
+    Raises:
+        _OutsideError: If it does.
+    """
     path = posixpath.normpath(posixpath.join(start, name))
     if path.startswith("/") or path.split("/")[0] == ".." or "\0" in path:
-        raise UserError(
-            "a path in the archive leads outside",
-            name,
-            "this is not an official archive: do not use it",
-        )
+        raise _OutsideError(name)

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from mmengine.dist import all_gather, barrier
 from torch import Tensor
 
+from bag_of_transfer.engine.array_files import BROKEN_ARRAY
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT, COUNT_OR_0, NOT_NEGATIVE, WHOLE, fields
@@ -247,7 +248,7 @@ def _arrays(folder: Path, shape: CacheShape, mode: Any = "r") -> tuple[np.memmap
     for name, kind in ((CLASSES, shape.class_type), (LOG_PROBS, np.dtype(np.float16))):
         try:
             array = np.lib.format.open_memmap(folder / name, mode)
-        except (OSError, ValueError, EOFError) as error:
+        except BROKEN_ARRAY as error:
             raise UserError(f"the file can't be read ({error})", folder / name, MEND) from error
         if array.shape != size or array.dtype != kind:
             what = f"the array is {array.dtype} {array.shape}, the card says {kind} {size}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["read_xml"]
 
@@ -47,7 +48,7 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
             several, or something other than a number is where a number should be.
     """
     try:
-        root = _plain_tags(ET.parse(annotation).getroot())
+        root = _plain_tags(_parsed(read_file(annotation)))
         boxes = tuple(_read_object(item) for item in _objects(root))
         size = _only(root, "size")
         width, height = (_side(size, side) for side in ("width", "height"))
@@ -58,6 +59,12 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
         what = f"the annotation cannot be understood ({error})"
         raise UserError(what, annotation, "write it again, as XML in UTF-8") from error
     return AnnotatedImage(name, image, annotation, width, height, boxes)
+
+
+def _parsed(data: bytes) -> ET.Element:
+    if any("<!ENTITY".encode(code) in data for code in ("ascii", "utf-16-le", "utf-16-be")):
+        raise _MistakeError("it defines entities, which VOC's files do not", "write it without")
+    return ET.fromstring(data)
 
 
 def _plain_tags(root: ET.Element) -> ET.Element:

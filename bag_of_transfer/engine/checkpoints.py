@@ -22,7 +22,7 @@ from bag_of_transfer.engine.errors import RefusedError, UserError, without_colon
 from bag_of_transfer.engine.finite import refuse_non_finite
 from bag_of_transfer.engine.manifest import check_hash, tell_unchecked
 from bag_of_transfer.engine.numbers import is_whole
-from bag_of_transfer.engine.pickle_outline import read_outline, refusal
+from bag_of_transfer.engine.pickle_outline import read_outline, refusal, refuse_bomb
 from bag_of_transfer.engine.plain_records import STAND_INS
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer, position_of
 from bag_of_transfer.engine.stand_ins import resolve
@@ -238,6 +238,7 @@ def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
     allowed: list[Any] = [(stand_in, name) for name, stand_in in STAND_INS.items()]
     try:
         refuse_swollen(path)
+        refuse_bomb(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
             warnings.simplefilter("ignore")  # about protocols and archives: the error says it
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)

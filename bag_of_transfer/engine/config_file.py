@@ -119,6 +119,7 @@ def read_config(path: Path, import_named: bool = True) -> Config:
         UserError: If it or one of its bases is missing, is not Python, or fails when it is read.
     """
     _refuse_missing(path)
+    _refuse_yaml(path)
     hush(MMLogger.get_current_instance())
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
@@ -160,6 +161,16 @@ def _refuse_missing(path: Path) -> None:
         nearest = nearest_stock_config(path)
         hint = f"did you mean {nearest}?" if nearest else "see configs/ for the configs there are"
         raise UserError("no such config", path, hint)
+
+
+def _refuse_yaml(path: Path) -> None:
+    """Check that a config is no YAML, which looks like data, and whose tags mmengine executes.
+
+    Raises:
+        UserError: If its name says that it is.
+    """
+    if path.suffix.lower() in (".yaml", ".yml"):
+        raise UserError("a config in YAML", path, "write it in Python, as those in configs/")
 
 
 def leaf_keys(path: Path) -> set[str]:

@@ -27,6 +27,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = errno.EROFS
 NO_PERMISSION = (errno.EACCES, errno.EPERM)
 WRONG_KIND = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 # Python and torch raise these even without a file's name; others without one are not about files.
 NAMELESS = (*NO_SPACE, READ_ONLY)
 
@@ -146,7 +147,7 @@ def _has_name(error: OSError) -> bool:
 
 
 def _is_about_a_file(error: OSError) -> bool:
-    known = (*NO_SPACE, READ_ONLY, *NO_PERMISSION, *WRONG_KIND)
+    known = (*NO_SPACE, READ_ONLY, *NO_PERMISSION, *WRONG_KIND, *NO_NAME)
     return error.errno in (known if _has_name(error) else NAMELESS)
 
 
@@ -155,4 +156,6 @@ def _mend(number: int | None) -> str:
         return "free space, or name another folder"
     if number in WRONG_KIND:
         return "a file is in a folder's place, or the reverse; name another folder"
+    if number in NO_NAME:
+        return "give a name that the file system takes"
     return "get permission to write there, or name another folder"

@@ -19,6 +19,7 @@ from mmengine.registry import TRANSFORMS
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.plain_files import read_file
 from bag_of_transfer.engine.plain_images import is_plain, may_be_turned
 
 __all__ = ["FORMATS", "PixelReader", "ReadImage", "decode_bytes", "decode_file", "orientation_of",
@@ -79,8 +80,7 @@ def decode_file(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixel
     Raises:
         Exception: Whatever the system or Pillow's decoders raise if the file can't be read.
     """
-    with open(path, "rb", buffering=0) as file:  # Path.read_bytes takes three times as long
-        return decode_bytes(file.read(), channels, bgr)
+    return decode_bytes(read_file(path), channels, bgr)
 
 
 def decode_bytes(data: bytes, channels: int = 3, bgr: bool = False) -> Pixels:
@@ -103,6 +103,8 @@ def read_error(path: Path, error: Exception) -> str:
     """Return the reason why ``path`` can't be read, in a few words and without its name."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
+    if isinstance(error, UserError):
+        return error.what
     if isinstance(error, UnidentifiedImageError):
         return "empty file" if path.stat().st_size == 0 else "not an image"
     return str(error) or type(error).__name__

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.fields import ANYTHING, Rule, check
+from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["parse_json", "read_json", "read_json_lines", "read_json_or_none"]
 
@@ -113,7 +114,7 @@ def parse_json(
 
 def _read_bytes(path: Path, mend: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         what = f"the file cannot be read ({error.strerror or error})"
         raise UserError(what, path, mend) from error

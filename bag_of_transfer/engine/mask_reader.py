@@ -21,6 +21,7 @@ from bag_of_transfer.engine.image_reader import (
     truncated_is_an_error,
     turned,
 )
+from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["IGNORED", "ReadMask", "decode_mask", "read_mask"]
 
@@ -54,7 +55,7 @@ def decode_mask(path: str | Path) -> np.ndarray:
         Exception: Whatever the system or Pillow's decoders raise if it can't be read.
     """
     # Not opened by its path: Pillow does not turn a TIFF that it maps into memory.
-    data = io.BytesIO(Path(path).read_bytes())
+    data = io.BytesIO(read_file(path))
     with truncated_is_an_error(), Image.open(data, formats=FORMATS) as image:
         white = _white_of(image)
         image.load()

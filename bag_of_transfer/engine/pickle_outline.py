@@ -4,18 +4,33 @@ Every class and function that the pickle names becomes an inert object that only
 """
 
 import _compat_pickle
+import contextlib
+import io
 import pickle
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.pickle_weight import is_bomb
 
-__all__ = ["TORCH_LEGACY", "Named", "full_name", "named_in", "read_outline", "refusal"]
+__all__ = [
+    "PICKLE",
+    "TORCH_LEGACY",
+    "Named",
+    "full_name",
+    "named_in",
+    "read_outline",
+    "refusal",
+    "refuse_bomb",
+]
 
 TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # start of files of torch < 1.6
 MAX_BYTES = 2**28  # of a pickle without its tensors; that of a checkpoint is below a mebibyte
+MAX_KEY = 200  # letters of a dotted key: of lists in lists it would be as long as they are deep
+PICKLE = "data.pkl"  # the name of the pickle in a file of torch.save
 TABLES = ("collections.OrderedDict", "collections.defaultdict", "collections.Counter")
 
 
@@ -96,18 +111,44 @@ def read_outline(path: Path) -> Any:
 
 
 def _read(file: IO[bytes]) -> Any:
+    if any(map(is_bomb, _pickles(file))):
+        return None
+    streams = islice(_pickles(file), 3)
+    return [_Outliner(stream, encoding="latin1").load() for stream in streams][-1]
+
+
+def _pickles(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield a stream at the beginning of each pickle; what is yielded has to be read to its end.
+
+    A legacy file holds the protocol, the machine that wrote it, the contents, names of storages.
+    """
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
-            entry = next(e for e in archive.infolist() if e.filename.endswith("/data.pkl"))
-            with archive.open(entry) as inside:
-                return None if entry.file_size > MAX_BYTES else _Outliner(inside).load()
+            for entry in archive.infolist():
+                if entry.filename.endswith(PICKLE) and entry.file_size <= MAX_BYTES:
+                    yield io.BytesIO(archive.read(entry))
+        return
     file.seek(0)
     is_legacy = file.read(len(TORCH_LEGACY)) == TORCH_LEGACY
     if not is_legacy:
         file.seek(0)
-    for _ in range(2 if is_legacy else 0):  # the protocol and the machine that wrote it
-        _Outliner(file, encoding="latin1").load()
-    return _Outliner(file, encoding="latin1").load()
+    for _ in range(4 if is_legacy else 1):
+        yield file
+
+
+def refuse_bomb(path: Path) -> None:
+    """Check that a file of ``torch.save``, or a bare pickle, holds no bomb; see :func:`is_bomb`.
+
+    Raises:
+        UserError: If it does.
+    """
+    found = False
+    # Broken bytes make zipfile raise nearly anything: whoever reads the file says what is wrong.
+    with path.open("rb") as file, contextlib.suppress(Exception):
+        found = any(map(is_bomb, _pickles(file)))
+    if found:
+        what = "refused, because the file holds far more than its size (a bomb in a pickle)"
+        raise UserError(what, path, "use another file")
 
 
 def named_in(contents: Any, path: str = "") -> Iterator[tuple[str, Named]]:
@@ -115,7 +156,7 @@ def named_in(contents: Any, path: str = "") -> Iterator[tuple[str, Named]]:
 
     The attributes of an object follow its key: ``args.callback``.
     """
-    waiting: list[tuple[str, Any]] = [(path, contents)]
+    waiting: list[tuple[str, Any]] = [(path[:MAX_KEY], contents)]
     seen: dict[int, Any] = {}  # keeps the objects alive, or their ids would recur
     while waiting:
         path, value = waiting.pop()
@@ -126,7 +167,7 @@ def named_in(contents: Any, path: str = "") -> Iterator[tuple[str, Named]]:
         if isinstance(value, Named):
             yield path, value
         for key, part in reversed(_parts(value)):
-            waiting.append((f"{path}.{key}" if path and key else path or key, part))
+            waiting.append(((f"{path}.{key}" if path and key else path or key)[:MAX_KEY], part))
 
 
 def refusal(path: Path, name: str) -> UserError:

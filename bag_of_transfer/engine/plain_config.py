@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["read_plain_config"]
 
@@ -41,7 +42,7 @@ def read_plain_config(path: Path, mend: str) -> Config:
     """
     values = {}
     try:
-        for statement in ast.parse(path.read_bytes(), path.name).body:
+        for statement in ast.parse(read_file(path), path.name).body:
             name, value = _assignment(statement)
             values[name] = ast.literal_eval(_WithoutCalls().visit(value))
         return Config(values)

@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.pickle_outline import TORCH_LEGACY, Named, named_in, read_outline
+from bag_of_transfer.engine.pickle_outline import (
+    PICKLE,
+    TORCH_LEGACY,
+    Named,
+    named_in,
+    read_outline,
+)
 
 __all__ = ["Kind", "is_safetensors", "kind_of", "refuse_shard", "refuse_swollen"]
 
 HEAD_BYTES = 1024
 MAX_SWOLLEN = 2**28  # bytes
+MAX_PICKLE = 2**20  # bytes of a compressed pickle
 
 
 class Kind(NamedTuple):
@@ -159,8 +166,15 @@ def refuse_swollen(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
-        stated = sum(entry.file_size for entry in archive.infolist())
-    if stated > 4 * path.stat().st_size + MAX_SWOLLEN:
+        entries = archive.infolist()
+    pickles = [entry for entry in entries if entry.filename.endswith(PICKLE)]
+    if len({entry.filename for entry in pickles}) < len(pickles):
+        what = f"the archive holds {pickles[0].filename} twice"
+        raise UserError(what, path, "use another file")
+    stated = sum(entry.file_size for entry in entries)
+    # An opcode of one byte makes an object of fifty.
+    is_bomb = any(each.file_size > 4 * each.compress_size + MAX_PICKLE for each in pickles)
+    if is_bomb or stated > 4 * path.stat().st_size + MAX_SWOLLEN:
         what = f"a compressed archive of {stated} bytes"
         raise UserError(what, path, "unpack it, and pack it without compression")
 

@@ -1,5 +1,6 @@
 """What the fields of a ladder's files may hold; docs/files.md says what they mean."""
 
+from dataclasses import replace
 from typing import get_args
 
 from bag_of_transfer.engine.fields import (
@@ -23,10 +24,22 @@ from bag_of_transfer.ladder.folder import (
     SELECTIONS,
     SOURCES,
     TASK_KINDS,
+    is_folder_name,
 )
 from bag_of_transfer.ladder.search import Value
 
 __all__ = ["BEGUN_RULE", "CELL_RULE", "PLAN_RULE"]
+
+
+def _by_folder(rule: Rule) -> Rule:
+    """Return the rule of an object whose keys name folders: others would lead out of the ladder."""
+    named = by_name(rule)
+    return replace(
+        named,
+        holds=lambda v: named.holds(v) and all(map(is_folder_name, v)),
+        words="an object whose keys have letters, digits, - and _ only",
+    )
+
 
 _TEXTS = list_of(TEXT)
 _SEEDS = list_of(COUNT_OR_0)
@@ -64,9 +77,9 @@ PLAN_RULE = fields(  # of ladder.json
         "shared_seed": optional(COUNT_OR_0),
         "selection": optional(one_of(*SELECTIONS)),
         "margins": optional(by_name(NOT_NEGATIVE)),
-        "rungs": by_name(_RUNG),
-        "teachers": optional(by_name(_RUNG)),
-        "tasks": by_name(_TASK),
+        "rungs": _by_folder(_RUNG),
+        "teachers": optional(_by_folder(_RUNG)),
+        "tasks": _by_folder(_TASK),
         "tuning_seeds": optional(_SEEDS),
         "notes": optional(_TEXTS),
     }

@@ -52,6 +52,7 @@ __all__ = [
     "Selection",
     "Source",
     "cell_key",
+    "is_folder_name",
     "names_in",
     "records",
     "seed_folder",
@@ -94,6 +95,11 @@ SEED_KINDS: tuple[SeedKind, ...] = get_args(SeedKind)
 # Which checkpoint is tested: the last one, or the best on val.
 Selection = Literal["last", "val"]
 SELECTIONS: tuple[Selection, ...] = get_args(Selection)
+
+
+def is_folder_name(name: str) -> bool:
+    """Return whether a rung or a task may have the name: letters, digits, - and _."""
+    return name.replace("_", "").replace("-", "").isalnum()
 
 
 def seed_folder(seed: int) -> str:

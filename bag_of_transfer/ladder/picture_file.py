@@ -1,8 +1,11 @@
 """Read pictures from a ladder's folder, which may come from somebody else."""
 
+import io
 from pathlib import Path
 
 from PIL import Image
+
+from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["read_picture"]
 
@@ -14,7 +17,7 @@ def read_picture(path: Path) -> Image.Image | None:
     program to draw PostScript.
     """
     try:
-        with Image.open(path, formats=("PNG",)) as picture:
+        with Image.open(io.BytesIO(read_file(path)), formats=("PNG",)) as picture:
             return picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.pickle_outline import Named, full_name, read_outline, refusal
+from bag_of_transfer.engine.pickle_outline import (
+    Named,
+    full_name,
+    read_outline,
+    refusal,
+    refuse_bomb,
+)
 from bag_of_transfer.engine.plain_records import STAND_INS
 from bag_of_transfer.engine.stand_ins import resolve
 from bag_of_transfer.engine.weight_files import ARRAYS, PADDLE, kind_of
@@ -33,6 +39,7 @@ def read_numpy_pickle(path: str | Path) -> dict[str, Any]:
         UserError: If the file would run code when read, is damaged, of another kind, or not a dict.
     """
     path = Path(path)
+    refuse_bomb(path)
     try:
         # latin1, because in pickles of Python 2 strings hold the arrays' bytes.
         contents = resolve(_Reader(io.BytesIO(path.read_bytes()), encoding="latin1").load())

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from bag_of_transfer.engine.config_file import leaf_keys
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.folder import is_folder_name
 
 __all__ = [
     "check_folder_name",
@@ -85,6 +86,6 @@ def check_folder_name(name: str, where: str) -> None:
     Raises:
         UserError: If it has characters other than letters, digits, ``-`` and ``_``.
     """
-    if not name.replace("_", "").replace("-", "").isalnum():
+    if not is_folder_name(name):
         mend = "use letters, digits, - and _: the name becomes a folder"
         raise UserError(f"{name!r} is not a valid name", where, mend)

@@ -13,8 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bag_of_transfer.engine import run_files
+from bag_of_transfer.engine.array_files import read_arrays
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import NUMBER, TEXT, by_name, fields, optional
 from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.plain_files import read_file
 from bag_of_transfer.ladder.folder import (
     CARD,
     CURVE,
@@ -83,7 +86,8 @@ def damaged_files(cells: Iterable[CellResult]) -> list[tuple[CellResult, str, st
                 if path.exists():
                     read(path)
             except UNREADABLE as error:
-                damaged.append((cell, name, f"{type(error).__name__}: {error}"))
+                what = error.what if isinstance(error, UserError) else repr(error)
+                damaged.append((cell, name, what))
     return damaged
 
 
@@ -127,8 +131,7 @@ def _flat_settings(path: Path) -> dict[str, str]:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return read_arrays(path, MEND)
 
 
 def _settings(path: Path) -> dict[str, str]:
@@ -138,7 +141,7 @@ def _settings(path: Path) -> dict[str, str]:
 @lru_cache(maxsize=512)  # a report asks several times, and the parser takes milliseconds
 def _parsed(path: Path, mtime_ns: int) -> dict[str, str]:
     settings: dict[str, str] = {}
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(read_file(path)).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             _flatten(node.targets[0].id, node.value, settings)
     return settings
@@ -166,8 +169,8 @@ def _children(node: ast.expr) -> list[tuple[str, ast.expr]] | None:
     return None
 
 
-# RecursionError: a config is nested too deeply for Python's parser.
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, RecursionError)
+# The last two: a config is nested too deeply for Python's parser.
+UNREADABLE = (OSError, ValueError, SyntaxError, KeyError, RecursionError, MemoryError)
 READERS: dict[str, Callable[[Path], Any]] = {
     CURVE: _curve,
     TRICKS: _tricks,

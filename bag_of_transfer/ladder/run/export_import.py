@@ -1,12 +1,15 @@
 """Pack and unpack finished cells, without weights, so that machines can share a ladder."""
 
+import gzip
 import shutil
 import tarfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 from bag_of_transfer.engine.atomic import is_leftover_name, replacing
+from bag_of_transfer.engine.bounded_stream import BoundedStream
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.run_files import MANIFEST
@@ -25,9 +28,13 @@ from bag_of_transfer.ladder.plan.plan_file import identity, read_plan, with_seed
 from bag_of_transfer.ladder.run.status import is_done
 from bag_of_transfer.ladder.seal import read_cell, write_sealed
 
-__all__ = ["export_cells", "import_cells"]
+__all__ = ["MAX_BYTES", "export_cells", "import_cells"]
 
 AGAIN = "export it again: python tools/ladder.py CONFIG --export FILE"
+# The small files of a cell with pictures take about a megabyte, see docs/ladder.md.
+MAX_BYTES = 4 << 30
+MAX_FILES = 1_000_000
+MEND_LARGE = "if you trust it, allow more by --import-limit GB, or import it in parts"
 WEIGHTS = {".pth", ".safetensors"}
 LEFT_OUT = {".dry_run", ANSWERS, PREDICTIONS}
 # Python 3.10 has this filter since 3.10.12; ``_refuse_foreign`` checks the members in any case.
@@ -81,7 +88,7 @@ def _stays(name: str) -> bool:
     return Path(name.removesuffix(MANIFEST)).suffix in WEIGHTS or is_leftover_name(name)
 
 
-def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
+def import_cells(root: Path, file: Path, max_bytes: int = MAX_BYTES) -> tuple[list[str], list[str]]:
     """Unpack the cells that another machine finished; cells that are finished here stay.
 
     If the folder has no plan yet, it gets the archive's plan; else the archive's seeds are added
@@ -90,19 +97,20 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
     Args:
         root: The ladder's folder.
         file: An archive of :func:`export_cells`.
+        max_bytes: How much it may unpack to.
 
     Returns:
         Keys of the cells that were unpacked, and of those that were finished here already.
 
     Raises:
         UserError: If the file is missing, damaged, holds anything but a ladder's cells, or holds
-            cells that were edited or are of other rungs or tasks than this ladder's.  Then nothing
-            is unpacked.
+            cells that were edited or are of other rungs or tasks than this ladder's, or more.
+            Then nothing is unpacked.
     """
     aside = root / ".import"
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        _unpack(file, aside)
+        _unpack(file, aside, max_bytes)
         keys = [record.parent.relative_to(aside).as_posix() for record in records(aside)]
         plan = _united_plan(root, aside, keys, file)
         for key in keys:
@@ -120,12 +128,14 @@ def import_cells(root: Path, file: Path) -> tuple[list[str], list[str]]:
     return came, [key for key in keys if key not in came]
 
 
-def _unpack(file: Path, aside: Path) -> None:
+def _unpack(file: Path, aside: Path, max_bytes: int) -> None:
     try:
-        with tarfile.open(file) as archive:
-            _refuse_foreign(archive, file)
-            archive.extractall(aside, **SAFELY)
-    except (OSError, tarfile.TarError, EOFError) as error:
+        with gzip.open(file) as stream:
+            bounded: Any = BoundedStream(cast(IO[bytes], stream), file, max_bytes, MEND_LARGE)
+            with tarfile.open(fileobj=bounded, mode="r:") as archive:
+                _refuse_foreign(archive, file)
+                archive.extractall(aside, **SAFELY)
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"the file is not an archive of cells ({reason})", file, AGAIN) from error
 
@@ -167,7 +177,9 @@ def _described(plan: Mapping[str, Any], what: str) -> dict[str, tuple[str, ...]]
 
 
 def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:
-    for member in archive:
+    for number, member in enumerate(archive):
+        if number == MAX_FILES:
+            raise UserError(f"the archive holds more than {MAX_FILES:,} files", file, MEND_LARGE)
         parts = PurePosixPath(member.name).parts
         first = parts[0] if parts else ""
         is_known = parts == (PLAN,) or first in (TRUTH, TUNING) or first.startswith("seed")
