@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 COMPLETE := .venv/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-report bench clean
+.PHONY: help setup demo test check check-report chaos bench clean
 
 help: ## say what each target does
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -34,6 +34,9 @@ check: $(COMPLETE) ## style, types, spelling, large files, merge markers
 
 check-report: $(COMPLETE) ## the ladder's page in a real browser (apt-get install chromium); fails where there is none
 	NEEDS_BROWSER=1 $(RUN) -m pytest tests/ladder/test_page_in_browser.py $(ARGS)
+
+chaos: $(COMPLETE) ## damage of all kinds, by the thousand; goes on where it was interrupted; ARGS=fuzz runs that part
+	$(RUN) tests/chaos/run.py $(ARGS)
 
 bench: $(COMPLETE) ## us and the peers on the same work on this CPU, one table, in 15 minutes; ARGS=NAME runs one
 	$(RUN) benchmarks/suite.py $(ARGS)

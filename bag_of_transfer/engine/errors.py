@@ -28,6 +28,7 @@ READ_ONLY = errno.EROFS
 NO_PERMISSION = (errno.EACCES, errno.EPERM)
 WRONG_KIND = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+MAX_PART = 1000  # characters of each part of an error's line
 # Python and torch raise these even without a file's name; others without one are not about files.
 NAMELESS = (*NO_SPACE, READ_ONLY)
 
@@ -36,14 +37,15 @@ class UserError(ValueError):
     """Something in the user's input is wrong; reported in one line, before any training.
 
     The line reads ``WHAT: WHERE: HOW TO MEND``, and a tool prints it after ``error:`` as the
-    first line on stderr.
+    first line on stderr.  Characters in it that would break the line or move the cursor, as names
+    may have, are escaped, and parts of more than a thousand characters are cut.
     """
 
     exit_code = 2
 
     def __init__(self, what: str, where: object, mend: str) -> None:
         """Keep the three parts; ``where`` is a file, a key or a class name."""
-        super().__init__(f"{what}: {where}: {mend}")
+        super().__init__(": ".join(map(_in_one_line, (what, str(where), mend))))
         self.what, self.where, self.mend = what, str(where), mend
 
 
@@ -63,6 +65,14 @@ class _FromWorkerError(UserError):
     def __init__(self, line: str) -> None:
         ValueError.__init__(self, line)
         self.what, self.where, self.mend = line, "", ""
+
+
+def _in_one_line(text: str) -> str:
+    if len(text) > MAX_PART:
+        text = f"{text[: MAX_PART // 2]}...{text[-MAX_PART // 2 :]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def without_colons(text: object) -> str:

@@ -80,7 +80,7 @@ class Rule:
         if not self.holds(value):
             return f"{name or 'it'} is {shown(value)}, not {self.words}"
         for key, part, rule in self.parts(value):
-            wrong = rule.first_wrong(part, f"{name}.{key}" if name else str(key))
+            wrong = rule.first_wrong(part, f"{name}.{_key(key)}" if name else _key(key))
             if wrong:
                 return wrong
         return None
@@ -101,6 +101,11 @@ def check(record: Any, rule: Rule, where: object, mend: str) -> None:
     wrong = rule.first_wrong(record)
     if wrong:
         raise UserError(without_colons(wrong), where, mend)
+
+
+def _key(key: object) -> str:
+    text = str(key)
+    return text if text.isprintable() and len(text) <= MAX_SHOWN else shown(key)
 
 
 def shown(value: Any) -> str:

@@ -142,7 +142,10 @@ def follow_pointer(path: str | Path) -> Path:
         return path
     named = Path(path.read_text(encoding="utf-8", errors="replace").replace("\0", "").strip())
     beside = path.with_name(named.name) if named.name else path
-    return beside if beside.exists() else named
+    try:
+        return beside if beside.exists() else named
+    except OSError:  # the text is too long for a name
+        return path
 
 
 def manifest_of(checkpoint: Path) -> Path:

@@ -213,10 +213,11 @@ def _folder(path: Path) -> Kind:
 
 
 def _archive(path: Path) -> Kind | None:
-    if not zipfile.is_zipfile(path):
-        return None  # cut off
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        return None  # cut off, or damaged
     for pattern, kind in ARCHIVES:
         if any(re.search(pattern, name) for name in names):
             return kind

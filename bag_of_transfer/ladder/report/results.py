@@ -155,6 +155,9 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
     for what, name in named.items():
         if name and name not in rungs:
             raise UserError(f"{what}, {name!r}, is not one of the rungs", folder / PLAN, AGAIN)
+    is_tuned = any(rung.tune for rung in rungs.values()) or any(t.tune for t in tasks.values())
+    if is_tuned and not plan.get("tuning_seeds"):
+        raise UserError("values are tuned with no tuning_seeds", folder / PLAN, AGAIN)
     teachers = {n: planned_rung(n, stated) for n, stated in (plan.get("teachers") or {}).items()}
     seeds = tuple(plan["seeds"])
     selection = plan.get("selection") or "last"
