@@ -1,7 +1,7 @@
 """Whether the tensors of a run or a file are numbers: one pass on their device, and one wait."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import torch
 from mmengine.hooks import EMAHook
@@ -11,19 +11,20 @@ from torch import Tensor
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["LOST_WEIGHTS", "check_run", "first_non_finite", "refuse_non_finite"]
+__all__ = ["LOST_WEIGHTS", "first_non_finite", "lost_tensor", "refuse_non_finite"]
 
 LOST_WEIGHTS = "the weights are no numbers"  # an error of a run begins with it
 MAY_BE_INFINITE = "mask"  # in the last part of a name: infinity is what an attention leaves out
 
 
-def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
+def first_non_finite(tensors: Mapping[str, Tensor], squared: Container[str] = ()) -> str | None:
     """Return the name of the first tensor that holds NaN or infinity; None if all are finite.
 
     This waits for each device once.  A mask, by its name, may hold infinity.
 
     Args:
         tensors: By name; those of whole numbers are left out.
+        squared: Names of those in which a number beyond 1e19, whose square is infinite, counts.
     """
     named = {
         name: tensor.detach()
@@ -39,8 +40,8 @@ def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
         for name, norm in zip(names, _norms([named[name] for name in names]), strict=True)
         if not math.isfinite(norm)
     }
-    # The square of a large number overflows, too.
-    return next((name for name in named if name in suspects and _is_lost(name, named[name])), None)
+    every = (name for name in named if name in suspects)
+    return next((name for name in every if _is_lost(name, named[name], name in squared)), None)
 
 
 def _norms(tensors: Sequence[Tensor]) -> list[float]:
@@ -50,7 +51,9 @@ def _norms(tensors: Sequence[Tensor]) -> list[float]:
     return norms
 
 
-def _is_lost(name: str, tensor: Tensor) -> bool:
+def _is_lost(name: str, tensor: Tensor, squared: bool) -> bool:
+    if squared and tensor.dtype in (torch.float32, torch.bfloat16):
+        return True  # its norm is infinite; 16-bit floats of 5 bits' range have one sooner
     if tensor.element_size() == 1:
         tensor = tensor.float()
     may_be_infinite = MAY_BE_INFINITE in name.rpartition(".")[2]
@@ -73,24 +76,15 @@ def refuse_non_finite(tensors: Mapping[str, Tensor], where: object) -> None:
         )
 
 
-def check_run(runner: Runner, iteration: int) -> None:
-    """Check network, averages and the optimizer's state before they are saved or judged.
+def lost_tensor(runner: Runner) -> str | None:
+    """Return the first tensor of a run that holds NaN or infinity; None if all are finite.
 
-    Args:
-        runner: Of the run.
-        iteration: Number of steps that were done.
-
-    Raises:
-        UserError: If a tensor holds NaN or infinity.
+    Network, averages and the optimizer's state are looked at.  In weights, a number beyond 1e19
+    counts as infinite: nothing but NaN comes out of them.
     """
-    name = first_non_finite(_tensors_of(runner))
-    if name is not None:
-        raise UserError(
-            f"{LOST_WEIGHTS} (NaN or infinity, first in {name})",
-            f"after iteration {iteration}",
-            "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
-            "the work dir has the earlier checkpoints, if any were written",
-        )
+    network = getattr(runner.model, "module", runner.model)
+    weights = {name for name, _ in network.named_parameters()}
+    return first_non_finite(_tensors_of(runner), weights)
 
 
 def _tensors_of(runner: Runner) -> dict[str, Tensor]:

@@ -1,17 +1,17 @@
-"""End a run whose loss is nan or infinite, and say where that began."""
+"""End a run whose loss or weights are nan or infinite, and say where that began."""
 
-import itertools
 import math
-from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 from torch import Tensor
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.progress import counts_epochs
+from bag_of_transfer.engine.finite import LOST_WEIGHTS, lost_tensor
+from bag_of_transfer.engine.lost_step import NewestBatches
+from bag_of_transfer.engine.processes import mean_over_processes
 from bag_of_transfer.engine.running_loss import RunningLoss
 
 __all__ = ["LOST", "LossWatch", "interval_of", "skips"]
@@ -32,6 +32,11 @@ def interval_of(hooks: Sequence[Any]) -> int:
     return min(intervals, default=INTERVAL)
 
 
+def skips(wrapper: Any) -> bool:
+    """Return whether an optimizer wrapper leaves out steps whose loss is no number."""
+    return getattr(wrapper, "skipped", None) is not None
+
+
 class LossWatch:
     """Keeps the names of the newest images until the loss is looked at.
 
@@ -41,14 +46,14 @@ class LossWatch:
 
     def __init__(self, hooks: Sequence[Any] = ()) -> None:
         self.interval = interval_of(hooks)
-        self._paths: deque[list[str]] = deque(maxlen=self.interval)
+        self._batches = NewestBatches(self.interval)
         self._done = 0
+        self._finite_at = -1  # the iteration after which the weights were last seen to be finite
 
     def add(self, runner: Runner, batch: Any) -> None:
         """Note the batch of an iteration, after its step."""
         self._done = runner.iter + 1
-        samples = batch.get("data_samples") if isinstance(batch, dict) else None
-        self._paths.append([one.img_path for one in samples or () if hasattr(one, "img_path")])
+        self._batches.add(runner, batch)
 
     def is_due(self, runner: Runner, batch_idx: int) -> bool:
         """Return whether the log reads the loss of this iteration.
@@ -58,62 +63,61 @@ class LossWatch:
         """
         at_log = (batch_idx + 1) % self.interval == 0
         wrapper = runner.optim_wrapper
-        leaves_out = hasattr(wrapper, "loss_scaler") or skips(wrapper)
-        return at_log and not leaves_out
+        return at_log and not (hasattr(wrapper, "loss_scaler") or skips(wrapper))
 
-    def deciding(self, runner: Runner, losses: RunningLoss) -> Tensor:
-        """Return the loss that is lost if the run is, on its device.
-
-        Returns:
-            The newest; where steps are left out, the mean of those that are numbers.
-        """
-        return losses.mean() if skips(runner.optim_wrapper) else losses.newest
-
-    def check(self, runner: Runner, losses: RunningLoss, newest: Tensor) -> None:
+    def check(self, runner: Runner, losses: RunningLoss, *, together: bool = True) -> None:
         """Check that the newest loss is a number; this waits for the device.
+
+        Where steps are left out, the mean of the losses that are numbers is looked at.
 
         Args:
             runner: Its data set may have to name the images.
             losses: Those of this process since the epoch began.
-            newest: The newest one, of this process or the mean over all.
+            together: Whether all processes call this at the same time, and share the loss.
 
         Raises:
             UserError: If it is nan or infinite.
         """
-        value = float(newest)
+        newest: Tensor = losses.mean() if skips(runner.optim_wrapper) else losses.newest
+        value = float(mean_over_processes(newest) if together else newest)
         if not math.isfinite(value):
-            raise UserError(
-                f"{LOST} {value}",
-                self._place(runner, losses),
-                "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
-                "the work dir has the earlier checkpoints, if any were written",
-            )
+            # Another process may have lost it first: then this one's newest images are named.
+            ago = max(1, len(losses) - losses.lost_since())
+            self._stop(runner, f"{LOST} {value}", self._done - ago + 1, together=together)
 
-    def _place(self, runner: Runner, losses: RunningLoss) -> str:
-        # Another process may have lost it first: then this one's newest images are named.
-        ago = max(1, len(losses) - losses.lost_since())
-        iteration = self._done - ago + 1
-        batches = len(runner.train_dataloader)
-        place = f"epoch {math.ceil(iteration / batches)}, iteration {iteration}"
-        paths = self._paths[-ago] if ago <= len(self._paths) else []
-        if not paths and counts_epochs(runner):
-            paths = _files_of_batch(runner.train_dataloader, (iteration - 1) % batches)
-        more = f" and {len(paths) - NUM_NAMED} more" if len(paths) > NUM_NAMED else ""
-        return f"{place}, {', '.join(paths[:NUM_NAMED])}{more}" if paths else place
+    def check_weights(self, runner: Runner, iteration: int) -> None:
+        """Check weights, averages and the optimizer's state before they are saved or judged.
 
+        Args:
+            runner: Of the run.
+            iteration: Number of steps that were done.
 
-def skips(wrapper: Any) -> bool:
-    """Return whether an optimizer wrapper leaves out steps whose loss is no number."""
-    return getattr(wrapper, "skipped", None) is not None
+        Raises:
+            UserError: If a tensor holds nan, infinity or a number beyond 1e19.
+        """
+        if iteration == self._finite_at:
+            return
+        tensor = lost_tensor(runner)
+        if tensor is not None:
+            what = f"{LOST_WEIGHTS} (NaN, infinity or beyond 1e19, first in {tensor})"
+            self._stop(runner, what, iteration, tensor=tensor)
+        self._finite_at = iteration
 
-
-def _files_of_batch(loader: Any, index: int) -> list[str]:
-    """Return the files of a batch of the current epoch, where the data set names them.
-
-    The batches are drawn again: a sampler gives the same ones for the same epoch.
-    """
-    path = getattr(loader.dataset, "path", None)
-    if path is None:
-        return []
-    indices = next(itertools.islice(iter(loader.batch_sampler), index, None), ())
-    return [str(path(one)) for one in indices]
+    def _stop(
+        self,
+        runner: Runner,
+        what: str,
+        iteration: int,
+        tensor: str | None = None,
+        together: bool = False,
+    ) -> NoReturn:
+        step = self._batches.keep(runner, what, iteration, tensor, together)
+        files = step.files
+        more = f" and {len(files) - NUM_NAMED} more" if len(files) > NUM_NAMED else ""
+        place = f"epoch {step.epoch}, iteration {step.iteration}"
+        raise UserError(
+            what,
+            f"{place}, {', '.join(files[:NUM_NAMED])}{more}" if files else place,
+            "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
+            "the work dir has the earlier checkpoints, if any were written",
+        )

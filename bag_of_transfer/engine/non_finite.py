@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from bag_of_transfer.engine.averages import MovingAverage, MovingAverageHook
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loss_watch import LOST, interval_of
+from bag_of_transfer.engine.lost_step import NewestBatches
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.skipped_steps import SKIPPED, SkippedSteps
 from bag_of_transfer.engine.update import Update
@@ -98,6 +99,7 @@ class SkipNonFinite(Hook):
         self._interval = interval_of(runner.hooks)
         before = runner.message_hub.get_info(SKIPPED, 0)
         runner.message_hub.update_info(SKIPPED, before)
+        self._batches = NewestBatches(self._interval)
         runner.optim_wrapper.skipped = self._skipped = SkippedSteps(before)
 
     def after_train_iter(
@@ -106,25 +108,27 @@ class SkipNonFinite(Hook):
         """Count where the log is written."""
         if self._limits is not None:
             self._skipped.note(runner.iter + 1)
+            self._batches.add(runner, data_batch)
             if (batch_idx + 1) % self._interval == 0:
-                self._tell(self._limits)
+                self._tell(runner, self._limits)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Count at an epoch's end."""
         if self._limits is not None:
-            self._tell(self._limits)
+            self._tell(runner, self._limits)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Let the checkpoint keep the number."""
         if self._limits is not None:
             checkpoint["message_hub"]["runtime_info"][SKIPPED] = self._skipped.total()
 
-    def _tell(self, limits: Mapping[str, int]) -> None:
+    def _tell(self, runner: Runner, limits: Mapping[str, int]) -> None:
         total = self._skipped.total()
         new = self._skipped.iterations[self._told :]
         if not new:
             return
         self._told += len(new)
+        self._batches.keep(runner, "the loss or gradient", new[0], None, together=True)
         more = f" and {len(new) - NUM_NAMED} more" if len(new) > NUM_NAMED else ""
         print_log(
             f"{len(new)} steps left out, whose loss or gradient was no number "

@@ -21,7 +21,6 @@ from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.exact_state import VALIDATED
 from bag_of_transfer.engine.file_hash import sha256_of
-from bag_of_transfer.engine.finite import check_run
 from bag_of_transfer.engine.held_out import judged_split
 from bag_of_transfer.engine.loss_watch import LossWatch
 from bag_of_transfer.engine.lr import current_lr
@@ -148,8 +147,6 @@ class RunRecorder(Hook):
         self._loss, self._num_images = RunningLoss(), 0
         self._kept_seconds = 0.0
         self._watch = LossWatch()
-        self._skipped: dict[str, int] = {}
-        self._finite_at = -1  # the iteration after which the weights were last seen to be finite
         self._resumed: Mapping[str, Any] | None = None
         self._lr, self._line_begun = 0.0, time.perf_counter()
         self._second_batch: float | None = None
@@ -169,7 +166,6 @@ class RunRecorder(Hook):
             write_text(Path(runner.work_dir, RESOLVED_CONFIG), runner.cfg.pretty_text)
             self._write_curve(runner)
         self._watch = LossWatch(runner.hooks)
-        self._skipped = skipped_steps(runner.optim_wrapper)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin a line, or go on with that of a resumed run."""
@@ -194,7 +190,7 @@ class RunRecorder(Hook):
         self._loss.add(outputs["loss"])
         self._watch.add(runner, data_batch)
         if self._watch.is_due(runner, batch_idx):
-            self._watch.check(runner, self._loss, mean_over_processes(self._loss.newest))
+            self._watch.check(runner, self._loss)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add the epoch's line; validation adds its metrics to it later."""
@@ -206,7 +202,7 @@ class RunRecorder(Hook):
         """Add a line where the loop counts iterations: it has only one long epoch."""
         if not counts_epochs(runner):
             self.after_train_epoch(runner)
-        self._check_weights(runner, runner.iter)
+        self._watch.check_weights(runner, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add the validation's metrics to the newest line."""
@@ -223,7 +219,7 @@ class RunRecorder(Hook):
 
         Without a validation split, ``split`` is null and the metrics are empty.
         """
-        self._check_weights(runner, runner.iter)
+        self._watch.check_weights(runner, runner.iter)
         val_loop = runner.val_loop
         if self._last_metrics is None and val_loop is not None:
             val_loop.run()
@@ -254,13 +250,8 @@ class RunRecorder(Hook):
             UserError: If this process's loss, or a weight, is nan or infinite.
         """
         if len(self._loss):  # no averaging: mmengine calls this on rank 0 only
-            self._watch.check(runner, self._loss, self._watch.deciding(runner, self._loss))
-        self._check_weights(runner, checkpoint["meta"]["iter"])
-
-    def _check_weights(self, runner: Runner, iteration: int) -> None:
-        if iteration != self._finite_at:
-            check_run(runner, iteration)
-            self._finite_at = iteration
+            self._watch.check(runner, self._loss, together=False)
+        self._watch.check_weights(runner, checkpoint["meta"]["iter"])
 
     def process_state(self, runner: Runner) -> dict[str, Any]:
         """Return the curve up to now, with the sums of the line that has not ended yet."""
@@ -298,8 +289,7 @@ class RunRecorder(Hook):
     def _end_line(self, runner: Runner, epoch: float) -> None:
         now = time.perf_counter()
         # Only the newest loss: with fp16 a step may overflow, and is skipped then.
-        deciding = self._watch.deciding(runner, self._loss)
-        self._watch.check(runner, self._loss, mean_over_processes(deciding))
+        self._watch.check(runner, self._loss)
         counted = max(now - (self._second_batch or now), 1e-9)
         loss = mean_over_processes(self._loss.mean())
         self._lines.append(
@@ -318,8 +308,10 @@ class RunRecorder(Hook):
 
     def _skipped_since(self, runner: Runner) -> dict[str, int]:
         """Return how many steps were left out since the line before, where that was asked for."""
-        before, self._skipped = self._skipped, skipped_steps(runner.optim_wrapper)
-        return {key: count - before.get(key, 0) for key, count in self._skipped.items()}
+        return {
+            key: count - sum(line.get(key, 0) for line in self._lines)
+            for key, count in skipped_steps(runner.optim_wrapper).items()
+        }
 
     def _write_curve(self, runner: Runner) -> None:
         if is_main_process():

@@ -28,6 +28,7 @@ from bag_of_transfer.engine.json_file import read_json, read_json_lines
 __all__ = [
     "CURVE",
     "LAST_CHECKPOINT",
+    "LOST_STEP",
     "MANIFEST",
     "METRICS",
     "RESOLVED_CONFIG",
@@ -45,6 +46,7 @@ __all__ = [
 
 METRICS, CURVE, TRICKS = "metrics.json", "curve.jsonl", "tricks.json"
 LAST_CHECKPOINT, RESOLVED_CONFIG = "last_checkpoint", "resolved_config.py"
+LOST_STEP = "non_finite.json"
 MANIFEST = ".json"  # after a checkpoint's whole name: epoch_3.pth.json
 
 PERCENT = by_name(optional(NUMBER))  # None: of a class without objects

@@ -135,7 +135,9 @@ def average(runner: Runner) -> torch.Tensor:
 def test_a_run_whose_last_update_is_no_number_keeps_its_earlier_checkpoint(
     tmp_path: Path, chosen: Callable[[Runner], torch.Tensor], name: str
 ) -> None:
-    with pytest.raises(UserError, match=rf"first in {name}\): after iteration 4: lower") as ended:
+    with pytest.raises(
+        UserError, match=rf"first in {name}\): epoch 2, iteration 4: lower"
+    ) as ended:
         train(tmp_path, 2, Spoil(chosen))
     assert ended.value.exit_code == 2
     assert {path.name for path in tmp_path.glob("*.pth")} == {"epoch_1.pth"}
@@ -145,7 +147,7 @@ def test_a_run_whose_last_update_is_no_number_keeps_its_earlier_checkpoint(
 
 def test_without_checkpoints_the_end_of_the_run_looks_at_the_weights(tmp_path: Path) -> None:
     hooks = {"checkpoint": None}
-    with pytest.raises(UserError, match=r"first in fc\.bias\): after iteration 2"):
+    with pytest.raises(UserError, match=r"first in fc\.bias\): epoch 1, iteration 2: "):
         train(tmp_path, 1, Spoil(lambda runner: runner.model.fc.bias), default_hooks=hooks)
     assert not (tmp_path / "metrics.json").exists()
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine import records
+from bag_of_transfer.engine import loss_watch, records
 from bag_of_transfer.engine.errors import UserError
 
 SAVED: dict[str, Any] = {"meta": {"iter": 3}}
@@ -22,6 +22,9 @@ def fake_runner(folder: Path, **more: Any) -> SimpleNamespace:
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     given: dict[str, Any] = dict(
         model=network,
+        seed=0,
+        cfg=Config({"task": "cls"}),
+        message_hub=SimpleNamespace(log_scalars={}, get_info=lambda key, default: default),
         iter=3,
         epoch=0,
         hooks=[],
@@ -67,7 +70,8 @@ def test_images_of_all_processes_are_counted(
 
 def test_saving_asks_no_other_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Only rank 0 saves: the others would not take part.
-    monkeypatch.setattr(records, "mean_over_processes", lambda value: pytest.fail("it would hang"))
+    for module in (records, loss_watch):
+        monkeypatch.setattr(module, "mean_over_processes", lambda _: pytest.fail("it would hang"))
     recorder, runner = records.RunRecorder(), fake_runner(tmp_path)
     feed(recorder, runner, [0.5])
     recorder.before_save_checkpoint(runner, SAVED)

@@ -33,7 +33,7 @@ def call(tool: Path, flag: str, folder: Path) -> tuple[int, str, set[str]]:
 
 
 def test_all_tools_are_tried() -> None:
-    assert len(TOOLS) == 17
+    assert len(TOOLS) == 18
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.stem)

@@ -1,0 +1,73 @@
+"""Where a network's numbers are lost: in a layer, in a loss, in a gradient."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from mmengine.model import BaseModel
+from torch import nn
+
+from bag_of_transfer.engine.first_lost import look_at
+from bag_of_transfer.engine.update import Update
+
+
+class Root(nn.Module):
+    """Its gradient at 0 is infinite, and NaN if that is multiplied by 0."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - x.detach()).sqrt() * self.factor
+
+
+class Chain(BaseModel):
+    def __init__(self, middle: nn.Module, part: float = 0.0) -> None:
+        super().__init__()
+        self.first, self.middle, self.last = nn.Linear(2, 2), middle, nn.Linear(2, 1)
+        self.part = part
+
+    def forward(self, inputs: torch.Tensor, mode: str = "loss") -> dict[str, Any]:
+        out = self.last(self.middle(self.first(inputs)) + nn.functional.dropout(inputs))
+        return {"loss_out": out.mean(), "loss_part": torch.tensor(self.part), "acc": out.sum()}
+
+
+class Log(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x * 0).log()
+
+
+@pytest.mark.parametrize(
+    ("network", "place"),
+    [
+        (Chain(nn.Identity()), ""),
+        (Chain(Log()), "forward, the output of middle (Log) holds infinity"),
+        (
+            Chain(nn.Identity(), math.inf),
+            "forward, loss, loss_part; the outputs of all layers are finite",
+        ),
+        (
+            Chain(Root(1.0)),
+            "backward, the gradient of the output of first (Linear) holds infinity",
+        ),
+        (
+            Chain(Root(0.0)),
+            "backward, the gradient of the output of first (Linear) holds NaN "
+            "(operation SqrtBackward0)",
+        ),
+    ],
+)
+def test_the_first_place_is_named(network: Chain, place: str) -> None:
+    network.first.weight.grad = torch.ones(2, 2)  # of an earlier batch of the same update
+    torch.manual_seed(0)
+    wrapper = Update(torch.optim.SGD(network.parameters(), 0.1))
+    seen = look_at(network, {"inputs": torch.ones(3, 2)}, wrapper)
+    assert seen.place == place
+    assert seen.losses.keys() == {"loss", "loss_out", "loss_part"}
+    assert torch.equal(network.first.weight.grad, torch.ones(2, 2))
+    assert network.last.weight.grad is None
+    drawn = torch.rand(())
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(()))

@@ -1,0 +1,51 @@
+"""Do the step again that met a loss, gradient or update that is no number; write nothing."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.tasks import Phase
+
+EXAMPLE = "python tools/replay.py work_dirs/resnet18-d_demo/non_finite.json --image"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the file, train up to the step, print what it gives."""
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument("file", type=Path, help="non_finite.json of a run")
+    parser.add_argument("--image", action="store_true", help="also look at each image alone")
+    parser.add_argument(
+        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="as the run"
+    )
+    args = parser.parse_args(argv)
+
+    import backbones  # noqa: F401  registers ResNetA..D
+    from bag_of_transfer.engine.config_file import load_config, phase_of
+    from bag_of_transfer.engine.lost_step import read_lost_step
+
+    step = read_lost_step(args.file)
+    folder = args.file.resolve().parent
+    phase = phase_of(folder / step.config)
+    if phase is Phase.FINE_TUNING:
+        import bag_of_transfer.detection
+        import bag_of_transfer.segmentation
+    import bag_of_transfer.audit.tricks  # noqa: F401  a resolved config names its hook
+    from bag_of_transfer.classification.cached_teacher import use_cache
+    from bag_of_transfer.engine.replay import Replay, replay
+
+    def images(cfg: Any, train_set: Any) -> Any:
+        return use_cache(cfg, train_set) if phase is Phase.PRETRAINING else ([], train_set)
+
+    cfg, _ = load_config(folder / step.config, phase, launcher=args.launcher)
+    print(f"epoch {step.epoch}, iteration {step.iteration}: {step.why}; lr {step.lr}")
+    print("\n".join(f"  {file}" for file in step.files))
+    replay(cfg, step, folder, images, Replay(step, args.image, print))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_tool(main))
