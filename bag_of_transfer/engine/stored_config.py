@@ -23,7 +23,7 @@ __all__ = ["FOLDER", "content_of", "identity", "stored_config", "stored_with"]
 ROOTS = ("data_root", "root")  # keys of mm*'s data sets, and of ImageFolder
 FOLDER = "a folder"  # what it holds is compared by the images of the data sets
 BOX = ("bbox", "bbox_label", "ignore_flag")  # of an instance, as data sets of mmdet have it
-LOADERS = ("train", "val")
+SETS = ("training images", "validation images")
 SHOWN = 16  # letters of a hash, which a user may see
 _known: WeakKeyDictionary[Runner, dict[str, str]] = WeakKeyDictionary()
 
@@ -57,9 +57,9 @@ def stored_config(cfg: Any) -> dict[str, Any]:
 
 
 def content_of(runner: Runner) -> dict[str, list[dict[str, Any]]]:
-    """Return the identity of a run's images, by ``train`` and ``val``."""
+    """Return the identity of a run's images, of both ``SETS``."""
     val = runner.val_loop.dataloader if runner.val_loop is not None else None
-    loaders = dict(zip(LOADERS, (runner.train_dataloader, val), strict=True))
+    loaders = dict(zip(SETS, (runner.train_dataloader, val), strict=True))
     return {name: identity(loader.dataset) for name, loader in loaders.items() if loader}
 
 
@@ -71,7 +71,7 @@ def identity(dataset: Any) -> list[dict[str, Any]]:
         file: one of the images' names in their order, from the innermost folder that has all of
         them, and one of classes and boxes.  No image is read.
     """
-    return [{"number of images": len(part), **_hashes(part)} for part in parts_of(dataset)]
+    return [{"number": len(part), **_hashes(part)} for part in parts_of(dataset)]
 
 
 def _hashes(part: Any) -> dict[str, str]:
@@ -90,7 +90,7 @@ def _hashes(part: Any) -> dict[str, str]:
     top = len(os.path.dirname(os.path.commonprefix(paths)))  # noqa: RUF071
     names = "\0".join(path[top:] for path in paths).encode("utf-8", "surrogateescape")
     return {
-        "names of images": hashlib.sha256(names).hexdigest()[:SHOWN],
+        "names": hashlib.sha256(names).hexdigest()[:SHOWN],
         "classes and boxes": labels.hexdigest()[:SHOWN],
     }
 

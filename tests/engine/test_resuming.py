@@ -113,13 +113,15 @@ def test_other_images_are_refused_before_a_step(tmp_path: Path) -> None:
     path = tmp_path / "epoch_2.pth"
     file = torch.load(path, weights_only=True)
     assert json.loads(file["meta"]["config_json"])["config"]["param_scheduler"] == STEP
-    assert json.loads(file["meta"]["data_json"]) == {"train": [{"number of images": ITERS}]}
-    file["meta"]["data_json"] = json.dumps({"train": [{"number of images": 9}], "val": []})
+    assert json.loads(file["meta"]["data_json"]) == {"training images": [{"number": ITERS}]}
+    file["meta"]["data_json"] = json.dumps(
+        {"training images": [{"number": 9}], "validation images": []}
+    )
     torch.save(file, path)
     manifest_of(path).unlink()
     longer = config(tmp_path, 4, STEP)
     go_on(longer)
-    with pytest.raises(RefusedError, match=r"train\.0\.number of images was 9, now 3"):
+    with pytest.raises(RefusedError, match=r"training images\.0\.number was 9, now 3"):
         train(longer)
 
 

@@ -268,9 +268,9 @@ BOX = {"bbox": [1.0, 2.0, 3.0, 4.0], "bbox_label": 0, "ignore_flag": 0}
     [
         (Images("x", NAMES), Images("/y/z", NAMES), []),
         (Images("x", ["a.png"]), Images("y", ["a.png"]), []),
-        (Images("x", NAMES), Images("x", NAMES[::-1]), ["names of images"]),
-        (Images("x", NAMES), Images("x", [*NAMES[:2], "dog/b.png"]), ["names of images"]),
-        (Images("x", NAMES), Images("x", NAMES[:2]), ["names of images", "number of images"]),
+        (Images("x", NAMES), Images("x", NAMES[::-1]), ["names"]),
+        (Images("x", NAMES), Images("x", [*NAMES[:2], "dog/b.png"]), ["names"]),
+        (Images("x", NAMES), Images("x", NAMES[:2]), ["names", "number"]),
         (
             Images("x", NAMES, gt_label=[0, 0, 1]),
             Images("x", NAMES, gt_label=[0, 1, 1]),
@@ -281,7 +281,7 @@ BOX = {"bbox": [1.0, 2.0, 3.0, 4.0], "bbox_label": 0, "ignore_flag": 0}
             Images("x", NAMES, instances=[[{**BOX, "bbox": [1.0, 2.0, 3.0, 5.0]}], [], []]),
             ["classes and boxes"],
         ),
-        ([1, 2], [1, 2, 3], ["number of images"]),
+        ([1, 2], [1, 2, 3], ["number"]),
     ],
 )
 def test_images_are_told_by_names_in_order_and_labels(was: Any, now: Any, differs: Any) -> None:
@@ -300,7 +300,7 @@ def test_parts_that_are_joined_are_told_one_by_one_and_a_json_file_by_its_conten
     (tmp_path / "truth.json").write_text("{}")
     joined = SimpleNamespace(datasets=[one, SimpleNamespace(dataset=other)])
     first, second = identity(joined)
-    assert first.keys() == {"number of images", "annotations"}
-    assert second["number of images"] == 1
+    assert first.keys() == {"number", "annotations"}
+    assert second["number"] == 1
     (tmp_path / "truth.json").write_text("[]")
     assert identity(joined)[0]["annotations"] != first["annotations"]
