@@ -96,21 +96,28 @@ def make_runner(
     )
 
 
+@pytest.fixture(scope="module")
+def two_epochs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the work dir of a run of two epochs, which is not to be changed."""
+    folder = tmp_path_factory.mktemp("run")
+    make_runner(folder, epochs=2, scores=[np.float64(10.0), np.float32(20.0)]).train()
+    return folder
+
+
 class DiesBeforeEpoch3(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         if runner.epoch == 2:
             raise KeyboardInterrupt
 
 
-def test_files_load_with_plain_weights_only_and_tell_their_origin(tmp_path: Path) -> None:
-    make_runner(tmp_path, epochs=2, scores=[np.float64(10.0), np.float32(20.0)]).train()
+def test_files_load_with_plain_weights_only_and_tell_their_origin(two_epochs: Path) -> None:
     # torch's own loader, without any allow-list of ours
-    checkpoint = torch.load(tmp_path / "epoch_2.pth", weights_only=True)
+    checkpoint = torch.load(two_epochs / "epoch_2.pth", weights_only=True)
     assert checkpoint["meta"]["model_json"] == '{"type": "TinyNet", "start": 3.0}'
     assert checkpoint["meta"]["classes"] == ["cat", "dog"]
     assert checkpoint["message_hub"]["runtime_info"]["best_score"] == 20.0
     assert checkpoint["message_hub"]["log_scalars"] == {}
-    assert (tmp_path / "last_checkpoint").read_text() == str(tmp_path / "epoch_2.pth")
+    assert (two_epochs / "last_checkpoint").read_text() == str(two_epochs / "epoch_2.pth")
 
 
 def test_a_resumed_run_ends_as_the_uninterrupted_one_and_keeps_its_best(tmp_path: Path) -> None:
@@ -134,11 +141,10 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one_and_keeps_its_best(tmp_path
 
 @pytest.mark.parametrize("named", [None, "victim", "victim/..", "victim/mine.pth"])
 def test_a_resumed_run_removes_a_best_file_of_its_own_folder_alone(
-    tmp_path: Path, named: str | None
+    two_epochs: Path, tmp_path: Path, named: str | None
 ) -> None:
     """The checkpoint names the folder where it was written: copied since, or a stranger's."""
-    there, here, victim = tmp_path / "there", tmp_path / "here", tmp_path / "victim"
-    make_runner(there, epochs=2, scores=[10.0, 20.0]).train()
+    there, here, victim = two_epochs, tmp_path / "here", tmp_path / "victim"
     shutil.copytree(there, here)
     victim.mkdir()
     (victim / "mine.pth").write_text("mine")

@@ -1,6 +1,8 @@
 """A run goes on only as the run that the config would have given from the start."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +83,38 @@ def train(cfg: Config) -> list[float]:
     return rates.seen
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the work dir of a run of two epochs, which is not to be changed."""
+    folder = tmp_path_factory.mktemp("run")
+    assert train(config(folder, 2, STEP)) == [0.1, 0.01]
+    return folder
+
+
+@pytest.fixture
+def trained(shared: Path, tmp_path: Path) -> Path:
+    """Return a copy of that work dir."""
+    return Path(shutil.copytree(shared, tmp_path / "run"))
+
+
+def changed(work_dir: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the newest checkpoint, as an earlier version or another program would write it."""
+    path = work_dir / "epoch_2.pth"
+    file = torch.load(path, weights_only=True)
+    change(file)
+    torch.save(file, path)
+    manifest_of(path).unlink()
+
+
 def go_on(cfg: Config, wanted: str | None = "auto") -> list[str]:
     return resume(cfg, wanted)
 
 
-def test_the_rest_of_a_schedule_is_the_configs(tmp_path: Path) -> None:
+def test_the_rest_of_a_schedule_is_the_configs(trained: Path) -> None:
     """mmengine would keep the old end, and the milestone at 3 would never come."""
-    assert train(config(tmp_path, 2, STEP)) == [0.1, 0.01]
-    longer = config(tmp_path, 4, STEP)
-    (line,) = go_on(longer)
+    longer = config(trained, 4, STEP)
+    line, moved = go_on(longer)
+    assert "which change nothing that is trained: work_dir was" in moved
     assert line.endswith("so far: train_cfg.max_epochs was 2, now 4")
     assert train(longer) == [0.01, 0.001]  # epochs 3 and 4 of a run of four
 
@@ -101,9 +126,8 @@ def test_a_milestone_at_the_old_end_is_not_missed(tmp_path: Path) -> None:
     assert train(longer) == [0.01, 0.01]
 
 
-def test_a_milestone_that_was_still_to_come_may_move(tmp_path: Path) -> None:
-    train(config(tmp_path, 2, STEP))
-    later = config(tmp_path, 5, [dict(STEP[0], milestones=[1, 4])])
+def test_a_milestone_that_was_still_to_come_may_move(trained: Path) -> None:
+    later = config(trained, 5, [dict(STEP[0], milestones=[1, 4])])
     assert "milestones was [1, 3], now [1, 4]" in go_on(later)[0]
     assert train(later) == [0.01, 0.01, 0.001]
 
@@ -125,14 +149,12 @@ def test_other_images_are_refused_before_a_step(tmp_path: Path) -> None:
         train(longer)
 
 
-def test_a_best_checkpoint_is_no_state_to_go_on_from(tmp_path: Path) -> None:
-    train(config(tmp_path, 2, STEP))
-    path = tmp_path / "epoch_2.pth"
-    file = torch.load(path, weights_only=True)
-    del file["optimizer"], file["param_schedulers"]
-    torch.save(file, path)
-    manifest_of(path).unlink()
-    longer, as_long = config(tmp_path, 4, STEP), config(tmp_path, 2, STEP)
+def test_a_best_checkpoint_is_no_state_to_go_on_from(trained: Path) -> None:
+    def leave_out(file: dict[str, Any]) -> None:
+        del file["optimizer"], file["param_schedulers"]
+
+    changed(trained, leave_out)
+    longer, as_long = config(trained, 4, STEP), config(trained, 2, STEP)
     for cfg in (longer, as_long):
         go_on(cfg)
     with pytest.raises(UserError, match="no state of the optimizer") as caught:
@@ -141,14 +163,12 @@ def test_a_best_checkpoint_is_no_state_to_go_on_from(tmp_path: Path) -> None:
     assert train(as_long) == []  # nothing remains to be trained
 
 
-def test_what_a_run_may_change_is_told(tmp_path: Path) -> None:
-    train(config(tmp_path, 2, STEP))
-    changed = {"train_dataloader.num_workers": 2, "env_cfg.cudnn_benchmark": True}
-    longer = config(tmp_path, 2, STEP)
-    longer.merge_from_dict(changed)
-    rounding, harmless = go_on(longer)
+def test_what_a_run_may_change_is_told(trained: Path) -> None:
+    other = config(trained, 2, STEP)
+    other.merge_from_dict({"train_dataloader.num_workers": 2, "env_cfg.cudnn_benchmark": True})
+    rounding, harmless = go_on(other)
     assert rounding.endswith("rounding: env_cfg.cudnn_benchmark was not stated, now True")
-    assert harmless.endswith("trained: train_dataloader.num_workers was not stated, now 2")
+    assert harmless.endswith("; train_dataloader.num_workers was not stated, now 2")
 
 
 def recipes(was: Config, now: Config) -> tuple[dict, dict]:
@@ -225,16 +245,15 @@ OLD = [
 
 @pytest.mark.parametrize(("change", "said"), OLD)
 def test_a_file_without_a_recipe_is_compared_with_what_was_built(
-    tmp_path: Path, change: dict[str, Any], said: str | None
+    trained: Path, change: dict[str, Any], said: str | None
 ) -> None:
-    train(config(tmp_path, 2, STEP))
-    path = tmp_path / "epoch_2.pth"
-    file = torch.load(path, weights_only=True)
-    del file["meta"]["recipe"]
-    file["meta"]["iter"] = 2 * change.get("iters", ITERS)
-    torch.save(file, path)
-    manifest_of(path).unlink()
-    cfg = config(tmp_path, 2, change.get("schedule", STEP), change.get("lr", 0.1))
+    def age(file: dict[str, Any]) -> None:
+        for key in ("recipe", "config_json", "data_json"):
+            del file["meta"][key]
+        file["meta"]["iter"] = 2 * change.get("iters", ITERS)
+
+    changed(trained, age)
+    cfg = config(trained, 2, change.get("schedule", STEP), change.get("lr", 0.1))
     assert go_on(cfg) == []
     if said is None:
         assert train(cfg) == []  # it was complete
@@ -256,10 +275,9 @@ def test_seed_and_classes_of_a_file_without_a_recipe_are_compared(
         _refuse_others(recipe_of(cfg), meta, PATH)
 
 
-def test_a_configs_own_resume_is_compared_too(tmp_path: Path) -> None:
-    train(config(tmp_path, 2, STEP))
+def test_a_configs_own_resume_is_compared_too(trained: Path) -> None:
     with pytest.raises(RefusedError, match=r"lr was 0\.1, now 0.2"):
-        go_on(config(tmp_path, 2, STEP, 0.2, resume=True), None)
+        go_on(config(trained, 2, STEP, 0.2, resume=True), None)
 
 
 @pytest.mark.parametrize(("key", "done"), [("max_epochs", "epoch"), ("max_iters", "iter")])
