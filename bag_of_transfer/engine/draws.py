@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.dist import get_dist_info
 from mmengine.logging import MessageHub
 from mmengine.registry import DATA_SAMPLERS, DATASETS
+from torch import Tensor
 from torch.utils.data import BatchSampler, Sampler, get_worker_info
 
 __all__ = [
@@ -119,8 +120,26 @@ class EndlessTurns(Turns):
     """
 
     def _indices(self, start: int) -> Iterator[int]:
+        if type(self._sampler) is InfiniteSampler:
+            return _shuffled(self._sampler, start)
         self._sampler.skip(start)  # type: ignore[attr-defined]
         return iter(self._sampler)
+
+
+def _shuffled(sampler: InfiniteSampler, start: int) -> Iterator[int]:
+    """Yield what the sampler yields after ``start`` indices, without listing those."""
+    passes, rest = divmod(sampler.rank + start * sampler.world_size, sampler.size)
+    generator = torch.Generator().manual_seed(sampler.seed)
+
+    def one_pass() -> Tensor:
+        if sampler.shuffle:
+            return torch.randperm(sampler.size, generator=generator)
+        return torch.arange(sampler.size)
+
+    for _ in range(passes):
+        one_pass()
+    ever = itertools.chain.from_iterable(one_pass().tolist() for _ in itertools.count())
+    return itertools.islice(ever, rest, None, sampler.world_size)
 
 
 class LaterBatches(Sampler[list[TurnIndex]]):

@@ -31,6 +31,7 @@ from bag_of_transfer.engine.run_files import (
     CURVE,
     METRICS,
     RESOLVED_CONFIG,
+    check_curve,
     newest_checkpoint,
     read_curve,
 )
@@ -147,7 +148,7 @@ class RunRecorder(Hook):
         self._loss, self._num_images = RunningLoss(), 0
         self._kept_seconds = 0.0
         self._watch = LossWatch()
-        self._resumed: Mapping[str, Any] | None = None
+        self._is_resumed = False
         self._lr, self._line_begun = 0.0, time.perf_counter()
         self._second_batch: float | None = None
 
@@ -155,9 +156,7 @@ class RunRecorder(Hook):
         """Keep the lines of a resumed run and save the resolved config."""
         self._started = time.perf_counter()
         forget_peak()
-        if self._resumed:
-            self._take_back(self._resumed)
-        elif runner.iter:  # the checkpoint is of a version that kept lines only in the file
+        if runner.iter and not self._is_resumed:  # by a version that kept lines in the file only
             mend = "put the run's own file back, or remove it"
             lines = read_curve(Path(runner.work_dir), mend, NUMBERS, cut_short=True)
             self._lines = [line for line in lines if line["iter"] <= runner.iter]
@@ -269,18 +268,20 @@ class RunRecorder(Hook):
         }
 
     def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
-        """Keep what :meth:`process_state` returned, until training begins."""
-        RunningLoss().load_state(state["loss"])
-        self._resumed = state
+        """Take back what :meth:`process_state` returned.
 
-    def _take_back(self, state: Mapping[str, Any]) -> None:
+        Raises:
+            UserError: If a line of the curve is damaged.
+        """
+        check_curve(state["lines"], str(runner.cfg.load_from), "resume from another", NUMBERS)
         self._lines, self._num_images = list(state["lines"]), state["images"]
-        self._last_metrics, self._per_class = state["last_metrics"], state["per_class"]
+        self._last_metrics, self._per_class = state["last_metrics"], dict(state["per_class"])
         self._loss.load_state(state["loss"])
         self._lr = state["lr"]
         now, counted = time.perf_counter(), state["counted_seconds"]
         self._line_begun = now - state["line_seconds"]
         self._second_batch = None if counted is None else now - counted
+        self._is_resumed = True
 
     def _begin_line(self) -> None:
         self._loss, self._num_images = RunningLoss(), 0

@@ -18,9 +18,11 @@ from bag_of_transfer.engine.fields import (
     SWITCH,
     TEXT,
     WHOLE,
+    Rule,
     by_name,
     check,
     fields,
+    list_of,
     optional,
 )
 from bag_of_transfer.engine.json_file import read_json, read_json_lines
@@ -35,6 +37,7 @@ __all__ = [
     "TRICKS",
     "TRICKS_RULE",
     "WITHIN_EPOCH",
+    "check_curve",
     "follow_pointer",
     "manifest_of",
     "newest_checkpoint",
@@ -108,8 +111,20 @@ def read_curve(
         UserError: If the file is damaged, or a line lacks one of ``numbers``.
     """
     path = work_dir / CURVE
-    rule = fields({**LINE_RULES, **dict.fromkeys(numbers, NOT_NEGATIVE)})
-    return read_json_lines(path, mend, rule, cut_short) if path.is_file() else []
+    return read_json_lines(path, mend, _line(numbers), cut_short) if path.is_file() else []
+
+
+def check_curve(lines: Any, where: object, mend: str, numbers: Sequence[str] = ()) -> None:
+    """Check the lines of a curve that a checkpoint holds, as :func:`read_curve` does.
+
+    Raises:
+        UserError: If they are damaged, or one lacks one of ``numbers``.
+    """
+    check(lines, list_of(_line(numbers)), where, mend)
+
+
+def _line(numbers: Sequence[str]) -> Rule:
+    return fields({**LINE_RULES, **dict.fromkeys(numbers, NOT_NEGATIVE)})
 
 
 def read_tricks(work_dir: Path, mend: str) -> dict[str, dict[str, Any]]:

@@ -158,6 +158,20 @@ def test_an_endless_sampler_starts_where_a_resumed_run_starts(workers: int) -> N
     assert list(islice(batches_after(rest, 4), 2)) == whole[4:]
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_endless_sampler_starts_anywhere_as_mmengines_does(
+    ranks: Any, rank: int, shuffle: bool
+) -> None:
+    ranks(rank, 2)
+    for start in (0, 1, 3, 4, 11):
+        theirs = InfiniteSampler(range(7), shuffle, seed=5)
+        theirs.skip(start)
+        ours = EndlessTurns(InfiniteSampler(range(7), shuffle, seed=5))
+        ours.start_after(start)
+        assert list(islice(ours, 20)) == list(islice(theirs, 20))
+
+
 def test_looking_at_a_batch_of_an_endless_sampler_moves_nothing() -> None:
     loader = loader_of("InfiniteSampler")
     looked_at = next(iter(loader))
