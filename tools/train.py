@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import bag_of_transfer.detection
     import bag_of_transfer.segmentation  # noqa: F401
     from bag_of_transfer.audit.tricks import TrickAudit
+    from bag_of_transfer.data_checks.at_start import ContentAtStart
     from bag_of_transfer.engine import auto_batch, training
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if args.backbone:
         check_fit(cfg.model)
-    training.add_hooks(cfg, TrickAudit.__name__)
+    training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
     training.train(
         cfg,
         lines + prepared,

@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import backbones  # noqa: F401  registers ResNetA..D
     from bag_of_transfer.audit.tricks import TrickAudit
     from bag_of_transfer.classification.cached_teacher import refuse_unknown_batch, use_cache
+    from bag_of_transfer.data_checks.at_start import ContentAtStart
     from bag_of_transfer.engine import auto_batch, training
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
     )
     cached, train_set = use_cache(cfg, train_set)
-    training.add_hooks(cfg, TrickAudit.__name__)
+    training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
     training.train(
         cfg,
         lines + cached,

@@ -32,8 +32,9 @@ def same_pictures(splits: Sequence[Split], looks: Mapping[Path, Look]) -> Iterat
     pictures = _by_split(splits, looks)
     for split in splits:
         yield from _within(split, _grouped(pictures[split.name]))
+    known = all(example.path in looks for split in splits for example in split.examples)
     for one, other in combinations(pictures, 2):
-        yield from _between(one, pictures[one], other, pictures[other])
+        yield from _between(one, pictures[one], other, pictures[other], known)
 
 
 def nearly_alike(splits: Sequence[Split], looks: Mapping[Path, Look]) -> Iterator[Finding]:
@@ -94,14 +95,14 @@ def _within(split: Split, groups: Mapping[str, Sequence[Picture]]) -> Iterator[F
 
 
 def _between(
-    one: str, ours: Sequence[Picture], other: str, theirs: Sequence[Picture]
+    one: str, ours: Sequence[Picture], other: str, theirs: Sequence[Picture], all_known: bool
 ) -> Iterator[Finding]:
     groups = _grouped(ours)
     shared = [picture for picture in theirs if picture.look.pixels in groups]
     if not shared:
         return
     first = f"first {shared[0].path}, as {_described(groups, shared[0])}"
-    if one == "train" and len(shared) == len(theirs):
+    if one == "train" and all_known and len(shared) == len(theirs):
         equal = len({picture.look.pixels for picture in shared}) == len(groups)
         kind = "equal-splits" if equal else "split-in-training"
         what = "the same pictures as" if equal else "all among those of"

@@ -106,7 +106,9 @@ class Ledger:
         print_log(message, logger="current", level=logging.WARNING)
 
     def _name(self, path: Path) -> str:
-        name = os.path.relpath(os.path.abspath(path), self._folder)
+        full = os.path.abspath(path)
+        inside = full.startswith(f"{self._folder}{os.sep}")  # relpath takes five times as long
+        name = full[len(self._folder) + 1 :] if inside else os.path.relpath(full, self._folder)
         return name.encode("utf-8", "backslashreplace").decode()
 
 

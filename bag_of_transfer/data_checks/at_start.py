@@ -1,0 +1,74 @@
+"""Say at the start of a run what earlier looks at the content of its data have found."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from bag_of_transfer.data_checks.check import findings_of_content, ledgers_of
+from bag_of_transfer.data_checks.files import Seen
+from bag_of_transfer.data_checks.kinds import ERROR, Finding
+from bag_of_transfer.data_checks.splits import Split, split_of
+from bag_of_transfer.engine.garbage import no_collection
+
+__all__ = ["ContentAtStart", "known_content"]
+
+NUM_SHOWN = 5
+LOOK = "tools/check_data.py CONFIG"
+
+
+@HOOKS.register_module()
+class ContentAtStart(Hook):
+    """Print how many images have been looked at, and errors that hold for files as they are.
+
+    No image is read for that: the ledger knows them by size and time of change.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Print the lines; the run goes on."""
+        if not is_main_process():
+            return
+        datasets = {"train": runner.train_dataloader.dataset}
+        if runner.val_loop is not None:
+            datasets["val"] = runner.val_loop.dataloader.dataset
+        with no_collection():
+            splits = [split_of(name, dataset) for name, dataset in datasets.items()]
+            line, errors = known_content(splits)
+        print_log(line, logger="current")
+        for error in _shown(errors):
+            print_log(error, logger="current", level=logging.WARNING)
+
+
+def known_content(splits: Sequence[Split]) -> tuple[str, list[Finding]]:
+    """Return a line on how much has been looked at, and the errors that the ledgers know of.
+
+    Args:
+        splits: The splits of a run as they are built.
+    """
+    ledgers = ledgers_of(splits)
+    seen: dict[Path, Seen] = {}
+    for split in splits:
+        for example in split.examples:
+            for path in filter(None, (example.path, example.mask)):
+                entry = ledgers[example.folder].valid_entry(path)
+                if entry is not None:
+                    seen[path] = Seen(entry)
+    paths = {example.path for split in splits for example in split.examples}
+    num_seen = len(paths & seen.keys())
+    errors = [each for each in findings_of_content(splits, seen) if each.severity == ERROR]
+    rest = f"; {LOOK} looks at the rest" if num_seen < len(paths) else ""
+    return f"data: content of {num_seen} of {len(paths)} images looked at{rest}", errors
+
+
+def _shown(errors: Sequence[Finding]) -> list[str]:
+    lines = [
+        f"data: {each.kind} in {each.split}: {each.file}: {each.detail}: {each.mend}"
+        for each in errors[:NUM_SHOWN]
+    ]
+    more = len(errors) - NUM_SHOWN
+    return [*lines, f"data: {more} more errors: {LOOK} lists them"] if more > 0 else lines

@@ -1,0 +1,147 @@
+"""The tool and the start of a run say what is wrong with data, and how much was looked at."""
+
+import json
+import logging
+import runpy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mmengine.logging import MMLogger
+from mmengine.registry import DATASETS
+from rows import flipped
+from worlds import described, draw_images
+
+import bag_of_transfer.classification.image_folder  # noqa: F401  registers its class
+from bag_of_transfer.data_checks.at_start import ContentAtStart
+from bag_of_transfer.data_checks.files import File, look_at_files
+from bag_of_transfer.data_checks.ledger import Ledger
+from bag_of_transfer.data_checks.look import look_at_mask, look_at_picture
+from bag_of_transfer.engine import cli
+
+ROOT = Path(__file__).parents[2]
+CONFIG = "configs/classification/resnet50-d_own-images.py"
+
+
+@pytest.fixture(autouse=True)
+def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", tmp_path / "scans")
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    draw_images(tmp_path / "own-images")
+    return tmp_path / "own-images"
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Callable[..., int]:
+    """Return the tool as a function of its flags."""
+    main = runpy.run_path(str(ROOT / "tools/check_data.py"))["main"]
+    return lambda *flags: cli.run_tool(main, [str(ROOT / CONFIG), *flags])
+
+
+def test_clean_data_end_with_0(
+    data: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call() == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "content of 6 of 6 images looked at (train 4, val 2): 0 errors, 0 warnings" in said
+
+
+def test_an_error_ends_with_2_and_json_has_all(
+    data: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(data / "train/ball/train0.jpg", data / "val/ball/other.jpg")
+    (data / "train/ball/cut.jpg").write_bytes((data / "train/ball/train2.jpg").read_bytes()[:500])
+    assert call("--json") == 2
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert {key: report[key] for key in ("schema", "errors", "warnings", "changed")} == {
+        "schema": 1,
+        "errors": 1,
+        "warnings": 1,
+        "changed": [],
+    }
+    assert report["images"] == {"train": 4, "val": 3}
+    (error,) = (each for each in report["findings"] if each["severity"] == "error")
+    assert error["kind"] == "shared-picture"
+    assert error["file"] == str(data / "val/ball/other.jpg")
+    assert "train0.jpg (the same bytes)" in error["detail"]
+    assert (
+        printed.err.strip()
+        .splitlines()[-1]
+        .startswith("error: 1 errors in the data, first shared-picture (in train too, as ")
+    )
+    assert call() == 2
+    table = " ".join(capsys.readouterr().out.split())
+    assert "error: shared-picture in val: 1" in table
+    assert "warning: structure in train: 1" in table
+
+
+def test_a_split_that_cannot_be_built_is_reported_and_the_other_looked_at(
+    data: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(data / "train")
+    assert call("--json") == 2
+    report = json.loads(capsys.readouterr().out)
+    assert {each["kind"] for each in report["findings"]} == {"structure"}
+
+
+def start(data: Path) -> list[str]:
+    """Return what the start of a run says."""
+    sets = {name: DATASETS.build(described("images", data, name)) for name in ("train", "val")}
+    loaders = {name: SimpleNamespace(dataset=dataset) for name, dataset in sets.items()}
+    val_loop = SimpleNamespace(dataloader=loaders["val"])
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(f"{record.levelname} {record.getMessage()}")
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    ContentAtStart().before_train(
+        SimpleNamespace(train_dataloader=loaders["train"], val_loop=val_loop)
+    )
+    logger.removeHandler(handler)
+    return said
+
+
+def test_a_start_says_how_much_was_looked_at_and_repeats_errors_that_hold(
+    data: Path, call: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = "tools/check_data.py CONFIG looks at the rest"
+    assert start(data) == [f"INFO data: content of 0 of 6 images looked at; {looks}"]
+    shutil.copy(data / "train/ball/train0.jpg", data / "val/ball/other.jpg")
+    call()
+    flipped(data / "train/box/train1.jpg")
+    call()
+    monkeypatch.setattr("bag_of_transfer.data_checks.look.decode_bytes", None)  # not needed
+    line, bit_flip, shared = start(data)
+    assert line == "INFO data: content of 7 of 7 images looked at"
+    assert bit_flip.startswith(f"WARNING data: bit-flip in train: {data}/train/box/train1.jpg: ")
+    assert shared.startswith(f"WARNING data: shared-picture in val: {data}/val/ball/other.jpg: ")
+    (data / "val/ball/other.jpg").touch()
+    (data / "train/box/train1.jpg").touch()
+    assert start(data) == [f"INFO data: content of 5 of 7 images looked at; {looks}"]
+
+
+def test_many_errors_are_counted(data: Path, call: Callable[..., int]) -> None:
+    for number in range(7):
+        shutil.copy(data / "train/ball/train0.jpg", data / f"train/box/{number}.jpg")
+    call()
+    said = start(data)
+    assert len(said) == 1 + 5 + 1
+    assert said[-1] == "WARNING data: 2 more errors: tools/check_data.py CONFIG lists them"
+
+
+@pytest.mark.parametrize("look", [look_at_picture, look_at_mask])
+def test_a_file_that_is_gone_or_damaged_is_unreadable(tmp_path: Path, look: Any) -> None:
+    (tmp_path / "html.png").write_bytes(b"<html>")
+    paths = [tmp_path / "gone.png", tmp_path / "html.png"]
+    ledger = Ledger(tmp_path)
+    seen = look_at_files({path: File(look, ledger) for path in paths})
+    assert [each.entry.look.marks for each in seen.values()] == [("unreadable",)] * 2
+    assert [ledger.entry(path) is not None for path in paths] == [False, True]
