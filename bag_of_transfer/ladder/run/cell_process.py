@@ -94,7 +94,9 @@ def run_cell(
     started = time.perf_counter()
     code, reason, train = _make(cell, selection, resume, num_pictures)
     seconds = time.perf_counter() - started
-    lost = reason if cell.tunes and reason.startswith((LOST, LOST_WEIGHTS)) else ""
+    # Without a point, a run of a search starts from it: its score decides nothing.
+    tried = cell.tunes and cell.point
+    lost = reason if tried and reason.startswith((LOST, LOST_WEIGHTS)) else ""
     if lost:
         code, reason = 0, ""
     if code not in STOPPED:
