@@ -291,6 +291,8 @@ class RunRecorder(Hook):
         now = time.perf_counter()
         # Only the newest loss: with fp16 a step may overflow, and is skipped then.
         self._watch.check(runner, self._loss)
+        # All processes alike: a checkpoint is written by the first one only.
+        self._watch.check_weights(runner, runner.iter)
         counted = max(now - (self._second_batch or now), 1e-9)
         loss = mean_over_processes(self._loss.mean())
         self._lines.append(

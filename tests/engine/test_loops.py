@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import Dataset
 
 from bag_of_transfer.engine.loops import HookCalls, total_loss
+from bag_of_transfer.engine.non_finite import SkipNonFinite
 from bag_of_transfer.engine.progress import ProgressHook
 from bag_of_transfer.engine.records import RunRecorder
 from bag_of_transfer.engine.runner import build_runner
@@ -145,14 +146,17 @@ def tolist_counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Waits]:
         yield waits
 
 
+@pytest.mark.parametrize("skip", [False, True])
 def test_nothing_waits_for_the_device_between_the_logs_points(
-    tmp_path: Path, tolist_counts: Waits
+    tmp_path: Path, tolist_counts: Waits, skip: bool
 ) -> None:
     cfg = config(tmp_path, {"by_epoch": True, "max_epochs": 1})
     cfg.train_dataloader.batch_size, cfg.default_hooks.logger.interval = 1, 4
+    cfg.optim_wrapper.optimizer.fused = True
+    cfg.non_finite = {"on": "skip"} if skip else None
     runner = build_runner(cfg)
     hook = CountWaits(tolist_counts)
-    for more in (RunRecorder(), ProgressHook(interval=4), hook):
+    for more in (RunRecorder(), ProgressHook(interval=4), SkipNonFinite(), hook):
         runner.register_hook(more)
     runner.train()
     read = [after - before for before, after in zip(hook.after, hook.after[1:], strict=False)]

@@ -14,12 +14,11 @@ from mmengine.registry import DATASETS, MODELS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from bag_of_transfer.engine import checkpoint_hook, non_finite, update
+from bag_of_transfer.engine import checkpoint_hook, non_finite, skipped_steps, update
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fused import one_group_per_setting
 from bag_of_transfer.engine.records import RunRecorder
 from bag_of_transfer.engine.runner import build_runner
-from bag_of_transfer.engine.skipped_steps import SkippedSteps
 
 CHECKPOINT = checkpoint_hook.SafeCheckpointHook.__name__
 SKIP = {"on": "skip", "most": 4, "in_a_row": 2}
@@ -165,6 +164,23 @@ def test_an_update_of_several_batches_is_left_out_as_a_whole(tmp_path: Path) -> 
     assert not same(states[3], states[5])
 
 
+def test_a_step_that_another_process_leaves_out_is_left_out_here_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags: list[float] = []
+
+    def with_another(flag: torch.Tensor, op: str) -> None:
+        assert op == "max"
+        flags.append(float(flag))
+        flag.fill_(len(flags) == 2)
+
+    monkeypatch.setattr(skipped_steps, "all_reduce", with_another)
+    states = train(tmp_path, "...", SKIP)
+    assert flags == [0, 0, 0]
+    assert same(states[0], states[1])
+    assert not same(states[1], states[2])
+
+
 @pytest.mark.parametrize(
     ("kinds", "said"),
     [
@@ -221,7 +237,9 @@ def test_loss_scaling_decides_about_gradients_and_leaves_out_a_loss_that_is_none
     sgd = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, fused=True)
     wrapper = update.ScaledUpdate.__new__(update.ScaledUpdate)
     vars(wrapper).update(optimizer=sgd, _accumulative_counts=1, _max_counts=-1, _inner_count=0)
-    vars(wrapper).update(clip_grad_kwargs={}, _scale_update_param=None, skipped=SkippedSteps())
+    vars(wrapper).update(
+        clip_grad_kwargs={}, _scale_update_param=None, skipped=skipped_steps.SkippedSteps()
+    )
     wrapper.loss_scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
     counts, moved = [], []
     for part, factor in ((0.0, 1.0), (math.inf, 1.0), (0.0, 1.0), (0.0, 3e38)):
