@@ -41,9 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return use_cache(cfg, train_set) if phase is Phase.PRETRAINING else ([], train_set)
 
     cfg, _ = load_config(folder / step.config, phase, launcher=args.launcher)
-    print(f"epoch {step.epoch}, iteration {step.iteration}: {step.why}; lr {step.lr}")
-    print("\n".join(f"  {file}" for file in step.files))
-    replay(cfg, step, folder, images, Replay(step, args.image, print))
+    hook = Replay(step, args.image, print)
+    hook.say_once(f"epoch {step.epoch}, iteration {step.iteration}: {step.why}; lr {step.lr}")
+    for file in step.files:
+        hook.say_once(f"  {file}")
+    replay(cfg, step, folder, images, hook)
     return 0
 
 

@@ -128,7 +128,9 @@ class SkipNonFinite(Hook):
         if not new:
             return
         self._told += len(new)
-        self._batches.keep(runner, "the loss or gradient", new[0], None, together=True)
+        self._batches.keep(
+            runner, "the loss or gradient was no number", new[0], None, together=True
+        )
         more = f" and {len(new) - NUM_NAMED} more" if len(new) > NUM_NAMED else ""
         print_log(
             f"{len(new)} steps left out, whose loss or gradient was no number "

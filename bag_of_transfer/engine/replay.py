@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch import nn
@@ -24,6 +24,7 @@ from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.finite import lost_tensor
 from bag_of_transfer.engine.first_lost import look_at
+from bag_of_transfer.engine.launch import is_first_process
 from bag_of_transfer.engine.lost_step import LostStep
 from bag_of_transfer.engine.lr import current_lr
 
@@ -46,6 +47,11 @@ class Replay(Hook):
     def __init__(self, step: LostStep, one_by_one: bool, say: Callable[[str], None]) -> None:
         self._step, self._one_by_one, self.say = step, one_by_one, say
         self._before = _State()
+
+    def say_once(self, line: str) -> None:
+        """Say a line in the first process only."""
+        if is_first_process():
+            self.say(line)
 
     def before_train(self, runner: Runner) -> None:
         """Leave out checkpoints and validations on the way to the step."""
@@ -82,7 +88,9 @@ class Replay(Hook):
         self._before.restore(network)
         seen = look_at(network, batch, runner.optim_wrapper)
         yield "losses: " + ", ".join(f"{name} {value:.6g}" for name, value in seen.losses.items())
-        yield f"first: {seen.place or _after_update(tensor)}"
+        elsewhere = any(all_gather_object(seen.place))  # an update is that of all processes
+        nothing = "nothing in this process, see the others" if elsewhere else _after_update(tensor)
+        yield f"first: {seen.place or nothing}"
         if self._one_by_one and seen.place:
             for index, name in enumerate(names):
                 self._before.restore(network)
@@ -139,7 +147,7 @@ def replay(cfg: Config, step: LostStep, folder: Path, make_set: MakeSet, hook: R
     checkpoint, done = _start(step, folder)
     left = step.iteration - 1 - done
     begin = f"after {checkpoint.name}" if checkpoint else "from the start: no earlier checkpoint"
-    hook.say(f"begins {begin}; steps that are done again before it: {left}")
+    hook.say_once(f"begins {begin}; steps that are done again before it: {left}")
     with tempfile.TemporaryDirectory() as cfg.work_dir:
         cfg.update(compile=False, log_level="ERROR")
         wanted = str(checkpoint) if checkpoint else None
