@@ -23,6 +23,7 @@ __all__ = [
     "is_leftover_name",
     "json_text",
     "replacing",
+    "replacing_both",
     "write_arrays",
     "write_bytes",
     "write_json",
@@ -46,20 +47,48 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 @contextmanager
-def replacing(path: str | Path, outdated: Path | None = None) -> Iterator[Path]:
+def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file to fill; it becomes ``path`` if the block ends without an error.
 
     For files that a library writes by itself; otherwise as :func:`write_bytes`.
 
-    Args:
-        path: The file.
-        outdated: A file that belongs to the old ``path`` alone; it is removed just before the
-            new one takes its place.
-
     Raises:
         OSError: If writing fails; the error names ``path``, not the temporary file.
     """
-    path = Path(path)
+    with _aside(Path(path)) as temporary:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+    _sync_folder(Path(path).parent)
+
+
+@contextmanager
+def replacing_both(path: Path, beside: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield temporary files for a file and for another that describes it.
+
+    As :func:`replacing`; a crash leaves both old files, both new ones, or the old or the new file
+    without its description, which is removed before the file that it describes is replaced.
+
+    Args:
+        path: The file.
+        beside: What describes it, in the same folder.
+
+    Raises:
+        OSError: If writing fails; the error names the file, not the temporary one.
+    """
+    with _aside(path) as temporary, _aside(beside) as description:
+        yield temporary, description
+        _sync(temporary)
+        _sync(description)
+        beside.unlink(missing_ok=True)
+        os.replace(temporary, path)
+        os.replace(description, beside)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """Yield a name beside ``path`` for a file that is gone afterwards, by a move or removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent.absolute())
     # Not tempfile.mkstemp: its mode 0600 would hide the result from the user's group.
@@ -68,11 +97,6 @@ def replacing(path: str | Path, outdated: Path | None = None) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{unique}.tmp")
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        if outdated is not None:
-            outdated.unlink(missing_ok=True)
-        os.replace(temporary, path)
     except OSError as error:
         # write() reports a full disk without the name of the file.
         if error.errno is not None and error.filename in (None, str(temporary)):
@@ -81,7 +105,6 @@ def replacing(path: str | Path, outdated: Path | None = None) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # on a read-only disk this error would hide the first one
             temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
 
 
 def is_leftover_name(name: str) -> bool:
@@ -171,6 +194,11 @@ def _plain(obj: Any) -> Any:
     if isinstance(obj, float) and not math.isfinite(obj):
         return None
     return str(obj) if isinstance(obj, Path) else obj
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from bag_of_transfer.engine.atomic import replacing
+from bag_of_transfer.engine.atomic import replacing_both
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.json_file import read_json_or_none
@@ -67,11 +67,7 @@ def write_checkpoint(path: str | Path, data: bytes, facts: Mapping[str, Any]) ->
     """
     path, beside = Path(path), manifest_of(Path(path))
     stated = {key: value for key, value in facts.items() if key != "scores"}
-    with (
-        ThreadPoolExecutor(1) as aside,
-        replacing(beside) as manifest,
-        replacing(path, outdated=beside) as whole,
-    ):
+    with ThreadPoolExecutor(1) as aside, replacing_both(path, beside) as (whole, manifest):
         digest = aside.submit(hashlib.sha256, data)
         whole.write_bytes(data)
         record = {

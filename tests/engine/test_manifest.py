@@ -58,13 +58,13 @@ def test_a_kill_at_any_step_of_saving_leaves_a_whole_checkpoint(
 
         return step
 
-    # What changes the folder: sync the new file, remove the manifest, move; sync, move.
+    # In this order: sync both new files, remove the old manifest, move the file, the manifest.
     for owner, name in ((os, "fsync"), (Path, "unlink"), (os, "replace")):
         monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
     with pytest.raises(KeyboardInterrupt):
         write_checkpoint(path, data_of(2.0), {})
     monkeypatch.undo()
-    assert value_in(path) == (1.0 if call < 3 else 2.0)
+    assert value_in(path) == (1.0 if call < 4 else 2.0)
     write_checkpoint(path, data_of(3.0), {})
     assert value_in(path) == 3.0
     assert manifest_of(path).is_file()
