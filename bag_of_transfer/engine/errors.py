@@ -6,8 +6,10 @@ existing state, 75 stopped cleanly (call again), 130/143 interrupted.
 
 import errno
 import os
+import re
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from bag_of_transfer.engine.former_names import current_name
 
@@ -28,6 +30,10 @@ READ_ONLY = errno.EROFS
 NO_PERMISSION = (errno.EACCES, errno.EPERM)
 WRONG_KIND = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+# The last line of an error of the system, as a loader's worker sends it; where torch fetches items.
+OS_ERROR = re.compile(r"\w*Error: \[Errno (\d+)\] ([^:]+): (['\"])(.+)\3")
+FETCH = ("data", "_utils", "fetch.py")
+PUT_BACK = "put it back, or take it out of the data set"
 MAX_PART = 1000  # characters of each part of an error's line
 # Python and torch raise these even without a file's name; others without one are not about files.
 NAMELESS = (*NO_SPACE, READ_ONLY)
@@ -135,15 +141,31 @@ def as_user_error(error: BaseException) -> UserError | None:
         error: Any error; the errors that caused it are searched, too.
 
     Returns:
-        None unless a disk is full, a permission is missing, a file is where a folder should be, or
-        code imports this toolkit by a former name.
+        None unless a disk is full, a permission is missing, a file is where a folder should be, a
+        loader could not read a file of the data, or code imports this toolkit by a former name.
     """
     for cause in chain(error):
+        unread = _unread_data(cause)
+        if unread:
+            return UserError(f"a file of the data can't be read ({unread[0]})", unread[1], PUT_BACK)
         if isinstance(cause, OSError) and _is_about_a_file(cause):
             where = os.fsdecode(cause.filename) if _has_name(cause) else "an output"
             what = (cause.strerror or os.strerror(cause.errno or 0)).lower()
             return UserError(what, where, _mend(cause.errno))
     return former_name_in(error)
+
+
+def _unread_data(cause: BaseException) -> tuple[str, str] | None:
+    """Return why a loader, or its worker, could not read a file, and the file's name."""
+    told = OS_ERROR.fullmatch(worker_message(cause) or "")
+    if told and int(told[1]) not in NAMELESS:  # not a full disk
+        return told[2].lower(), told[4]
+    if not isinstance(cause, OSError) or not _has_name(cause) or _is_about_a_file(cause):
+        return None
+    frames = traceback.extract_tb(cause.__traceback__)
+    if not any(Path(frame.filename).parts[-3:] == FETCH for frame in frames):
+        return None
+    return (cause.strerror or "").lower(), os.fsdecode(cause.filename)
 
 
 def _last_place(error: BaseException) -> str:

@@ -160,7 +160,7 @@ def follow_pointer(path: str | Path) -> Path:
     named = Path(path.read_text(encoding="utf-8", errors="replace").replace("\0", "").strip())
     beside = path.with_name(named.name) if named.name else path
     try:
-        return beside if beside.exists() else named
+        return next((place for place in (beside, named) if place.exists()), named)
     except OSError:  # the text is too long for a name
         return path
 
