@@ -16,6 +16,7 @@ from bag_of_transfer.engine.config_values import check_sections, check_values, s
 from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
+from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.runner import hush
@@ -144,7 +145,7 @@ def read_config(path: Path, import_named: bool = True) -> Config:
 def _settled_seed(cfg: Config, flag: int | None) -> int:
     stated = cfg.get("randomness", {}).get("seed")
     seed = next((value for value in (flag, stated) if value is not None), 0)
-    if not isinstance(seed, int) or not 0 <= seed < NUM_SEEDS:
+    if not is_whole(seed) or not 0 <= seed < NUM_SEEDS:
         where = "randomness.seed" if flag is None else "--seed"
         mend = f"use a whole number, 0 to {NUM_SEEDS - 1}"
         raise UserError(f"{seed!r} is not a valid seed", where, mend)

@@ -44,6 +44,11 @@ POSITIVE_OR_INF = Rule(
 )
 ALL_BELOW_1 = _some(BELOW_1, "numbers from 0 to below 1")
 TIMES = list_of(NOT_NEGATIVE, 0, "a list of finite numbers, 0 or more")
+# Of every other key.  Ranges of a network may be open: they hold infinity.
+ANY_NUMBER = Rule(
+    lambda v: WHOLE.holds(v) if is_whole(v) else not isinstance(v, float) or not math.isnan(v),
+    "a number, a whole one below 2**63",
+)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LEVEL = Rule(lambda v: is_whole(v) or v in LEVELS, f"one of {', '.join(LEVELS)}")
 STARTS = ("fork", "spawn", "forkserver")
@@ -99,6 +104,7 @@ RULES: dict[str, Rule] = {
     "default_hooks.*interval": COUNT_OR_NEVER,
     "default_hooks.checkpoint.max_keep_ckpts": WHOLE,
     "log_level": LEVEL,
+    "log_processor.window_size": COUNT,
     "resume": optional(SWITCH),  # a path goes into load_from beside it, or to --resume
     "env_cfg.mp_cfg.mp_start_method": START,
     "*data_preprocessor.mean": MEANS,
@@ -205,9 +211,8 @@ def check_values(cfg: Mapping[str, Any]) -> None:
         UserError: If one is of a wrong type, out of its range, or not a number (nan).
     """
     for key, value in nodes(dict(cfg.items())):
-        for pattern, rule in RULES.items():
-            if fnmatchcase(key, pattern) and not rule.keeps(value):
+        rules = [rule for pattern, rule in RULES.items() if fnmatchcase(key, pattern)]
+        for rule in rules or [ANY_NUMBER]:
+            if not rule.keeps(value):
                 what = f"{shown(value)} is not a valid value"
                 raise UserError(what, key, f"give {rule.words}")
-        if isinstance(value, float) and math.isnan(value):
-            raise UserError("nan is not a number", key, "give a number")

@@ -41,7 +41,7 @@ CFG: dict[str, Any] = {
     "auto_scale_lr": {"enable": True, "base_batch_size": 2},
     "default_hooks": {"logger": {"interval": 10}, "checkpoint": {"interval": -1}},
 }
-COUNT: list[Any] = [0, -1, 2.5, "8", None, True, NAN, INF, [1], {"a": 1}]
+COUNT: list[Any] = [0, -1, 2.5, 2**63, "8", None, True, NAN, INF, [1], {"a": 1}]
 NUMBER: list[Any] = [NAN, INF, 10**400, -0.1, "0.1", None, True, [0.1], {}]
 WRONG: dict[str, list[Any]] = {
     "train_dataloader.batch_size": COUNT,
@@ -67,9 +67,10 @@ WRONG: dict[str, list[Any]] = {
     "param_scheduler.1.gamma": NUMBER,
     "default_hooks.logger.interval": [0, -2, 1.5, "1", None],
     "default_hooks.checkpoint.interval": [0, -2, "1"],
+    "log_processor.window_size": [0, -1, "10"],
     "model.data_preprocessor.mean": ["RGB", [NAN], ["1"], []],
     "model.data_preprocessor.std": [[0], [-1.0], [INF], 5],
-    "model.anything.at_all": [NAN, [NAN]],
+    "model.anything.at_all": [NAN, [NAN], 2**63, -(2**63), 10**400],
 }
 CASES = [(key, value) for key, values in WRONG.items() for value in values]
 
