@@ -45,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not count(report, ERROR):
         return 0
     first = next(finding for finding in report.findings if finding.severity == ERROR)
-    more = f"{count(report, ERROR)} errors in the data, first {first.kind} ({first.detail})"
-    raise UserError(more, first.file, first.mend)
+    number = count(report, ERROR)
+    errors = "1 error" if number == 1 else f"{number} errors"
+    what = f"the data have {errors}, first {first.kind} ({first.detail})"
+    raise UserError(what, first.file, first.mend)
 
 
 if __name__ == "__main__":

@@ -79,10 +79,12 @@ def ledgers_of(splits: Sequence[Split]) -> dict[Path, Ledger]:
 
 def findings_of_content(splits: Sequence[Split], seen: Mapping[Path, Seen]) -> Iterator[Finding]:
     """Yield what is wrong with files, and with pictures whose pixels are the same."""
+    told: set[Path] = set()  # val and test may have the same files
     for split in splits:
         for example in split.examples:
-            for path in (example.path, example.mask):
-                if path is not None and path in seen:
+            for path in filter(None, (example.path, example.mask)):
+                if path in seen and path not in told:
+                    told.add(path)
                     yield from _findings_of_file(split, path, seen[path])
     looks: dict[Path, Look] = {path: shown.entry.look for path, shown in seen.items()}
     yield from same_pictures(splits, looks)

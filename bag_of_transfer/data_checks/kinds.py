@@ -57,7 +57,7 @@ KINDS = {
     "undecodable-name": Kind(WARNING, "rename it in UTF-8: lists and records cannot name it"),
     "no-annotation": Kind(WARNING, "annotate it, or move it away: nothing uses it"),
     "no-image": Kind(WARNING, "add the image, or remove it: nothing uses it"),
-    "judged-more-than-trained": Kind(WARNING, "are the two splits swapped?"),
+    "val-larger-than-train": Kind(WARNING, "are the two splits swapped?"),
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
-"""Show findings: as a table on the screen, with a line for each kind, and as JSON."""
+"""Show findings: as tables on the screen, one for each kind, and as JSON."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from bag_of_transfer.data_checks.check import Report
 from bag_of_transfer.data_checks.kinds import ERROR, WARNING, Finding
+from bag_of_transfer.engine.errors import in_one_line
 
 __all__ = ["as_json", "count", "show"]
 
@@ -39,37 +41,50 @@ def as_json(report: Report, config: str) -> dict[str, Any]:
 
 def show(report: Report, console: Console) -> None:
     """Print errors, then warnings, kind by kind, and the numbers."""
+    folder = _common_folder(report)
+    if folder:
+        console.print(_text(f"files below {folder}"))
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in report.findings:
+        groups.setdefault((finding.severity, finding.kind, finding.split), []).append(finding)
     for severity in (ERROR, WARNING):
-        groups: dict[tuple[str, str], list[Finding]] = {}
-        for finding in report.findings:
-            if finding.severity == severity:
-                groups.setdefault((finding.kind, finding.split), []).append(finding)
-        for group in groups.values():
-            console.print(_table(group))
+        for (grade, kind, split), group in groups.items():
+            if grade == severity:
+                place = f" in {split}" if split else ""
+                console.print()
+                console.print(_text(f"{severity}: {kind}{place}: {len(group)}", "bold"))
+                console.print(_table(group, folder))
     if report.changed:
-        changed = f"{len(report.changed)} files changed since the last look, first"
-        console.print(Text(f"{changed} {report.changed[0]}"))
+        changed = f"files that changed since the last look: {len(report.changed)}, first"
+        console.print(_text(f"{changed} {report.changed[0]}"))
     images = ", ".join(f"{name} {number}" for name, number in report.images.items())
-    numbers = f"{count(report, ERROR)} errors, {count(report, WARNING)} warnings"
+    numbers = f"errors: {count(report, ERROR)}, warnings: {count(report, WARNING)}"
     total = sum(report.images.values())
-    console.print(Text(f"content of {total} of {total} images looked at ({images}): {numbers}"))
+    console.print(_text(f"content of {total} of {total} images looked at ({images}); {numbers}"))
 
 
-def _table(group: Sequence[Finding]) -> Table:
-    first = group[0]
-    split = f" in {first.split}" if first.split else ""
-    title = f"{first.severity}: {first.kind}{split}: {len(group)}"
-    more = len(group) - NUM_SHOWN
-    caption = f"and {more} more (--json has all)" if more > 0 else None
-    table = Table(
-        *("file", "what", "how to mend"),
-        title=Text(title),
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
+def _common_folder(report: Report) -> str:
+    """Return the folder that has all files with findings; "" if that would shorten nothing."""
+    folders = {os.path.dirname(f.file) for f in report.findings if os.path.isabs(f.file)}
+    common = os.path.commonpath(folders) if folders else ""
+    return common if len(common) > 1 else ""
+
+
+def _table(group: Sequence[Finding], folder: str) -> Table:
+    table = Table("file", "what", "how to mend", box=box.SIMPLE_HEAD, expand=True)
     for finding in group[:NUM_SHOWN]:
         place = f"{finding.file}, {finding.place}" if finding.place else finding.file
-        table.add_row(Text(place, overflow="fold"), Text(finding.detail), Text(finding.mend))
+        mend = finding.mend if finding is group[0] or finding.mend != group[0].mend else ""
+        table.add_row(*(_text(_below(folder, text)) for text in (place, finding.detail, mend)))
+    if len(group) > NUM_SHOWN:
+        table.add_row(_text(f"and {len(group) - NUM_SHOWN} more (--json has all)"))
     return table
+
+
+def _below(folder: str, text: str) -> str:
+    return text.replace(f"{folder}/", "") if folder else text
+
+
+def _text(words: str, style: str = "") -> Text:
+    """Return words as they are: a name may hold a terminal's commands or rich's brackets."""
+    return Text(in_one_line(words), style, overflow="fold")

@@ -20,6 +20,7 @@ __all__ = [
     "as_user_error",
     "chain",
     "former_name_in",
+    "in_one_line",
     "mistake_in",
     "without_colons",
     "worker_message",
@@ -51,7 +52,7 @@ class UserError(ValueError):
 
     def __init__(self, what: str, where: object, mend: str) -> None:
         """Keep the three parts; ``where`` is a file, a key or a class name."""
-        super().__init__(": ".join(map(_in_one_line, (what, str(where), mend))))
+        super().__init__(": ".join(map(in_one_line, (what, str(where), mend))))
         self.what, self.where, self.mend = what, str(where), mend
 
 
@@ -73,7 +74,8 @@ class _FromWorkerError(UserError):
         self.what, self.where, self.mend = line, "", ""
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
+    """Return text with escapes for what a terminal would not print, and not too long."""
     if len(text) > MAX_PART:
         text = f"{text[: MAX_PART // 2]}...{text[-MAX_PART // 2 :]}"
     if text.isprintable():

@@ -54,8 +54,9 @@ def another_test(root: Path) -> None:
 
 
 def swapped_lists(root: Path) -> None:
-    for split, other in (("train", "val"), ("val", "train")):
-        (root / LISTS["voc"] / f"{split}.txt").write_text("\n".join(names(other)))
+    another_test(root)
+    for split, images in (("val", names("train")), ("train", [*names("val"), "extra"])):
+        (root / LISTS["voc"] / f"{split}.txt").write_text("\n".join(images))
 
 
 def annotated_copy(root: Path) -> None:
@@ -148,7 +149,7 @@ COPIES = [
             "val larger than train: splits swapped?": (
                 swapped_lists,
                 "val_dataloader",
-                "judged-more-than-trained",
+                "val-larger-than-train",
             ),
         },
     ),

@@ -1,5 +1,6 @@
 """The tool and the start of a run say what is wrong with data, and how much was looked at."""
 
+import io
 import json
 import logging
 import runpy
@@ -12,14 +13,18 @@ from typing import Any
 import pytest
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
+from rich.console import Console
 from rows import flipped
 from worlds import described, draw_images
 
 import bag_of_transfer.classification.image_folder  # noqa: F401  registers its class
 from bag_of_transfer.data_checks.at_start import ContentAtStart
+from bag_of_transfer.data_checks.check import Report
 from bag_of_transfer.data_checks.files import File, look_at_files
+from bag_of_transfer.data_checks.kinds import found
 from bag_of_transfer.data_checks.ledger import Ledger
 from bag_of_transfer.data_checks.look import look_at_mask, look_at_picture
+from bag_of_transfer.data_checks.report import show
 from bag_of_transfer.engine import cli
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +55,7 @@ def test_clean_data_end_with_0(
 ) -> None:
     assert call() == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "content of 6 of 6 images looked at (train 4, val 2): 0 errors, 0 warnings" in said
+    assert "content of 6 of 6 images looked at (train 4, val 2); errors: 0, warnings: 0" in said
 
 
 def test_an_error_ends_with_2_and_json_has_all(
@@ -75,12 +80,22 @@ def test_an_error_ends_with_2_and_json_has_all(
     assert (
         printed.err.strip()
         .splitlines()[-1]
-        .startswith("error: 1 errors in the data, first shared-picture (in train too, as ")
+        .startswith("error: the data have 1 error, first shared-picture (in train too, as ")
     )
     assert call() == 2
     table = " ".join(capsys.readouterr().out.split())
     assert "error: shared-picture in val: 1" in table
     assert "warning: structure in train: 1" in table
+
+
+def test_names_with_a_terminals_commands_are_shown_with_escapes() -> None:
+    name = "/data/\x1b[31m[bold]\n.jpg"
+    report = Report((found("black", "train", name, "the picture is black"),), {"train": 1})
+    console = Console(file=io.StringIO(), width=100)
+    show(report, console)
+    said = console.file.getvalue()
+    assert "\\x1b[31m[bold]\\n.jpg" in said
+    assert "\x1b" not in said
 
 
 def test_a_split_that_cannot_be_built_is_reported_and_the_other_looked_at(

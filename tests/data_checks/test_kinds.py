@@ -14,7 +14,7 @@ from rows_of_folders import FOLDERS, LISTS
 from rows_of_json import COCO
 from rows_of_masks import MASKS
 from rows_of_xml import VOC
-from worlds import WORLDS, looked_at
+from worlds import WORLDS, at_start, looked_at
 
 import bag_of_transfer.classification.image_folder
 import bag_of_transfer.detection.datasets
@@ -46,11 +46,12 @@ def test_a_planted_fault_is_found(row: Row, clean: Path, root: Path) -> None:
     change = row.plant(root)
     splits = ("train", "val", "test") if row.words == "shared-by-val-and-test" else ("train", "val")
     changes = change if isinstance(change, dict) else {}
-    report = looked_at(row.world, root, splits, **changes)
-    fitting = [finding for finding in report.findings if fits(row, finding)]
-    assert fitting, [*map(str, report.findings)]
+    find = at_start if row.when == START else looked_at
+    findings = find(row.world, root, splits, **changes).findings
+    fitting = [finding for finding in findings if fits(row, finding)]
+    assert fitting, [*map(str, findings)]
     assert {finding.severity for finding in fitting} == {row.severity}
-    assert all(finding.mend for finding in report.findings)
+    assert all(finding.mend for finding in findings)
 
 
 def fits(row: Row, finding: Finding) -> bool:

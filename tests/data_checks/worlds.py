@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 from bag_of_transfer.data_checks.check import Report, check_data
+from bag_of_transfer.data_checks.splits import build_splits
 
 WIDTH, HEIGHT = 64, 48
 SIZES = {"train": 4, "val": 2}
@@ -147,3 +148,11 @@ def looked_at(
     """Return what is found in data; the arguments are those of :func:`config`."""
     with DefaultScope.overwrite_default_scope(SCOPES[world]):
         return check_data(config(world, root, splits, **train))
+
+
+def at_start(
+    world: str, root: Path, splits: tuple[str, ...] = ("train", "val"), **train: Any
+) -> Report:
+    """Return what building the data sets finds, as at every start."""
+    with DefaultScope.overwrite_default_scope(SCOPES[world]):
+        return Report(tuple(build_splits(config(world, root, splits, **train))[1]), {})
