@@ -4,9 +4,10 @@ Ctrl-C, ``timeout``, ``scancel`` and service managers signal every process of a 
 that saves first still needs batches from its workers, which end with it in any case.
 """
 
+import os
 import signal
+import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -15,7 +16,11 @@ __all__ = ["leave_signals_to_the_run"]
 
 
 def leave_signals_to_the_run(loader: DataLoader) -> DataLoader:
-    """Let the loader's workers, when they start, ignore SIGINT, SIGUSR1 and the first SIGTERM."""
+    """Let the loader's workers, when they start, ignore SIGINT, SIGUSR1 and others' SIGTERM.
+
+    A SIGTERM from the run itself ends them: python sends it, once, and waits for them where a run
+    ends before its loader.
+    """
     if loader.num_workers:
         loader.worker_init_fn = _Deaf(loader.worker_init_fn)
     return loader
@@ -28,11 +33,16 @@ class _Deaf:
     def __call__(self, worker: int) -> None:
         for ignored in (signal.SIGINT, signal.SIGUSR1):
             signal.signal(ignored, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, _end_next_time)
+        if hasattr(signal, "sigwaitinfo"):  # not on macOS, where any SIGTERM ends them
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            ends = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
+            ends.start()
         if self._then is not None:
             self._then(worker)
 
 
-def _end_next_time(signum: int, frame: FrameType | None) -> None:
-    """Let the next SIGTERM end the worker: torch and multiprocessing end stuck ones by it."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _end_with(run: int) -> None:
+    """Wait for a SIGTERM from the process ``run``, and end this one."""
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != run:
+        pass
+    os._exit(0)
