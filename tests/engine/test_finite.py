@@ -127,8 +127,10 @@ def average(runner: Runner) -> torch.Tensor:
     ("chosen", "name"),
     [
         (lambda runner: runner.model.fc.weight, "fc.weight"),
-        (lambda runner: runner.model.bn.running_var, "bn.running_var"),
-        (momentum, "momentum_buffer of fc.bias"),
+        pytest.param(
+            *(lambda runner: runner.model.bn.running_var, "bn.running_var"), marks=pytest.mark.slow
+        ),
+        pytest.param(*(momentum, "momentum_buffer of fc.bias"), marks=pytest.mark.slow),
         (average, "the average of fc.weight"),
     ],
 )
