@@ -24,13 +24,23 @@ def backbone(pretrained):
     return pretrained / "backbone.safetensors"
 
 
-def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, tmp_path, capfd):
-    freeze = ("--cfg-options", "model.backbone.frozen_stages=1")
-    assert tool("train", DET, "--backbone", backbone, "--work-dir", tmp_path, *freeze) == 0
-    output = capfd.readouterr()
+FREEZE = ("--cfg-options", "model.backbone.frozen_stages=1")
+
+
+@pytest.fixture(scope="module")
+def detector(tool, backbone, world, tmp_path_factory):
+    """Return the work dir of a detector."""
+    folder = tmp_path_factory.mktemp("detector")
+    flags = ("--backbone", backbone, "--work-dir", folder, "--data-root", world)
+    assert tool("train", DET, *flags, *FREEZE) == 0
+    return folder
+
+
+def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, detector, tmp_path):
+    (log,) = detector.rglob("*.log")
     num_tensors = len([key for key in load_file(backbone) if "num_batches" not in key])
-    assert f"{num_tensors} of {num_tensors} tensors" in output.out + output.err
-    trained = result(tmp_path / "metrics.json")
+    assert f"{num_tensors} of {num_tensors} tensors" in log.read_text()
+    trained = result(detector / "metrics.json")
     assert trained["task"] == "det"
     assert trained["split"] == "val"
     assert set(trained["metrics"]) == {"mAP_voc07", "mAP_area"}
@@ -38,13 +48,13 @@ def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, tmp_path,
     assert trained["backbone_sha256"] == card["sha256"]
 
     # stem and layer1 stand still through training, layer4 moves
-    moved = torch.load(tmp_path / "epoch_2.pth", weights_only=True)["state_dict"]
+    moved = torch.load(detector / "epoch_2.pth", weights_only=True)["state_dict"]
     given = load_file(backbone)
     for key, stands in (("stem.0", True), ("layer1.0.conv1", True), ("layer4.0.conv1", False)):
         same = torch.equal(moved[f"backbone.{key}.weight"], given[f"{key}.weight"])
         assert same == stands, key
 
-    last, out = tmp_path / "last_checkpoint", tmp_path / "test.json"
+    last, out = detector / "last_checkpoint", tmp_path / "test.json"
     dump = tmp_path / "predictions.json"
     assert tool("test", DET, last, "--out", out, "--dump-predictions", dump) == 0
     tested = result(out)
@@ -97,13 +107,15 @@ def test_a_width_set_by_hand_that_disagrees_with_the_card_is_an_error(
     assert not list(tmp_path.rglob("*.pth"))
 
 
-def test_resuming_a_detector_gives_what_an_uninterrupted_run_gives(tool, backbone, tmp_path):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert tool("train", DET, "--backbone", backbone, "--work-dir", whole) == 0
+def test_resuming_a_detector_gives_what_an_uninterrupted_run_gives(
+    tool, backbone, detector, tmp_path
+):
+    whole, cut = detector, tmp_path / "cut"
     shutil.copytree(whole, cut)
     (cut / "epoch_2.pth").unlink()
     (cut / "last_checkpoint").write_text(str(cut / "epoch_1.pth"))
-    assert tool("train", DET, "--backbone", backbone, "--work-dir", cut, "--resume") == 0
+    flags = ("--backbone", backbone, "--work-dir", cut, "--resume")
+    assert tool("train", DET, *flags, *FREEZE) == 0
     ours = torch.load(cut / "epoch_2.pth", weights_only=True)["state_dict"]
     theirs = torch.load(whole / "epoch_2.pth", weights_only=True)["state_dict"]
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)

@@ -63,7 +63,7 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
     assert losses(tmp_path / "other") != losses(pretrained)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_resuming_gives_what_an_uninterrupted_run_gives(tool, pretrained, tmp_path, workers):
     options = ("--cfg-options", f"train_dataloader.num_workers={workers}")
     whole, cut = pretrained, tmp_path / "cut"  # the uninterrupted run had no workers
@@ -104,7 +104,7 @@ def test_a_folder_that_holds_a_run_is_refused(tool, pretrained, capsys):
     assert (pretrained / "curve.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("stated", [[], ["visualizer=None"]])
+@pytest.mark.parametrize("stated", [[], pytest.param(["visualizer=None"], marks=pytest.mark.slow)])
 def test_tensorboard_gets_its_events(tool, tmp_path, stated):
     flags = ("--tensorboard", "--cfg-options", "default_hooks.logger.interval=1", *stated)
     assert tool("train_cls", CLS, "--work-dir", tmp_path, *flags) == 0
