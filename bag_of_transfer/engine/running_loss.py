@@ -61,11 +61,12 @@ class RunningLoss:
 
     def _fold(self) -> Tensor:
         if self._recent:
-            losses = torch.stack(self._recent).double()
+            device = self._recent[-1].device  # those of a checkpoint are on the CPU
+            losses = torch.stack([loss.to(device) for loss in self._recent]).double()
             finite = losses.isfinite()
             index = torch.arange(1, len(losses) + 1, device=losses.device) + self._folded
             new = torch.stack([losses.where(finite, 0).sum(), finite.sum(), (index * finite).max()])
-            state = torch.zeros_like(new) if self._state is None else self._state
+            state = torch.zeros_like(new) if self._state is None else self._state.to(device)
             self._state = torch.cat([state[:2] + new[:2], torch.maximum(state, new)[2:]])
             self._folded += len(self._recent)
             self._recent = []

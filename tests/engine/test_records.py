@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine import loss_watch, records
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.running_loss import RunningLoss
 
 SAVED: dict[str, Any] = {"meta": {"iter": 3}}
 
@@ -155,3 +156,13 @@ def test_a_loop_of_iterations_without_validation_has_lines_all_the_same(
     runner.iter = 5
     recorder.after_train_epoch(runner)
     assert [line["iter"] for line in recorder._lines] == iters
+
+
+def test_the_losses_of_a_checkpoint_are_added_up_on_the_device_of_the_run() -> None:
+    first, losses = RunningLoss(), RunningLoss()
+    for _ in range(60):  # some are added up, and ten are not
+        first.add(torch.ones(()))
+    losses.load_state(first.state())
+    losses.add(torch.ones((), device="meta"))  # stands in for a GPU: it mixes with no other
+    assert losses.mean().device.type == "meta"
+    assert len(losses) == 61
