@@ -74,6 +74,8 @@ def test_fewer_views_than_epochs_come_again(tool, taught_by, tmp_path, capfd):
 @pytest.fixture(scope="module")
 def cache(tool, taught_by, tmp_path_factory):
     folder = tmp_path_factory.mktemp("answers") / "cache"
+    folder.mkdir()
+    (folder / f".{CARD}.123-0a1b2c3d.tmp").touch()  # an earlier call was killed while it wrote
     assert tool("cache_teacher", CLS, folder, "--views", 1, *taught_by()) == 0
     return folder
 
