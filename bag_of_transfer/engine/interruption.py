@@ -13,6 +13,8 @@ import signal
 import time
 from types import FrameType
 
+from bag_of_transfer.engine.shared_exit import is_first_here
+
 __all__ = [
     "TerminatedError",
     "act_at_once",
@@ -124,7 +126,7 @@ def _on_end(signum: int, frame: FrameType | None) -> None:
     if not _signals.waiting or again:
         _signals.waiting = False
         raise _signals.noted or kind
-    if first:
+    if first and is_first_here():
         os.write(2, WAITS.encode())  # print would fail if the signal came in the middle of one
 
 

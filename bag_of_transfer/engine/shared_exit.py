@@ -9,11 +9,16 @@ import signal
 
 from bag_of_transfer.engine.process_group import process_group
 
-__all__ = ["join_failure"]
+__all__ = ["is_first_here", "join_failure"]
 
 KEY = "bag_of_transfer/exit_code"
 # Of torchrun, SLURM and Open MPI: each launcher starts one process of number 0 per machine.
 LOCAL_RANKS = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
+
+
+def is_first_here() -> bool:
+    """Return whether this is the first of the run's processes on its machine."""
+    return next((os.environ[name] for name in LOCAL_RANKS if name in os.environ), "0") == "0"
 
 
 def join_failure(exit_code: int, on_all_ranks: bool) -> tuple[bool, int]:
@@ -28,8 +33,7 @@ def join_failure(exit_code: int, on_all_ranks: bool) -> tuple[bool, int]:
     """
     dist = process_group()
     if dist is None:
-        local_rank = next((os.environ[name] for name in LOCAL_RANKS if name in os.environ), "0")
-        return not on_all_ranks or local_rank == "0", exit_code
+        return not on_all_ranks or is_first_here(), exit_code
     # torchrun sends SIGTERM to the others at a failure; the exit code is settled here.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     rank, store = str(dist.get_rank()), dist.distributed_c10d._get_default_store()
