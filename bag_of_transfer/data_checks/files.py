@@ -1,7 +1,6 @@
 """Look at the content of many files, or take it from the ledger where their bytes are the same."""
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import NamedTuple
 
 from bag_of_transfer.data_checks.ledger import Entry, Ledger
 from bag_of_transfer.data_checks.look import UNREADABLE, Look
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_scan import inspect_all
+from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["File", "Seen", "look_at_files"]
 
@@ -65,10 +66,9 @@ def _save(ledgers: Iterable[Ledger]) -> float:
 def _look(path: Path, file: File) -> Seen:
     known = file.ledger.entry(path)
     try:
-        with path.open("rb") as opened:
-            status = os.fstat(opened.fileno())
-            data = opened.read()
-    except OSError:  # it has vanished, or the disk fails
+        status = path.stat()  # before: a file that changes meanwhile is looked at again
+        data = read_file(path)
+    except (OSError, UserError):  # it has vanished, the disk fails, or it is a pipe
         return Seen(Entry(0, 0, Look("", marks=(UNREADABLE,))))
     sha256 = hashlib.sha256(data).hexdigest()
     stamp = (status.st_size, status.st_mtime_ns)

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import runpy
 import shutil
 from collections.abc import Callable
@@ -155,8 +156,9 @@ def test_many_errors_are_counted(data: Path, call: Callable[..., int]) -> None:
 @pytest.mark.parametrize("look", [look_at_picture, look_at_mask])
 def test_a_file_that_is_gone_or_damaged_is_unreadable(tmp_path: Path, look: Any) -> None:
     (tmp_path / "html.png").write_bytes(b"<html>")
-    paths = [tmp_path / "gone.png", tmp_path / "html.png"]
+    os.mkfifo(tmp_path / "pipe.png")
+    paths = [tmp_path / name for name in ("gone.png", "pipe.png", "html.png")]
     ledger = Ledger(tmp_path)
     seen = look_at_files({path: File(look, ledger) for path in paths})
-    assert [each.entry.look.marks for each in seen.values()] == [("unreadable",)] * 2
-    assert [ledger.entry(path) is not None for path in paths] == [False, True]
+    assert [each.entry.look.marks for each in seen.values()] == [("unreadable",)] * 3
+    assert [ledger.entry(path) is not None for path in paths] == [False, False, True]

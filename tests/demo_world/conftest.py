@@ -13,12 +13,12 @@ import pytest
 
 from bag_of_transfer.demo_world import draw, manifest, sets
 
-SEED = 3
+SEED, NUM_PICTURES = 3, 3
 draw_each_once = cache(sets.Split.draw)
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = tuple(replace(split, num_pictures=5) for split in sets.SPLITS)
+    few = tuple(replace(split, num_pictures=NUM_PICTURES) for split in sets.SPLITS)
     for module in (sets, manifest, draw):
         monkeypatch.setattr(module, "SPLITS", few)
 

@@ -36,7 +36,14 @@ def test_nothing_is_drawn_with_fractions(name: str) -> None:
     assert not [n for n in nodes if isinstance(n, ast.Attribute) and "float" in n.attr]
 
 
-@pytest.mark.parametrize("split", SPLITS, ids=lambda split: split.key)
+@pytest.mark.parametrize(
+    "split",
+    [
+        # Val is drawn as train and test are.
+        pytest.param(split, id=split.key, marks=[pytest.mark.slow] * split.key.endswith("val"))
+        for split in SPLITS
+    ],
+)
 def test_first_pictures_are_the_committed_ones(split: Split, tmp_path: Path) -> None:
     for index in range(RUN):
         for path in (split.image_file(index), split.truth_file(index)):

@@ -1,4 +1,4 @@
-"""The tool ``tools/prepare_data.py demo``, with five pictures per split."""
+"""The tool ``tools/prepare_data.py demo``, with three pictures per split."""
 
 from collections.abc import Callable
 from importlib import util
@@ -34,10 +34,10 @@ def test_draws_once_and_then_leaves_it(
     assert tool("demo", "--data-root", root) == 0
     output = capsys.readouterr().out
     assert output.endswith(
-        "classification: train 5, val 5\n"
-        "detection: train 5, val 5, test 5\n"
-        "segmentation: train 5, val 5, test 5\n"
-        "40 pictures of 12 classes\n"
+        "classification: train 3, val 3\n"
+        "detection: train 3, val 3, test 3\n"
+        "segmentation: train 3, val 3, test 3\n"
+        "24 pictures of 12 classes\n"
     )
     before = (root / "demo/manifest.json").stat().st_mtime_ns
     assert tool("demo", "--data-root", root) == 0
