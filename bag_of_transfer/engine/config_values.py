@@ -107,6 +107,7 @@ RULES: dict[str, Rule] = {
     "log_processor.window_size": COUNT,
     "resume": optional(SWITCH),  # a path goes into load_from beside it, or to --resume
     "env_cfg.mp_cfg.mp_start_method": START,
+    "model.*num_classes": optional(COUNT),  # None: as many as the data has
     "*data_preprocessor.mean": MEANS,
     "*data_preprocessor.std": STDS,
 }

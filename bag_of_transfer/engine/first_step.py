@@ -59,7 +59,7 @@ class FirstStep(Hook):
         try:
             yield
         except Exception as error:
-            mistake = None if mistake_in(error) else self._mistake(error)
+            mistake = None if mistake_in(error) else self._mistake(_inside_hook(error))
             if mistake is None:
                 raise
             raise mistake from error
@@ -76,6 +76,13 @@ class FirstStep(Hook):
         if mistake is None and self._network is not None:
             mistake = computing_mistake(error, self._network)
         return mistake or (_mistake(error) if isinstance(error, ValueError) else None)
+
+
+def _inside_hook(error: Exception) -> Exception:
+    """Return the error of a hook where mmengine has raised its text again, as another TypeError."""
+    inner = error.__context__
+    is_copy = isinstance(inner, TypeError) and str(error).startswith(f"{inner} in <")
+    return inner if is_copy and isinstance(inner, TypeError) else error
 
 
 def _mistake(error: Exception) -> UserError:

@@ -70,6 +70,7 @@ WRONG: dict[str, list[Any]] = {
     "log_processor.window_size": [0, -1, "10"],
     "model.data_preprocessor.mean": ["RGB", [NAN], ["1"], []],
     "model.data_preprocessor.std": [[0], [-1.0], [INF], 5],
+    "model.head.num_classes": [[1], 0, "12", 2.5, True],
     "model.anything.at_all": [NAN, [NAN], 2**63, -(2**63), 10**400],
 }
 CASES = [(key, value) for key, values in WRONG.items() for value in values]

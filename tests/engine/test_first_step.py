@@ -21,6 +21,7 @@ class Line(BaseModel):
     def __init__(self, error: Exception | None) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.layer = torch.nn.Linear(1, 1)
         self.error, self.calls = error, 0
 
     def forward(self, inputs: torch.Tensor, mode: str = "tensor") -> Any:
@@ -37,6 +38,13 @@ class Writes(Hook):
 
     def before_train(self, runner: Runner) -> None:
         Path(runner.work_dir, "curve.jsonl").write_text("")
+
+
+class Computes(Hook):
+    """As a dry run does, on inputs that the layer cannot take."""
+
+    def before_train(self, runner: Runner) -> None:
+        runner.model.layer("text")
 
 
 class Stops(Hook):
@@ -106,6 +114,13 @@ def test_an_optimizer_that_cannot_be_built_is_told_too(
     with pytest.raises(UserError, match=r"^Invalid learning rate: -1: the config: .*--debug"):
         go(monkeypatch, tmp_path / "w", lr=-1)
     assert below(tmp_path) == set()
+
+
+def test_a_part_that_fails_in_a_hook_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=r"^TypeError, .*: model\.layer \(Linear\): make its arg"):
+        go(monkeypatch, tmp_path / "w", hooks=(Computes(),))
 
 
 def test_our_own_errors_pass_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
