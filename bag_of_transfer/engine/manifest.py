@@ -20,6 +20,7 @@ from bag_of_transfer.engine.atomic import replacing_both
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.run_files import MANIFEST, manifest_of
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
+LARGEST = 2**16  # bytes of a manifest; ours have about 300
 HASH = re.compile("[0-9a-f]{64}")
 NUMBERED = re.compile(r"(.*_)(\d+)\.pth")
 
@@ -117,10 +119,13 @@ def tell_unchecked(path: Path) -> None:
 
 
 def _stated(path: Path) -> tuple[int, str] | None:
-    record: dict[str, Any] = read_json_or_none(manifest_of(path)) or {}
+    beside = manifest_of(path)
+    if not beside.is_file() or beside.stat().st_size > LARGEST:
+        return None
+    record: dict[str, Any] = read_json_or_none(beside) or {}
     size, digest = record.get("bytes"), record.get("sha256")
-    if isinstance(size, int) and isinstance(digest, str) and HASH.fullmatch(digest):
-        return size, digest
+    if is_whole(size) and isinstance(digest, str) and HASH.fullmatch(digest):
+        return int(size or 0), digest
     return None
 
 

@@ -16,6 +16,8 @@ from bag_of_transfer.engine.manifest import remove_checkpoint, write_checkpoint
 from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.run_files import manifest_of
 
+LONG = json.dumps({"sha256": "0" * 64, "bytes": 1, "notes": "x" * 2**16})
+
 
 def data_of(value: float) -> bytes:
     stream = io.BytesIO()
@@ -91,7 +93,10 @@ def test_a_cut_file_is_told_by_its_size(path: Path) -> None:
         load_checkpoint(path)
 
 
-@pytest.mark.parametrize("manifest", [None, "", "{", "[]", '{"sha256": 3, "bytes": 4}', "{}"])
+@pytest.mark.parametrize(
+    "manifest",
+    [None, "", "{", "[]", '{"sha256": 3, "bytes": 4}', "{}", pytest.param(LONG, id="long")],
+)
 def test_a_file_without_a_usable_manifest_is_read_and_one_line_says_so(
     path: Path, said: list[str], manifest: str | None
 ) -> None:
