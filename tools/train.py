@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine import auto_batch, training
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
+    from bag_of_transfer.engine.json_config import dump_config
     from bag_of_transfer.transfer.config.apply import apply_backbone
     from bag_of_transfer.transfer.config.fit_check import check_fit
 
@@ -36,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         auto_batch.refuse_without_gpu()
     cfg, explicit = load_config(args.config, Phase.FINE_TUNING, **cli.config_flags(args))
     lines = apply_backbone(cfg, args.backbone, explicit)
+    if args.dump_config:
+        dump_config(cfg, explicit, args.dump_config)
+        return 0
     prepared, train_set = training.prepare_training(
         cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
     )

@@ -23,10 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine import auto_batch, training
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
+    from bag_of_transfer.engine.json_config import dump_config
 
     if args.auto_batch:
         auto_batch.refuse_without_gpu()
-    cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
+    cfg, explicit = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
+    if args.dump_config:
+        dump_config(cfg, explicit, args.dump_config)
+        return 0
     if args.auto_batch:
         refuse_unknown_batch(cfg)
     lines, train_set = training.prepare_training(

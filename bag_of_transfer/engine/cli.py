@@ -191,6 +191,12 @@ def training_parser(description: str, example: str) -> argparse.ArgumentParser:
         "--tensorboard", action="store_true", help="also write events for TensorBoard"
     )
     training.add_argument(
+        "--dump-config",
+        type=Path,
+        metavar="F.json",
+        help="write the config as plain data, which trains the same; train nothing",
+    )
+    training.add_argument(
         "--dry-run",
         action="store_true",
         help="print what would be trained and how long it would take; train nothing",

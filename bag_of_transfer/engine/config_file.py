@@ -16,6 +16,7 @@ from bag_of_transfer.engine.config_values import check_sections, check_values, s
 from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
+from bag_of_transfer.engine.json_config import SUFFIX, read_json_config, stated_keys
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.process_setup import prepare_process
@@ -117,10 +118,13 @@ def read_config(path: Path, import_named: bool = True) -> Config:
         import_named: Whether to import the modules that it names in ``custom_imports``.
 
     Raises:
-        UserError: If it or one of its bases is missing, is not Python, or fails when it is read.
+        UserError: If it or one of its bases is missing, is not Python, or fails when it is read;
+            of JSON, see :func:`read_json_config`.
     """
     _refuse_missing(path)
     _refuse_yaml(path)
+    if path.suffix == SUFFIX:
+        return _read_json(path, import_named)
     hush(MMLogger.get_current_instance())
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
@@ -139,6 +143,15 @@ def read_config(path: Path, import_named: bool = True) -> Config:
         raise former_name_in(error) or mistake from error
     if stated:
         announce_names(stated, cfg.custom_imports)
+    return cfg
+
+
+def _read_json(path: Path, import_named: bool) -> Config:
+    prepare_process()
+    cfg = read_json_config(path)
+    if import_named and cfg.get("custom_imports"):
+        with contextlib.redirect_stdout(io.StringIO()):  # as above
+            import_stated(cfg.custom_imports)
     return cfg
 
 
@@ -178,9 +191,11 @@ def leaf_keys(path: Path) -> set[str]:
     """Return the dotted keys that the config file itself sets, not those that its bases set.
 
     Raises:
-        UserError: If the file is missing or not Python.
+        UserError: If the file is missing or not Python, nor JSON of ``--dump-config``.
     """
     _refuse_missing(path)
+    if path.suffix == SUFFIX:
+        return stated_keys(path)
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:

@@ -6,6 +6,7 @@ knows it, and some keys are taken out by a builder before the class is called: b
 listed here with the place in mmengine 0.10.12 that does it.
 """
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -46,6 +47,7 @@ __all__ = [
     "known_children",
     "known_names",
     "parameter_names",
+    "registered_names",
     "setting_names",
 ]
 
@@ -196,6 +198,14 @@ def known_names(scope: str) -> set[str]:
             names.update(registry.module_dict)
             registry = registry.parent
     return names
+
+
+def registered_names(scope: str) -> set[str]:
+    """Return every name that a ``type`` may have, with those of modules not imported so far."""
+    for registry in _registries(scope):
+        with contextlib.suppress(ImportError):  # of a library whose operators are not compiled
+            registry.import_from_location()
+    return known_names(scope)
 
 
 def _registries(scope: str) -> Iterator[Registry]:

@@ -1,0 +1,157 @@
+"""``--dump-config F.json``: what a run resolves to, as data that trains the same."""
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bag_of_transfer.engine.config_file import leaf_keys, load_config, phase_of, read_config
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.tasks import Phase
+from tests.engine.gadgets import EXPRESSION, GADGETS, MADE, executed
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = {
+    "detection/faster-rcnn_fpn_tiny": "train",
+    "segmentation/fcn_d8_demo": "train",
+    "classification/resnet18-d_tiny": "train_cls",
+}
+SMALL = (
+    "train_dataloader.batch_size=8",
+    "train_dataloader.num_workers=0",
+    "train_dataloader.persistent_workers=False",
+    "val_dataloader.num_workers=0",
+    "val_dataloader.persistent_workers=False",
+)
+
+
+@pytest.fixture
+def dump(tool: Any) -> Any:
+    """Write a config as JSON, with the options of a small run, and return the file."""
+
+    def dump(name: str, *flags: object) -> Path:
+        start = ("--backbone", "scratch") if CONFIGS[name] == "train" else ()
+        path, options = Path("F.json"), ("--cfg-options", *SMALL)
+        config = ROOT / f"configs/{name}.py"
+        assert tool(CONFIGS[name], config, *start, *flags, *options, "--dump-config", path) == 0
+        assert not Path("work_dirs").exists()
+        return path
+
+    return dump
+
+
+def types(value: Any) -> Any:
+    """Return a value with the types of all that is in it."""
+    if isinstance(value, dict):
+        return {key: types(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value), [types(inner) for inner in value]
+    return type(value), value
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_it_reads_as_the_same_config(dump: Any, name: str) -> None:
+    phase = Phase.PRETRAINING if CONFIGS[name] == "train_cls" else Phase.FINE_TUNING
+    path, config = dump(name), ROOT / f"configs/{name}.py"
+    now, explicit = load_config(path, phase)
+    then, before = load_config(config, phase, options=SMALL)
+    assert phase_of(path) is phase
+    assert explicit == before
+    ours = types({**then.to_dict(), "work_dir": str(Path("work_dirs/F"))})
+    theirs = types(now.to_dict())
+    changed = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    assert changed == ({"backbone_file", "model"} if CONFIGS[name] == "train" else set())
+
+
+def test_it_trains_the_same(dump: Any, tool: Any) -> None:
+    path = dump("classification/resnet18-d_tiny", "--seed", 3)
+    config = ROOT / "configs/classification/resnet18-d_tiny.py"
+    options = ("--seed", 3, "--work-dir", "python", "--cfg-options", *SMALL)
+    assert tool("train_cls", config, *options) == 0
+    assert tool("train_cls", path) == 0
+    first, second = (
+        json.loads(Path(folder, "curve.jsonl").read_text().splitlines()[0])
+        for folder in ("python", "work_dirs/F")
+    )
+    assert first["loss"] == second["loss"]
+    assert tool("test_cls", path, "work_dirs/F/last_checkpoint") == 0
+
+
+def changed(path: Path, key: str, value: Any) -> Path:
+    content = json.loads(path.read_text())
+    node, *_ = [content]
+    *above, last = key.split(".")
+    for name in above:
+        node = node[int(name) if name.isdecimal() else name]
+    node[last] = value
+    path.write_text(json.dumps(content))
+    return path
+
+
+# These name nothing, or classes of mmengine that write into a folder.
+HARMLESS = (
+    *(None, 5, "CheckpointHook", "EpochBasedTrainLoop", "Runner", "LocalVisBackend", "Visualizer"),
+    "BertModel",
+)
+HOSTILE: dict[str, tuple[str, Any]] = {
+    "a_module": ("custom_imports", {"imports": ["tests.engine.imported_by_a_gadget"]}),
+    "a_module_of_python": ("custom_imports", {"imports": "antigravity"}),
+    "a_scope": ("default_scope", "antigravity"),
+    "a_base": ("_base_", "gadget.py"),
+    "an_expression": ("model.head", EXPRESSION),
+    "a_constructor": ("optim_wrapper.constructor", "os.mkdir"),
+    "a_runner": ("runner_type", "subprocess.Popen"),
+    "a_program_as_data": ("val_dataloader.dataset.ann_file", "gadget.pkl"),
+    "a_config_as_data": ("model.teacher_config", "gadget.py"),
+    "a_function_of_a_library": ("train_dataloader.collate_fn", "mmengine.utils.mkdir_or_exist"),
+    **{
+        f"{place}_{name}": (place, GADGETS[name])
+        for place in ("model.backbone", "train_cfg", "visualizer", "env_cfg.mp_cfg")
+        for name in ("a_function", "a_program", "through_a_module_of_mmdet", "a_builtin")
+    },
+    **{f"hooks_{name}": ("custom_hooks", [gadget]) for name, gadget in GADGETS.items()
+       if isinstance(gadget, dict) and gadget.get("type") not in HARMLESS},
+}  # fmt: skip
+
+
+def test_it_runs_nothing(dump: Any, tmp_path: Path) -> None:
+    path = dump("classification/resnet18-d_tiny")
+    sound = path.read_text()
+    read = []
+    for name, (key, value) in HOSTILE.items():
+        path.write_text(sound)
+        with contextlib.suppress(UserError):
+            read_config(changed(path, key, value))
+            read.append(name)
+        assert executed(tmp_path) == [], name
+    assert read == []
+    assert not {"antigravity", "tests.engine.imported_by_a_gadget"} & sys.modules.keys()
+    assert len(HOSTILE) > 40
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("model = dict(head=dict(act=lambda x: x))", "carry model.head.act"),
+        ("model = dict(head=dict(act=print))", "carry model.head.act"),
+        ("train_cfg = dict(limit=float('inf'))", "carry train_cfg.limit"),
+        ("classes_by_number = {1: 'a'}", "the key 1 of classes_by_number"),
+        ("custom_imports = dict(imports=['json.tool'])", "custom_imports.imports.0"),
+    ],
+)
+def test_what_json_cannot_carry_is_named(tool: Any, capfd: Any, line: str, told: str) -> None:
+    base = ROOT / "configs/classification/resnet18-d_tiny.py"
+    Path("own.py").write_text(f"_base_ = {str(base)!r}\n{line}\n")
+    assert tool("train_cls", "own.py", "--dump-config", "F.json") == 2
+    assert told in capfd.readouterr().err
+    assert not Path("F.json").exists()
+
+
+def test_only_what_was_written_so_is_read() -> None:
+    Path("a.json").write_text('{"model": {}}')
+    with pytest.raises(UserError, match=r"stated is missing: a\.json"):
+        leaf_keys(Path("a.json"))
+    assert not Path(MADE).exists()
