@@ -193,13 +193,13 @@ OTHERS = {
     "an_array_of_objects": (_of_objects, "NumPy array"),
 }
 POINTERS = {
-    "of_a_million_letters": ("a" * 10**6, "too long"),
+    "of_a_million_letters": ("a" * 10**6, "not a checkpoint|too long"),
     "an_endless_device": (_endless, "no such checkpoint"),
 }
 LEADING = {
-    "/etc/passwd": "not a checkpoint",
-    "/dev/zero": "no such checkpoint",
-    "a\n\x1b[2Jc": "no such",
+    "/etc/passwd": ("not a checkpoint", "/etc/passwd"),
+    "/dev/zero": ("no such checkpoint", "/dev/zero"),
+    "a\n\x1b[2Jc": ("no such checkpoint", r"a\n\x1b[2Jc"),
 }
 
 
@@ -216,9 +216,7 @@ FILES: list[HostileFile] = [
     *table("checkpoint-file", _follow, "a.pth", OTHERS),
     *table("pointer", _follow, "last_checkpoint", POINTERS),
     *(
-        HostileFile(
-            "pointer", f"pointer-to-{target}", _follow, "last_checkpoint", target, said, target
-        )
-        for target, said in LEADING.items()
+        HostileFile("pointer", f"pointer-to-{to}", _follow, "last_checkpoint", to, said, shown)
+        for to, (said, shown) in LEADING.items()
     ),
 ]
