@@ -27,6 +27,8 @@ _WHERE = "--cfg-options"
 _FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools, see bag_of_transfer.engine.cli
 _ABSENT = object()
 _DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction reads a dict as a string
+# DictAction moves the bracket in [1,2][3], and never ends on others.
+_AFTER = re.compile(r"^\s*[\[(].*[\])]\s*[^\s,\])]")
 _MM_KEYS = frozenset({"_delete_", "_scope_"})  # mmengine understands them in any dict
 
 
@@ -106,11 +108,11 @@ def _parse_value(key: str, text: str) -> Any:
     """Read a value as mmengine does, but refuse what mmengine silently misreads."""
     unclosed = text[:1] in {"'", '"'} and (len(text) == 1 or text[-1] != text[0])
     try:
-        if not text or unclosed or _DICT.search(text) or not _balanced(text):
+        if not text or unclosed or _DICT.search(text) or not _balanced(text) or _AFTER.search(text):
             raise ValueError(text)
         namespace = Namespace()
         DictAction([], "parsed")(ArgumentParser(), namespace, [f"{key}={text}"])
-    except (AssertionError, ValueError):
+    except (AssertionError, ValueError, RecursionError):
         raise UserError(
             f"override `{key}` has the unreadable value `{text}`",
             _WHERE,

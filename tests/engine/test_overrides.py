@@ -262,7 +262,8 @@ def test_words_become_numbers_lists_and_none(cfg: Config) -> None:
 
 @pytest.mark.parametrize(
     "option", ["model.depth=[1,2", "model.depth=[1", "model.depth=(1,2]", "model.depth=",
-               "model.depth='18", "model.norm_cfg={'type':'BN'}",
+               "model.depth='18", "model.depth=[1,2]x", "model.depth=x[1,2]",
+               "model.depth=[1],[2]", "model.depth=[1,2][3]", "model.norm_cfg={'type':'BN'}",
                "custom_hooks=[dict(type='EMAHook')]", "model.depth=[{'a':1}]"],
 )  # fmt: skip
 def test_unreadable_value_is_refused(cfg: Config, option: str) -> None:
