@@ -21,7 +21,7 @@ from torch import nn
 
 from bag_of_transfer.engine import checkpoints, training
 from bag_of_transfer.engine.dry_run import DryRunDone
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError, in_one_line
 from bag_of_transfer.engine.finite import lost_tensor
 from bag_of_transfer.engine.first_lost import look_at
 from bag_of_transfer.engine.launch import is_first_process
@@ -45,13 +45,13 @@ class Replay(Hook):
     priority = "HIGHEST"
 
     def __init__(self, step: LostStep, one_by_one: bool, say: Callable[[str], None]) -> None:
-        self._step, self._one_by_one, self.say = step, one_by_one, say
+        self._step, self._one_by_one, self._say = step, one_by_one, say
         self._before = _State()
 
     def say_once(self, line: str) -> None:
         """Say a line in the first process only."""
         if is_first_process():
-            self.say(line)
+            self._say(in_one_line(line))
 
     def before_train(self, runner: Runner) -> None:
         """Leave out checkpoints and validations on the way to the step."""
@@ -76,14 +76,16 @@ class Replay(Hook):
         tensor, is_it = lost_tensor(runner), runner.iter + 1 == self._step.iteration
         if tensor is not None or is_it:
             for line in self._lines(runner, data_batch, tensor, is_it):
-                self.say(line if get_world_size() == 1 else f"process {get_rank()}: {line}")
+                many = get_world_size() > 1
+                self._say(in_one_line(f"process {get_rank()}: {line}" if many else line))
             raise DryRunDone
 
     def _lines(self, runner: Runner, batch: Any, tensor: str | None, is_it: bool) -> Iterator[str]:
         names = _names(self._step.files if is_it else [], batch)
         if not is_it:
             lr = current_lr(runner.optim_wrapper)
-            yield f"it began in iteration {runner.iter + 1}, lr {lr:g}, {', '.join(names)}"
+            yield f"it began in iteration {runner.iter + 1}, lr {lr:g}"
+            yield from (f"  {name}" for name in names)
         network = _network_of(runner)
         self._before.restore(network)
         seen = look_at(network, batch, runner.optim_wrapper)
