@@ -38,6 +38,8 @@ class ContentAtStart(Hook):
             datasets["val"] = runner.val_loop.dataloader.dataset
         with no_collection():
             splits = [split_of(name, dataset) for name, dataset in datasets.items()]
+            if not any(split.examples for split in splits):
+                return  # data sets that do not tell their files
             line, errors = known_content(splits)
         print_log(line, logger="current")
         for error in _shown(errors):

@@ -51,7 +51,7 @@ def _pair_of_boxes(split: Split, example: Example, one: int, other: int) -> Find
 def odd_masks(split: Split, looks: Mapping[Path, Look]) -> Iterator[Finding]:
     """Yield masks in which every pixel is ignored."""
     for part in split.parts:
-        for index in range(len(part)):
+        for index in range(len(part)) if hasattr(part, "get_data_info") else ():
             info = part.get_data_info(index)
             look = looks.get(Path(info.get("seg_map_path") or ""))
             if look is not None and look.values and not _labels(look, info):

@@ -108,7 +108,10 @@ def _described(cfg: Config, name: str) -> Any:
 
 
 def _examples(part: Any) -> Iterator[Example]:
+    if not hasattr(part, "get_data_info"):
+        return  # a data set of the user's that does not tell its files
     infos = [part.get_data_info(index) for index in range(len(part))]
+    infos = [info for info in infos if info.get("img_path")]
     folder = _folder(part, infos)
     for info in infos:
         boxes = info.get("instances")

@@ -16,7 +16,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 from rich.console import Console
 from rows import flipped
-from worlds import described, draw_images
+from worlds import SIZES, described, draw_images
 
 import bag_of_transfer.classification.image_folder  # noqa: F401  registers its class
 from bag_of_transfer.data_checks.at_start import ContentAtStart
@@ -110,17 +110,18 @@ def test_a_split_that_cannot_be_built_is_reported_and_the_other_looked_at(
 
 def start(data: Path) -> list[str]:
     """Return what the start of a run says."""
-    sets = {name: DATASETS.build(described("images", data, name)) for name in ("train", "val")}
-    loaders = {name: SimpleNamespace(dataset=dataset) for name, dataset in sets.items()}
-    val_loop = SimpleNamespace(dataloader=loaders["val"])
+    return said_at_start(*(DATASETS.build(described("images", data, name)) for name in SIZES))
+
+
+def said_at_start(train: Any, val: Any) -> list[str]:
+    loaders = [SimpleNamespace(dataset=dataset) for dataset in (train, val)]
+    val_loop = SimpleNamespace(dataloader=loaders[1])
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(f"{record.levelname} {record.getMessage()}")
     logger = MMLogger.get_current_instance()
     logger.addHandler(handler)
-    ContentAtStart().before_train(
-        SimpleNamespace(train_dataloader=loaders["train"], val_loop=val_loop)
-    )
+    ContentAtStart().before_train(SimpleNamespace(train_dataloader=loaders[0], val_loop=val_loop))
     logger.removeHandler(handler)
     return said
 
@@ -142,6 +143,11 @@ def test_a_start_says_how_much_was_looked_at_and_repeats_errors_that_hold(
     (data / "val/ball/other.jpg").touch()
     (data / "train/box/train1.jpg").touch()
     assert start(data) == [f"INFO data: content of 5 of 7 images looked at; {looks}"]
+
+
+def test_data_sets_that_do_not_tell_their_files_are_passed_over() -> None:
+    users_own = SimpleNamespace(metainfo={"classes": ("cat", "dog")})
+    assert said_at_start(users_own, users_own) == []
 
 
 def test_many_errors_are_counted(data: Path, call: Callable[..., int]) -> None:
