@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rows import Plant, doubts, harms
-from worlds import LISTS, names, picture, xml, xml_of
+
+from tests.data_checks.rows import Plant, doubts, harms
+from tests.data_checks.worlds import LISTS, names, picture, xml, xml_of
 
 ANY = "all"
 ONE = "train/ball/train0.jpg"

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rows import Plant, cut, doubts, flipped, harms, saved, stops, warns, written
-from worlds import looked_at, picture
+
+from tests.data_checks.rows import Plant, cut, doubts, flipped, harms, saved, stops, warns, written
+from tests.data_checks.worlds import looked_at, picture
 
 PICTURES = "pictures"
 ONE = "train/ball/train0.jpg"

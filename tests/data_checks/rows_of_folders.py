@@ -4,8 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from rows import Plant, both, doubts, removed, stops, warns, written
-from worlds import picture
+from tests.data_checks.rows import Plant, both, doubts, removed, stops, warns, written
+from tests.data_checks.worlds import picture
 
 CLASS_FOLDERS = "image folders"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rows import (
+from tests.data_checks.rows import (
     Plant,
     both,
     doubts,

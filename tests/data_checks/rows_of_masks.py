@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rows import (
+
+from tests.data_checks.rows import (
     Plant,
     both,
     cut,
@@ -17,8 +18,8 @@ from rows import (
     warns,
     written,
 )
-from rows_of_xml import exif
-from worlds import load_mask, names, picture, save_mask
+from tests.data_checks.rows_of_xml import exif
+from tests.data_checks.worlds import load_mask, names, picture, save_mask
 
 MASK = "SegmentationClass/train0.png"
 

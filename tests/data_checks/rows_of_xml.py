@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from PIL import Image
-from rows import (
+
+from tests.data_checks.rows import (
     Plant,
     doubts,
     replaced,
@@ -12,7 +13,7 @@ from rows import (
     warns,
     written,
 )
-from worlds import BOXES, xml, xml_of
+from tests.data_checks.worlds import BOXES, xml, xml_of
 
 FIRST = "Annotations/train0.xml"
 

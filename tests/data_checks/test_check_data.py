@@ -15,8 +15,6 @@ import pytest
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 from rich.console import Console
-from rows import flipped
-from worlds import SIZES, described, draw_images
 
 import bag_of_transfer.classification.image_folder  # noqa: F401  registers its class
 from bag_of_transfer.data_checks.at_start import ContentAtStart
@@ -27,6 +25,8 @@ from bag_of_transfer.data_checks.ledger import Ledger
 from bag_of_transfer.data_checks.look import look_at_mask, look_at_picture
 from bag_of_transfer.data_checks.report import show
 from bag_of_transfer.engine import cli
+from tests.data_checks.rows import flipped
+from tests.data_checks.worlds import SIZES, described, draw_images
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "configs/classification/resnet50-d_own-images.py"

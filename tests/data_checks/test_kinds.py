@@ -7,19 +7,19 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from rows import CONTENT, START, Row
-from rows_of_copies import COPIES
-from rows_of_files import FILES
-from rows_of_folders import FOLDERS, LISTS
-from rows_of_json import COCO
-from rows_of_masks import MASKS
-from rows_of_xml import VOC
-from worlds import WORLDS, at_start, looked_at
 
 import bag_of_transfer.classification.image_folder
 import bag_of_transfer.detection.datasets
 import bag_of_transfer.segmentation.datasets  # noqa: F401  they register their classes
 from bag_of_transfer.data_checks.kinds import ERROR, KINDS, STRUCTURE, Finding
+from tests.data_checks.rows import CONTENT, START, Row
+from tests.data_checks.rows_of_copies import COPIES
+from tests.data_checks.rows_of_files import FILES
+from tests.data_checks.rows_of_folders import FOLDERS, LISTS
+from tests.data_checks.rows_of_json import COCO
+from tests.data_checks.rows_of_masks import MASKS
+from tests.data_checks.rows_of_xml import VOC
+from tests.data_checks.worlds import WORLDS, at_start, looked_at
 
 DOCS = Path(__file__).parents[2] / "docs/data_checks.md"
 ROWS = [*FILES, *COPIES, *FOLDERS, *LISTS, *VOC, *COCO, *MASKS]
