@@ -35,8 +35,8 @@ check: $(COMPLETE) ## style, types, spelling, large files, merge markers
 check-report: $(COMPLETE) ## the ladder's page in a real browser (apt-get install chromium); fails where there is none
 	NEEDS_BROWSER=1 $(RUN) -m pytest tests/ladder/test_page_in_browser.py $(ARGS)
 
-chaos: $(COMPLETE) ## damage of all kinds, by the thousand; goes on where it was interrupted; ARGS=fuzz runs that part
-	$(RUN) tests/chaos/run.py $(ARGS)
+chaos: $(COMPLETE) ## 200 kills, 144 stops, spoilt files by the thousand; goes on where it was interrupted; ARGS=kills runs that part
+	$(RUN) -m tests.chaos.run $(ARGS)
 
 bench: $(COMPLETE) ## us and the peers on the same work on this CPU, one table, in 15 minutes; ARGS=NAME runs one
 	$(RUN) benchmarks/suite.py $(ARGS)

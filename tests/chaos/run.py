@@ -1,33 +1,32 @@
 """Run the parts of ``make chaos``; a call that was interrupted goes on with the parts that lack.
 
-Each part is a selection of tests with the marker ``chaos``.  Its figures and its output are kept in
-``work_dirs/chaos/``, and it is done for the commit that it passed on.
+Each part is a script, or a selection of tests with the marker ``chaos``.  Its figures and its
+output are kept in ``work_dirs/chaos/``, and it is done for the commit that it passed on.
 """
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tests.chaos.commit import commit
+
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "work_dirs/chaos"
-PARTS = {  # by name: what pytest runs
-    "fuzz": ["tests/chaos/test_fuzz.py"],
-    "matrix": ["tests/tools/test_stopped_runs.py"],
+TESTS = ["pytest", "-m", "chaos", "-s", "-q"]
+PARTS = {  # by name: the module that python runs, and its arguments
+    "fuzz": [*TESTS, "tests/chaos/test_fuzz.py"],
+    "matrix": [*TESTS, "tests/tools/test_stopped_runs.py"],
+    "kills": ["tests.chaos.kills", "--journal", str(OUT / "kills.jsonl")],
 }
 
 
-def commit() -> str:
-    """Return the commit, with a mark if files differ from it."""
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-
-
 def figures(output: str) -> dict[str, float]:
-    """Add up the figures that tests printed, one JSON object a line."""
-    totals: dict[str, float] = {}
+    """Add up the figures that were printed, one JSON object a line, and the tests that passed."""
+    totals: dict[str, float] = {"tests": sum(map(int, re.findall(r"(\d+) passed", output)))}
     for line in output.splitlines():
         _, brace, rest = line.partition("{")
         if brace and rest.endswith("}"):
@@ -38,11 +37,11 @@ def figures(output: str) -> dict[str, float]:
 
 
 def run_part(name: str, now: str) -> int:
-    """Run a part; return pytest's exit code."""
+    """Run a part; return its exit code."""
     begun = time.monotonic()
-    words = [sys.executable, "-m", "pytest", "-m", "chaos", "-s", "-q", *PARTS[name]]
-    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-m", *PARTS[name]]
     OUT.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     (OUT / f"{name}.txt").write_text(done.stdout)
     minutes = round((time.monotonic() - begun) / 60, 1)
     record = {"part": name, "commit": now, "minutes": minutes, "passed": done.returncode == 0}

@@ -1,7 +1,6 @@
 """A run that was stopped anywhere and resumed is, to the last bit, the run that was not."""
 
 import itertools
-import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -11,54 +10,23 @@ from typing import Any
 
 import pytest
 import torch
-from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
 
 from bag_of_transfer.engine import loops
 from bag_of_transfer.engine.progress import ProgressHook
+from tests.tools.stopped_runs import (
+    TASKS,
+    comparable,
+    config_of,
+    differences,
+    flags_of,
+    places,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-TASKS = {
-    "cls": ("train_cls", "classification/resnet18-d_tiny.py"),
-    "det": ("train", "detection/faster-rcnn_fpn_tiny.py"),
-    "seg": ("train", "segmentation/fcn_d8_tiny.py"),
-}
-STEPS = {"cls": 6, "det": 4, "seg": 2}  # of an epoch; a run has two
-TIMES = ("seconds", "img_per_s")
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
 
 class KilledError(BaseException):
     """Stands in for SIGKILL: nothing reacts to it."""
-
-
-@HOOKS.register_module()
-class DrawsAtEachStep(Hook):
-    """Draw as a network might, so that a generator that is not restored shows in the weights."""
-
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        bias = [one for one in runner.model.parameters() if one.requires_grad][-1]
-        bias.data += 1e-3 * torch.rand(())
-
-
-def config_of(task: str, loop: str, workers: int, folder: Path) -> Path:
-    """Write a config of two epochs whose checkpoints are fewer than its steps."""
-    steps = STEPS[task]
-    lines = [
-        f'_base_ = ["{ROOT / "configs" / TASKS[task][1]}"]',
-        f"train_dataloader = dict(num_workers={workers}, drop_last=True)",
-        'custom_hooks = [dict(type="EMAHook"), dict(type="DrawsAtEachStep")]',
-    ]
-    if loop == "iterations":
-        lines += [
-            f'train_cfg = dict(_delete_=True, type="IterBasedTrainLoop", max_iters={2 * steps},'
-            f" val_interval={steps})",
-            'param_scheduler = [dict(type="PolyLR", by_epoch=False, eta_min=1e-4)]',
-            f"default_hooks = dict(checkpoint=dict(by_epoch=False, interval={steps // 2}))",
-        ]
-    path = folder / f"{task}_{loop}_{workers}.py"
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 @contextmanager
@@ -84,39 +52,6 @@ def stopping(patch: pytest.MonkeyPatch, where: int | str, stop: Callable[[], Non
         yield
 
 
-def comparable(folder: Path) -> dict[str, Any]:
-    """Return what a run has left, without times and paths."""
-    checkpoint = torch.load(max(folder.glob("*.pth"), key=position), weights_only=True)
-    kept = ("state_dict", "ema_state_dict", "optimizer", "param_schedulers")
-    hub = checkpoint["message_hub"]["runtime_info"]
-    record = json.loads((folder / "metrics.json").read_text())
-    lines = map(json.loads, (folder / "curve.jsonl").read_text().splitlines())
-    return {
-        "parts": {name: checkpoint[name] for name in kept},
-        "meta": {name: checkpoint["meta"][name] for name in ("epoch", "iter", "recipe")},
-        "info": {name: hub[name] for name in ("best_score", "keep_ckpt_ids", "validated")},
-        "metrics": [record["metrics"], record["per_class"]],
-        "curve": [{k: v for k, v in line.items() if k not in TIMES} for line in lines],
-        "files": sorted(path.name for path in folder.glob("*.pth")),
-    }
-
-
-def position(path: Path) -> int:
-    digits = path.stem.rpartition("_")[2]
-    return int(digits) if not path.name.startswith("best") else -1
-
-
-def differences(ours: Any, theirs: Any, place: str = "") -> list[str]:
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        keys = list(ours.keys() | theirs.keys())
-        return [d for k in keys for d in differences(ours.get(k), theirs.get(k), f"{place}.{k}")]
-    if isinstance(theirs, list | tuple) and len(ours) == len(theirs):
-        pairs = enumerate(zip(ours, theirs, strict=True))
-        return [d for i, pair in pairs for d in differences(*pair, f"{place}[{i}]")]
-    same = torch.equal(ours, theirs) if isinstance(theirs, torch.Tensor) else ours == theirs
-    return [] if same else [f"{place}: {ours!s:.60} instead of {theirs!s:.60}"]
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tool, world, tmp_path_factory) -> Callable[[str, str], dict[str, Any]]:
     """Return what runs without a stop leave; each is trained once."""
@@ -133,14 +68,7 @@ def undisturbed(tool, world, tmp_path_factory) -> Callable[[str, str], dict[str,
 
 
 def run(tool, task: str, config: Path, folder: Path, world: Path, *flags: str) -> int:
-    scratch = () if task == "cls" else ("--backbone", "scratch")
-    where = ("--work-dir", folder, "--data-root", world)
-    return tool(TASKS[task][0], config, *where, *scratch, *flags)
-
-
-def places(task: str) -> dict[str, int | str]:
-    steps = STEPS[task]
-    return {"begin": 1, "mid": steps + steps // 2, "validation": "validation", "end": 2 * steps}
+    return tool(TASKS[task][0], *flags_of(task, config, folder, world), *flags)
 
 
 SMALL = {
