@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from bag_of_transfer.engine.bars import stop_bars
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.interruption import TerminatedError, listen
+from bag_of_transfer.engine.printable import escaping_prints, printable
 from bag_of_transfer.engine.shared_exit import join_failure
 from bag_of_transfer.engine.stock_configs import config_path
 
@@ -46,7 +47,8 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
     listen()
     _print_any_name()
     try:
-        code = main(argv)
+        with escaping_prints():
+            code = main(argv)
         sys.stdout.flush()
         return code
     except (KeyboardInterrupt, TerminatedError) as ended:
@@ -94,7 +96,7 @@ def _report(error: Exception) -> int:
         f"internal failure: {type(error).__name__}: {error}".strip()
         + ": run again with --debug for details"
     )
-    print(f"error: {message}", file=sys.stderr)
+    print(printable(f"error: {message}"), file=sys.stderr)
     return code
 
 

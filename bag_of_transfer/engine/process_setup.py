@@ -11,6 +11,7 @@ from mmengine.runner import CheckpointLoader
 
 from bag_of_transfer.engine.checkpoints import load_for_mmengine
 from bag_of_transfer.engine.environment import refuse_upstream_beside_forks
+from bag_of_transfer.engine.printable import escape_records
 from bag_of_transfer.engine.tasks import ROOT_SCOPE, all_tasks
 
 __all__ = ["ignore_warning", "prepare_process"]
@@ -28,6 +29,7 @@ def prepare_process() -> None:
     3. ``_base_ = "mmseg::..."`` finds the fork.
     4. mmengine reads local checkpoints with :func:`load_for_mmengine`, which runs no code.
     5. Warnings that no user has to act upon are ignored.
+    6. What a terminal would act upon is escaped in log lines.
 
     Raises:
         UserError: If upstream packages are installed beside the forks.
@@ -44,6 +46,7 @@ def prepare_process() -> None:
     for task in all_tasks():
         for message in task.unheeded_warnings:
             ignore_warning(message)
+    escape_records()
 
 
 @cache

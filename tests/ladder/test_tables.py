@@ -15,6 +15,7 @@ import pytest
 
 from bag_of_transfer.ladder.metrics import METRICS
 from bag_of_transfer.ladder.report.documents import table_file, tables_of
+from bag_of_transfer.ladder.report.drawing import short_label
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
@@ -24,6 +25,7 @@ from bag_of_transfer.ladder.report.tables import (
     long_form,
     main_table,
     markdown,
+    plain,
 )
 from tests.ladder import drawn_ladder as drawn
 
@@ -209,6 +211,21 @@ def test_the_csv_has_every_seeds_value(ladder: LadderResults) -> None:
     assert {(row["backbone_seed"], row["seeds"], row["kind"]) for row in found} == {
         *(("0", "shared", "det"), ("0", "shared", "seg"))
     }
+
+
+def test_a_label_may_hold_anything(ladder: LadderResults) -> None:
+    label = "=1+1|`x`\x1b[2J<b>![a](b)\n# head $"
+    rungs = {name: replace(rung, label=label) for name, rung in ladder.rungs.items()}
+    named = replace(ladder, rungs=rungs)
+    text = plain(label)
+    assert text == r"=1+1\|\`x\`\x1b[2J&lt;b&gt;!\[a]\(b) # head $"
+    findings = [finding for finding in find(named) if finding.task.kind == "det"]
+    assert f"| {text} |" in markdown(main_table(named, findings, find_top1(named)))
+    assert short_label(label).startswith(r"=1+1|`x`\x1b[2J")
+    for row in csv.DictReader(io.StringIO(long_form(named))):
+        assert row["label"].startswith("'=1+1")
+        assert "\x1b" not in row["label"]
+    assert not any("'" in row["label"] for row in csv.DictReader(io.StringIO(long_form(ladder))))
 
 
 def one_seed(tmp_path: Path, shift: int = 0) -> LadderResults:

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bag_of_transfer.engine.printable import printable
 from bag_of_transfer.ladder.report.results import LadderResults
 
 __all__ = [
@@ -86,6 +87,7 @@ def style_of(ladder: LadderResults, rung: str) -> dict[str, Any]:
 
 def short_label(text: str) -> str:
     """Return a label that a plot has room for."""
+    text = printable(text)
     text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 3] + "..."
     return text.replace("$", r"\$")  # matplotlib would take a dollar for the start of a formula
 

@@ -7,9 +7,11 @@ has the paired differences.
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bag_of_transfer.engine.printable import printable
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
@@ -36,6 +38,13 @@ __all__ = [
 
 # The paper's tables: 8 is Faster R-CNN, 9 is FCN.
 NUMBERS = {"det": 8, "seg": 9}
+# What Markdown would take for a tag, a column, code or a picture.
+MARKS = (
+    *(("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")),
+    *(("|", "\\|"), ("`", "\\`"), ("![", "!\\["), ("](", "]\\(")),
+)
+# A spreadsheet computes these; "+ cosine", as labels are, has no function and no program in it.
+FORMULA = re.compile(r"[=@]|[+-].*[(|!]", re.DOTALL)
 IMAGES_TOO = "95 %, images too"  # the column of intervals over seeds and test images
 
 
@@ -209,10 +218,10 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text in one line, escaped so that Markdown finds no tag or column in it."""
-    for mark, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
+    """Return a text in one line, escaped so that Markdown finds no tag, column or code in it."""
+    for mark, escaped in MARKS:
         text = text.replace(mark, escaped)
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def long_form(ladder: LadderResults) -> str:
@@ -225,6 +234,12 @@ def long_form(ladder: LadderResults) -> str:
     return out.getvalue()
 
 
+def _no_formula(name: str) -> str:
+    """Return a name that a spreadsheet does not take for a formula."""
+    shown = printable(name)
+    return f"'{shown}" if FORMULA.match(shown) else shown
+
+
 def _values(ladder: LadderResults) -> Iterator[tuple[object, ...]]:
     for cell in ladder.cells_of():
         rung, task = ladder.rungs[cell.rung], ladder.tasks.get(cell.task)
@@ -233,4 +248,10 @@ def _values(ladder: LadderResults) -> Iterator[tuple[object, ...]]:
             value = cell.metric(metric)
             if value is not None:
                 names = (rung.name, rung.label, cell.task, kind, metric)
-                yield (*names, cell.seed, cell.record.get("backbone_seed"), rung.seeds, value)
+                yield (
+                    *map(_no_formula, names),
+                    cell.seed,
+                    cell.record.get("backbone_seed"),
+                    rung.seeds,
+                    value,
+                )

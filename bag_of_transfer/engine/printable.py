@@ -1,0 +1,56 @@
+"""Show names as they are, but for what a terminal would act upon: it is escaped in one place.
+
+Names of classes, files and rungs may hold anything, such as codes that clear the screen.
+"""
+
+import builtins
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+__all__ = ["escape_records", "escaping_prints", "printable"]
+
+KEPT = "\n\t"
+
+
+def printable(text: str) -> str:
+    """Return text with escapes for all but letters, signs, blanks, tabs and ends of lines."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in KEPT else ascii(c)[1:-1] for c in text)
+
+
+@contextmanager
+def escaping_prints() -> Iterator[None]:
+    """Escape what is printed in this context; bars, which move the cursor, do not use ``print``."""
+    before = builtins.print
+
+    def escaped(*values: Any, **how: Any) -> None:
+        before(*(printable(str(value)) for value in values), **how)
+
+    builtins.print = escaped
+    try:
+        yield
+    finally:
+        builtins.print = before
+
+
+def escape_records() -> None:
+    """Escape what is logged from now on, in this process; a second call changes nothing."""
+    before = logging.getLogRecordFactory()
+    if getattr(before, "func", None) is not _record:
+        logging.setLogRecordFactory(partial(_record, before))
+
+
+def _record(before: Any, *arguments: Any, **more: Any) -> logging.LogRecord:
+    record: logging.LogRecord = before(*arguments, **more)
+    record.msg = _shown(record.msg)
+    if isinstance(record.args, tuple):
+        record.args = tuple(map(_shown, record.args))
+    return record
+
+
+def _shown(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
