@@ -76,14 +76,14 @@ WRONG: dict[str, list[Any]] = {
 CASES = [(key, value) for key, values in WRONG.items() for value in values]
 
 
-def with_value(key: str, value: Any) -> Config:
+def with_value(key: str, value: Any) -> dict[str, Any]:
     changed = copy.deepcopy(CFG)
     node: Any = changed
     *parents, last = key.split(".")
     for name in parents:
         node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
     node[last] = value
-    return Config(changed)
+    return changed
 
 
 def test_a_sound_config_passes() -> None:
@@ -115,7 +115,7 @@ def test_values_that_libraries_take_pass(key: str, value: Any) -> None:
 
 
 def test_a_float_that_is_whole_counts_as_mmengine_counts_it() -> None:
-    cfg = with_value("train_cfg.max_iters", 1e3)
+    cfg = Config(with_value("train_cfg.max_iters", 1e3))
     cfg.train_cfg.val_interval = 82512.0
     cfg.default_hooks.logger.interval = 5e1
     settle_whole_numbers(cfg)
