@@ -33,7 +33,7 @@ def kill_run(world: World, seed: int) -> Record:
     draw = random.Random(seed)
     task, loop = list(TASKS)[seed % 3], ("epochs", "iterations")[seed // 3 % 2]
     workers, each_step = (0, 2)[seed // 6 % 2], draw.random() < 0.5
-    undisturbed = world.undisturbed(task, loop)
+    undisturbed = world.undisturbed(task, loop, each_step)
     run = Run(world, f"seed{seed}", task, loop, workers, each_step)
     record: Record = dict(seed=seed, task=task, loop=loop, workers=workers, each_step=each_step)
     record |= {"kills": [], "faults": []}

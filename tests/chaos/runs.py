@@ -44,24 +44,25 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder, self.images = folder, folder / "world"
         self.board = Board()
-        self._known: dict[tuple[str, str], Undisturbed] = {}
+        self._known: dict[tuple[str, str, bool], Undisturbed] = {}
         draw_world(self.images)
         torch.set_num_threads(1)
         import_once()
         for name in SLOW_IMPORTS:
             importlib.import_module(name)
 
-    def undisturbed(self, task: str, loop: str) -> Undisturbed:
-        """Return the undisturbed run of a task and a loop."""
-        if (task, loop) not in self._known:
-            run = Run(self, f"{task}_{loop}", task, loop)
+    def undisturbed(self, task: str, loop: str, each_step: bool = False) -> Undisturbed:
+        """Return the undisturbed run of a task and a loop; see :class:`Run`."""
+        key = (task, loop, each_step)
+        if key not in self._known:
+            run = Run(self, "_".join(map(str, key)), task, loop, each_step=each_step)
             fork = run.start()
             code = fork.end(LONGEST)
             assert code == 0, f"an undisturbed run ends with {code}: {run.log.read_text()[-2000:]}"
             seconds = time.monotonic() - fork.begun
             left = left_behind(run.work_dir)
-            self._known[task, loop] = Undisturbed(left, seconds, self.board.operations)
-        return self._known[task, loop]
+            self._known[key] = Undisturbed(left, seconds, self.board.operations)
+        return self._known[key]
 
 
 class Run:
