@@ -76,7 +76,7 @@ def replacing_both(path: Path, beside: Path) -> Iterator[tuple[Path, Path]]:
     Raises:
         OSError: If writing fails; the error names the file, not the temporary one.
     """
-    with _aside(path) as temporary, _aside(beside) as description:
+    with _aside(beside) as description, _aside(path) as temporary:
         yield temporary, description
         _sync(temporary)
         _sync(description)

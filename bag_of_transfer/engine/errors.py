@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+TOO_LARGE = errno.EFBIG  # by `ulimit -f`, or for the file system
 READ_ONLY = errno.EROFS
 NO_PERMISSION = (errno.EACCES, errno.EPERM)
 WRONG_KIND = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
@@ -37,7 +38,7 @@ FETCH = ("data", "_utils", "fetch.py")
 PUT_BACK = "put it back, or take it out of the data set"
 MAX_PART = 1000  # characters of each part of an error's line
 # Python and torch raise these even without a file's name; others without one are not about files.
-NAMELESS = (*NO_SPACE, READ_ONLY)
+NAMELESS = (*NO_SPACE, TOO_LARGE, READ_ONLY)
 
 
 class UserError(ValueError):
@@ -181,13 +182,15 @@ def _has_name(error: OSError) -> bool:
 
 
 def _is_about_a_file(error: OSError) -> bool:
-    known = (*NO_SPACE, READ_ONLY, *NO_PERMISSION, *WRONG_KIND, *NO_NAME)
+    known = (*NO_SPACE, TOO_LARGE, READ_ONLY, *NO_PERMISSION, *WRONG_KIND, *NO_NAME)
     return error.errno in (known if _has_name(error) else NAMELESS)
 
 
 def _mend(number: int | None) -> str:
     if number in NO_SPACE:
         return "free space, or name another folder"
+    if number == TOO_LARGE:
+        return "raise the limit of a file's size (ulimit -f), or name another folder"
     if number in WRONG_KIND:
         return "a file is in a folder's place, or the reverse; name another folder"
     if number in NO_NAME:

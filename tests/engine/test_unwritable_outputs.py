@@ -38,6 +38,7 @@ def raises(error: BaseException, behind: bool = False) -> Any:
     [
         (errno.ENOSPC, "free space, or name another folder"),
         (errno.EDQUOT, "free space, or name another folder"),
+        (errno.EFBIG, "raise the limit of a file's size (ulimit -f), or name another folder"),
         (errno.EROFS, "get permission to write there, or name another folder"),
         (errno.EACCES, "get permission to write there, or name another folder"),
         (errno.EPERM, "get permission to write there, or name another folder"),
