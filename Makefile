@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 COMPLETE := .venv/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-report chaos bench clean
+.PHONY: help setup demo test check check-report chaos soak bench clean
 
 help: ## say what each target does
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -37,6 +37,9 @@ check-report: $(COMPLETE) ## the ladder's page in a real browser (apt-get instal
 
 chaos: $(COMPLETE) ## 200 kills, 144 stops, spoilt files by the thousand; goes on where it was interrupted; ARGS=kills runs that part
 	$(RUN) -m tests.chaos.run $(ARGS)
+
+soak: $(COMPLETE) ## 20 minutes of runs with kills, a full disk and damaged files; as root, which mounts the disk; ARGS="--minutes 60"
+	$(RUN) -m tests.chaos.soak $(ARGS)
 
 bench: $(COMPLETE) ## us and the peers on the same work on this CPU, one table, in 15 minutes; ARGS=NAME runs one
 	$(RUN) benchmarks/suite.py $(ARGS)

@@ -21,6 +21,7 @@ PARTS = {  # by name: the module that python runs, and its arguments
     "fuzz": [*TESTS, "tests/chaos/test_fuzz.py"],
     "matrix": [*TESTS, "tests/tools/test_stopped_runs.py"],
     "kills": ["tests.chaos.kills", "--journal", str(OUT / "kills.jsonl")],
+    "ladders": ["tests.chaos.ladder_kills", "--journal", str(OUT / "ladders.jsonl")],
 }
 
 

@@ -75,6 +75,7 @@ class Run:
         loop: ``epochs`` or ``iterations``.
         workers: Of the loader.
         each_step: Save after each step; else at the ends of epochs, or twice an epoch.
+        disk: Where its work dir is, if that is not beside its log.
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class Run:
         loop: str,
         workers: int = 0,
         each_step: bool = False,
+        disk: Path | None = None,
     ) -> None:
         folder = world.folder / name
         folder.mkdir()
-        self.folder, self.work_dir, self.log = folder, folder / "run", folder / "log.txt"
+        self.folder, self.log = folder, folder / "log.txt"
+        self.work_dir = (disk or folder) / "run"
         self._board, self._tool = world.board, TASKS[task][0]
         config = config_of(task, loop, workers, folder)
         self._flags = flags_of(task, config, self.work_dir, world.images)
@@ -112,7 +115,7 @@ class Run:
             before()
 
         self._board.begin(dies_at)
-        resume = ["--resume"] if self.work_dir.exists() else []
+        resume = ["--resume"] if self.log.exists() else []
         return start(self._tool, [*self._flags, *resume], self.log, prepare)
 
     @property
