@@ -42,12 +42,21 @@ make_venv() {
     "$PYTHON" -m venv .venv
 }
 
+install_large_packages() {
+    # Unpacking these 5 GB keeps a core busy for a minute, so several at once.  What fails here is
+    # installed with the rest.
+    [ "$(uname -sm)" = "Linux x86_64" ] || return 0
+    grep -E '^(torch|triton|nvidia-[a-z0-9-]+)==' constraints.txt |
+        xargs -n 1 -P "$(nproc)" "$in_venv" -m pip install --quiet --no-compile --no-deps || true
+}
+
 install_packages() {
     say "installing what .venv lacks of constraints.txt; the first time this takes some minutes,"
     say "downloads about 3 GB and needs 6 GB on disk, because PyTorch brings CUDA"
     touch "$installing"
     # The pip that comes with Debian 12 fails on the metadata of onedl-mmcv.
     "$in_venv" -m pip install --quiet --upgrade --constraint constraints.txt pip
+    install_large_packages
     # --no-compile: few of the 15,000 modules are ever imported, and those compile themselves.
     "$in_venv" -m pip install --quiet --no-compile --constraint constraints.txt \
         --build-constraint constraints.txt --editable '.[test,dev]'

@@ -162,8 +162,8 @@ def _compared(config: Any, scope: str) -> dict[str, Any]:
     """Return the sections that a run reads; any other key is a name for values used in them."""
     sections = {*(known_children("", {}, scope) or ()), *OUR_SECTIONS} - set(NOT_OF_A_RUN)
     kept = {key: value for key, value in _dict(config).items() if key in sections}
-    hooks = kept.pop("custom_hooks", None) or []
-    return {**kept, "custom_hooks": dict(_training_hooks(hooks))}
+    hooks = dict(_training_hooks(kept.pop("custom_hooks", None)))
+    return {**kept, "custom_hooks": hooks} if hooks else kept
 
 
 def _training_hooks(hooks: Any) -> Iterator[tuple[str, Any]]:
