@@ -7,7 +7,7 @@ import builtins
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 __all__ = ["escape_records", "escaping_prints", "printable"]
@@ -27,6 +27,7 @@ def escaping_prints() -> Iterator[None]:
     """Escape what is printed in this context; bars, which move the cursor, do not use ``print``."""
     before = builtins.print
 
+    @wraps(before)  # libraries that list the builtins ask for its name and module
     def escaped(*values: Any, **how: Any) -> None:
         before(*(printable(str(value)) for value in values), **how)
 
