@@ -13,6 +13,7 @@ import torch
 from PIL import EpsImagePlugin
 
 from bag_of_transfer.engine.plain_config import read_plain_config
+from bag_of_transfer.ladder.seal import digests, write_sealed
 from tests.engine.gadgets import EVAL, GADGETS, MADE, PROGRAM, Pickled, executed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +84,10 @@ CELLS: dict[str, Callable[[Path], None]] = {
 
 
 def write_ladder(*gadgets: str) -> Path:
-    """Write a finished ladder's folder with gadgets in the plan, and those named in every cell."""
+    """Write a finished ladder's folder with gadgets in the plan, and those named in every cell.
+
+    A stranger seals what he has written, as the ladder does.
+    """
     folder = Path("stranger")
     with tarfile.open(GOLDEN / "ladder/cells.tar.gz") as archive:
         archive.extractall(folder, filter="data")
@@ -94,6 +98,7 @@ def write_ladder(*gadgets: str) -> Path:
     for record in folder.glob("seed*/*/*/cell.json"):
         for gadget in gadgets:
             CELLS[gadget](record.parent)
+        write_sealed(record, json.loads(record.read_text()) | {"files": digests(record.parent)})
     for truth in folder.glob("truth/*/*.png"):
         truth.write_text(POSTSCRIPT)
     return folder
@@ -103,12 +108,12 @@ def write_ladder(*gadgets: str) -> Path:
 def test_reporting_and_publishing_a_ladder(tool: Any, gadget: str) -> None:
     folder = write_ladder(gadget)
     assert tool("report", folder) == 0
-    assert tool("report", folder, "--publish", "published") == 0
     assert (folder / "report.html").is_file()
+    assert tool("report", folder, "--publish", "published") == 0
 
 
 def test_importing_cells_and_going_on(tool: Any, capfd: Any) -> None:
-    folder = write_ladder(*CELLS)
+    folder = write_ladder("config", "arrays", "pictures")
     with tarfile.open("cells.tar.gz", "w:gz") as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             archive.add(path, path.relative_to(folder).as_posix())
@@ -214,8 +219,9 @@ def test_plotting_reads_small_files_and_weights_as_data(
         config.write("\ncustom_imports = dict(imports=['tests.engine.imported_by_a_gadget'])\n")
     tell_in_small_files(work_dir)
     (work_dir / "last_checkpoint").write_text("epoch_8.pth")
-    plotting_is_refused(tool, capsys, work_dir, "label_smoothing")
-    (work_dir / "tricks.json").unlink()
+    for name, told in (("curve.jsonl", "loss is"), ("tricks.json", "label_smoothing")):
+        plotting_is_refused(tool, capsys, work_dir, told)
+        shutil.copyfile(GOLDEN / "cls" / name, work_dir / name)
     assert tool("plot_tricks", work_dir) == 0
     torch.save({"state_dict": Pickled()}, work_dir / "epoch_8.pth")
     shutil.rmtree(work_dir / "plots")
