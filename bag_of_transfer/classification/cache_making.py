@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner
 
 from bag_of_transfer.classification.cached_teacher import check_can_be_cached, identity_of
 from bag_of_transfer.classification.classifier import ImageClassifier
@@ -26,6 +25,7 @@ from bag_of_transfer.engine.atomic import is_leftover_name
 from bag_of_transfer.engine.bars import Step, duration
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.loader_watch import build_loader, watching_loaders
 from bag_of_transfer.engine.precision import autocast_of
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.records import hardware, versions
@@ -82,7 +82,8 @@ def make_cache(
     writer = CacheWriter(folder, {**card, "hardware": hardware(), "versions": versions()})
     if writer.views_done == shape.num_views:
         return "the cache is complete already"
-    _fill(writer, cfg, train_set, card["seed"])
+    with watching_loaders():
+        _fill(writer, cfg, train_set, card["seed"])
     took = duration(writer.seconds)
     return f"made in {took}; every run that uses it saves the teacher's forward pass"
 
@@ -144,7 +145,7 @@ def _loader(cfg: Config, train_set: Any, seed: int, num_views: int) -> Any:
     if not cfg.model.get("mixup"):
         sampler = dict(type="DefaultSampler", shuffle=False)
         loader.update(sampler=sampler, drop_last=False)
-    return Runner.build_dataloader(draw_by_index(loader, seed, num_views), seed=seed)
+    return build_loader(draw_by_index(loader, seed, num_views), seed=seed)
 
 
 @torch.no_grad()

@@ -13,7 +13,6 @@ from mmengine.registry import (
     TRANSFORMS,
     init_default_scope,
 )
-from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.classification.classifier import ImageClassifier
@@ -25,6 +24,7 @@ from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.described import admit
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.fields import BELOW_1, TEXT, check, fields, optional
+from bag_of_transfer.engine.loader_watch import build_loader
 from bag_of_transfer.engine.mistakes import building
 from bag_of_transfer.engine.plain_config import read_plain_config
 from bag_of_transfer.engine.sized_build import build_described
@@ -123,7 +123,7 @@ def trained_network(
         first = str(error).splitlines()[1].strip()
         raise UserError(f"the weights do not fit: {first}", checkpoint, "train again") from error
     with building("val_dataloader", cfg):
-        loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
+        loader = build_loader(cfg.val_dataloader, seed=0)
     return model.to(get_device()), loader
 
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from bag_of_transfer.engine.bars import stop_bars
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.interruption import TerminatedError, listen
+from bag_of_transfer.engine.lost_process import lost_process
 from bag_of_transfer.engine.printable import escaping_prints, printable
 from bag_of_transfer.engine.shared_exit import join_failure
 from bag_of_transfer.engine.stock_configs import config_path
@@ -85,7 +86,7 @@ def _nobody_reads() -> bool:
 
 def _report(error: Exception) -> int:
     mistake = mistake_in(error)
-    user_error = mistake or as_user_error(error)
+    user_error = mistake or as_user_error(error) or lost_process(error)
     own_code = user_error.exit_code if user_error else 1
     # A disk may be full on one machine of several, or only for the process that writes.
     is_reporter, code = join_failure(own_code, on_all_ranks=mistake is not None)

@@ -69,6 +69,7 @@ def _or_each(rule: Rule) -> Rule:
 RULES: dict[str, Rule] = {
     "*_dataloader.batch_size": COUNT,
     "*_dataloader.num_workers": COUNT_OR_0,
+    "*_dataloader.timeout": NOT_NEGATIVE,
     "*_dataloader.prefetch_factor": optional(COUNT),
     "*_dataloader.drop_last": SWITCH,
     "*_dataloader.persistent_workers": SWITCH,

@@ -33,6 +33,7 @@ __all__ = [
     "check_several_classes",
     "classes_of",
     "data_mistakes",
+    "file_of",
     "leave_imports_uncollected",
     "parts_of",
     "test_split",
@@ -83,6 +84,14 @@ def classes_of(dataset: Any) -> tuple[str, ...]:
         mend = "state them, metainfo=dict(classes=(...)), in the order of the labels"
         raise UserError(what, "train_dataloader.dataset", mend)
     return tuple(classes)
+
+
+def file_of(dataset: Any, index: int) -> str:
+    """Return the file of an image, as ImageFolder or a data set of mmdet or mmseg names it."""
+    if hasattr(dataset, "path"):
+        return str(dataset.path(index))
+    described = dataset.get_data_info(index) if hasattr(dataset, "get_data_info") else {}
+    return str(described.get("img_path", ""))
 
 
 def check_dataset(dataset: Any) -> None:

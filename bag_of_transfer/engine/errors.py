@@ -14,6 +14,7 @@ from pathlib import Path
 from bag_of_transfer.engine.former_names import current_name
 
 __all__ = [
+    "LostError",
     "NoTruthError",
     "RefusedError",
     "UserError",
@@ -65,6 +66,12 @@ class RefusedError(UserError):
 
 class NoTruthError(UserError):
     """One part of a split holds nothing that counts; where parts are joined, another part may."""
+
+
+class LostError(UserError):
+    """Something outside of the run has ended it, and no input of the user did."""
+
+    exit_code = 1
 
 
 class _FromWorkerError(UserError):

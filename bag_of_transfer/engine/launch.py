@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loader_watch import NO_SIGN_S
+from bag_of_transfer.engine.lost_process import watch_processes
 from bag_of_transfer.engine.progress import counts_epochs
 
 __all__ = [
@@ -58,9 +61,21 @@ def init_processes(cfg: Config) -> None:
     _check_launcher(cfg.launcher)
     if torch.cuda.is_available():
         _init_on_gpus(cfg)
-        return
+    else:
+        _init_on_cpus(cfg)
+    watch_processes(max(_seconds_without_a_sign(cfg)))
+
+
+def _seconds_without_a_sign(cfg: Config) -> list[float]:
+    stated = [cfg[name].get("timeout", NO_SIGN_S) for name in LOADERS if cfg.get(name)]
+    return stated or [NO_SIGN_S]
+
+
+def _init_on_cpus(cfg: Config) -> None:
     if not is_distributed():
-        torch.distributed.init_process_group("gloo")
+        stated = _dist_cfg(cfg).get("timeout")
+        timeout = None if stated is None else timedelta(seconds=stated)
+        torch.distributed.init_process_group("gloo", timeout=timeout)
     cfg.model_wrapper_cfg = dict(
         type="MMDistributedDataParallel",
         device_ids=None,
@@ -108,7 +123,11 @@ def _init_on_gpus(cfg: Config) -> None:
     # If no method is set, init_dist chooses spawn, which the loaders' workers would use, too.
     method = (env.get("mp_cfg") or {}).get("mp_start_method", "fork")
     torch.multiprocessing.set_start_method(method, force=True)
-    init_dist(cfg.launcher, **(env.get("dist_cfg") or {}))
+    init_dist(cfg.launcher, **_dist_cfg(cfg))
+
+
+def _dist_cfg(cfg: Config) -> dict[str, Any]:
+    return dict((cfg.get("env_cfg") or {}).get("dist_cfg") or {})
 
 
 def share_cores(cfg: Config) -> str:

@@ -11,6 +11,7 @@ from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.data_sets import file_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.history import RecentHistory
 from bag_of_transfer.engine.json_file import read_json
@@ -124,7 +125,7 @@ class NewestBatches:
         ago = self._done - iteration + 1
         files = self._paths[-ago] if 0 < ago <= len(self._paths) else []
         if not files:
-            files = [one for index in indices if (one := _file_of(loader.dataset, index))]
+            files = [one for index in indices if (one := file_of(loader.dataset, index))]
         return files, [(int(index), list(getattr(index, "turn", ()))) for index in indices]
 
     def _logged(
@@ -147,14 +148,6 @@ class NewestBatches:
                 elif "loss" in name:
                     losses[name] = value if math.isfinite(value) else str(value)
         return lr, losses
-
-
-def _file_of(dataset: Any, index: int) -> str:
-    """Return the file of an image, as ImageFolder or a data set of mmdet or mmseg names it."""
-    if hasattr(dataset, "path"):
-        return str(dataset.path(index))
-    described = dataset.get_data_info(index) if hasattr(dataset, "get_data_info") else {}
-    return str(described.get("img_path", ""))
 
 
 def read_lost_step(path: Path) -> LostStep:

@@ -18,9 +18,9 @@ from bag_of_transfer.engine.compiling import compile_backbone
 from bag_of_transfer.engine.data_sets import data_mistakes, leave_imports_uncollected
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loader_watch import build_loader, name_loader, watching_loaders
 from bag_of_transfer.engine.mistakes import building
 from bag_of_transfer.engine.own_parts import own, own_loop
-from bag_of_transfer.engine.worker_signals import leave_signals_to_the_run
 
 __all__ = ["build_runner", "hush"]
 
@@ -64,7 +64,19 @@ class _Runner(Runner):
         """Build a loader, or report in one line what is wrong with a split's data."""
         leave_imports_uncollected()
         with data_mistakes(dataloader.get("dataset") if isinstance(dataloader, dict) else None):
-            return leave_signals_to_the_run(Runner.build_dataloader(dataloader, *args, **kwargs))
+            return build_loader(dataloader, *args, **kwargs)
+
+    def train(self) -> nn.Module:
+        with watching_loaders():
+            return super().train()
+
+    def val(self) -> dict:
+        with watching_loaders():
+            return super().val()
+
+    def test(self) -> dict:
+        with watching_loaders():
+            return super().test()
 
     def train_on(self, train_set: Any) -> None:
         """Train on a data set that is built already; the config keeps its description."""
@@ -81,6 +93,7 @@ class _Runner(Runner):
         self._train_dataloader = draw_by_index(self._train_dataloader, **draws)
         with building("train_cfg", self.cfg):
             built = super().build_train_loop(own_loop(loop))
+        name_loader(built.dataloader, "train_dataloader")
         if stated:
             note_draws(self.message_hub, **stated, num_iters=len(built.dataloader))
         return built
@@ -93,11 +106,15 @@ class _Runner(Runner):
 
     def build_val_loop(self, loop: Any) -> Any:
         with building("val_cfg", self.cfg):
-            return super().build_val_loop(loop)
+            built = super().build_val_loop(loop)
+        name_loader(built.dataloader, "val_dataloader")
+        return built
 
     def build_test_loop(self, loop: Any) -> Any:
         with building("test_cfg", self.cfg):
-            return super().build_test_loop(loop)
+            built = super().build_test_loop(loop)
+        name_loader(built.dataloader, "test_dataloader")
+        return built
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         with building("optim_wrapper", self.cfg):

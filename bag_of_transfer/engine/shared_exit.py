@@ -6,10 +6,16 @@ in turn, with errors that say nothing about the cause.
 
 import os
 import signal
+import threading
+from typing import Any
 
 from bag_of_transfer.engine.process_group import process_group
 
+<<<<<<< HEAD
 __all__ = ["is_first_here", "join_failure"]
+=======
+__all__ = ["failed_elsewhere", "join_failure"]
+>>>>>>> da5e5e1 (A loader that hangs, a killed worker and a lost process end a run within a minute)
 
 KEY = "bag_of_transfer/exit_code"
 # Of torchrun, SLURM and Open MPI: each launcher starts one process of number 0 per machine.
@@ -35,7 +41,8 @@ def join_failure(exit_code: int, on_all_ranks: bool) -> tuple[bool, int]:
     if dist is None:
         return not on_all_ranks or is_first_here(), exit_code
     # torchrun sends SIGTERM to the others at a failure; the exit code is settled here.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     rank, store = str(dist.get_rank()), dist.distributed_c10d._get_default_store()
     try:
         # Sets the value if there is none yet, and returns the value that is in the store then.
@@ -44,3 +51,8 @@ def join_failure(exit_code: int, on_all_ranks: bool) -> tuple[bool, int]:
         return True, exit_code
     reporter, _, code = first.partition(" ")
     return reporter == rank, int(code)
+
+
+def failed_elsewhere(store: Any) -> bool:
+    """Return whether a process has said in the store that it ends with an error."""
+    return bool(store.check([KEY]))
