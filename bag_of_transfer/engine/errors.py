@@ -38,6 +38,7 @@ OS_ERROR = re.compile(r"\w*Error: \[Errno (\d+)\] ([^:]+): (['\"])(.+)\3")
 FETCH = ("data", "_utils", "fetch.py")
 PUT_BACK = "put it back, or take it out of the data set"
 MAX_PART = 1000  # characters of each part of an error's line
+UNREACHABLE = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ETIMEDOUT)
 # Python and torch raise these even without a file's name; others without one are not about files.
 NAMELESS = (*NO_SPACE, TOO_LARGE, READ_ONLY)
 
@@ -151,8 +152,9 @@ def as_user_error(error: BaseException) -> UserError | None:
         error: Any error; the errors that caused it are searched, too.
 
     Returns:
-        None unless a disk is full, a permission is missing, a file is where a folder should be, a
-        loader could not read a file of the data, or code imports this toolkit by a former name.
+        None unless a disk is full or gone, a permission is missing, a file is where a folder should
+        be, a loader could not read a file of the data, or code imports this toolkit by a former
+        name.
     """
     for cause in chain(error):
         unread = _unread_data(cause)
@@ -189,7 +191,8 @@ def _has_name(error: OSError) -> bool:
 
 
 def _is_about_a_file(error: OSError) -> bool:
-    known = (*NO_SPACE, TOO_LARGE, READ_ONLY, *NO_PERMISSION, *WRONG_KIND, *NO_NAME)
+    broken = (*NO_SPACE, TOO_LARGE, READ_ONLY, *NO_PERMISSION, *UNREACHABLE)
+    known = (*broken, *WRONG_KIND, *NO_NAME)
     return error.errno in (known if _has_name(error) else NAMELESS)
 
 
@@ -200,6 +203,8 @@ def _mend(number: int | None) -> str:
         return "raise the limit of a file's size (ulimit -f), or name another folder"
     if number in WRONG_KIND:
         return "a file is in a folder's place, or the reverse; name another folder"
+    if number in UNREACHABLE:
+        return "see whether its drive is still there"
     if number in NO_NAME:
         return "give a name that the file system takes"
     return "get permission to write there, or name another folder"

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.printable import printable
 from bag_of_transfer.engine.shared_exit import join_failure
 
 __all__ = ["kill_at_exit", "kill_quietly", "leave"]
@@ -56,7 +57,7 @@ def leave(mistake: UserError) -> None:
     """
     is_reporter, code = join_failure(mistake.exit_code, on_all_ranks=False)
     if is_reporter:
-        os.write(2, f"error: {mistake}\n".encode())
+        os.write(2, printable(f"error: {mistake}\n").encode())
     for worker in _alive(_workers):
         worker.kill()
     os._exit(code)

@@ -19,7 +19,7 @@ from mmengine.registry import TRANSFORMS
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.plain_files import read_file
+from bag_of_transfer.engine.plain_files import mend_of, read_file
 from bag_of_transfer.engine.plain_images import is_plain, may_be_turned
 
 __all__ = ["FORMATS", "PixelReader", "ReadImage", "decode_bytes", "decode_file", "orientation_of",
@@ -71,7 +71,7 @@ def read_pixels(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixel
         return decode_file(path, channels, bgr)
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
         why = read_error(Path(path), error)
-        raise UserError(f"the image can't be read ({why})", path, "mend or remove it") from error
+        raise UserError(f"the image can't be read ({why})", path, mend_of(path)) from error
 
 
 def decode_file(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixels:

@@ -3,7 +3,6 @@
 Each tells in memory that all processes share which image it begins, and when a batch is done.
 """
 
-import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.sharedctypes import RawArray
@@ -23,19 +22,19 @@ class Signs:
         counts: How often each has told something.
         indices: The image that each is at, or ``IDLE`` or less.
         processes: The numbers of the processes.
+        place: That of this process.
     """
 
     def __init__(self, num_workers: int) -> None:
         self.counts: Any = RawArray("Q", num_workers) if num_workers else [0]
         self.indices: Any = RawArray("q", [IDLE] * num_workers) if num_workers else [IDLE]
+        self.place = 0
         self.processes: Any = RawArray("q", num_workers) if num_workers else [os.getpid()]
 
     def give(self, index: int) -> None:
         """Tell what is begun: an image, by its index, or one of the other states."""
-        worker = get_worker_info()
-        place = worker.id if worker else 0
-        self.indices[place] = index
-        self.counts[place] += 1
+        self.indices[self.place] = index
+        self.counts[self.place] += 1
 
 
 class _Telling(list[int]):
@@ -56,14 +55,20 @@ class _Items:
 
     def __init__(self, dataset: Any, signs: Signs) -> None:
         self._dataset, self._signs = dataset, signs
-        known = getattr(dataset, "__getitems__", None)
-        self._items = known._items if isinstance(known, _Items) else known
+        known: Any = getattr(dataset, "__getitems__", None)
+        self._items: Any = known._items if isinstance(known, _Items) else known
 
     def __call__(self, indices: Sequence[int]) -> list[Any]:
-        told = _Telling(indices, self._signs)
-        with _idle_after_an_error(self._signs):
-            items = self._items(told) if self._items else [self._dataset[one] for one in told]
-        self._signs.give(BETWEEN)
+        signs = self._signs
+        try:
+            if self._items:
+                items = self._items(_Telling(indices, signs))
+            else:
+                items = [signs.give(one) or self._dataset[one] for one in indices]
+        except BaseException:
+            signs.give(IDLE)  # the error reaches the run in place of a batch
+            raise
+        signs.give(BETWEEN)
         return items
 
 
@@ -74,6 +79,7 @@ class _Start:
         self._signs, self._then = signs, then
 
     def __call__(self, worker: int) -> None:
+        self._signs.place = worker
         self._signs.processes[worker] = os.getpid()
         tell_here(get_worker_info().dataset, self._signs)  # type: ignore[union-attr]
         if self._then is not None:
@@ -87,20 +93,10 @@ class _Collate:
         self._signs, self._collate = signs, collate
 
     def __call__(self, items: Any) -> Any:
-        with _idle_after_an_error(self._signs):
-            batch = self._collate(items)
-        self._signs.give(IDLE)
-        return batch
-
-
-@contextlib.contextmanager
-def _idle_after_an_error(signs: Signs) -> Iterator[None]:
-    """Tell that this process waits if it fails: the error reaches the run in place of a batch."""
-    try:
-        yield
-    except BaseException:
-        signs.give(IDLE)
-        raise
+        try:
+            return self._collate(items)
+        finally:
+            self._signs.give(IDLE)
 
 
 def tell(loader: DataLoader) -> Signs:

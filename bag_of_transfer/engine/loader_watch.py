@@ -107,12 +107,12 @@ class _Watch:
 
     Attributes:
         is_awaited: Whether the main thread waits for a batch.
-        name: The loader's key in the config.
+        name: The loader's key in the config, for its errors.
     """
 
     def __init__(self, loader: DataLoader, seconds: float) -> None:
         self.signs: Signs = tell(loader)
-        self.seconds, self.is_awaited, self.name = seconds, False, "a loader"
+        self.seconds, self.is_awaited, self.name = seconds, False, "train_dataloader"
         self.workers: list[Any] = []
         self._dataset = loader.dataset
         self._counts = list(self.signs.counts)
@@ -179,8 +179,8 @@ class _Watch:
         """Return the files that are being read; without a place, those of all workers."""
         places = range(len(self._counts)) if place is None else [place]
         indices = [self.signs.indices[one] for one in places]
-        files = [file_of(self._dataset, index) for index in indices if index >= 0]
-        return ", ".join(filter(None, files)) or f"{self.name} (between two images)"
+        files = [file_of(self._dataset, one) or f"image {one}" for one in indices if one >= 0]
+        return ", ".join(files) or f"{self.name} (between two images)"
 
 
 @contextlib.contextmanager

@@ -71,7 +71,12 @@ def _start(dist: Any, seconds: float) -> None:
 
 @cache
 def _tell_the_end() -> None:
-    atexit.register(lambda: [one.end() for one in _signs])
+    atexit.register(_end)
+
+
+def _end() -> None:
+    for signs in _signs:
+        signs.end()
 
 
 class _Signs:

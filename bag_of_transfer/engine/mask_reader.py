@@ -21,7 +21,7 @@ from bag_of_transfer.engine.image_reader import (
     truncated_is_an_error,
     turned,
 )
-from bag_of_transfer.engine.plain_files import read_file
+from bag_of_transfer.engine.plain_files import mend_of, read_file
 
 __all__ = ["IGNORED", "ReadMask", "decode_mask", "read_mask"]
 
@@ -42,7 +42,7 @@ def read_mask(path: str | Path) -> Int32[np.ndarray, "H W"]:
         raise
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
         why = read_error(Path(path), error)
-        raise UserError(f"the mask can't be read ({why})", path, "mend or remove it") from error
+        raise UserError(f"the mask can't be read ({why})", path, mend_of(path)) from error
 
 
 def decode_mask(path: str | Path) -> np.ndarray:

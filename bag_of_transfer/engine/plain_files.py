@@ -4,9 +4,9 @@ import os
 import stat
 from pathlib import Path
 
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError, without_colons
 
-__all__ = ["read_file"]
+__all__ = ["mend_of", "read_file"]
 
 
 def read_file(path: str | Path) -> bytes:
@@ -26,3 +26,11 @@ def read_file(path: str | Path) -> bytes:
 
 def _open(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # otherwise opening a pipe waits for its writer
+
+
+def mend_of(path: str | Path) -> str:
+    """Return how to mend a picture that cannot be read: a drive may be gone, with its folder."""
+    gone = [folder for folder in Path(path).absolute().parents if not folder.exists()]
+    if not gone:
+        return "mend or remove it"
+    return f"its folder {without_colons(gone[-1])} is gone, so mount it or bring it back"

@@ -11,11 +11,7 @@ from typing import Any
 
 from bag_of_transfer.engine.process_group import process_group
 
-<<<<<<< HEAD
-__all__ = ["is_first_here", "join_failure"]
-=======
-__all__ = ["failed_elsewhere", "join_failure"]
->>>>>>> da5e5e1 (A loader that hangs, a killed worker and a lost process end a run within a minute)
+__all__ = ["failed_elsewhere", "is_first_here", "join_failure"]
 
 KEY = "bag_of_transfer/exit_code"
 # Of torchrun, SLURM and Open MPI: each launcher starts one process of number 0 per machine.

@@ -49,6 +49,7 @@ from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
 from bag_of_transfer.engine.splits import check_splits
 from bag_of_transfer.engine.tasks import task_named
+from bag_of_transfer.engine.work_dir import WorkDirWatch
 
 __all__ = ["add_hooks", "prepare_training", "train"]
 
@@ -181,7 +182,7 @@ def train(
         cfg.visualizer = dict(visualizer, vis_backends=backends)
     if rehearsal:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
-    first_step = FirstStep()
+    first_step, work_dir = FirstStep(), WorkDirWatch()
     with nothing_left_behind(Path(cfg.work_dir), first_step):
         runner = build_runner(cfg, train_set)
         if cfg.get("load_from"):
@@ -189,12 +190,14 @@ def train(
         for line in lines:
             print_log(line, logger="current")
         runner.register_hook(first_step)
+        runner.register_hook(work_dir)
         if rehearsal:
             runner.register_hook(rehearsal)
         if cfg.get("resume"):
             runner.register_hook(ConfiguredSchedule())
         with contextlib.suppress(DryRunDone), first_step.reporting_mistakes():
-            runner.train()
+            with work_dir.explaining():
+                runner.train()
     act_at_once()
 
 
