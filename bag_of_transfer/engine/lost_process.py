@@ -126,9 +126,10 @@ class _Signs:
 
     def silent_now(self) -> UserError | None:
         """Return the first process that counts no further, after a few pauses."""
+        time.sleep(self._pause)  # what a lost process has sent last has arrived then
         try:
             before = {rank: self._value(rank) for rank in range(self._size) if rank != self._rank}
-            for _ in range(4):
+            for _ in range(3):
                 time.sleep(self._pause)
                 before = {r: v for r, v in before.items() if v != DONE and self._value(r) == v}
         except RuntimeError:
