@@ -61,10 +61,8 @@ class _Items:
     def __call__(self, indices: Sequence[int]) -> list[Any]:
         signs = self._signs
         try:
-            if self._items:
-                items = self._items(_Telling(indices, signs))
-            else:
-                items = [signs.give(one) or self._dataset[one] for one in indices]
+            told = _Telling(indices, signs)
+            items = self._items(told) if self._items else [self._dataset[one] for one in told]
         except BaseException:
             signs.give(IDLE)  # the error reaches the run in place of a batch
             raise
