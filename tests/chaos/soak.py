@@ -61,9 +61,10 @@ class Soak:
     def befall(self, run: Run, name: str, draw: random.Random, seconds: float) -> list[str]:
         """Let one mishap befall a run."""
         mishap = MISHAPS[name]
-        if mishap.damage is None or mishap.damage(run.work_dir, draw):
-            self.counts[name] += 1
-        return [f"{name}: {fault}" for fault in self.attempt(run, mishap, draw, seconds)]
+        there = mishap.damage is None or mishap.damage(run.work_dir, draw)
+        faults = self.attempt(run, mishap, draw, seconds)
+        self.counts[f"{name if there else 'nothing to damage'}, exit code {self.code}"] += 1
+        return [f"{name}: {fault}" for fault in faults]
 
     def attempt(self, run: Run, mishap: Mishap, draw: random.Random, seconds: float) -> list[str]:
         """Start or resume a run while the mishap lasts; return what is wrong."""
@@ -93,7 +94,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only the round of this seed")
     args = parser.parse_args()
     folder, end = Path(tempfile.mkdtemp(prefix="soak")), time.monotonic() + 60 * args.minutes
-    world, disk = World(folder), Disk(folder / "disk")
+    world, disk, code = World(folder), Disk(folder / "disk"), commit()
     soak, seed = Soak(world, disk), args.seed or 0
     try:
         while True:
@@ -104,7 +105,7 @@ def main() -> int:
                 break
     finally:
         disk.remove()
-        print(json.dumps({"commit": commit(), "own disk": disk.is_own, **soak.counts}), flush=True)
+        print(json.dumps({"commit": code, "own disk": disk.is_own, **soak.counts}), flush=True)
     if soak.counts["rounds with faults"]:
         print(f"logs of the rounds with faults are in {folder}", file=sys.stderr)
         return 1
