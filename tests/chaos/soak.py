@@ -7,6 +7,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -93,6 +94,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=MINUTES, help=f"[{MINUTES}]")
     parser.add_argument("--seed", type=int, help="only the round of this seed")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the disk is unmounted
     folder, end = Path(tempfile.mkdtemp(prefix="soak")), time.monotonic() + 60 * args.minutes
     world, disk, code = World(folder), Disk(folder / "disk"), commit()
     soak, seed = Soak(world, disk), args.seed or 0
