@@ -251,7 +251,7 @@ def _arrays(folder: Path, shape: CacheShape, mode: Any = "r") -> tuple[np.memmap
         except BROKEN_ARRAY as error:
             raise UserError(f"the file can't be read ({error})", folder / name, MEND) from error
         if array.shape != size or array.dtype != kind:
-            what = f"the array is {array.dtype} {array.shape}, the card says {kind} {size}"
+            what = f"the array is {array.dtype} {array.shape}, {CARD} says {kind} {size}"
             raise UserError(what, folder / name, MEND)
         arrays.append(array)
     return arrays[0], arrays[1]
