@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader
 
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  a worker is a copy of a process of usual size
-from bag_of_transfer.engine.draws import SeededItems, TurnIndex
+from bag_of_transfer.engine.draws import SeededItems
+from bag_of_transfer.engine.turns import TurnIndex
 from rounds import Comparison, compare, main
 
 IMAGES, BATCH, WORKERS = 512, 32, 2

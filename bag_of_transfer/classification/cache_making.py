@@ -26,9 +26,9 @@ from bag_of_transfer.engine.bars import Step, duration
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.loader_watch import build_loader, watching_loaders
+from bag_of_transfer.engine.metrics_record import hardware, versions
 from bag_of_transfer.engine.precision import autocast_of
 from bag_of_transfer.engine.process_group import is_main_process
-from bag_of_transfer.engine.records import hardware, versions
 
 __all__ = ["DEFAULT_TOP_K", "make_cache"]
 

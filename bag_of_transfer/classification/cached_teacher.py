@@ -16,10 +16,10 @@ from mmengine.dist import get_world_size
 from bag_of_transfer.classification.image_folder import ImageFolder
 from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.teacher_cache import TeacherCache
-from bag_of_transfer.engine.draws import TurnIndex
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.run_files import follow_pointer
+from bag_of_transfer.engine.turns import TurnIndex
 
 __all__ = [
     "WithAnswers",

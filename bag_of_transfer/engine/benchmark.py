@@ -15,8 +15,8 @@ from bag_of_transfer.engine import rates, switches
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.dry_run import DryRunDone, val_images
+from bag_of_transfer.engine.metrics_record import hardware, versions
 from bag_of_transfer.engine.peak_memory import forget_peak, peak_memory
-from bag_of_transfer.engine.records import hardware, versions
 from bag_of_transfer.engine.switches import Setting
 
 __all__ = ["Benchmark", "bound_by", "ratios"]

@@ -4,23 +4,21 @@ mmengine 0.10.12 writes in place, deletes the old file first, and stores the log
 every step.
 """
 
-import json
 import time
-from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
-from mmengine.fileio import LocalBackend, register_backend
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from bag_of_transfer.engine.atomic import write_bytes, write_text
+from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.atomic_backend import BACKEND
 from bag_of_transfer.engine.exact_state import PROCESSES, collect
 from bag_of_transfer.engine.interruption import (
     end_asked,
@@ -29,41 +27,16 @@ from bag_of_transfer.engine.interruption import (
     save_asked,
     wait_for_a_step,
 )
-from bag_of_transfer.engine.manifest import about, sweep_checkpoints, write_checkpoint
-from bag_of_transfer.engine.recipe import RECIPE_PARTS, recipe_of
+from bag_of_transfer.engine.manifest import about, sweep_checkpoints
+from bag_of_transfer.engine.origin import as_plain, origin_of
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, WITHIN_EPOCH, manifest_of
-from bag_of_transfer.engine.stored_config import stored_with
 
-__all__ = ["OUTDATED", "AtomicLocalBackend", "SafeCheckpointHook"]
+__all__ = ["OUTDATED", "SafeCheckpointHook"]
 
 # A key of mmengine's message hub: the steps whose files go once the newest one is whole.
 OUTDATED = "outdated_ckpt_ids"
 
 AGREEMENT = 10  # iterations after which several processes tell each other of signals
-
-
-class AtomicLocalBackend(LocalBackend):
-    """Local files that are whole or not there; for mmengine's ``backend_args``.
-
-    Args:
-        facts: What the manifest of the next checkpoint says besides its bytes; forgotten then.
-    """
-
-    def __init__(self, facts: dict[str, Any] | None = None) -> None:
-        self._facts = {} if facts is None else facts
-
-    def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write a checkpoint and its manifest; a crash or a full disk leaves the old file."""
-        write_checkpoint(filepath, obj, self._facts)
-        self._facts.clear()
-
-    def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
-        """Write a text; a crash or a full disk leaves the old file as it was."""
-        write_bytes(filepath, obj.encode(encoding))
-
-
-# By name, for checkpoints only: a picture need not wait for the disk.
-register_backend("atomic_local", AtomicLocalBackend, force=True)
 
 
 @HOOKS.register_module()
@@ -106,7 +79,7 @@ class SafeCheckpointHook(CheckpointHook):
         super().before_train(runner)
         if isinstance(self.file_backend, LocalBackend) and self.backend_args is None:
             self._facts: dict[str, Any] = {}
-            self.backend_args = {"backend": "atomic_local", "facts": self._facts}
+            self.backend_args = {"backend": BACKEND, "facts": self._facts}
             if is_main_process():
                 self._sweep(runner)
         self._saved_iter, self._saved_at = runner.iter, time.monotonic()
@@ -196,9 +169,9 @@ class SafeCheckpointHook(CheckpointHook):
         # Resuming would warn about a key without its value.
         info = hub["runtime_info"]
         hub["resumed_keys"] = {key: on for key, on in hub["resumed_keys"].items() if key in info}
-        checkpoint["meta"].update(_origin(runner))
+        checkpoint["meta"].update(origin_of(runner))
         for part in ("meta", "message_hub"):
-            checkpoint[part] = _plain(checkpoint[part])
+            checkpoint[part] = as_plain(checkpoint[part])
         if self._processes is not None:
             checkpoint[PROCESSES] = self._processes
         if self.backend_args and "facts" in self.backend_args:
@@ -292,31 +265,3 @@ class SafeCheckpointHook(CheckpointHook):
 def _has_updated(wrapper: Any) -> bool:
     """Return whether the newest iteration has updated the weights."""
     return wrapper.should_update() if isinstance(wrapper, OptimWrapper) else True
-
-
-def _origin(runner: Runner) -> dict[str, Any]:
-    loader = runner.cfg.get("train_dataloader")
-    dataset = (loader.get("dataset") or {}) if isinstance(loader, dict) else {}
-    metainfo = getattr(runner.train_dataloader.dataset, "metainfo", None) or {}
-    origin: dict[str, Any] = {
-        "classes": [str(name) for name in metainfo.get("classes") or ()],
-        "dataset": " ".join(str(dataset[key]) for key in ("type", "data_root") if dataset.get(key)),
-        "backbone_sha256": (runner.cfg.get("backbone_file") or {}).get("sha256"),
-    }
-    # A Runner may be given built parts.
-    if all(isinstance(runner.cfg.get(part), dict) for part in RECIPE_PARTS):
-        origin |= {"recipe": recipe_of(runner.cfg), **stored_with(runner)}
-    if isinstance(runner.cfg.get("model"), dict):
-        origin["model_json"] = json.dumps(_plain(runner.cfg.model), default=str)
-    return origin
-
-
-def _plain(value: Any) -> Any:
-    """Turn NumPy's numbers, paths and special dicts into types that weights-only loading takes."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return str(value) if isinstance(value, Path) else value

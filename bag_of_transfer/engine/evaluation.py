@@ -13,10 +13,10 @@ from bag_of_transfer.engine import (
     checkpoints,
     data_sets,
     launch,
+    metrics_record,
     own_metrics,
     own_readers,
     progress,
-    records,
 )
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.described import admit, read_description
@@ -86,12 +86,12 @@ def evaluate(
     started = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - started
-    record = records.describe_run(
+    record = metrics_record.describe_run(
         runner,
         split=split,
         num_images=len(dataset),
         metrics=metrics,
-        by_class=records.per_class(runner.test_loop.evaluator),
+        by_class=metrics_record.per_class(runner.test_loop.evaluator),
         checkpoint=checkpoint_path,
         seconds=seconds,
         img_per_s=len(dataset) / seconds,

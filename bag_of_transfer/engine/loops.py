@@ -16,8 +16,8 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import Tensor, nn
 
 from bag_of_transfer.engine.device_copy import copied_ahead
-from bag_of_transfer.engine.draws import EndlessTurns, batches_after
 from bag_of_transfer.engine.exact_state import VALIDATED
+from bag_of_transfer.engine.turns import EndlessTurns, batches_after
 
 __all__ = ["EpochLoop", "HookCalls", "IterLoop", "total_loss", "train_step"]
 

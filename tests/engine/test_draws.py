@@ -14,14 +14,9 @@ from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Sampler
 
-from bag_of_transfer.engine import draws
-from bag_of_transfer.engine.draws import (
-    EndlessTurns,
-    SeededItems,
-    TurnIndex,
-    batches_after,
-    draw_by_index,
-)
+from bag_of_transfer.engine import turns
+from bag_of_transfer.engine.draws import SeededItems, draw_by_index
+from bag_of_transfer.engine.turns import EndlessTurns, TurnIndex, batches_after
 
 IMAGES = 7
 Item = tuple[int, float, float, float]
@@ -82,7 +77,7 @@ def ranks(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Set which of how many processes samplers take themselves to be in."""
 
     def become(rank: int, world_size: int) -> None:
-        monkeypatch.setattr(draws, "get_dist_info", lambda: (rank, world_size))
+        monkeypatch.setattr(turns, "get_dist_info", lambda: (rank, world_size))
         monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda: (rank, world_size))
 
     return become
