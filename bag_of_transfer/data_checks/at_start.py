@@ -19,6 +19,7 @@ from bag_of_transfer.engine.garbage import no_collection
 __all__ = ["ContentAtStart", "known_content"]
 
 NUM_SHOWN = 5
+MOST = 200_000  # images that are looked up at a start: 5 s of CPU time for each 100,000
 LOOK = "tools/check_data.py CONFIG"
 
 
@@ -36,6 +37,11 @@ class ContentAtStart(Hook):
         datasets = {"train": runner.train_dataloader.dataset}
         if runner.val_loop is not None:
             datasets["val"] = runner.val_loop.dataloader.dataset
+        count = sum(len(one) for one in datasets.values() if hasattr(one, "__len__"))
+        if count > MOST:
+            line = f"data: {count} images, too many to look up at each start; {LOOK} looks at them"
+            print_log(line, logger="current")
+            return
         with no_collection():
             splits = [split_of(name, dataset) for name, dataset in datasets.items()]
             if not any(split.examples for split in splits):

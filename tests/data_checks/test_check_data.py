@@ -17,6 +17,7 @@ from mmengine.registry import DATASETS
 from rich.console import Console
 
 import bag_of_transfer.classification.image_folder  # noqa: F401  registers its class
+from bag_of_transfer.data_checks import at_start
 from bag_of_transfer.data_checks.at_start import ContentAtStart
 from bag_of_transfer.data_checks.check import Report
 from bag_of_transfer.data_checks.files import File, look_at_files
@@ -143,6 +144,14 @@ def test_a_start_says_how_much_was_looked_at_and_repeats_errors_that_hold(
     (data / "val/ball/other.jpg").touch()
     (data / "train/box/train1.jpg").touch()
     assert start(data) == [f"INFO data: content of 5 of 7 images looked at; {looks}"]
+
+
+def test_very_many_images_are_not_looked_up_at_each_start(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_start, "MOST", 5)
+    (line,) = start(data)
+    assert line.startswith("INFO data: 6 images, too many to look up at each start; ")
 
 
 def test_data_sets_that_do_not_tell_their_files_are_passed_over() -> None:
