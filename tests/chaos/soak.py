@@ -69,7 +69,9 @@ class Soak:
 
     def attempt(self, run: Run, mishap: Mishap, draw: random.Random, seconds: float) -> list[str]:
         """Start or resume a run while the mishap lasts; return what is wrong."""
-        said = run.log.stat().st_size if run.log.exists() else 0
+        if run.log.exists():  # a limit of a file's size is for the run's files
+            run.log.rename(run.folder / f"log{self.counts['attempts']}.txt")
+            run.log.touch()
         self.disk.spoil(mishap.disk, draw)
         fork = run.start(before=mishap.in_run)
         for number in mishap.signals:
@@ -84,8 +86,8 @@ class Soak:
                 path.unlink(missing_ok=True)
             self.world.board.forget()
         faults = [] if self.code in mishap.codes else [f"exit code {self.code}"]
-        new = run.log.read_bytes()[said:].decode(errors="replace")
-        return faults + [line for line in new.splitlines() if "internal failure" in line]
+        said = run.log.read_text(errors="replace").splitlines()
+        return faults + [line for line in said if "internal failure" in line]
 
 
 def main() -> int:
