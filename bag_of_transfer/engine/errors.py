@@ -98,8 +98,13 @@ def without_colons(text: object) -> str:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield ``error`` and the errors that caused it: libraries wrap what their parts raise."""
-    while error is not None:
+    """Yield ``error`` and the errors that caused it: libraries wrap what their parts raise.
+
+    Each comes once, also where an error that was raised again has caused its own cause.
+    """
+    known: set[int] = set()
+    while error is not None and id(error) not in known:
+        known.add(id(error))
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 

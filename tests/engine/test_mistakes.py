@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import DATA_SAMPLERS, HOOKS, MODELS, OPTIMIZERS, PARAM_SCHEDULERS
 from torch import nn
 
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError, chain
 from bag_of_transfer.engine.mistakes import (
     building,
     computing_mistake,
@@ -217,3 +217,9 @@ def test_an_argument_that_only_the_step_finds_is_told_with_the_optimizer() -> No
     found = computing_mistake(caught.value, net)
     assert found is not None
     assert ": optim_wrapper (OptimWrapper): " in str(found)
+
+
+def test_an_error_that_has_caused_its_own_cause_comes_once() -> None:
+    first, second = ValueError("first"), TypeError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert list(chain(first)) == [first, second]

@@ -14,6 +14,7 @@ from bag_of_transfer.ladder.report.findings import find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.run.lock import locked
+from bag_of_transfer.ladder.seal import write_sealed
 from tests.ladder.fake_ladder import DET, ROOT, ladder, until, use_fake_tools, write_ladder
 
 CELLS = [
@@ -94,7 +95,7 @@ def test_time_is_that_of_a_typical_cell_of_the_config(config, capfd):
     ladder(config, "--work-dir", OUT, "--seeds", 0, 1, 2)
     for seed, seconds in enumerate((60, 66, 600)):  # one ran beside other work
         path = OUT / f"seed{seed}/b/pretraining/cell.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": seconds}))
+        write_sealed(path, json.loads(path.read_text()) | {"seconds": seconds})
     capfd.readouterr()
     assert ladder(config, *flags, "--dry-run") == 0
     assert "missing  seed3/b/pretraining  1.1 min\n" in capfd.readouterr().out

@@ -12,7 +12,8 @@ __all__ = ["COMPARED", "compared", "is_among"]
 COMPARED = frozenset(
     {
         *("activation_checkpointing", "amp", "custom_hooks", "data_preprocessor"),
-        *("default_hooks", "efficient_conv_bn_eval", "lr_rule", "model", "optim_wrapper"),
+        *("default_hooks", "efficient_conv_bn_eval", "lr_rule", "model", "non_finite"),
+        "optim_wrapper",
         *("param_scheduler", "sync_bn", "test_cfg", "test_dataloader", "test_evaluator"),
         *("train_cfg", "train_dataloader", "tta_model", "tta_pipeline", "val_cfg"),
         *("val_dataloader", "val_evaluator"),
