@@ -130,7 +130,7 @@ def find_resumable(work_dir: str | Path) -> Path | None:
             print_log(f"cannot resume from {path.name}: {error}", "current", logging.WARNING)
         else:
             return path
-    if candidates:
+    if any(path.exists() for path in candidates):
         raise RefusedError(
             f"none of {len(candidates)} checkpoints can be resumed",
             work_dir,

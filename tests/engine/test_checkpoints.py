@@ -217,6 +217,11 @@ def test_nothing_is_started_over_files_that_are_all_damaged(tmp_path: Path) -> N
     assert caught.value.exit_code == 3
 
 
+def test_a_pointer_to_a_checkpoint_that_was_moved_away_leaves_a_new_start(tmp_path: Path) -> None:
+    (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_3.pth"))
+    assert find_resumable(tmp_path) is None
+
+
 def test_a_copied_work_dir_goes_by_its_own_checkpoint(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     for folder in (old, new):
