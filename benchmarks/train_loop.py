@@ -80,12 +80,13 @@ class InTurn(Hook):
     def __init__(self, turns: Turns, logged: int = 0) -> None:
         self.turns, self.logged = turns, logged
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Begin at the iteration up to which the run has logged."""
-        runner.train_loop._iter = self.logged
-
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Hand over after each chunk; the first iterations show which scalars there are."""
+        """Hand over after each chunk; the first iterations show which scalars there are.
+
+        The first one counts as the iteration up to which the run has logged.
+        """
+        if batch_idx == 0:
+            runner.train_loop._iter = self.logged
         if batch_idx == 2 and self.logged:
             _lengthen(runner.message_hub.log_scalars, self.logged)
         self.turns.hand_over(batch_idx)
