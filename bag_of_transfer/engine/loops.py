@@ -67,10 +67,10 @@ class _Loop:
     def _validate(self, done: int, last: int) -> None:
         """Validate if it is due after ``done`` of ``last`` epochs or iterations."""
         self._decide_current_val_interval()  # type: ignore[attr-defined]
-        loop, validated = self.runner.val_loop, self.runner.message_hub.runtime_info.get(VALIDATED)
-        if loop is None or done < self.val_begin or validated == self._iter:
+        loop = self.runner.val_loop
+        if loop is None or done < self.val_begin or (done % self.val_interval and done != last):
             return
-        if done % self.val_interval == 0 or done == last:
+        if self.runner.message_hub.runtime_info.get(VALIDATED) != self._iter:
             loop.run()
 
 
