@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bag_of_transfer.engine.former_names import current_name
+from bag_of_transfer.engine.printable import printable
 
 __all__ = [
     "LostError",
@@ -87,9 +88,7 @@ def in_one_line(text: str) -> str:
     """Return text with escapes for what a terminal would not print, and not too long."""
     if len(text) > MAX_PART:
         text = f"{text[: MAX_PART // 2]}...{text[-MAX_PART // 2 :]}"
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(text, kept="")
 
 
 def without_colons(text: object) -> str:

@@ -15,11 +15,16 @@ __all__ = ["escape_records", "escaping_prints", "printable"]
 KEPT = "\n\t"
 
 
-def printable(text: str) -> str:
-    """Return text with escapes for all but letters, signs, blanks, tabs and ends of lines."""
+def printable(text: str, kept: str = KEPT) -> str:
+    """Return text with escapes for all but letters, signs, blanks, and what is ``kept``.
+
+    Args:
+        text: Any text.
+        kept: Other characters that stay: tabs and ends of lines, unless stated.
+    """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in KEPT else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text)
 
 
 @contextmanager
