@@ -77,6 +77,7 @@ def test_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "tools"}
     assert top == packages
     assert "bag_of_transfer/ladder/report/templates/page.html.j2" in names
+    assert "bag_of_transfer/pages/templates/base.html.j2" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -14,10 +14,11 @@ from PIL import Image
 
 from bag_of_transfer.engine.figures import save_figure
 from bag_of_transfer.ladder.report.costs import pretraining_minutes
-from bag_of_transfer.ladder.report.drawing import COLOURS, DARK, Plot, inline_svg, style_of
+from bag_of_transfer.ladder.report.drawing import style_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.plots import class_changes, draw_plots
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
+from bag_of_transfer.pages.plots import COLOURS, DARK, Plot, inline_svg
 from tests.ladder import drawn_ladder as drawn
 
 
@@ -246,12 +247,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize(("colours", "panel"), [(COLOURS, "#f5f6f8"), (DARK, "#1d2127")])
 def test_rungs_colours_stand_out_from_the_page(colours: tuple[str, ...], panel: str) -> None:
-    css = (
-        Path(__file__)
-        .parents[2]
-        .joinpath("bag_of_transfer/ladder/report/templates/page.css")
-        .read_text()
-    )
+    css = Path(__file__).parents[2].joinpath("bag_of_transfer/pages/templates/page.css").read_text()
     assert f"--panel: {panel}" in css
     assert len(set(colours)) == 8
     assert min(contrast(colour, panel) for colour in colours) >= 3

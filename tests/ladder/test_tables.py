@@ -15,7 +15,6 @@ import pytest
 
 from bag_of_transfer.ladder.metrics import METRICS
 from bag_of_transfer.ladder.report.documents import table_file, tables_of
-from bag_of_transfer.ladder.report.drawing import short_label
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
@@ -27,6 +26,7 @@ from bag_of_transfer.ladder.report.tables import (
     markdown,
     plain,
 )
+from bag_of_transfer.pages.plots import short_label
 from tests.ladder import drawn_ladder as drawn
 
 

@@ -3,8 +3,6 @@
 Tricks, config differences, cards and pictures; all are read from the cells' folders.
 """
 
-import base64
-import io
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from bag_of_transfer.ladder.report.cell_files import (
 )
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.steps import first_pair, neighbours
+from bag_of_transfer.pages.pictures import picture_uri
 
 __all__ = [
     "MAX_PICTURES",
@@ -37,7 +36,6 @@ __all__ = [
 # They keep the page below about 10 MB: 2 tasks x 9 columns x 8 pictures of about 20 kB.
 MAX_PICTURES = 8
 PICTURE_PX = 360
-JPEG_QUALITY = 82
 NOT_SHOWN = ("schema", "sha256", "seed")  # entries of a card; hashes are shown for every seed
 
 
@@ -165,14 +163,6 @@ def _row(
 
 
 def data_uri(path: Path) -> str | None:
-    """Return a picture, scaled down to ``PICTURE_PX``, as a JPEG data URI.
-
-    None if the picture cannot be read.
-    """
-    small = read_picture(path)
-    if small is None:
-        return None
-    small.thumbnail((PICTURE_PX, PICTURE_PX))
-    data = io.BytesIO()
-    small.save(data, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+    """Return a picture as a JPEG data URI; None if it cannot be read."""
+    picture = read_picture(path)
+    return None if picture is None else picture_uri(picture, PICTURE_PX)

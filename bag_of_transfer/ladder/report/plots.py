@@ -17,7 +17,11 @@ from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of, metric_of
 from bag_of_transfer.ladder.report.cell_files import read_curve
 from bag_of_transfer.ladder.report.costs import pretraining_minutes
-from bag_of_transfer.ladder.report.drawing import (
+from bag_of_transfer.ladder.report.drawing import style_of
+from bag_of_transfer.ladder.report.findings import Finding, Top1
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.report.tuning_plots import tuning_plots
+from bag_of_transfer.pages.plots import (
     INK,
     Plot,
     axes_of,
@@ -25,12 +29,8 @@ from bag_of_transfer.ladder.report.drawing import (
     finish,
     legend_above,
     short_label,
-    style_of,
     with_unique_names,
 )
-from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import CellResult, LadderResults
-from bag_of_transfer.ladder.report.tuning_plots import tuning_plots
 
 __all__ = ["class_changes", "draw_plots"]
 

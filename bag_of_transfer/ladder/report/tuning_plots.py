@@ -5,19 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.axes import Axes
 
 from bag_of_transfer.ladder.metrics import label_of
-from bag_of_transfer.ladder.report.drawing import (
+from bag_of_transfer.ladder.report.drawing import style_of
+from bag_of_transfer.ladder.report.results import LadderResults
+from bag_of_transfer.ladder.report.tuning import Tuning
+from bag_of_transfer.ladder.report.tuning_tables import text_of
+from bag_of_transfer.ladder.search import LOST, Value
+from bag_of_transfer.pages.plots import (
     Plot,
     axes_of,
     file_name,
     finish,
     legend_above,
     short_label,
-    style_of,
 )
-from bag_of_transfer.ladder.report.results import LadderResults
-from bag_of_transfer.ladder.report.tuning import Tuning
-from bag_of_transfer.ladder.report.tuning_tables import text_of
-from bag_of_transfer.ladder.search import LOST, Value
 
 __all__ = ["tuning_plots"]
 
