@@ -7,12 +7,14 @@ image itself: captions and legends are added below it.
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from bag_of_transfer.prediction.colours import DARK, LIGHT, Colour, class_colours, readable_on
+from bag_of_transfer.prediction.tags import overlaps, place_tags
 
 __all__ = [
     "MASK_WEIGHT",
@@ -29,11 +31,19 @@ __all__ = [
 # The sizes below were chosen by looking at pictures of 32 to 4000 pixels.
 MIN_SIDE_PX = 240  # letters on a smaller picture would cover what they name
 MIN_FONT_PX, SMALLEST_FONT_PX = 12, 9
+CROWDED = (1, 0.85, 0.7)  # of the letters' size, tried until no tag covers another
 FONT_SHARE = 1 / 40  # of the geometric mean of the sides
 MASK_WEIGHT = 0.55  # share of the class's colour; the rest is the image
 
 Font = ImageFont.FreeTypeFont
 LegendEntry = tuple[Colour | None, str]
+
+
+class _Tag(NamedTuple):
+    place: tuple[int, int, int, int]
+    text: str
+    font: Font
+    pad: int
 
 
 def enlarged(image: Image.Image, min_side_px: int = MIN_SIDE_PX) -> tuple[Image.Image, int]:
@@ -67,8 +77,9 @@ def with_boxes(
 ) -> Image.Image:
     """Draw boxes with the names of their classes and their scores, if there are any.
 
-    A caption is above its box, or inside it where there is no room above; it never leaves the
-    picture.  The boxes with the highest scores are drawn last, on top.
+    A caption touches its box, see :func:`~bag_of_transfer.prediction.tags.place_tags`; it never
+    leaves the picture.  The boxes with the highest scores are drawn last, on top, and captions lie
+    above all boxes.
 
     Args:
         image: Any size; a small one is enlarged, see :func:`enlarged`.
@@ -80,12 +91,14 @@ def with_boxes(
     """
     picture, factor = enlarged(image, min_side_px)
     colours = class_colours(classes)
-    order = range(len(labels)) if scores is None else np.argsort(scores, kind="stable")
-    for index in order:
-        name = classes[labels[index]]
-        caption = name if scores is None else f"{name} {scores[index]:.2f}"
-        box = [factor * float(side) for side in boxes_xyxy[index]]
-        _draw_box(picture, box, caption, colours[labels[index]] or LIGHT)
+    order = range(len(labels)) if scores is None else np.argsort(-np.asarray(scores), kind="stable")
+    corners = [_corners(factor * boxes_xyxy[index], picture) for index in order]
+    chosen = [colours[labels[index]] or LIGHT for index in order]
+    draw, width = ImageDraw.Draw(picture), line_px(picture.size)
+    for box, colour in reversed(list(zip(corners, chosen, strict=True))):
+        draw.rectangle(box, outline=colour, width=width)
+    captions = [classes[labels[i]] + (f" {scores[i]:.2f}" if scores else "") for i in order]
+    _draw_tags(picture, corners, captions, chosen)
     return picture
 
 
@@ -147,20 +160,39 @@ def with_lines(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
     return sheet
 
 
-def _draw_box(picture: Image.Image, box: Sequence[float], caption: str, colour: Colour) -> None:
+def _draw_tags(
+    picture: Image.Image,
+    corners: Sequence[tuple[int, int, int, int]],
+    captions: Sequence[str],
+    colours: Sequence[Colour],
+) -> None:
+    """Write each box's caption, the first last; letters are smaller where tags are crowded."""
     draw, size = ImageDraw.Draw(picture), font_px(picture.size)
-    left, right = sorted(_inside(x, picture.width) for x in (box[0], box[2]))
-    top, bottom = sorted(_inside(y, picture.height) for y in (box[1], box[3]))
-    draw.rectangle((left, top, right, bottom), outline=colour, width=line_px(picture.size))
-    pad = max(1, size // 6)
-    caption, font = fitted(caption, size, picture.width - 2 * pad)
-    width, height = round(font.getlength(caption)) + 2 * pad, round(1.2 * font.size)
-    tag_left = max(0, min(left, picture.width - width))
-    tag_top = top - height if top >= height else min(top, max(0, picture.height - height))
-    draw.rectangle((tag_left, tag_top, tag_left + width - 1, tag_top + height - 1), fill=colour)
-    draw.text(
-        (tag_left + pad, tag_top + height / 2), caption, readable_on(colour), font, anchor="lm"
-    )
+    best: tuple[int, list[_Tag]] | None = None
+    for share in CROWDED:
+        letters = max(SMALLEST_FONT_PX, round(share * size))
+        pad = max(1, letters // 6)
+        texts = [fitted(caption, letters, picture.width - 2 * pad) for caption in captions]
+        sizes = [(round(f.getlength(t)) + 2 * pad, round(1.2 * f.size)) for t, f in texts]
+        places = place_tags(corners, sizes, picture.size)
+        array = np.array(places).reshape(-1, 4)
+        covered = int(np.triu(overlaps(array, array), 1).sum())
+        tags = [_Tag(place, *text, pad) for place, text in zip(places, texts, strict=True)]
+        if best is None or covered < best[0]:
+            best = covered, tags
+        if not covered:
+            break
+    for tag, colour in reversed(list(zip(best[1] if best else [], colours, strict=True))):
+        left, top, right, bottom = tag.place
+        draw.rectangle((left, top, right - 1, bottom - 1), fill=colour)
+        at = (left + tag.pad, (top + bottom) / 2)
+        draw.text(at, tag.text, readable_on(colour), tag.font, anchor="lm")
+
+
+def _corners(box: np.ndarray, picture: Image.Image) -> tuple[int, int, int, int]:
+    left, right = sorted(_inside(float(x), picture.width) for x in (box[0], box[2]))
+    top, bottom = sorted(_inside(float(y), picture.height) for y in (box[1], box[3]))
+    return left, top, right, bottom
 
 
 def _inside(position: float, length: int) -> int:
