@@ -29,12 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
+    from bag_of_transfer.engine.quantities import size
     from bag_of_transfer.ladder.report.publish import publish
     from bag_of_transfer.ladder.report.write import write_report
 
     folder = args.publish or args.folder
     if args.publish:
-        print(f"{publish(args.folder, folder) / 1e6:.2f} MB of figures to {folder}")
+        print(f"{size(publish(args.folder, folder))} of figures to {folder}")
     written = write_report(folder, args.reference)
     plots = [path for path in written if path.parent.name == "plots"]
     files = ", ".join(path.name for path in written if path not in plots)

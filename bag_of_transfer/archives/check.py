@@ -9,6 +9,7 @@ from pathlib import Path
 from bag_of_transfer.archives.records import Archive, DataSet
 from bag_of_transfer.archives.unpack import first_file
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import size
 
 __all__ = ["UNPACKED_PER_BYTE", "check_sizes", "check_space", "find_archives"]
 
@@ -96,9 +97,9 @@ def check_space(folder: Path, unpack_bytes: int, download_bytes: int = 0) -> Non
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"the disk is too small: {needed / 1e9:.2f} GB are needed ({UNPACKED_PER_BYTE} times "
+            f"the disk is too small: {size(needed)} are needed ({UNPACKED_PER_BYTE} times "
             f"the archives' size{', and the archives' if download_bytes else ''}), "
-            f"{free / 1e9:.2f} GB are free",
+            f"{size(free)} are free",
             folder,
             "make room, or choose another disk by --data-root",
         )

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from bag_of_transfer.archives.hashed_file import CHUNK, MB
 from bag_of_transfer.archives.records import Archive, DataSet
-from bag_of_transfer.engine.bars import Step, duration
+from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import duration, size
 
 __all__ = ["bytes_missing", "download"]
 
@@ -167,8 +168,8 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def _speed(num_bytes: int, left: int, begun: float) -> str:
-    rate = num_bytes / max(time.perf_counter() - begun, 1e-9)
-    return f"{rate / MB:.1f} MB/s | left {duration(left / max(rate, 1e-9))}"
+    per_second = num_bytes / max(time.perf_counter() - begun, 1e-9)
+    return f"{size(per_second)}/s | left {duration(left / max(per_second, 1e-9))}"
 
 
 def _unreachable(archive: Archive, why: str) -> UserError:

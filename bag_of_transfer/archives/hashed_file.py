@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.bars import Step, duration
+from bag_of_transfer.engine.bars import Step
+from bag_of_transfer.engine.quantities import duration, size
 
 __all__ = ["CHUNK", "MB", "HashedFile"]
 
@@ -96,6 +97,6 @@ class HashedFile(io.RawIOBase):
 
     def _speed(self) -> str:
         seconds = time.perf_counter() - self._started
-        rate = self.num_seen / MB / max(seconds, 1e-9)
-        left = ((self._step.total or 0) if self._step else 0) - self.num_seen / MB
-        return f"{rate:.0f} MB/s | left {duration(max(left, 0) / max(rate, 1e-9))}"
+        per_second = self.num_seen / max(seconds, 1e-9)
+        left = ((self._step.total or 0) if self._step else 0) * MB - self.num_seen
+        return f"{size(per_second)}/s | left {duration(max(left, 0) / max(per_second, 1e-9))}"

@@ -22,13 +22,14 @@ from bag_of_transfer.classification.teacher_cache import (
     read_card,
 )
 from bag_of_transfer.engine.atomic import is_leftover_name
-from bag_of_transfer.engine.bars import Step, duration
+from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.loader_watch import build_loader, watching_loaders
 from bag_of_transfer.engine.metrics_record import hardware, versions
 from bag_of_transfer.engine.precision import autocast_of
 from bag_of_transfer.engine.process_group import is_main_process
+from bag_of_transfer.engine.quantities import duration, size
 
 __all__ = ["DEFAULT_TOP_K", "make_cache"]
 
@@ -76,7 +77,7 @@ def make_cache(
     if is_main_process():
         print(
             f"{shape.num_views} views x {shape.num_images} images x {shape.top_k} classes: "
-            f"{shape.num_bytes / 2**20:.1f} MiB in {folder}",
+            f"{size(shape.num_bytes)} in {folder}",
             flush=True,
         )
     writer = CacheWriter(folder, {**card, "hardware": hardware(), "versions": versions()})

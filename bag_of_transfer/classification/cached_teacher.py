@@ -18,6 +18,7 @@ from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.teacher_cache import TeacherCache
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
+from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.turns import TurnIndex
 
@@ -93,7 +94,7 @@ def use_cache(cfg: Config, train_set: Any) -> tuple[list[str], Any]:
     cfg.draws = dict(seed=seed, num_views=views)
     line = (
         f"teacher: answers of {cache.folder} (views: {views}, classes: {cache.shape.top_k} of "
-        f"{cache.shape.num_classes}), made in {cache.card['seconds']:.0f} s; draws are "
+        f"{cache.shape.num_classes}), made in {duration(cache.card['seconds'])}; draws are "
         f"those of the cache, seed {seed}"
     )
     return [line], WithAnswers(train_set, cache)

@@ -27,6 +27,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT, COUNT_OR_0, NOT_NEGATIVE, WHOLE, fields
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.process_group import is_main_process
+from bag_of_transfer.engine.quantities import size
 
 __all__ = [
     "CARD",
@@ -219,7 +220,7 @@ def _check_room(folder: Path, needed: int) -> None:
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if free < needed + SPARE_BYTES:
-        what = f"the cache takes {needed / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free"
+        what = f"the cache takes {size(needed)}, {size(free)} are free"
         raise UserError(what, folder, "take fewer --views or a smaller --top-k, or another disk")
 
 

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, TypeVar
 
 from bag_of_transfer.engine.process_group import is_main_process
+from bag_of_transfer.engine.quantities import duration, rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["Step", "console_handlers", "duration", "on_terminal", "stop_bars", "track"]
+__all__ = ["Step", "console_handlers", "on_terminal", "stop_bars", "track"]
 
 T = TypeVar("T")
 
@@ -115,13 +116,6 @@ def track(sequence: Iterable[T], description: str, total: int | None = None) -> 
         step.close()
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as people write them: 0:32, 12:05, 3:07:00."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def on_terminal() -> bool:
     """Return whether stdout can redraw a line; FORCE_COLOR alone does not make it so."""
     isatty = getattr(sys.stdout, "isatty", lambda: False)
@@ -194,12 +188,13 @@ class _Display:
 
 def _rate_note(step: Step) -> str:
     seconds = time.perf_counter() - step.started
-    rate = step.done / max(seconds, 1e-9)
+    per_second = step.done / max(seconds, 1e-9)
     if step.total is None:
-        return f"{rate:.3g}/s"
+        return rate(per_second)
     if step.done >= step.total:
-        return f"{rate:.3g}/s | took {duration(seconds)}"
-    return f"{rate:.3g}/s | left {duration((step.total - step.done) / max(rate, 1e-9))}"
+        return f"{rate(per_second)} | took {duration(seconds)}"
+    left = (step.total - step.done) / max(per_second, 1e-9)
+    return f"{rate(per_second)} | left {duration(left)}"
 
 
 _display = _Display()

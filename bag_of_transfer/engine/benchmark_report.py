@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bag_of_transfer.engine.bars import duration
 from bag_of_transfer.engine.peak_memory import in_words
+from bag_of_transfer.engine.quantities import duration, rate
 
 __all__ = ["lines"]
 
@@ -46,8 +46,8 @@ def lines(record: Mapping[str, Any]) -> list[str]:
 
 
 def _rate(name: str, speed: Mapping[str, float]) -> str:
-    spread = f"({speed['low']:.4g} to {speed['high']:.4g})"
-    return f"{name:14}{speed['img_per_s']:.4g} img/s {spread}"
+    median, low, high = (rate(speed[key], "img") for key in ("img_per_s", "low", "high"))
+    return f"{name:14}{median} ({low} to {high})"
 
 
 def _switches(record: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from torch import nn
 from bag_of_transfer.engine import rates
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.progress import counts_epochs
+from bag_of_transfer.engine.quantities import duration
 
 __all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts", "val_images"]
 
@@ -62,8 +63,8 @@ class DryRun(Hook):
         if is_main_process():
             write_json(Path(runner.work_dir, ESTIMATE), estimate)
         print_log(
-            f"training would take about {iterations * seconds / 60:.1f} min: {iterations} "
-            f"iterations of {seconds:.3f} s, without validation; nothing was trained",
+            f"training would take about {duration(iterations * seconds)}: {iterations} "
+            f"iterations of {duration(seconds)}, without validation; nothing was trained",
             logger="current",
         )
         raise DryRunDone

@@ -23,6 +23,7 @@ from bag_of_transfer.engine.data_sets import file_of
 from bag_of_transfer.engine.errors import LostError, UserError, chain
 from bag_of_transfer.engine.hard_exit import kill_at_exit, kill_quietly, leave
 from bag_of_transfer.engine.loader_signs import IDLE, Signs, tell, tell_here
+from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.engine.worker_signals import leave_signals_to_the_run
 
 __all__ = ["NO_SIGN_S", "build_loader", "name_loader", "watching_loaders"]
@@ -147,7 +148,7 @@ class _Watch:
         who = "no worker" if place is None else self._who(place)
         said = "has begun an image" if place is None else "has been at the same image"
         return UserError(
-            f"{who} of {self.name} {said} for {seconds:.0f} s",
+            f"{who} of {self.name} {said} for {duration(seconds)}",
             self._where(place),
             "see whether the file can be read (a network drive may have gone); "
             f"{self.name}.num_workers=0 shows where it hangs, and a larger {self.name}.timeout "

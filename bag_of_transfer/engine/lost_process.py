@@ -19,6 +19,7 @@ from typing import Any
 from bag_of_transfer.engine.errors import LostError, UserError, chain
 from bag_of_transfer.engine.hard_exit import leave
 from bag_of_transfer.engine.process_group import process_group
+from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.engine.shared_exit import failed_elsewhere
 
 __all__ = ["lost_process", "watch_processes"]
@@ -120,7 +121,7 @@ class _Signs:
             except RuntimeError:  # the store is gone, with the process that kept it
                 following = 0
             if silent >= self._seconds:
-                leave(self._lost(following, seen, f"for {silent:.0f} s"))
+                leave(self._lost(following, seen, f"for {duration(silent)}"))
         if not self._ended.wait(ANSWER_S):
             leave(self._lost(following, seen, "after an error"))
 

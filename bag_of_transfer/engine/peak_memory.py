@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce
 
+from bag_of_transfer.engine.quantities import size
+
 __all__ = ["forget_peak", "in_words", "peak_memory"]
 
 MIB = 2**20
@@ -45,7 +47,7 @@ def peak_memory() -> dict[str, Any]:
 
 def in_words(peak: dict[str, Any]) -> str:
     """Return the line that says what :func:`peak_memory` returned."""
-    return f"peak memory: {peak['mib']:.0f} MiB {WORDS[peak['kind']]}"
+    return f"peak memory: {size(peak['mib'] * MIB)} {WORDS[peak['kind']]}"
 
 
 def _peak_resident() -> int:

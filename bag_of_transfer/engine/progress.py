@@ -19,23 +19,16 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from bag_of_transfer.engine.bars import (
-    Step,
-    console_handlers,
-    duration,
-    on_terminal,
-    stop_bars,
-    track,
-)
+from bag_of_transfer.engine.bars import Step, console_handlers, on_terminal, stop_bars, track
 from bag_of_transfer.engine.interruption import raise_if_swallowed
 from bag_of_transfer.engine.lr import current_lr
 from bag_of_transfer.engine.processes import mean_over_processes
+from bag_of_transfer.engine.quantities import duration, rate
 
 __all__ = [
     "ProgressHook",
     "Rate",
     "counts_epochs",
-    "duration",
     "num_images_of",
     "on_terminal",
     "stop_bars",
@@ -203,7 +196,7 @@ class ProgressHook(Hook):
 
     def _train_note(self, runner: Runner, loss: Any) -> str:
         lr = current_lr(runner.optim_wrapper)
-        parts = [f"lr {lr:.3g}", f"{self._train_rate.recent:.3g} img/s"]
+        parts = [f"lr {lr:.3g}", rate(self._train_rate.recent, "img")]
         if loss is not None:
             parts.insert(0, f"loss {_number(loss):.4g}")
         return " | ".join([*parts, f"left {duration(self.time_left(runner))}"])
@@ -234,14 +227,14 @@ class ProgressHook(Hook):
         step.advance_to(batch_idx + 1)
         if step.due:
             left = (step.total - step.done) * self._stage_rate.iter_seconds if step.total else 0.0
-            step.show(f"{self._stage_rate.recent:.3g} img/s | left {duration(left)}")
+            step.show(f"{rate(self._stage_rate.recent, 'img')} | left {duration(left)}")
 
     def _end_stage(self, metrics: dict[str, float] | None) -> None:
         step, self._step = self._step, None
         if step is not None:
-            rate = f"{self._stage_rate.recent:.3g} img/s"
+            speed = rate(self._stage_rate.recent, "img")
             took = f"took {duration(time.perf_counter() - self._stage_start)}"
-            step.end(" | ".join([*_metric_notes(metrics), rate, took]))
+            step.end(" | ".join([*_metric_notes(metrics), speed, took]))
 
     def _resume_train_bar(self, runner: Runner) -> None:
         # A loop that counts iterations validates in the middle of its one "epoch".

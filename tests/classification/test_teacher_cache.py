@@ -120,7 +120,7 @@ def test_more_classes_than_16_bits_count_take_a_larger_type():
 
 def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1))
-    with pytest.raises(UserError, match=r"takes 0 MiB, 0 MiB are free: .*--views"):
+    with pytest.raises(UserError, match=r"takes .* B, .* B are free: .*--views"):
         CacheWriter(tmp_path / "cache", card())
     assert not (tmp_path / "cache").exists()
 

@@ -53,7 +53,7 @@ def test_the_reader_is_told_what_helps_in_every_round() -> None:
     assert "OMP_NUM_THREADS=1: 1.10 times as fast (1.00 to 1.20), no clear difference" in told
     assert "num_workers=0: 0.70 times as fast (0.60 to 0.80), slower" in told
     assert "compile=True: unmeasured, it takes long" in told
-    assert "the whole run 1:05 = 1:00 for 210 iterations + 0:05 for 60 images" in told
+    assert "the whole run 1 min 5 s = 1 min 0 s for 210 iterations + 5 s for 60 images" in told
     assert "busy" not in told
     assert "busy, load 2.5" in "\n".join(lines(RECORD | {"load": 2.5}))
 

@@ -48,4 +48,4 @@ def test_on_a_gpu_the_tensors_of_the_training_count(monkeypatch: pytest.MonkeyPa
     peak = peak_memory.peak_memory()
     assert told == ["forgotten"]
     assert peak == {"mib": 1.5, "kind": "gpu"}
-    assert peak_memory.in_words(peak) == "peak memory: 2 MiB allocated by tensors on the GPU"
+    assert peak_memory.in_words(peak) == "peak memory: 1.57 MB allocated by tensors on the GPU"

@@ -137,7 +137,7 @@ def test_the_plot_marks_what_was_chosen_and_what_was_lost(ladder: LadderResults)
 def test_footnotes_name_the_seeds_and_the_cost(ladder: LadderResults) -> None:
     notes = notes_of(ladder)
     assert "the mean score on val over the seeds 8, 9" in notes
-    assert "Tuning took 31.0 min of training (detection 31.0)" in notes
+    assert "Tuning took 31 min 0 s of training (detection 31 min 0 s)" in notes
     assert "pretraining, segmentation: one recipe for all rungs" in notes
     assert "edge" not in notes
 

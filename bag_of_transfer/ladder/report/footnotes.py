@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, records
 from bag_of_transfer.ladder.metrics import TOP1, label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1, compare_top1
@@ -155,10 +156,10 @@ def _caches(ladder: LadderResults) -> Iterator[str]:
         pairs = [(cell.training_seconds, cell.cache_seconds) for cell in cells]
         known = [(whole, cache) for whole, cache in pairs if whole and cache]
         if known:
-            whole, cache = (median(seconds) / 60 for seconds in zip(*known, strict=True))
+            whole, cache = (median(seconds) for seconds in zip(*known, strict=True))
             yield (
-                f"{rung.label}: its pretraining took {whole:.1f} min, of which {cache:.1f} min to "
-                f"store the teacher's answers; {whole - cache:.1f} min without that."
+                f"{rung.label}: its pretraining took {duration(whole)}, of which {duration(cache)} "
+                f"to store the teacher's answers; {duration(whole - cache)} without that."
             )
 
 

@@ -5,6 +5,7 @@ They stand below every table, because a difference between rungs may be one betw
 
 from collections.abc import Iterator
 
+from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.costs import tuning_minutes
 from bag_of_transfer.ladder.report.results import LadderResults
@@ -86,8 +87,8 @@ def _unlike(ladder: LadderResults, task: str) -> Iterator[str]:
 def _cost(ladder: LadderResults) -> Iterator[str]:
     by_task = {task: sum(each.values()) for task, each in tuning_minutes(ladder).items()}
     if ladder.tunings and by_task:
-        parts = ", ".join(f"{task} {minutes:.1f}" for task, minutes in by_task.items())
+        parts = ", ".join(f"{task} {duration(60 * minutes)}" for task, minutes in by_task.items())
         yield (
-            f"Tuning took {sum(by_task.values()):.1f} min of training ({parts}), which no other "
-            "time of this report includes."
+            f"Tuning took {duration(60 * sum(by_task.values()))} of training ({parts}), which no "
+            "other time of this report includes."
         )

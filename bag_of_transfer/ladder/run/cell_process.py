@@ -16,6 +16,7 @@ from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.finite import LOST_WEIGHTS
 from bag_of_transfer.engine.loss_watch import LOST
 from bag_of_transfer.engine.manifest import remove_checkpoint
+from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.engine.run_files import read_metrics
 from bag_of_transfer.ladder.folder import (
     ANSWERS,
@@ -106,7 +107,7 @@ def run_cell(
         words = [command.words for command in recorded]
         status.end(cell, words, seconds, train=train, failed=reason, lost=lost)
     if code == 0:
-        print(f"{cell.key}: {lost or f'{seconds:.0f} s'}", flush=True)
+        print(f"{cell.key}: {lost or duration(seconds)}", flush=True)
         if cell.tunes and cell.task:
             _remove_weights(cell)
     sys.exit(code if code >= 0 else 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
@@ -240,7 +241,7 @@ def _print_plan(call: LadderCall, ladder: Ladder) -> None:
         now = before[cell.key]
         why = f" ({now.why})" if now.why else ""
         estimate = estimates.get(cell.key)
-        time = f"  {estimate.seconds / 60:.1f} min" if isinstance(estimate, Estimate) else ""
+        time = f"  {duration(estimate.seconds)}" if isinstance(estimate, Estimate) else ""
         why = f" (cannot be timed: {estimate})" if isinstance(estimate, str) else why
         print(f"{now.word:8} {cell.key}{time}{why}")
     print(counts_of(before))

@@ -12,6 +12,7 @@ from typing import Any
 from bag_of_transfer.engine.dry_run import ESTIMATE
 from bag_of_transfer.engine.fields import COUNT, COUNT_OR_0, NOT_NEGATIVE, fields
 from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.quantities import duration, size
 from bag_of_transfer.ladder.folder import LOG, SCRATCH
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.status import DONE, Status
@@ -91,10 +92,10 @@ def describe_estimates(estimates: Mapping[str, Estimate | str], jobs: int) -> st
     left_out = f"; {without} cells could not be timed" if without else ""
     if not known:
         return f"time and disk unknown{left_out}"
-    minutes = sum(each.seconds for each in known) / 60 / jobs
-    gigabytes = sum(each.num_bytes for each in known) / 1e9
+    time = duration(sum(each.seconds for each in known) / jobs)
+    disk = size(sum(each.num_bytes for each in known))
     how = "from cells run here" if all(each.measured for each in known) else "estimated"
-    return f"about {minutes:.0f} min ({how}) and {gigabytes:.1f} GB{left_out}"
+    return f"about {time} ({how}) and {disk}{left_out}"
 
 
 def _recipe(cell: Cell) -> tuple[Any, ...]:

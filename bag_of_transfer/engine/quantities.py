@@ -1,0 +1,41 @@
+"""How durations, rates and sizes are written for people, wherever one is shown."""
+
+import itertools
+
+__all__ = ["duration", "rate", "size"]
+
+PREFIXES = ("", "k", "M", "G", "T")
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in at most two units: 0.43 s, 32 s, 12 min 5 s, 3 h 7 min, 2 d 0 h."""
+    if seconds < 9.95:  # 9.96 s is written as 10 s
+        return f"{round(seconds, 3):.2g} s"
+    for (unit, length), (smaller, part) in itertools.pairwise(UNITS):
+        whole, rest = divmod(round(seconds), length)
+        if whole:
+            return f"{whole} {unit} {rest // part} {smaller}"
+    return f"{round(seconds)} s"
+
+
+def rate(per_second: float, what: str = "") -> str:
+    """Return a rate in three digits: 123 img/s, 4.56 img/s, 1.23 k img/s; 0.25/s of nothing."""
+    number, prefix = _three_digits(per_second)
+    counted = " ".join(word for word in (prefix, what) if word)
+    return f"{number} {counted}/s" if counted else f"{number}/s"
+
+
+def size(num_bytes: float) -> str:
+    """Return a number of bytes in three digits and decimal units: 512 B, 45.6 MB, 1.23 GB."""
+    number, prefix = _three_digits(num_bytes)
+    return f"{number} {prefix}B"
+
+
+def _three_digits(value: float) -> tuple[str, str]:
+    """Return a number of at most three digits and the prefix of its unit."""
+    for prefix in PREFIXES[:-1]:
+        if abs(value) < 999.5:  # more is written as 1.00e+03
+            return f"{value:.3g}", prefix
+        value /= 1000
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}", PREFIXES[-1]
