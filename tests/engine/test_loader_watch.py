@@ -79,7 +79,7 @@ def test_a_loader_that_hangs_ends_the_run_and_names_the_image(workers, hang) -> 
     assert time.monotonic() - begun < SECONDS + 2
     assert not isinstance(told.value, LostError)
     who = "worker 2 of 2" if workers else "the process"
-    assert told.value.what.startswith(f"{who} of val_dataloader has been at the same image for 0 s")
+    assert told.value.what.startswith(f"{who} of val_dataloader has been at the same image for 0.")
     assert told.value.where == "images/3.png"
     assert "val_dataloader.timeout" in told.value.mend
     assert children() == before  # a worker that hangs ends by SIGKILL alone

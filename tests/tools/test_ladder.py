@@ -78,9 +78,9 @@ if "--dry-run" in sys.argv:
     assert call("--dry-run") == 0
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[:5]] == [["missing", key] for key in CELLS]
-    assert "  5.3 min" in lines[2]  # 300 s of training, 6 s of val, 12 s around it
+    assert "  5 min 18 s" in lines[2]  # 300 s of training, 6 s of val, 12 s around it
     assert lines[5] == "5 missing"
-    assert lines[6] == "about 16 min (estimated) and 7.2 GB; 2 cells could not be timed"
+    assert lines[6] == "about 15 min 54 s (estimated) and 7.2 GB; 2 cells could not be timed"
     assert not list(OUT.glob("seed*"))
     assert call("--cell", "seed0/scratch/detection") == 0
     capfd.readouterr()
@@ -98,7 +98,7 @@ def test_time_is_that_of_a_typical_cell_of_the_config(config, capfd):
         write_sealed(path, json.loads(path.read_text()) | {"seconds": seconds})
     capfd.readouterr()
     assert ladder(config, *flags, "--dry-run") == 0
-    assert "missing  seed3/b/pretraining  1.1 min\n" in capfd.readouterr().out
+    assert "missing  seed3/b/pretraining  1 min 6 s\n" in capfd.readouterr().out
 
 
 def test_changed_cells_are_listed_and_nothing_is_run(call, config, capfd):
