@@ -19,6 +19,7 @@ from bag_of_transfer.engine.data_sets import data_mistakes, leave_imports_uncoll
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loader_watch import build_loader, name_loader, watching_loaders
+from bag_of_transfer.engine.log_file import say_once_that_lines_are_lost
 from bag_of_transfer.engine.mistakes import building
 from bag_of_transfer.engine.own_parts import own, own_loop
 
@@ -186,5 +187,6 @@ def build_runner(cfg: Config, train_set: Any = None) -> Runner:
         for handler in runner.logger.handlers:
             handler.setLevel(level)
     hush(runner.logger)
+    say_once_that_lines_are_lost(runner.logger)
     runner.logger.info(f"Config:\n{runner.cfg.pretty_text}")
     return runner
