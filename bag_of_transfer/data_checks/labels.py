@@ -8,7 +8,7 @@ import numpy as np
 from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.look import Look
 from bag_of_transfer.data_checks.splits import Example, Split
-from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.engine.mask_reader import IGNORED, labels_of
 
 __all__ = ["odd_boxes", "odd_masks", "unlearned_classes"]
 
@@ -62,10 +62,7 @@ def odd_masks(split: Split, looks: Mapping[Path, Look]) -> Iterator[Finding]:
 
 def _labels(look: Look, info: Mapping) -> set[int]:
     """Return the classes that a mask shows, as ``ReadMask`` numbers them."""
-    first = 1 if info.get("reduce_zero_label") else 0
-    values = {value - first for value in look.values if value >= first and value != IGNORED}
-    renumbered = info.get("label_map") or {}
-    return {renumbered.get(value, value) for value in values} - {IGNORED}
+    return {*labels_of(np.array(look.values, np.int64), info).tolist()} - {IGNORED}
 
 
 def unlearned_classes(splits: Sequence[Split]) -> Iterator[Finding]:

@@ -51,8 +51,8 @@ __all__ = [
     "setting_names",
 ]
 
-FREE_FORM = frozenset({"custom_keys", "metainfo"})
-"""Dicts whose keys are the user's own: name fragments, and facts about a data set."""
+FREE_FORM = frozenset({"custom_keys", "label_map", "metainfo"})
+"""Dicts whose keys are the user's own: name fragments, labels, and facts about a data set."""
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

@@ -1,7 +1,8 @@
 """A config as plain JSON: what a run resolves to, so that it can be trained without running a file.
 
 ``--dump-config F.json`` writes it, and every tool that takes a config reads it.  A tuple stands as
-``{"tuple": [...]}``, because the libraries tell it from a list.  ``stated`` holds the dotted keys
+``{"tuple": [...]}``, because the libraries tell it from a list, and a dict whose keys are numbers
+(a ``label_map``) as ``{"pairs": [[7, 0], ...]}``.  ``stated`` holds the dotted keys
 that the user set: the others may be changed to fit a backbone file.
 """
 
@@ -20,12 +21,13 @@ from bag_of_transfer.engine.described import SCOPES, UNREGISTERED
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.fields import TEXT, fields, list_of
 from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
 __all__ = ["SUFFIX", "dump_config", "read_json_config", "stated_keys"]
 
 SUFFIX = ".json"
-TUPLE, STATED = "tuple", "stated"
+TUPLE, PAIRS, STATED = "tuple", "pairs", "stated"
 RULE = fields({STATED: list_of(TEXT)})
 # Of the machine and the call, not of what is trained.
 OF_A_CALL = ("launcher", "work_dir", STATED)
@@ -91,8 +93,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _plain(value: Any, key: str, where: object, mend: str) -> Any:
     if isinstance(value, dict):
+        if value and all(map(is_whole, value)):
+            return {PAIRS: [[name, _plain(value[name], key, where, mend)] for name in value]}
         for name in value:
-            if not isinstance(name, str) or name == TUPLE:
+            if not isinstance(name, str) or name in (TUPLE, PAIRS):
                 raise UserError(f"JSON cannot carry the key {name!r} of {key}", where, mend)
         return {name: _plain(inner, f"{key}.{name}", where, mend) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -112,7 +116,14 @@ def _restored(value: Any) -> Any:
         return value
     if value.keys() == {TUPLE} and isinstance(value[TUPLE], list):
         return tuple(_restored(item) for item in value[TUPLE])
+    if value.keys() == {PAIRS} and _are_pairs(value[PAIRS]):
+        return {name: _restored(inner) for name, inner in value[PAIRS]}
     return {name: _restored(inner) for name, inner in value.items()}
+
+
+def _are_pairs(value: Any) -> bool:
+    pairs = value if isinstance(value, list) else [None]
+    return all(isinstance(pair, list) and len(pair) == 2 and is_whole(pair[0]) for pair in pairs)
 
 
 # ---- what would run code ----

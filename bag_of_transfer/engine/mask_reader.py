@@ -23,9 +23,10 @@ from bag_of_transfer.engine.image_reader import (
 )
 from bag_of_transfer.engine.plain_files import mend_of, read_file
 
-__all__ = ["IGNORED", "ReadMask", "decode_mask", "read_mask"]
+__all__ = ["IGNORED", "ReadMask", "decode_mask", "labels_of", "read_mask"]
 
 IGNORED = 255  # what mmseg's padding, losses and our metric leave out
+MAX_TABLE = 1 << 16  # entries of a table of new labels; files of 32 bits may need more
 COLOURS = "the mask is a picture with colours ({}), not label numbers"
 MEND_COLOURS = "save masks as grey or palette PNG whose pixel values are the labels 0, 1, 2, ..."
 
@@ -106,20 +107,36 @@ class ReadMask:
                 "LoadAnnotations",
                 "leave it out here, and set it in the data set",
             )
-        labels = read_mask(results["seg_map_path"])
-        labels = _without_zero(labels) if reduced else labels
-        results["gt_seg_map"] = _renumbered(labels, results.get("label_map") or {})
+        results["gt_seg_map"] = labels_of(read_mask(results["seg_map_path"]), results)
         results["seg_fields"].append("gt_seg_map")
         return results
 
 
-def _without_zero(labels: np.ndarray) -> np.ndarray:
-    """Return labels with classes counted from 0, where the file counts from 1 and 0 is no class."""
-    return np.where((labels == 0) | (labels == IGNORED), np.int32(IGNORED), labels - 1)
+def labels_of(values: Int32[np.ndarray, "..."], described: Mapping[str, Any]) -> np.ndarray:
+    """Return the labels that values in a mask's file stand for, as training gets them.
+
+    Args:
+        values: Of the file.
+        described: What a data set of mmseg's kind says of the image: ``reduce_zero_label`` makes
+            255 of 0 and subtracts 1 from the others, then ``label_map`` gives new numbers.
+    """
+    if described.get("reduce_zero_label"):
+        is_ignored = (values == 0) | (values == IGNORED)
+        values = np.where(is_ignored, np.int32(IGNORED), values - 1)
+    return _renumbered(values, described.get("label_map") or {})
 
 
 def _renumbered(labels: np.ndarray, label_map: Mapping[int, int]) -> np.ndarray:
-    result = labels.copy()
+    if not label_map or not labels.size:
+        return labels
+    lowest, highest = int(labels.min()), int(labels.max())
+    if highest - lowest > MAX_TABLE:
+        result = labels.copy()
+        for old, new in label_map.items():
+            result[labels == old] = new
+        return result
+    table = np.arange(lowest, highest + 1, dtype=labels.dtype)  # one pass, however long the map is
     for old, new in label_map.items():
-        result[labels == old] = new
-    return result
+        if lowest <= old <= highest:
+            table[old - lowest] = new
+    return table[labels - lowest]

@@ -223,8 +223,9 @@ def _first_unknown(
         whole = isinstance(new, list | tuple) and depth >= num_dotted  # its items are all given
         if _child(old, name) is _ABSENT and name not in _MM_KEYS and not whole:
             known = _names_at(parts[:depth], old, new, scope, above)
-            # A number is an index into a list, and here is no list.
-            if name.isdecimal() or (known is not None and name not in known):
+            # A number is an index into a list, and here is no list; labels are numbers, too.
+            is_index = name.isdecimal() and not FREE_FORM.intersection(parts[:depth])
+            if is_index or (known is not None and name not in known):
                 return _Unknown(depth, old, known or frozenset())
         old = _ABSENT if whole else _child(old, name)
         above, new, tree = new, _child(new, name), _child(tree, name)

@@ -1,7 +1,7 @@
 """``MaskFolder``: images and label masks in two folders, as in PASCAL VOC and ADE20K."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from bag_of_transfer.segmentation.masks import (
     mask_facts,
     names_from_values,
 )
+from bag_of_transfer.segmentation.numbering import Numbering
 
 __all__ = ["IGNORED", "MaskFolder"]
 
@@ -50,8 +51,12 @@ class MaskFolder(BaseSegDataset):
         classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None:
             read ``classes.txt`` in ``data_root`` (one name per line); without that file, use the
             values of all masks below the first folder of ``mask_dir``, so that all splits agree.
-        ignore_index: Mask value for "don't know"; the loss gets it as 255.
+        ignore_index: Mask value for "don't know"; the loss gets it as 255.  None: 255, unless
+            ``label_map`` gives 255 a class.
         reduce_zero_label: Whether 0 means "don't know", too, and the classes start at 1 (ADE20K).
+        label_map: New labels by old ones, ``{7: 0, 8: 1}``; 255 as a new one means "don't know".
+            As in mmseg, the old ones are those after ``reduce_zero_label`` has subtracted 1.
+        unmapped: Labels that ``label_map`` does not name: ``"refuse"``, or ``"ignore"`` them.
         max_unreadable: Number of files that may be left out.
         mask_suffix: End of a mask's name.
         pipeline: Transforms, as in mmseg.
@@ -64,7 +69,8 @@ class MaskFolder(BaseSegDataset):
     Raises:
         UserError: If a folder, a mask or an image is missing, a mask has another size than its
             image, a label is outside the classes, there are fewer than two classes, every pixel
-            of the split is ignored, or too many files can't be read.
+            of the split is ignored, options contradict each other (:class:`Numbering`), or too
+            many files can't be read.
     """
 
     def __init__(
@@ -74,8 +80,10 @@ class MaskFolder(BaseSegDataset):
         mask_dir: str = "SegmentationClass",
         split: str = "",
         classes: Sequence[str] | str | None = None,
-        ignore_index: int = IGNORED,
+        ignore_index: int | None = None,
         reduce_zero_label: bool = False,
+        label_map: Mapping[int, int] | None = None,
+        unmapped: str = "refuse",
         max_unreadable: int = 10,
         mask_suffix: str = ".png",
         pipeline: Sequence[dict | Callable] = (),
@@ -86,11 +94,10 @@ class MaskFolder(BaseSegDataset):
         max_refetch: int = 1000,
     ) -> None:
         root = Path(data_root)
+        self._numbering = Numbering(root, ignore_index, reduce_zero_label, label_map, unmapped)
         pairs = _find_pairs(
             root / img_dir, root / mask_dir, root / split if split else None, mask_suffix
         )
-        self._ignored_value = ignore_index
-        self._first = int(reduce_zero_label)
         names, palette = self._name_classes(root, mask_dir, mask_suffix, classes)
         check_classes(names, root)
         where = root / (split or mask_dir)
@@ -107,15 +114,13 @@ class MaskFolder(BaseSegDataset):
             lazy_init=lazy_init,
             max_refetch=max_refetch,
         )
-        # Not an argument: mmseg would read it as a list.
+        # Not arguments: mmseg would read the folder as a list, and has no argument for the map.
         self._metainfo["img_dir"] = str(root / img_dir)
+        self._metainfo["label_map"] = self._numbering.label_map
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return the pairs in the form that mmseg's transforms expect."""
-        # mmseg applies the map after it has subtracted 1 from every label.
-        label_map = None
-        if self._ignored_value != IGNORED:
-            label_map = {self._ignored_value - self._first: IGNORED}
+        label_map = self._numbering.renumbered(self._values)
         return [
             {
                 "img_path": str(image),
@@ -137,11 +142,13 @@ class MaskFolder(BaseSegDataset):
         listed = root / CLASSES_FILE
         if listed.is_file():
             return tuple(read_class_names(listed, ONE_PER_LINE)), {}
+        if self._numbering.label_map is not None:
+            return tuple(f"class_{label}" for label in range(self._numbering.num_mapped)), {}
         top = root / Path(mask_dir).parts[0]
         facts = mask_facts(_masks(top, suffix))
         readable = [mask for mask in facts.values() if not mask.error]
-        ignored = {self._ignored_value} | ({0} if self._first else set())
-        return names_from_values(readable, ignored, self._first, top), {}
+        ignored, first = self._numbering.ignored, self._numbering.first
+        return names_from_values(readable, ignored, first, top), {}
 
     def _check(
         self, pairs: Pairs, names: tuple[str, ...], max_unreadable: int, where: Path, warn: bool
@@ -154,14 +161,15 @@ class MaskFolder(BaseSegDataset):
         if not pairs:
             raise UserError("no image is left to use", where, "mend the images and masks")
         check_sizes(pairs, images, masks)
-        labels = range(self._first, self._first + len(names))
-        not_labelled = {0} if self._first else set()
         used = {mask: masks[mask] for _, mask in pairs}
-        present = check_values(used, {*labels, *not_labelled}, self._ignored_value)
-        check_labelled(used, labels, self._ignored_value, where)
-        unused = [name for label, name in zip(labels, names, strict=True) if label not in present]
+        self._values: set[int] = set().union(*(facts.values for facts in used.values()))
+        labels = self._numbering.labels(names)
+        present = check_values(used, labels, self._numbering)
+        check_labelled(used, labels, self._numbering, where)
+        unused = [name for label, name in enumerate(names) if label not in present]
         if warn and len(names) - len(unused) < 2:  # for instance masks of 0 and 255
-            what = f"the masks show one class of {len(names)} ({self._ignored_value} is ignored)"
+            ignored = ", ".join(map(str, sorted(self._numbering.ignored))) or "no value"
+            what = f"the masks show one class of {len(names)} ({ignored} is ignored)"
             raise UserError(what, where, MEND_ONE_CLASS)
         if warn and unused:
             _warn_of_unused(unused, len(pairs), where)

@@ -13,6 +13,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_reader import read_error
 from bag_of_transfer.engine.image_scan import ImageFacts, scan_files
 from bag_of_transfer.engine.mask_reader import IGNORED, decode_mask
+from bag_of_transfer.segmentation.numbering import Numbering
 
 __all__ = [
     "MEND_ONE_CLASS",
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 NUM_SHOWN = 10
-MEND_ONE_CLASS = "give each class its own number from 0, or set ignore_index if 255 is a class"
+MEND_ONE_CLASS = (
+    "give each class its own number from 0; if 255 is a class, say so: label_map={0: 0, 255: 1}"
+)
 
 
 class MaskFacts(NamedTuple):
@@ -69,25 +72,37 @@ def check_sizes(
 
 
 def check_values(
-    masks: Mapping[Path, MaskFacts], allowed: Iterable[int], ignore_index: int
+    masks: Mapping[Path, MaskFacts], labels: Mapping[int, int], numbering: Numbering
 ) -> set[int]:
-    """Return the labels that occur, and check that each is allowed or ``ignore_index``.
+    """Return the classes that occur, and check that each value stands for one, or is ignored.
+
+    Args:
+        masks: The masks of one split.
+        labels: The classes that values stand for, see :meth:`Numbering.labels`.
+        numbering: What is ignored.
 
     Raises:
         UserError: If a mask holds another value.
     """
-    labels = set(allowed)
-    known = labels | {ignore_index}
+    known = labels.keys() | numbering.ignored
     wrong = {path: mask for path, mask in masks.items() if not known.issuperset(mask.values)}
-    if wrong:
+    if wrong and not numbering.ignores_others:
         first, mask = next(iter(wrong.items()))
-        raise UserError(
-            f"label {min(set(mask.values) - known)} is outside {min(labels)}..{max(labels)} "
-            f"(and is not the ignored {ignore_index}) in {len(wrong)} of {len(masks)} masks",
-            first,
-            "mend the masks, or name every class in classes.txt or the argument classes",
-        )
-    return labels & set().union(*(mask.values for mask in masks.values()))
+        value = min(set(mask.values) - known)
+        what, mend = _stray(value, labels, numbering)
+        raise UserError(f"{what} in {len(wrong)} of {len(masks)} masks", first, mend)
+    values: set[int] = set().union(*(mask.values for mask in masks.values()))
+    return {labels[value] for value in values & labels.keys()}
+
+
+def _stray(value: int, labels: Mapping[int, int], numbering: Numbering) -> tuple[str, str]:
+    ignored = " or ".join(map(str, sorted(numbering.ignored))) or "nothing"
+    if numbering.label_map is None:
+        what = f"label {value} is outside {min(labels)}..{max(labels)} (ignored is {ignored})"
+        return what, "mend the masks, or name every class in classes.txt or the argument classes"
+    reduced = f", as {value - 1} after reduce_zero_label," if numbering.first else ""
+    what = f"label {value} is not in label_map{reduced} (ignored is {ignored})"
+    return what, "add it; {LABEL: 255} or unmapped='ignore' says that it is no class"
 
 
 def check_classes(names: Sequence[str], where: object) -> None:
@@ -105,28 +120,31 @@ def check_classes(names: Sequence[str], where: object) -> None:
 
 
 def check_labelled(
-    masks: Mapping[Path, MaskFacts], labels: range, ignored: int, where: object
+    masks: Mapping[Path, MaskFacts], labels: Mapping[int, int], numbering: Numbering, where: object
 ) -> None:
     """Check that some pixel has a label, and that no label of a class means "ignored" later.
 
     Args:
         masks: The masks of one split, which have passed :func:`check_values`.
-        labels: The numbers of the classes in the files.
-        ignored: The value of pixels without a label.
+        labels: The classes that values stand for.
+        numbering: What is ignored.
         where: The split, for the message.
 
     Raises:
         UserError: If every pixel is ignored, or the label of a class means "ignored" later.
     """
-    if all(set(labels).isdisjoint(set(mask.values) - {ignored}) for mask in masks.values()):
+    counted = labels.keys() - numbering.ignored
+    if all(counted.isdisjoint(mask.values) for mask in masks.values()):
+        ignored = " or ".join(map(str, sorted(numbering.ignored)))
+        ignored += " or not in label_map" * numbering.ignores_others
         raise UserError(
-            f"every pixel of the {len(masks)} masks is ignored (0 or {ignored})"
-            if labels.start
-            else f"every pixel of the {len(masks)} masks is ignored ({ignored})",
+            f"every pixel of the {len(masks)} masks is ignored ({ignored})",
             where,
             "label some pixels, or leave this split out",
         )
-    taken = {IGNORED, IGNORED + labels.start} & set(labels)
+    if numbering.label_map is not None:
+        return  # it gives no class the number of ignored pixels
+    taken = {IGNORED, IGNORED + numbering.first} & labels.keys()
     for path, mask in masks.items():
         if clash := taken & set(mask.values):
             raise UserError(

@@ -5,7 +5,7 @@ that every pixel has the same weight; pixels without a label are not counted.
 Letters: K classes, H W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from bag_of_transfer.engine.atomic import write_arrays
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.mask_reader import IGNORED
 
 __all__ = ["SegMetric", "count_confusion", "count_pixels", "name_of", "scores"]
 
@@ -104,7 +105,8 @@ class SegMetric(BaseMetric):
     Args:
         ignore_index: Pixels with this label are not counted.
         output_dir: Folder for the predictions: grey PNG masks with the images' names, in the same
-            sub-folders, with the numbers of the data set's own masks (ADE20K: from 1).
+            sub-folders, with the numbers of the data set's own masks (ADE20K: from 1; of several
+            that a ``label_map`` made one class, the first).
         per_image_file: Where to write the confusion of every image: an ``.npz`` with
             ``image_ids`` [N], ``classes`` [K] and ``confusion`` [N K K], pixels by truth, then by
             prediction.
@@ -193,8 +195,20 @@ class SegMetric(BaseMetric):
                 f"{before} and {sample['img_path']}",
                 "rename one of them",
             )
-        first = int(bool(sample.get("reduce_zero_label", False)))
-        mask = predicted.cpu().numpy() + first
+        mask = predicted.cpu().numpy()
+        label_map = self.dataset_meta.get("label_map")
+        if label_map:
+            mask = _inverse(label_map)[mask]
+        mask = mask + int(bool(sample.get("reduce_zero_label", False)))
         kind = np.uint8 if mask.max() < 256 else np.uint16
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask.astype(kind)).save(path)
+
+
+def _inverse(label_map: Mapping[int, int]) -> np.ndarray:
+    """Return for each class the first label of the masks that became it."""
+    first: dict[int, int] = {}
+    for old, new in label_map.items():
+        if new != IGNORED:
+            first.setdefault(new, old)
+    return np.array([first.get(label, label) for label in range(max(first) + 1)])

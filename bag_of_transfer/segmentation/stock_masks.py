@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmseg.datasets import BaseSegDataset
 
 from bag_of_transfer.engine.errors import NoTruthError, UserError
-from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.engine.mask_reader import IGNORED, labels_of
 from bag_of_transfer.segmentation.masks import mask_facts
 
 __all__ = ["check"]
@@ -44,9 +45,12 @@ def _check_labels(dataset: BaseSegDataset, paths: list[Path], num_classes: int, 
         raise UserError(what, where, "mend them, or take their names out of the list")
     ignored = {IGNORED, dataset.ignore_index}
     allowed = ignored | set(range(num_classes))
+    described = {"reduce_zero_label": dataset.reduce_zero_label, "label_map": dataset.label_map}
     present: set[int] = set()
     for path, mask in facts.items():
-        wrong = [value for value in mask.values if _label(value, dataset) not in allowed]
+        labels = labels_of(np.array(mask.values, np.int64), described).tolist()
+        pairs = zip(mask.values, labels, strict=True)
+        wrong = [value for value, label in pairs if label not in allowed]
         if wrong:
             raise UserError(
                 f"mask value {min(wrong)} is not a label of {num_classes} classes "
@@ -54,13 +58,6 @@ def _check_labels(dataset: BaseSegDataset, paths: list[Path], num_classes: int, 
                 path,
                 "name every class in metainfo.classes, or mend the masks",
             )
-        present |= {_label(value, dataset) for value in mask.values}
+        present |= set(labels)
     if present <= ignored:
         raise NoTruthError("every pixel of every mask is ignored", where, "give the pixels labels")
-
-
-def _label(value: int, dataset: BaseSegDataset) -> int:
-    """Return the label that the loss gets for a value in a mask."""
-    if dataset.reduce_zero_label:
-        value = IGNORED if value in (0, IGNORED) else value - 1
-    return int((dataset.label_map or {}).get(value, value))

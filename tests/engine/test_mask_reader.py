@@ -11,7 +11,7 @@ from PIL import Image
 
 import bag_of_transfer.segmentation  # noqa: F401  registers PillowResize
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.mask_reader import ReadMask, read_mask
+from bag_of_transfer.engine.mask_reader import ReadMask, labels_of, read_mask
 
 RNG = np.random.default_rng(0)
 LABELS = np.kron(RNG.choice([0, 1, 2, 254, 255], (5, 7)), np.ones((9, 9), int)).astype(np.uint8)
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("reduced", [False, True])
-@pytest.mark.parametrize("label_map", [None, {0: 1, 1: 0, 2: 255}])
+@pytest.mark.parametrize("label_map", [None, {0: 1, 1: 0, 2: 255}, {0: 2, 254: 1, 255: 0, 99: 3}])
 def test_8_bit_masks_have_the_values_of_mmsegs_loader(
     path: Path, reduced: bool, label_map: dict[int, int] | None
 ) -> None:
@@ -79,6 +79,12 @@ def test_the_data_set_and_the_pipeline_must_agree_about_zero(path: Path) -> None
     assert ReadMask(reduce_zero_label=True)(results(path, reduce_zero_label=True))
     with pytest.raises(UserError, match="reduce_zero_label is True, the data set's is False"):
         ReadMask(reduce_zero_label=True)(results(path))
+
+
+def test_a_map_reaches_labels_as_far_apart_as_32_bits() -> None:
+    values = np.array([0, 5, 2**31 - 1, -7], np.int32)
+    described = {"label_map": {2**31 - 1: 1, -7: 2, 5: 0, 6: 9}}
+    assert labels_of(values, described).tolist() == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32, ">u2"])

@@ -232,14 +232,14 @@ BAD = [
     (
         lambda root: repaint(mask(root, "train_2"), 3, 77),
         {"classes": list("abcd")},
-        "label 77 is outside 0..3 (and is not the ignored 255) in 1 of 9 masks",
+        "label 77 is outside 0..3 (ignored is 255) in 1 of 9 masks",
         "train_2.png",
         "mend the masks",
     ),
     (
         lambda root: None,
         {"classes": list("abc")},
-        "label 3 is outside 0..2 (and is not the ignored 255) in 9 of 9 masks",
+        "label 3 is outside 0..2 (ignored is 255) in 9 of 9 masks",
         "train_0.png",
         "name every class",
     ),
@@ -313,7 +313,9 @@ def test_masks_of_0_and_255_show_no_second_class(voc: Path) -> None:
     binary[10:20] = 255  # as many tools save "here it is": the value that is ignored
     for path in (voc / "SegmentationClass").iterdir():
         Image.fromarray(binary).save(path)
-    with pytest.raises(UserError, match=r"show one class of 2 \(255 is ignored\).*ignore_index if"):
+    with pytest.raises(
+        UserError, match=r"show one class of 2 \(255 is ignored\).*label_map={0: 0, "
+    ):
         train_set(voc, classes=("ground", "thing"))
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mmengine.config import Config
 
 from bag_of_transfer.engine.config_file import leaf_keys, load_config, phase_of, read_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_config import dump_config
 from bag_of_transfer.engine.tasks import Phase
 from tests.engine.gadgets import EXPRESSION, GADGETS, MADE, executed
 
@@ -138,7 +140,7 @@ def test_it_runs_nothing(dump: Any, tmp_path: Path) -> None:
         ("model = dict(head=dict(act=lambda x: x))", "carry model.head.act"),
         ("model = dict(head=dict(act=print))", "carry model.head.act"),
         ("train_cfg = dict(limit=float('inf'))", "carry train_cfg.limit"),
-        ("classes_by_number = {1: 'a'}", "the key 1 of classes_by_number"),
+        ("classes_by_number = {1.5: 'a'}", "the key 1.5 of classes_by_number"),
         ("custom_imports = dict(imports=['json.tool'])", "custom_imports.imports.0"),
     ],
 )
@@ -148,6 +150,13 @@ def test_what_json_cannot_carry_is_named(tool: Any, capfd: Any, line: str, told:
     assert tool("train_cls", "own.py", "--dump-config", "F.json") == 2
     assert told in capfd.readouterr().err
     assert not Path("F.json").exists()
+
+
+def test_labels_that_get_new_numbers_stay_numbers(tmp_path: Path) -> None:
+    data = dict(type="MaskFolder", data_root="x", label_map={7: 0, 8: 1})
+    cfg = Config(dict(default_scope="mmseg", train_dataloader=dict(dataset=data)))
+    dump_config(cfg, set(), tmp_path / "F.json")
+    assert read_config(tmp_path / "F.json").train_dataloader.dataset.label_map == {7: 0, 8: 1}
 
 
 def test_only_what_was_written_so_is_read() -> None:

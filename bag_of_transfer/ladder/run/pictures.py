@@ -13,7 +13,7 @@ from bag_of_transfer.engine.atomic import replacing
 from bag_of_transfer.engine.fields import ANYTHING, NUMBER, NUMBERS, WHOLE, fields, list_of
 from bag_of_transfer.engine.image_reader import read_image
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.engine.mask_reader import read_mask
+from bag_of_transfer.engine.mask_reader import labels_of, read_mask
 from bag_of_transfer.engine.tasks import ResultKind, task_named
 from bag_of_transfer.ladder.folder import PICTURES, PREDICTIONS, TRUTH
 from bag_of_transfer.ladder.picture_file import read_picture
@@ -157,8 +157,7 @@ def _draw_mask(
     if cell:
         name = name_of(image, dataset.metainfo.get("img_dir"))
         file = cell.folder / PREDICTIONS / f"{name}.png"
-    # The files have the numbers of the data's masks, which begin with 1 if 0 is not a class.
-    mask = read_mask(file) - int(bool(info.get("reduce_zero_label")))
+    mask = labels_of(read_mask(file), info)  # predictions have the numbers of the data's masks
     return drawing.with_mask(read_image(image), mask, dataset.metainfo["classes"], HEIGHT_PX)
 
 
