@@ -13,15 +13,19 @@ import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.numbers import is_whole
 
 __all__ = ["PROCESSES", "VALIDATED", "ExactState", "collect"]
 
 PROCESSES = "processes"  # the checkpoint's key
+THREADS = "threads"  # in the part of ExactState
+MOST_THREADS = 1024  # more than a machine's cores: the file is damaged
 VALIDATED = "validated"  # the message hub's, for the iteration after which a validation has ended
 
 
@@ -42,6 +46,9 @@ class ExactState(Hook):
     Its own part are the generators of python, numpy and torch, from which a network draws.  They
     are restored just before the first step, after all hooks that may draw at an epoch's start.
     What a validation draws changes nothing for the steps after it.
+
+    On a CPU, the number of compute threads is restored, too: it decides how sums are rounded, and
+    follows from the cores and the loader workers, which a resumed run may change.
     """
 
     priority = "LOWEST"
@@ -94,12 +101,18 @@ class ExactState(Hook):
             self._before_val = None
 
     def process_state(self, runner: Runner) -> dict[str, Any]:
-        """Return the states of this process's generators, as plain values and tensors."""
-        return self._before_val or _generators()
+        """Return the states of this process's generators, and the number of its threads."""
+        return {**(self._before_val or _generators()), THREADS: torch.get_num_threads()}
 
     def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
-        """Keep them until training begins."""
+        """Keep the generators' states until training begins; take the number of threads."""
         self._resumed = state
+        threads = state.get(THREADS)  # files from before it was stored lack it
+        if threads is not None and not (is_whole(threads) and 1 <= threads <= MOST_THREADS):
+            raise ValueError(f"{THREADS} must be 1 to {MOST_THREADS}, got {threads!r}")
+        if threads and threads != torch.get_num_threads() and not torch.cuda.is_available():
+            torch.set_num_threads(threads)
+            print_log(f"compute threads: {threads}, as the run began with", logger="current")
 
 
 def _generators() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Tiny runs in forks, the undisturbed ones that they must equal, and where they differ."""
 
 import importlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,8 @@ class World:
         self.board = Board()
         self._known: dict[tuple[str, str, bool], Undisturbed] = {}
         draw_world(self.images)
+        # Runs with and without loader workers are compared: their sums are to be rounded alike.
+        os.environ["OMP_NUM_THREADS"] = "1"
         torch.set_num_threads(1)
         import_once()
         for name in SLOW_IMPORTS:
