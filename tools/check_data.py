@@ -19,7 +19,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, look at every file, print what was found; 2 if there is an error."""
     parser = cli.parser(__doc__, EXAMPLE)
     cli.add_config_flags(parser, for_runs=False)
-    parser.add_argument("--json", action="store_true", help="print all findings as JSON")
+    parser.add_argument("--json", action="store_true", help="print all as JSON")
+    parser.add_argument(
+        "--pretraining",
+        type=Path,
+        metavar="CONFIG|FOLDER",
+        help="compare val and test with these images, too: a classifier's config, or a folder",
+    )
     args = parser.parse_args(argv)
 
     from bag_of_transfer.engine.config_file import load_config, phase_of
@@ -32,10 +38,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         import bag_of_transfer.classification  # noqa: F401
         from bag_of_transfer.data_checks.check import check_data
         from bag_of_transfer.data_checks.kinds import ERROR
+        from bag_of_transfer.data_checks.pretraining import pretraining_split
         from bag_of_transfer.data_checks.report import as_json, count, show
 
+        before, warnings = None, []
+        if args.pretraining:
+            cli.set_data_root(args.data_root)
+            before, warnings = pretraining_split(args.pretraining)
         cfg, _ = load_config(args.config, phase, **cli.config_flags(args))
-        report = check_data(cfg)
+        report = check_data(cfg, before)
+        report = report._replace(findings=(*report.findings, *warnings))
     if args.json:
         print(json.dumps(as_json(report, str(args.config)), indent=2))
     else:

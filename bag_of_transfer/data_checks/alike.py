@@ -1,16 +1,16 @@
 """Find the same picture, or nearly the same, in two splits, in two classes, or twice."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import NamedTuple
 
 from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.likeness import NUM_SIGNS, nearest
 from bag_of_transfer.data_checks.look import BLANK, Look
-from bag_of_transfer.data_checks.splits import Split
+from bag_of_transfer.data_checks.splits import LEARNED, Split
 
-__all__ = ["nearly_alike", "same_pictures"]
+__all__ = ["Picture", "Shared", "alike_in_training", "leaks", "repeats", "shared_pictures"]
 
 
 class Picture(NamedTuple):
@@ -22,40 +22,88 @@ class Picture(NamedTuple):
     label: int | None
 
 
-def same_pictures(splits: Sequence[Split], looks: Mapping[Path, Look]) -> Iterator[Finding]:
-    """Yield what is wrong with pictures whose pixels are the same.
+class Shared(NamedTuple):
+    """What two splits share.
+
+    Args:
+        one: A split that is learned from, or else val.
+        other: A split that is judged by.
+        same: Pictures of ``other`` whose pixels ``one`` has, too, with the first of its pictures.
+        nearly: Further pictures of ``other`` with the nearest of ``one``, and the number of signs
+            that differ, see :mod:`bag_of_transfer.data_checks.likeness`.
+        is_all: Whether ``same`` has all pictures of ``other``.
+        is_equal: Whether the splits have the same pictures.
+    """
+
+    one: str
+    other: str
+    same: tuple[tuple[Picture, Picture], ...]
+    nearly: tuple[tuple[Picture, Picture, int], ...]
+    is_all: bool
+    is_equal: bool
+
+
+def shared_pictures(
+    splits: Sequence[Split], looks: Mapping[Path, Look], search: bool = True
+) -> list[Shared]:
+    """Compare each split that is judged by with those that are learned from, and val with test.
 
     Args:
         splits: All splits of a config.
         looks: What images and masks show; images without a look are passed over.
+        search: Also search pictures that are nearly the same, which takes longer.
     """
+    groups = {name: _grouped(each) for name, each in _by_split(splits, looks).items()}
+    judged = [name for name in groups if name not in LEARNED]
+    learned = [name for name in reversed(LEARNED) if name in groups]
+    pairs = [*product(learned, judged), *combinations(judged, 2)]
+    complete = {s.name: all(example.path in looks for example in s.examples) for s in splits}
+    return [
+        _compare(one, groups[one], other, groups[other], search, complete[one] and complete[other])
+        for one, other in pairs
+    ]
+
+
+def leaks(shared: Iterable[Shared]) -> Iterator[Finding]:
+    """Yield what is wrong with pictures of two splits."""
+    for pair in shared:
+        if pair.one in LEARNED and pair.is_all and pair.same:
+            (picture, twin), number = pair.same[0], len(pair.same)
+            kind = "equal-splits" if pair.is_equal else "split-in-training"
+            what = "the same pictures as" if pair.is_equal else "all among those of"
+            first = f"first {picture.path}, as {_described(picture, twin)}"
+            detail = f"its {number} pictures are {what} {pair.one}, {first}"
+            yield found(kind, pair.other, f"{pair.other}_dataloader", detail)
+        else:
+            kind = "shared-picture" if pair.one in LEARNED else "shared-by-val-and-test"
+            for picture, twin in pair.same:
+                detail = f"in {pair.one} too, as {_described(picture, twin)}"
+                yield found(kind, pair.other, picture.path, detail, other=twin.path)
+        for picture, near, count in pair.nearly if pair.one in LEARNED else ():
+            detail = f"nearly the same as {near.path} of {pair.one} ({_how_near(count)})"
+            yield found("nearly-shared", pair.other, picture.path, detail, other=near.path)
+
+
+def repeats(splits: Sequence[Split], looks: Mapping[Path, Look]) -> Iterator[Finding]:
+    """Yield pictures that are the same as another of their split."""
     pictures = _by_split(splits, looks)
     for split in splits:
-        yield from _within(split, _grouped(pictures[split.name]))
-    known = all(example.path in looks for split in splits for example in split.examples)
-    for one, other in combinations(pictures, 2):
-        yield from _between(one, pictures[one], other, pictures[other], known)
+        for first, *more in _grouped(pictures[split.name]).values():
+            for other in more:
+                yield _repeat(split, first, other)
 
 
-def nearly_alike(splits: Sequence[Split], looks: Mapping[Path, Look]) -> Iterator[Finding]:
-    """Yield pairs of pictures that are nearly the same, for each picture the nearest.
+def alike_in_training(splits: Sequence[Split], looks: Mapping[Path, Look]) -> Iterator[Finding]:
+    """Yield pairs of training pictures that are nearly the same, for each picture the nearest.
 
     Pictures with the same pixels do not count again.
     """
-    pictures = {
-        name: [same[0] for same in _grouped(each).values()]
-        for name, each in _by_split(splits, looks).items()
-    }
-    train = pictures.pop("train", [])
-    classes = {split.name: split.classes for split in splits}
-    known = {picture.look.pixels for picture in train}
-    for picture, other, count in _pairs(train, None):
-        yield _near_in_training(picture, other, count, classes["train"])
-    for name, judged in pictures.items():
-        new = [picture for picture in judged if picture.look.pixels not in known]
-        for picture, other, count in _pairs(new, train):
-            detail = f"nearly the same as {other.path} of train ({_how_near(count)})"
-            yield found("nearly-shared", name, picture.path, detail)
+    for split in splits:
+        if split.name == "train":
+            train = _by_split(splits, looks)["train"]
+            pictures = [same[0] for same in _grouped(train).values()]
+            for picture, other, count in _pairs(pictures, None):
+                yield _near_in_training(picture, other, count, split.classes)
 
 
 def _by_split(splits: Sequence[Split], looks: Mapping[Path, Look]) -> dict[str, list[Picture]]:
@@ -73,6 +121,9 @@ def _by_split(splits: Sequence[Split], looks: Mapping[Path, Look]) -> dict[str, 
     }
 
 
+Groups = Mapping[str, Sequence[Picture]]  # by the hash of their pixels
+
+
 def _grouped(pictures: Iterable[Picture]) -> dict[str, list[Picture]]:
     groups: dict[str, list[Picture]] = {}
     for picture in pictures:
@@ -80,43 +131,30 @@ def _grouped(pictures: Iterable[Picture]) -> dict[str, list[Picture]]:
     return groups
 
 
-def _within(split: Split, groups: Mapping[str, Sequence[Picture]]) -> Iterator[Finding]:
-    for first, *more in groups.values():
-        for other in more:
-            same = f"the same picture as {first.path}"
-            if other.truth == first.truth:
-                yield found("twice", split.name, other.path, same)
-            elif other.label is None or first.label is None:
-                yield found("two-truths", split.name, other.path, f"{same}, annotated otherwise")
-            else:
-                ours, theirs = split.classes[other.label], split.classes[first.label]
-                detail = f"{same}, which is in class {theirs}; this one is in {ours}"
-                yield found("two-classes", split.name, other.path, detail)
+def _compare(
+    one: str, ours: Groups, other: str, theirs: Groups, search: bool, all_known: bool
+) -> Shared:
+    same = [(each, ours[key][0]) for key, group in theirs.items() if key in ours for each in group]
+    new = [group[0] for key, group in theirs.items() if key not in ours]
+    nearly = list(_pairs(new, [group[0] for group in ours.values()])) if search else []
+    is_all = all_known and not new
+    is_equal = is_all and ours.keys() == theirs.keys()
+    return Shared(one, other, tuple(same), tuple(nearly), is_all, is_equal)
 
 
-def _between(
-    one: str, ours: Sequence[Picture], other: str, theirs: Sequence[Picture], all_known: bool
-) -> Iterator[Finding]:
-    groups = _grouped(ours)
-    shared = [picture for picture in theirs if picture.look.pixels in groups]
-    if not shared:
-        return
-    first = f"first {shared[0].path}, as {_described(groups, shared[0])}"
-    if one == "train" and all_known and len(shared) == len(theirs):
-        equal = len({picture.look.pixels for picture in shared}) == len(groups)
-        kind = "equal-splits" if equal else "split-in-training"
-        what = "the same pictures as" if equal else "all among those of"
-        detail = f"its {len(theirs)} pictures are {what} {one}, {first}"
-        yield found(kind, other, f"{other}_dataloader", detail)
-        return
-    kind = "shared-picture" if one == "train" else "shared-by-val-and-test"
-    for picture in shared:
-        detail = f"in {one} too, as {_described(groups, picture)}"
-        yield found(kind, other, picture.path, detail)
+def _repeat(split: Split, first: Picture, other: Picture) -> Finding:
+    same = f"the same picture as {first.path}"
+    if other.truth == first.truth:
+        return found("twice", split.name, other.path, same, other=first.path)
+    if other.label is None or first.label is None:
+        detail = f"{same}, annotated otherwise"
+        return found("two-truths", split.name, other.path, detail, other=first.path)
+    ours, theirs = split.classes[other.label], split.classes[first.label]
+    detail = f"{same}, which is in class {theirs}; this one is in {ours}"
+    return found("two-classes", split.name, other.path, detail, other=first.path)
 
 
-def _described(groups: Mapping[str, Sequence[Picture]], picture: Picture) -> str:
-    twin = groups[picture.look.pixels][0]
+def _described(picture: Picture, twin: Picture) -> str:
     if twin.path == picture.path:
         return "the same file"
     same_bytes = twin.look.sha256 == picture.look.sha256
@@ -148,9 +186,10 @@ def _near_in_training(
 ) -> Finding:
     near = f"nearly the same as {other.path} ({_how_near(count)})"
     if picture.label is None or other.label is None or picture.label == other.label:
-        return found("nearly-twice", "train", picture.path, near)
+        return found("nearly-twice", "train", picture.path, near, other=other.path)
     detail = f"{near}, which is in class {classes[other.label]}; this one is in "
-    return found("nearly-two-classes", "train", picture.path, detail + classes[picture.label])
+    detail += classes[picture.label]
+    return found("nearly-two-classes", "train", picture.path, detail, other=other.path)
 
 
 def _how_near(count: int) -> str:

@@ -10,10 +10,13 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from bag_of_transfer.data_checks.alike import shared_pictures
 from bag_of_transfer.data_checks.check import findings_of_content, ledgers_of
+from bag_of_transfer.data_checks.counts import count_split
 from bag_of_transfer.data_checks.files import Seen
 from bag_of_transfer.data_checks.kinds import ERROR, Finding
 from bag_of_transfer.data_checks.splits import Split, split_of
+from bag_of_transfer.data_checks.summary import short_lines
 from bag_of_transfer.engine.garbage import no_collection
 
 __all__ = ["ContentAtStart", "known_content"]
@@ -25,7 +28,7 @@ LOOK = "tools/check_data.py CONFIG"
 
 @HOOKS.register_module()
 class ContentAtStart(Hook):
-    """Print how many images have been looked at, and errors that hold for files as they are.
+    """Print what the splits hold, how much was looked at, and errors that are known and hold.
 
     No image is read for that: the ledger knows them by size and time of change.
     """
@@ -46,14 +49,15 @@ class ContentAtStart(Hook):
             splits = [split_of(name, dataset) for name, dataset in datasets.items()]
             if not any(split.examples for split in splits):
                 return  # data sets that do not tell their files
-            line, errors = known_content(splits)
-        print_log(line, logger="current")
+            lines, errors = known_content(splits)
+        for line in lines:
+            print_log(f"data: {line}", logger="current")
         for error in _shown(errors):
             print_log(error, logger="current", level=logging.WARNING)
 
 
-def known_content(splits: Sequence[Split]) -> tuple[str, list[Finding]]:
-    """Return a line on how much has been looked at, and the errors that the ledgers know of.
+def known_content(splits: Sequence[Split]) -> tuple[list[str], list[Finding]]:
+    """Return lines on what the splits hold, and the errors that the ledgers know of.
 
     Args:
         splits: The splits of a run as they are built.
@@ -68,9 +72,13 @@ def known_content(splits: Sequence[Split]) -> tuple[str, list[Finding]]:
                     seen[path] = Seen(entry)
     paths = {example.path for split in splits for example in split.examples}
     num_seen = len(paths & seen.keys())
-    errors = [each for each in findings_of_content(splits, seen) if each.severity == ERROR]
+    looks = {path: shown.entry.look for path, shown in seen.items()}
+    shared = shared_pictures(splits, looks, search=False)
+    findings = findings_of_content(splits, seen, shared)
+    lines = short_lines([count_split(split, looks) for split in splits], shared)
     rest = f"; {LOOK} looks at the rest" if num_seen < len(paths) else ""
-    return f"data: content of {num_seen} of {len(paths)} images looked at{rest}", errors
+    lines.append(f"content of {num_seen} of {len(paths)} images looked at{rest}")
+    return lines, [each for each in findings if each.severity == ERROR]
 
 
 def _shown(errors: Sequence[Finding]) -> list[str]:

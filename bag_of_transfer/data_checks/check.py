@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mmengine.config import Config
 
-from bag_of_transfer.data_checks.alike import nearly_alike, same_pictures
+from bag_of_transfer.data_checks.alike import (
+    Shared,
+    alike_in_training,
+    leaks,
+    repeats,
+    shared_pictures,
+)
+from bag_of_transfer.data_checks.counts import Counts, count_split
 from bag_of_transfer.data_checks.files import File, Seen, look_at_files
 from bag_of_transfer.data_checks.kinds import KINDS, Finding, found
 from bag_of_transfer.data_checks.labels import odd_boxes, odd_masks, unlearned_classes
@@ -39,20 +47,31 @@ class Report(NamedTuple):
         findings: In the order of the splits.
         images: The number of images of each split.
         changed: Files that were other ones when they were looked at before.
+        counts: What each split holds.
+        shared: What two splits share.
+        splits: The splits themselves.
+        looks: What each file shows.
     """
 
     findings: tuple[Finding, ...]
     images: dict[str, int]
     changed: tuple[Path, ...] = ()
+    counts: tuple[Counts, ...] = ()
+    shared: tuple[Shared, ...] = ()
+    splits: tuple[Split, ...] = ()
+    looks: Mapping[Path, Look] = MappingProxyType({})
 
 
-def check_data(cfg: Config) -> Report:
+def check_data(cfg: Config, pretraining: Split | None = None) -> Report:
     """Check all splits of a config.
 
     Args:
         cfg: From ``load_config``; changed.
+        pretraining: What its backbone was trained on: compared with the splits that are judged
+            by, and not checked itself.
     """
-    splits, findings = build_splits(cfg)
+    own, findings = build_splits(cfg)
+    splits = own if pretraining is None else [*own, pretraining]
     ledgers = ledgers_of(splits)
     files: dict[Path, File] = {}
     for split in splits:
@@ -61,14 +80,16 @@ def check_data(cfg: Config) -> Report:
             if example.mask is not None:
                 files[example.mask] = File(look_at_mask, ledgers[example.folder])
     seen = look_at_files(files)
-    findings += findings_of_content(splits, seen)
     looks = {path: shown.entry.look for path, shown in seen.items()}
-    findings += nearly_alike(splits, looks)
-    for split in splits:
+    shared = shared_pictures(splits, looks)
+    counts = tuple(count_split(split, looks) for split in splits)
+    findings += [*findings_of_content(own, seen, shared), *alike_in_training(own, looks)]
+    for split in own:
         findings += [*odd_boxes(split), *odd_masks(split, looks), *odd_names(split)]
-    findings += [*unlearned_classes(splits), *odd_sizes(splits), *without_partner(splits)]
+    findings += [*unlearned_classes(counts), *odd_sizes(own), *without_partner(own)]
     changed = tuple(path for path, shown in seen.items() if shown.is_changed)
-    return Report(tuple(findings), {each.name: len(each.examples) for each in splits}, changed)
+    images = {each.split: each.images for each in counts}
+    return Report(tuple(findings), images, changed, counts, tuple(shared), tuple(splits), looks)
 
 
 def ledgers_of(splits: Sequence[Split]) -> dict[Path, Ledger]:
@@ -77,8 +98,10 @@ def ledgers_of(splits: Sequence[Split]) -> dict[Path, Ledger]:
     return {folder: Ledger(folder) for folder in folders}
 
 
-def findings_of_content(splits: Sequence[Split], seen: Mapping[Path, Seen]) -> Iterator[Finding]:
-    """Yield what is wrong with files, and with pictures whose pixels are the same."""
+def findings_of_content(
+    splits: Sequence[Split], seen: Mapping[Path, Seen], shared: Sequence[Shared]
+) -> Iterator[Finding]:
+    """Yield what is wrong with files, with pictures that are there twice, and with those shared."""
     told: set[Path] = set()  # val and test may have the same files
     for split in splits:
         for example in split.examples:
@@ -86,8 +109,8 @@ def findings_of_content(splits: Sequence[Split], seen: Mapping[Path, Seen]) -> I
                 if path in seen and path not in told:
                     told.add(path)
                     yield from _findings_of_file(split, path, seen[path])
-    looks: dict[Path, Look] = {path: shown.entry.look for path, shown in seen.items()}
-    yield from same_pictures(splits, looks)
+    yield from repeats(splits, {path: shown.entry.look for path, shown in seen.items()})
+    yield from leaks(shared)
 
 
 def _findings_of_file(split: Split, path: Path, shown: Seen) -> Iterator[Finding]:

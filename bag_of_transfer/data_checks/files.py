@@ -73,7 +73,8 @@ def _look(path: Path, file: File) -> Seen:
     sha256 = hashlib.sha256(data).hexdigest()
     stamp = (status.st_size, status.st_mtime_ns)
     if known is not None and known.look.sha256 == sha256:
-        return Seen(Entry(*stamp, known.look))
+        look = known.look if known.look.is_complete else file.inspect(path, data)
+        return Seen(Entry(*stamp, look))
     if known is not None and (known.size, known.mtime_ns) == stamp:
         return Seen(known._replace(flipped=sha256))
     return Seen(Entry(*stamp, file.inspect(path, data)), is_changed=known is not None)

@@ -5,7 +5,7 @@
 
 from typing import Any, NamedTuple
 
-__all__ = ["ERROR", "KINDS", "STRUCTURE", "WARNING", "Finding", "Kind", "found"]
+__all__ = ["ERROR", "KINDS", "STRUCTURE", "WARNING", "Finding", "Kind", "found", "storable"]
 
 ERROR, WARNING = "error", "warning"
 STRUCTURE = "structure"  # what building a data set says: refused or warned of at every start
@@ -72,6 +72,7 @@ class Finding(NamedTuple):
         place: Where in the file, such as "boxes 1 and 2"; "" for the whole.
         detail: What is wrong.
         mend: How to mend it.
+        other: The picture that it is like; "" where there is none.
     """
 
     kind: str
@@ -81,14 +82,19 @@ class Finding(NamedTuple):
     place: str
     detail: str
     mend: str
+    other: str = ""
 
 
-def found(kind: str, split: str, file: object, detail: str, place: str = "") -> Finding:
+def found(
+    kind: str, split: str, file: object, detail: str, place: str = "", other: object = ""
+) -> Finding:
     """Return a finding of one of ``KINDS``."""
     severity, mend = KINDS[kind]
-    return Finding(kind, severity, split, _shown(file), place, _shown(detail), mend)
+    return Finding(
+        kind, severity, split, storable(file), place, storable(detail), mend, storable(other)
+    )
 
 
-def _shown(text: Any) -> str:
+def storable(text: Any) -> str:
     """Return text that can be printed and stored, also where a name is not UTF-8."""
     return str(text).encode("utf-8", "backslashreplace").decode()

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bag_of_transfer.data_checks.counts import Counts
 from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.look import Look
 from bag_of_transfer.data_checks.splits import Example, Split
-from bag_of_transfer.engine.mask_reader import IGNORED, labels_of
+from bag_of_transfer.engine.mask_reader import IGNORED
 
 __all__ = ["odd_boxes", "odd_masks", "unlearned_classes"]
 
@@ -50,31 +51,22 @@ def _pair_of_boxes(split: Split, example: Example, one: int, other: int) -> Find
 
 def odd_masks(split: Split, looks: Mapping[Path, Look]) -> Iterator[Finding]:
     """Yield masks in which every pixel is ignored."""
-    for part in split.parts:
-        for index in range(len(part)) if hasattr(part, "get_data_info") else ():
-            info = part.get_data_info(index)
-            look = looks.get(Path(info.get("seg_map_path") or ""))
-            if look is not None and look.values and not _labels(look, info):
-                values = ", ".join(map(str, look.values))
-                detail = f"every pixel is ignored (values: {values})"
-                yield found("ignored-mask", split.name, info["seg_map_path"], detail)
-
-
-def _labels(look: Look, info: Mapping) -> set[int]:
-    """Return the classes that a mask shows, as ``ReadMask`` numbers them."""
-    return {*labels_of(np.array(look.values, np.int64), info).tolist()} - {IGNORED}
-
-
-def unlearned_classes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Yield classes that have boxes in val or test, but none in train."""
-    counts = {split.name: _classes_with_boxes(split) for split in splits}
-    for split in splits:
-        if "train" not in counts or split.name == "train":
+    for example in split.examples:
+        look = None if example.mask is None else looks.get(example.mask)
+        if look is None or not look.values:
             continue
-        for label in sorted(counts[split.name] - counts["train"]):
-            detail = f"class {split.classes[label]} has boxes here, but none in train"
-            yield found("class-only-judged", split.name, f"{split.name}_dataloader", detail)
+        if {*example.labels(look.values)} == {IGNORED}:
+            values = ", ".join(map(str, look.values))
+            detail = f"every pixel is ignored (values: {values})"
+            yield found("ignored-mask", split.name, example.mask, detail)
 
 
-def _classes_with_boxes(split: Split) -> set[int]:
-    return {box.label for example in split.examples for box in example.boxes or ()}
+def unlearned_classes(counts: Sequence[Counts]) -> Iterator[Finding]:
+    """Yield classes that val or test show, but train does not."""
+    train = next((each for each in counts if each.split == "train"), None)
+    missing = train.never_seen if train else ()
+    for judged in counts:
+        for here in judged.classes:
+            if here.images and here.name in missing:
+                detail = f"class {here.name} is in {here.images} images here, but in none of train"
+                yield found("class-only-judged", judged.split, f"{judged.split}_dataloader", detail)

@@ -4,7 +4,10 @@ A folder of data has a ledger, the hidden file ``.content_ledger.json`` in it, o
 be written, a file in ``$XDG_CACHE_HOME/bag_of_transfer`` (``~/.cache`` if that is not set):
 
     {"schema": 1, "files": {NAME: [bytes, time of change in ns, sha256 of other bytes that were
-    found with the same size and time, or "", sha256, hash of pixels, likeness, marks, values]}}
+    found with the same size and time, or "", sha256, hash of pixels, likeness, marks, values,
+    [width, height], pixels of each value]}}
+
+Earlier versions wrote no sizes and pixels: such a file is decoded once more.
 
 Several processes may write it: each keeps what the others have added.
 """
@@ -29,7 +32,7 @@ __all__ = ["LEDGER", "Entry", "Ledger"]
 
 LEDGER = ".content_ledger.json"
 SCHEMA = 1
-NUM_FIELDS = 8
+NUM_FIELDS = (8, 10)
 
 
 class Entry(NamedTuple):
@@ -86,8 +89,8 @@ class Ledger:
 
     def note(self, path: Path, entry: Entry) -> None:
         """Take down what a look has shown; :meth:`save` writes it."""
-        *hashes, marks, values = entry.look
-        written = [entry.size, entry.mtime_ns, entry.flipped, *hashes, list(marks), list(values)]
+        known = [list(each) if isinstance(each, tuple) else each for each in entry.look]
+        written = [entry.size, entry.mtime_ns, entry.flipped, *known]
         name = self._name(path)
         if self._files.get(name) != written:
             self._files[name] = self._new[name] = written
@@ -132,15 +135,18 @@ def _read(place: Path) -> dict[str, Any]:
 
 def _entry(written: Any) -> Entry | None:
     """Return an entry as it was written; None if it is not as we write it."""
-    if not isinstance(written, list) or len(written) != NUM_FIELDS:
+    if not isinstance(written, list) or len(written) not in NUM_FIELDS:
         return None
-    size, mtime_ns, flipped, sha256, pixels, likeness, marks, values = written
+    size, mtime_ns, flipped, sha256, pixels, likeness, marks, *numbers = written
     if not _all(int, [size, mtime_ns]) or not _all(str, [flipped, sha256, pixels, likeness]):
         return None
-    if not _all(str, marks) or not _all(int, values) or not _is_likeness(likeness):
+    if not _all(str, marks) or not _is_likeness(likeness):
         return None
-    look = Look(sha256, pixels, likeness, tuple(marks), tuple(values))
-    return Entry(size, mtime_ns, look, flipped)
+    if not all(_all(int, each) for each in numbers):
+        return None
+    look = Look(sha256, pixels, likeness, tuple(marks), *map(tuple, numbers))
+    fits = len(look.size) in (0, 2) and len(look.counts) in (0, len(look.values))
+    return Entry(size, mtime_ns, look, flipped) if fits else None
 
 
 def _all(kind: type, values: Any) -> bool:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bag_of_transfer.data_checks import summary
 from bag_of_transfer.data_checks.check import Report
 from bag_of_transfer.data_checks.kinds import ERROR, WARNING, Finding
 from bag_of_transfer.engine.errors import in_one_line
@@ -16,6 +17,7 @@ from bag_of_transfer.engine.errors import in_one_line
 __all__ = ["as_json", "count", "show"]
 
 NUM_SHOWN = 5  # findings of one kind; --json has all
+MAX_NAME = 22  # letters of a class name in a line, where a terminal is narrow
 SCHEMA = 1
 
 
@@ -30,6 +32,8 @@ def as_json(report: Report, config: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "config": config,
         "images": report.images,
+        "splits": {each.split: summary.counts_as_json(each) for each in report.counts},
+        "shared": [summary.shared_as_json(each) for each in report.shared],
         "errors": count(report, ERROR),
         "warnings": count(report, WARNING),
         "changed": [
@@ -40,7 +44,8 @@ def as_json(report: Report, config: str) -> dict[str, Any]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print errors, then warnings, kind by kind, and the numbers."""
+    """Print what the splits hold, errors, then warnings, kind by kind, and the numbers."""
+    _show_counts(report, console)
     folder = _common_folder(report)
     if folder:
         console.print(_text(f"files below {folder}"))
@@ -61,6 +66,23 @@ def show(report: Report, console: Console) -> None:
     numbers = f"errors: {count(report, ERROR)}, warnings: {count(report, WARNING)}"
     total = sum(report.images.values())
     console.print(_text(f"content of {total} of {total} images looked at ({images}); {numbers}"))
+
+
+def _show_counts(report: Report, console: Console) -> None:
+    grids = [summary.split_grid(report.counts, report.shared), summary.class_grid(report.counts)]
+    for grid in (grid for grid in grids if grid.rows):
+        table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+        table.add_column(grid.heads[0], min_width=min(MAX_NAME, max(len(r[0]) for r in grid.rows)))
+        for head in grid.heads[1:]:
+            table.add_column(head, justify="right", vertical="bottom")
+        for row in grid.rows:
+            table.add_row(*map(_text, row))
+        console.print(table)
+        if grid.left_out:
+            console.print(_text(f"and {grid.left_out} classes between these (--json has all)"))
+        console.print()
+    for line in summary.never_seen_lines(report.counts):
+        console.print(_text(line))
 
 
 def _common_folder(report: Report) -> str:

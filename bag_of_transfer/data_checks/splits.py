@@ -5,28 +5,47 @@ import logging
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from bag_of_transfer.data_checks.kinds import ERROR, STRUCTURE, WARNING, Finding
 from bag_of_transfer.engine import data_sets, held_out, own_metrics
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.mask_reader import labels_of
 from bag_of_transfer.engine.own_readers import read_with_ours
 from bag_of_transfer.engine.splits import check_splits
 from bag_of_transfer.engine.tasks import task_named
 
-__all__ = ["Example", "Split", "build_splits", "split_of"]
+__all__ = [
+    "LEARNED",
+    "PRETRAINING",
+    "Box",
+    "Example",
+    "Split",
+    "build_splits",
+    "listening",
+    "split_of",
+]
 
 SEE_DOCS = "see docs/data_checks.md"
+PRETRAINING = "pretraining"  # the images of which a backbone was trained, as a split
+NUMBERING = ("reduce_zero_label", "label_map")  # what a data set of mmseg's kind says of an image
+LEARNED = (PRETRAINING, "train")
 
 
 class Box(NamedTuple):
-    """A box as a data set gives it, with the number of its class."""
+    """A box as a data set gives it, with the number of its class.
+
+    One that is ignored (difficult, a crowd, too small) is neither learned nor counted.
+    """
 
     xyxy: tuple[float, ...]
     label: int
+    is_ignored: bool = False
 
 
 class Example(NamedTuple):
@@ -38,6 +57,7 @@ class Example(NamedTuple):
         label: The class of the whole image; None where images have none.
         boxes: Its boxes; None where images have none.
         mask: The file of its mask; None where images have none.
+        numbering: How its mask's values become labels: ``reduce_zero_label`` and ``label_map``.
     """
 
     path: Path
@@ -45,12 +65,18 @@ class Example(NamedTuple):
     label: int | None = None
     boxes: tuple[Box, ...] | None = None
     mask: Path | None = None
+    numbering: Mapping[str, Any] = MappingProxyType({})
 
     def truth(self, hashes: Mapping[Path, str]) -> Hashable:
         """Return what is the same for images with the same truth; ``hashes`` are of masks."""
         if self.mask is not None:
             return hashes.get(self.mask)
         return self.label if self.boxes is None else tuple(sorted(self.boxes))
+
+    def labels(self, values: Sequence[int]) -> list[int]:
+        """Return the labels of its mask's values, as training gets them."""
+        labels: list[int] = labels_of(np.array(values, np.int64), self.numbering).tolist()
+        return labels
 
 
 class Split(NamedTuple):
@@ -74,7 +100,7 @@ def build_splits(cfg: Config) -> tuple[list[Split], list[Finding]]:
     findings: list[Finding] = []
     splits: list[Split] = []
     trained: tuple[str, ...] = ()
-    with _listening(findings, "train", "train_dataloader"):
+    with _noting(findings, "train"):
         own_metrics.judge_in_percent(cfg)
         held_out.hold_out(cfg)
         check_splits(cfg)
@@ -85,7 +111,7 @@ def build_splits(cfg: Config) -> tuple[list[Split], list[Finding]]:
         if task_named(cfg.task).needs_several_classes:
             data_sets.check_several_classes(trained, cfg.train_dataloader.dataset)
     for name in ("val", "test"):
-        with _listening(findings, name, f"{name}_dataloader"):
+        with _noting(findings, name):
             described = _described(cfg, name)
             if described is not None:
                 dataset = data_sets.build_dataset(described, cfg.default_scope)
@@ -122,11 +148,13 @@ def _examples(part: Any) -> Iterator[Example]:
             info.get("gt_label"),
             None if boxes is None else tuple(_box(box) for box in boxes),
             None if mask is None else Path(mask),
+            {key: info[key] for key in NUMBERING if info.get(key)},
         )
 
 
 def _box(instance: Mapping[str, Any]) -> Box:
-    return Box(tuple(float(x) for x in instance["bbox"]), int(instance["bbox_label"]))
+    corners = tuple(float(x) for x in instance["bbox"])
+    return Box(corners, int(instance["bbox_label"]), bool(instance.get("ignore_flag")))
 
 
 def _folder(part: Any, infos: Sequence[Mapping[str, Any]]) -> Path:
@@ -140,24 +168,30 @@ def _folder(part: Any, infos: Sequence[Mapping[str, Any]]) -> Path:
 
 
 @contextlib.contextmanager
-def _listening(findings: list[Finding], split: str, key: str) -> Iterator[None]:
-    """Turn warnings and a mistake into findings; nothing is printed meanwhile."""
+def listening(findings: list[Finding], split: str) -> Iterator[None]:
+    """Turn warnings into findings of a split; nothing is printed meanwhile."""
     logger = MMLogger.get_current_instance()
     handlers, listener = logger.handlers, _Listener()
     logger.handlers = [listener]
-    mistake: UserError | None = None
     try:
         yield
-    except UserError as error:
-        mistake = error
     finally:
         logger.handlers = handlers
-    for message in dict.fromkeys(listener.messages):
-        where, _, what = message.partition(": ")
-        file, detail = (where, what) if Path(where).exists() else (key, message)
-        findings.append(Finding(STRUCTURE, WARNING, split, file, "", detail, SEE_DOCS))
-    if mistake:
-        parts = (mistake.where, "", mistake.what, mistake.mend)
+        for message in dict.fromkeys(listener.messages):
+            where, _, what = message.partition(": ")
+            known = Path(where).exists()
+            file, detail = (where, what) if known else (f"{split}_dataloader", message)
+            findings.append(Finding(STRUCTURE, WARNING, split, file, "", detail, SEE_DOCS))
+
+
+@contextlib.contextmanager
+def _noting(findings: list[Finding], split: str) -> Iterator[None]:
+    """Turn warnings and a mistake into findings of a split."""
+    try:
+        with listening(findings, split):
+            yield
+    except UserError as error:
+        parts = (error.where, "", error.what, error.mend)
         findings.append(Finding(STRUCTURE, ERROR, split, *parts))
 
 

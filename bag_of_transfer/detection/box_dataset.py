@@ -72,6 +72,7 @@ class BoxDataset(BaseDetDataset):
             )
         self.hold_out, self.held_out = hold_out, held_out
         self.max_unreadable = max_unreadable
+        self.num_left_out = 0  # images that filter_cfg leaves out
         self._no_truth: NoTruthError | None = None
         self._contents: dict[Path, Any] = {}
         super().__init__(
@@ -179,6 +180,7 @@ class BoxDataset(BaseDetDataset):
                 if (info["instances"] or not self._filter("filter_empty_gt"))
                 and min(info["width"], info["height"]) >= self._filter("min_size")
             ]
+        self.num_left_out = len(self.data_list) - len(kept)
         if not kept:
             raise UserError(
                 f"none of {len(self.data_list)} images is left to use",

@@ -173,6 +173,11 @@ MASKS = [
                 "train0.png",
                 "ignored-mask",
             ),
+            "class judged, but never trained": (
+                without_boxes,
+                "val_dataloader",
+                "class-only-judged",
+            ),
         },
     ),
 ]

@@ -131,19 +131,24 @@ def test_a_start_says_how_much_was_looked_at_and_repeats_errors_that_hold(
     data: Path, call: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = "tools/check_data.py CONFIG looks at the rest"
-    assert start(data) == [f"INFO data: content of 0 of 6 images looked at; {looks}"]
+    held = ["INFO data: train: 4 images, 2 classes", "INFO data: val: 2 images, 2 classes"]
+    assert start(data) == [*held, f"INFO data: content of 0 of 6 images looked at; {looks}"]
     shutil.copy(data / "train/ball/train0.jpg", data / "val/ball/other.jpg")
     call()
     flipped(data / "train/box/train1.jpg")
     call()
     monkeypatch.setattr("bag_of_transfer.data_checks.look.decode_bytes", None)  # not needed
-    line, bit_flip, shared = start(data)
-    assert line == "INFO data: content of 7 of 7 images looked at"
+    *lines, bit_flip, shared = start(data)
+    assert lines == [
+        *(held[0], held[1].replace("2 images", "3 images")),
+        "INFO data: shared images: 1 of val are in train",
+        "INFO data: content of 7 of 7 images looked at",
+    ]
     assert bit_flip.startswith(f"WARNING data: bit-flip in train: {data}/train/box/train1.jpg: ")
     assert shared.startswith(f"WARNING data: shared-picture in val: {data}/val/ball/other.jpg: ")
     (data / "val/ball/other.jpg").touch()
     (data / "train/box/train1.jpg").touch()
-    assert start(data) == [f"INFO data: content of 5 of 7 images looked at; {looks}"]
+    assert start(data)[2:] == [f"INFO data: content of 5 of 7 images looked at; {looks}"]
 
 
 def test_very_many_images_are_not_looked_up_at_each_start(
@@ -164,7 +169,7 @@ def test_many_errors_are_counted(data: Path, call: Callable[..., int]) -> None:
         shutil.copy(data / "train/ball/train0.jpg", data / f"train/box/{number}.jpg")
     call()
     said = start(data)
-    assert len(said) == 1 + 5 + 1
+    assert len(said) == 3 + 5 + 1
     assert said[-1] == "WARNING data: 2 more errors: tools/check_data.py CONFIG lists them"
 
 

@@ -138,7 +138,7 @@ def test_a_damaged_ledger_is_made_anew(folder: Path, damage: str) -> None:
 def test_an_entry_with_a_wrong_field_does_not_count(folder: Path) -> None:
     look(folder)
     whole = json.loads((folder / LEDGER).read_text())
-    for field, value in product(range(8), [None, -1.5, [[]], {"a": 1}, "zz"]):
+    for field, value in product(range(10), [None, -1.5, [[]], {"a": 1}, "zz"]):
         content = copy.deepcopy(whole)
         content["files"]["0.jpg"][field] = value
         (folder / LEDGER).write_text(json.dumps(content))
