@@ -75,6 +75,7 @@ DISTRIBUTION = {
     "mmdet": "onedl-mmdetection",
     "mmengine": "onedl-mmengine",
     "mmseg": "onedl-mmsegmentation",
+    "yaml": "pyyaml",
     "tomllib": "tomli",  # what stands for it on Python 3.10
 }
 OPTIONAL = {"efficientnet-lite-pytorch"}

@@ -26,10 +26,11 @@ __all__ = ["BoxDataset", "check"]
 
 
 class BoxDataset(BaseDetDataset):
-    """What both formats share: classes, checks, and the form that mmdet's transforms expect.
+    """What all formats share: classes, checks, and the form that mmdet's transforms expect.
 
     Args:
-        ann_file: The split: a list of images (VOC) or a JSON file (COCO), under ``data_root``.
+        ann_file: A list of images (VOC), a JSON file (COCO) or a YAML file (YOLO), under
+            ``data_root``.
         data_root: Folder of the data.
         classes_from: The ``ann_file`` whose class names are learned, for the splits that are not
             trained on: label 3 has to mean the same in all of them.  None: the split itself.
@@ -83,6 +84,7 @@ class BoxDataset(BaseDetDataset):
             lazy_init=True,
             **kwargs,
         )
+        self.where = self.ann_file  # what messages name; a format may know it better
         source = Path(data_root, classes_from) if classes_from else Path(self.ann_file)
         self._metainfo["classes"] = self._stated_classes() or tuple(self.read_classes(source))
         if not lazy_init:
@@ -122,9 +124,9 @@ class BoxDataset(BaseDetDataset):
         Raises:
             UserError: If the data is missing, or contradicts itself.
         """
-        classes, where = self._metainfo["classes"], self.ann_file
         images = self._own_part(self.read_images(Path(self.ann_file)))
         self._contents.clear()
+        classes, where = self._metainfo["classes"], self.where
         check_class_names(images, classes, where)
         images = readable_images(images, self.max_unreadable, where)
         images = keep_usable_boxes(images, where)
@@ -184,7 +186,7 @@ class BoxDataset(BaseDetDataset):
         if not kept:
             raise UserError(
                 f"none of {len(self.data_list)} images is left to use",
-                self.ann_file,
+                self.where,
                 f"they need boxes and sizes that filter_cfg allows ({self.filter_cfg})",
             )
         flags = [box["ignore_flag"] for info in kept for box in info["instances"]]
@@ -198,7 +200,7 @@ class BoxDataset(BaseDetDataset):
         boxes = f"{len(flags)} boxes, all of them ignored" if flags else "no box"
         return NoTruthError(
             f"there is nothing to {aim}: {boxes} in {num_images} images",
-            self.ann_file,
+            self.where,
             "annotate more; boxes that are difficult, crowds, too small or left out (see the "
             "warnings above) don't count",
         )

@@ -1,4 +1,4 @@
-"""Data sets in VOC's and COCO's format; what they share is in ``box_dataset.py``."""
+"""Data sets in VOC's, COCO's and YOLO's format; what they share is in ``box_dataset.py``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +12,14 @@ from bag_of_transfer.detection.coco_fields import Id
 from bag_of_transfer.detection.coco_files import CocoFile, load_coco
 from bag_of_transfer.detection.coco_truth import truth_of_images
 from bag_of_transfer.detection.voc_files import read_voc
+from bag_of_transfer.detection.yolo_files import read_yolo
+from bag_of_transfer.detection.yolo_yaml import SPLITS, YoloData, read_yolo_yaml
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.name_list import read_class_names, refuse_variants
 
-__all__ = ["CocoFormat", "VocFormat"]
+__all__ = ["CocoFormat", "VocFormat", "YoloFormat"]
 
-CLASSES_FILE = "classes.txt"
+CLASSES_FILE, YAML_FILE = "classes.txt", "data.yaml"
 
 
 @DATASETS.register_module()
@@ -133,3 +135,53 @@ class CocoFormat(BoxDataset):
     def read_content(self, ann_file: Path) -> CocoFile:
         """Load the JSON file."""
         return load_coco(ann_file)
+
+
+@DATASETS.register_module()
+class YoloFormat(BoxDataset):
+    """A folder in YOLO's layout: ``data.yaml``, images, and their labels in text files.
+
+    The classes are those of ``data.yaml``, which says where the splits are, too; ``img_id`` is the
+    image's name without suffix, with the folders below that of the split.
+
+    Args:
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        ann_file: The YAML file under ``data_root``.
+        **kwargs: See :class:`BoxDataset`.
+
+    Raises:
+        UserError: If ``split`` has any other value, or as for :class:`BoxDataset`.
+    """
+
+    def __init__(self, split: str = "train", ann_file: str = YAML_FILE, **kwargs: Any) -> None:
+        if split not in SPLITS:
+            raise UserError(f"split is {split!r}", "YoloFormat", f"say one of {', '.join(SPLITS)}")
+        self.split = split
+        super().__init__(ann_file=ann_file, **kwargs)
+
+    @classmethod
+    def split_places(cls, described: Mapping[str, Any]) -> list[Path]:
+        """Return where the images of a split are, from the description of a data set.
+
+        Raises:
+            UserError: If the YAML file cannot be read.
+        """
+        path = Path(described.get("data_root") or "", described.get("ann_file") or YAML_FILE)
+        if not path.is_file():
+            return [path]
+        return read_yolo_yaml(path).places(described.get("split") or "train")
+
+    def read_classes(self, ann_file: Path) -> tuple[str, ...]:
+        """Return the names in the YAML file."""
+        data: YoloData = self.content(ann_file)
+        return data.names
+
+    def read_images(self, ann_file: Path) -> list[AnnotatedImage]:
+        """Read the images of the split."""
+        return read_yolo(self.content(ann_file), self.split)
+
+    def read_content(self, ann_file: Path) -> YoloData:
+        """Read the YAML file."""
+        data = read_yolo_yaml(ann_file)
+        self.where = str(data.places(self.split)[0])
+        return data

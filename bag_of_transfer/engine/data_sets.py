@@ -163,11 +163,20 @@ def _place(dataset_cfg: Any) -> object:
 
 
 def _places(dataset_cfg: Mapping[str, Any]) -> Iterator[tuple[Path, bool]]:
-    """Yield the list, file or folder of each part of a split, and whether it exists."""
+    """Yield the list, file or folder of each part of a split, and whether it exists.
+
+    Where they are in another file, the data set's class tells them (``split_places``).
+    """
     inner = dataset_cfg.get("datasets") or dataset_cfg.get("dataset")
     if inner:
         for part in inner if isinstance(inner, list | tuple) else [inner]:
             yield from _places(part)
+        return
+    kind = dataset_cfg.get("type")
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        known: Any = registry.get(kind) if isinstance(kind, str) else kind
+    if hasattr(known, "split_places"):
+        yield from ((path, path.exists()) for path in known.split_places(dataset_cfg))
         return
     root = dataset_cfg.get("data_root") or dataset_cfg.get("root") or ""
     path = Path(root, dataset_cfg.get("ann_file") or dataset_cfg.get("split") or "").expanduser()

@@ -20,6 +20,8 @@ from safetensors.torch import save as safetensors_bytes
 from bag_of_transfer.classification import finished_run, teacher_cache
 from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.voc_xml import read_xml
+from bag_of_transfer.detection.yolo_files import read_labels
+from bag_of_transfer.detection.yolo_yaml import read_yolo_yaml
 from bag_of_transfer.engine import run_files
 from bag_of_transfer.engine.checkpoints import check_resumable, load_checkpoint
 from bag_of_transfer.engine.config_file import read_config
@@ -325,6 +327,10 @@ COCO = {
     ],
     "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}],
 }
+YOLO_YAML = (
+    "path: .\ntrain: images/train\nval: [images/val, a.txt]\nnc: 2\nnames:\n  0: cat\n  1: 'dog'\n"
+)
+YOLO_LABELS = "0 0.5 0.25 0.5 0.125\n1 0.1 0.1 0.9 0.1 0.9 0.75 0.1 0.75\n"
 VOC = (
     '<?xml version="1.0" encoding="utf-8"?>\n<annotation><size><width>20</width>'
     "<height>10</height></size>\n<object><name>cat</name><difficult>0</difficult>\n<bndbox>"
@@ -345,6 +351,19 @@ def _voc(folder: Path) -> None:
     image = read_xml(folder / "a.xml", "a", folder / "a.jpg")
     assert type(image.width) is int
     assert all(type(n) is int for box in image.boxes for n in box.xyxy)
+
+
+def _yolo_yaml(folder: Path) -> None:
+    data = read_yolo_yaml(folder / "data.yaml")
+    assert all(isinstance(name, str) and name == name.strip() != "" for name in data.names)
+    for split in ("train", "val", "test"):
+        assert data.places(split)
+
+
+def _yolo_labels(folder: Path) -> None:
+    for line in read_labels(folder / "a.txt", ("cat", "dog")):
+        assert line.label in (0, 1)
+        assert all(_is_finite(n) and -0.5 <= n <= 1.5 for n in line.corners)
 
 
 def _names(folder: Path) -> None:
@@ -408,6 +427,8 @@ BORDERS: dict[str, Border] = {
     "cache's classes": Border("classes.npy", _data(_npy(np.uint16, 1)), _cache, _write_cache),
     "COCO": Border("a.json", _json(COCO), _coco),
     "VOC": Border("a.xml", _text(VOC), _voc),
+    "YOLO's YAML": Border("data.yaml", _text(YOLO_YAML), _yolo_yaml),
+    "YOLO's labels": Border("a.txt", _text(YOLO_LABELS), _yolo_labels),
     "list": Border("a.txt", _text("cat\ndog\nyellow bird\n"), _names),
     "JPEG": Border("a", _data(_picture("JPEG")), _image),
     "PNG": Border("a", _data(_picture("PNG")), _image),

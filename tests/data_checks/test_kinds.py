@@ -19,15 +19,16 @@ from tests.data_checks.rows_of_folders import FOLDERS, LISTS
 from tests.data_checks.rows_of_json import COCO
 from tests.data_checks.rows_of_masks import MASKS
 from tests.data_checks.rows_of_xml import VOC
+from tests.data_checks.rows_of_yolo import YOLO
 from tests.data_checks.worlds import WORLDS, at_start, looked_at
 
 DOCS = Path(__file__).parents[2] / "docs/data_checks.md"
-ROWS = [*FILES, *COPIES, *FOLDERS, *LISTS, *VOC, *COCO, *MASKS]
+ROWS = [*FILES, *COPIES, *FOLDERS, *LISTS, *VOC, *COCO, *YOLO, *MASKS]
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the four data sets, drawn once."""
+    """Return the five data sets, drawn once."""
     folder = tmp_path_factory.mktemp("clean")
     for world, draw in WORLDS.items():
         draw(folder / world)

@@ -1,4 +1,4 @@
-"""Tiny clean data sets of the four formats, and configs that read them."""
+"""Tiny clean data sets of the five formats, and configs that read them."""
 
 import json
 from collections.abc import Callable
@@ -91,6 +91,28 @@ def draw_coco(root: Path) -> None:
         (root / f"annotations/{split}.json").write_text(json.dumps(content))
 
 
+def draw_yolo(root: Path) -> None:
+    for split in SIZES:
+        for number, name in enumerate(names(split)):
+            for path in (root / f"images/{split}/{name}.png", root / f"labels/{split}/{name}.txt"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            picture(seed_of(split, number)).save(root / f"images/{split}/{name}.png")
+            (root / f"labels/{split}/{name}.txt").write_text(yolo_lines())
+    splits = "".join(f"{split}: images/{split}\n" for split in SIZES)
+    (root / "data.yaml").write_text(f"{splits}names: [{', '.join(CLASSES)}]\n")
+
+
+def yolo_lines() -> str:
+    """Write the labels of the boxes."""
+    lines = []
+    for label, (x1, y1, x2, y2) in enumerate(BOXES.values()):
+        sides = ((x2 - x1) / WIDTH, (y2 - y1) / HEIGHT)
+        lines.append(
+            f"{label} {(x1 + x2) / 2 / WIDTH} {(y1 + y2) / 2 / HEIGHT} {sides[0]} {sides[1]}\n"
+        )
+    return "".join(lines)
+
+
 def draw_masks(root: Path) -> None:
     labels = np.zeros((HEIGHT, WIDTH), np.uint8)
     for label, (x1, y1, x2, y2) in enumerate(BOXES.values(), start=1):
@@ -107,9 +129,9 @@ def load_mask(root: Path, name: str) -> np.ndarray:
     return np.array(Image.open(root / f"SegmentationClass/{name}.png"))
 
 
-WORLDS = dict(images=draw_images, voc=draw_voc, coco=draw_coco, masks=draw_masks)
-SCOPES = dict(images="mmengine", voc="mmdet", coco="mmdet", masks="mmseg")
-TASKS = dict(images="cls", voc="det", coco="det", masks="seg")
+WORLDS = dict(images=draw_images, voc=draw_voc, coco=draw_coco, yolo=draw_yolo, masks=draw_masks)
+SCOPES = dict(images="mmengine", voc="mmdet", coco="mmdet", yolo="mmdet", masks="mmseg")
+TASKS = dict(images="cls", voc="det", coco="det", yolo="det", masks="seg")
 
 
 def described(world: str, root: Path, split: str) -> dict[str, Any]:
@@ -122,6 +144,8 @@ def described(world: str, root: Path, split: str) -> dict[str, Any]:
     if world == "masks":
         listed = dict(split=f"{LISTS[world]}/{split}.txt")
         return dict(type="MaskFolder", data_root=str(root), **listed, **judged)
+    if world == "yolo":
+        return dict(type="YoloFormat", data_root=str(root), split=split, **judged)
     kind, pattern = ("VocFormat", "ImageSets/Main/{}.txt")
     if world == "coco":
         kind, pattern = ("CocoFormat", "annotations/{}.json")

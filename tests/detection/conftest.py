@@ -125,3 +125,27 @@ def _coco(folder: Path, start: int, count: int) -> dict[str, list[dict]]:
             annotations.append(dict(note, id=len(annotations) + 1, area=bbox[2] * bbox[3]))
     categories = [dict(id=9, name="brick"), dict(id=7, name="leaf")]
     return dict(images=images, annotations=annotations, categories=categories)
+
+
+@pytest.fixture(scope="session")
+def draw_yolo() -> Callable[..., Path]:
+    """Return ``draw_yolo(root, train=8)``, which writes data.yaml and both folders of a split."""
+
+    def make(root: Path, **splits: int) -> Path:
+        for start, (split, count) in zip((0, 1000, 2000), splits.items(), strict=False):
+            for kind in ("images", "labels"):
+                (root / kind / split).mkdir(parents=True)
+            for number in range(start, start + count):
+                picture, boxes = draw(number)
+                Image.fromarray(picture).save(root / f"images/{split}/{number}.png")
+                lines = [_yolo_line([*COLOURS].index(name), *box) for name, *box in boxes]
+                (root / f"labels/{split}/{number}.txt").write_text("".join(lines))
+        (root / "data.yaml").write_text(f"names: [{', '.join(COLOURS)}]\n")
+        return root
+
+    return make
+
+
+def _yolo_line(label: int, x1: int, y1: int, x2: int, y2: int) -> str:
+    sides = ((x2 - x1) / WIDTH, (y2 - y1) / HEIGHT)
+    return f"{label} {(x1 + x2) / 2 / WIDTH} {(y1 + y2) / 2 / HEIGHT} {sides[0]} {sides[1]}\n"

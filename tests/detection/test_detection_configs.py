@@ -36,6 +36,7 @@ def data(
     tmp_path_factory: pytest.TempPathFactory,
     draw_voc: Callable[..., Path],
     draw_coco: Callable[..., Path],
+    draw_yolo: Callable[..., Path],
 ) -> Path:
     """Draw a few images into all folders that the configs read."""
     root = tmp_path_factory.mktemp("data")
@@ -44,6 +45,7 @@ def data(
     draw_voc(root / "own-voc", **few)
     draw_voc(root / "shapes5", **few)
     draw_coco(root / "own-coco", **few)
+    draw_yolo(root / "own-yolo", **few)
     draw_coco(root / "coco", "train2017", "instances_", train2017=24)
     draw_coco(root / "coco", "val2017", "instances_", val2017=2)
     names = ("dog", "sofa")
@@ -69,8 +71,8 @@ def statements(path: Path) -> list[ast.stmt]:
 
 
 def test_the_list_of_configs_is_complete() -> None:
-    assert len(LEAVES) == 9
-    assert len(BASES) == 13
+    assert len(LEAVES) == 10
+    assert len(BASES) == 14
 
 
 @each_leaf
@@ -97,7 +99,7 @@ def test_a_base_is_whole_and_says_what_it_is(path: Path) -> None:
     assert all(getattr(x.targets[0], "id", "") != "_base_" for x in statements(path))
 
 
-@pytest.mark.parametrize("layout", ["voc", "coco"])
+@pytest.mark.parametrize("layout", ["voc", "coco", "yolo"])
 def test_own_data_takes_five_lines(layout: str) -> None:
     assert len(statements(CONFIGS / f"faster-rcnn_fpn_own-{layout}.py")) == 5
 

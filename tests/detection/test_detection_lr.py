@@ -10,7 +10,7 @@ from bag_of_transfer.engine.lr import apply_lr_rule
 from bag_of_transfer.engine.schedules import lr_curve
 
 CONFIGS = Path(__file__).parents[2] / "configs/detection"
-SHORT = ("demo", "tiny", "photographs", "own-voc", "own-coco")  # not full-length
+SHORT = ("demo", "tiny", "photographs", "own-voc", "own-coco", "own-yolo")  # not full-length
 GPUS = 8
 
 

@@ -36,7 +36,7 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parents[3]
 # Their content is hashed; of images and masks only name and size, as reading ImageNet takes hours.
-ANNOTATIONS = {".json", ".xml", ".txt", ".csv"}
+ANNOTATIONS = {".json", ".xml", ".txt", ".csv", ".yaml", ".yml"}
 ROOTS = ("data_root", "root")  # keys of mm*'s data sets, and of ImageFolder
 BESIDE = ("ann_file", "data_prefix")  # keys of mm*'s data sets; relative to the root if it is set
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
