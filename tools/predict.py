@@ -1,4 +1,4 @@
-"""Predict images and folders of images with a classifier, a detector or a segmenter."""
+"""Predict images, videos and folders of them with a classifier, a detector or a segmenter."""
 
 import sys
 from collections.abc import Sequence
@@ -20,10 +20,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "config", type=config_path, help="config that the checkpoint was trained with"
     )
     parser.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
-    parser.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="image or folder")
+    parser.add_argument(
+        "inputs", type=Path, nargs="+", metavar="INPUT", help="image, video, folder"
+    )
     parser.add_argument("--out-dir", type=Path, required=True, help="folder for the results")
     parser.add_argument("--batch-size", type=int, default=8, help="images per forward pass [8]")
     parser.add_argument("--min-score", type=float, default=0.3, help="lowest score of a box [0.3]")
+    parser.add_argument("--save-crops", action="store_true", help="cut out detected objects, too")
+    parser.add_argument("--every", type=int, default=1, help="of a video, each N-th frame [1]")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
     parser.add_argument("--force", action="store_true", help="overwrite earlier predictions")
@@ -33,20 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine.run_files import follow_pointer
     from bag_of_transfer.prediction import Predictor
     from bag_of_transfer.prediction.files import RECORD, check_request, write_predictions
-    from bag_of_transfer.prediction.inputs import check_named, find_images
+    from bag_of_transfer.prediction.inputs import check_alone, find_images
+    from bag_of_transfer.prediction.work import Choices, summary
 
+    choices = Choices(args.batch_size, args.min_score, args.save_crops, args.every)
     sources = find_images(args.inputs, args.out_dir)
-    check_request(sources, args.out_dir, args.batch_size, args.min_score, args.force)
-    check_named(sources)
+    check_request(sources, args.out_dir, choices, args.force)
+    check_alone(sources)
     predictor = Predictor(args.config, args.checkpoint, args.device, args.cfg_options)
     facts = {"checkpoint_sha256": sha256_of(follow_pointer(args.checkpoint))}
-    record = write_predictions(
-        predictor, sources, args.out_dir, args.batch_size, args.min_score, facts
-    )
-    for row in record["left_out"]:
-        print(f"left out: {row['file']}: {row['why']}")
-    print(f"{record['num_images']} images -> {args.out_dir / RECORD}", end="")
-    print(f" ({record['num_left_out']} left out)" if record["left_out"] else "")
+    record = write_predictions(predictor, sources, args.out_dir, choices, facts)
+    for word in ("left_out", "cut_short"):
+        for row in record.get(word, ()):
+            print(f"{word.replace('_', ' ')}: {row['file']}: {row['why']}")
+    print(summary(record, args.out_dir / RECORD))
     return 0
 
 

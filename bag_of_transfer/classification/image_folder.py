@@ -27,7 +27,7 @@ from bag_of_transfer.engine.image_reader import PixelReader
 from bag_of_transfer.engine.image_scan import leave_out_unreadable
 from bag_of_transfer.engine.name_list import nearest, refuse_variants
 
-__all__ = ["ImageFolder", "class_folders", "read_input"]
+__all__ = ["ImageFolder", "as_input", "class_folders", "read_input"]
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -50,16 +50,25 @@ def class_folders(root: Path) -> tuple[str, ...]:
 def read_input(
     path: str | Path, reader: PixelReader, pipeline: Transform
 ) -> Image.Image | torch.Tensor:
-    """Read an image as a pipeline takes it: as a tensor C H W, or as Pillow's.
-
-    Four channels are always a tensor: Pillow would multiply the colours of RGBA by their alpha and
-    divide again at each resizing.
+    """Read an image as a pipeline takes it; see :func:`as_input`.
 
     Raises:
         UserError: If the file can't be read.
     """
-    pixels = reader(path)
-    if reader.channels != 4 and not takes_tensors(pipeline):
+    return as_input(reader(path), pipeline)
+
+
+def as_input(pixels: np.ndarray, pipeline: Transform) -> Image.Image | torch.Tensor:
+    """Return pixels as a pipeline takes them: as a tensor C H W, or as Pillow's image.
+
+    Four channels are always a tensor: Pillow would multiply the colours of RGBA by their alpha and
+    divide again at each resizing.
+
+    Args:
+        pixels: H x W for one channel, or H x W x C.
+        pipeline: What :func:`build_pipeline` gives.
+    """
+    if pixels.shape[2:] != (4,) and not takes_tensors(pipeline):
         return Image.fromarray(pixels)
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
 

@@ -1,37 +1,33 @@
-"""Write predictions: a picture per image, label masks, and ``predictions.json``."""
+"""Write predictions: pictures, label masks, objects cut out, videos, and ``predictions.json``."""
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from bag_of_transfer.engine.atomic import write_bytes, write_json
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.fields import TEXT, fields, list_of, optional
+from bag_of_transfer.engine.interruption import TerminatedError
 from bag_of_transfer.engine.json_file import read_json_or_none
-from bag_of_transfer.engine.progress import track
 from bag_of_transfer.engine.tasks import task_named
-from bag_of_transfer.prediction.inputs import MASKS, Source, name_pictures
+from bag_of_transfer.prediction.inputs import CROPS, Source, name_pictures
 from bag_of_transfer.prediction.predictor import Predictor
-from bag_of_transfer.prediction.results import MIN_SCORE, Boxes, Mask, Result
+from bag_of_transfer.prediction.record_file import write_record
+from bag_of_transfer.prediction.videos import SUFFIX
+from bag_of_transfer.prediction.work import Choices, Work, files_for
 
 __all__ = ["RECORD", "check_request", "write_predictions"]
 
 SCHEMA = 1
 RECORD = "predictions.json"
-PICTURES = ("picture", "mask")  # what an image's row names
-LISTS = fields({"images": list_of(fields(dict.fromkeys(PICTURES, optional(TEXT))))})
+ONE = ("picture", "mask", "video")  # what an image's or a video's row names
+LISTED = ("images", "videos")
+FILES = {**dict.fromkeys(ONE, optional(TEXT)), "crops": optional(list_of(TEXT))}
+ROW = fields({**FILES, "frames": optional(list_of(fields(FILES)))})
+LISTS = fields(dict.fromkeys(LISTED, optional(list_of(ROW))))
 
 
 def check_request(
-    sources: Sequence[Source],
-    out_dir: Path,
-    batch_size: int = 8,
-    min_score: float = MIN_SCORE,
-    force: bool = False,
+    sources: Sequence[Source], out_dir: Path, choices: Choices, force: bool = False
 ) -> None:
     """Check the arguments of :func:`write_predictions` before anything slow is done or written.
 
@@ -40,18 +36,25 @@ def check_request(
             overwrite an input image.
         RefusedError: If there are earlier predictions and ``force`` is not given.
     """
-    if batch_size < 1:
-        raise UserError(f"a batch of {batch_size} images", "--batch-size", "give 1 or more")
-    if not 0 <= min_score <= 1:
-        raise UserError(f"{min_score} is not a score", "--min-score", "give a number from 0 to 1")
+    if choices.batch_size < 1:
+        raise UserError(f"a batch of {choices.batch_size} images", "--batch-size", "give 1 or more")
+    if not 0 <= choices.min_score <= 1:
+        what = f"{choices.min_score} is not a score"
+        raise UserError(what, "--min-score", "give a number from 0 to 1")
+    if choices.every < 1:
+        raise UserError(f"every {choices.every} frames", "--every", "give 1 or more")
     if out_dir.exists() and not out_dir.is_dir():
         raise UserError("a file, not a folder", out_dir, "name another --out-dir")
-    written = [out_dir / name for stem in name_pictures(sources) for name in _names(stem)]
+    named = zip(sources, name_pictures(sources), strict=True)
+    written = [out_dir / name for source, stem in named for name in files_for(source, stem)]
     inputs = {source.path.resolve() for source in sources}
-    for path in written:
-        if path.resolve() in inputs:
-            raise UserError("a picture would overwrite its image", path, "name another --out-dir")
+    crops = (out_dir / CROPS).resolve()
+    taken = [path for path in written if path.resolve() in inputs]
+    taken += [path for path in inputs if choices.save_crops and path.is_relative_to(crops)]
+    if taken:
+        raise UserError("a picture would overwrite its image", taken[0], "name another --out-dir")
     existing = [path for path in (out_dir / RECORD, *written) if path.exists()]
+    existing += sorted(crops.glob("*"))[:1] if choices.save_crops else []
     if existing and not force:
         mend = "name another --out-dir, or overwrite with --force"
         raise RefusedError("there are predictions already", existing[0], mend)
@@ -61,77 +64,61 @@ def write_predictions(
     predictor: Predictor,
     sources: Sequence[Source],
     out_dir: Path,
-    batch_size: int = 8,
-    min_score: float = MIN_SCORE,
+    choices: Choices,
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Predict all images and write the results; the record is written last.
+    """Predict all images and videos and write the results; the record is written last.
 
-    Before that, the record of an earlier call and the files that it lists are removed.
+    Before that, the record of an earlier call and the files that it lists are removed.  After
+    Ctrl-C or SIGTERM the record says what was written until then.
 
     Args:
         predictor: The trained network.
-        sources: The images; unreadable ones are left out and listed in the record.
+        sources: The images and videos; unreadable ones are left out and listed in the record.
         out_dir: Folder for the results; it is created if missing.
-        batch_size: Largest number of images per forward pass.
-        min_score: Boxes with a lower score are neither drawn nor recorded.
+        choices: What the user has chosen.
         facts: Further entries for the head of the record.
 
     Returns:
-        The record, see docs/files.md.
+        The record without its rows, see docs/files.md.
 
     Raises:
-        UserError: If the folder cannot be created, or no image can be read.
+        UserError: If the folder cannot be created, nothing can be read, or objects are to be cut
+            out and the network is no detector.
+        KeyboardInterrupt: After Ctrl-C, when the record is written.
+        TerminatedError: After SIGTERM, likewise.
     """
+    is_detector = task_named(predictor.task).result == "boxes"
+    if choices.save_crops and not is_detector:
+        raise UserError("only a detector finds objects to cut out", "--save-crops", "leave it out")
     _make_room(out_dir, {source.path.resolve() for source in sources})
-    left_out: dict[Path, str] = {}
-
-    def leave_out(path: Path, error: UserError) -> None:
-        left_out[path] = error.what
-
-    names = dict(zip((source.path for source in sources), name_pictures(sources), strict=True))
-    results = predictor.stream(names, batch_size, leave_out)
-    rows = []
-    for result in track(results, "predicting", total=len(names)):
-        shown = result.above(min_score) if isinstance(result, Boxes) else result
-        rows.append(_write(shown, out_dir, names[result.path], min_score))
-    if not rows:
-        path, why = next(iter(left_out.items()))
-        raise UserError(f"none of {len(names)} images can be used", path, why)
-    record = {
+    work, ended = Work(predictor, out_dir, choices), None
+    try:
+        work.do(sources)
+    except (KeyboardInterrupt, TerminatedError) as signal:
+        ended = signal
+    if not (work.num_done or ended):
+        path, why = next(iter(work.left_out.items()))
+        raise UserError(f"none of {len(sources)} images can be used", path, why)
+    head = {
         "schema": SCHEMA,
         "task": predictor.task,
         **(facts or {}),
         "classes": predictor.classes,
-        **({"min_score": min_score} if task_named(predictor.task).result == "boxes" else {}),
-        "num_images": len(rows),
-        "num_left_out": len(left_out),
-        "left_out": [{"file": path, "why": why} for path, why in left_out.items()],
-        "images": rows,
+        **({"min_score": choices.min_score} if is_detector else {}),
+        **work.counts(),
+        "left_out": _with_reasons(work.left_out),
+        **({"cut_short": _with_reasons(work.cut_short)} if work.cut_short else {}),
+        **({"is_complete": False} if ended else {}),
     }
-    write_json(out_dir / RECORD, record)
-    return record
+    write_record(out_dir / RECORD, head, **work.lists())
+    if ended:
+        raise type(ended)(f"{out_dir / RECORD} lists what was predicted until then")
+    return head
 
 
-def _write(result: Result, out_dir: Path, name: str, min_score: float) -> dict[str, Any]:
-    picture, mask = _names(name)
-    drawn = result.draw(min_score) if isinstance(result, Boxes) else result.draw()
-    _write_png(out_dir / picture, drawn)
-    row = {"file": result.path, "size": result.size, "picture": picture}
-    if isinstance(result, Mask):
-        _write_png(out_dir / mask, Image.fromarray(np.ascontiguousarray(result.mask)))
-        row["mask"] = mask
-    return {**row, **result.record()}
-
-
-def _names(stem: str) -> tuple[str, str]:
-    return f"{stem}.png", f"{MASKS}/{stem}.png"
-
-
-def _write_png(path: Path, image: Image.Image) -> None:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    write_bytes(path, buffer.getvalue())
+def _with_reasons(files: Mapping[Path, str]) -> list[dict[str, Any]]:
+    return [{"file": path, "why": why} for path, why in files.items()]
 
 
 def _make_room(out_dir: Path, inputs: set[Path]) -> None:
@@ -142,11 +129,18 @@ def _make_room(out_dir: Path, inputs: set[Path]) -> None:
         why = error.strerror or str(error)
         raise UserError(f"cannot create the folder ({why})", out_dir, "name another") from error
     record = out_dir / RECORD
-    rows = (read_json_or_none(record, LISTS) or {"images": []})["images"]
-    listed = [row[key] for row in rows for key in PICTURES if row.get(key)]
+    lists = read_json_or_none(record, LISTS) or {}
     record.unlink(missing_ok=True)
-    for name in listed:
+    for name in [name for rows in map(lists.get, LISTED) for name in _files_of(rows or [])]:
         path = (out_dir / name).resolve()
         # A record that somebody else wrote may name files elsewhere: those stay.
-        if path.suffix == ".png" and path.is_relative_to(out_dir.resolve()) and path not in inputs:
+        is_ours = path.suffix in (".png", SUFFIX) and path.is_relative_to(out_dir.resolve())
+        if is_ours and path not in inputs:
             path.unlink(missing_ok=True)
+
+
+def _files_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        yield from (row[key] for key in ONE if row.get(key))
+        yield from row.get("crops") or []
+        yield from _files_of(row.get("frames") or [])

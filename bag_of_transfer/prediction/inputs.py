@@ -1,5 +1,6 @@
-"""Find the images in the user's files and folders, and name the pictures drawn of them."""
+"""Find the images and videos in files and folders, and name the pictures drawn of them."""
 
+import glob
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,38 +11,57 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import refuse_undecodable
 from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
 from bag_of_transfer.engine.image_reader import read_pixels
+from bag_of_transfer.prediction.videos import Video, is_video
 
-__all__ = ["MASKS", "Source", "check_named", "find_images", "name_pictures"]
+__all__ = ["CROPS", "MASKS", "Source", "check_alone", "find_images", "name_pictures"]
 
 MASKS = "masks"  # the folder of label masks among the pictures
+CROPS = "crops"  # the folder of objects that were cut out
 
 
 class Source(NamedTuple):
-    """An image, and its name below the input that it was found in."""
+    """An image or a video, and its name below the input that it was found in."""
 
     path: Path
     below: PurePosixPath
-    named: bool  # by the user, not found in a folder
+
+    @property
+    def is_video(self) -> bool:
+        """Return whether it is named like a video."""
+        return is_video(self.path.name)
 
 
 def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
-    """List the images in files and folders, including sub-folders, each image once.
+    """List the images and videos in files and folders, including sub-folders, each once.
 
-    In folders, hidden files do not count, nor does ``out_dir`` (with an earlier call's pictures).
+    A path that does not exist may be a pattern with ``*``, ``?``, ``[..]`` or ``**``.  In folders,
+    hidden files do not count, nor does ``out_dir`` (with an earlier call's pictures).
     With several folders, a folder's name is put before the names of its images.
 
     Raises:
-        UserError: If an input is missing, a folder holds no image, or a name is not UTF-8.
+        UserError: If an input is missing, a folder holds no image or video, or a name is not
+            UTF-8.
     """
-    several = sum(path.is_dir() for path in inputs) > 1
+    paths = [found for path in inputs for found in _matching(path)]
+    several = sum(path.is_dir() for path in paths) > 1
     sources: dict[str, Source] = {}
-    for path in inputs:
-        if not path.exists():
-            raise UserError("no such file or folder", path, "check the path of the images")
+    for path in paths:
         for source in _below(path, out_dir, several) if path.is_dir() else [_file(path)]:
             sources.setdefault(os.path.realpath(source.path), source)
     refuse_undecodable((folder for s in sources.values() for folder in _names_of(s)), "an image")
     return list(sources.values())
+
+
+def _matching(path: Path) -> list[Path]:
+    """Return the path if it exists, or what it is a pattern of: some shells hand patterns on."""
+    if path.exists():
+        return [path]
+    if not glob.has_magic(str(path)):
+        raise UserError("no such file or folder", path, "check the path of the images")
+    found = sorted(glob.glob(str(path), recursive=True))
+    if not found:
+        raise UserError("no file matches the pattern", path, "check the path of the images")
+    return [Path(each) for each in found]
 
 
 def _names_of(source: Source) -> Iterator[PurePath]:
@@ -50,17 +70,18 @@ def _names_of(source: Source) -> Iterator[PurePath]:
     yield from source.below.parents
 
 
-def check_named(sources: Sequence[Source]) -> None:
-    """Check, before anything slow, that the images named by the user can be read.
+def check_alone(sources: Sequence[Source]) -> None:
+    """Check, before anything slow, that a single image or video can be read.
 
-    Images that were found in folders are not checked: some may be broken.
+    Of several, the others are predicted if one is broken.
 
     Raises:
-        UserError: If a named image cannot be read.
+        UserError: If it cannot be read.
     """
-    for source in sources:
-        if source.named:
-            read_pixels(source.path)
+    if len(sources) == 1 and sources[0].is_video:
+        Video.of_file(sources[0].path)
+    elif len(sources) == 1:
+        read_pixels(sources[0].path)
 
 
 def name_pictures(sources: Sequence[Source]) -> list[str]:
@@ -68,9 +89,10 @@ def name_pictures(sources: Sequence[Source]) -> list[str]:
 
     Where ``a.jpg`` and ``a.png`` would share a name, both keep their suffix (``a_jpg``,
     ``a_png``); images with the same name from two places are numbered.  Names also differ where
-    the file system does not distinguish ``A`` from ``a``, and from those in the folder of masks.
+    the file system does not distinguish ``A`` from ``a``, and from those in the folders of masks
+    and of objects that were cut out.
     """
-    stems = [source.below.with_suffix("") for source in sources]
+    stems = [_beside_crops(source.below.with_suffix("")) for source in sources]
     counts = Counter(str(stem).lower() for stem in stems)
     taken: set[str] = set()
     names: list[str] = []
@@ -87,12 +109,17 @@ def name_pictures(sources: Sequence[Source]) -> list[str]:
     return names
 
 
+def _beside_crops(stem: PurePosixPath) -> PurePosixPath:
+    folder, *rest = stem.parts
+    return PurePosixPath(f"{folder}_2", *rest) if rest and folder.lower() == CROPS else stem
+
+
 def _files_of(name: str) -> set[str]:
     return {name.lower(), f"{MASKS}/{name.lower()}"}
 
 
 def _file(path: Path) -> Source:
-    return Source(path, PurePosixPath(path.name), named=True)
+    return Source(path, PurePosixPath(path.name))
 
 
 def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
@@ -100,10 +127,10 @@ def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
     files = sorted(files_below(folder, frozenset({os.path.realpath(out_dir)})))
     warn_of_passed_over(files, folder)
     sources = [
-        Source(path, top / path.relative_to(folder).as_posix(), named=False)
+        Source(path, top / path.relative_to(folder).as_posix())
         for path in files
-        if has_image_suffix(path.name)
+        if has_image_suffix(path.name) or is_video(path.name)
     ]
     if not sources:
-        raise UserError("no image in the folder", folder, "put .jpg, .png, ... files there")
+        raise UserError("no image in the folder", folder, "put .jpg, .png, .mp4, ... files there")
     return sources

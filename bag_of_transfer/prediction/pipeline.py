@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
-from bag_of_transfer.classification.image_folder import read_input
+from bag_of_transfer.classification.image_folder import as_input
 from bag_of_transfer.classification.transforms import build_pipeline
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.image_reader import PixelReader, ReadImage, read_pixels
@@ -19,6 +21,8 @@ from bag_of_transfer.engine.tasks import Task
 
 __all__ = ["Item", "Load", "build_load", "ignores_orientation", "pipeline_of", "without_truth"]
 
+READERS = ("LoadImageFromFile", ReadImage.__name__)
+
 
 class Item(NamedTuple):
     """An image ready for the network: ``inputs`` uint8 C H W, and the image's size."""
@@ -27,9 +31,14 @@ class Item(NamedTuple):
     size: tuple[int, int]  # width, height in pixels of the image itself
     inputs: torch.Tensor
     sample: Any  # mmdet's or mmseg's data sample; None for a classifier
+    frame: np.ndarray | None = None  # of a video, RGB; None: the file is an image
 
 
-Load = Callable[[Path], Item]
+class Load(NamedTuple):
+    """How images reach the network: from a file, or as pixels (RGB, H x W x 3) of a video."""
+
+    file: Callable[[Path], Item]
+    frame: Callable[[Path, np.ndarray], Item]
 
 
 def pipeline_of(cfg: Config) -> list[dict[str, Any]]:
@@ -70,44 +79,73 @@ def ignores_orientation(pipeline: list[dict[str, Any]]) -> bool:
 
 
 def build_load(cfg: Config, task: Task) -> Load:
-    """Put our readers into the config; return a function that reads an image as training did."""
+    """Put our readers into the config; return what reads an image as training did."""
     read_with_ours(cfg)
     follow_in_channels(cfg)
     steps = without_truth(pipeline_of(cfg))
     if not task.packs_samples:
-        return _load_with(build_pipeline(steps), in_channels_of(cfg.model))
-    is_ours = any(step.get("type") == ReadImage.__name__ for step in steps)
-    return _load_located_with(Compose(steps), is_checked=is_ours)
+        return _plain_load(build_pipeline(steps), in_channels_of(cfg.model))
+    return _located_load(steps, in_channels_of(cfg.model))
 
 
-def _load_with(transform: Callable[[Any], torch.Tensor], channels: int) -> Load:
+def _plain_load(transform: Callable[[Any], torch.Tensor], channels: int) -> Load:
     reader = PixelReader(channels)
 
-    def load(path: Path) -> Item:
-        image = read_input(path, reader, transform)
-        if isinstance(image, torch.Tensor):
-            size = (image.shape[2], image.shape[1])
-        else:
-            size = image.size
-        return Item(path, size, transform(image), None)
+    def pack(path: Path, pixels: np.ndarray) -> Item:
+        size = (pixels.shape[1], pixels.shape[0])
+        return Item(path, size, transform(as_input(pixels, transform)), None)
 
-    return load
+    def load_frame(path: Path, frame: np.ndarray) -> Item:
+        return pack(path, _of_channels(frame, channels))._replace(frame=frame)
+
+    return Load(lambda path: pack(path, reader(path)), load_frame)
 
 
-def _load_located_with(transform: Callable[[Any], Any], is_checked: bool) -> Load:
+def _located_load(steps: list[dict[str, Any]], channels: int) -> Load:
+    from_file = Compose(steps)
+    # OpenCV silently fills the rest of a cut file with grey.
+    is_checked = any(step.get("type") == ReadImage.__name__ for step in steps)
+    from_pixels = Compose(_taking_pixels(steps))
+
     def load(path: Path) -> Item:
         if not is_checked:
-            read_pixels(path)  # OpenCV silently fills the rest of a cut file with grey
-        try:
-            packed = transform({"img_path": str(path), "img_id": path.stem, "seg_fields": []})
-        except UserError:
-            raise
-        except Exception as error:  # transforms raise nearly anything
-            reason = without_colons(str(error).strip().split("\n")[0])[:100]
-            mend = "save it as PNG or JPEG, or mend the config's test pipeline"
-            why = f"the test pipeline fails on the image ({reason or type(error).__name__})"
-            raise UserError(why, path, mend) from error
-        height, width = packed["data_samples"].ori_shape[:2]
-        return Item(path, (width, height), packed["inputs"], packed["data_samples"])
+            read_pixels(path)
+        return _packed(from_file, path, {"img_path": str(path)})
 
-    return load
+    def load_frame(path: Path, frame: np.ndarray) -> Item:
+        pixels = _of_channels(frame, channels)
+        pixels = pixels[..., ::-1].copy() if channels == 3 else pixels
+        return _packed(from_pixels, path, {"img": pixels})._replace(frame=frame)
+
+    return Load(load, load_frame)
+
+
+def _of_channels(frame: np.ndarray, channels: int) -> np.ndarray:
+    """Return RGB pixels as the reader gives those of a file: grey, RGB or opaque RGBA."""
+    codes = {1: cv2.COLOR_RGB2GRAY, 4: cv2.COLOR_RGB2RGBA}
+    return cv2.cvtColor(frame, codes[channels]) if channels in codes else frame
+
+
+def _taking_pixels(steps: Any) -> Any:
+    """Return the pipeline with its readers replaced by one that gets the pixels."""
+    if isinstance(steps, list | tuple):
+        return [_taking_pixels(step) for step in steps]
+    if not isinstance(steps, dict):
+        return steps
+    if str(steps.get("type", "")).endswith(READERS):
+        return {"type": "LoadImageFromNDArray", "to_float32": steps.get("to_float32", False)}
+    return {k: _taking_pixels(v) if k == "transforms" else v for k, v in steps.items()}
+
+
+def _packed(transform: Callable[[Any], Any], path: Path, image: dict[str, Any]) -> Item:
+    try:
+        packed = transform({**image, "img_id": path.stem, "seg_fields": []})
+    except UserError:
+        raise
+    except Exception as error:  # transforms raise nearly anything
+        reason = without_colons(str(error).strip().split("\n")[0])[:100]
+        mend = "save it as PNG or JPEG, or mend the config's test pipeline"
+        why = f"the test pipeline fails on the image ({reason or type(error).__name__})"
+        raise UserError(why, path, mend) from error
+    height, width = packed["data_samples"].ori_shape[:2]
+    return Item(path, (width, height), packed["inputs"], packed["data_samples"])

@@ -1,10 +1,12 @@
 """Predict image files with a config and a checkpoint; images of the same size form batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from bag_of_transfer.engine.errors import UserError
@@ -97,17 +99,37 @@ class Predictor:
         """
         if batch_size < 1:
             raise UserError(f"a batch of {batch_size} images", "batch size", "give 1 or more")
-        for window in _chunks(map(Path, paths), WINDOW * batch_size):
-            items = [item for path in window for item in self._read(path, on_unreadable)]
-            results: dict[int, Result] = {}
-            for indices in _groups([self._batch_shape(item) for item in items], batch_size):
-                batch = self._predict([items[index] for index in indices])
-                results.update(zip(indices, batch, strict=True))
-            yield from (results[index] for index in range(len(items)))
+        read = (item for path in map(Path, paths) for item in self._read(path, on_unreadable))
+        for items in _chunks(read, WINDOW * batch_size):
+            yield from self._in_order(items, batch_size)
+
+    def frames(
+        self, path: PathLike, frames: Iterable[np.ndarray], batch_size: int = 8
+    ) -> Iterator[Result]:
+        """Predict the frames of a video, in order, with one batch in memory.
+
+        Args:
+            path: The video, for the results.
+            frames: Pixels, RGB, H x W x 3.
+            batch_size: Largest number of frames per forward pass.
+
+        Yields:
+            A result per frame.
+        """
+        for chunk in _chunks(frames, batch_size):
+            items = [self._load.frame(Path(path), frame) for frame in chunk]
+            yield from self._in_order(items, batch_size)
+
+    def _in_order(self, items: Sequence[Item], batch_size: int) -> Iterator[Result]:
+        results: dict[int, Result] = {}
+        for indices in _groups([self._batch_shape(item) for item in items], batch_size):
+            batch = self._predict([items[index] for index in indices])
+            results.update(zip(indices, batch, strict=True))
+        yield from (results[index] for index in range(len(items)))
 
     def _read(self, path: Path, on_unreadable: Unreadable | None) -> list[Item]:
         try:
-            return [self._load(path)]
+            return [self._load.file(path)]
         except UserError as error:
             if on_unreadable is None:
                 raise
@@ -136,7 +158,8 @@ class Predictor:
 
     def _result(self, item: Item, output: Any) -> Result:
         facts = (item.path, item.size, self.classes, self._upright)
-        return RESULTS[self._task.result].of_output(facts, output)
+        result = RESULTS[self._task.result].of_output(facts, output)
+        return result if item.frame is None else replace(result, frame=item.frame)
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,7 +1,7 @@
 """The prediction for one image: its numbers, its picture, its record for JSON."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,14 @@ class Result:
         size: Its width and height in pixels, upright unless the config ignores Exif rotation.
         classes: Names in label order.
         upright: Whether the image was turned, as its Exif note asks, before the network saw it.
+        frame: The pixels of a video's frame, RGB, H x W x 3; None: the image is a file.
     """
 
     path: Path
     size: tuple[int, int]
     classes: tuple[str, ...]
     upright: bool
+    frame: np.ndarray | None = field(default=None, kw_only=True)
 
     @classmethod
     @abstractmethod
@@ -44,7 +46,9 @@ class Result:
         """Build the result from what the network's ``test_step`` gives for the image."""
 
     def image(self) -> Image.Image:
-        """Read the image again, in RGB, as the network saw it before any resizing."""
+        """Return the image in RGB, as the network saw it before any resizing; a file is read."""
+        if self.frame is not None:
+            return Image.fromarray(self.frame)
         if self.upright:
             return read_image(self.path)
         with Image.open(self.path, formats=FORMATS) as image:
@@ -115,15 +119,18 @@ class Boxes(Result):
     def above(self, min_score: float) -> "Boxes":
         """Return the same answer with only the boxes that have at least this score."""
         kept = self.scores >= min_score
-        arrays = (self.boxes_xyxy[kept], self.labels[kept], self.scores[kept])
-        return Boxes(self.path, self.size, self.classes, self.upright, *arrays)
+        boxes_xyxy, labels, scores = self.boxes_xyxy[kept], self.labels[kept], self.scores[kept]
+        return replace(self, boxes_xyxy=boxes_xyxy, labels=labels, scores=scores)
 
     def draw(self, min_score: float = MIN_SCORE) -> Image.Image:
-        """Draw the boxes with at least ``min_score``."""
+        """Draw the boxes with at least ``min_score``; if there is none, say so below."""
         kept = self.above(min_score)
-        return drawing.with_boxes(
+        picture = drawing.with_boxes(
             self.image(), kept.boxes_xyxy, kept.labels.tolist(), self.classes, kept.scores.tolist()
         )
+        if len(kept.scores):
+            return picture
+        return drawing.with_lines(picture, [f"nothing above {min_score:g}"])
 
     def record(self) -> dict[str, Any]:
         """Return ``boxes_xyxy`` (pixels), ``names`` and ``scores``, with an entry for each box."""

@@ -5,12 +5,15 @@ import io
 import json
 import math
 import pickle
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -42,6 +45,7 @@ from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.tables import long_form
 from bag_of_transfer.ladder.run import status
+from bag_of_transfer.prediction.videos import Video
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.mxnet_params import read_params
 from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
@@ -393,6 +397,27 @@ def _mask(folder: Path) -> None:
     assert labels.ndim == 2
 
 
+def _film(codec: str, suffix: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"a.{suffix}")
+        fourcc = cv2.VideoWriter.fourcc(*codec)
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, 10, (16, 16))
+        for level in (0, 90, 250):
+            writer.write(np.full((16, 16, 3), level, np.uint8))
+        writer.release()
+        return path.read_bytes()
+
+
+def _video(folder: Path) -> None:
+    video = Video.of_file(folder / "a")
+    assert 0 < video.fps <= 240
+    assert video.num_stated >= 0
+    for number, frame in islice(video.frames(), 9):
+        assert type(number) is int
+        assert frame.dtype == np.uint8
+        assert frame.ndim == 3
+
+
 PARAMS = written({"arg:conv0_weight": np.ones((2, 3, 1, 1), np.float32)})
 PICKLED = pickle.dumps({"conv1_w": np.ones((2, 3), np.float32)})
 OWN = "seed0/d_all/detection"
@@ -432,6 +457,8 @@ BORDERS: dict[str, Border] = {
     "list": Border("a.txt", _text("cat\ndog\nyellow bird\n"), _names),
     "JPEG": Border("a", _data(_picture("JPEG")), _image),
     "PNG": Border("a", _data(_picture("PNG")), _image),
+    "AVI": Border("a", _data(_film("MJPG", "avi")), _video, slow=True),
+    "MP4": Border("a", _data(_film("mp4v", "mp4")), _video),
     "mask": Border("a", _data(_picture("PNG", "L")), _mask),
     "TIFF mask": Border("a", _data(_picture("TIFF", "L")), _mask),
 }

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.prediction.inputs import check_named, find_images, name_pictures
+from bag_of_transfer.prediction.inputs import check_alone, find_images, name_pictures
 
 
 @pytest.fixture
@@ -58,6 +58,20 @@ def test_a_picture_is_never_named_like_a_mask(tmp_path: Path, draw) -> None:
     assert names["in/masks/a.jpg"] == "masks/a_2"
 
 
+def test_videos_are_found_beside_images(tmp_path: Path, draw) -> None:
+    draw("in/a.jpg")
+    for name in ("in/a.MP4", "in/deep/b.avi", "in/.c.mp4", "in/d.mp3"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    images = find_images([tmp_path / "in"], tmp_path / "out")
+    assert [(one.path.name, one.is_video) for one in images] == [
+        ("a.MP4", True),
+        ("a.jpg", False),
+        ("b.avi", True),
+    ]
+    assert name_pictures(images) == ["a_MP4", "a_jpg", "deep/b"]
+
+
 def test_an_image_given_twice_is_one(tmp_path: Path, draw) -> None:
     draw("in/a.jpg", "in/b.jpg")
     assert list(names_of(tmp_path, "in/b.jpg", "in", "in")) == ["in/b.jpg", "in/a.jpg"]
@@ -82,11 +96,37 @@ def test_missing_and_empty_inputs_are_errors(tmp_path: Path, draw) -> None:
         names_of(tmp_path, "empty")
 
 
-def test_only_images_that_are_named_must_be_readable(tmp_path: Path, draw) -> None:
+def test_a_single_image_must_be_readable_and_of_several_one_may_be_broken(
+    tmp_path: Path, draw
+) -> None:
     draw("in/a.jpg")
     (tmp_path / "in/bad.jpg").write_bytes((tmp_path / "in/a.jpg").read_bytes()[:-100])
     (tmp_path / "text.txt").write_text("no image")
-    check_named(find_images([tmp_path / "in"], tmp_path / "out"))
-    for name, why in (("in/bad.jpg", "[Tt]runcated"), ("text.txt", "not an image")):
-        with pytest.raises(UserError, match=f"image can't be read .*({why}).*{name}"):
-            check_named(find_images([tmp_path / name], tmp_path / "out"))
+    (tmp_path / "clip.mp4").write_text("no video")
+    check_alone(find_images([tmp_path / "in"], tmp_path / "out"))
+    check_alone(find_images([tmp_path / "in/a.jpg", tmp_path / "in/bad.jpg"], tmp_path / "out"))
+    for name, why in (
+        ("in/bad.jpg", "image can't be read .*[Tt]runcated"),
+        ("text.txt", "image can't be read .*not an image"),
+        ("clip.mp4", "video can't be read .*not a video"),
+    ):
+        with pytest.raises(UserError, match=f"{why}.*{name}"):
+            check_alone(find_images([tmp_path / name], tmp_path / "out"))
+
+
+def test_a_pattern_that_the_shell_left_alone_is_what_it_matches(tmp_path: Path, draw) -> None:
+    draw("in/a.jpg", "in/b.png", "in/deep/c.jpg", "in/d[1].jpg")
+    assert list(names_of(tmp_path, "in/*.jpg")) == ["in/a.jpg", "in/d[1].jpg"]
+    assert list(names_of(tmp_path, "in/**/[a-c].*")) == ["in/a.jpg", "in/b.png", "in/deep/c.jpg"]
+    assert list(names_of(tmp_path, "in/d[1].jpg")) == ["in/d[1].jpg"]  # a name comes first
+    with pytest.raises(UserError, match=r"no file matches the pattern: .*\*\.gif"):
+        names_of(tmp_path, "in/*.gif")
+
+
+def test_no_picture_lies_among_objects_that_were_cut_out(tmp_path: Path, draw) -> None:
+    draw("in/crops/cat/a_1.jpg", "in/crops.jpg", "in/Crops/b.jpg", "in/crops_2/b.jpg")
+    names = names_of(tmp_path, "in")
+    assert names["in/crops.jpg"] == "crops"
+    assert names["in/crops/cat/a_1.jpg"] == "crops_2/cat/a_1"
+    assert len({name.lower() for name in names.values()}) == 4
+    assert not [name for name in names.values() if name.lower().startswith("crops/")]

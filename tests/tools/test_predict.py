@@ -213,9 +213,10 @@ def test_what_is_wrong_is_said_in_one_line(
 def test_a_folder_of_broken_images_is_an_error(tool, checkpoints, photos, tmp_path, capsys) -> None:
     (tmp_path / "bad").mkdir()
     (photos / "broken.jpg").rename(tmp_path / "bad/broken.jpg")
+    (tmp_path / "bad/text.jpg").write_text("no image")
     call = ("predict", CONFIGS["cls"], checkpoints["cls"], tmp_path / "bad", "--device", "cpu")
     assert tool(*call, "--out-dir", tmp_path / "out") == 2
-    assert "none of 1 images can be used" in capsys.readouterr().err
+    assert "none of 2 images can be used" in capsys.readouterr().err
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -64,7 +64,7 @@ def _names(images: Sequence[str]) -> list[str]:
     """Return unique names for pictures of images, with the folders that the images do not share."""
     shared = os.path.commonpath([Path(image).parent for image in images]) if images else ""
     below = ["_".join(Path(image).relative_to(shared).parts) for image in images]
-    sources = [Source(Path(i), PurePosixPath(b), False) for i, b in zip(images, below, strict=True)]
+    sources = [Source(Path(i), PurePosixPath(b)) for i, b in zip(images, below, strict=True)]
     return [f"{name}.png" for name in name_pictures(sources)]
 
 
