@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import SCRATCH, check_backbone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Phase
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="write all figures there; without FILE, print them instead of the text",
     )
+    parser.then_check(lambda args: check_backbone(args.backbone))
     args = parser.parse_args(argv)
     if not args.seconds > 0:
         raise UserError(f"{args.seconds:g} is not a time", "--seconds", "give more than 0")
@@ -96,7 +98,7 @@ def _with_backbone(args: "Namespace", flags: dict[str, Any]) -> tuple["Config", 
     import bag_of_transfer.segmentation  # noqa: F401
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.training import prepare_training
-    from bag_of_transfer.transfer.config.apply import SCRATCH, apply_backbone
+    from bag_of_transfer.transfer.config.apply import apply_backbone
     from bag_of_transfer.transfer.config.fit_check import check_fit
 
     cfg, explicit = load_config(args.config, Phase.FINE_TUNING, **flags)

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import check_checkpoint
 
 EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1_epoch_7.pth \\
     work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -21,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--ema", action="store_true", help="refuse a checkpoint without averaged (EMA) weights"
     )
     parser.add_argument("--force", action="store_true", help="replace existing files")
+    parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_args(argv)
 
     from bag_of_transfer.transfer.backbone_file import card_path, export_backbone

@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import check_config, check_weights
 from bag_of_transfer.engine.stock_configs import config_path
 from bag_of_transfer.engine.tasks import Phase
 
@@ -25,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="CONFIG",
         help="check that the file fits this config's model",
     )
+    parser.then_check(lambda args: check_weights(args.file))
+    parser.then_check(lambda args: args.against and check_config(args.against))
     args = parser.parse_args(argv)
 
     from bag_of_transfer.transfer.backbone_file import card_path

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import check_config
 from bag_of_transfer.engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,17 +21,16 @@ python tools/ladder.py configs/ladder/demo.py --dry-run"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Plan the cells, print what will be done, run what is missing, and summarise."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    parser.then_check(_check)
+    args = parser.parse_args(argv)
 
     from bag_of_transfer.ladder.folder import LOCK
     from bag_of_transfer.ladder.run import command, export_import
     from bag_of_transfer.ladder.run.lock import locked
 
-    if args.precision is not None and (args.export or args.import_):
-        what = "--export and --import run no seeds"
-        raise UserError(what, "--precision", "make two calls of it")
     cli.set_data_root(args.data_root)
-    root = args.work_dir or Path("work_dirs", args.config.stem)
+    root = _root(args)
     if args.export:
         print(f"{len(export_import.export_cells(root, args.export))} cells in {args.export}")
         return 0
@@ -41,6 +41,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"imported {len(imported)} cells, {len(existing)} were here already")
         return 0
     return command.climb(_call(args, root))
+
+
+def _root(args: argparse.Namespace) -> Path:
+    return args.work_dir or Path("work_dirs", args.config.stem)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Check the flags before torch is imported."""
+    from bag_of_transfer.ladder.run.call import check_call
+
+    if not (args.export or args.import_):
+        check_config(args.config)
+        check_call(_call(args, _root(args)))
+    elif args.precision is not None:
+        what = "--export and --import run no seeds"
+        raise UserError(what, "--precision", "make two calls of it")
 
 
 def _call(args: argparse.Namespace, root: Path) -> "LadderCall":
@@ -66,7 +82,7 @@ def _call(args: argparse.Namespace, root: Path) -> "LadderCall":
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> cli.ToolParser:
     parser = cli.parser(__doc__ or "", EXAMPLE)
     parser.add_argument("config", type=Path, help="ladder config: rungs, tasks, seeds")
     parser.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import check_checkpoint, check_config
 from bag_of_transfer.engine.stock_configs import config_path
 
 EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \\
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
     parser.add_argument("--force", action="store_true", help="overwrite earlier predictions")
+    parser.then_check(lambda args: check_config(args.config))
+    parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_args(argv)
 
     from bag_of_transfer.engine.file_hash import sha256_of

@@ -1,13 +1,16 @@
 """Fine-tune a detector (mmdet config) or a segmenter (mmseg config) from a backbone file."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import check_backbone
 from bag_of_transfer.engine.tasks import Phase
+from bag_of_transfer.transfer.config.stated_weights import refuse_no_weights
 
 EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
     --backbone work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -19,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--backbone", metavar="FILE|scratch", help="backbone file, or a random start"
     )
+    parser.then_check(_check_start)
     args = parser.parse_args(argv)
 
     import backbones  # noqa: F401  registers ResNetA..D
@@ -55,6 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         rehearsal=DryRun() if args.dry_run else None,
     )
     return 0
+
+
+def _check_start(args: Namespace) -> None:
+    """Check what the run begins from before mmdet is imported."""
+    check_backbone(args.backbone)
+    if args.backbone is None:
+        refuse_no_weights(args.config, args.cfg_options)
 
 
 if __name__ == "__main__":

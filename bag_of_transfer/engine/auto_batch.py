@@ -20,13 +20,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine import checkpoints, rates
+from bag_of_transfer.engine.arguments import AUTO
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.draws import kept_generators
 from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.launch import is_first_process
 from bag_of_transfer.engine.recipe import BATCH
-from bag_of_transfer.engine.resuming import AUTO
 from bag_of_transfer.engine.run_files import follow_pointer
 
 __all__ = [

@@ -17,6 +17,7 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
+from bag_of_transfer.engine.arguments import check_checkpoint
 from bag_of_transfer.engine.checkpoint_hook import OUTDATED, SafeCheckpointHook
 from bag_of_transfer.engine.errors import RefusedError, UserError, without_colons
 from bag_of_transfer.engine.finite import refuse_non_finite
@@ -231,8 +232,7 @@ def _read_weights_only(path: Path, map_location: Any) -> dict[str, Any]:
     if path.is_dir():
         kind = kind_of(path)
         raise UserError(kind.name if kind else "a folder", path, kind.mend if kind else "")
-    if not path.is_file():
-        raise UserError("no such checkpoint", path, "check the path; checkpoints end in .pth")
+    check_checkpoint(path)
     refuse_shard(path)
     is_checked = check_hash(path)
     allowed: list[Any] = [(stand_in, name) for name, stand_in in STAND_INS.items()]

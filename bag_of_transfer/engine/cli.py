@@ -14,6 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bag_of_transfer.engine.arguments import (
+    AUTO,
+    check_checkpoint,
+    check_config,
+    check_launcher,
+    check_seed,
+)
 from bag_of_transfer.engine.bars import stop_bars
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.interruption import TerminatedError, listen
@@ -24,6 +31,7 @@ from bag_of_transfer.engine.stock_configs import config_path
 
 __all__ = [
     "DETERMINISTIC",
+    "ToolParser",
     "add_config_flags",
     "config_flags",
     "evaluation_parser",
@@ -101,16 +109,34 @@ def _report(error: Exception) -> int:
     return code
 
 
-class _Parser(argparse.ArgumentParser):
+class ToolParser(argparse.ArgumentParser):
+    """A parser that also checks what was given, before the tool imports what takes seconds."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._checks: list[Callable[[argparse.Namespace], None]] = []
+
+    def then_check(self, check: Callable[[argparse.Namespace], None]) -> None:
+        """Call ``check`` with what was parsed; it raises UserError."""
+        self._checks.append(check)
+
+    def parse_args(self, *args: Any, **more: Any) -> Any:
+        """Parse, as argparse does, and check."""
+        parsed = super().parse_args(*args, **more)
+        for check in self._checks:
+            check(parsed)
+        return parsed
+
     def error(self, message: str) -> NoReturn:
+        """End with one line."""
         # argparse would print the usage first; the contract wants the error on the first line.
         print(f"error: {message}: {self.prog}: see {self.prog} -h", file=sys.stderr)
         sys.exit(UserError.exit_code)
 
 
-def parser(description: str, example: str) -> argparse.ArgumentParser:
+def parser(description: str, example: str) -> ToolParser:
     """Return a parser that knows ``--debug`` and whose help ends with one example."""
-    new_parser = _Parser(
+    new_parser = ToolParser(
         description=description,
         epilog="example:\n" + textwrap.indent(example, "  "),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -119,7 +145,7 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
     return new_parser
 
 
-def add_config_flags(to_parser: argparse.ArgumentParser, for_runs: bool = True) -> None:
+def add_config_flags(to_parser: ToolParser, for_runs: bool = True) -> None:
     """Add the flags of every tool that reads a config.
 
     Args:
@@ -153,6 +179,9 @@ def add_config_flags(to_parser: argparse.ArgumentParser, for_runs: bool = True) 
             help="job launcher",
         )
         to_parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+        to_parser.then_check(lambda args: check_launcher(args.launcher))
+    to_parser.then_check(lambda args: check_config(args.config))
+    to_parser.then_check(lambda args: check_seed(args.seed))
 
 
 def config_flags(args: argparse.Namespace) -> dict[str, Any]:
@@ -169,14 +198,14 @@ def set_data_root(folder: Path | None) -> None:
         os.environ["DATA_ROOT"] = str(folder)
 
 
-def training_parser(description: str, example: str) -> argparse.ArgumentParser:
+def training_parser(description: str, example: str) -> ToolParser:
     """Return the parser of ``train_cls.py`` and ``train.py``."""
     training = parser(description, example)
     add_config_flags(training)
     training.add_argument(
         "--resume",
         nargs="?",
-        const="auto",
+        const=AUTO,
         metavar="auto|PATH",
         help="go on from the newest complete checkpoint in the work dir, or from PATH",
     )
@@ -204,13 +233,25 @@ def training_parser(description: str, example: str) -> argparse.ArgumentParser:
         action="store_true",
         help="print what would be trained and how long it would take; train nothing",
     )
+    training.then_check(_check_training)
     return training
 
 
-def evaluation_parser(description: str, example: str) -> argparse.ArgumentParser:
+def _check_training(args: argparse.Namespace) -> None:
+    if args.resume not in (None, AUTO):
+        check_checkpoint(Path(args.resume))
+    without_effect = ("dry_run", "resume", "auto_batch", "tensorboard")
+    given = [name for name in without_effect if getattr(args, name)] if args.dump_config else []
+    if given:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise UserError("nothing is run", f"--dump-config with {flag}", "leave out one of them")
+
+
+def evaluation_parser(description: str, example: str) -> ToolParser:
     """Return the parser of ``test_cls.py`` and ``test.py``."""
     evaluation = parser(description, example)
     add_config_flags(evaluation)
     evaluation.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of that config")
     evaluation.add_argument("--out", type=Path, metavar="F.json", help="write the metrics here")
+    evaluation.then_check(lambda args: check_checkpoint(args.checkpoint))
     return evaluation

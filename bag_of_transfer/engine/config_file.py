@@ -11,22 +11,20 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
+from bag_of_transfer.engine.arguments import check_config, check_seed
 from bag_of_transfer.engine.cli import set_data_root
 from bag_of_transfer.engine.config_values import check_sections, check_values, settle_whole_numbers
 from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.json_config import SUFFIX, read_json_config, stated_keys
-from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.runner import hush
-from bag_of_transfer.engine.stock_configs import is_stock, nearest_stock_config
+from bag_of_transfer.engine.stock_configs import is_stock
 from bag_of_transfer.engine.tasks import Phase, Task, all_tasks, find_task, tasks_in
 
 __all__ = ["leaf_keys", "load_config", "phase_of", "read_config"]
-
-NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
 
 
 def load_config(
@@ -121,7 +119,7 @@ def read_config(path: Path, import_named: bool = True) -> Config:
         UserError: If it or one of its bases is missing, is not Python, or fails when it is read;
             of JSON, see :func:`read_json_config`.
     """
-    _refuse_missing(path)
+    check_config(path)
     _refuse_yaml(path)
     if path.suffix == SUFFIX:
         return _read_json(path, import_named)
@@ -158,23 +156,8 @@ def _read_json(path: Path, import_named: bool) -> Config:
 def _settled_seed(cfg: Config, flag: int | None) -> int:
     stated = cfg.get("randomness", {}).get("seed")
     seed = next((value for value in (flag, stated) if value is not None), 0)
-    if not is_whole(seed) or not 0 <= seed < NUM_SEEDS:
-        where = "randomness.seed" if flag is None else "--seed"
-        mend = f"use a whole number, 0 to {NUM_SEEDS - 1}"
-        raise UserError(f"{seed!r} is not a valid seed", where, mend)
-    return seed
-
-
-def _refuse_missing(path: Path) -> None:
-    """Check that the config exists.
-
-    Raises:
-        UserError: If there is no such file.
-    """
-    if not path.is_file():
-        nearest = nearest_stock_config(path)
-        hint = f"did you mean {nearest}?" if nearest else "see configs/ for the configs there are"
-        raise UserError("no such config", path, hint)
+    check_seed(seed, "randomness.seed" if flag is None else "--seed")
+    return int(seed)
 
 
 def _refuse_yaml(path: Path) -> None:
@@ -193,7 +176,7 @@ def leaf_keys(path: Path) -> set[str]:
     Raises:
         UserError: If the file is missing or not Python, nor JSON of ``--dump-config``.
     """
-    _refuse_missing(path)
+    check_config(path)
     if path.suffix == SUFFIX:
         return stated_keys(path)
     try:

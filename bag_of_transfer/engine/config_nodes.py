@@ -1,9 +1,14 @@
-"""Walk through a config: every value with its dotted key, as a user would type it."""
+"""Walk through a config: every value with its dotted key, as a user would type it; its types."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["dicts_with", "nodes"]
+__all__ = ["bare_type", "dicts_with", "nodes"]
+
+
+def bare_type(config: Mapping[str, Any]) -> str:
+    """Return a config's ``type`` without its scope: ``ResNet`` of ``mmdet.ResNet``."""
+    return str(config.get("type", "")).split(".")[-1]
 
 
 def nodes(node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from bag_of_transfer.engine.arguments import LAUNCHERS, check_launcher
 from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loader_watch import NO_SIGN_S
@@ -32,8 +33,6 @@ __all__ = [
     "use_own_gpu",
 ]
 
-# What each launcher sets for the processes that it starts.
-LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 PLACES = {"pytorch": "LOCAL_RANK", "slurm": "SLURM_LOCALID", "mpi": "OMPI_COMM_WORLD_LOCAL_RANK"}
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -107,12 +106,9 @@ def _refuse_several_alone() -> None:
 
 
 def _check_launcher(launcher: str) -> None:
-    where = f"--launcher {launcher}"
-    if LAUNCHERS[launcher] not in os.environ:
-        start = {"pytorch": "torchrun", "slurm": "srun", "mpi": "mpirun"}[launcher]
-        what = f"the environment variable {LAUNCHERS[launcher]} is not set"
-        raise UserError(what, where, f"start the tool with {start}, or leave --launcher out")
+    check_launcher(launcher)
     if launcher != "pytorch" and not torch.cuda.is_available():
+        where = f"--launcher {launcher}"
         raise UserError("there is no GPU here", where, "use torchrun and --launcher pytorch")
 
 

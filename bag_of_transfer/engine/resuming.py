@@ -17,6 +17,7 @@ from mmengine.optim import OptimWrapper, _ParamScheduler
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine import checkpoints
+from bag_of_transfer.engine.arguments import AUTO
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.recipe import (
@@ -31,11 +32,10 @@ from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer
 from bag_of_transfer.engine.same_run import changes, data_changes, refusal
 from bag_of_transfer.engine.schedules import lr_curve
 
-__all__ = ["AUTO", "ConfiguredSchedule", "resume"]
+__all__ = ["ConfiguredSchedule", "resume"]
 
 # A scheduler's position, as opposed to its settings (mmengine's _ParamScheduler).
 POSITION = ("last_step", "_global_step", "_last_value", "base_values")
-AUTO = "auto"
 LENGTH_OF = "train_cfg."
 
 

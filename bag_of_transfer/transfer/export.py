@@ -14,6 +14,7 @@ from bag_of_transfer.engine.checkpoints import (
     meta_of,
     state_dict_of,
 )
+from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
@@ -28,7 +29,7 @@ from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
 from bag_of_transfer.transfer.mismatch import compare
 from bag_of_transfer.transfer.network_shapes import Description, describe, is_counter, shapes_of
-from bag_of_transfer.transfer.resnet_type import bare_type, equivalent_type
+from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
 
 __all__ = ["export_backbone"]

@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from backbones.blocks import VARIANTS
+from bag_of_transfer.engine.config_nodes import bare_type
 
-__all__ = ["bare_type", "equivalent_type"]
-
-
-def bare_type(config: Mapping[str, Any]) -> str:
-    """Return a config's ``type`` without its scope: ``ResNet`` of ``mmdet.ResNet``."""
-    return str(config.get("type", "")).split(".")[-1]
+__all__ = ["equivalent_type"]
 
 
 def equivalent_type(backbone: Mapping[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from bag_of_transfer.engine.arguments import check_weights
 from bag_of_transfer.engine.checkpoints import load_from_local_weights_only
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.finite import refuse_non_finite
@@ -64,8 +65,7 @@ def read_tensors(path: str | Path, key: str | None = None, *, finite: bool = Tru
             None; if a tensor holds NaN or infinity.
     """
     path = follow_pointer(path)
-    if not path.is_file() and not path.is_dir():
-        raise UserError("no such file of weights", path, "check the path")
+    check_weights(path)
     _refuse_card(path)
     contents = _read(path, b"" if path.is_dir() else _begin(path))
     weights = find_weights(contents, path, key, holds_resnet)

@@ -1,10 +1,15 @@
-"""What one call of ``tools/ladder.py`` asks for."""
+"""What one call of ``tools/ladder.py`` asks for; importing this imports nothing slow."""
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["LadderCall"]
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["MOST", "LadderCall", "check_call"]
+
+POINTS, MOST = "--precision", "--max-seeds"
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,35 @@ class LadderCall:
     precision: float | None = None
     max_seeds: int | None = None
     changed: Literal["refuse", "rerun", "keep"] = "refuse"
+
+
+def check_call(call: LadderCall) -> None:
+    """Check the flags of a call, as far as that takes neither the ladder nor the machine.
+
+    Raises:
+        UserError: If they are out of range or do not fit together.
+    """
+    if call.jobs is not None and call.jobs < 1:
+        raise UserError(f"--jobs {call.jobs}", "--jobs", "give 1 or more")
+    if call.max_minutes is not None and call.max_minutes < 0:
+        raise UserError(f"--max-minutes {call.max_minutes}", "--max-minutes", "give 0 or more")
+    if call.max_minutes is not None and call.slurm_script is not None:
+        mend = "pass --time to the script instead; the next call continues what was cut off"
+        raise UserError("SLURM limits the time of its jobs itself", "--max-minutes", mend)
+    if call.ray and call.gpus:
+        raise UserError("Ray assigns the GPUs itself", "--gpus", "give --gpus-per-cell N instead")
+    _check_precision(call)
+
+
+def _check_precision(call: LadderCall) -> None:
+    if call.precision is None:
+        if call.max_seeds is not None:
+            mend = f"add {POINTS} POINTS"
+            raise UserError("nothing says when there are seeds enough", MOST, mend)
+        return
+    if not isfinite(call.precision) or call.precision <= 0:
+        mend = "give percent points above 0"
+        raise UserError(f"{POINTS} {call.precision:g}", POINTS, mend)
+    if call.cell or call.slurm_script:
+        what = "it needs the results of all cells, in this call"
+        raise UserError(what, POINTS, "leave out --cell and --slurm")

@@ -22,7 +22,7 @@ from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
 from bag_of_transfer.ladder.run import precision, status
-from bag_of_transfer.ladder.run.call import LadderCall
+from bag_of_transfer.ladder.run.call import LadderCall, check_call
 from bag_of_transfer.ladder.run.decisions import counts_of, decide
 from bag_of_transfer.ladder.run.estimate import Estimate, describe_estimates, estimate_cells
 from bag_of_transfer.ladder.run.lock import locked
@@ -48,7 +48,8 @@ def climb(call: LadderCall) -> int:
             or cells changed and no flag says what to do with them.
     """
     began = time.monotonic()
-    _check(call)
+    check_call(call)
+    _check_gpus(call)
     root = call.root
     ladder = read_ladder(call.config, call.seeds)
     precision.check_number(call, ladder)
@@ -123,17 +124,7 @@ def _known_now(
     return _decided(call, ladder)
 
 
-def _check(call: LadderCall) -> None:
-    if call.jobs is not None and call.jobs < 1:
-        raise UserError(f"--jobs {call.jobs}", "--jobs", "give 1 or more")
-    if call.max_minutes is not None and call.max_minutes < 0:
-        raise UserError(f"--max-minutes {call.max_minutes}", "--max-minutes", "give 0 or more")
-    if call.max_minutes is not None and call.slurm_script is not None:
-        mend = "pass --time to the script instead; the next call continues what was cut off"
-        raise UserError("SLURM limits the time of its jobs itself", "--max-minutes", mend)
-    if call.ray and call.gpus:
-        raise UserError("Ray assigns the GPUs itself", "--gpus", "give --gpus-per-cell N instead")
-    precision.check(call)
+def _check_gpus(call: LadderCall) -> None:
     unknown = {gpu for gpu in call.gpus if gpu.isdecimal()} - set(visible_gpus())
     if unknown:
         gpus = ", ".join(visible_gpus())

@@ -8,7 +8,6 @@ an interval that is narrow by chance holds the truth too rarely
 
 import itertools
 from collections.abc import Iterator
-from math import isfinite
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.metrics import label_of
@@ -19,7 +18,7 @@ from bag_of_transfer.ladder.report.planned import TaskResults
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.summary import on_screen
 from bag_of_transfer.ladder.report.tables import Entry, Table
-from bag_of_transfer.ladder.run.call import LadderCall
+from bag_of_transfer.ladder.run.call import MOST, LadderCall
 from bag_of_transfer.ladder.statistics.over_seeds import (
     ENOUGH_FOR_A_GUESS,
     MIN_SEEDS,
@@ -27,28 +26,7 @@ from bag_of_transfer.ladder.statistics.over_seeds import (
     seeds_for,
 )
 
-__all__ = ["begun", "check", "check_number", "next_seeds", "print_needed"]
-
-POINTS, MOST = "--precision", "--max-seeds"
-
-
-def check(call: LadderCall) -> None:
-    """Check the flags of a call.
-
-    Raises:
-        UserError: If they are out of range or do not fit together.
-    """
-    if call.precision is None:
-        if call.max_seeds is not None:
-            mend = f"add {POINTS} POINTS"
-            raise UserError("nothing says when there are seeds enough", MOST, mend)
-        return
-    if not isfinite(call.precision) or call.precision <= 0:
-        mend = "give percent points above 0"
-        raise UserError(f"{POINTS} {call.precision:g}", POINTS, mend)
-    if call.cell or call.slurm_script:
-        what = "it needs the results of all cells, in this call"
-        raise UserError(what, POINTS, "leave out --cell and --slurm")
+__all__ = ["begun", "check_number", "next_seeds", "print_needed"]
 
 
 def check_number(call: LadderCall, ladder: Ladder) -> None:

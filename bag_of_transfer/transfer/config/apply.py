@@ -14,27 +14,33 @@ from torch import nn
 
 from backbones import ResNet
 from backbones.blocks import DEPTHS, VARIANTS, stage_out_channels
+from bag_of_transfer.engine.arguments import SCRATCH
+from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM
 from bag_of_transfer.transfer.backbone_file import Card, read_card
 from bag_of_transfer.transfer.config.channels import derive_channels
 from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
+from bag_of_transfer.transfer.config.stated_weights import (
+    BACKBONE,
+    loads,
+    settings_of,
+    stated_weights,
+)
 from bag_of_transfer.transfer.config.timm_backbone import (
     TAKEN,
     put_timm_network,
     stated_timm_network,
 )
-from bag_of_transfer.transfer.resnet_type import bare_type, equivalent_type
+from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.tensor_file import read_shapes
 
-__all__ = ["SCRATCH", "apply_backbone", "build_parts"]
+__all__ = ["apply_backbone", "build_parts"]
 
-SCRATCH = "scratch"
-BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"
+HEAD = "model.roi_head.shared_head"
 FROM_CARD = ("depth", "in_channels", "stem_channels", "base_channels")
 # Arguments of mm*'s ResNets that are dropped: our type and the file's tensors replace them.
 REPLACED = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
-LOADING = ("Pretrained", "BackboneFile")
 
 
 def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -> list[str]:
@@ -59,7 +65,7 @@ def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -
             what += ", it is in model.detector.backbone"
         raise UserError(what, BACKBONE, "give the config of a detector or segmenter itself")
     if choice is None:
-        return [_stated_weights(cfg)]
+        return [stated_weights(cfg)]
     is_scratch = str(choice) == SCRATCH
     settings = Settings(cfg, explicit, "a random start" if is_scratch else "the backbone's card")
     _forget_load_from(settings)
@@ -79,33 +85,6 @@ def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
 
 
 # ---- neither file nor scratch ----
-
-
-def _stated_weights(cfg: Config) -> str:
-    """Return a line about the weights that the config itself names."""
-    if cfg.get("load_from"):  # weights of the whole network; a later line says which fit
-        return f"backbone: from load_from={cfg.load_from}"
-    for node, name in ((cfg.model.backbone, BACKBONE), (cfg.model, "model")):
-        if node.get("pretrained"):  # a path; or True, if timm fetches the weights
-            source = node.get("name") if node.pretrained is True else node.pretrained
-            return f"backbone: {source} ({name}.pretrained; not checked tensor by tensor)"
-        for init_cfg in _as_list(node.get("init_cfg")):
-            if _loads(init_cfg):
-                weights = f"{init_cfg.type} {init_cfg.get('checkpoint')}"
-                return f"backbone: {weights} ({name}.init_cfg)"
-    raise UserError(
-        "nothing to start from, neither --backbone nor weights in init_cfg or load_from",
-        BACKBONE,
-        "add --backbone FILE, or --backbone scratch for a random start",
-    )
-
-
-def _loads(init_cfg: Mapping[str, Any]) -> bool:
-    return bare_type(init_cfg) in LOADING
-
-
-def _as_list(init_cfg: Any) -> list[Any]:
-    return init_cfg if isinstance(init_cfg, list) else [init_cfg] if init_cfg else []
 
 
 def _forget_load_from(settings: Settings) -> None:
@@ -130,7 +109,7 @@ def _forget_stated_weights(settings: Settings) -> None:
     # Otherwise they would be loaded after the file, or instead of it.
     for node in ("model", BACKBONE, HEAD):
         settings.drop(f"{node}.pretrained")
-        if any(map(_loads, _as_list(settings.get(f"{node}.init_cfg")))):
+        if any(map(loads, settings_of(settings.get(f"{node}.init_cfg")))):
             settings.drop(f"{node}.init_cfg")
 
 
