@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
     training.train(
         cfg,
-        lines + prepared,
+        explicit.lines + lines + prepared,
         train_set,
         resume_from=args.resume,
         tensorboard=args.tensorboard,

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
     training.train(
         cfg,
-        lines + cached,
+        explicit.lines + lines + cached,
         train_set,
         resume_from=args.resume,
         tensorboard=args.tensorboard,

@@ -1,9 +1,8 @@
 """Read a config file, apply the flags, and know which keys the user set."""
 
-import ast
 import contextlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,42 @@ from mmengine.registry import init_default_scope
 
 from bag_of_transfer.engine.arguments import check_config, check_seed
 from bag_of_transfer.engine.cli import set_data_root
+from bag_of_transfer.engine.config_sources import config_sources, keys_in, parsed_config
 from bag_of_transfer.engine.config_values import check_sections, check_values, settle_whole_numbers
 from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.json_config import SUFFIX, read_json_config, stated_keys
-from bag_of_transfer.engine.overrides import apply_overrides
+from bag_of_transfer.engine.knob_names import ALL_NAMES
+from bag_of_transfer.engine.knobs import follow_files, follow_options, stated_lines
+from bag_of_transfer.engine.overrides import apply_overrides, option_keys
 from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.runner import hush
 from bag_of_transfer.engine.stock_configs import is_stock
 from bag_of_transfer.engine.tasks import Phase, Task, all_tasks, find_task, tasks_in
 
-__all__ = ["leaf_keys", "load_config", "phase_of", "read_config"]
+__all__ = [
+    "UserKeys",
+    "leaf_keys",
+    "load_config",
+    "phase_of",
+    "read_config",
+    "resolved_config",
+    "settle",
+]
+
+
+class UserKeys(set[str]):
+    """The dotted keys that the user set.
+
+    Attributes:
+        lines: What the user changed, and what followed from it.
+    """
+
+    def __init__(self, keys: Iterable[str] = ()) -> None:
+        """Take the keys."""
+        super().__init__(keys)
+        self.lines: list[str] = []
 
 
 def load_config(
@@ -36,7 +59,7 @@ def load_config(
     work_dir: Path | None = None,
     seed: int | None = None,
     launcher: str = "none",
-) -> tuple[Config, set[str]]:
+) -> tuple[Config, UserKeys]:
     """Read the config, apply the flags, and return which keys the user set in leaf or flags.
 
     The values of a config of an installed package are defaults, even where it is the leaf.
@@ -60,7 +83,7 @@ def load_config(
     check_environment()
     prepare_process()
     set_data_root(data_root)
-    explicit = set() if is_stock(path) else leaf_keys(path)
+    explicit = UserKeys(() if is_stock(path) else leaf_keys(path))
     cfg = read_config(path)
     if "default_scope" not in cfg:  # "no model" says more than "a config of another tool"
         check_sections(cfg, path)
@@ -70,7 +93,8 @@ def load_config(
     init_default_scope(task.scope)
     # yapf would take seconds, several times a run, to beautify the text of the config.
     object.__setattr__(cfg, "_format_python_code", False)
-    explicit |= apply_overrides(cfg, options)
+    check_sections(cfg, path)
+    settle(cfg, path, options, explicit)
     check_sections(cfg, path)
     settle_whole_numbers(cfg)
     check_values(cfg)
@@ -79,6 +103,48 @@ def load_config(
     cfg.randomness = dict(cfg.get("randomness", {}), seed=_settled_seed(cfg, seed))
     cfg.launcher = launcher
     return cfg, explicit
+
+
+def resolved_config(path: Path, options: Sequence[str] | Mapping[str, Any] = ()) -> Config:
+    """Read a config, with its overrides and with its knobs where they take effect.
+
+    Args:
+        path: The config file.
+        options: Overrides, ``KEY=VALUE`` or by their dotted keys.
+
+    Raises:
+        UserError: As :func:`read_config` and :func:`settle`.
+    """
+    cfg = read_config(path)
+    settle(cfg, path, options)
+    return cfg
+
+
+def settle(
+    cfg: Config,
+    path: Path,
+    options: Sequence[str] | Mapping[str, Any] = (),
+    explicit: UserKeys | None = None,
+) -> None:
+    """Apply overrides and knobs to a config that was read, in place.
+
+    Args:
+        cfg: The config as read.
+        path: Its file.
+        options: The overrides.
+        explicit: Keys and lines are added to it.
+
+    Raises:
+        UserError: If an override or a knob cannot take effect.
+    """
+    sources = [] if path.suffix == SUFFIX else config_sources(path)
+    lines = follow_files(cfg, sources, option_keys(options) & ALL_NAMES)
+    keys = apply_overrides(cfg, options) if options else set()
+    lines += follow_options(cfg, keys, sources)
+    lines = [*stated_lines(cfg, keys, sources), *lines]
+    if explicit is not None:
+        explicit |= keys
+        explicit.lines += lines
 
 
 def phase_of(path: Path) -> Phase:
@@ -179,42 +245,4 @@ def leaf_keys(path: Path) -> set[str]:
     check_config(path)
     if path.suffix == SUFFIX:
         return stated_keys(path)
-    try:
-        tree = ast.parse(path.read_bytes())
-    except SyntaxError as error:
-        raise UserError(
-            "the config is not valid Python", f"{path}:{error.lineno}", error.msg
-        ) from error
-    except (ValueError, RecursionError, MemoryError) as error:  # null bytes, or nested too deeply
-        what = f"the config is not valid Python ({type(error).__name__})"
-        raise UserError(what, path, "see the configs in configs/") from error
-    keys: dict[str, set[str]] = {}
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            name = statement.targets[0].id
-            keys[name] = set(_dotted(statement.value, keys))
-    return {f"{name}{inner}" for name, inside in keys.items() for inner in inside}
-
-
-def _dotted(value: ast.expr, known: Mapping[str, set[str]]) -> Iterator[str]:
-    """Yield the keys of a value, each behind a dot, and "" for the value itself.
-
-    Args:
-        value: What is assigned.
-        known: Such keys of each variable assigned above, as in ``model = dict(backbone=backbone)``.
-    """
-    if isinstance(value, ast.Name):
-        yield from known.get(value.id, {""})
-        return
-    yield ""
-    for name, child in _items(value):
-        yield from (f".{name}{inner}" for inner in _dotted(child, known))
-
-
-def _items(value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(value, ast.Call):
-        yield from ((keyword.arg, keyword.value) for keyword in value.keywords if keyword.arg)
-    if isinstance(value, ast.Dict):
-        for key, child in zip(value.keys, value.values, strict=True):
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                yield key.value, child
+    return keys_in(parsed_config(path))

@@ -19,9 +19,10 @@ from mmengine.logging import print_log
 from bag_of_transfer.engine.config_vocabulary import FREE_FORM, known_children, setting_names
 from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.errors import UserError, former_name_in
+from bag_of_transfer.engine.knob_names import ALL_NAMES, SYNONYMS
 from bag_of_transfer.engine.leftovers import changes_type, drop_leftovers
 
-__all__ = ["apply_overrides"]
+__all__ = ["apply_overrides", "option_keys"]
 
 _WHERE = "--cfg-options"
 _FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools, see bag_of_transfer.engine.cli
@@ -79,6 +80,11 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
     for line in dropped:
         print_log(line, logger="current")
     return set(parsed)
+
+
+def option_keys(options: Sequence[str] | Mapping[str, Any]) -> frozenset[str]:
+    """Return the dotted keys of overrides, before their values are read."""
+    return frozenset(option.partition("=")[0] for option in options)
 
 
 def _import(stated: Any) -> dict[str, Any]:
@@ -236,7 +242,7 @@ def _names_at(
     path: tuple[str, ...], old: Any, new: Any, scope: str, above: Any
 ) -> frozenset[str] | None:
     """Return the keys that may be added at ``path``; None if any key may."""
-    if isinstance(old, list):
+    if isinstance(old, list) or (path and path[0] in ALL_NAMES):
         return frozenset()
     if FREE_FORM.intersection(path):
         return None
@@ -245,6 +251,8 @@ def _names_at(
         known = setting_names(path[-1], above, scope)
     if known is None and isinstance(old, Mapping):
         return frozenset()  # a dict of the config without a type: only its own keys are known
+    if known is not None and not path:
+        return known | ALL_NAMES
     return known  # None: a new dict under a known parameter, and we don't know what reads it
 
 
@@ -255,7 +263,7 @@ def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> 
     elif parts[0] in _FLAGS and not before:
         mend = f"it is a flag of the training tools, `{_FLAGS[parts[0]]}`"
     else:
-        corrected = [(*before, name, *after) for name in unknown.known]
+        corrected = [(*before, name, *after) for name in unknown.known - SYNONYMS.keys()]
         legal = [c for c in corrected if not _first_unknown(c, len(c), config, new, None)]
         best = _nearest(".".join(parts), {*_dotted(config), *map(".".join, legal)})
         mend = f"did you mean `{best}`?" if best else "look the key up in the config"

@@ -13,6 +13,7 @@ from bag_of_transfer.engine.errors import UserError
 
 __all__ = [
     "ROOT_SCOPE",
+    "ImageSize",
     "Judge",
     "Phase",
     "Preprocessor",
@@ -28,6 +29,9 @@ __all__ = [
 ROOT_SCOPE = "mmengine"  # the scope of a config that states none
 # What a trained network gives for an image; prediction and the ladder's pictures know each kind.
 ResultKind = Literal["classes", "boxes", "mask"]
+# What the knob image_size states: what a classifier sees, to which (long, short) sides a detector's
+# images are resized, a segmenter's crop.
+ImageSize = Literal["input", "resize", "crop"]
 
 
 class Phase(Enum):
@@ -79,6 +83,7 @@ class Task:
         noun: The name in titles.
         phase: The phase, which decides its tools.
         result: What its networks give for an image.
+        image_size: What the knob of this name states.
         packs_samples: Whether its transforms pack data samples, as mmdet's and mmseg's do.
         dump_argument: The metrics' argument that says where predictions are written; "": none.
         open_head: The part of a model whose ``num_classes`` a config may leave out; "": none.
@@ -96,6 +101,7 @@ class Task:
     noun: str
     phase: Phase
     result: ResultKind
+    image_size: ImageSize = "resize"
     packs_samples: bool = True
     dump_argument: str = ""
     open_head: str = ""
@@ -114,12 +120,21 @@ _ROWS = (
         "classification",
         Phase.PRETRAINING,
         "classes",
+        "input",
         packs_samples=False,
         open_head="head",
         needs_several_classes=True,
     ),
     Task("det", "mmdet", "detection", Phase.FINE_TUNING, "boxes", dump_argument="results_file"),
-    Task("seg", "mmseg", "segmentation", Phase.FINE_TUNING, "mask", dump_argument="output_dir"),
+    Task(
+        "seg",
+        "mmseg",
+        "segmentation",
+        Phase.FINE_TUNING,
+        "mask",
+        "crop",
+        dump_argument="output_dir",
+    ),
 )
 _table = {task.name: task for task in _ROWS}
 

@@ -47,6 +47,7 @@ from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.resuming import ConfiguredSchedule, resume
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
+from bag_of_transfer.engine.schedule_fit import fit_schedule
 from bag_of_transfer.engine.splits import check_splits
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.engine.work_dir import WorkDirWatch
@@ -97,6 +98,7 @@ def prepare_training(
         lines.append(auto_batch.agree(cfg, largest, len(dataset)))
     lines.append(lr.apply_lr_rule(cfg, get_world_size()))
     _check_a_batch_is_there(cfg.train_dataloader, len(dataset))
+    lines += fit_schedule(cfg, _iters_per_epoch(cfg.train_dataloader, len(dataset)))
     return lines, dataset
 
 
@@ -206,6 +208,13 @@ def _forget_workers_of_an_epoch(loader: Config) -> None:
     if loader.get("worker_init_fn") == dict(type="seed_worker"):
         del loader.worker_init_fn
         loader.pop("persistent_workers", None)
+
+
+def _iters_per_epoch(loader: Config, num_images: int) -> int:
+    per_process = math.ceil(num_images / get_world_size())
+    batches = per_process / loader.get("batch_size", 1)
+    whole = math.floor(batches) if loader.get("drop_last") else math.ceil(batches)
+    return max(1, min(whole, loader.get("num_batch_per_epoch") or whole))
 
 
 def _check_a_batch_is_there(loader: Config, num_images: int) -> None:

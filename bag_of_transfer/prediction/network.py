@@ -12,9 +12,10 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from bag_of_transfer.engine import checkpoints, evaluation
-from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.knobs import follow_options
 from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.process_setup import prepare_process
@@ -52,7 +53,7 @@ def load_trained(
     """
     check_environment()
     prepare_process()
-    cfg = read_config(config)
+    cfg = resolved_config(config)
     task = find_task(cfg)
     model = cfg.get("model")
     if task is None or not isinstance(model, Mapping) or not model.get("type"):
@@ -67,7 +68,7 @@ def load_trained(
             cfg.model = evaluation.described_model(contents, path, cfg)
         classes = _classes(meta, path)
         fill_num_classes(cfg, classes)
-        apply_overrides(cfg, options)
+        follow_options(cfg, apply_overrides(cfg, options), ())
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
             network: nn.Module = build_described(cfg.model, state, path)
     checkpoints.refuse_misfits(network, state, path)

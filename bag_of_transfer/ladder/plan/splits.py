@@ -7,10 +7,9 @@ from typing import Any
 
 from mmengine.registry import DATASETS, DefaultScope
 
-from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.held_out import hold_out
-from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.ladder.plan.spec import Task
 
@@ -31,9 +30,7 @@ def check_splits(tasks: Iterable[Task]) -> None:
 
 
 def _check(task: Task) -> None:
-    cfg = read_config(task.config)
-    if task.cfg_options:
-        apply_overrides(cfg, task.cfg_options)
+    cfg = resolved_config(task.config, task.cfg_options)
     judge_in_percent(cfg)
     hold_out(cfg)
     if not cfg.get("val_dataloader"):

@@ -9,10 +9,9 @@ from mmengine.config import Config
 
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
-from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.held_out import HELD_OUT, check_held_out, hold_out
-from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.engine.tasks import Phase, find_task
 from bag_of_transfer.ladder.folder import PRETRAINING, Selection
@@ -93,9 +92,8 @@ def check_options(task: Task, options: Sequence[str], where: str) -> None:
     Raises:
         UserError: If one cannot.
     """
-    cfg = read_config(task.config)
     try:
-        apply_overrides(cfg, [*task.cfg_options, *options])
+        resolved_config(task.config, [*task.cfg_options, *options])
     except UserError as error:
         raise UserError(error.what, f"{where} ({task.name})", error.mend) from error
 
@@ -110,9 +108,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
     check_keys(stated, KEYS, where)
     config = existing_config(str(stated.get("config")), f"{where}.config")
     cfg_options = tuple(stated.get("cfg_options") or ())
-    cfg = read_config(config)
-    if cfg_options:
-        apply_overrides(cfg, cfg_options)
+    cfg = resolved_config(config, cfg_options)
     kind = find_task(cfg)
     if kind is None or kind.phase is not Phase.FINE_TUNING:
         mend = "give a config such as those in configs/detection/ and configs/segmentation/"

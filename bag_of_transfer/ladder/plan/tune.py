@@ -7,8 +7,9 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.knobs import follow_options
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.plan.checks import check_keys
@@ -58,9 +59,7 @@ def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str)
         mend = 'give {KEY: [values]}, such as {"optim_wrapper.optimizer.lr": [0.01, 0.02]}'
         raise UserError(f"{stated!r} gives no values to try", where, mend)
     grid = Grid(tuple((key, _values(stated[key], f"{where}[{key!r}]")) for key in stated))
-    cfg = read_config(config)
-    if cfg_options:
-        apply_overrides(cfg, cfg_options)
+    cfg = resolved_config(config, cfg_options)
     for key, values in grid.axes:
         for value in values:
             _check(cfg, ((key, value),), where)
@@ -86,7 +85,7 @@ def _check(cfg: Config, point: Point, where: str) -> None:
     ((key, value),), (option,) = point, options_of(point)
     changed = Config(cfg.to_dict())
     try:
-        apply_overrides(changed, [option])
+        follow_options(changed, apply_overrides(changed, [option]), ())
     except UserError as error:
         raise UserError(error.what, f"{where} ({key})", error.mend) from error
     now = _value(cfg.to_dict(), key)

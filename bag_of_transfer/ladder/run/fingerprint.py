@@ -17,9 +17,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.json_file import read_json_or_none
-from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.ladder.folder import CARD, Selection
 from bag_of_transfer.ladder.plan.cells import Cell, commands
@@ -69,10 +68,7 @@ def resolved(cell: Cell) -> Config | None:
     """Return the config that a cell trains, with overrides; None where nothing is trained."""
     if cell.config is None:
         return None
-    cfg = read_config(cell.config)
-    if cell.cfg_options:
-        apply_overrides(cfg, cell.cfg_options)
-    return cfg
+    return resolved_config(cell.config, cell.cfg_options)
 
 
 def named_modules(cfg: Config) -> list[str]:

@@ -1,0 +1,244 @@
+"""The knobs of a config: data root, classes, image size, batch, length and lr by one name each.
+
+A text config hands values from its bases to the leaf only, so a knob is written to where it takes
+effect once the files are read, and again when the command line has been merged.  A name that
+nothing reads is refused with the key that works.  docs/own_images.md has an example of each.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from bag_of_transfer.engine.config_nodes import dicts_with
+from bag_of_transfer.engine.config_sources import Source, places_of
+from bag_of_transfer.engine.config_vocabulary import known_children
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.fields import COUNT, POSITIVE, shown
+from bag_of_transfer.engine.knob_data import set_classes, set_data_root
+from bag_of_transfer.engine.knob_length import set_epochs, set_max_iters
+from bag_of_transfer.engine.knob_names import ALL_NAMES, KNOBS, SYNONYMS
+from bag_of_transfer.engine.knob_request import Request
+from bag_of_transfer.engine.knob_size import set_image_size
+from bag_of_transfer.engine.lr import scaled_lr
+from bag_of_transfer.engine.recipe import Difference, differences
+from bag_of_transfer.engine.tasks import ROOT_SCOPE
+
+__all__ = ["follow_files", "follow_options", "stated_lines"]
+
+FLAG = "--cfg-options"
+SHOWN = 4  # changes in a line
+MOST_STATED = 8
+ALIKE = 0.8  # of difflib: `epoch` and `epochs`
+# At the top of a config, besides what mmengine reads: read by runs and tools, or written by them.
+OURS = frozenset(
+    {
+        *("amp", "backbone_file", "compare_to", "draws", "lr_rule", "num_train_images", "rows"),
+        *("task", "tta_test_cfg"),
+    }
+)
+
+
+class _Place(NamedTuple):
+    """A file or the flags: what it is called, what it states, and the names it leaves unused."""
+
+    name: str
+    keys: frozenset[str]
+    unused: frozenset[str]
+
+
+def follow_files(cfg: Config, sources: Sequence[Source], flags: frozenset[str]) -> list[str]:
+    """Let the knobs that a config's files state take effect, in place.
+
+    Args:
+        cfg: As read, without overrides.
+        sources: Its files.
+        flags: The knobs that the command line sets instead, by the names in use there.
+
+    Returns:
+        Lines that say what followed.
+
+    Raises:
+        UserError: If a knob has a wrong value, does not fit the config or contradicts a key, or
+            if a user's file sets what nothing reads.
+    """
+    lines = [line for source in sources for line in _unread(cfg, source, sources)]
+    places = [_Place(str(one.path), one.keys, one.unused & ALL_NAMES) for one in sources]
+    taken = {SYNONYMS.get(name, name) for name in flags}
+    for knob in KNOBS:
+        if knob not in taken:
+            lines += _follow(cfg, knob, places)
+    return lines
+
+
+def follow_options(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list[str]:
+    """Let the knobs of the command line take effect, in place.
+
+    Args:
+        cfg: With the overrides.
+        keys: The dotted keys that the command line sets.
+        sources: The config's files.
+
+    Returns:
+        Lines that say what followed.
+
+    Raises:
+        UserError: As :func:`follow_files`.
+    """
+    tops = {key.partition(".")[0] for key in keys}
+    for key in sorted(keys - tops):
+        if key.partition(".")[0] in ALL_NAMES:
+            raise UserError(f"{key} is a part of a knob", FLAG, f"set {key.partition('.')[0]}")
+    for name in sorted(tops - ALL_NAMES - _read(cfg)):
+        raise _without_effect(name, FLAG, sources)
+    place = _Place(FLAG, frozenset(keys), frozenset(tops & ALL_NAMES))
+    return [line for knob in KNOBS for line in _follow(cfg, knob, [place])]
+
+
+def stated_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list[str]:
+    """Return a line for each file of the user's, and for the command line: what they set.
+
+    Args:
+        cfg: The config, with all of it.
+        keys: The dotted keys that the command line sets.
+        sources: The config's files.
+    """
+    places = [(str(source.path), source.keys) for source in sources if source.is_own]
+    lines = []
+    for name, stated in (*places, (FLAG, frozenset(keys))):
+        read = _read(cfg) | ALL_NAMES
+        known = sorted(key for key in stated if key.partition(".")[0] in read)
+        last = [key for key in known if not any(other.startswith(f"{key}.") for other in known)]
+        more = f" and {len(last) - MOST_STATED} more" if len(last) > MOST_STATED else ""
+        if last:
+            lines.append(f"{name} sets {', '.join(_told(cfg, last[:MOST_STATED]))}{more}")
+    return lines
+
+
+def _told(cfg: Config, keys: Sequence[str]) -> Iterator[str]:
+    """Yield keys with their values, but those of dicts and lists of dicts alone."""
+    for key in keys:
+        value: Any = cfg
+        for name in key.split("."):
+            if isinstance(value, Mapping | Config):
+                value = value.get(name)
+            else:
+                value = value[int(name)] if isinstance(value, list | tuple) else None
+        plain = not isinstance(value, Mapping) and not any(dicts_with("type", {"": value}))
+        yield f"{key}={shown(value)}" if plain else key
+
+
+def _follow(cfg: Config, knob: str, places: Sequence[_Place]) -> Iterator[str]:
+    request = _request(cfg, knob, places)
+    if request is None:
+        return
+    before = cfg.to_dict()
+    SETTERS[knob](cfg, request)
+    changed = [
+        change for change in differences(before, cfg.to_dict()) if change.key not in ALL_NAMES
+    ]
+    synonym = f" (as {request.name})" if request.name != knob else ""
+    yield f"{knob}={shown(request.value)}{synonym}: {_in_short(changed)}"
+
+
+def _in_short(changed: Sequence[Difference]) -> str:
+    """Say what changed, keys that changed alike together, those of training first."""
+    if not changed:
+        return "the config has it already"
+    alike: dict[tuple[str, str], list[Difference]] = {}
+    for change in sorted(changed, key=lambda change: not change.key.startswith("train")):
+        alike.setdefault((repr(change.was), repr(change.now)), []).append(change)
+    told = [
+        f"{first}{f' (and {len(others)} keys more)' if others else ''}"
+        for first, *others in alike.values()
+    ]
+    return "; ".join(told[:SHOWN]) + (f"; {len(told) - SHOWN} more" if told[SHOWN:] else "")
+
+
+def _request(cfg: Config, knob: str, places: Sequence[_Place]) -> Request | None:
+    """Return a knob as the last place that sets it states it."""
+    above: frozenset[str] = frozenset()
+    for place in reversed(places):
+        names = sorted(name for name in place.unused if SYNONYMS.get(name, name) == knob)
+        values = {name: _value(cfg, name) for name in names}
+        if len(names) > 1 and any(value != values[names[0]] for value in values.values()):
+            stated = ", ".join(f"{name}={shown(value)}" for name, value in values.items())
+            raise UserError(f"one knob with two values, {stated}", place.name, f"keep {knob}")
+        if names:
+            return Request(names[0], values[names[0]], place.name, place.keys, above)
+        above |= place.keys
+    return None
+
+
+def _value(cfg: Config, name: str) -> Any:
+    value = cfg[name]
+    if isinstance(value, list):
+        value = tuple(value)
+    # mmsegmentation's crops are (height, width).
+    return value[::-1] if name == "crop_size" and isinstance(value, tuple) else value
+
+
+def _set_batch_size(cfg: Config, request: Request) -> None:
+    size, loader = request.checked(COUNT), cfg.get("train_dataloader") or {}
+    if "batch_size" not in loader:
+        raise request.refuse("no batch size is stated", "set train_dataloader.batch_sampler")
+    if request.may_set("train_dataloader.batch_size", loader["batch_size"], size):
+        loader["batch_size"] = size
+
+
+def _set_lr(cfg: Config, request: Request) -> None:
+    lr: float = request.checked(POSITIVE)
+    optimizer: Any = (cfg.get("optim_wrapper") or {}).get("optimizer")
+    if not isinstance(optimizer, dict):
+        raise request.refuse("there is no single optimizer", "set optim_wrapper.NAME.optimizer.lr")
+    if not request.may_set("optim_wrapper.optimizer.lr", optimizer.get("lr"), lr):
+        return
+    rule = cfg.get("lr_rule")
+    if rule:  # a resolved config: its lr is scaled already
+        counts = (rule["per_device"], rule["world"], rule["accumulation"])
+        rule.lr, rule.effective = lr, scaled_lr(lr, rule["base_batch_size"], *counts)
+    optimizer["lr"] = rule.effective if rule else lr
+
+
+SETTERS: dict[str, Callable[[Config, Request], None]] = {
+    "data_root": set_data_root,
+    "classes": set_classes,
+    "image_size": set_image_size,
+    "batch_size": _set_batch_size,
+    "epochs": set_epochs,
+    "max_iters": set_max_iters,
+    "lr": _set_lr,
+}
+
+
+# ---- names without effect ----
+
+
+def _read(cfg: Config) -> frozenset[str]:
+    """Return the keys at a config's top that a run or a tool reads; knobs are not among them."""
+    return (known_children("", {}, cfg.get("default_scope", ROOT_SCOPE)) or frozenset()) | OURS
+
+
+def _unread(cfg: Config, source: Source, sources: Sequence[Source]) -> Iterator[str]:
+    """Yield a line for each new name of a user's file that nothing reads.
+
+    Raises:
+        UserError: If it is a name of a base, or nearly that of a knob or of a section.
+    """
+    below = sources[: list(sources).index(source)]
+    known = {name for one in below for name in one.names}
+    for name in sorted(source.unused - ALL_NAMES - _read(cfg)) if source.is_own else ():
+        if name in known:
+            raise _without_effect(name, str(source.path), sources)
+        near = get_close_matches(name, sorted(_read(cfg) | set(KNOBS)), n=1, cutoff=ALIKE)
+        if near:
+            what = f"`{name}` changes nothing, nothing reads it"
+            raise UserError(what, str(source.path), f"did you mean `{near[0]}`?")
+        yield f"`{name}` in {source.path} changes nothing: nothing reads it"
+
+
+def _without_effect(name: str, where: str, sources: Sequence[Source]) -> UserError:
+    places = [place for place in places_of(name, sources) if place != name]
+    mend = f"set {' and '.join(places[:3])}" if places else "set the key that is meant"
+    return UserError(f"`{name}` changes nothing, it was used where it stands", where, mend)
