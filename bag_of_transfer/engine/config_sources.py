@@ -166,11 +166,12 @@ def _names_in(value: ast.AST, dotted: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, ast.Name):
         yield value.id, dotted
     keyed = dict(_items(value)) if isinstance(value, ast.expr) else {}
-    for key, keyed_child in keyed.items():
-        yield from _names_in(keyed_child, f"{dotted}.{key}")
+    for key, part in keyed.items():
+        yield from _names_in(part, f"{dotted}.{key}")
     for child in ast.iter_child_nodes(value):
-        if not keyed:
-            yield from _names_in(child, dotted)
+        inner = child.value if isinstance(child, ast.keyword) else child
+        if not any(inner is part for part in keyed.values()):
+            yield from _names_in(inner, dotted)
 
 
 def _dotted(value: ast.expr, known: Mapping[str, set[str]]) -> Iterator[str]:

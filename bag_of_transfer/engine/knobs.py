@@ -30,6 +30,7 @@ __all__ = ["follow_files", "follow_options", "stated_lines"]
 FLAG = "--cfg-options"
 SHOWN = 4  # changes in a line
 MOST_STATED = 8
+LONGEST = 80  # characters of a value
 ALIKE = 0.8  # of difflib: `epoch` and `epochs`
 # At the top of a config, besides what mmengine reads: read by runs and tools, or written by them.
 OURS = frozenset(
@@ -41,11 +42,19 @@ OURS = frozenset(
 
 
 class _Place(NamedTuple):
-    """A file or the flags: what it is called, what it states, and the names it leaves unused."""
+    """A file, or the command line.
+
+    Args:
+        name: What it is called.
+        keys: The dotted keys that it states.
+        knobs: The knobs among its names.
+        is_told: Whether a user needs to read what followed.
+    """
 
     name: str
     keys: frozenset[str]
-    unused: frozenset[str]
+    knobs: frozenset[str]
+    is_told: bool = True
 
 
 def follow_files(cfg: Config, sources: Sequence[Source], flags: frozenset[str]) -> list[str]:
@@ -64,7 +73,9 @@ def follow_files(cfg: Config, sources: Sequence[Source], flags: frozenset[str]) 
             if a user's file sets what nothing reads.
     """
     lines = [line for source in sources for line in _unread(cfg, source, sources)]
-    places = [_Place(str(one.path), one.keys, one.unused & ALL_NAMES) for one in sources]
+    places = [
+        _Place(str(one.path), one.keys, one.unused & ALL_NAMES, one.is_own) for one in sources
+    ]
     taken = {SYNONYMS.get(name, name) for name in flags}
     for knob in KNOBS:
         if knob not in taken:
@@ -125,13 +136,12 @@ def _told(cfg: Config, keys: Sequence[str]) -> Iterator[str]:
                 value = value.get(name)
             else:
                 value = value[int(name)] if isinstance(value, list | tuple) else None
-        plain = not isinstance(value, Mapping) and not any(dicts_with("type", {"": value}))
-        yield f"{key}={shown(value)}" if plain else key
+        yield f"{key}={_text(value)}" if _is_plain(value) else key
 
 
 def _follow(cfg: Config, knob: str, places: Sequence[_Place]) -> Iterator[str]:
-    request = _request(cfg, knob, places)
-    if request is None:
+    place, request = _request(cfg, knob, places)
+    if place is None or request is None:
         return
     before = cfg.to_dict()
     SETTERS[knob](cfg, request)
@@ -139,7 +149,8 @@ def _follow(cfg: Config, knob: str, places: Sequence[_Place]) -> Iterator[str]:
         change for change in differences(before, cfg.to_dict()) if change.key not in ALL_NAMES
     ]
     synonym = f" (as {request.name})" if request.name != knob else ""
-    yield f"{knob}={shown(request.value)}{synonym}: {_in_short(changed)}"
+    if place.is_told:
+        yield f"{knob}={_text(request.value)}{synonym}: {_in_short(changed)}"
 
 
 def _in_short(changed: Sequence[Difference]) -> str:
@@ -150,25 +161,37 @@ def _in_short(changed: Sequence[Difference]) -> str:
     for change in sorted(changed, key=lambda change: not change.key.startswith("train")):
         alike.setdefault((repr(change.was), repr(change.now)), []).append(change)
     told = [
-        f"{first}{f' (and {len(others)} keys more)' if others else ''}"
+        f"{first if _is_plain(first.now) else f'{first.key} follows'}"
+        f"{f' (and {len(others)} more)' if others else ''}"
         for first, *others in alike.values()
     ]
     return "; ".join(told[:SHOWN]) + (f"; {len(told) - SHOWN} more" if told[SHOWN:] else "")
 
 
-def _request(cfg: Config, knob: str, places: Sequence[_Place]) -> Request | None:
-    """Return a knob as the last place that sets it states it."""
+def _is_plain(value: Any) -> bool:
+    return not isinstance(value, Mapping) and not any(dicts_with("type", {"": value}))
+
+
+def _text(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _request(
+    cfg: Config, knob: str, places: Sequence[_Place]
+) -> tuple[_Place | None, Request | None]:
+    """Return the last place that sets a knob, and what it states."""
     above: frozenset[str] = frozenset()
     for place in reversed(places):
-        names = sorted(name for name in place.unused if SYNONYMS.get(name, name) == knob)
+        names = sorted(name for name in place.knobs if SYNONYMS.get(name, name) == knob)
         values = {name: _value(cfg, name) for name in names}
         if len(names) > 1 and any(value != values[names[0]] for value in values.values()):
             stated = ", ".join(f"{name}={shown(value)}" for name, value in values.items())
             raise UserError(f"one knob with two values, {stated}", place.name, f"keep {knob}")
         if names:
-            return Request(names[0], values[names[0]], place.name, place.keys, above)
+            return place, Request(names[0], values[names[0]], place.name, place.keys, above)
         above |= place.keys
-    return None
+    return None, None
 
 
 def _value(cfg: Config, name: str) -> Any:

@@ -10,6 +10,7 @@ from bag_of_transfer.engine.knob_length import schedulers_in
 __all__ = ["fit_schedule"]
 
 WARM_UPS = ("GradualWarmup", "ConstantWarmup", "LinearLR", "ConstantLR")
+SHORTEST = 2  # steps of a warm-up: mmengine's end a step early
 SHARE = 10  # a warm-up that does not fit becomes a tenth of the training; the paper's is a 24th
 
 
@@ -21,30 +22,41 @@ def fit_schedule(cfg: Config, iters_per_epoch: int) -> list[str]:
         iters_per_epoch: Batches of an epoch.
 
     Returns:
-        A line that says so; none where everything fits.
+        Lines that say so; none where everything fits.
     """
     epochs = cfg.train_cfg.get("max_epochs")
     total = epochs * iters_per_epoch if epochs else cfg.train_cfg.get("max_iters", 0)
     stated = list(schedulers_in(cfg))
-    ends = [_iterations(part, "end", iters_per_epoch) for part in stated if _is_warm_up(part)]
-    ends = [end for end in ends if not 0 < end < total]
-    if not ends or total < 1:
-        return []
-    new = _tenth(total) if max(ends) else 0
-    for part in stated:
-        if _is_warm_up(part) and _iterations(part, "end", iters_per_epoch) in ends:
-            _move(part, "end", new, iters_per_epoch, epochs)
-        elif _iterations(part, "begin", iters_per_epoch) in ends:
-            _move(part, "begin", new, iters_per_epoch, None)
-    cfg.param_scheduler = _without_empty(cfg.param_scheduler)
-    was = f"its {max(ends)} iterations do" if max(ends) else "less than an iteration of it does"
-    now = f"is shortened to {new}" if new else "is left out"
-    return [f"the warm-up {now}: {was} not fit into the training's {total}"]
+    warm_ups = [part for part in stated if _is_warm_up(part)]
+    lines = []
+    for end in sorted({_iterations(part, "end", iters_per_epoch) for part in warm_ups}):
+        ending = [part for part in warm_ups if _iterations(part, "end", iters_per_epoch) == end]
+        if 0 < end < total and not any(_never_rises(part, iters_per_epoch) for part in ending):
+            continue
+        new = _tenth(total) if end >= total else 0
+        for part in ending:
+            _move(part, "end", new, iters_per_epoch, epochs if new else None)
+        for part in stated:
+            if part not in warm_ups and _iterations(part, "begin", iters_per_epoch) == end:
+                _move(part, "begin", new, iters_per_epoch, None)
+        now = f"is shortened to {new} iterations" if new else "is left out"
+        why = f"{end} do not fit into the training's {total}" if end >= total else "it is too short"
+        lines.append(f"the warm-up {now}: {why}")
+    if lines:
+        cfg.param_scheduler = _without_empty(cfg.param_scheduler)
+    return lines
 
 
 def _tenth(length: int) -> int:
     """Return the length of a warm-up: 0 where the training is too short for any."""
-    return min(max(1, length // SHARE), length - 1)
+    return max(SHORTEST, length // SHARE) if length > SHORTEST else 0
+
+
+def _never_rises(part: Mapping[str, Any], iters_per_epoch: int) -> bool:
+    """Return whether mmengine's scheduler would keep its first rate: it arrives a step early."""
+    is_stepped_by_epoch = _by_epoch(part) and not part.get("convert_to_iter_based")
+    steps = part["end"] if is_stepped_by_epoch else _iterations(part, "end", iters_per_epoch)
+    return part["type"] in ("LinearLR", "ConstantLR") and steps == 1
 
 
 def _is_warm_up(part: Mapping[str, Any]) -> bool:

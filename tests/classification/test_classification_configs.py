@@ -27,6 +27,8 @@ OURS = {
     "resnet18-b_demo",
     "resnet18-d-all_demo",
     "resnet18-d_demo",
+    "resnet18-d-slim_own-images",
+    "resnet18-d_own-images",
     "resnet18-d_tiny",
     "resnet50-d_own-images",
 }

@@ -17,6 +17,7 @@ from mmengine.runner import Runner, set_random_seed
 
 import backbones  # noqa: F401
 import bag_of_transfer.segmentation  # noqa: F401
+from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.launch import replace_sync_bn
 from bag_of_transfer.engine.num_classes import fill_num_classes
 
@@ -31,6 +32,8 @@ DATA = {
     "fcn_d8_own-masks": ("own-masks", "voc"),
     "fcn_d8_paper_ade20k": ("ade20k", "ade"),
     "fcn_d8_photographs": ("shapes5", "voc"),
+    "fcn_d8_r18-slim_own-masks": ("own-masks", "voc"),
+    "fcn_d8_r18_own-masks": ("own-masks", "voc"),
     "fcn_d8_tiny": ("demo/segmentation", "voc"),
     "fcn_d8_voc2012": ("voc/VOCdevkit/VOC2012", "voc"),
 }
@@ -46,7 +49,7 @@ NUM_CLASSES = {
 def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     with DefaultScope.overwrite_default_scope("mmseg"):
-        yield lambda name: Config.fromfile(CONFIGS / f"{name}.py")
+        yield lambda name: resolved_config(CONFIGS / f"{name}.py")
 
 
 def shrink(cfg: Config) -> Config:
@@ -80,7 +83,7 @@ def flat(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 def test_the_lists_of_configs_are_complete() -> None:
     assert [path.stem for path in LEAVES] == sorted(DATA)
-    assert len(LEAVES) == 7
+    assert len(LEAVES) == 9
     assert len(BASES) == 11
 
 
@@ -119,7 +122,7 @@ def test_the_test_split_is_another_than_the_one_that_picks_the_best(read, name: 
     "name",
     [
         # Networks and data are those of others.
-        pytest.param(name, marks=[pytest.mark.slow] if "160k" in name else [])
+        pytest.param(name, marks=[pytest.mark.slow] if "160k" in name or "r18" in name else [])
         for name in sorted(DATA)
     ],
 )
