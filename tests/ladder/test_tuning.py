@@ -195,6 +195,6 @@ def test_a_published_val_is_not_tuned_on(tuned, tmp_path, capsys):
 
 def test_without_val_nothing_can_be_chosen(tuned, tmp_path, capsys):
     path = tmp_path / "det.py"
-    path.write_text(path.read_text().replace("val_dataloader", "some_dataloader"))
+    path.write_text(path.read_text().replace("val_dataloader", "left_out"))
     assert tuned() == 2
     assert "no val split" in capsys.readouterr().err
