@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bag_of_transfer.pages.plots import COLOURS, DARK, Plot, inline_svg
 
@@ -57,13 +57,21 @@ def inline_plots(plots: Iterable[Plot]) -> dict[str, list[tuple[Plot, Markup]]]:
 @functools.cache  # compiling the templates takes longer than filling them
 def _environment(package: str) -> Environment:
     folders = [FunctionLoader(functools.partial(_found, each)) for each in (package, __package__)]
-    return Environment(
+    environment = Environment(
         loader=ChoiceLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["pretty"] = lambda text: str(text).replace("+-", "\N{PLUS-MINUS SIGN}")
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _breakable(text: object) -> Markup:
+    """Let a long name be broken behind its underscores, not within a word."""
+    return escape(text).replace("_", Markup("_<wbr>"))
 
 
 def _found(package: str, name: str) -> str | None:

@@ -12,7 +12,8 @@ from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.summary import on_screen, overview, summarise
-from bag_of_transfer.ladder.report.tables import Entry, Table, markdown, plain
+from bag_of_transfer.ladder.report.tables import markdown, plain
+from bag_of_transfer.pages.table import Entry, Table
 from tests.ladder import drawn_ladder as drawn
 
 

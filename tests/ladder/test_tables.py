@@ -19,7 +19,6 @@ from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.tables import (
-    Table,
     difference_table,
     long_form,
     main_table,
@@ -27,6 +26,7 @@ from bag_of_transfer.ladder.report.tables import (
     plain,
 )
 from bag_of_transfer.pages.plots import short_label
+from bag_of_transfer.pages.table import Table
 from tests.ladder import drawn_ladder as drawn
 
 

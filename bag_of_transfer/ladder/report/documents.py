@@ -9,13 +9,13 @@ from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.step_tables import marked, step_table
 from bag_of_transfer.ladder.report.tables import (
     NUMBERS,
-    Table,
     difference_table,
     main_table,
     markdown,
     plain,
 )
 from bag_of_transfer.ladder.report.tuning_tables import tuning_tables
+from bag_of_transfer.pages.table import Table
 
 __all__ = ["document", "table_file", "tables_of"]
 

@@ -28,7 +28,7 @@ def render(
     return render_page(
         __package__,
         "page.html.j2",
-        {"metric": label_of, "pretty": _pretty},
+        {"metric": label_of},
         ladder=ladder,
         tables=tables_of(ladder, findings, top1),
         highest=_highest(ladder, findings),
@@ -71,7 +71,3 @@ def _parts(ladder: LadderResults) -> dict[str, Any]:
         "picture_px": page_data.PICTURE_PX,
         "max_pictures": page_data.MAX_PICTURES,
     }
-
-
-def _pretty(text: object) -> str:
-    return str(text).replace("+-", "\N{PLUS-MINUS SIGN}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.ladder.folder import PICTURES, PRETRAINING, TRUTH
-from bag_of_transfer.ladder.picture_file import read_picture
 from bag_of_transfer.ladder.report.cell_files import (
     changed_settings,
     read_card,
@@ -18,7 +17,7 @@ from bag_of_transfer.ladder.report.cell_files import (
 )
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.steps import first_pair, neighbours
-from bag_of_transfer.pages.pictures import picture_uri
+from bag_of_transfer.pages.pictures import picture_uri, read_picture
 
 __all__ = [
     "MAX_PICTURES",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.steps import Change, Step, read_steps
-from bag_of_transfer.ladder.report.tables import Entry, Table
+from bag_of_transfer.pages.table import Entry, Table
 
 __all__ = ["BESIDES", "STATES", "marked", "step_notes", "step_table"]
 

@@ -19,10 +19,10 @@ from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.step_tables import BESIDES, STATES
-from bag_of_transfer.ladder.report.tables import Table
 from bag_of_transfer.ladder.report.tuning_tables import TRIED
 from bag_of_transfer.ladder.search import Value
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison
+from bag_of_transfer.pages.table import Table
 
 __all__ = ["on_screen", "overview", "summarise"]
 

@@ -9,7 +9,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from bag_of_transfer.engine.printable import printable
 from bag_of_transfer.ladder.folder import PRETRAINING
@@ -24,11 +23,10 @@ from bag_of_transfer.ladder.statistics.over_seeds import (
     seeds_for,
     verdict,
 )
+from bag_of_transfer.pages.table import Entry, Table
 
 __all__ = [
     "NUMBERS",
-    "Entry",
-    "Table",
     "difference_table",
     "long_form",
     "main_table",
@@ -46,24 +44,6 @@ MARKS = (
 # A spreadsheet computes these; "+ cosine", as labels are, has no function and no program in it.
 FORMULA = re.compile(r"[=@]|[+-].*[(|!]", re.DOTALL)
 IMAGES_TOO = "95 %, images too"  # the column of intervals over seeds and test images
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of a table: its text, the value to sort by, and a remark in smaller print."""
-
-    text: str
-    sort: float | str | None = None
-    remark: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A caption, columns and rows; the first column names the rung."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
 
 
 def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Table:

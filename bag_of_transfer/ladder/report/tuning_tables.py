@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.report.costs import tuning_minutes
 from bag_of_transfer.ladder.report.results import LadderResults
-from bag_of_transfer.ladder.report.tables import Entry, Table
 from bag_of_transfer.ladder.report.tuning import Tuning
 from bag_of_transfer.ladder.search import LOST, Point, options_of
+from bag_of_transfer.pages.table import Entry, Table
 
 __all__ = ["TRIED", "text_of", "tuning_tables"]
 

@@ -16,10 +16,10 @@ from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.mask_reader import labels_of, read_mask
 from bag_of_transfer.engine.tasks import ResultKind, task_named
 from bag_of_transfer.ladder.folder import PICTURES, PREDICTIONS, TRUTH
-from bag_of_transfer.ladder.picture_file import read_picture
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.fingerprint import resolved
 from bag_of_transfer.ladder.run.status import is_done
+from bag_of_transfer.pages.pictures import read_picture
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.inputs import Source, name_pictures
 from bag_of_transfer.segmentation.metrics import name_of

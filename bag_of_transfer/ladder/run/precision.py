@@ -17,7 +17,6 @@ from bag_of_transfer.ladder.report.findings import compare_rungs
 from bag_of_transfer.ladder.report.planned import TaskResults
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.summary import on_screen
-from bag_of_transfer.ladder.report.tables import Entry, Table
 from bag_of_transfer.ladder.run.call import MOST, LadderCall
 from bag_of_transfer.ladder.statistics.over_seeds import (
     ENOUGH_FOR_A_GUESS,
@@ -25,6 +24,7 @@ from bag_of_transfer.ladder.statistics.over_seeds import (
     Comparison,
     seeds_for,
 )
+from bag_of_transfer.pages.table import Entry, Table
 
 __all__ = ["begun", "check_number", "next_seeds", "print_needed"]
 
