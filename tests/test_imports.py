@@ -27,13 +27,14 @@ MAY_IMPORT: dict[str, list[str]] = {
     "transfer.config": ["backbones", "engine", "transfer", "transfer.layouts"],
     "transfer.convert": ["backbones", "engine", "transfer", "transfer.layouts"],
     "prediction": ["backbones", "engine", *TASKS],
+    "run_report": ["engine", "pages", "prediction"],
     "ladder": ["engine"],
     "ladder.statistics": ["engine", "ladder"],
     "ladder.report": ["engine", "ladder", "ladder.statistics", "pages"],  # nothing that trains
     "ladder.plan": ["engine", "ladder", "transfer", "transfer.convert", *TASKS[1:]],
     "ladder.run": [
         *("engine", "ladder", "ladder.plan", "ladder.report", "ladder.statistics"),
-        *("prediction", *TASKS),
+        *("pages", "prediction", *TASKS),
     ],
 }
 PACKAGE = ROOT / "bag_of_transfer"

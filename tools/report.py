@@ -1,4 +1,4 @@
-"""Write a ladder's tables, plots and page from its cell folders, without data or GPU."""
+"""Write a ladder's tables, plots and page, or the page of a single run, without data or GPU."""
 
 import sys
 from collections.abc import Sequence
@@ -9,14 +9,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_of_transfer.engine import cli
 
 EXAMPLE = """python tools/report.py work_dirs/demo
+python tools/report.py work_dirs/faster-rcnn_fpn_demo
 python tools/report.py work_dirs/demo --publish docs/results/demo"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write table8.md, table9.md, results.csv, plots/ and report.html into the folder."""
+    """Write report.html into the folder, and a ladder's tables, results.csv and plots/."""
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument(
-        "folder", type=Path, metavar="LADDER_DIR", help="work_dirs/NAME of a ladder"
+        "folder", type=Path, metavar="DIR", help="work_dirs/NAME of a ladder or of a run"
     )
     parser.add_argument(
         "--publish",
@@ -30,6 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     from bag_of_transfer.engine.quantities import size
+    from bag_of_transfer.ladder.folder import PLAN
+
+    if not args.publish and not args.reference and not (args.folder / PLAN).is_file():
+        from bag_of_transfer.run_report.page import write_page
+
+        print(f"wrote {write_page(args.folder)}")
+        return 0
+
     from bag_of_transfer.ladder.report.publish import publish
     from bag_of_transfer.ladder.report.write import write_report
 

@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import bag_of_transfer.segmentation  # noqa: F401
     from bag_of_transfer.engine import evaluation
     from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.run_report.after_test import after_test
 
     cfg, _ = load_config(args.config, Phase.FINE_TUNING, **cli.config_flags(args))
     written = {
@@ -45,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "per_image_file": args.per_image,
     }
     options = {name: str(path) for name, path in written.items() if path}
-    evaluation.report(evaluation.evaluate(cfg, args.checkpoint, options, args.tta), args.out)
+    evaluated = evaluation.evaluate(cfg, args.checkpoint, options, args.tta)
+    evaluation.report(evaluated.record, args.out)
+    after_test(evaluated)
     return 0
 
 

@@ -21,9 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     import bag_of_transfer.classification  # noqa: F401
     from bag_of_transfer.engine import evaluation
     from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.run_report.after_test import after_test
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
-    evaluation.report(evaluation.evaluate(cfg, args.checkpoint), args.out)
+    evaluated = evaluation.evaluate(cfg, args.checkpoint)
+    evaluation.report(evaluated.record, args.out)
+    after_test(evaluated)
     return 0
 
 

@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
     from bag_of_transfer.engine.json_config import dump_config
+    from bag_of_transfer.run_report.after_training import after_training
     from bag_of_transfer.transfer.config.apply import apply_backbone
     from bag_of_transfer.transfer.config.fit_check import check_fit
 
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tensorboard=args.tensorboard,
         rehearsal=DryRun() if args.dry_run else None,
     )
+    after_training(Path(cfg.work_dir))
     return 0
 
 

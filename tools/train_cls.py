@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.engine.dry_run import DryRun
     from bag_of_transfer.engine.json_config import dump_config
+    from bag_of_transfer.run_report.after_training import after_training
 
     if args.auto_batch:
         auto_batch.refuse_without_gpu()
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tensorboard=args.tensorboard,
         rehearsal=DryRun() if args.dry_run else None,
     )
+    after_training(Path(cfg.work_dir))
     return 0
 
 

@@ -22,10 +22,12 @@ from numpy import ndarray
 
 from bag_of_transfer.detection.coco_fields import Id
 from bag_of_transfer.detection.coco_judge import judge_boxes
-from bag_of_transfer.detection.coco_per_image import coco_arrays
+from bag_of_transfer.detection.coco_per_image import boxes_of, coco_arrays
 from bag_of_transfer.detection.coco_truth import CocoTruth, truth_of_file
+from bag_of_transfer.detection.details import Matches, box_details, matches_of
 from bag_of_transfer.detection.per_image import Detections, per_image_arrays
 from bag_of_transfer.engine.atomic import write_arrays, write_text
+from bag_of_transfer.engine.details import Details
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.garbage import no_collection
 
@@ -65,7 +67,7 @@ class BoxMetric(BaseMetric):
     """What both metrics share.
 
     After ``evaluate``, ``per_class`` holds the average precision in percent of every class of
-    which the split has a box.
+    which the split has a box, and ``details`` what was found and confused.
 
     Args:
         results_file: Where to write the detections in COCO's results format; None: nowhere.
@@ -85,6 +87,7 @@ class BoxMetric(BaseMetric):
         self.results_file = results_file
         self.per_image_file = per_image_file
         self.per_class: dict[str, float] = {}
+        self.details: Details | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep one batch's detections and true boxes."""
@@ -104,8 +107,10 @@ class BoxMetric(BaseMetric):
             boxes = map(json.dumps, coco_results(results, self.category_ids()))
             write_text(self.results_file, "[\n" + ",\n".join(boxes) + "\n]\n")
         metrics = self.average_precisions(results)
+        arrays, matches = self.per_image(results)
         if self.per_image_file:
-            write_arrays(self.per_image_file, self.per_image(results))
+            write_arrays(self.per_image_file, arrays)
+        self.details = box_details(matches, self.classes, self.per_class)
         return metrics
 
     @property
@@ -122,8 +127,12 @@ class BoxMetric(BaseMetric):
         """Compute the metrics in percent and fill ``per_class``."""
 
     @abstractmethod
-    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
-        """Return the matches of ``average_precisions``, called right before, image by image."""
+    def per_image(self, results: list[Detections]) -> tuple[dict[str, ndarray], Matches]:
+        """Return the matches of ``average_precisions``, called right before, image by image.
+
+        Returns:
+            What ``per_image_file`` holds, and the matches at IoU 0.5.
+        """
 
 
 def _to_numpy(tensor: Any) -> ndarray:
@@ -166,9 +175,12 @@ class VocMetric(BoxMetric):
         voc07, area = np.mean(list(pairs.values()), axis=0) if pairs else (0.0, 0.0)
         return {"mAP_voc07": float(voc07), "mAP_area": float(area)}
 
-    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
+    def per_image(self, results: list[Detections]) -> tuple[dict[str, ndarray], Matches]:
         """Return the matches that the means come from."""
-        return self._matches
+        boxes = [item.boxes_xyxy[np.argsort(item.labels, kind="stable")] for item in results]
+        flat = np.concatenate([np.zeros((0, 4)), *boxes])
+        true = [(item.true_boxes, item.true_labels.astype(int)) for item in results]
+        return self._matches, matches_of(self._matches, flat, true, legacy=True)
 
 
 def _voc_ap(matched: ndarray, ignored: ndarray, num_true: int) -> tuple[float, float]:
@@ -256,12 +268,14 @@ class CocoBoxMetric(BoxMetric):
         }
         return {name: _percent(ap) for name, ap in zip(self.names, judge.stats, strict=False)}
 
-    def per_image(self, results: list[Detections]) -> dict[str, ndarray]:
+    def per_image(self, results: list[Detections]) -> tuple[dict[str, ndarray], Matches]:
         """Return the matches at each of COCO's ten IoUs."""
         with no_collection():
             arrays = coco_arrays(self._judge, self.classes, self._image_ids)
+        boxes_xyxy, true = boxes_of(self._judge)
         self._judge = None  # it holds every image's matches
-        return arrays
+        at_half = {name: arrays[name][0] for name in ("matched", "ignored")}
+        return arrays, matches_of({**arrays, **at_half}, boxes_xyxy, true, legacy=False)
 
 
 def _percent(ap: float) -> float:

@@ -1,13 +1,16 @@
 """Compute the metrics of a checkpoint, the same way for the three tasks."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from bag_of_transfer.engine import (
     checkpoints,
@@ -20,6 +23,7 @@ from bag_of_transfer.engine import (
 )
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.described import admit, read_description
+from bag_of_transfer.engine.details import Details, details_of
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.held_out import hold_out, judged_split
 from bag_of_transfer.engine.input_channels import follow_in_channels, import_preprocessor
@@ -29,7 +33,28 @@ from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
 from bag_of_transfer.engine.sized_build import sized_by
 
-__all__ = ["described_model", "evaluate", "report"]
+__all__ = ["Evaluated", "described_model", "evaluate", "report"]
+
+
+class Evaluated(NamedTuple):
+    """What an evaluation gives.
+
+    Args:
+        record: The record for ``metrics.json``.
+        details: What the metric found out class by class, on the main process; None if it is one
+            that does not.
+        work_dir: The folder for what else is written.
+        dataset: The images, in the order in which they were evaluated.
+        again: Returns the network's output for the image at a position, with the truth.
+        tta: Whether images were augmented.
+    """
+
+    record: dict[str, Any]
+    details: Details | None
+    work_dir: Path
+    dataset: Any
+    again: Callable[[int], Any]
+    tta: bool
 
 
 def evaluate(
@@ -37,7 +62,7 @@ def evaluate(
     checkpoint_path: Path,
     evaluator_options: dict[str, Any] | None = None,
     tta: bool = False,
-) -> dict[str, Any]:
+) -> Evaluated:
     """Evaluate a checkpoint on the test split (the val split where a config has no other).
 
     The network is rebuilt from its description in the checkpoint, so a detector that was
@@ -50,9 +75,6 @@ def evaluate(
         tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``; its
             ``tta_test_cfg``, if any (such as sliding windows), goes into the network's
             ``test_cfg``.
-
-    Returns:
-        The record for ``metrics.json``.
 
     Raises:
         UserError: If the checkpoint lacks its description, its tensors do not fit, its
@@ -99,7 +121,17 @@ def evaluate(
         peak=peak_memory(),
     )
     # The config does not hold it: training got it from --backbone.
-    return record | {"backbone_sha256": checkpoint["meta"].get("backbone_sha256")}
+    record |= {"backbone_sha256": checkpoint["meta"].get("backbone_sha256")}
+    details, work_dir = details_of(runner.test_loop.evaluator), Path(cfg.work_dir)
+    return Evaluated(record, details, work_dir, dataset, partial(_again, runner), tta)
+
+
+def _again(runner: Runner, index: int) -> Any:
+    """Return the network's output for one image."""
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    loader = runner.test_loop.dataloader
+    with torch.no_grad():
+        return network.test_step(loader.collate_fn([loader.dataset[index]]))[0]
 
 
 def report(record: dict[str, Any], out: Path | None) -> None:

@@ -1,6 +1,7 @@
 """Write figures as files; the same figure gives the same bytes."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -13,10 +14,10 @@ __all__ = ["save_figure"]
 DPI = 150
 
 
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem`` + .png and .svg, whole or not at all; the same figure gives equal bytes."""
+def save_figure(figure: Figure, stem: Path, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Write ``stem`` + each kind's suffix, whole or not at all; a figure gives equal bytes."""
     paths = []
-    for kind in ("png", "svg"):
+    for kind in kinds:
         data = io.BytesIO()
         # Without a salt an SVG's ids are random; without Date=None it holds the time.
         with rc_context({"svg.hashsalt": stem.name}):

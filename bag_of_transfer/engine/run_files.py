@@ -28,15 +28,21 @@ from bag_of_transfer.engine.fields import (
 from bag_of_transfer.engine.json_file import read_json, read_json_lines
 
 __all__ = [
+    "BACKGROUND",
     "CURVE",
+    "DETAILS",
     "LAST_CHECKPOINT",
     "LOST_STEP",
     "MANIFEST",
     "METRICS",
+    "PLOTS",
     "RESOLVED_CONFIG",
+    "RUN",
+    "TEST_DETAILS",
     "TRICKS",
     "TRICKS_RULE",
     "WITHIN_EPOCH",
+    "WORST",
     "check_curve",
     "follow_pointer",
     "manifest_of",
@@ -50,6 +56,10 @@ __all__ = [
 METRICS, CURVE, TRICKS = "metrics.json", "curve.jsonl", "tricks.json"
 LAST_CHECKPOINT, RESOLVED_CONFIG = "last_checkpoint", "resolved_config.py"
 LOST_STEP = "non_finite.json"
+RUN = "run.json"  # what was begun
+DETAILS, TEST_DETAILS = "details.json", "test_details.json"  # of the newest validation, and test
+PLOTS, WORST = "plots", "worst"  # folders
+BACKGROUND = "background"  # in a detector's confusion: no object, or no detection
 MANIFEST = ".json"  # after a checkpoint's whole name: epoch_3.pth.json
 
 PERCENT = by_name(optional(NUMBER))  # None: of a class without objects

@@ -21,6 +21,7 @@ from bag_of_transfer.engine import (
     checkpoints,
     compiling,
     data_sets,
+    details_hook,
     deterministic,
     exact_state,
     fused,
@@ -62,6 +63,7 @@ HOOKS = (
     data_sets.LookAtSplits,
     progress.ProgressHook,
     records.RunRecorder,
+    details_hook.DetailsRecorder,
 )
 WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 

@@ -12,20 +12,23 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int
-from mmengine.dist import is_main_process
+from mmengine.dist import get_dist_info, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 from PIL import Image
 from torch import Tensor
 
 from bag_of_transfer.engine.atomic import write_arrays
+from bag_of_transfer.engine.details import Details
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.segmentation.details import pixel_details
 
 __all__ = ["SegMetric", "count_confusion", "count_pixels", "name_of", "scores"]
 
 NO_LABEL = -(2**31)  # less than any label in a mask
-# An image's name, its counts [3 K], a label that is no class, and its confusion [K K] if asked for.
+# An image's name, its counts [3 K], a label that is no class, and its confusion [K K] if asked for,
+# else that of all images of a process with its first.
 PerImage = tuple[str, Tensor, Tensor | int, Tensor | None]
 
 
@@ -100,7 +103,8 @@ def name_of(image: str | Path, img_dir: str | None) -> str:
 class SegMetric(BaseMetric):
     """pixAcc, mIoU and mAcc in percent; ``per_class`` holds the IoU by name afterwards.
 
-    ``per_class`` lacks the classes that are neither labelled nor predicted anywhere.
+    ``per_class`` lacks the classes that are neither labelled nor predicted anywhere.  ``details``
+    holds what was found and confused.
 
     Args:
         ignore_index: Pixels with this label are not counted.
@@ -131,6 +135,8 @@ class SegMetric(BaseMetric):
         self.output_dir = Path(output_dir) if output_dir else None
         self.per_image_file = per_image_file
         self.per_class: dict[str, float] = {}
+        self.details: Details | None = None
+        self._confusions: list[Tensor] = []  # of all images but the newest, and of that
         self._written: dict[Path, str] = {}
         if self.output_dir and is_main_process():
             self.output_dir.mkdir(parents=True, exist_ok=True)
@@ -144,14 +150,30 @@ class SegMetric(BaseMetric):
             confusion, stray = count_confusion(predicted, labels, num_classes, self.ignore_index)
             counts = count_pixels(confusion)
             name = name_of(sample["img_path"], self.dataset_meta.get("img_dir"))
-            kept = confusion.cpu() if self.per_image_file else None  # K K of every image is much
-            self.results.append((name, counts, stray, kept))
+            self.results.append((name, counts, stray, self._kept(confusion)))
             if self.output_dir:
                 self._write(self.output_dir / f"{name}.png", predicted, sample)
+
+    def _kept(self, confusion: Tensor) -> Tensor | None:
+        """Return an image's confusion if asked for; else add it up, as K K of all images is much.
+
+        The newest image is kept apart: it may be one that a sampler repeats for the last process.
+        """
+        if self.per_image_file:
+            return confusion.cpu()
+        before = [torch.stack(self._confusions).sum(0)] if self._confusions else []
+        self._confusions = [*before, confusion]
+        return None
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Copy the counts of all images from the device at once, then go on as mmengine does."""
         if self.results:
+            if self._confusions:
+                rank, world_size = get_dist_info()
+                repeated = len(self.results) > len(range(rank, size, world_size))
+                total = torch.stack(self._confusions[: -1 if repeated else None]).sum(0)
+                self.results[0] = (*self.results[0][:3], total.cpu())
+                self._confusions = []
             names, counts, strays, confusions = zip(*self.results, strict=True)
             arrays = (torch.stack(counts).cpu(), torch.stack(strays).tolist())
             self.results = list(zip(names, *arrays, confusions, strict=True))
@@ -171,7 +193,10 @@ class SegMetric(BaseMetric):
                 image_ids=np.array(names), classes=classes, confusion=np.stack(confusions)
             )
             write_arrays(self.per_image_file, arrays)
-        means, ious = scores(torch.stack(counts).sum(0))
+        per_image = torch.stack(counts)
+        means, ious = scores(per_image.sum(0))
+        total = sum(one for one in confusions if one is not None)
+        self.details = pixel_details(total, per_image, self.dataset_meta["classes"])
         pairs = zip(self.dataset_meta["classes"], ious, strict=True)
         self.per_class = {name: iou for name, iou in pairs if not np.isnan(iou)}
         self._written.clear()

@@ -54,3 +54,33 @@ def test_what_a_sampler_added_at_the_end_does_not_count() -> None:
     logits = [{"logits": torch.tensor([1.0, 0.0])}] * 4
     metric.process({"labels": torch.tensor([0, 0, 1, 1])}, logits)
     assert metric.evaluate(3)["top1"] == pytest.approx(200 / 3)
+
+
+def test_details_count_what_each_class_is_taken_for() -> None:
+    torch.manual_seed(1)
+    logits, labels = torch.randn(60, 4), torch.randint(3, (60,))
+    logits[0] = 0.5  # a tie: no answer, and so not the true class
+    metric = TopK()
+    metric.dataset_meta = {"classes": ("a", "b", "c", "d")}
+    metric.process({"labels": labels}, [{"logits": row} for row in logits])
+    metrics = metric.evaluate(60)
+    details = metric.details
+    assert details is not None
+    assert details.confusion.sum(axis=1).tolist() == torch.bincount(labels, minlength=4).tolist()
+    assert details.confusion.diagonal().sum() / 60 == pytest.approx(metrics["top1"] / 100)
+    answers = logits.argmax(1)[1:]
+    expected = torch.bincount(4 * labels[1:] + answers, minlength=16).reshape(4, 4)
+    assert (details.confusion - expected.numpy()).sum() == 1
+    assert details.confusion[labels[0], labels[0]] == expected[labels[0], labels[0]]
+    recall = {name: value for name, value in zip("abc", details.recall, strict=False)}
+    assert recall == pytest.approx(metric.per_class)
+    truth = logits.softmax(1)[torch.arange(60), labels]
+    assert details.image_figures == pytest.approx(100 * truth.double().numpy(), rel=1e-5)
+
+
+def test_a_network_with_more_classes_than_names_has_details() -> None:
+    metric = TopK()
+    metric.process({"labels": torch.tensor([0, 1])}, [{"logits": torch.eye(3)[2]}] * 2)
+    metric.evaluate(2)
+    assert metric.details is not None
+    assert list(metric.details.classes) == ["class 0", "class 1", "class 2"]

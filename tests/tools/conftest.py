@@ -44,12 +44,22 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: 
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[..., int]:
-    """Call a tool in this process, as its command line would; return the exit code."""
+    """Call a tool in this process, as its command line would; return the exit code.
 
-    def call(name: str, *argv: str | Path) -> int:
+    Plots and the worst images are drawn only with ``drawing=True``.
+    """
+
+    def call(name: str, *argv: str | Path, drawing: bool = False) -> int:
+        from bag_of_transfer.engine import details
         from bag_of_transfer.engine.cli import run_tool
+        from bag_of_transfer.run_report import after_training
 
-        return run_tool(_main_of(name), [str(word) for word in argv])
+        main = _main_of(name)
+        with pytest.MonkeyPatch.context() as patch:
+            if not drawing:  # 0.5 s a run
+                patch.setattr(after_training, "draw_plots", lambda record, work_dir: None)
+                patch.setattr(details, "NUM_WORST", 0)
+            return run_tool(main, [str(word) for word in argv])
 
     return call
 

@@ -1,0 +1,1 @@
+"""How a single run went: what each class reached, as plots, pictures and a page."""

@@ -1,0 +1,161 @@
+"""``report.html`` of a single run: a single file that opens from disk and needs no network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.class_table import numbers_in_words
+from bag_of_transfer.engine.quantities import duration
+from bag_of_transfer.engine.run_files import RESOLVED_CONFIG, WORST
+from bag_of_transfer.engine.tasks import task_named
+from bag_of_transfer.pages.page import inline_plots, render_page
+from bag_of_transfer.pages.pictures import picture_uri, read_picture
+from bag_of_transfer.run_report.plots import (
+    LEAST_POINTS,
+    MAX_LABELLED,
+    confusion_picture,
+    confusion_plot,
+    curve_plots,
+    precision_recall_plot,
+)
+from bag_of_transfer.run_report.run import Run, read_work_dir
+from bag_of_transfer.run_report.tables import class_table, confused_pairs, metrics_table
+
+__all__ = ["PAGE", "write_page"]
+
+PAGE = "report.html"
+PICTURE_PX = 480
+
+Record = Mapping[str, Any]
+
+
+def write_page(folder: Path) -> Path:
+    """Write the page of a run into its work dir, from what is there; return its path.
+
+    Args:
+        folder: The work dir of a run that is done, stopped or still training.
+
+    Raises:
+        UserError: If the folder has none of a run's files.
+    """
+    run = read_work_dir(folder)
+    path = folder / PAGE
+    write_text(path, render(run))
+    return path
+
+
+def render(run: Run) -> str:
+    """Return the page as HTML; every text that comes from the folder is escaped."""
+    return render_page(
+        __package__,
+        "run.html.j2",
+        {},
+        name=run.folder.resolve().name,
+        noun=task_named(run.task).noun if run.task else "",
+        facts=_facts(run),
+        missing=run.missing,
+        curves=inline_plots(curve_plots(run.curve)).get("curves", []),
+        num_lines=len(run.curve),
+        least_points=LEAST_POINTS,
+        most_open=MAX_LABELLED,
+        metrics=_metrics(run),
+        splits=[_split(run, record) for record in run.details.values()],
+        tricks=run.tricks,
+        data=_data(run),
+        environment=_environment(run),
+        command=run.begun.get("command") or "",
+        test_commands=[each["command"] for each in run.details.values() if each.get("command")],
+        config=run.config,
+        config_name=RESOLVED_CONFIG,
+    )
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    facts = [("State", _state(run))]
+    evaluated = {run.metrics.get("split"): run.metrics.get("metrics") or {}}
+    evaluated |= {split: record["metrics"] for split, record in run.details.items()}
+    for split, metrics in evaluated.items():
+        pairs = list(metrics.items())[:2]
+        facts += [(f"{name}, {split}", _number(value)) for name, value in pairs]
+    seconds = run.metrics.get("seconds") or sum(line.get("seconds") or 0 for line in run.curve)
+    return [*facts, ("Training time", duration(seconds))] if seconds else facts
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _state(run: Run) -> str:
+    if run.is_done:
+        return "done"
+    if not run.curve:
+        return "no epoch yet"
+    last = run.curve[-1]
+    if run.begun.get("iterations"):
+        return f"iteration {last.get('iter')} of {run.begun['iterations']}"
+    of = f" of {run.begun['epochs']}" if run.begun.get("epochs") else ""
+    return f"epoch {last['epoch']:g}{of}"
+
+
+def _metrics(run: Run) -> Any:
+    columns = {split: record["metrics"] for split, record in run.details.items()}
+    if run.metrics.get("split") and run.metrics["split"] not in columns:
+        columns[run.metrics["split"]] = run.metrics["metrics"]
+    return metrics_table(columns) if columns else None
+
+
+def _split(run: Run, record: Record) -> dict[str, Any]:
+    split = record["split"]
+    few = len(record["confusion"]["names"]) <= MAX_LABELLED
+    plots = [confusion_plot(record, split)] if few else []
+    precision = precision_recall_plot(record, split)
+    drawn = inline_plots([*plots, *([precision] if precision else [])]).get(split, [])
+    return {
+        "name": split,
+        "record": record,
+        "words": numbers_in_words(record),
+        "classes": class_table(record, f"Classes, {split}"),
+        "pairs": confused_pairs(record, f"Confused most, {split}"),
+        "plots": drawn,
+        "picture": None if few else picture_uri(confusion_picture(record, split), 1000),
+        "worst": [_worst(run, entry) for entry in record.get("worst") or []],
+    }
+
+
+def _worst(run: Run, entry: Record) -> dict[str, Any]:
+    uris = {}
+    for name in ("truth", "predicted"):
+        # Only the name counts: the record may come from somebody else.
+        picture = read_picture(run.folder / WORST / Path(entry[name]).name)
+        uris[name] = None if picture is None else picture_uri(picture, PICTURE_PX)
+    return {"image": entry["image"], "figure": f"{entry['figure']:.2f}", **uris}
+
+
+def _data(run: Run) -> list[tuple[str, int, str]]:
+    """Return (split, images, what is in them) of each split that is known."""
+    rows = []
+    if run.begun.get("train_images"):
+        rows.append(("train", run.begun["train_images"], ""))
+    for split, record in run.details.items():
+        total = sum(entry["count"] for entry in record["classes"])
+        there = sum(entry["count"] > 0 for entry in record["classes"])
+        counted = "" if record["counted"] == "images" else f"{total} {record['counted']}, "
+        words = f"{counted}{there} of {len(record['classes'])} classes"
+        rows.append((split, record["num_images"], words))
+    return rows
+
+
+def _environment(run: Run) -> list[tuple[str, str]]:
+    metrics = run.metrics
+    versions = metrics.get("versions") or {}
+    peak = metrics.get("peak_memory") or {}
+    rows = {
+        "hardware": metrics.get("hardware"),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        "seed": metrics.get("seed"),
+        "peak memory": f"{peak['mib']:.0f} MiB, {peak.get('kind')}" if peak.get("mib") else None,
+        "checkpoint's SHA-256": metrics.get("checkpoint_sha256"),
+        "backbone's SHA-256": metrics.get("backbone_sha256"),
+    }
+    return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]

@@ -1,0 +1,172 @@
+"""A run's plots: its curves, what its classes are confused with, precision over recall."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from numpy import ndarray
+from PIL import Image
+
+from bag_of_transfer.engine.numbers import is_finite_number
+from bag_of_transfer.pages.plots import (
+    COLOURS,
+    INK,
+    Plot,
+    axes_of,
+    file_name,
+    finish,
+    legend_above,
+    short_label,
+)
+
+__all__ = [
+    "LEAST_POINTS",
+    "MAX_LABELLED",
+    "confusion_matrix",
+    "confusion_picture",
+    "confusion_plot",
+    "curve_plots",
+    "precision_recall_plot",
+]
+
+Record = Mapping[str, Any]
+
+LEAST_POINTS = 3  # two make no curve
+MAX_LABELLED, MAX_NUMBERED = 30, 12  # classes whose names, and whose shares, can be read
+MAX_PIXELS = 250  # cells in a row of a picture; with more classes each shows the largest of several
+MAX_LINES = 8  # lines with a colour and a name each; of more, the mean has one
+STRONGEST = 0.7  # the part of the colour that a share of 100 percent gets: text on it is readable
+NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds", "skipped_steps")
+
+
+def confusion_matrix(record: Record) -> ndarray:
+    """Return the counts of a record's confusion: rows are the truth, columns the prediction."""
+    size = len(record["confusion"]["names"])
+    matrix = np.zeros((size, size), dtype=np.int64)
+    for truth, predicted, count in record["confusion"]["counts"]:
+        matrix[truth, predicted] = count
+    return matrix
+
+
+def confusion_plot(record: Record, group: str) -> Plot:
+    """Draw what each class is taken for, in percent of what is there of it."""
+    names, matrix = record["confusion"]["names"], confusion_matrix(record)
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    size = len(names)
+    figure, (axes,) = axes_of(height=min(5.2, 2.6 + 0.2 * size))
+    if size <= MAX_LABELLED:
+        _draw_cells(axes, shares)
+        labels = [short_label(name) for name in names]
+        axes.set_xticks(range(size), labels, rotation=90)
+        axes.set_yticks(range(size), labels)
+    else:
+        axes.imshow(_shrunk(shares), cmap="Blues", vmin=0, vmax=1, extent=(0, size, size, 0))
+    finish(axes, "predicted", "truth")
+    axes.grid(visible=False)
+    if size > 20:
+        axes.tick_params(labelsize=6.5)
+    right = f"{100 * matrix.diagonal().sum() / max(matrix.sum(), 1):.1f} percent"
+    alt = f"Confusion of {size} classes: {right} of the {record['counted']} are on the diagonal."
+    title = f"What {record['counted']} are taken for, in percent of each class"
+    return Plot(group, file_name(group, "confusion"), title, alt, figure)
+
+
+def _draw_cells(axes: Axes, shares: ndarray) -> None:
+    size = len(shares)
+    for row, column in np.argwhere(shares > 0).tolist():
+        share = shares[row, column]
+        place = (column - 0.5, row - 0.5)
+        alpha = STRONGEST * share
+        axes.add_patch(Rectangle(place, 1, 1, facecolor=COLOURS[1], alpha=alpha, linewidth=0))
+        if size <= MAX_NUMBERED and share >= 0.005:
+            how: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9, "color": INK}
+            axes.text(column, row, f"{100 * share:.0f}", **how)
+    axes.set_xlim(-0.5, size - 0.5)
+    axes.set_ylim(size - 0.5, -0.5)
+
+
+def _shrunk(shares: ndarray) -> ndarray:
+    """Return the largest share of each block, so that a single one does not vanish."""
+    block = -(-len(shares) // MAX_PIXELS)
+    padding = -len(shares) % block
+    padded = np.pad(shares, ((0, padding), (0, padding)))
+    size = len(padded) // block
+    largest: ndarray = padded.reshape(size, block, size, block).max(axis=(1, 3))
+    return largest
+
+
+def precision_recall_plot(record: Record, group: str) -> Plot | None:
+    """Draw precision over recall of each class at IoU 0.5; None without curves."""
+    curves = {name: np.array(curve) for name, curve in record["curves"].items() if curve}
+    if not curves:
+        return None
+    figure, (axes,) = axes_of()
+    mean = np.mean(list(curves.values()), axis=0)
+    few = len(curves) <= MAX_LINES
+    for number, (name, curve) in enumerate(curves.items()):
+        recall = np.linspace(0, 100, len(curve))
+        if few:
+            axes.plot(recall, curve, color=COLOURS[number], linewidth=1.6, label=short_label(name))
+        else:
+            axes.plot(recall, curve, color=COLOURS[0], linewidth=0.5, alpha=0.4)
+    if len(curves) > 1:
+        recall, text = np.linspace(0, 100, len(mean)), f"mean of {len(curves)} classes"
+        axes.plot(recall, mean, color=INK, linewidth=2.2, label=text)
+    axes.set_xlim(0, 101)
+    axes.set_ylim(0, 102)
+    finish(axes, "recall in %", "precision in %")
+    legend_above(axes)
+    alt = f"Precision over recall at IoU 0.5 of {len(curves)} classes; mean {mean.mean():.1f}."
+    name = file_name(group, "precision", "recall")
+    return Plot(group, name, "Precision over recall at IoU 0.5", alt, figure)
+
+
+def curve_plots(lines: Sequence[Record]) -> list[Plot]:
+    """Draw loss, metrics, learning rate and speed over the epochs, from three points on."""
+    names = [name for line in lines for name in line if _is_metric(line, name)]
+    rows = (
+        ("loss", "Training loss", ["loss"]),
+        ("metrics", "Metrics in %", list(dict.fromkeys(names))),
+        ("lr", "Learning rate", ["lr"]),
+        ("speed", "Training speed in img/s", ["img_per_s"]),
+    )
+    plots = (_curve(lines, kind, title, names) for kind, title, names in rows)
+    return [plot for plot in plots if plot is not None]
+
+
+def _is_metric(line: Record, name: str) -> bool:
+    return name not in NOT_METRICS and is_finite_number(line[name]) and line[name] >= 0
+
+
+def _curve(lines: Sequence[Record], kind: str, title: str, names: Sequence[str]) -> Plot | None:
+    points = {
+        name: [(line["epoch"], line[name]) for line in lines if is_finite_number(line.get(name))]
+        for name in names
+    }
+    drawn = {name: of_name for name, of_name in points.items() if len(of_name) >= LEAST_POINTS}
+    if not drawn:
+        return None
+    figure, (axes,) = axes_of(height=3.0)
+    for number, (name, of_name) in enumerate(drawn.items(), start=1):
+        look = {"color": COLOURS[number % len(COLOURS)], "label": short_label(name)}
+        marker = "o" if len(of_name) <= 40 else ""
+        axes.plot(*zip(*of_name, strict=True), linewidth=1.8, marker=marker, markersize=4, **look)
+    finish(axes, "epoch", "")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    if len(drawn) > 1:
+        legend_above(axes)
+    last = ", ".join(f"{name} {of_name[-1][1]:.4g}" for name, of_name in drawn.items())
+    alt = f"{title} over {len(next(iter(drawn.values())))} points; the last: {last}."
+    return Plot("curves", f"run-{kind}", title, alt, figure)
+
+
+def confusion_picture(record: Record, group: str) -> Image.Image:
+    """Return the plot of many classes as a picture, for a page."""
+    data = io.BytesIO()
+    confusion_plot(record, group).figure.savefig(data, format="png", dpi=200)
+    return Image.open(data, formats=("PNG",))
