@@ -22,11 +22,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
     parser.add_argument(
-        "inputs", type=Path, nargs="+", metavar="INPUT", help="image, video, folder"
+        "inputs",
+        type=Path,
+        nargs="*",
+        metavar="INPUT",
+        help="image, video or folder [the images of --truth's split]",
     )
     parser.add_argument("--out-dir", type=Path, required=True, help="folder for the results")
     parser.add_argument("--batch-size", type=int, default=8, help="images per forward pass [8]")
     parser.add_argument("--min-score", type=float, default=0.3, help="lowest score of a box [0.3]")
+    parser.add_argument(
+        "--truth",
+        metavar="test|val|PATH",
+        help="draw annotations beside: of the config's split, or COCO's file, or a folder of "
+        "VOC's or YOLO's files, of masks, or of one folder per class",
+    )
+    parser.add_argument(
+        "--data-root", type=Path, help="folder of the split's data [$DATA_ROOT or data]"
+    )
     parser.add_argument("--save-crops", action="store_true", help="cut out detected objects, too")
     parser.add_argument("--every", type=int, default=1, help="of a video, each N-th frame [1]")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -34,20 +47,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="overwrite earlier predictions")
     parser.then_check(lambda args: check_config(args.config))
     parser.then_check(lambda args: check_checkpoint(args.checkpoint))
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)  # as INPUT may be left out, and stand after flags
 
+    from bag_of_transfer.engine.errors import UserError
     from bag_of_transfer.engine.file_hash import sha256_of
     from bag_of_transfer.engine.run_files import follow_pointer
     from bag_of_transfer.prediction import Predictor
     from bag_of_transfer.prediction.files import RECORD, check_request, write_predictions
     from bag_of_transfer.prediction.inputs import check_alone, find_images
+    from bag_of_transfer.prediction.truth import SPLITS
+    from bag_of_transfer.prediction.truth_files import find_truths
     from bag_of_transfer.prediction.work import Choices, summary
 
+    cli.set_data_root(args.data_root)
     choices = Choices(args.batch_size, args.min_score, args.save_crops, args.every)
+    if not args.inputs and args.truth not in SPLITS:
+        raise UserError("no image is named", "INPUT", "name images, videos, folders, or a split")
     sources = find_images(args.inputs, args.out_dir)
     check_request(sources, args.out_dir, choices, args.force)
     check_alone(sources)
     predictor = Predictor(args.config, args.checkpoint, args.device, args.cfg_options)
+    if args.truth:
+        of_split, truths = find_truths(args.truth, predictor)
+        sources, choices = sources or of_split, choices._replace(truths=truths)
+        check_request(sources, args.out_dir, choices, args.force)
     facts = {"checkpoint_sha256": sha256_of(follow_pointer(args.checkpoint))}
     record = write_predictions(predictor, sources, args.out_dir, choices, facts)
     for word in ("left_out", "cut_short"):

@@ -122,7 +122,13 @@ class ToolParser(argparse.ArgumentParser):
 
     def parse_args(self, *args: Any, **more: Any) -> Any:
         """Parse, as argparse does, and check."""
-        parsed = super().parse_args(*args, **more)
+        return self._checked(super().parse_args(*args, **more))
+
+    def parse_intermixed_args(self, *args: Any, **more: Any) -> Any:
+        """Parse, as argparse does, and check."""
+        return self._checked(super().parse_intermixed_args(*args, **more))
+
+    def _checked(self, parsed: Any) -> Any:
         for check in self._checks:
             check(parsed)
         return parsed

@@ -34,6 +34,7 @@ class Predictor:
 
     Attributes:
         classes: Names in label order.
+        config: The config as it was read, with the overrides.
         device: Where the network is.
 
     Raises:
@@ -49,7 +50,7 @@ class Predictor:
     ) -> None:
         self.device = choose_device(device)
         trained = load_trained(Path(config), Path(checkpoint), cfg_options)
-        self._task, self.classes = trained.task, trained.classes
+        self._task, self.classes, self.config = trained.task, trained.classes, trained.cfg
         # The layout in which convolutions are fastest, as in training; values do not change.
         self.network: Any = trained.network.to(memory_format=torch.channels_last).to(self.device)
         with scope_of(self._task.scope):

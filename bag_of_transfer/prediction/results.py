@@ -13,7 +13,7 @@ from bag_of_transfer.engine.tasks import ResultKind
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.colours import class_colours
 
-__all__ = ["MIN_SCORE", "NUM_TOP", "RESULTS", "Boxes", "Classes", "Mask", "Result"]
+__all__ = ["MIN_SCORE", "NUM_TOP", "RESULTS", "Boxes", "Classes", "Mask", "Result", "percent"]
 
 MIN_SCORE = 0.3  # boxes with lower scores would cover the picture
 NUM_TOP = 5
@@ -81,8 +81,11 @@ class Classes(Result):
 
     def draw(self, num: int = NUM_TOP) -> Image.Image:
         """Write the likeliest classes below the image."""
-        lines = [f"{name} {probability:.2f}" for name, probability in self.top(num)]
-        return drawing.with_lines(drawing.enlarged(self.image())[0], lines)
+        return drawing.with_lines(drawing.enlarged(self.image())[0], self.lines(num))
+
+    def lines(self, num: int = NUM_TOP) -> list[str]:
+        """Return the likeliest classes in words, the likeliest first."""
+        return [f"{name} {probability:.2f}" for name, probability in self.top(num)]
 
     def record(self) -> dict[str, Any]:
         """Return ``top5``: up to five of ``{"name", "probability"}``."""
@@ -163,7 +166,7 @@ class Mask(Result):
     def draw(self) -> Image.Image:
         """Blend the classes' colours over the image, with a legend of these classes below."""
         colours = dict(zip(self.classes, class_colours(self.classes), strict=True))
-        entries = [(colours[name], f"{name} {share:.0%}") for name, share in self.shares().items()]
+        entries = [(colours[n], f"{n} {percent(share)}") for n, share in self.shares().items()]
         return drawing.with_legend(
             drawing.with_mask(self.image(), self.mask, self.classes), entries
         )
@@ -171,6 +174,11 @@ class Mask(Result):
     def record(self) -> dict[str, Any]:
         """Return ``pixel_share``: the share of the image, in [0, 1], by class name."""
         return {"pixel_share": self.shares()}
+
+
+def percent(share: float) -> str:
+    """Return a share of an image in words; a class that occurs is not called 0%."""
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 RESULTS: dict[ResultKind, type[Result]] = {"classes": Classes, "boxes": Boxes, "mask": Mask}

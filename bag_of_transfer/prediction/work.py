@@ -14,10 +14,12 @@ from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.crops import write_crops
 from bag_of_transfer.prediction.inputs import MASKS, Source, name_pictures
+from bag_of_transfer.prediction.pairs import draw_pair
 from bag_of_transfer.prediction.png_file import write_png
 from bag_of_transfer.prediction.predictor import Predictor
 from bag_of_transfer.prediction.record_file import Rows
 from bag_of_transfer.prediction.results import MIN_SCORE, NUM_TOP, Boxes, Mask, Result
+from bag_of_transfer.prediction.truth import Truths
 from bag_of_transfer.prediction.videos import SUFFIX, Video, write_video
 
 __all__ = ["Choices", "Work", "files_for", "summary"]
@@ -31,12 +33,14 @@ class Choices(NamedTuple):
         min_score: Boxes with a lower score are neither drawn nor recorded.
         save_crops: Whether to cut out each detected object.
         every: Of a video, predict the frames whose numbers this divides.
+        truths: What annotations say of the images, to be drawn beside the predictions.
     """
 
     batch_size: int = 8
     min_score: float = MIN_SCORE
     save_crops: bool = False
     every: int = 1
+    truths: Truths | None = None
 
 
 def files_for(source: Source, name: str) -> tuple[str, ...]:
@@ -63,6 +67,8 @@ def summary(record: Mapping[str, Any], path: Path) -> str:
     but = [f"{record['num_left_out']} left out"] if record["num_left_out"] else []
     if record.get("num_empty"):
         but.append(f"{record['num_empty']} with nothing above {record['min_score']:g}")
+    if record.get("num_with_truth", record["num_images"]) < record["num_images"]:
+        but.append(f"{record['num_images'] - record['num_with_truth']} without truth")
     return f"{' and '.join(done)} -> {path}" + (f" ({', '.join(but)})" if but else "")
 
 
@@ -88,7 +94,7 @@ class Work:
         self.cut_short: dict[Path, str] = {}
         self._predictor, self._out_dir, self._choices = predictor, out_dir, choices
         self._images, self._videos = Rows(out_dir), Rows(out_dir)
-        self._num_frames = self._num_empty = 0
+        self._num_frames = self._num_empty = self._num_with_truth = 0
         self._has_videos = False
 
     @property
@@ -104,6 +110,7 @@ class Work:
             "num_images": len(self._images),
             **(of_videos if self._has_videos else {}),
             **({"num_empty": self._num_empty} if is_detector else {}),
+            **({"num_with_truth": self._num_with_truth} if self._choices.truths else {}),
             "num_left_out": len(self.left_out),
         }
 
@@ -127,7 +134,17 @@ class Work:
 
     def _add_image(self, result: Result, name: str) -> None:
         row: dict[str, Any] = {"file": result.path, "size": result.size, "picture": f"{name}.png"}
+        try:
+            truth = self._choices.truths and self._choices.truths(result.path, result.size)
+            pair = draw_pair(result, truth, self._choices.min_score) if truth else None
+        except UserError as error:
+            self.left_out[result.path] = f"{error.what} in {error.where}"
+            return
         drawn, more = self._shown(result, name)
+        if truth and pair:
+            drawn = pair
+            self._num_with_truth += 1
+            more["truth"] = truth.record(result.classes)
         write_png(self._out_dir / row["picture"], drawn)
         if isinstance(result, Mask):
             row["mask"] = f"{MASKS}/{name}.png"

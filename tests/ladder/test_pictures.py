@@ -11,6 +11,7 @@ from bag_of_transfer.detection.coco_truth import CocoTruth
 from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 from bag_of_transfer.ladder.run import pictures
+from bag_of_transfer.prediction import pairs
 
 CONFIG = """
 default_scope = "mm{kind}"
@@ -201,7 +202,7 @@ def test_sheets_show_truth_and_every_rung_of_the_first_seed(make, tmp_path):
     sheets = pictures.draw_sheets(cells, tmp_path / "sheets")
     assert [path.name for path in sheets] == ["det_i0.png", "det_i8.png"]
     # 40 x 60 px enlarged to 240 x 360: truth and two rungs
-    assert Image.open(sheets[0]).size == (3 * 360 + 2 * 4, 240 + pictures.CAPTION_PX)
+    assert Image.open(sheets[0]).size == (3 * 360 + 2 * 4, 240 + pairs.CAPTION_PX)
 
 
 def test_masks_of_one_name_in_several_folders_are_told_apart(make, tmp_path):

@@ -114,9 +114,8 @@ def test_boxes_are_those_that_test_py_dumps(tool, checkpoints, world: Path, tmp_
     dump = tmp_path / "dump.json"
     call = (CONFIGS["det"], checkpoints["det"])
     assert tool("test", *call, "--dump-predictions", dump) == 0
-    images = world / "demo/detection/JPEGImages"
     flags = ("--out-dir", tmp_path / "out", "--min-score", 0, "--device", "cpu")
-    assert tool("predict", *call, *sorted(images.glob("test*.png")), *flags) == 0
+    assert tool("predict", *call, *flags, "--truth", "test", "--data-root", world) == 0
     theirs = json.loads(dump.read_text())
     assert len(theirs) > 8
     for row in record_in(tmp_path / "out")["images"]:
@@ -125,20 +124,33 @@ def test_boxes_are_those_that_test_py_dumps(tool, checkpoints, world: Path, tmp_
         corners = [[x, y, x + w, y + h] for x, y, w, h in (one["bbox"] for one in rows)]
         np.testing.assert_allclose(sorted(row["boxes_xyxy"]), sorted(corners), atol=0.05)
         np.testing.assert_allclose(row["scores"], [one["score"] for one in rows], atol=1e-3)
+        assert len(row["truth"]["names"]) == len(row["truth"]["boxes_xyxy"]) > 0
+        assert set(row["truth"]["names"]) <= set(CLASSES["det"])
+        width, _ = Image.open(tmp_path / "out" / row["picture"]).size
+        assert width > 2 * row["size"][0]
 
 
 def test_masks_are_those_that_test_py_dumps(tool, checkpoints, world: Path, tmp_path) -> None:
     call = (CONFIGS["seg"], checkpoints["seg"])
     assert tool("test", *call, "--dump-predictions", tmp_path / "dump") == 0
-    images = world / "demo/segmentation/JPEGImages"
-    flags = ("--out-dir", tmp_path / "out", "--device", "cpu")
-    assert tool("predict", *call, *sorted(images.glob("test*.png")), *flags) == 0
+    flags = ("--truth", "test", "--out-dir", tmp_path / "out", "--device", "cpu")
+    assert tool("predict", *call, *flags) == 0
+    for row in record_in(tmp_path / "out")["images"]:
+        assert sum(row["truth"]["pixel_share"].values()) == pytest.approx(1)
     dumped = sorted((tmp_path / "dump").glob("*.png"))
     assert len(dumped) == 4  # as many as the tiny config tests on
     for path in dumped:
         ours = np.asarray(Image.open(tmp_path / "out/masks" / path.name))
         assert len(np.unique(ours)) > 1
         assert (ours == np.asarray(Image.open(path))).mean() > 0.999
+
+
+def test_a_split_of_other_classes_is_no_truth(tool, checkpoints, world, tmp_path, capsys) -> None:
+    flags = ("--truth", "val", "--out-dir", tmp_path / "out", "--data-root", world)
+    assert tool("predict", CONFIGS["cls"], checkpoints["cls"], *flags, "--device", "cpu") == 2
+    message = "error: the val split has other classes than the checkpoint, 3 for 6 classes: val_"
+    assert capsys.readouterr().err.startswith(message)
+    assert not (tmp_path / "out").exists()
 
 
 def test_earlier_predictions_are_kept_unless_forced(
@@ -189,6 +201,9 @@ def test_an_input_is_never_overwritten(tool, checkpoints, photos: Path, capsys) 
         (["empty"], (), "no image in the folder: "),
         (["photos/broken.jpg"], (), "the image can't be read ("),
         (["photos/a.jpg"], ("--batch-size", "0"), "a batch of 0 images: --batch-size"),
+        (["photos/a.jpg"], ("--every", "0"), "every 0 frames: --every"),
+        (["photos/a.jpg"], ("--truth", "test"), "the config has no test split: --truth"),
+        ([], (), "no image is named: INPUT"),
         (["photos/a.jpg"], ("--min-score", "30"), "30.0 is not a score: --min-score"),
         (["photos/a.jpg"], ("--out-dir", "photos/b.png"), "a file, not a folder: "),
         (["photos/a.jpg"], ("--out-dir", "photos/b.png/out"), "cannot create the folder ("),

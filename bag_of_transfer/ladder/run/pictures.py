@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.registry import DATASETS, DefaultScope
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from bag_of_transfer.engine.atomic import replacing
 from bag_of_transfer.engine.fields import ANYTHING, NUMBER, NUMBERS, WHOLE, fields, list_of
@@ -22,13 +22,13 @@ from bag_of_transfer.ladder.run.status import is_done
 from bag_of_transfer.pages.pictures import read_picture
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.inputs import Source, name_pictures
+from bag_of_transfer.prediction.pairs import side_by_side
 from bag_of_transfer.segmentation.metrics import name_of
 
 __all__ = ["draw_cell", "draw_sheets"]
 
 # Smaller images are enlarged until their shorter side has this length.
 HEIGHT_PX = 240
-CAPTION_PX, CAPTION_FONT_PX = 20, 14
 # Boxes with lower scores would cover the picture; mAP counts them nevertheless.
 MIN_SCORE = 0.3
 BOXES = list_of(
@@ -89,21 +89,8 @@ def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
             panels = [(label, picture) for label, picture in read if picture is not None]
             if panels:
                 drawn.append(folder / f"{task}_{name}")
-                _save(_side_by_side(panels), drawn[-1])
+                _save(side_by_side(panels), drawn[-1])
     return drawn
-
-
-def _side_by_side(panels: Sequence[tuple[str, Panel]]) -> Panel:
-    width = sum(panel.width for _, panel in panels) + 4 * (len(panels) - 1)
-    height = max(panel.height for _, panel in panels) + CAPTION_PX
-    sheet = Image.new("RGB", (width, height), "white")
-    draw, left = ImageDraw.Draw(sheet), 0
-    for name, panel in panels:
-        text, font = drawing.fitted(name, CAPTION_FONT_PX, panel.width - 4)
-        draw.text((left + 2, CAPTION_PX / 2), text, "black", font, anchor="lm")
-        sheet.paste(panel, (left, CAPTION_PX))
-        left += panel.width + 4
-    return sheet
 
 
 # ---- detection ----
