@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "data_checks": ["engine"],  # what the tasks' data sets have read, in mmengine's words
     **{task: ["backbones", "engine"] for task in TASKS},
     "audit": ["classification", "engine"],
+    "own_data": ["engine", "segmentation"],
     "transfer.layouts": ["backbones"],
     "transfer": ["backbones", "engine", "transfer.layouts"],
     "transfer.config": ["backbones", "engine", "transfer", "transfer.layouts"],
