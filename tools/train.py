@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_backbone
+from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.tasks import Phase
 from bag_of_transfer.transfer.config.stated_weights import refuse_no_weights
 
@@ -25,18 +26,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.then_check(_check_start)
     args = parser.parse_args(argv)
 
-    import backbones  # noqa: F401  registers ResNetA..D
-    import bag_of_transfer.detection
-    import bag_of_transfer.segmentation  # noqa: F401
-    from bag_of_transfer.audit.tricks import TrickAudit
-    from bag_of_transfer.data_checks.at_start import ContentAtStart
-    from bag_of_transfer.engine import auto_batch, training
-    from bag_of_transfer.engine.config_file import load_config
-    from bag_of_transfer.engine.dry_run import DryRun
-    from bag_of_transfer.engine.json_config import dump_config
-    from bag_of_transfer.run_report.after_training import after_training
-    from bag_of_transfer.transfer.config.apply import apply_backbone
-    from bag_of_transfer.transfer.config.fit_check import check_fit
+    with waiting("importing torch, mmdet and mmseg"):
+        import backbones  # noqa: F401  registers ResNetA..D
+        import bag_of_transfer.detection
+        import bag_of_transfer.segmentation  # noqa: F401
+        from bag_of_transfer.audit.tricks import TrickAudit
+        from bag_of_transfer.data_checks.at_start import ContentAtStart
+        from bag_of_transfer.engine import auto_batch, training
+        from bag_of_transfer.engine.config_file import load_config
+        from bag_of_transfer.engine.dry_run import DryRun, short_scans
+        from bag_of_transfer.engine.json_config import dump_config
+        from bag_of_transfer.run_report.after_training import after_training
+        from bag_of_transfer.transfer.config.apply import apply_backbone
+        from bag_of_transfer.transfer.config.fit_check import check_fit
 
     if args.auto_batch:
         auto_batch.refuse_without_gpu()
@@ -45,20 +47,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.dump_config:
         dump_config(cfg, explicit, args.dump_config)
         return 0
-    prepared, train_set = training.prepare_training(
-        cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
-    )
-    if args.backbone:
-        check_fit(cfg.model)
-    training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
-    training.train(
-        cfg,
-        explicit.lines + lines + prepared,
-        train_set,
-        resume_from=args.resume,
-        tensorboard=args.tensorboard,
-        rehearsal=DryRun() if args.dry_run else None,
-    )
+    with short_scans(args.dry_run):
+        prepared, train_set = training.prepare_training(
+            cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
+        )
+        if args.backbone:
+            check_fit(cfg.model)
+        training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
+        training.train(
+            cfg,
+            explicit.lines + lines + prepared,
+            train_set,
+            resume_from=args.resume,
+            tensorboard=args.tensorboard,
+            rehearsal=DryRun() if args.dry_run else None,
+        )
     after_training(Path(cfg.work_dir))
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = "python tools/train_cls.py configs/classification/resnet18-d_demo.py --seed 1"
@@ -16,15 +17,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, add what every run has, train."""
     args = cli.training_parser(__doc__, EXAMPLE).parse_args(argv)
 
-    import backbones  # noqa: F401  registers ResNetA..D
-    from bag_of_transfer.audit.tricks import TrickAudit
-    from bag_of_transfer.classification.cached_teacher import refuse_unknown_batch, use_cache
-    from bag_of_transfer.data_checks.at_start import ContentAtStart
-    from bag_of_transfer.engine import auto_batch, training
-    from bag_of_transfer.engine.config_file import load_config
-    from bag_of_transfer.engine.dry_run import DryRun
-    from bag_of_transfer.engine.json_config import dump_config
-    from bag_of_transfer.run_report.after_training import after_training
+    with waiting("importing torch"):
+        import backbones  # noqa: F401  registers ResNetA..D
+        from bag_of_transfer.audit.tricks import TrickAudit
+        from bag_of_transfer.classification.cached_teacher import refuse_unknown_batch, use_cache
+        from bag_of_transfer.data_checks.at_start import ContentAtStart
+        from bag_of_transfer.engine import auto_batch, training
+        from bag_of_transfer.engine.config_file import load_config
+        from bag_of_transfer.engine.dry_run import DryRun, short_scans
+        from bag_of_transfer.engine.json_config import dump_config
+        from bag_of_transfer.run_report.after_training import after_training
 
     if args.auto_batch:
         auto_batch.refuse_without_gpu()
@@ -34,19 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.auto_batch:
         refuse_unknown_batch(cfg)
-    lines, train_set = training.prepare_training(
-        cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
-    )
-    cached, train_set = use_cache(cfg, train_set)
-    training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
-    training.train(
-        cfg,
-        explicit.lines + lines + cached,
-        train_set,
-        resume_from=args.resume,
-        tensorboard=args.tensorboard,
-        rehearsal=DryRun() if args.dry_run else None,
-    )
+    with short_scans(args.dry_run):
+        lines, train_set = training.prepare_training(
+            cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
+        )
+        cached, train_set = use_cache(cfg, train_set)
+        training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
+        training.train(
+            cfg,
+            explicit.lines + lines + cached,
+            train_set,
+            resume_from=args.resume,
+            tensorboard=args.tensorboard,
+            rehearsal=DryRun() if args.dry_run else None,
+        )
     after_training(Path(cfg.work_dir))
     return 0
 

@@ -6,6 +6,7 @@ the log goes, too: stderr is kept for ``error: ...``, and a tool whose stdout is
 wraps its work in ``contextlib.redirect_stdout(sys.stderr)``.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -19,7 +20,7 @@ from bag_of_transfer.engine.quantities import duration, rate
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["Step", "console_handlers", "on_terminal", "stop_bars", "track"]
+__all__ = ["Step", "console_handlers", "on_terminal", "stop_bars", "track", "waiting"]
 
 T = TypeVar("T")
 
@@ -114,6 +115,17 @@ def track(sequence: Iterable[T], description: str, total: int | None = None) -> 
         step.end(_rate_note(step))
     finally:  # after an error in the loop, or a break, no last line claims that it is done
         step.close()
+
+
+@contextlib.contextmanager
+def waiting(name: str) -> Iterator[None]:
+    """Show on a terminal, and only there, that something of unknown length goes on."""
+    step = Step(name, None) if on_terminal() and is_main_process() else None
+    try:
+        yield
+    finally:
+        if step is not None:
+            step.close()
 
 
 def on_terminal() -> bool:

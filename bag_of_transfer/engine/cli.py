@@ -10,6 +10,7 @@ import os
 import select
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -37,6 +38,7 @@ __all__ = [
     "evaluation_parser",
     "parser",
     "run_tool",
+    "running_s",
     "set_data_root",
     "training_parser",
 ]
@@ -53,6 +55,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
     ``--debug`` lets every traceback through.
     """
     argv = sys.argv[1:] if argv is None else argv
+    _clock.begin()
     listen()
     _print_any_name()
     try:
@@ -74,6 +77,22 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         if "--debug" in argv:
             raise
         return _report(error)
+
+
+def running_s() -> float:
+    """Return how many seconds the tool has been running."""
+    return time.monotonic() - _clock.begun
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self.begun = time.monotonic()
+
+
+_clock = _Clock()
 
 
 def _print_any_name() -> None:

@@ -1,5 +1,6 @@
 """``--dry-run``: go as far as the first step, print what would happen, and stop."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -8,17 +9,22 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 
-from bag_of_transfer.engine import rates
 from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.cli import running_s
+from bag_of_transfer.engine.image_scan import limited_scans, num_glanced
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.quantities import duration
+from bag_of_transfer.engine.rates import forward_of, step_of
+from bag_of_transfer.engine.step_timing import StepTime, time_steps
 
-__all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts", "val_images"]
+__all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts", "short_scans", "val_images"]
 
 # In the work dir's folder .dry_run: iterations, seconds_per_iteration, batch_size, val_images (of
 # all validations together), parameters.
 ESTIMATE = "estimate.json"
-TIMED = 3  # batches, after one to warm up (memory, choice of kernels): a rough rate
+ANSWER_S = 27.0  # of the tool's time, after which the answer is due
+SCAN_S = 5.0  # for decoding images and masks, of which a training decodes all
+TIMING_S, LEAST_S = 15.0, 3.0  # for the steps: most, and least where all before was slow
 
 
 class DryRunDone(Exception):
@@ -51,11 +57,15 @@ class DryRun(Hook):
         total = sum(parameter.numel() for parameter in model.parameters())
         parts = ", ".join(f"{name} ({count:,})" for name, count in frozen.items()) or "none"
         print_log(f"parameters: {total:,}; frozen: {parts}", logger="current")
-        seconds = _seconds_per_iteration(runner)
+        left = num_glanced()
+        if left:
+            what = f"data: of {left} files only the header was read; a training decodes all"
+            print_log(what, logger="current")
+        timed = _time(runner)
         iterations = runner.max_iters - runner.iter
         estimate = {
             "iterations": iterations,
-            "seconds_per_iteration": seconds,
+            "seconds_per_iteration": timed.seconds,
             "batch_size": runner.cfg.train_dataloader.batch_size,
             "val_images": val_images(runner),
             "parameters": total,
@@ -63,11 +73,17 @@ class DryRun(Hook):
         if is_main_process():
             write_json(Path(runner.work_dir, ESTIMATE), estimate)
         print_log(
-            f"training would take about {duration(iterations * seconds)}: {iterations} "
-            f"iterations of {duration(seconds)}, without validation; nothing was trained",
+            f"training would take about {duration(iterations * timed.seconds)}: {iterations} "
+            f"iterations of {duration(timed.seconds)}{timed.note}, without validation; nothing "
+            "was trained",
             logger="current",
         )
         raise DryRunDone
+
+
+def short_scans(dry_run: bool) -> AbstractContextManager[None]:
+    """Return a context in which a dry run decodes only as many files as there is time for."""
+    return limited_scans(SCAN_S if dry_run else None)
 
 
 def val_images(runner: Runner) -> int:
@@ -80,8 +96,7 @@ def val_images(runner: Runner) -> int:
     return times * len(runner.val_loop.dataloader.dataset)
 
 
-def _seconds_per_iteration(runner: Runner) -> float:
+def _time(runner: Runner) -> StepTime:
     """Time steps on real batches, with the loading of them; weights stay as they are."""
-    work = rates.training(runner.train_dataloader, rates.step_of(runner))
-    (timed,) = rates.measure(work, 0, num_slices=1, pieces=TIMED)
-    return timed.seconds / timed.pieces
+    seconds = min(TIMING_S, max(LEAST_S, ANSWER_S - running_s()))
+    return time_steps(runner.train_dataloader, step_of(runner), forward_of(runner), seconds)

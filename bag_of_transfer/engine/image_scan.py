@@ -9,17 +9,19 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from mmengine.logging import print_log
+from PIL import Image
 
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_reader import decode_file, read_error
+from bag_of_transfer.engine.image_reader import decode_file, orientation_of, read_error
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.progress import track
 
@@ -30,12 +32,16 @@ __all__ = [
     "inspect_all",
     "leave_out",
     "leave_out_unreadable",
+    "limited_scans",
+    "num_glanced",
     "scan_files",
 ]
 
 SCAN_DIR = Path("work_dirs/.scans")
 QUIET_BELOW = 2000  # images; about 3 s on one core (shared/perf_reliability.md 1.7: 722 img/s)
 NUM_NAMED = 20  # more names in one warning than fit on a screen do not help
+SPREAD = 64  # files between two that a limited scan reads one after the other
+TRANSPOSED = 5  # of Exif's orientations, this and the following swap width and height
 CHUNK = 32  # one future per image would cost gigabytes for ImageNet
 
 T = TypeVar("T")
@@ -97,12 +103,43 @@ def leave_out(
 
 def image_facts(paths: Sequence[Path]) -> dict[Path, ImageFacts]:
     """Decode each image in full, or take it from the cache; return facts in order of ``paths``."""
-    findings = scan_files(paths, _inspect, "images-2")
+    findings = scan_files(paths, _inspect, "images-2", _glance)
     return {path: ImageFacts(*finding) for path, finding in findings.items()}
 
 
+@contextlib.contextmanager
+def limited_scans(seconds: float | None) -> Iterator[None]:
+    """Let scans take about so many seconds together; what is left gets a glance (a dry run).
+
+    Args:
+        seconds: None: no limit.
+    """
+    _limit.seconds, _limit.num_glanced = seconds, 0
+    try:
+        yield
+    finally:
+        _limit.seconds = None
+
+
+def num_glanced() -> int:
+    """Return how many files got a glance only since :func:`limited_scans` was entered."""
+    return _limit.num_glanced
+
+
+class _Limit:
+    def __init__(self) -> None:
+        self.seconds: float | None = None  # that scans may still take
+        self.num_glanced = 0
+
+
+_limit = _Limit()
+
+
 def scan_files(
-    paths: Sequence[Path], inspect: Callable[[Path], Finding], kind: str
+    paths: Sequence[Path],
+    inspect: Callable[[Path], Finding],
+    kind: str,
+    glance: Callable[[Path], Finding] | None = None,
 ) -> dict[Path, Finding]:
     """Call ``inspect`` on each file that is new or changed, on all cores; take the rest from disk.
 
@@ -111,6 +148,8 @@ def scan_files(
         inspect: Thread-safe; returns a list for JSON whose first item is the error, "" for none.
             Findings with an error are not kept: a disk may fail for a moment only.
         kind: Name and version of what ``inspect`` finds; each kind has its own cache.
+        glance: Reads less, in place of ``inspect`` where :func:`limited_scans` leaves no time;
+            None: all is inspected.
 
     Returns:
         Path to finding, in the order of ``paths``.
@@ -122,12 +161,49 @@ def scan_files(
     to_do = [path for path, finding in findings.items() if finding is None]
     done: dict[Path, Finding] = {}
     try:
-        for path, finding in inspect_all(to_do, inspect):
+        found = _within_limit(to_do, inspect) if glance else inspect_all(to_do, inspect)
+        for path, finding in found:
             done[path] = finding
     finally:  # after an interruption, the next scan goes on where this one stopped
         if done:
             _write_cache(store, _merge(cache, done, stamps))
+    rest = [path for path in to_do if path not in done]
+    if glance:
+        _limit.num_glanced += len(rest)
+        done |= inspect_all(rest, glance, "reading headers")
     return {path: done[path] if old is None else old for path, old in findings.items()}
+
+
+def _within_limit(
+    paths: Sequence[Path], inspect: Callable[[Path], Finding]
+) -> Iterator[tuple[Path, Finding]]:
+    """Inspect all files, or evenly spread ones as long as the limit lets scans go on."""
+    if _limit.seconds is None:
+        yield from inspect_all(paths, inspect)
+        return
+    begun, until = time.monotonic(), time.monotonic() + _limit.seconds
+    spread = [path for start in range(SPREAD) for path in paths[start::SPREAD]]
+    with contextlib.closing(inspect_all(spread, inspect)) as found:
+        for pair in found:
+            yield pair
+            if time.monotonic() >= until:
+                break
+    _limit.seconds = max(0.0, _limit.seconds - (time.monotonic() - begun))
+
+
+def _shown_size(path: Path) -> tuple[int, int]:
+    """Return width and height as training sees them, from a picture's header alone."""
+    with Image.open(path) as image:
+        if image.format == "PNG" and "exif" not in image.info:
+            return image.size  # asked for its Exif, Pillow would decode all of it
+        return image.size if orientation_of(image) < TRANSPOSED else image.size[::-1]
+
+
+def _glance(path: Path) -> Finding:
+    try:
+        return ["", *_shown_size(path)]
+    except Exception as error:  # as below
+        return [read_error(path, error), 0, 0]
 
 
 def _inspect(path: Path) -> Finding:
@@ -139,8 +215,15 @@ def _inspect(path: Path) -> Finding:
     return ["", width, height]
 
 
-def inspect_all(paths: Sequence[Path], inspect: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
+def inspect_all(
+    paths: Sequence[Path], inspect: Callable[[Path], T], what: str = "reading every image once"
+) -> Generator[tuple[Path, T]]:
     """Call ``inspect``, which is thread-safe, on each file, on all cores; with a bar if it is long.
+
+    Args:
+        paths: The files.
+        inspect: What is called.
+        what: What that does, for the bar.
 
     Yields:
         Each file with what was found, in the order of ``paths``.
@@ -152,7 +235,7 @@ def inspect_all(paths: Sequence[Path], inspect: Callable[[Path], T]) -> Iterator
     results = pool.map(lambda chunk: [(path, inspect(path)) for path in chunk], chunks)
     pairs: Iterable[tuple[Path, T]] = (pair for chunk in results for pair in chunk)
     if len(paths) > QUIET_BELOW:
-        pairs = track(pairs, "reading every image once", total=len(paths))
+        pairs = track(pairs, what, total=len(paths))
     try:
         yield from pairs
     finally:

@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
@@ -27,7 +28,9 @@ __all__ = [
     "Slice",
     "Speed",
     "Work",
+    "device_is_done",
     "evaluating",
+    "forward_of",
     "loading",
     "measure",
     "step_of",
@@ -120,6 +123,22 @@ def step_of(runner: Runner, wrapper: OptimWrapper | None = None) -> Callable[[An
         train_step(runner.model, batch, wrapper)
 
     return step
+
+
+def forward_of(runner: Runner) -> Callable[[Any], None] | None:
+    """Return the forward part of a training step; None for a model with a step of its own."""
+    network, wrapper = getattr(runner.model, "module", runner.model), runner.optim_wrapper
+    if getattr(type(network), "train_step", None) is not BaseModel.train_step:
+        return None
+
+    def forward(batch: Any) -> None:
+        network.train()
+        with torch.no_grad(), wrapper.optim_context(network):
+            data = network.data_preprocessor(batch, True)
+            named = isinstance(data, dict)
+            network(**data, mode="loss") if named else network(*data, mode="loss")
+
+    return forward
 
 
 def loading(loader: DataLoader, starts: list[float] | None = None) -> Work:

@@ -166,6 +166,8 @@ class MaskFolder(BaseSegDataset):
         labels = self._numbering.labels(names)
         present = check_values(used, labels, self._numbering)
         check_labelled(used, labels, self._numbering, where)
+        if not all(mask.values for mask in used.values()):
+            return pairs  # a dry run has not decoded all masks
         unused = [name for label, name in enumerate(names) if label not in present]
         if warn and len(names) - len(unused) < 2:  # for instance masks of 0 and 255
             ignored = ", ".join(map(str, sorted(self._numbering.ignored))) or "no value"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_reader import read_error
@@ -33,7 +34,7 @@ MEND_ONE_CLASS = (
 
 
 class MaskFacts(NamedTuple):
-    """What decoding a mask shows; sizes in pixels."""
+    """What decoding a mask shows; sizes in pixels.  No values: only its header was read."""
 
     error: str
     width: int
@@ -47,7 +48,7 @@ def mask_facts(paths: Sequence[Path]) -> dict[Path, MaskFacts]:
     Raises:
         UserError: If a mask holds colours or fractions.
     """
-    facts = scan_files(paths, _inspect, "masks-3")
+    facts = scan_files(paths, _inspect, "masks-3", _glance)
     return {path: MaskFacts(*values) for path, values in facts.items()}
 
 
@@ -195,6 +196,14 @@ def _inspect(path: Path) -> list:
         return [read_error(path, error), 0, 0, []]
     height, width = labels.shape
     return ["", width, height, _values(labels)]
+
+
+def _glance(path: Path) -> list[object]:
+    try:
+        with Image.open(path) as image:
+            return ["", *image.size, []]
+    except Exception as error:  # as above
+        return [read_error(path, error), 0, 0, []]
 
 
 def _values(labels: np.ndarray) -> list[int]:

@@ -14,6 +14,8 @@ from bag_of_transfer.engine.image_scan import (
     find_unreadable,
     image_facts,
     leave_out_unreadable,
+    limited_scans,
+    num_glanced,
     scan_files,
 )
 
@@ -209,3 +211,27 @@ def test_a_bar_is_shown_for_many_images_only(
     assert shown == []
     find_unreadable([draw(path) for path in paths])  # drawn anew: four to decode
     assert shown == [4]
+
+
+def test_a_scan_without_time_reads_headers_of_the_rest(tmp_path: Path, scan_dir: Path) -> None:
+    paths = [draw(tmp_path / f"{number}.png", 17, 11) for number in range(40)]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    paths += [
+        draw(tmp_path / "turned.jpg", 30, 20, exif=exif),
+        cut(draw(tmp_path / "cut.jpg"), 0.6),
+    ]
+    paths.append(tmp_path / "gone.jpg")
+    whole = image_facts(paths)
+    for cache in scan_dir.iterdir():
+        cache.unlink()
+    with limited_scans(0.0):
+        facts = image_facts(paths)
+        assert 0 < num_glanced() < len(paths)  # one chunk was decoded
+    assert list(facts) == paths
+    assert facts[paths[-1]].error == "no such file"
+    assert {path: fact for path, fact in facts.items() if path.name != "cut.jpg"} == {
+        path: fact for path, fact in whole.items() if path.name != "cut.jpg"
+    }
+    assert facts[tmp_path / "turned.jpg"][1:] == (20, 30)
+    assert image_facts(paths)[tmp_path / "cut.jpg"].error  # later scans are not limited
