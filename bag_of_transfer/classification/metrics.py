@@ -11,6 +11,7 @@ from mmengine.registry import METRICS
 from torch import Tensor
 
 from bag_of_transfer.engine.details import Details, share
+from bag_of_transfer.engine.run_files import MAX_CONFUSED
 
 __all__ = ["TopK", "answers_of", "image_details", "ranks_of_true_class"]
 
@@ -50,16 +51,21 @@ def image_details(
     """
     size = max(len(classes), *(int(part.max()) + 1 for part in (labels, answers)))
     classes = [*classes, *(f"class {label}" for label in range(len(classes), size))]
-    confusion = np.bincount((labels * size + answers).numpy(), minlength=size**2)
-    confusion = confusion.reshape(size, size)
-    right, counts = confusion.diagonal(), confusion.sum(axis=1)
+    hits = labels[labels == answers]
+    counts, answered, right = (
+        np.bincount(of.numpy(), minlength=size) for of in (labels, answers, hits)
+    )
+    confusion = np.zeros((0, 0), dtype=np.int64)
+    if size <= MAX_CONFUSED:
+        pairs = (labels * size + answers).numpy()
+        confusion = np.bincount(pairs, minlength=size**2).reshape(size, size)
     return Details(
         measure="top-1",
         counted="images",
         classes=classes,
         figures=share(right, counts),
         counts=counts,
-        precision=share(right, confusion.sum(axis=0)),
+        precision=share(right, answered),
         recall=share(right, counts),
         confusion=confusion,
         image_measure="probability of the true class in percent",

@@ -36,7 +36,7 @@ class Details:
         precision: Of what was predicted, how much is right [K].
         recall: Of what is there, how much was found [K].
         confusion: Counts by truth, then by prediction: [K K], or [K+1 K+1] where the last is the
-            background (detection).
+            background (detection).  Empty with more than ``MAX_CONFUSED`` classes.
         image_measure: What ``image_figures`` are.
         image_figures: A figure for each image, the lower the worse [N], in the order in which the
             images were evaluated.
@@ -110,7 +110,7 @@ def describe(details: Details, **facts: Any) -> dict[str, Any]:
             for name, figure, right, found, count in rows
         ],
         "confusion": {
-            "names": [*details.classes, *background],
+            "names": [*details.classes, *background] if len(details.confusion) else [],
             "counts": np.stack([truth, predicted, counts], axis=1).astype(int).tolist(),
         },
         "curves": {

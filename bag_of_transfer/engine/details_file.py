@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import (
     COUNT_OR_0,
     NOT_NEGATIVE,
@@ -14,11 +15,12 @@ from bag_of_transfer.engine.fields import (
     optional,
 )
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.engine.run_files import RUN
+from bag_of_transfer.engine.run_files import MAX_CONFUSED, RUN
 
 __all__ = ["read_details", "read_run"]
 
 PERCENT = optional(NUMBER)
+POINTS = 101  # of a curve: recalls of 0 to 100 percent
 DETAILS_RULE = fields(
     {
         **dict.fromkeys(("measure", "counted", "split"), TEXT),
@@ -66,7 +68,22 @@ def read_details(path: Path, mend: str) -> dict[str, Any]:
         UserError: If the file is missing or damaged.
     """
     record: dict[str, Any] = read_json(path, mend, DETAILS_RULE)
+    wrong = _contradiction(record)
+    if wrong:
+        raise UserError(wrong, path, mend)
     return record
+
+
+def _contradiction(record: dict[str, Any]) -> str | None:
+    """Return which lists do not fit together; None if all do."""
+    names, counts = record["confusion"]["names"], record["confusion"]["counts"]
+    if len(names) > MAX_CONFUSED + 1:
+        return f"confusion.names has more than {MAX_CONFUSED + 1} names"
+    if any(len(entry) != 3 or max(entry[:2]) >= len(names) for entry in counts):
+        return "confusion.counts has an entry that is not a row, a column and a count"
+    if any(len(curve) != POINTS for curve in record["curves"].values()):
+        return f"curves has a curve that is not of {POINTS} points"
+    return None
 
 
 def read_run(work_dir: Path, mend: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ __all__ = [
     "LAST_CHECKPOINT",
     "LOST_STEP",
     "MANIFEST",
+    "MAX_CONFUSED",
     "METRICS",
     "PLOTS",
     "RESOLVED_CONFIG",
@@ -59,6 +60,7 @@ LOST_STEP = "non_finite.json"
 RUN = "run.json"  # what was begun
 DETAILS, TEST_DETAILS = "details.json", "test_details.json"  # of the newest validation, and test
 PLOTS, WORST = "plots", "worst"  # folders
+MAX_CONFUSED = 5000  # classes; a confusion has as many numbers as their square
 BACKGROUND = "background"  # in a detector's confusion: no object, or no detection
 MANIFEST = ".json"  # after a checkpoint's whole name: epoch_3.pth.json
 

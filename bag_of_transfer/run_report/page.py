@@ -14,7 +14,7 @@ from bag_of_transfer.pages.pictures import picture_uri, read_picture
 from bag_of_transfer.run_report.plots import (
     LEAST_POINTS,
     MAX_LABELLED,
-    confusion_picture,
+    as_picture,
     confusion_plot,
     curve_plots,
     precision_recall_plot,
@@ -108,9 +108,9 @@ def _metrics(run: Run) -> Any:
 def _split(run: Run, record: Record) -> dict[str, Any]:
     split = record["split"]
     few = len(record["confusion"]["names"]) <= MAX_LABELLED
-    plots = [confusion_plot(record, split)] if few else []
-    precision = precision_recall_plot(record, split)
-    drawn = inline_plots([*plots, *([precision] if precision else [])]).get(split, [])
+    confusion = confusion_plot(record, split)
+    plots = [confusion if few else None, precision_recall_plot(record, split)]
+    drawn = inline_plots(plot for plot in plots if plot is not None).get(split, [])
     return {
         "name": split,
         "record": record,
@@ -118,7 +118,7 @@ def _split(run: Run, record: Record) -> dict[str, Any]:
         "classes": class_table(record, f"Classes, {split}"),
         "pairs": confused_pairs(record, f"Confused most, {split}"),
         "plots": drawn,
-        "picture": None if few else picture_uri(confusion_picture(record, split), 1000),
+        "picture": None if few or not confusion else picture_uri(as_picture(confusion), 1000),
         "worst": [_worst(run, entry) for entry in record.get("worst") or []],
     }
 

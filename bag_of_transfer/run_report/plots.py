@@ -26,8 +26,8 @@ from bag_of_transfer.pages.plots import (
 __all__ = [
     "LEAST_POINTS",
     "MAX_LABELLED",
+    "as_picture",
     "confusion_matrix",
-    "confusion_picture",
     "confusion_plot",
     "curve_plots",
     "precision_recall_plot",
@@ -38,7 +38,7 @@ Record = Mapping[str, Any]
 LEAST_POINTS = 3  # two make no curve
 MAX_LABELLED, MAX_NUMBERED = 30, 12  # classes whose names, and whose shares, can be read
 MAX_PIXELS = 250  # cells in a row of a picture; with more classes each shows the largest of several
-MAX_LINES = 8  # lines with a colour and a name each; of more, the mean has one
+MAX_LINES = 8  # classes with a line each; of more, only the mean has one
 STRONGEST = 0.7  # the part of the colour that a share of 100 percent gets: text on it is readable
 NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds", "skipped_steps")
 
@@ -52,9 +52,14 @@ def confusion_matrix(record: Record) -> ndarray:
     return matrix
 
 
-def confusion_plot(record: Record, group: str) -> Plot:
-    """Draw what each class is taken for, in percent of what is there of it."""
+def confusion_plot(record: Record, group: str) -> Plot | None:
+    """Draw what each class is taken for, in percent of what is there of it.
+
+    None with too many classes, whose confusion is not counted.
+    """
     names, matrix = record["confusion"]["names"], confusion_matrix(record)
+    if not names:
+        return None
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     size = len(names)
@@ -106,16 +111,17 @@ def precision_recall_plot(record: Record, group: str) -> Plot | None:
     if not curves:
         return None
     figure, (axes,) = axes_of()
-    mean = np.mean(list(curves.values()), axis=0)
-    few = len(curves) <= MAX_LINES
-    for number, (name, curve) in enumerate(curves.items()):
-        recall = np.linspace(0, 100, len(curve))
-        if few:
+    rows = np.stack(list(curves.values()))
+    recall, mean = np.linspace(0, 100, rows.shape[1]), rows.mean(axis=0)
+    if len(rows) <= MAX_LINES:
+        for number, (name, curve) in enumerate(curves.items()):
             axes.plot(recall, curve, color=COLOURS[number], linewidth=1.6, label=short_label(name))
-        else:
-            axes.plot(recall, curve, color=COLOURS[0], linewidth=0.5, alpha=0.4)
-    if len(curves) > 1:
-        recall, text = np.linspace(0, 100, len(mean)), f"mean of {len(curves)} classes"
+    else:
+        low, high = np.percentile(rows, (10, 90), axis=0)
+        look: dict[str, Any] = {"color": COLOURS[1], "alpha": 0.25, "linewidth": 0}
+        axes.fill_between(recall, low, high, label="80 % of them", **look)
+    if len(rows) > 1:
+        text = f"mean of {len(rows)} classes"
         axes.plot(recall, mean, color=INK, linewidth=2.2, label=text)
     axes.set_xlim(0, 101)
     axes.set_ylim(0, 102)
@@ -165,8 +171,8 @@ def _curve(lines: Sequence[Record], kind: str, title: str, names: Sequence[str])
     return Plot("curves", f"run-{kind}", title, alt, figure)
 
 
-def confusion_picture(record: Record, group: str) -> Image.Image:
-    """Return the plot of many classes as a picture, for a page."""
+def as_picture(plot: Plot) -> Image.Image:
+    """Return a plot as a picture, for a page: cells by the thousand would make a large SVG."""
     data = io.BytesIO()
-    confusion_plot(record, group).figure.savefig(data, format="png", dpi=200)
+    plot.figure.savefig(data, format="png", dpi=200)
     return Image.open(data, formats=("PNG",))

@@ -44,7 +44,7 @@ def confused_pairs(record: Record, caption: str) -> Table | None:
     names, matrix = record["confusion"]["names"], confusion_matrix(record)
     totals = matrix.sum(axis=1)
     entries: Sequence[Sequence[int]] = record["confusion"]["counts"]
-    pairs = sorted((e for e in entries if e[0] != e[1]), key=lambda e: -e[2])[:MAX_PAIRS]
+    pairs = sorted((e for e in entries if e[0] != e[1] and e[2]), key=lambda e: -e[2])[:MAX_PAIRS]
     rows = [
         (
             Entry(f"{names[truth]}", number),

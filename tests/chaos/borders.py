@@ -25,7 +25,7 @@ from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.detection.yolo_files import read_labels
 from bag_of_transfer.detection.yolo_yaml import read_yolo_yaml
-from bag_of_transfer.engine import run_files
+from bag_of_transfer.engine import class_table, details_file, run_files
 from bag_of_transfer.engine.checkpoints import check_resumable, load_checkpoint
 from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.config_values import (
@@ -46,6 +46,7 @@ from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.tables import long_form
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.prediction.videos import Video
+from bag_of_transfer.run_report import tables
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.mxnet_params import read_params
 from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
@@ -157,6 +158,16 @@ LINES = [
     for e in (1, 2)
 ]
 CURVE = "".join(json.dumps(line) + "\n" for line in LINES)
+DETAILS = {
+    **{"schema": 1, "split": "val", "epoch": 2, "metrics": {"AP": 5.5}, "measure": "AP"},
+    **{"counted": "objects", "score": 0.5, "num_images": 4, "num_never_found": 1},
+    "classes": [{"name": "cat", "figure": 5.5, "count": 3, "precision": None, "recall": 0.0}],
+    "confusion": {"names": ["cat", "background"], "counts": [[0, 1, 3], [1, 0, 2]]},
+    "curves": {"cat": [0.5] * 101},
+    "worst": [{"image": "a.png", "figure": 0.0, "truth": "a", "predicted": "b"}],
+}
+RUN_TEXTS = ("task", "config", "command")
+RUN = {**{"schema": 1, "task": "det", "config": "a.py", "command": "python a"}, "epochs": 3}
 SMOOTH = {"on": True, "value": {"eps": 0.1, "form": "uniform"}, "evidence": "eps 0.1"}
 TRICKS = {"label_smoothing": SMOOTH, "warmup": {"on": False, "value": None, "evidence": ""}}
 CONFIG = "model = dict(type='A', depth=50, mean=[1.5, 2])\nlr = 0.1\nitems = [dict(a=(1, 2))]\n"
@@ -179,6 +190,21 @@ def _read_curve(folder: Path) -> None:
 def _read_tricks(folder: Path) -> None:
     assert all(type(trick["on"]) is bool for trick in run_files.read_tricks(folder, "").values())
     assert 0 <= finished_run.paper_eps(folder, 10) < 1
+
+
+def _read_details(folder: Path) -> None:
+    read = details_file.read_details(folder / "details.json", "")
+    for entry in read["classes"]:
+        assert entry["count"] >= 0
+        assert all(entry[k] is None or _is_finite(entry[k]) for k in ("figure", "recall"))
+    class_table.class_table(read, "details.json")
+    tables.confused_pairs(read, "")
+
+
+def _read_run(folder: Path) -> None:
+    assert all(
+        type(details_file.read_run(folder, "").get(k)) in (str, type(None)) for k in RUN_TEXTS
+    )
 
 
 def _follow(folder: Path) -> None:
@@ -427,6 +453,8 @@ BORDERS: dict[str, Border] = {
     "config": Border("config", _spoil_config, _values),
     "metrics": Border("metrics.json", _json(METRICS), _read_metrics),
     "curve": Border("curve.jsonl", _text(CURVE), _read_curve),
+    "details": Border("details.json", _json(DETAILS), _read_details),
+    "begun run": Border("run.json", _json(RUN), _read_run),
     "tricks": Border("tricks.json", _json(TRICKS), _read_tricks),
     "pointer": Border("last_checkpoint", _text("work_dirs/a/epoch_1.pth\n"), _follow),
     "resolved config": Border("resolved_config.py", _text(CONFIG), _plain_config),

@@ -159,7 +159,7 @@ def test_a_foreign_folder_is_the_users_mistake(
 ) -> None:
     assert tool("report", tmp_path) == 2
     first = capsys.readouterr().err.splitlines()[0]
-    assert first.startswith(f"error: the folder has no ladder.json: {tmp_path}: ")
+    assert first.startswith(f"error: neither a ladder nor a run: {tmp_path}: ")
     assert list(tmp_path.iterdir()) == []
 
 

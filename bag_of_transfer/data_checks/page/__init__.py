@@ -1,1 +1,0 @@
-"""The page of the data doctor: findings, pictures with their labels, tables, histograms."""

@@ -1,1 +1,0 @@
-"""What a folder of own data holds, and a config that trains on it."""
