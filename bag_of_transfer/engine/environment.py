@@ -6,11 +6,12 @@ With both installed, files of one lie among files of the other.
 """
 
 import importlib
+from collections.abc import Sequence
 from importlib import metadata
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["check_environment", "refuse_upstream_beside_forks"]
+__all__ = ["check_environment", "check_packages", "refuse_upstream_beside_forks"]
 
 # Packages that write into a fork's folders; names as on PyPI.
 UPSTREAM = {
@@ -36,6 +37,22 @@ def check_environment() -> None:
             f"make setup, or pip install {' '.join(missing)}",
         )
     _check_cv2()
+
+
+def check_packages(names: Sequence[str], wanted_by: str) -> None:
+    """Check that optional packages are installed, without importing them.
+
+    Args:
+        names: Names as on PyPI.
+        wanted_by: What needs them, for the error.
+
+    Raises:
+        UserError: If one is missing; it names the command that mends it.
+    """
+    missing = " ".join(name for name in names if not _is_installed(name))
+    if missing:
+        what = f"packages are missing that {wanted_by} needs ({missing})"
+        raise UserError(what, "this Python environment", f"pip install {missing}")
 
 
 def refuse_upstream_beside_forks() -> None:

@@ -1,0 +1,66 @@
+"""Write a trained classifier, detector or segmenter as an ONNX file, and check it."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.environment import check_packages
+from bag_of_transfer.engine.stock_configs import config_path
+
+PACKAGES = ("onnx", "onnxruntime")
+EXAMPLE = """python tools/export_model.py configs/detection/faster-rcnn_fpn_demo.py \\
+    work_dirs/faster-rcnn_fpn_demo/last_checkpoint detector.onnx"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Load the network, write the file, compare its answers, and print what was compared."""
+    parser = cli.parser(__doc__, EXAMPLE)
+    parser.add_argument(
+        "config", type=config_path, help="config that the checkpoint was trained with"
+    )
+    parser.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
+    parser.add_argument("out", type=Path, help="OUT.onnx")
+    parser.add_argument("--size", type=_size, metavar="HxW", help="one size of images [any]")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="what to check it on [the config's test data]"
+    )
+    parser.add_argument("--num-images", type=int, default=8, help="how many of them [8]")
+    parser.add_argument(
+        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
+    )
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    args = parser.parse_args(argv)
+
+    check_packages(PACKAGES, "the export")
+    from bag_of_transfer.onnx_export import file
+    from bag_of_transfer.onnx_export.pictures import read_pictures
+    from bag_of_transfer.prediction.network import load_trained
+
+    file.check_out(args.out, args.force)
+    cli.set_data_root(args.data_root)
+    trained = load_trained(args.config, args.checkpoint, args.cfg_options)
+    facts = file.describe(trained, args.checkpoint, args.size)
+    pictures = read_pictures(trained, args.images, args.num_images)
+    for line in file.export(trained, pictures, args.out, facts, args.size):
+        print(f"equal to torch, {line}")
+    print(f"{args.out}: opset {file.OPSET}, {args.out.stat().st_size / 1e6:.1f} MB")
+    print(f"takes {facts['input']}")
+    print(f"gives {facts['outputs']}")
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    sides = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not sides:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size, such as 480x640 (height x width)")
+    return int(sides[1]), int(sides[2])
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_tool(main))
