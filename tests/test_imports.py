@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "transfer.convert": ["backbones", "engine", "transfer", "transfer.layouts"],
     "prediction": ["backbones", "engine", *TASKS],
     "run_report": ["engine", "pages", "prediction"],
+    "onnx_export": ["detection", "engine", "prediction"],
     "ladder": ["engine"],
     "ladder.statistics": ["engine", "ladder"],
     "ladder.report": ["engine", "ladder", "ladder.statistics", "pages"],  # nothing that trains

@@ -153,9 +153,7 @@ def _compare(ours: Answer, theirs: Answer) -> list[Difference]:
     allowed = max(ALONE, 2 / total)
     # Of few boxes, one may stand alone: its overlap with another is as large as nms allows.
     return [
-        Difference(
-            f"share of {total} boxes without a partner", alone / total, max(ALONE, 2 / total)
-        ),
+        Difference(f"share of {total} boxes without a partner", alone / total, allowed),
         Difference("pixels between partners", largest(apart[near]), PIXEL),
         Difference("score between partners", largest(scores[near]), SCORE),
     ]

@@ -90,7 +90,7 @@ def check(
         UserError: If they differ for other sizes only.
     """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    checked = [_compared(session, trained, batch, "images") for batch in batches]
+    checked = [_compared(session, trained, batch, "") for batch in batches]
     wrong = next((one for one in checked if not one.is_right), None)
     if wrong:
         what = f"onnxruntime's answers are not torch's ({without_colons(wrong)})"
@@ -107,7 +107,8 @@ def _compared(session: Any, trained: Trained, batch: Tensor, what: str) -> Check
     ours = dict(zip(names, values, strict=True))
     found = kind_of(trained).compare(ours, answer_of(trained, batch))
     count, _, height, width = batch.shape
-    return Checked(f"{count} {what} of {height} x {width}", tuple(found))
+    images = f"{count} image{'s' if count > 1 else ''}{what} of {height} x {width}"
+    return Checked(images, tuple(found))
 
 
 def _at_odd_sizes(
@@ -121,7 +122,7 @@ def _at_odd_sizes(
         except (RuntimeError, ValueError):  # Inception-V3 takes no fewer than 75 pixels
             continue
         try:
-            checked = _compared(session, trained, batch, "images resized, odd sizes,")
+            checked = _compared(session, trained, batch, ", resized,")
             reason = "" if checked.is_right else without_colons(checked)
         except Exception as error:  # onnxruntime's errors have no common class
             reason = without_colons(str(error).strip().splitlines()[0])[:200]

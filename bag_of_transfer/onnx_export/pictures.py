@@ -37,6 +37,8 @@ def read_pictures(trained: Trained, folder: Path | None, count: int) -> list[Ten
     Raises:
         UserError: If there are no images, or one cannot be read.
     """
+    if count < 1:
+        raise UserError(f"{count} images", "--num-images", "give 1 or more")
     paths = _in_split(trained) if folder is None else _in_folder(folder)
     chosen = np.unique(np.linspace(0, len(paths) - 1, count).astype(int))
     with scope_of(trained.task.scope):
@@ -45,7 +47,10 @@ def read_pictures(trained: Trained, folder: Path | None, count: int) -> list[Ten
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    return [source.path for source in find_images([folder], Path())]
+    paths = [source.path for source in find_images([folder]) if not source.is_video]
+    if not paths:
+        raise UserError("no image, but a video", folder, "give images")
+    return paths
 
 
 def _in_split(trained: Trained) -> list[Path]:

@@ -31,7 +31,7 @@ class Source(NamedTuple):
         return is_video(self.path.name)
 
 
-def find_images(inputs: Sequence[Path], out_dir: Path) -> list[Source]:
+def find_images(inputs: Sequence[Path], out_dir: Path | None = None) -> list[Source]:
     """List the images and videos in files and folders, including sub-folders, each once.
 
     A path that does not exist may be a pattern with ``*``, ``?``, ``[..]`` or ``**``.  In folders,
@@ -122,9 +122,10 @@ def _file(path: Path) -> Source:
     return Source(path, PurePosixPath(path.name))
 
 
-def _below(folder: Path, out_dir: Path, several: bool) -> list[Source]:
+def _below(folder: Path, out_dir: Path | None, several: bool) -> list[Source]:
     top = PurePosixPath(folder.resolve().name) if several else PurePosixPath()
-    files = sorted(files_below(folder, frozenset({os.path.realpath(out_dir)})))
+    left_out = frozenset({os.path.realpath(out_dir)} if out_dir else ())
+    files = sorted(files_below(folder, left_out))
     warn_of_passed_over(files, folder)
     sources = [
         Source(path, top / path.relative_to(folder).as_posix())

@@ -33,6 +33,13 @@ def random_network(task: str) -> tuple[Any, dict[str, Any]]:
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmengine")):
         fill_num_classes(cfg, CLASSES[task])
         network = MODELS.build(cfg.model)
+    fill(network)
+    model = json.dumps(cfg.model.to_dict())
+    return network.eval(), {"model_json": model, "classes": list(CLASSES[task])}
+
+
+def fill(network: torch.nn.Module) -> None:
+    """Fill all tensors with random numbers, so that no part can be left out unseen."""
     rng = torch.Generator().manual_seed(1)
     for tensor in network.state_dict().values():
         if tensor.is_floating_point():
@@ -40,5 +47,3 @@ def random_network(task: str) -> tuple[Any, dict[str, Any]]:
             fan_in = max(1, tensor[0].numel()) if tensor.ndim > 1 else 1
             scale = 3 * fan_in**-0.5
             tensor.copy_(noise + 0.5 if tensor.ndim == 1 else (noise - 0.5) * scale)
-    model = json.dumps(cfg.model.to_dict())
-    return network.eval(), {"model_json": model, "classes": list(CLASSES[task])}

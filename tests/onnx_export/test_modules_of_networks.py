@@ -1,0 +1,123 @@
+"""The modules that are exported answer, in torch, exactly as the networks' own test_step does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.onnx_export.equality import answer_of, as_rgb
+from bag_of_transfer.onnx_export.kinds import kind_of
+from bag_of_transfer.prediction.network import Trained
+from tests.onnx_export.slim_networks import C4, GLUON, SLIM_C4, SLIM_GLUON, pictures, trained
+
+
+def compared(network: Trained, images: torch.Tensor) -> tuple[dict[str, Any], Any]:
+    """Return the answer of the module and that of the network itself, for the same images."""
+    kind = kind_of(network)
+    rgb = torch.from_numpy(as_rgb(network, images).copy())
+    with torch.no_grad():
+        values = kind.build(network)(rgb)
+    values = values if isinstance(values, tuple) else (values,)
+    ours = dict(zip(kind.outputs, (value.numpy() for value in values), strict=True))
+    return ours, answer_of(network, images)
+
+
+FEW = {
+    "model.test_cfg.rpn.max_per_img": 7,
+    "model.test_cfg.rcnn.max_per_img": 3,
+    "model.data_preprocessor.bgr_to_rgb": False,
+}
+DETECTORS = {
+    "few boxes, swapped colours": (FEW, None),
+    "c4": (SLIM_C4, C4),
+}
+MORE_DETECTORS = {
+    "any class": ({"model.test_cfg.rcnn.nms.class_agnostic": True}, None),
+    "boxes of all classes": ({"model.roi_head.bbox_head.reg_class_agnostic": True}, None),
+    "c4, all anchors": ({**SLIM_C4, "model.test_cfg.rpn.nms_pre": -1}, C4),
+}
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        *DETECTORS.values(),
+        *(pytest.param(v, marks=pytest.mark.slow) for v in MORE_DETECTORS.values()),
+    ],
+    ids=[*DETECTORS, *MORE_DETECTORS],
+)
+def test_a_detector_finds_the_same_boxes_in_each_image_of_a_batch(variant: Any) -> None:
+    network = trained("det", *variant)
+    images = pictures(3, 131, 98)
+    ours, theirs = compared(network, images)
+    assert len(theirs["boxes"]) > 5
+    for image in range(3):
+        for output in ("boxes", "scores", "labels"):
+            mine = ours[output][ours["images"] == image]
+            torch.testing.assert_close(
+                torch.from_numpy(mine),
+                torch.from_numpy(theirs[output][theirs["images"] == image]),
+                atol=1e-3,  # of convolutions in batches, in pixels
+                rtol=0,
+            )
+
+
+@pytest.mark.parametrize(
+    ("changes", "config"),
+    [
+        ({"model.test_cfg.rcnn.score_thr": 2.0}, None),
+        pytest.param({"model.test_cfg.rpn.min_bbox_size": 500}, None, marks=pytest.mark.slow),
+        ({**SLIM_C4, "model.test_cfg.rpn.min_bbox_size": 500}, C4),
+    ],
+)
+def test_a_detector_may_find_nothing(changes: dict[str, Any], config: Any) -> None:
+    ours, theirs = compared(trained("det", changes, config), pictures(2, 65, 97))
+    assert {name: len(values) for name, values in ours.items()} == dict.fromkeys(ours, 0)
+    assert len(theirs["boxes"]) == 0
+
+
+ONE = {
+    "model.decode_head.num_classes": 2,
+    "model.decode_head.out_channels": 1,
+}
+SEGMENTERS = {
+    "padded": ({"model.data_preprocessor.test_cfg": {"size_divisor": 32}}, None),
+    "gluon, with corners": (SLIM_GLUON, GLUON),
+    "one channel out": (ONE, None),
+}
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_a_segmenter_labels_the_same_pixels(name: str) -> None:
+    network, images = trained("seg", *SEGMENTERS[name]), pictures(2, 65, 97)
+    if "one" in name:
+        head: Any = network.network.decode_head
+        head.threshold = float(np.median(answer_of(network, images)["logits"]))
+    ours, theirs = compared(network, images)
+    assert ours["labels"].shape == (2, 65, 97)
+    assert len({*ours["labels"].flatten().tolist()}) > 1
+    assert (ours["labels"] == theirs["labels"]).all()
+    assert abs(ours["logits"] - theirs["logits"]).max() == 0
+
+
+def test_a_classifier_gives_the_same_probabilities() -> None:
+    ours, theirs = compared(trained("cls"), pictures(3, 65, 97))
+    assert ours["probabilities"].shape == (3, 6)
+    assert abs(ours["probabilities"] - theirs["probabilities"]).max() == 0
+
+
+REFUSED = {
+    "the rpn_head": ("det", {"model.rpn_head.loss_cls.use_sigmoid": False}),
+    "test_cfg's nms of Shared2FCBBoxHead": ("det", {"model.test_cfg.rcnn.nms.type": "soft_nms"}),
+    "test_cfg's nms of RPNHead": ("det", {"model.test_cfg.rpn.nms.score_threshold": 0.1}),
+    "sliding window": ("seg", {"model.test_cfg.mode": "slide"}),
+}
+
+
+@pytest.mark.parametrize("part", REFUSED)
+def test_what_works_in_another_way_is_refused_by_name(part: str) -> None:
+    network = trained(*REFUSED[part])
+    with pytest.raises(UserError, match=part):
+        kind_of(network).build(network)
