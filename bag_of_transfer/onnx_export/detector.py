@@ -68,11 +68,11 @@ class Detector(nn.Module):
         logits, deltas = head(maps)
         sizes = [one.shape[-2:] for one in logits]
         anchors = head.prior_generator.grid_priors(sizes, device=bounds.device)
-        levels = [
-            self._best(*level, number, cfg.get("nms_pre", -1))
-            for number, level in enumerate(zip(logits, deltas, anchors, strict=True))
+        found = [
+            self._best(*maps_of_level, level, cfg.get("nms_pre", -1))
+            for level, maps_of_level in enumerate(zip(logits, deltas, anchors, strict=True))
         ]
-        anchor, delta, score, level = (torch.cat(parts, 1) for parts in zip(*levels, strict=True))
+        anchor, delta, score, level = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
         images = (batch[:, None] + torch.zeros_like(level)).flatten()
         scores, levels = score.flatten(), level.flatten()
         boxes = decode(head.bbox_coder, anchor.reshape(-1, 4), delta.reshape(-1, 4), bounds)[:, 0]

@@ -43,7 +43,7 @@ def read_pictures(trained: Trained, folder: Path | None, count: int) -> list[Ten
     chosen = np.unique(np.linspace(0, len(paths) - 1, count).astype(int))
     with scope_of(trained.task.scope):
         load = build_load(trained.cfg, trained.task)
-        return [load(paths[index]).inputs for index in chosen]
+        return [load.file(paths[index]).inputs for index in chosen]
 
 
 def _in_folder(folder: Path) -> list[Path]:
