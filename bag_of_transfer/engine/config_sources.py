@@ -163,15 +163,27 @@ def _uses(tree: ast.Module) -> dict[str, list[str]]:
 
 
 def _names_in(value: ast.AST, dotted: str) -> Iterator[tuple[str, str]]:
+    """Yield each name that a value is made of, with the key of the value of which it is a part."""
     if isinstance(value, ast.Name):
         yield value.id, dotted
     keyed = dict(_items(value)) if isinstance(value, ast.expr) else {}
     for key, part in keyed.items():
         yield from _names_in(part, f"{dotted}.{key}")
-    for child in ast.iter_child_nodes(value):
+    is_list = isinstance(value, ast.List)
+    for index, child in enumerate(ast.iter_child_nodes(value)):
         inner = child.value if isinstance(child, ast.keyword) else child
-        if not any(inner is part for part in keyed.values()):
+        if isinstance(inner, ast.comprehension | ast.ListComp):  # of unknown length
+            yield from ((x.id, dotted) for x in ast.walk(inner) if isinstance(x, ast.Name))
+        elif is_list and _is_part(inner):
+            yield from _names_in(inner, f"{dotted}.{index}")
+        elif not any(inner is part for part in keyed.values()):
             yield from _names_in(inner, dotted)
+
+
+def _is_part(value: ast.AST) -> bool:
+    """Return whether a value in a list has keys of its own."""
+    inside = isinstance(value, ast.List) and any(map(_is_part, value.elts))
+    return inside or (isinstance(value, ast.expr) and any(_items(value)))
 
 
 def _dotted(value: ast.expr, known: Mapping[str, set[str]]) -> Iterator[str]:

@@ -15,7 +15,8 @@ __all__ = ["schedulers_in", "set_epochs", "set_max_iters"]
 
 # Lengths in epochs before the end of training: our classifier's, mmdet's YOLOX.
 FROM_THE_END = ("off_epochs", "num_last_epochs")
-TIMES = ("begin", "end", "T_max", "step_size")
+WHOLE = ("T_max", "step_size")
+TIMES = ("begin", "end", *WHOLE)
 
 
 def set_epochs(cfg: Config, request: Request) -> None:
@@ -90,8 +91,8 @@ def _scale_scheduler(scheduler: Any, ratio: Fraction, in_epochs: bool) -> None:
     for key in TIMES:
         time = scheduler.get(key)
         if isinstance(time, int | float) and 0 < time < math.inf:
-            scheduler[key] = _scaled(time, ratio, whole)
-            if key != "begin" and whole:
+            scheduler[key] = _scaled(time, ratio, whole or key in WHOLE)
+            if key in WHOLE or (key == "end" and whole):
                 scheduler[key] = max(scheduler[key], 1)
     if "milestones" in scheduler:
         scaled = (_scaled(time, ratio, whole=True) for time in scheduler["milestones"])

@@ -84,7 +84,7 @@ def set_image_size(cfg: Config, request: Request) -> None:
             _scale(transforms, _ratios(_crop_of(transforms, request), new))
     elif kind == "resize":
         old = _largest_scale(pipelines, request)
-        _scale(chain(*pipelines), _ratios(old, new))
+        _scale(chain(*pipelines), _ratios(old, (max(new), min(new))))
     else:
         _set_crop(cfg, pipelines, new, request)
 
@@ -132,7 +132,8 @@ def _largest_scale(pipelines: list[list[Any]], request: Request) -> Pair:
                 several = isinstance(stated, list | tuple) and isinstance(stated[0], list | tuple)
                 found += map(_pair, stated if several else [stated])
         if found:
-            return max(found, key=lambda scale: (scale[1], scale[0]))
+            short, long = max((min(sides), max(sides)) for sides in found)
+            return long, short
     raise request.refuse("no pipeline resizes to a size", "set the sizes in the pipelines")
 
 
@@ -145,9 +146,19 @@ def _scale(transforms: Iterable[Any], ratios: Ratios) -> None:
             by_side = (ratios.height, ratios.width)
             if key in ("scale", "scales"):
                 by_side = ratios.scale
+                node[key] = _long_first(node[key])
             elif name == "Pad":
                 by_side = (ratios.width, ratios.height)
             node[key] = _times(node[key], by_side)
+
+
+def _long_first(value: Any) -> Any:
+    """Return the (long, short) sides of a scale, of which mmcv takes either order."""
+    if isinstance(value, list | tuple):
+        several = isinstance(value[0], list | tuple)
+        parts = map(_long_first, value) if several else sorted(value, reverse=True)
+        return type(value)(parts)
+    return value
 
 
 def _times(value: Any, ratios: tuple[Fraction, Fraction]) -> Any:

@@ -115,7 +115,9 @@ def stated_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list
         keys: The dotted keys that the command line sets.
         sources: The config's files.
     """
-    places = [(str(source.path), source.keys) for source in sources if source.is_own]
+    own = [source for source in sources if source.is_own]
+    # A file without bases is a whole config, and changes nothing.
+    places = [(str(source.path), source.keys) for source in own if len(sources) > 1]
     lines = []
     for name, stated in (*places, (FLAG, frozenset(keys))):
         read = _read(cfg) | ALL_NAMES
@@ -195,7 +197,7 @@ def _request(
 
 
 def _value(cfg: Config, name: str) -> Any:
-    value = cfg[name]
+    value = cfg.get(name)
     if isinstance(value, list):
         value = tuple(value)
     # mmsegmentation's crops are (height, width).

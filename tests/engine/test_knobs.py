@@ -13,6 +13,7 @@ import bag_of_transfer.classification
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  the three register their classes
 from bag_of_transfer.engine.config_file import load_config, read_config, resolved_config
+from bag_of_transfer.engine.config_nodes import nodes
 from bag_of_transfer.engine.config_sources import config_sources, places_of
 from bag_of_transfer.engine.config_vocabulary import known_children
 from bag_of_transfer.engine.errors import UserError
@@ -132,6 +133,14 @@ def test_each_knob_takes_effect_in_each_config(path: Path) -> None:
         assert changed(path, **{name: 41}) == changed(path, **{SYNONYMS[name]: 41})
 
 
+def test_the_key_that_works_is_a_key_of_the_config() -> None:
+    for path in (PAPER_SEG, DET, CONFIGS / "classification/resnet18-d_demo.py"):
+        keys = dict(nodes(_read(path).to_dict()))
+        for name in {name for source in _sources(path) for name in source.uses}:
+            for place in places_of(name, _sources(path)):
+                assert place in keys or place == name, place
+
+
 @pytest.mark.parametrize("path", [CLS, DET, PAPER_SEG], ids=lambda path: path.stem)
 def test_a_config_without_knobs_resolves_to_what_its_files_say(path: Path) -> None:
     assert _read(path).to_dict() == read_config(path).to_dict()
@@ -216,6 +225,18 @@ def test_paths_beside_the_data_of_a_stock_config_move_too() -> None:
     assert followed["val_evaluator.ann_file"] == "/x/coco/annotations/instances_val2017.json"
     assert changed(stock, classes=["cat"])["model.roi_head.bbox_head.num_classes"] == 1
     assert changed(stock, image_size=(800, 480))["test_dataloader.dataset.pipeline.1.scale"]
+
+
+def test_the_sides_of_a_stock_config_may_be_short_first_and_its_lengths_in_epochs() -> None:
+    cfg = with_knobs(config_path("mmdet::detr/detr_r50_8xb2-150e_coco.py"), image_size=(800, 600))
+    assert cfg.val_dataloader.dataset.pipeline[1].scale == (800, 600)  # was (1333, 800)
+    one, _ = cfg.train_dataloader.dataset.pipeline[3].transforms
+    assert one[0].scales[0] == (800, 360)  # was (480, 1333)
+    yolox = with_knobs(config_path("mmdet::yolox/yolox_s_8xb8-300e_coco.py"), max_epochs=30)
+    assert yolox.custom_hooks[0].num_last_epochs == 2  # was 15 of 300
+    warm_up, cosine, last = yolox.param_scheduler
+    assert (warm_up.end, cosine.begin, cosine.end, last.begin) == (0.5, 0.5, 28.5, 29)
+    assert cosine.T_max == 29  # mmengine takes whole ones
 
 
 def test_data_in_several_folders_are_not_moved_as_one(own: Callable[..., Path]) -> None:
