@@ -42,8 +42,8 @@ class Metric:
         label: Its name in tables and plots.
         evaluator: The evaluator of the tasks whose tables show it; "" for none.
         class_label: Name of the values in ``per_class`` if this is the last metric of its task.
-        interval_of: The metric whose interval over test images is shown with it; "" for this
-            metric itself.
+        interval_of: The metric that is shown beside it where there are intervals over test images,
+            because it has good ones and this metric has none; "" if this metric has.
         boxes: How to compute it again from matched boxes; None if that is impossible.
         masks: Whether it can be computed again from pixel counts.
         margin: The largest difference, in percent points, that counts as none, unless the ladder

@@ -21,3 +21,13 @@ class Table:
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
+
+    def without_empty_columns(self) -> "Table":
+        """Return the table without the columns that say nothing in any row."""
+        kept = [
+            index
+            for index in range(len(self.columns))
+            if any(row[index].text or row[index].remark for row in self.rows)
+        ]
+        columns = tuple(self.columns[index] for index in kept)
+        return Table(self.caption, columns, tuple(tuple(row[i] for i in kept) for row in self.rows))

@@ -131,7 +131,7 @@ def test_the_ladders_margin_decides_what_counts_as_none(six: LadderResults) -> N
         (own,) = (finding for finding in find(stated) if finding.metric == "mIoU")
         rows = difference_table(stated, [own]).rows
         assert {(row[-1].text, row[-1].remark) for row in rows} == {("better", remark)}
-        notes = "\n".join(footnotes(stated, [own], find_top1(stated)))
+        notes = "\n".join(footnotes(stated, find(stated), find_top1(stated)))
         assert f"{margin:g} for mIoU" in notes
         assert "1 for mAP (VOC07), 0.5 for pixAcc" in notes  # the defaults
 
@@ -264,7 +264,7 @@ def test_with_one_seed_intervals_are_over_images(tmp_path: Path) -> None:
     assert row[-1].text == "too few seeds for a verdict"
     notes = footnotes(ladder, find(ladder), find_top1(ladder))
     assert any("bootstrap" in note for note in notes)
-    assert not any(note.startswith("Beside") for note in notes)
+    assert not any("stands beside" in note for note in notes)
 
 
 def test_images_that_do_not_give_the_figure_give_no_interval(tmp_path: Path) -> None:
@@ -278,22 +278,43 @@ def test_detections_per_image_are_resampled_too(tmp_path: Path) -> None:
     drawn.draw_detections(folder / "seed0/scratch/detection", found=3)
     drawn.draw_detections(folder / "seed0/b_standard/detection", found=4)
     ladder = read_results(folder)
-    finding = find(ladder)[0]
-    assert finding.metric == "mAP_voc07"
-    # The 11 points' own interval promises too much: that of the area, with its own figure.
+    finding, beside = find(ladder)[:2]
+    # The 11 points' own interval promises too much: the area's figure has one, and stands first.
+    assert (finding.metric, beside.metric) == ("mAP_area", "mAP_voc07")
     interval, difference = finding.images["scratch"], finding.image_differences["b_standard"]
     assert (interval.metric, difference.metric) == ("mAP_area", "mAP_area")
     assert (interval.estimate, difference.estimate) == pytest.approx((75, 25))
     assert interval.low < 75 < interval.high
-    own = main_table(ladder, [finding], find_top1(ladder)).rows[0][3]
-    assert own.text == "72.73"
+    assert beside.images == beside.image_differences == beside.both == {}
+    table = main_table(ladder, [finding, beside], find_top1(ladder))
+    assert table.columns[3:6] == ("mAP (area)", "mAP (VOC07)", "mAP (VOC07), published")
+    own, other = table.rows[0][3:5]
+    assert (own.text, other.text) == ("75.00", "72.73")
     limits = f"{interval.low:.2f} to {interval.high:.2f}"
-    assert own.remark == f"n 1 of 1, matched; mAP (area) 75.00, {limits} over images"
-    paired = difference_table(ladder, [finding]).rows[0][3]
-    assert paired.text == f"{difference.low:+.2f} to {difference.high:+.2f}"
-    assert paired.remark == "mAP (area) +25.00, over 4 test images, not seeds"
-    notes = footnotes(ladder, [finding], find_top1(ladder))
-    assert any(note.startswith("Beside mAP (VOC07) the interval") for note in notes)
+    assert own.remark == f"n 1 of 1, matched; {limits} over images"
+    assert other.remark == "n 1 of 1, matched"
+    rows = difference_table(ladder, [finding, beside]).rows
+    paired = next(row for row in rows if row[1].text == "mAP (area)")
+    assert paired[2].text == "+25.00"
+    assert paired[3].text == f"{difference.low:+.2f} to {difference.high:+.2f}"
+    assert paired[3].remark == "over 4 test images, not seeds"
+    assert {row[3].text for row in rows if row[1].text == "mAP (VOC07)"} == {""}
+    notes = footnotes(ladder, [finding, beside], find_top1(ladder))
+    assert any(note.startswith("mAP (area) stands beside mAP (VOC07)") for note in notes)
+
+
+def test_no_figure_lies_outside_its_own_interval(tmp_path: Path) -> None:
+    """A mean of 11 points was shown on the bar of the area: 4.99 on 0.47 to 3.94."""
+    folder = drawn.draw_ladder(tmp_path / "one", seeds=1, whole=True)
+    for rung, found in (("scratch", 1), ("b_standard", 2), ("d_all", 4)):
+        drawn.draw_detections(folder / f"seed0/{rung}/detection", found=found)
+    findings = find(read_results(folder))
+    with_bars = [(each, rung, bar) for each in findings for rung, bar in each.images.items()]
+    assert len(with_bars) >= 3
+    for finding, rung, bar in with_bars:
+        assert bar.metric == finding.metric
+        assert bar.estimate == pytest.approx(finding.spreads[rung].mean, abs=0.01)
+        assert bar.low <= finding.spreads[rung].mean <= bar.high
 
 
 def test_two_seeds_have_an_interval_over_seeds_and_one_over_images_too(tmp_path: Path) -> None:
@@ -303,7 +324,8 @@ def test_two_seeds_have_an_interval_over_seeds_and_one_over_images_too(tmp_path:
         for seed, number in enumerate(numbers):
             drawn.draw_detections(folder / f"seed{seed}/{rung}/detection", found=number)
     ladder = read_results(folder)
-    finding = find(ladder)[0]
+    first, finding = find(ladder)[:2]
+    assert (first.metric, first.both, finding.metric) == ("mAP_voc07", {}, "mAP_area")
     assert finding.images == {} == finding.image_differences
     # B-standard gains 25 points of area in both seeds; over seeds alone that has no spread.
     b, d = finding.both["b_standard"], finding.both["d_all"]
@@ -314,12 +336,13 @@ def test_two_seeds_have_an_interval_over_seeds_and_one_over_images_too(tmp_path:
     assert b.high - 25 == pytest.approx(2.236 * 25 * np.sqrt(3) / 2, rel=0.2)
     assert "public" not in finding.both  # it has no per_image.npz
     table = difference_table(ladder, [finding])
+    assert texts(table)["B-standard"][1] == "+25.00"
     assert table.columns[3:5] == ("95 % interval", "95 %, images too")
     assert texts(table)["B-standard"][3] == f"{b.low:+.2f} to {b.high:+.2f}"
-    assert remarks(table)["B-standard"][3] == "mAP (area) +25.00"
-    notes = footnotes(ladder, [finding], find_top1(ladder))
+    assert remarks(table)["B-standard"][3] == ""
+    notes = footnotes(ladder, [first, finding], find_top1(ladder))
     assert any(note.startswith("95 %, images too") for note in notes)
-    assert any(note.startswith("Beside mAP (VOC07) the interval") for note in notes)
+    assert any(note.startswith("mAP (area) stands beside mAP (VOC07)") for note in notes)
 
 
 def test_top_1_is_compared_where_the_reference_has_one(six: LadderResults) -> None:

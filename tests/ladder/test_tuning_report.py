@@ -207,20 +207,21 @@ def test_values_of_several_keys_are_named(tmp_path: Path) -> None:
     ladder = read_results(tmp_path)
     (table,) = tuning_tables(ladder, "pretraining")
     assert table.rows[0][2].text == "lr=0.1, weight_decay=0.5"
-    rate_axes, decay_axes = (plot.figure.axes[0] for plot in tuning_plots(ladder, "pretraining"))
-    assert decay_axes.get_xscale() == "linear"  # 0 has no logarithm
-    assert list(rate_axes.get_lines()[0].get_ydata()) == [60]  # the best of the three
+    (plot,) = tuning_plots(ladder, "pretraining")  # none of the single learning rate
+    assert plot.figure.axes[0].get_xscale() == "linear"  # 0 has no logarithm
+    assert list(plot.figure.axes[0].get_lines()[0].get_ydata()) == [50, 60, 40]
 
 
 def test_words_are_tried_side_by_side(tmp_path: Path) -> None:
     draw_plan(tmp_path)
-    state(tmp_path, rungs={"b_standard": {"model.norm_eval": [True, False]}})
-    for value, score in ((True, 50.0), (False, 60.0)):
-        run_tried(tmp_path, "b_standard", "pretraining", f"model.norm_eval={value}", score)
+    key, words = "model.decode_head.loss_decode.reduction", ["mean", "sum", "none"]
+    state(tmp_path, rungs={"b_standard": {key: words}})
+    for number, value in enumerate(words):
+        run_tried(tmp_path, "b_standard", "pretraining", f"{key}={value}", 50.0 + number)
     ladder = read_results(tmp_path)
     (plot,) = tuning_plots(ladder, "pretraining")
     (axes,) = plot.figure.axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["True", "False"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == words
 
 
 def test_a_published_copy_chooses_the_same_values(ladder: LadderResults, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ class Finding:
 
     ``images`` and ``image_differences`` are intervals over test images for rungs with a single
     seed, ``both`` intervals over seeds and test images for differences with more seeds, if
-    ``per_image.npz`` is there to compute the metric again.  Each interval names its metric: for
-    ``mAP_voc07`` it is ``mAP_area``.
+    ``per_image.npz`` is there to compute the metric again.  All are of this metric: one that has no
+    such intervals, as ``mAP_voc07``, stands beside another that has.
     """
 
     task: TaskResults
@@ -84,11 +84,19 @@ def find_top1(ladder: LadderResults) -> Top1:
 def find(ladder: LadderResults, num_resamples: int = 1000) -> list[Finding]:
     """Return the finding of every task and metric, in the ladder's order."""
     top1 = find_top1(ladder).comparable
-    return [
-        _finding(ladder, task, metric, top1, num_resamples)
-        for task in ladder.tasks.values()
-        for metric in task.metrics
-    ]
+    findings: list[Finding] = []
+    for task in ladder.tasks.values():
+        for metric in task.metrics:
+            own = _finding(ladder, task, metric, top1, num_resamples)
+            instead = metric_of(metric).interval_of
+            other = instead and _finding(ladder, task, instead, top1, num_resamples)
+            if not other:
+                findings.append(own)
+            elif other.images or other.image_differences:  # with one seed it alone has intervals
+                findings += [other, own]
+            else:
+                findings += [own, other] if other.both else [own]
+    return findings
 
 
 def _finding(
@@ -103,9 +111,12 @@ def _finding(
     }
     compared = compare_rungs(ladder, task.name, metric)
     cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task.name)}
-    images, paired = over_images(cells, metric, by_rung, compared, num_resamples)
-    shown = metric_of(metric).interval_of or metric
-    both = over_both(cells, shown, compare_rungs(ladder, task.name, shown))
+    images: Mapping[str, BootstrapInterval] = {}
+    paired: Mapping[str, BootstrapInterval] = {}
+    both: Mapping[str, BootstrapInterval] = {}
+    if not metric_of(metric).interval_of:
+        images, paired = over_images(cells, metric, by_rung, compared, num_resamples)
+        both = over_both(cells, metric, compared)
     correlation = rank_correlation(top1, {rung: each.mean for rung, each in by_rung.items()})
     return Finding(
         task, metric, by_rung, compared, images, paired, both, correlation, len(ladder.seeds)

@@ -6,7 +6,7 @@ from statistics import median
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, records
-from bag_of_transfer.ladder.metrics import TOP1, label_of
+from bag_of_transfer.ladder.metrics import METRICS, TOP1, label_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1, compare_top1
 from bag_of_transfer.ladder.report.machines import machine_notes
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults, reason_of
@@ -27,7 +27,12 @@ SELECTION = {
 def footnotes(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[str]:
     """Return the footnotes of all tables; those of the ladder's plan come first."""
     of_plan = [*ladder.notes, *tuning_notes(ladder), *step_notes(ladder)]
-    return [*of_plan, *_method(ladder, top1), *_seeds(ladder, findings, top1), *_cells(ladder)]
+    return [
+        *of_plan,
+        *_method(ladder, findings, top1),
+        *_seeds(ladder, findings, top1),
+        *_cells(ladder),
+    ]
 
 
 def not_done(ladder: LadderResults) -> list[CellResult]:
@@ -67,7 +72,7 @@ def _damaged_besides(ladder: LadderResults) -> Iterator[str]:
             yield f"{key}: damaged ({reason_of(error)})."
 
 
-def _method(ladder: LadderResults, top1: Top1) -> Iterator[str]:
+def _method(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Iterator[str]:
     yield (
         "Metrics are in percent, differences in percent points; mean +- standard deviation over "
         "seeds. n is the number of seeds measured, out of the number planned."
@@ -77,7 +82,7 @@ def _method(ladder: LadderResults, top1: Top1) -> Iterator[str]:
         "95 % intervals over seeds are simultaneous: that all of one metric's hold the truth has a "
         "probability of 95 % (t-intervals, Sidak's correction over the rungs)."
     )
-    metrics = [metric for task in ladder.tasks.values() for metric in task.metrics]
+    metrics = [finding.metric for finding in findings]
     if compare_top1(ladder, top1):
         metrics.append(TOP1)
     margins = {metric: ladder.margin(metric) for metric in metrics}
@@ -102,32 +107,25 @@ def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> It
             "chain. They are shared if one backbone was fine-tuned n times: the spread is then "
             "that of fine-tuning alone, and the results hold for that file, not for its recipe."
         )
-    intervals = [
-        (finding.metric, each.metric)
-        for finding in findings
-        for each in (*finding.images.values(), *finding.image_differences.values())
-    ]
-    if intervals:
+    if any(finding.images or finding.image_differences for finding in findings):
         yield (
             "With one seed the interval is over test images (bootstrap, 1000 resamples): it "
             "covers the choice of test images and says nothing about other seeds."
         )
-    with_images = [
-        (finding.metric, each.metric) for finding in findings for each in finding.both.values()
-    ]
-    if with_images:
+    if any(finding.both for finding in findings):
         yield (
             f"{IMAGES_TOO}: the same difference over other seeds on other test images of the same "
             "source (the interval over seeds, widened by a bootstrap over the images). The verdict "
             "holds for the test images at hand; where this interval holds 0, it may turn on others."
         )
-    intervals += with_images
-    for metric, instead in dict(pair for pair in intervals if pair[0] != pair[1]).items():
-        yield (
-            f"Beside {label_of(metric)} the interval over test images is that of "
-            f"{label_of(instead)}, shown with its value: {label_of(metric)} jumps when recall "
-            "passes a multiple of 0.1, so its own intervals would hold the truth too rarely."
-        )
+    shown = {finding.metric for finding in findings}
+    for metric in (name for name in METRICS if METRICS[name].interval_of in shown & {*METRICS}):
+        if metric in shown:
+            yield (
+                f"{label_of(METRICS[metric].interval_of)} stands beside {label_of(metric)} for its "
+                f"intervals over test images: {label_of(metric)} jumps when recall passes a "
+                "multiple of 0.1, so its own would hold the truth too rarely."
+            )
     if top1.stated:
         yield (
             "Top-1 from the card of a public file was measured by whoever made the file, on the "

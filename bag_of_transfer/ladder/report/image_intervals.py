@@ -11,7 +11,6 @@ import numpy as np
 from numpy import ndarray
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.ladder.metrics import metric_of
 from bag_of_transfer.ladder.report.cell_files import read_per_image
 from bag_of_transfer.ladder.report.results import CellResult
 from bag_of_transfer.ladder.statistics.over_both import over_seeds_and_images
@@ -52,7 +51,6 @@ def over_images(
 ) -> tuple[dict[str, BootstrapInterval], dict[str, BootstrapInterval]]:
     """Return the intervals over images of rungs with one seed, and of their differences."""
     images, paired = {}, {}
-    metric = metric_of(metric).interval_of or metric
     for rung, spread in spreads.items():
         if spread.n == 1:
             (seed,) = spread.by_seed

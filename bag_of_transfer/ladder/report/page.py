@@ -10,7 +10,7 @@ from bag_of_transfer.ladder.report.documents import tables_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import not_done
 from bag_of_transfer.ladder.report.results import LadderResults
-from bag_of_transfer.ladder.statistics.over_seeds import verdict
+from bag_of_transfer.ladder.statistics.over_seeds import BETTER, WORSE, verdict
 from bag_of_transfer.pages.page import inline_plots, render_page
 from bag_of_transfer.pages.plots import Plot
 
@@ -44,15 +44,26 @@ def render(
 def _highest(
     ladder: LadderResults, findings: Sequence[Finding]
 ) -> list[tuple[Finding, str, str, str]]:
-    """Return (metric, rung with the highest mean, that mean, verdict on it) per metric."""
+    """Return (metric, rung with the highest mean, that mean, verdict on it) per metric.
+
+    Without a verdict no rung is named: the highest of several means may be so by chance.
+    """
     rows = []
     for finding in findings:
         means = {r: s.mean for r, s in finding.spreads.items() if s.mean is not None}
-        if means:
-            best = max(means, key=lambda rung: means[rung])
-            comparison = finding.comparisons.get(best)
-            text = "the reference itself" if comparison is None else verdict(comparison)
-            rows.append((finding, ladder.rungs[best].label, f"{means[best]:.2f}", text))
+        if not finding.comparisons or not means:
+            continue
+        best = max(means, key=lambda rung: means[rung])
+        of_others = {verdict(each) for each in finding.comparisons.values()}
+        own = finding.comparisons.get(best)
+        is_decided = of_others == {WORSE} if own is None else verdict(own) == BETTER
+        reference = ladder.rungs[ladder.reference].label
+        if is_decided:
+            says = f"against {reference}: {BETTER}" if own else "all others are worse"
+            rows.append((finding, ladder.rungs[best].label, f"{means[best]:.2f}", says))
+        else:
+            says = f"against {reference}: {', '.join(sorted(of_others))}"
+            rows.append((finding, "none", "", says))
     return rows
 
 

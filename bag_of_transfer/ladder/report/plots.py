@@ -23,6 +23,7 @@ from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 from bag_of_transfer.ladder.report.tuning_plots import tuning_plots
 from bag_of_transfer.pages.plots import (
     INK,
+    MIN_POINTS,
     Plot,
     axes_of,
     file_name,
@@ -38,7 +39,7 @@ MAX_CLASSES = 20  # classes with the largest gains and losses; more rows would b
 
 
 def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> list[Plot]:
-    """Draw all plots; those without any point are left out."""
+    """Draw all plots; those of fewer than three points are left out: a table says as much."""
     plots: list[Plot | None] = []
     for task in ladder.tasks:
         of_task = [finding for finding in findings if finding.task.name == task]
@@ -64,7 +65,7 @@ def _label(ladder: LadderResults, rung: str) -> str:
 
 def _rungs(ladder: LadderResults, finding: Finding) -> Plot | None:
     measured = {rung: each for rung, each in finding.spreads.items() if each.mean is not None}
-    if not measured:
+    if sum(each.n for each in measured.values()) < MIN_POINTS:
         return None
     figure, (axes,) = axes_of(height=1.3 + 0.42 * len(measured))
     bars: dict[str, None] = {}
@@ -99,12 +100,7 @@ def _bar(finding: Finding, rung: str) -> tuple[Sequence[float], dict[str, Any], 
     if images is None:
         return None
     meaning = "dashed line: 95 % interval over test images"
-    if images.metric == finding.metric:
-        return (images.low, images.high), {"linestyle": "--"}, meaning
-    # The interval is of another metric: a ring shows the value that it belongs to.
-    ring = {"marker": "o", "markevery": [1], "fillstyle": "none", "linestyle": "--"}
-    x = (images.low, images.estimate, images.high)
-    return x, ring, f"{meaning},\nof {label_of(images.metric)} (ring)"
+    return (images.low, images.high), {"linestyle": "--"}, meaning
 
 
 # ---- does a better classifier carry over? ----
@@ -117,7 +113,7 @@ def _carry_over(ladder: LadderResults, finding: Finding, top1: Top1) -> Plot | N
         for rung, value in top1.comparable.items()
         if means.get(rung) is not None
     }
-    if not points:
+    if len(points) < MIN_POINTS:
         return None
     figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
     _scatter(axes, ladder, points)
@@ -148,7 +144,7 @@ def _cost(ladder: LadderResults, finding: Finding) -> Plot | None:
     means = {rung: each.mean for rung, each in finding.spreads.items()}
     minutes = pretraining_minutes(ladder)
     points = {rung: (time, means[rung]) for rung, time in minutes.items() if means.get(rung)}
-    if not any(x for x, _ in points.values()):
+    if len(points) < MIN_POINTS or not any(x for x, _ in points.values()):
         return None
     figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
     _scatter(axes, ladder, points)
@@ -188,7 +184,7 @@ def class_changes(ladder: LadderResults, task: str) -> dict[str, dict[str, float
 
 def _classes(ladder: LadderResults, task: str) -> Plot | None:
     changes = class_changes(ladder, task)
-    if not changes:
+    if sum(map(len, changes.values())) < MIN_POINTS:
         return None
     names = list(changes)
     if len(names) > MAX_CLASSES:  # the largest gains and the largest losses
@@ -224,21 +220,47 @@ def _curves(ladder: LadderResults, task: str) -> Plot | None:
     curves = [(cell, curve) for cell, curve in curves if curve]
     if not curves:
         return None
-    panels = {"loss": "training loss", "lr": "learning rate"}
-    # A validation at the end alone is a single point, not a curve.
-    if any(len(points) > 1 for points in _points([curve for _, curve in curves], metric)):
-        panels = {metric: f"val {label_of(metric)} in %", **panels}
+    metric_panel = {metric: f"val {label_of(metric)} in %"}
+    panels = {**metric_panel, "loss": "training loss", "lr": "learning rate"}
+    all_curves = [curve for _, curve in curves]
+    panels = {key: label for key, label in panels.items() if _has_curve(all_curves, key)}
+    if not panels:
+        return None
     figure, rows = axes_of(len(panels), height=0.6 + 1.8 * len(panels) + 0.11 * len(ladder.rungs))
     for axes, (key, label) in zip(rows, panels.items(), strict=True):
-        for rung, of_rung in _by_rung(curves).items():
-            # Every seed has the same learning rate: one line shows it.
-            lines = list(_points(of_rung, key))[: 1 if key == "lr" else None]
-            _draw_curves(axes, ladder, rung, lines)
+        _draw_panel(axes, ladder, _by_rung(curves), key)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         finish(axes, "epoch" if axes is rows[-1] else "", label)
     legend_above(rows[0])
     alt = f"From top to bottom {', '.join(panels.values())}, per epoch, a line per seed."
     return Plot(task, file_name("curves", task), "Learning curves", alt, figure)
+
+
+def _has_curve(curves: Sequence[Sequence[Mapping[str, Any]]], key: str) -> bool:
+    """Return whether a curve has points enough: a validation at the end alone is none."""
+    return any(len(points) >= MIN_POINTS for points in _points(curves, key))
+
+
+def _draw_panel(
+    axes: Axes, ladder: LadderResults, by_rung: Mapping[str, list[list[dict[str, Any]]]], key: str
+) -> None:
+    """Draw each rung's lines; of identical ones, as learning rates often are, only the first."""
+    first: dict[tuple[tuple[float, float], ...], str] = {}
+    own: dict[str, list[list[tuple[float, float]]]] = {}
+    alike: dict[str, dict[str, None]] = {}
+    for rung, of_rung in by_rung.items():
+        for points in _points(of_rung, key):
+            drawn = first.setdefault(tuple(points), rung)
+            if drawn == rung and points not in own.setdefault(rung, []):
+                own[rung].append(points)
+            alike.setdefault(drawn, {})[rung] = None
+    for rung, lines in own.items():
+        same = list(alike[rung])
+        label = " = ".join(_label(ladder, each) for each in same)
+        label = "all rungs" if 1 < len(same) == len(by_rung) else label
+        _draw_curves(axes, style_of(ladder, rung), label, lines)
+    if len(own) < len(by_rung):
+        axes.legend(fontsize=8, frameon=False)
 
 
 def _by_rung(
@@ -261,13 +283,12 @@ def _points(
 
 def _draw_curves(
     axes: Axes,
-    ladder: LadderResults,
-    rung: str,
+    style: Mapping[str, Any],
+    name: str,
     lines: Sequence[list[tuple[float, float]]],
 ) -> None:
-    style = style_of(ladder, rung)
     for number, points in enumerate(lines):
-        label = _label(ladder, rung) if number == 0 else None
+        label = name if number == 0 else None
         marker = style["marker"] if number == 0 else ""
         x, y = zip(*points, strict=True)
         step = max(1, len(x) // 8)

@@ -107,8 +107,13 @@ class LadderResults:
         return known.label if known else rung
 
     def margin(self, metric: str) -> float:
-        """Return the largest difference, in percent points, that counts as none."""
-        return self.margins.get(metric, metric_of(metric).margin)
+        """Return the largest difference, in percent points, that counts as none.
+
+        A metric that stands beside another for its intervals has the other's.
+        """
+        beside = (name for name in self.margins if metric_of(name).interval_of == metric)
+        stated = metric if metric in self.margins else next(beside, metric)
+        return self.margins.get(stated, metric_of(metric).margin)
 
     def cells_of(self, rung: str | None = None, task: str | None = None) -> list[CellResult]:
         """Return the finished cells of a rung and a task; None stands for all of them."""

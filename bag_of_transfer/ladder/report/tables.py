@@ -18,6 +18,8 @@ from bag_of_transfer.ladder.report.planned import RungResults
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
 from bag_of_transfer.ladder.statistics.over_seeds import (
+    BETTER,
+    WORSE,
     Comparison,
     Spread,
     seeds_for,
@@ -49,22 +51,23 @@ IMAGES_TOO = "95 %, images too"  # the column of intervals over seeds and test i
 def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Table:
     """Return one task's metrics, measured and published; ``findings`` are those of the task."""
     task = findings[0].task
-    published = [key for key in (TOP1, *task.metrics) if _any_published(ladder, key)]
+    metrics = [finding.metric for finding in findings]
+    published = [key for key in (TOP1, *metrics) if _any_published(ladder, key)]
     columns = ["rung"]
-    for key in (TOP1, *task.metrics):
+    for key in (TOP1, *metrics):
         columns.append(label_of(key))
         if key in published:
             columns.append(f"{label_of(key)}, published")
     rows = []
     for number, rung in enumerate(ladder.rungs.values()):
         row = [Entry(rung.label, number, remark=_kind_of(rung))]
-        for key in (TOP1, *task.metrics):
+        for key in (TOP1, *metrics):
             row.append(_top1(ladder, rung, top1) if key == TOP1 else _metric(findings, key, rung))
             if key in published:
                 row.append(_published(rung, key))
         rows.append(tuple(row))
     values = "measured and published" if published else "measured"
-    return Table(f"{task.name}: {values}", tuple(columns), tuple(rows))
+    return Table(f"{task.name}: {values}", tuple(columns), tuple(rows)).without_empty_columns()
 
 
 def _any_published(ladder: LadderResults, key: str) -> bool:
@@ -93,15 +96,8 @@ def _top1(ladder: LadderResults, rung: RungResults, top1: Top1) -> Entry:
 def _metric(findings: Sequence[Finding], metric: str, rung: RungResults) -> Entry:
     (finding,) = (each for each in findings if each.metric == metric)
     interval = finding.images.get(rung.name)
-    over = f"; {_value_of(interval, metric)}{_limits(interval)} over images" if interval else ""
+    over = f"; {_limits(interval)} over images" if interval else ""
     return _spread_entry(finding.spreads[rung.name], finding.num_planned, over)
-
-
-def _value_of(images: BootstrapInterval, metric: str, sign: str = "") -> str:
-    """Return the name and value of an interval's metric if it differs from the column's."""
-    if images.metric == metric:
-        return ""
-    return f"{label_of(images.metric)} {images.estimate:{sign}.2f}, "
 
 
 def _limits(images: BootstrapInterval, sign: str = "") -> str:
@@ -121,19 +117,14 @@ def _spread_entry(spread: Spread, num_planned: int, over_images: str = "") -> En
 def difference_table(ladder: LadderResults, findings: Sequence[Finding]) -> Table:
     """Return one task's paired differences to the reference rung, in percent points."""
     reference = ladder.rungs[ladder.reference].label
-    columns = ["rung", "metric", "difference", "95 % interval", IMAGES_TOO, "n", "verdict"]
+    columns = ("rung", "metric", "difference", "95 % interval", IMAGES_TOO, "n", "verdict")
     rows = [
         _difference(ladder, finding, comparison, number)
         for finding in findings
         for number, comparison in enumerate(finding.comparisons.values())
     ]
-    if not any(finding.both for finding in findings):
-        at = columns.index(IMAGES_TOO)
-        for row in rows:
-            del row[at]
-        del columns[at]
     caption = f"{findings[0].task.name}: difference to {reference}, paired"
-    return Table(caption, tuple(columns), tuple(map(tuple, rows)))
+    return Table(caption, columns, tuple(map(tuple, rows))).without_empty_columns()
 
 
 def _difference(
@@ -145,7 +136,7 @@ def _difference(
         Entry(metric, metric),
         Entry("unmeasured") if mean is None else Entry(f"{mean:+.2f}", mean),
         _interval(finding, comparison),
-        _of_images(finding.both.get(comparison.rung), finding.metric),
+        _of_images(finding.both.get(comparison.rung)),
         Entry(f"{comparison.n} of {finding.num_planned}", comparison.n, comparison.kind),
         _verdict(comparison),
     ]
@@ -153,7 +144,7 @@ def _difference(
 
 def _verdict(comparison: Comparison) -> Entry:
     text = verdict(comparison)
-    small = text in ("better", "worse") and comparison.is_within_margin
+    small = text in (BETTER, WORSE) and comparison.is_within_margin
     return Entry(text, text, f"by less than {comparison.margin:g}" if small else "")
 
 
@@ -165,7 +156,7 @@ def _interval(finding: Finding, comparison: Comparison) -> Entry:
         return Entry("", None, "every seed alike")
     images = finding.image_differences.get(comparison.rung)
     over = f"over {images.num_images} test images, not seeds" if images else ""
-    return _of_images(images, finding.metric, over)
+    return _of_images(images, over)
 
 
 def _seeds_for(comparison: Comparison) -> str:
@@ -176,11 +167,8 @@ def _seeds_for(comparison: Comparison) -> str:
     return f"+-{comparison.margin:g} takes {needed} seeds"
 
 
-def _of_images(images: BootstrapInterval | None, metric: str, over: str = "") -> Entry:
-    if images is None:
-        return Entry("")
-    value = _value_of(images, metric, "+")
-    return Entry(_limits(images, "+"), images.low, f"{value}{over}".removesuffix(", "))
+def _of_images(images: BootstrapInterval | None, over: str = "") -> Entry:
+    return Entry(_limits(images, "+"), images.low, over) if images else Entry("")
 
 
 def markdown(table: Table) -> str:

@@ -11,6 +11,7 @@ from bag_of_transfer.ladder.report.tuning import Tuning
 from bag_of_transfer.ladder.report.tuning_tables import text_of
 from bag_of_transfer.ladder.search import LOST, Value
 from bag_of_transfer.pages.plots import (
+    MIN_POINTS,
     Plot,
     axes_of,
     file_name,
@@ -34,7 +35,13 @@ def tuning_plots(ladder: LadderResults, task: str) -> Iterator[Plot]:
     tunings = [tuning for tuning in ladder.tunings if tuning.task == task]
     for key in dict.fromkeys(key for tuning in tunings for key in tuning.keys):
         with_key = [tuning for tuning in tunings if key in tuning.keys]
-        if any(any(tuning.progress.means.values()) for tuning in with_key):
+        tried = {
+            (rung, dict(values)[key])
+            for tuning in with_key
+            for rung, means in tuning.progress.means.items()
+            for values in means
+        }
+        if len(tried) >= MIN_POINTS:
             yield _plot(ladder, task, key, with_key)
 
 

@@ -27,10 +27,12 @@ from bag_of_transfer.ladder.folder import SEED_KINDS, SeedKind
 
 __all__ = [
     "ALPHA",
+    "BETTER",
     "CONFIDENCE",
     "ENOUGH_FOR_A_GUESS",
     "MIN_SEEDS",
     "ROUNDING",
+    "WORSE",
     "Comparison",
     "Spread",
     "Values",
@@ -48,6 +50,7 @@ CONFIDENCE = 1 - ALPHA
 MIN_SEEDS = 5  # with fewer there is no verdict: 4 equal signs happen by chance once in 8 times
 ENOUGH_FOR_A_GUESS = 3  # seeds whose spread tells roughly how many seeds a narrow interval takes
 ROUNDING = 1e-9  # percent points; subtracting 64-bit floats leaves about 1e-14
+BETTER, WORSE = "better", "worse"
 NOT_DECIDED = "not decided"
 
 
@@ -229,7 +232,7 @@ def verdict(comparison: Comparison) -> str:
         return NOT_DECIDED
     low, high = limits
     if low > ROUNDING or high < -ROUNDING:
-        return "better" if low > 0 else "worse"
+        return BETTER if low > 0 else WORSE
     return f"equal within {comparison.margin:g}" if comparison.is_within_margin else NOT_DECIDED
 
 
