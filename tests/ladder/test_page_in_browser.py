@@ -121,6 +121,30 @@ def test_a_phone_scrolls_one_way_only(open_page: Any) -> None:
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")  # the table scrolls inside
 
 
+# Cells whose words stick out of them, and boxes in which a table has to be scrolled.
+CUT = """() => [...document.querySelectorAll('th, td, caption span, dt, dd, summary, figcaption')]
+    .filter(cell => cell.clientWidth && cell.scrollWidth > cell.clientWidth + 1)
+    .map(cell => cell.innerText)"""
+SCROLLED = """() => [...document.querySelectorAll('.box')]
+    .filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => box.innerText.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_word_sticks_out_of_its_cell(open_page: Any, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 900})
+    page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+    assert page.locator("th, td").count() > 100
+    assert page.evaluate(CUT) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_screen_shows_whole_tables(open_page: Any) -> None:
+    page = open_page()
+    page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+    assert page.evaluate(SCROLLED) == []
+
+
 def test_the_dark_page_is_dark_with_readable_plots(open_page: Any) -> None:
     colours = {}
     for scheme in ("light", "dark"):
