@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_backbone
 from bag_of_transfer.engine.bars import waiting
+from bag_of_transfer.engine.last_lines import Finished, command, flags_of, say_trained
 from bag_of_transfer.engine.tasks import Phase
 from bag_of_transfer.transfer.config.stated_weights import refuse_no_weights
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.backbone:
             check_fit(cfg.model)
         training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
-        training.train(
+        finished = training.train(
             cfg,
             explicit.lines + lines + prepared,
             train_set,
@@ -63,7 +64,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             rehearsal=DryRun() if args.dry_run else None,
         )
     after_training(Path(cfg.work_dir))
+    say_trained(finished, _next(args, finished, "test" if cfg.get("test_dataloader") else "val"))
     return 0
+
+
+def _next(args: Namespace, finished: Finished | None, split: str) -> dict[str, str]:
+    if finished is None or finished.to_use is None:
+        return {}
+    what, folder = (args.config, finished.to_use), finished.work_dir / "predictions"
+    shown = ("--truth", split, "--out-dir", folder)
+    return {
+        "measure it": command("test", *what, *flags_of(args)),
+        "look at its predictions": command("predict", *what, *shown, *flags_of(args)),
+    }
 
 
 def _check_start(args: Namespace) -> None:

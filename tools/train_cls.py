@@ -1,6 +1,7 @@
 """Pretrain a classifier, and thereby a backbone, from a config."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.bars import waiting
+from bag_of_transfer.engine.last_lines import Finished, command, flags_of, say_trained
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = "python tools/train_cls.py configs/classification/resnet18-d_demo.py --seed 1"
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         cached, train_set = use_cache(cfg, train_set)
         training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
-        training.train(
+        finished = training.train(
             cfg,
             explicit.lines + lines + cached,
             train_set,
@@ -51,7 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             rehearsal=DryRun() if args.dry_run else None,
         )
     after_training(Path(cfg.work_dir))
+    say_trained(finished, _next(args, finished))
     return 0
+
+
+def _next(args: Namespace, finished: Finished | None) -> dict[str, str]:
+    if finished is None or finished.to_use is None:
+        return {}
+    checkpoint, backbone = finished.to_use, finished.work_dir / "backbone.safetensors"
+    again = ["--force"] if backbone.exists() else []
+    return {
+        "export the backbone": command("export_backbone", checkpoint, backbone, *again),
+        "measure the classifier": command("test_cls", args.config, checkpoint, *flags_of(args)),
+    }
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ mmengine 0.10.12 writes in place, deletes the old file first, and stores the log
 every step.
 """
 
+import logging
 import time
 from pathlib import Path, PurePath
 from typing import Any
@@ -36,6 +37,7 @@ __all__ = ["OUTDATED", "SafeCheckpointHook"]
 # A key of mmengine's message hub: the steps whose files go once the newest one is whole.
 OUTDATED = "outdated_ckpt_ids"
 
+BEST_OF_NOTHING = "The best checkpoint with 0.0000 "  # mmengine's line
 AGREEMENT = 10  # iterations after which several processes tell each other of signals
 
 
@@ -217,6 +219,16 @@ class SafeCheckpointHook(CheckpointHook):
         runner.message_hub.update_info(OUTDATED, outdated)
         return outdated
 
+    def best(self, runner: Runner) -> dict[str, tuple[Path, float]]:
+        """Return the best checkpoint and its score for each metric; a score of 0 is none."""
+        info, found = runner.message_hub.runtime_info, {}
+        paths = self._best_paths() if self.save_best else {}
+        for metric, path in paths.items():
+            score = float(info.get(f"best_score_{metric}" if metric else "best_score", 0.0))
+            if path and score:
+                found[metric or self.key_indicators[0]] = (Path(path), score)
+        return found
+
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
         if not self.save_best:
             return
@@ -224,7 +236,11 @@ class SafeCheckpointHook(CheckpointHook):
         # The parent class deletes the best file it knows of before it writes: hide that file.
         before = self._best_paths()
         self._set_best_paths(dict.fromkeys(before))
-        super()._save_best_checkpoint(runner, metrics)
+        runner.logger.addFilter(_is_news)
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        finally:
+            runner.logger.removeFilter(_is_news)
         after = self._best_paths()
         self._set_best_paths({key: path or before.get(key) for key, path in after.items()})
         for key, old in before.items():
@@ -260,6 +276,10 @@ class SafeCheckpointHook(CheckpointHook):
                 manifest_of(Path(path)).unlink(missing_ok=True)
         elif self.file_backend.isdir(path):  # deepspeed's checkpoints are folders
             self.file_backend.rmtree(path)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(BEST_OF_NOTHING)
 
 
 def _has_updated(wrapper: Any) -> bool:

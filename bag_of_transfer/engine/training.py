@@ -37,16 +37,19 @@ from bag_of_transfer.engine import (
     records,
     schedules,
 )
+from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.config_values import check_training_sections
 from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.first_step import FirstStep, nothing_left_behind
 from bag_of_transfer.engine.input_channels import follow_in_channels
 from bag_of_transfer.engine.interruption import act_at_once
+from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.engine.last_lines import Finished
 from bag_of_transfer.engine.mistakes import building
 from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.resuming import ConfiguredSchedule, resume
-from bag_of_transfer.engine.run_files import follow_pointer
+from bag_of_transfer.engine.run_files import METRICS, follow_pointer, newest_checkpoint
 from bag_of_transfer.engine.runner import build_runner
 from bag_of_transfer.engine.schedule_fit import fit_schedule
 from bag_of_transfer.engine.splits import check_splits
@@ -161,7 +164,7 @@ def train(
     resume_from: str | None = None,
     tensorboard: bool = False,
     rehearsal: Hook | None = None,
-) -> None:
+) -> Finished | None:
     """Train as the config says.
 
     Args:
@@ -172,6 +175,9 @@ def train(
         tensorboard: Also write events for TensorBoard.
         rehearsal: A hook such as DryRun, which ends the run before its first step; what it writes
             is in the work dir's folder ``.dry_run``.
+
+    Returns:
+        What the run has left; None after a rehearsal.
 
     Raises:
         RefusedError: If the work dir already holds a run and ``--resume`` is not given, or the
@@ -203,6 +209,15 @@ def train(
             with work_dir.explaining():
                 runner.train()
     act_at_once()
+    return None if rehearsal else _finished(runner)
+
+
+def _finished(runner: Runner) -> Finished:
+    work_dir = Path(runner.work_dir)
+    hooks = [hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook)]
+    best = hooks[0].best(runner) if hooks else {}
+    record = read_json_or_none(work_dir / METRICS) or {}
+    return Finished(work_dir, newest_checkpoint(work_dir), best, record.get("metrics") or {})
 
 
 def _forget_workers_of_an_epoch(loader: Config) -> None:

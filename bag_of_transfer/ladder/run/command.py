@@ -11,6 +11,7 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.last_lines import command, say_next
 from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
 from bag_of_transfer.ladder.plan.cells import Cell
@@ -251,6 +252,7 @@ def _summarise(cells: Sequence[Cell], root: Path) -> None:
     write_text(root / "summary.md", document)
     sheets = draw_sheets(cells, root / PICTURES)
     print(f"\n{on_screen}\n\n{root}/summary.json, {len(sheets)} pictures in {root}/{PICTURES}")
+    say_next({"tables, plots and a page": command("report", root)})
 
 
 def _exit_code(outcome: Outcome, root: Path) -> int:

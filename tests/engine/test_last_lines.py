@@ -1,0 +1,85 @@
+"""The last lines of a run: paths, scores above 0, and commands that a shell takes."""
+
+import logging
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mmengine.logging import MessageHub
+
+from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
+from bag_of_transfer.engine.last_lines import Finished, command, flags_of, say_trained
+
+BEST, LAST = Path("w/best_top1_epoch_2.pth"), Path("w/epoch_3.pth")
+
+
+def told(finished: Finished | None, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    say_trained(finished, {"do this": "python tools/x.py"})
+    return capsys.readouterr().out.splitlines()
+
+
+def test_best_and_last_stand_with_their_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(Finished(Path("w"), LAST, {"top1": (BEST, 51.25)}, {"top1": 50.0}), capsys)
+    assert lines == [
+        "results in w",
+        "best top1 51.25: w/best_top1_epoch_2.pth",
+        "last top1 50.00: w/epoch_3.pth",
+        "do this:",
+        "  python tools/x.py",
+    ]
+
+
+def test_without_a_best_the_last_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    finished = Finished(Path("w"), LAST, {}, {"top1": 0.0})
+    assert finished.to_use == LAST
+    assert told(finished, capsys)[:2] == ["results in w", "last: w/epoch_3.pth"]
+
+
+def test_a_rehearsal_says_nothing_and_a_run_without_checkpoints_names_no_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert told(None, capsys) == []
+    assert told(Finished(Path("w"), None, {}, {}), capsys) == ["results in w"]
+
+
+def test_a_command_is_quoted_and_stands_beside_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["tools/train.py"])
+    args = Namespace(data_root=Path("my data"), cfg_options=["a=(1, 2)", "b='c'"])
+    python, *words = shlex.split(command("test", "my config.py", *flags_of(args)))
+    assert Path(python).name.startswith("python")
+    assert words[0] == "tools/test.py"
+    options = ["--data-root", "my data", "--cfg-options", "a=(1, 2)", "b='c'"]
+    assert words[1:] == ["my config.py", *options]
+
+
+@pytest.mark.parametrize(("score", "announced"), [(0.0, 0), (12.5, 1)])
+def test_a_best_of_0_is_not_announced(
+    tmp_path: Path, score: float, announced: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = SafeCheckpointHook(save_best="top1", rule="greater", out_dir=str(tmp_path))
+    logger = logging.getLogger("of a run")
+    hub = MessageHub("of a run")
+    saved: list[Any] = []
+    runner: Any = SimpleNamespace(
+        message_hub=hub,
+        logger=logger,
+        epoch=1,
+        iter=1,
+        work_dir=str(tmp_path),
+        hooks=[],
+        save_checkpoint=lambda *args, **more: saved.append(args),
+    )
+    hook.before_run = lambda runner: None  # type: ignore[method-assign]
+    hook.before_train(runner)
+    with caplog.at_level(logging.INFO, logger.name):
+        hook._save_best_checkpoint(runner, {"top1": score})
+    assert (
+        len([1 for record in caplog.records if "best checkpoint" in record.getMessage()])
+        == announced
+    )
+    assert len(hook.best(runner)) == announced
+    assert saved
