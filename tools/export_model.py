@@ -9,7 +9,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import check_checkpoint, check_config
 from bag_of_transfer.engine.environment import check_packages
+from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.stock_configs import config_path
 
 PACKAGES = ("onnx", "onnxruntime")
@@ -35,14 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
+    parser.then_check(_check_request)
+    parser.then_check(lambda args: check_config(args.config))
+    parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_args(argv)
 
-    check_packages(PACKAGES, "the export")
     from bag_of_transfer.onnx_export import file
     from bag_of_transfer.onnx_export.pictures import read_pictures
     from bag_of_transfer.prediction.network import load_trained
 
-    file.check_out(args.out, args.force)
     cli.set_data_root(args.data_root)
     trained = load_trained(args.config, args.checkpoint, args.cfg_options)
     facts = file.describe(trained, args.checkpoint, args.size)
@@ -53,6 +56,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"takes {facts['input']}")
     print(f"gives {facts['outputs']}")
     return 0
+
+
+def _check_request(args: argparse.Namespace) -> None:
+    check_packages(PACKAGES, "the export")
+    if args.out.suffix != ".onnx" or args.out.is_dir():
+        raise UserError("not the name of an ONNX file", args.out, "name it OUT.onnx")
+    if args.out.exists() and not args.force:
+        raise RefusedError("the file exists", args.out, "add --force, or choose another name")
+    if args.num_images < 1:
+        raise UserError(f"{args.num_images} images", "--num-images", "give 1 or more")
+    if args.images and not args.images.exists():
+        raise UserError("no such file or folder", args.images, "check the path of the images")
 
 
 def _size(text: str) -> tuple[int, int]:

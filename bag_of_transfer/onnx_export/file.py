@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from bag_of_transfer.engine.atomic import replacing
-from bag_of_transfer.engine.errors import RefusedError, UserError, mistake_in, without_colons
+from bag_of_transfer.engine.errors import UserError, mistake_in, without_colons
 from bag_of_transfer.engine.file_hash import sha256_of
+from bag_of_transfer.engine.input_channels import in_channels_of
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.onnx_export.equality import INPUT, Checked, as_rgb, check
 from bag_of_transfer.onnx_export.kinds import kind_of
@@ -21,25 +22,12 @@ from bag_of_transfer.onnx_export.pictures import batches_of, resized
 from bag_of_transfer.prediction.network import Trained
 from bag_of_transfer.prediction.pipeline import pipeline_of, without_truth
 
-__all__ = ["OPSET", "check_out", "describe", "export"]
+__all__ = ["OPSET", "describe", "export"]
 
 # 17: from 16 on, RoIAlign can shift by half a pixel as mmdet's does; onnxruntime 1.12 reads it.
 OPSET = 17
-SUFFIX = ".onnx"
+ORDERS = {1: "grey", 3: "RGB", 4: "RGBA"}  # of channels, by their number
 UNSUPPORTED = re.compile(r"[Ee]xporting the operator '([^']+)'|operator '([^']+)'")
-
-
-def check_out(out: Path, force: bool) -> None:
-    """Check that the file can be written before anything slow is done.
-
-    Raises:
-        UserError: If its name does not end in ``.onnx``, or it is a folder.
-        RefusedError: If it exists and ``force`` is not given.
-    """
-    if out.suffix != SUFFIX or out.is_dir():
-        raise UserError("not the name of an ONNX file", out, "name it OUT.onnx")
-    if out.exists() and not force:
-        raise RefusedError("the file exists", out, "add --force, or choose another name")
 
 
 def describe(trained: Trained, checkpoint: Path, size: tuple[int, int] | None) -> dict[str, str]:
@@ -51,11 +39,12 @@ def describe(trained: Trained, checkpoint: Path, size: tuple[int, int] | None) -
         size: Height and width of all images; None: any.
     """
     height, width = size or ("height", "width")
+    order = ORDERS[in_channels_of(trained.cfg.model)]
     outputs = kind_of(trained).outputs
     return {
         "task": trained.task.name,
         "classes": json.dumps(trained.classes, ensure_ascii=False),
-        "input": f"{INPUT}: uint8 batch x channels x {height} x {width}, RGB, 0 to 255; "
+        "input": f"{INPUT}: uint8 batch x channels x {height} x {width}, {order}, 0 to 255; "
         "normalised inside",
         "outputs": "; ".join(f"{name}: {output.means}" for name, output in outputs.items()),
         "pipeline": json.dumps(without_truth(pipeline_of(trained.cfg)), default=str),

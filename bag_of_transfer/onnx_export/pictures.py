@@ -29,7 +29,7 @@ def read_pictures(trained: Trained, folder: Path | None, count: int) -> list[Ten
     Args:
         trained: The network with its config; the config is changed.
         folder: A folder of images, or an image; None: the config's data.
-        count: How many, at most.
+        count: How many, at most; 1 or more.
 
     Returns:
         uint8 C H W each, as the test pipeline gives them.
@@ -37,8 +37,6 @@ def read_pictures(trained: Trained, folder: Path | None, count: int) -> list[Ten
     Raises:
         UserError: If there are no images, or one cannot be read.
     """
-    if count < 1:
-        raise UserError(f"{count} images", "--num-images", "give 1 or more")
     paths = _in_split(trained) if folder is None else _in_folder(folder)
     chosen = np.unique(np.linspace(0, len(paths) - 1, count).astype(int))
     with scope_of(trained.task.scope):
