@@ -20,8 +20,10 @@ MAY_IMPORT: dict[str, list[str]] = {
     "demo_world": ["engine"],
     "pages": ["engine"],
     "data_checks": ["engine"],  # what the tasks' data sets have read, in mmengine's words
+    "data_checks.page": ["data_checks", "engine", "pages", "prediction"],
     **{task: ["backbones", "engine"] for task in TASKS},
     "audit": ["classification", "engine"],
+    "own_data": ["engine", "segmentation"],
     "transfer.layouts": ["backbones"],
     "transfer": ["backbones", "engine", "transfer.layouts"],
     "transfer.config": ["backbones", "engine", "transfer", "transfer.layouts"],

@@ -78,6 +78,7 @@ def test_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
     assert top == packages
     assert "bag_of_transfer/ladder/report/templates/page.html.j2" in names
     assert "bag_of_transfer/pages/templates/base.html.j2" in names
+    assert "bag_of_transfer/data_checks/page/templates/data.html.j2" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -21,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_config_flags(parser, for_runs=False)
     parser.add_argument("--json", action="store_true", help="print all as JSON")
     parser.add_argument(
+        "--page", type=Path, metavar="F.html", help="write a page with pictures and histograms"
+    )
+    parser.add_argument(
         "--pretraining",
         type=Path,
         metavar="CONFIG|FOLDER",
@@ -41,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bag_of_transfer.data_checks.pretraining import pretraining_split
         from bag_of_transfer.data_checks.report import as_json, count, show
 
+        if args.page:
+            from bag_of_transfer.data_checks.page.write import check_place, write_page
+
+            check_place(args.page)
         before, warnings = None, []
         if args.pretraining:
             cli.set_data_root(args.data_root)
@@ -48,12 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         cfg, _ = load_config(args.config, phase, **cli.config_flags(args))
         report = check_data(cfg, before)
         report = report._replace(findings=(*report.findings, *warnings))
+        if args.page:
+            write_page(report, str(args.config), args.page, args.seed or 0)
     if args.json:
         print(json.dumps(as_json(report, str(args.config)), indent=2))
     else:
         from rich.console import Console
 
         show(report, Console())
+    if args.page:
+        print(f"page: {args.page}", file=sys.stderr if args.json else sys.stdout)
     if not count(report, ERROR):
         return 0
     first = next(finding for finding in report.findings if finding.severity == ERROR)

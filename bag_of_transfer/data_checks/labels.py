@@ -1,5 +1,6 @@
 """What is odd in boxes and masks that reading them does not show."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -8,12 +9,13 @@ import numpy as np
 from bag_of_transfer.data_checks.counts import Counts
 from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.look import Look
-from bag_of_transfer.data_checks.splits import Example, Split
+from bag_of_transfer.data_checks.splits import Box, Example, Split
 from bag_of_transfer.engine.mask_reader import IGNORED
 
-__all__ = ["odd_boxes", "odd_masks", "unlearned_classes"]
+__all__ = ["boxes_at", "odd_boxes", "odd_masks", "unlearned_classes"]
 
 NEARLY_ONE = 0.95  # IoU
+PLACE = "boxes {} and {}"
 
 
 def odd_boxes(split: Split) -> Iterator[Finding]:
@@ -38,7 +40,7 @@ def _overlaps(boxes: np.ndarray) -> np.ndarray:
 def _pair_of_boxes(split: Split, example: Example, one: int, other: int) -> Finding:
     first, second = (example.boxes or ())[one], (example.boxes or ())[other]
     names = [split.classes[box.label] for box in (first, second)]
-    place = f"boxes {one + 1} and {other + 1}"
+    place = PLACE.format(one + 1, other + 1)
     corners = ", ".join(f"{x:g}" for x in second.xyxy)
     if names[0] != names[1]:
         detail = f"{names[0]} and {names[1]} at one place ({corners})"
@@ -47,6 +49,12 @@ def _pair_of_boxes(split: Split, example: Example, one: int, other: int) -> Find
     kind = "box-twice" if same else "box-nearly-twice"
     detail = f"two boxes of {names[0]} {'are the same' if same else 'are nearly one'} ({corners})"
     return found(kind, split.name, example.path, detail, place)
+
+
+def boxes_at(example: Example, place: str) -> tuple[Box, ...] | None:
+    """Return the boxes that a finding of :func:`odd_boxes` names by their place, or None."""
+    match = re.fullmatch(PLACE.format(r"(\d+)", r"(\d+)"), place)
+    return match and tuple((example.boxes or ())[int(number) - 1] for number in match.groups())
 
 
 def odd_masks(split: Split, looks: Mapping[Path, Look]) -> Iterator[Finding]:

@@ -14,10 +14,10 @@ from bag_of_transfer.data_checks.check import Report
 from bag_of_transfer.data_checks.kinds import ERROR, WARNING, Finding
 from bag_of_transfer.engine.errors import in_one_line
 
-__all__ = ["as_json", "count", "show"]
+__all__ = ["as_json", "below", "count", "show"]
 
 NUM_SHOWN = 5  # findings of one kind; --json has all
-MAX_NAME = 22  # letters of a class name in a line, where a terminal is narrow
+LEAST_NAME = 8  # letters of a class name in a line, however narrow the terminal is
 SCHEMA = 1
 
 
@@ -65,14 +65,15 @@ def show(report: Report, console: Console) -> None:
     images = ", ".join(f"{name} {number}" for name, number in report.images.items())
     numbers = f"errors: {count(report, ERROR)}, warnings: {count(report, WARNING)}"
     total = sum(report.images.values())
-    console.print(_text(f"content of {total} of {total} images looked at ({images}); {numbers}"))
+    looked_at = f"content of {total} of {total} images looked at"
+    console.print(_text(f"{looked_at} ({images}); {numbers}" if images else numbers))
 
 
 def _show_counts(report: Report, console: Console) -> None:
     grids = [summary.split_grid(report.counts, report.shared), summary.class_grid(report.counts)]
     for grid in (grid for grid in grids if grid.rows):
         table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-        table.add_column(grid.heads[0], min_width=min(MAX_NAME, max(len(r[0]) for r in grid.rows)))
+        table.add_column(grid.heads[0], width=_width_of_names(grid, console.width))
         for head in grid.heads[1:]:
             table.add_column(head, justify="right", vertical="bottom")
         for row in grid.rows:
@@ -83,6 +84,13 @@ def _show_counts(report: Report, console: Console) -> None:
         console.print()
     for line in summary.never_seen_lines(report.counts):
         console.print(_text(line))
+
+
+def _width_of_names(grid: summary.Grid, width: int) -> int:
+    """Return as much as the other columns leave; names are folded there."""
+    columns = list(zip(grid.heads, *grid.rows, strict=True))
+    longest = [max(len(line) for text in texts for line in text.split("\n")) for texts in columns]
+    return max(LEAST_NAME, min(longest[0], width - sum(longest[1:]) - len(longest) + 1))
 
 
 def _common_folder(report: Report) -> str:
@@ -97,13 +105,14 @@ def _table(group: Sequence[Finding], folder: str) -> Table:
     for finding in group[:NUM_SHOWN]:
         place = f"{finding.file}, {finding.place}" if finding.place else finding.file
         mend = finding.mend if finding is group[0] or finding.mend != group[0].mend else ""
-        table.add_row(*(_text(_below(folder, text)) for text in (place, finding.detail, mend)))
+        table.add_row(*(_text(below(folder, text)) for text in (place, finding.detail, mend)))
     if len(group) > NUM_SHOWN:
         table.add_row(_text(f"and {len(group) - NUM_SHOWN} more (--json has all)"))
     return table
 
 
-def _below(folder: str, text: str) -> str:
+def below(folder: str, text: str) -> str:
+    """Return text with the files of a folder called by their paths from there."""
     return text.replace(f"{folder}/", "") if folder else text
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from bag_of_transfer.data_checks.alike import Shared
 from bag_of_transfer.data_checks.counts import Counts
 from bag_of_transfer.data_checks.splits import PRETRAINING
+from bag_of_transfer.engine.quantities import amount
 
 __all__ = [
     "Grid",
@@ -13,14 +14,12 @@ __all__ = [
     "counts_as_json",
     "never_seen_lines",
     "shared_as_json",
-    "short",
     "short_lines",
     "split_grid",
 ]
 
 MOST_CLASSES = 30  # rows; --json has all
 NUM_NAMED = 10  # classes in a line
-UNITS = ("", " k", " M", " G", " T")
 NOUNS = {"boxes": "without a box", "masks": "without a labelled pixel"}
 
 
@@ -59,14 +58,17 @@ def split_grid(counts: Sequence[Counts], shared: Sequence[Shared]) -> Grid:
     return Grid("splits", ("", *facts), tuple(rows))
 
 
-def class_grid(counts: Sequence[Counts]) -> Grid:
-    """Return a row for each class, those of which the first split has most first."""
+def class_grid(counts: Sequence[Counts], most: int = MOST_CLASSES) -> Grid:
+    """Return a row for each class, those of which the first split has most first.
+
+    Of more than ``most`` classes, those in the middle are left out.
+    """
     labelled = [each for each in counts if each.truth and each.split != PRETRAINING]
     columns = [column for each in labelled for column in _columns(each)]
     ordered = sorted(labelled[0].classes, key=lambda each: -each.amount) if labelled else []
     rows = [(each.name, *(texts.get(each.name, "-") for _, texts in columns)) for each in ordered]
-    half = MOST_CLASSES // 2
-    shown = rows if len(rows) <= MOST_CLASSES else [*rows[:half], *rows[-half:]]
+    half = most // 2
+    shown = rows if len(rows) <= most else [*rows[:half], *rows[-half:]]
     heads = ("class", *(head for head, _ in columns))
     return Grid("classes", heads, tuple(shown), len(rows) - len(shown))
 
@@ -86,14 +88,6 @@ def short_lines(counts: Sequence[Counts], shared: Sequence[Shared]) -> list[str]
     lines = [f"{each.split}: {', '.join(_in_short(each))}" for each in counts]
     pairs = [f"{len(p.same):,} of {p.other} are in {p.one}" for p in shared if p.same]
     return [*lines, f"shared images: {', '.join(pairs)}"] if pairs else lines
-
-
-def short(number: float) -> str:
-    """Return a number with at most three digits and its unit: 950, 12.3 k, 5.24 G."""
-    unit = 0
-    while number >= 999.5 and unit < len(UNITS) - 1:
-        number, unit = number / 1000, unit + 1
-    return f"{number:.3g}{UNITS[unit]}"
 
 
 def _facts(counts: Counts) -> Iterator[tuple[str, str]]:
@@ -129,7 +123,7 @@ def _columns(counts: Counts) -> Iterator[tuple[str, dict[str, str]]]:
     classes = counts.classes
     if counts.truth == "masks":
         total = sum(each.pixels for each in classes)
-        yield f"{counts.split}\npixels", {each.name: short(each.pixels) for each in classes}
+        yield f"{counts.split}\npixels", {each.name: amount(each.pixels) for each in classes}
         shares = {each.name: 100 * each.pixels / max(1, total) for each in classes}
         yield "\n%", {name: f"{share:.3g}" for name, share in shares.items()}
     elif counts.truth == "boxes":

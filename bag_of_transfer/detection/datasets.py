@@ -15,11 +15,10 @@ from bag_of_transfer.detection.voc_files import read_voc
 from bag_of_transfer.detection.yolo_files import read_yolo
 from bag_of_transfer.detection.yolo_yaml import SPLITS, YoloData, read_yolo_yaml
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.layouts import ANNOTATIONS, CLASSES_FILE, PICTURES, YAML_FILE
 from bag_of_transfer.engine.name_list import read_class_names, refuse_variants
 
 __all__ = ["CocoFormat", "VocFormat", "YoloFormat"]
-
-CLASSES_FILE, YAML_FILE = "classes.txt", "data.yaml"
 
 
 @DATASETS.register_module()
@@ -45,8 +44,8 @@ class VocFormat(BoxDataset):
 
     def __init__(
         self,
-        img_subdir: str = "JPEGImages",
-        ann_subdir: str = "Annotations",
+        img_subdir: str = PICTURES,
+        ann_subdir: str = ANNOTATIONS,
         difficult: str = "ignore",
         **kwargs: Any,
     ) -> None:

@@ -59,7 +59,7 @@ def config_sources(path: Path) -> list[Source]:
     sources: list[Source] = []
     used_above: set[str] = set()
     for file, tree in reversed(files.items()):
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8", errors="replace")
         used = used_above | _used_names(tree)
         names = _set_names(tree) - {BASE}
         unused = set() if _is_complete(tree) or is_stock(file) else names - used
@@ -112,7 +112,7 @@ def _collect(path: Path, files: dict[Path, ast.Module]) -> None:
     tree = parsed_config(path)
     for base in _bases(tree):
         file = config_path(base) if "::" in base else path.parent / base
-        if file not in files and file.is_file():
+        if file not in files and file.suffix == path.suffix and file.is_file():
             _collect(file, files)
     files[path] = tree
 
@@ -131,7 +131,8 @@ def _bases(tree: ast.Module) -> list[str]:
 def _is_complete(tree: ast.Module) -> bool:
     """Return whether a config builds on no other, as a resolved one: it has nothing to change."""
     imports = any(isinstance(statement, ast.With) for statement in tree.body)
-    return "model" in _set_names(tree) and not imports and not _bases(tree)
+    names = _set_names(tree)
+    return "model" in names and BASE not in names and not imports
 
 
 def _set_names(tree: ast.Module) -> set[str]:

@@ -35,6 +35,7 @@ __all__ = [
     "data_mistakes",
     "file_of",
     "leave_imports_uncollected",
+    "missing_places",
     "parts_of",
     "test_split",
 ]
@@ -213,11 +214,16 @@ def test_split(cfg: Mapping[str, Any]) -> Any:
         return None
     if _only_formats(cfg.get("test_evaluator")):
         return None  # a server evaluates, so no truth is needed here
-    missing = [path for path, exists in _places(test) if not exists]
+    missing = missing_places(test)
     if missing:
         message = f"the test split is missing, so it is not checked: {missing[0]}"
         print_log(message, logger="current")
     return None if missing else test
+
+
+def missing_places(dataset_cfg: Mapping[str, Any]) -> list[Path]:
+    """Return the lists, files or folders of a split that do not exist."""
+    return [path for path, exists in _places(dataset_cfg) if not exists]
 
 
 def _only_formats(evaluator: Any) -> bool:

@@ -17,7 +17,7 @@ from bag_of_transfer.engine.fields import COUNT, Rule
 from bag_of_transfer.engine.knob_request import Request
 from bag_of_transfer.engine.tasks import ImageSize, find_task
 
-__all__ = ["set_image_size"]
+__all__ = ["image_size_of", "set_image_size"]
 
 Pair = tuple[int, int]
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -63,6 +63,23 @@ class Ratios(NamedTuple):
     scale: tuple[Fraction, Fraction]
 
 
+def image_size_of(cfg: Config) -> Pair:
+    """Return the size that the knob would state, as two numbers.
+
+    Raises:
+        UserError: If the config holds no such size.
+    """
+    request = Request("image_size", None, "the config", frozenset(), frozenset())
+    task = find_task(cfg)
+    pipelines = [list(_transforms(steps)) for _, steps in _pipelines(cfg)]
+    kind: ImageSize = task.image_size if task else "resize"
+    if kind == "input":
+        return _crop_of(pipelines[0], request)
+    if kind == "resize":
+        return _largest_scale(pipelines, request)
+    return _crop(cfg, pipelines, request)
+
+
 def set_image_size(cfg: Config, request: Request) -> None:
     """Change every size in pixels.
 
@@ -92,10 +109,7 @@ def set_image_size(cfg: Config, request: Request) -> None:
 def _set_crop(cfg: Config, pipelines: list[list[Any]], new: Pair, request: Request) -> None:
     """Change a segmenter's crop, what pads to it, its windows at test, and the resized images."""
     batch = (cfg.get("model") or {}).get("data_preprocessor") or {}
-    crops = [_pair(node["crop_size"]) for node in chain(*pipelines) if _name(node) == "RandomCrop"]
-    if not crops and not batch.get("size"):
-        raise request.refuse("training crops nothing", "set the sizes in the pipelines")
-    height, width = crops[0] if crops else _pair(batch["size"])
+    width, height = _crop(cfg, pipelines, request)
     ratios = _ratios((width, height), new)
     short = Fraction(min(new), min(width, height))
     ratios = ratios._replace(scale=(short, short))
@@ -106,6 +120,16 @@ def _set_crop(cfg: Config, pipelines: list[list[Any]], new: Pair, request: Reque
         for key in ("crop_size", "stride"):
             if windows.get(key):
                 windows[key] = _times(windows[key], (ratios.height, ratios.width))
+
+
+def _crop(cfg: Config, pipelines: list[list[Any]], request: Request) -> Pair:
+    """Return width and height of a segmenter's crop."""
+    batch = (cfg.get("model") or {}).get("data_preprocessor") or {}
+    crops = [_pair(node["crop_size"]) for node in chain(*pipelines) if _name(node) == "RandomCrop"]
+    if not crops and not batch.get("size"):
+        raise request.refuse("training crops nothing", "set the sizes in the pipelines")
+    height, width = crops[0] if crops else _pair(batch["size"])
+    return width, height
 
 
 def _ratios(old: Pair, new: Pair) -> Ratios:

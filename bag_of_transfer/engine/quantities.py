@@ -2,7 +2,7 @@
 
 import itertools
 
-__all__ = ["duration", "rate", "size"]
+__all__ = ["amount", "duration", "rate", "size"]
 
 PREFIXES = ("", "k", "M", "G", "T")
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -17,6 +17,11 @@ def duration(seconds: float) -> str:
         if whole:
             return f"{whole} {unit} {rest // part} {smaller}"
     return f"{round(seconds)} s"
+
+
+def amount(number: float) -> str:
+    """Return a number of things in three digits: 950, 12.3 k, 5.24 G."""
+    return " ".join(filter(None, _three_digits(number)))
 
 
 def rate(per_second: float, what: str = "") -> str:

@@ -14,6 +14,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import composed
 from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
 from bag_of_transfer.engine.image_scan import image_facts, leave_out
+from bag_of_transfer.engine.layouts import CLASSES_FILE, MASKS, PICTURES
 from bag_of_transfer.engine.mask_reader import IGNORED
 from bag_of_transfer.engine.name_list import read_class_names, read_names
 from bag_of_transfer.segmentation.masks import (
@@ -29,7 +30,6 @@ from bag_of_transfer.segmentation.numbering import Numbering
 
 __all__ = ["IGNORED", "MaskFolder"]
 
-CLASSES_FILE = "classes.txt"
 NUM_NAMED = 10
 ONE_PER_LINE = "check split, or write the list, one name per line"
 Pairs = list[tuple[Path, Path]]
@@ -76,8 +76,8 @@ class MaskFolder(BaseSegDataset):
     def __init__(
         self,
         data_root: str,
-        img_dir: str = "JPEGImages",
-        mask_dir: str = "SegmentationClass",
+        img_dir: str = PICTURES,
+        mask_dir: str = MASKS,
         split: str = "",
         classes: Sequence[str] | str | None = None,
         ignore_index: int | None = None,

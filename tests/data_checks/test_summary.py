@@ -22,7 +22,7 @@ from bag_of_transfer.data_checks.ledger import LEDGER
 from bag_of_transfer.data_checks.pretraining import pretraining_split
 from bag_of_transfer.data_checks.report import as_json, show
 from bag_of_transfer.data_checks.splits import Example, Split
-from bag_of_transfer.data_checks.summary import class_grid, short, short_lines
+from bag_of_transfer.data_checks.summary import class_grid, short_lines
 from bag_of_transfer.engine.errors import UserError
 from tests.data_checks.worlds import WORLDS, config, looked_at, picture, save_mask, xml, xml_of
 
@@ -221,14 +221,6 @@ def test_a_class_only_in_masks_of_val_is_told(tmp_path: Path) -> None:
     report = looked_at("masks", tmp_path)
     (finding,) = [each for each in report.findings if each.kind == "class-only-judged"]
     assert finding.detail == "class box is in 2 images here, but in none of train"
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0"), (950, "950"), (999, "999"), (999.7, "1 k"), (12345, "12.3 k"), (5.24e9, "5.24 G")],
-)
-def test_numbers_have_three_digits_at_most(number: float, text: str) -> None:
-    assert short(number) == text
 
 
 def test_json_has_what_no_format_may_lose(reports: dict[str, Report]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.quantities import duration, rate, size
+from bag_of_transfer.engine.quantities import amount, duration, rate, size
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = re.compile(r"\}\s?(img/s|MB|MiB|GB|GiB|kB|min|h)\b|:\.\df\} s\b|/ 60:\.|1e[69]:\.")
@@ -65,3 +65,11 @@ def test_no_other_file_formats_them() -> None:
     ]
     assert len(files) > 200
     assert not lines
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (950, "950"), (999.7, "1 k"), (12345, "12.3 k"), (5.24e9, "5.24 G")],
+)
+def test_an_amount_has_three_digits_at_most(number: float, text: str) -> None:
+    assert amount(number) == text

@@ -122,8 +122,8 @@ def test_resuming_a_detector_gives_what_an_uninterrupted_run_gives(
 
 
 def test_a_schedule_that_begins_after_the_end_is_told_in_one_line(tool, tmp_path, capsys):
-    short = ("--cfg-options", "train_cfg.max_epochs=1")  # its warm-up alone takes one
-    code = tool("train", DET, "--backbone", "scratch", "--work-dir", tmp_path, *short)
+    late = ("--cfg-options", "param_scheduler.1.begin=3")  # of two epochs
+    code = tool("train", DET, "--backbone", "scratch", "--work-dir", tmp_path, *late)
     assert code == 2
     assert "param_scheduler: train longer" in capsys.readouterr().err
 

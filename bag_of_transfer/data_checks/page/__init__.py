@@ -1,0 +1,1 @@
+"""The page of the data doctor: findings, pictures with their labels, tables, histograms."""

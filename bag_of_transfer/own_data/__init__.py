@@ -1,0 +1,1 @@
+"""What a folder of own data holds, and a config that trains on it."""

@@ -1,0 +1,87 @@
+"""Recognise the layout of a folder, or say what is missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.image_files import files_below, has_image_suffix
+from bag_of_transfer.engine.layouts import LAYOUTS, Layout
+
+__all__ = ["class_root", "layout_of", "nearest_trees"]
+
+IMAGES = "images"  # the layout that has folders of any name
+NUM_SHOWN = 2
+
+
+def layout_of(folder: Path, name: str | None = None) -> Layout:
+    """Return the layout that a folder has.
+
+    Args:
+        folder: The folder.
+        name: The layout that it is said to have; None: find out.
+
+    Raises:
+        UserError: If there is no such folder, it has none of the layouts, several, or not the one
+            that it is said to have.
+    """
+    if not folder.is_dir():
+        raise UserError("no such folder", folder, "give the folder of your data")
+    found = [layout for layout in LAYOUTS if _has(layout, folder)]
+    if name is not None:
+        found = [layout for layout in found if layout.name == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        titles = " and ".join(layout.title for layout in found)
+        flags = " or ".join(f"--layout {layout.name}" for layout in found)
+        raise UserError(f"the folder holds {titles}", folder, f"say which: {flags}")
+    what = "the folder has none of the layouts that are read"
+    if name is not None:
+        what = f"the folder does not have the layout {name}"
+    raise UserError(what, folder, "put in place what is MISSING in the trees that are printed")
+
+
+def class_root(folder: Path) -> Path | None:
+    """Return the folder that holds class folders with images: ``train``, or the folder itself."""
+    for root in (folder / "train", folder):
+        if _num_classes(root) > 1:
+            return root
+    return None
+
+
+def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
+    """Yield the layouts nearest to what a folder holds, as trees; all where none is near.
+
+    Args:
+        folder: The folder.
+        name: The only layout to show; None: the nearest.
+    """
+    shares = {
+        layout.name: sum(part.is_in(folder) for part in layout.parts) / len(layout.parts)
+        for layout in LAYOUTS
+    }
+    ranked = sorted(LAYOUTS, key=lambda layout: shares[layout.name], reverse=True)
+    near = [layout for layout in ranked if shares[layout.name]][:NUM_SHOWN] or ranked
+    for layout in near if name is None else [one for one in LAYOUTS if one.name == name]:
+        yield f"{layout.title} (--layout {layout.name}):"
+        yield from layout.tree(folder)
+        if layout.name == IMAGES and (folder / "train").is_dir():
+            number = _num_classes(folder / "train")
+            yield f"  train/ has {number} folders with images, and two are needed"
+
+
+def _has(layout: Layout, folder: Path) -> bool:
+    if layout.name != IMAGES:
+        return layout.is_in(folder)
+    if layout.is_in(folder) and _num_classes(folder / "train") > 1:
+        return True
+    # Without splits, class folders have any name: nothing else must be recognised in them.
+    others = (other for other in LAYOUTS if other.name != IMAGES)
+    return class_root(folder) is not None and not any(other.is_in(folder) for other in others)
+
+
+def _num_classes(root: Path) -> int:
+    if not root.is_dir():
+        return 0
+    folders = (one for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
+    return sum(any(has_image_suffix(path.name) for path in files_below(one)) for one in folders)

@@ -1,0 +1,82 @@
+"""Look at a folder through the data set that will train on it: classes, number and size."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from bag_of_transfer.engine.data_sets import build_dataset, classes_of, file_of, missing_places
+from bag_of_transfer.engine.image_scan import image_facts
+from bag_of_transfer.engine.layouts import CLASSES_FILE, MASKS
+from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.own_data.detect import class_root
+from bag_of_transfer.segmentation.masks import mask_facts
+
+__all__ = ["Looked", "look"]
+
+
+class Looked(NamedTuple):
+    """What a folder holds.
+
+    Args:
+        classes: Their names in the order of the labels.
+        num_images: Of the training split.
+        width: The median, in pixels.
+        height: The median, in pixels.
+        has_val: Whether there is a validation split.
+        dataset: Arguments that the data sets of all splits need besides the folder.
+    """
+
+    classes: tuple[str, ...]
+    num_images: int
+    width: int
+    height: int
+    has_val: bool
+    dataset: dict[str, Any]
+
+
+def look(folder: Path, cfg: Config) -> Looked:
+    """Build the training data of a config, with all its checks, and measure it.
+
+    Args:
+        folder: The folder of the data.
+        cfg: The config, with the folder in it; changed.
+
+    Raises:
+        UserError: If the data are missing, or contradict themselves.
+    """
+    described = cfg.train_dataloader.dataset
+    needed = _needed(folder, described)
+    described.update(needed)
+    dataset = build_dataset(described, cfg.default_scope)
+    paths = [Path(file_of(dataset, index)) for index in range(len(dataset))]
+    sizes = [(fact.width, fact.height) for fact in image_facts(paths).values() if not fact.error]
+    width, height = (round(median(sides)) for sides in zip(*sizes, strict=True))
+    val = {**cfg.val_dataloader.dataset, **needed}
+    has_val = "root" not in needed and not missing_places(val)
+    return Looked(classes_of(dataset), len(paths), width, height, has_val, needed)
+
+
+def _needed(folder: Path, described: Mapping[str, Any]) -> dict[str, Any]:
+    if "root" in described:  # class folders
+        root = class_root(folder)
+        return {"root": str(root)} if root == folder else {}
+    masks = folder / MASKS
+    if described["type"] != "MaskFolder" or (folder / CLASSES_FILE).is_file():
+        return {}
+    facts = mask_facts(sorted(path for path in masks.iterdir() if path.suffix.lower() == ".png"))
+    values = set().union(*(fact.values for fact in facts.values()))
+    return _numbered(sorted(values))
+
+
+def _numbered(values: Sequence[int]) -> dict[str, Any]:
+    """Return a map where the labels are not 0, 1, 2, ...; 255 is a class where one is left."""
+    labels = [value for value in values if value != IGNORED]
+    if len(labels) == 1:
+        labels = [*labels, IGNORED][: len(values)]
+    if labels == list(range(len(labels))) or len(labels) < 2:
+        return {}
+    names = tuple(f"class_{value}" for value in labels)
+    return {"label_map": {old: new for new, old in enumerate(labels)}, "classes": names}

@@ -1,0 +1,97 @@
+"""Write a config for a folder of own data: about ten lines on a shipped config."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.knob_size import image_size_of
+from bag_of_transfer.engine.layouts import Layout
+from bag_of_transfer.engine.tasks import find_task
+from bag_of_transfer.own_data.look import Looked
+
+__all__ = ["config_text", "seen"]
+
+MOST_NAMES = 20  # more are read from the data
+STEP_PX = 32  # the stride of the backbones
+MIN_STEPS = 8  # of an epoch
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def seen(layout: Layout, looked: Looked) -> str:
+    """Return in a line what a folder holds."""
+    names = ", ".join(looked.classes[:MOST_NAMES]) + ", ..." * (len(looked.classes) > MOST_NAMES)
+    return (
+        f"{layout.title}: {looked.num_images} images to train on, {len(looked.classes)} classes "
+        f"({names}), median {looked.width} x {looked.height} px"
+    )
+
+
+def config_text(
+    folder: Path, out: Path, base: Path, layout: Layout, looked: Looked, cfg: Config
+) -> str:
+    """Return the text of a config.
+
+    Args:
+        folder: The folder of the data.
+        out: Where the config will be.
+        base: The shipped config.
+        layout: The layout of the folder.
+        looked: What it holds.
+        cfg: The shipped config as it is read.
+
+    Raises:
+        UserError: If a name holds what mmengine replaces in configs.
+    """
+    body = "\n".join(_lines(folder, out, base, looked, cfg))
+    if "{{" in body:
+        mend = "rename it: mmengine replaces what stands between such brackets in a config"
+        raise UserError("a name of a folder or a class holds {{", folder, mend)
+    size = f"{looked.num_images} images, {len(looked.classes)} classes"
+    header = f"Own data: {layout.title}, {size}, median {looked.width} x {looked.height} px."
+    return f'"""{header}\n\nWritten by tools/new_config.py.\n"""\n\n{body}\n'
+
+
+def _lines(folder: Path, out: Path, base: Path, looked: Looked, cfg: Config) -> Iterator[str]:
+    yield f"_base_ = [{_from(out, base)!r}]"
+    options = dict(looked.dataset)
+    if "root" not in options:
+        yield f"data_root = {str(folder.resolve())!r}"
+    if len(looked.classes) > MOST_NAMES:
+        yield f"# {len(looked.classes)} classes, read from the data"
+    elif "classes" not in options:
+        yield f"classes = {looked.classes!r}"
+    if options:
+        yield f"data = dict({', '.join(f'{key}={value!r}' for key, value in options.items())})"
+        yield from (f"{loader} = dict(dataset=data)" for loader in LOADERS if cfg.get(loader))
+    yield f"image_size = {_image_size(cfg, looked)!r}"
+    yield f"batch_size = {_batch_size(cfg.train_dataloader.batch_size, looked.num_images)}"
+    if not looked.has_val:
+        yield "held_out = dict(fraction=0.2, seed=0)  # there is no val split"
+
+
+def _from(out: Path, base: Path) -> str:
+    """Return the path of the base from the config, if both lie in this repository."""
+    root, place = base.parents[2], out.resolve().parent
+    return os.path.relpath(base, place) if place.is_relative_to(root) else str(base)
+
+
+def _image_size(cfg: Config, looked: Looked) -> int | tuple[int, int]:
+    """Return the base's size, or the images' where they are smaller: larger ones show no more."""
+    most = image_size_of(cfg)
+    sides = sorted((looked.width, looked.height), reverse=True)
+    long, short = (-(-side // STEP_PX) * STEP_PX for side in sides)
+    task = find_task(cfg)
+    if task is not None and task.image_size == "resize":
+        return min(most[0], long), min(most[1], short)
+    return min(*most, short)
+
+
+def _batch_size(most: int, num_images: int) -> int:
+    """Return the base's size, or a smaller power of two that leaves some steps to an epoch."""
+    batch = most
+    while batch > 2 and batch * MIN_STEPS > num_images:
+        batch = 1 << ((batch - 1).bit_length() - 1)
+    return batch

@@ -1,0 +1,243 @@
+"""``new_config.py`` recognises the layout of a folder, and the config that it writes trains."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from bag_of_transfer.data_checks.splits import build_splits
+from bag_of_transfer.engine.config_file import load_config, phase_of, read_config
+from bag_of_transfer.engine.layouts import LAYOUTS, SIZES
+from tests.data_checks.worlds import CLASSES, WORLDS, load_mask, save_mask
+
+ROOT = Path(__file__).resolve().parents[2]
+OF = {layout.name: layout for layout in LAYOUTS}
+SLOW = pytest.mark.slow  # variants between those that differ most
+NAMES = {name: ("ground", *CLASSES) if name == "masks" else CLASSES for name in WORLDS}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of each layout, drawn once."""
+    folder = tmp_path_factory.mktemp("drawn")
+    for name, draw in WORLDS.items():
+        draw(folder / name)
+    return folder
+
+
+@pytest.fixture
+def folder(drawn: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Copy the folder of a layout to ``own data``, to be changed."""
+    return lambda name: shutil.copytree(drawn / name, tmp_path / "own data")
+
+
+def written(path: str = "own.py") -> Config:
+    return load_config(Path(path), phase_of(Path(path)))[0]
+
+
+def splits_of(cfg: Config) -> dict[str, int]:
+    """Build all splits as a start does, and return how many images they have."""
+    splits, findings = build_splits(cfg)
+    assert [finding for finding in findings if finding.severity == "error"] == []
+    return {split.name: len(split.examples) for split in splits}
+
+
+@pytest.mark.parametrize("name", OF)
+def test_each_layout_gets_a_config_that_reads_its_data(
+    tool: Any, drawn: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert tool("new_config", drawn / name, "own.py", "--size", "slim") == 0
+    told = capsys.readouterr().out
+    count = len(NAMES[name])
+    assert f"{OF[name].title}: 4 images to train on, {count} classes" in told
+    assert "median 64 x 48 px" in told
+    commands = [line.strip() for line in told.splitlines() if line.startswith("  python")]
+    assert commands[0] == f"python {ROOT}/tools/check_data.py own.py"
+    assert commands[1] == f"{commands[2]} --dry-run"
+    assert commands[2].startswith(f"python {ROOT}/tools/{OF[name].tool}.py own.py")
+    assert len(Path("own.py").read_text().splitlines()) <= 10
+    cfg = written()
+    assert splits_of(cfg) == {"train": 4, "val": 2}
+    assert cfg.train_dataloader.batch_size == 2
+    assert tuple(cfg.classes) == NAMES[name]
+
+
+@pytest.mark.parametrize("name", OF)
+def test_its_base_is_of_the_size_that_is_asked_for(name: str) -> None:
+    assert tuple(OF[name].configs) == SIZES
+    for path in OF[name].configs.values():
+        cfg = read_config(ROOT / "configs" / path, import_named=False)
+        parts = {part.path for part in OF[name].parts}
+        for text in paths_in(cfg.train_dataloader.dataset):
+            assert text in parts, path
+
+
+def paths_in(described: dict[str, Any]) -> list[str]:
+    """Return the paths in the description of a data set that start at its folder."""
+    if "root" in described:
+        return [Path(described["root"]).name]
+    if described["type"] == "YoloFormat":
+        return [f"images/{described['split']}"]
+    keys = ("ann_file", "split", "img_subdir", "ann_subdir", "img_dir", "mask_dir")
+    texts = [described[key] for key in keys if key in described]
+    return [*texts, *(text.rstrip("/") for text in described.get("data_prefix", {}).values())]
+
+
+def without(root: Path, name: str) -> None:
+    """Remove the validation split."""
+    for path in {
+        "images": ("val",),
+        "voc": ("ImageSets/Main/val.txt",),
+        "coco": ("annotations/val.json",),
+        "yolo": ("images/val",),
+        "masks": ("ImageSets/Segmentation/val.txt",),
+    }[name]:
+        shutil.rmtree(root / path) if (root / path).is_dir() else (root / path).unlink()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ("images", "yolo") else pytest.param(name, marks=SLOW) for name in OF],
+)
+def test_without_a_val_split_a_part_of_training_is_held_out(
+    tool: Any, folder: Callable[[str], Path], name: str
+) -> None:
+    root = folder(name)
+    without(root, name)
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    cfg = written()
+    assert cfg.held_out == dict(fraction=0.2, seed=0)
+    assert sum(splits_of(cfg).values()) == 4
+
+
+def test_class_folders_need_no_splits(tool: Any, folder: Callable[[str], Path]) -> None:
+    root = folder("images") / "train"
+    assert tool("new_config", root, "own.py", "--size", "small") == 0
+    cfg = written()
+    assert sum(splits_of(cfg).values()) == 4
+    assert cfg.train_dataloader.dataset.root == str(root)
+
+
+@pytest.mark.parametrize(
+    ("values", "lines"),
+    [
+        ((0, 0, 255), "data = dict(label_map={0: 0, 255: 1}, classes=('class_0', 'class_255'))"),
+        pytest.param(
+            *((0, 7, 9), "data = dict(label_map={0: 0, 7: 1, 9: 2}, classes=('class_0', "),
+            marks=SLOW,
+        ),
+    ],
+)
+def test_labels_with_gaps_get_a_map(
+    tool: Any, folder: Callable[[str], Path], values: tuple[int, ...], lines: str
+) -> None:
+    root = folder("masks")
+    (root / "classes.txt").unlink()
+    for path in (root / "SegmentationClass").iterdir():
+        save_mask(root, path.stem, np.array(values, np.uint8)[load_mask(root, path.stem)])
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    assert lines in Path("own.py").read_text()
+    assert splits_of(written()) == {"train": 4, "val": 2}
+
+
+def test_odd_names_are_written_as_they_are(tool: Any, folder: Callable[[str], Path]) -> None:
+    root = folder("images").rename('it\'s "own"\n\\data')
+    for split in ("train", "val"):
+        (root / split / "box").rename(root / split / "o'box \\ {x}")
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    assert splits_of(written()) == {"train": 4, "val": 2}
+    assert tuple(written().classes) == ("ball", "o'box \\ {x}")
+
+
+def test_small_images_are_not_enlarged_and_large_ones_reduced(
+    tool: Any, folder: Callable[[str], Path]
+) -> None:
+    root = folder("yolo")
+    assert tool("new_config", root, "a.py", "--size", "full") == 0
+    assert written("a.py").image_size == (64, 64)  # of 64 x 48, in steps of 32
+    for path in (root / "images/train").iterdir():
+        Image.new("L", (1100, 700)).save(path)
+    assert tool("new_config", root, "b.py", "--size", "full") == 0
+    assert tuple(written("b.py").image_size) == (1000, 600)
+
+
+# ---- what is refused ----
+
+
+def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder("voc")
+    shutil.rmtree(root / "ImageSets")
+    assert tool("new_config", root, "own.py") == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("error: the folder has none of the layouts that are read: ")
+    lines = [" ".join(line.split()) for line in told.out.splitlines()]
+    start = lines.index("boxes in Pascal VOC's layout (--layout voc):")
+    assert lines[start + 1 : start + 4] == [
+        "JPEGImages/ found",
+        "Annotations/ found",
+        "ImageSets/Main/train.txt MISSING: names of images without suffix",
+    ]
+    assert not Path("own.py").exists()
+    Path("empty").mkdir()
+    assert tool("new_config", "empty", "own.py") == 2
+    assert all(f"--layout {name}" in capsys.readouterr().out for name in ("voc",))
+    assert tool("new_config", "nowhere", "own.py") == 2
+    assert "no such folder: nowhere" in capsys.readouterr().err
+
+
+def test_a_folder_of_two_layouts_is_asked_about(
+    tool: Any, folder: Callable[[str], Path], drawn: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder("voc")
+    shutil.copytree(drawn / "masks", root, dirs_exist_ok=True)
+    assert tool("new_config", root, "own.py") == 2
+    error = capsys.readouterr().err
+    assert "holds boxes in Pascal VOC's layout and masks" in error
+    assert "--layout voc or --layout masks" in error
+    assert tool("new_config", root, "own.py", "--layout", "masks", "--size", "slim") == 0
+    assert written().train_dataloader.dataset.type == "MaskFolder"
+    assert tool("new_config", root, "b.py", "--layout", "coco") == 2
+    assert "does not have the layout coco" in capsys.readouterr().err
+
+
+@SLOW
+def test_roboflows_train_images_are_no_class_folders(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder("yolo")
+    for split, theirs in (("train", "train"), ("val", "valid")):
+        for kind in ("images", "labels"):
+            (root / theirs).mkdir(exist_ok=True)
+            (root / kind / split).rename(root / theirs / kind)
+    (root / "data.yaml").write_text(
+        "train: ../train/images\nval: ../valid/images\nnames: [ball, box]\n"
+    )
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    assert splits_of(written()) == {"train": 4, "val": 2}
+
+
+def test_nothing_is_overwritten_and_mistakes_in_the_data_are_told(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder("coco")
+    Path("own.py").write_text("x = 1\n")
+    assert tool("new_config", root, "own.py") == 3
+    assert Path("own.py").read_text() == "x = 1\n"
+    assert tool("new_config", root, "own.json") == 2
+    assert tool("new_config", root, "nowhere/own.py") == 2
+    path = root / "annotations/train.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["bbox"] = [1, 2, 3]
+    path.write_text(json.dumps(content))
+    capsys.readouterr()
+    assert tool("new_config", root, "b.py") == 2
+    assert "bbox is not four numbers" in capsys.readouterr().err
+    assert not Path("b.py").exists()
