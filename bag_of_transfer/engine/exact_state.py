@@ -105,7 +105,11 @@ class ExactState(Hook):
         return {**(self._before_val or _generators()), THREADS: torch.get_num_threads()}
 
     def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
-        """Keep the generators' states until training begins; take the number of threads."""
+        """Keep the generators' states until training begins; take the number of threads.
+
+        Raises:
+            ValueError: If that is no possible number.
+        """
         self._resumed = state
         threads = state.get(THREADS)  # files from before it was stored lack it
         if threads is not None and not (is_whole(threads) and 1 <= threads <= MOST_THREADS):
