@@ -41,9 +41,7 @@ DETAILS_RULE = fields(
             {"names": list_of(TEXT), "counts": list_of(list_of(COUNT_OR_0, 3))},
         ),
         "curves": by_name(list_of(NUMBER)),
-        "worst": optional(
-            list_of(fields({"image": TEXT, "figure": NUMBER, "truth": TEXT, "predicted": TEXT}))
-        ),
+        "worst": optional(list_of(fields({"image": TEXT, "figure": NUMBER, "picture": TEXT}))),
         "image_measure": optional(TEXT),
     }
 )

@@ -16,7 +16,16 @@ from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.tasks import ResultKind, Task
 from bag_of_transfer.prediction.inputs import Source
 
-__all__ = ["SPLITS", "TrueBoxes", "TrueClass", "TrueMask", "Truth", "Truths", "of_split"]
+__all__ = [
+    "SPLITS",
+    "TrueBoxes",
+    "TrueClass",
+    "TrueMask",
+    "Truth",
+    "Truths",
+    "of_split",
+    "truth_in",
+]
 
 SPLITS = ("test", "val", "train")
 
@@ -92,13 +101,23 @@ def of_split(
         for index in range(len(part)):
             info = part.get_data_info(index)
             infos.setdefault(os.path.realpath(info["img_path"]), info)
-    read = READERS[task.result]
 
     def truth_of(path: Path, size: tuple[int, int]) -> Truth | None:
         info = infos.get(os.path.realpath(path))
-        return None if info is None else read(info, classes)
+        return None if info is None else truth_in(info, task.result, classes)
 
     return _sources([info["img_path"] for info in infos.values()]), truth_of
+
+
+def truth_in(info: Mapping[str, Any], kind: ResultKind, classes: Sequence[str]) -> Truth:
+    """Return what a data set's entry says of its image.
+
+    Args:
+        info: From ``get_data_info``.
+        kind: What the task's networks give.
+        classes: The names in label order.
+    """
+    return READERS[kind](info, classes)
 
 
 def _check_classes(trained: Sequence[str], annotated: Sequence[str], split: str) -> None:

@@ -25,7 +25,7 @@ from bag_of_transfer.run_report.tables import class_table, confused_pairs, metri
 __all__ = ["PAGE", "write_page"]
 
 PAGE = "report.html"
-PICTURE_PX = 480
+PICTURE_PX = 800  # truth and prediction beside each other
 
 Record = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ def render(run: Run) -> str:
         least_points=LEAST_POINTS,
         most_open=MAX_LABELLED,
         metrics=_metrics(run),
-        splits=[_split(run, record) for record in run.details.values()],
+        splits=[_split(run, name, record) for name, record in run.details.items()],
         tricks=run.tricks,
         data=_data(run),
         environment=_environment(run),
@@ -105,8 +105,7 @@ def _metrics(run: Run) -> Any:
     return metrics_table(columns) if columns else None
 
 
-def _split(run: Run, record: Record) -> dict[str, Any]:
-    split = record["split"]
+def _split(run: Run, split: str, record: Record) -> dict[str, Any]:
     few = len(record["confusion"]["names"]) <= MAX_LABELLED
     confusion = confusion_plot(record, split)
     plots = [confusion if few else None, precision_recall_plot(record, split)]
@@ -124,12 +123,10 @@ def _split(run: Run, record: Record) -> dict[str, Any]:
 
 
 def _worst(run: Run, entry: Record) -> dict[str, Any]:
-    uris = {}
-    for name in ("truth", "predicted"):
-        # Only the name counts: the record may come from somebody else.
-        picture = read_picture(run.folder / WORST / Path(entry[name]).name)
-        uris[name] = None if picture is None else picture_uri(picture, PICTURE_PX)
-    return {"image": entry["image"], "figure": f"{entry['figure']:.2f}", **uris}
+    # Only the name counts: the record may come from somebody else.
+    picture = read_picture(run.folder / WORST / Path(entry["picture"]).name)
+    uri = None if picture is None else picture_uri(picture, PICTURE_PX)
+    return {"image": entry["image"], "figure": f"{entry['figure']:.2f}", "uri": uri}
 
 
 def _data(run: Run) -> list[tuple[str, int, str]]:

@@ -42,7 +42,7 @@ class Run:
         begun: ``run.json``.
         curve: The lines of ``curve.jsonl``.
         metrics: ``metrics.json``.
-        details: ``details.json`` and ``test_details.json``, by their splits, the test's first.
+        details: ``test_details.json`` and ``details.json``, by what to call them.
         tricks: ``tricks.json``.
         config: The text of ``resolved_config.py``.
         missing: What is not there, and the command or the step that makes it.
@@ -97,7 +97,7 @@ def read_work_dir(folder: Path) -> Run:
         curve=read(CURVE, lambda: read_curve(folder, MEND, cut_short=True), []),
         metrics=read(METRICS, lambda: read_metrics(folder, MEND), empty),
         details={
-            record["split"]: record
+            _label(name, record): record
             for name in (TEST_DETAILS, DETAILS)
             if (record := read(name, lambda: read_details(folder / name, MEND), empty))  # noqa: B023
         },
@@ -111,6 +111,12 @@ def read_work_dir(folder: Path) -> Run:
     )
     missing += _absent(run)
     return run
+
+
+def _label(name: str, record: dict[str, Any]) -> str:
+    """Return what to call an evaluation: by its split, but a test on val is not the validation."""
+    split = str(record["split"])
+    return f"test on {split}" if name == TEST_DETAILS and split != "test" else split
 
 
 def _absent(run: Run) -> list[tuple[str, str]]:

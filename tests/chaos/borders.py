@@ -164,7 +164,7 @@ DETAILS = {
     "classes": [{"name": "cat", "figure": 5.5, "count": 3, "precision": None, "recall": 0.0}],
     "confusion": {"names": ["cat", "background"], "counts": [[0, 1, 3], [1, 0, 2]]},
     "curves": {"cat": [0.5] * 101},
-    "worst": [{"image": "a.png", "figure": 0.0, "truth": "a", "predicted": "b"}],
+    "worst": [{"image": "a.png", "figure": 0.0, "picture": "a.png"}],
 }
 RUN_TEXTS = ("task", "config", "command")
 RUN = {**{"schema": 1, "task": "det", "config": "a.py", "command": "python a"}, "epochs": 3}

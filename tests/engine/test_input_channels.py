@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 
-import bag_of_transfer.prediction  # noqa: F401  registers all networks
+import bag_of_transfer.prediction.predictor  # noqa: F401  registers all networks
 from bag_of_transfer.engine.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.input_channels import follow_in_channels

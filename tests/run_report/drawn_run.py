@@ -36,10 +36,8 @@ def draw_run(folder: Path, size: int = 4, epochs: int = 4, curves: bool = True) 
     (folder / "worst").mkdir()
     worst = []
     for number in range(2):
-        files = {name: f"0{number}_{name}.png" for name in ("truth", "predicted")}
-        for name in files.values():
-            Image.new("RGB", (80, 60), "teal").save(folder / "worst" / name)
-        worst.append(dict(image=f"{EVIL}{number}.png", figure=12.5, **files))
+        Image.new("RGB", (160, 60), "teal").save(folder / f"worst/0{number}.png")
+        worst.append(dict(image=f"{EVIL}{number}.png", figure=12.5, picture=f"0{number}.png"))
     test = dict(record, split="test", worst=worst, image_measure="F1 at score 0.3")
     write_details(folder / "test_details.json", dict(test, command="python tools/test.py mine.py"))
     return folder

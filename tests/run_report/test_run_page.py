@@ -47,7 +47,7 @@ def test_a_run_that_is_done_has_every_part(run_page: Path) -> None:
     assert "Precision and recall at score 0.3 (highest mean F1) and IoU 0.5" in page.text
     assert "1 class never found" in page.text
     assert "python tools/train.py mine.py" in page.text
-    assert page.tags.count("img") == 4
+    assert page.tags.count("img") == 2
     assert page.tags.count("svg") == 2 * 2 + 4  # of both splits, and the curves
 
 
@@ -97,19 +97,19 @@ def test_damaged_files_are_named_and_the_rest_is_shown(tmp_path: Path) -> None:
 def test_many_classes_are_folded_and_their_confusion_is_a_picture(tmp_path: Path) -> None:
     page = Reader(write_page(draw_run(tmp_path / "many", size=90)))
     assert page.text.count("Each of the 90 classes") == 2
-    assert page.tags.count("img") == 4 + 2
+    assert page.tags.count("img") == 2 + 2
     assert "a_rather_long_class_name_89" in page.text
 
 
 def test_a_picture_outside_of_the_folder_is_not_shown(tmp_path: Path) -> None:
     folder = draw_run(tmp_path / "moved", curves=False)
     outside = tmp_path / "secret.png"
-    (folder / "worst" / "00_truth.png").rename(outside)
+    (folder / "worst" / "00.png").rename(outside)
     record = json.loads((folder / "test_details.json").read_text())
-    record["worst"][0]["truth"] = "../../secret.png"
+    record["worst"][0]["picture"] = "../../secret.png"
     (folder / "test_details.json").write_text(json.dumps(record))
     page = Reader(write_page(folder))
-    assert page.tags.count("img") == 3
+    assert page.tags.count("img") == 1
     assert "no picture" in page.text
 
 
@@ -120,3 +120,14 @@ def test_any_other_folder_is_refused(tmp_path: Path, there: bool) -> None:
         folder.mkdir()
     with pytest.raises(UserError, match="neither a ladder nor a run" if there else "not exist"):
         write_page(folder)
+
+
+def test_a_test_on_val_stands_beside_the_validation(tmp_path: Path) -> None:
+    folder = draw_run(tmp_path / "twice")
+    record = json.loads((folder / "test_details.json").read_text())
+    (folder / "test_details.json").write_text(json.dumps({**record, "split": "val"}))
+    page = Reader(write_page(folder))
+    assert {"worst-test-on-val", "classes-1", "classes-2"} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert "Classes, test on val" in page.text
+    assert "Classes, val" in page.text

@@ -260,11 +260,16 @@ def test_only_the_first_process_writes(runs: Runs) -> None:
 def test_five_images_count_once_each_on_two_processes(runs: Runs, tool: Callable[..., int]) -> None:
     out = runs.two / "alone.json"
     seg, last = runs.two.parent / "seg.py", runs.one["seg"] / "last_checkpoint"
-    assert tool("test", seg, last, "--out", out) == 0
+    assert tool("test", seg, last, "--out", out, "--work-dir", runs.one["seg"]) == 0
     alone, both = (json.loads(path.read_text()) for path in (out, runs.two / "out_rank0.json"))
     assert both["num_images"] == 5
     assert both["metrics"] == alone["metrics"]
     assert both["per_class"] == alone["per_class"]
+    folders = (runs.one["seg"], runs.two / "test/rank0")
+    details = [json.loads((folder / "test_details.json").read_text()) for folder in folders]
+    for key in ("classes", "confusion", "num_images"):
+        assert details[0][key] == details[1][key]
+    assert not (runs.two / "test/rank1/test_details.json").exists()
     assert runs.said.count("test (5 images): ") == 1
 
 
