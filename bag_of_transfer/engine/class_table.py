@@ -42,7 +42,8 @@ def class_table(record: Mapping[str, Any], where: object) -> str:
 def numbers_in_words(record: Mapping[str, Any]) -> str:
     """Return which detections count, and how many classes were never found."""
     never = record["num_never_found"]
-    words = f"{never} {'class' if never == 1 else 'classes'} never found" if never else "every class found"
+    of_classes = f"{never} {'class' if never == 1 else 'classes'} never found"
+    words = of_classes if never else "every class found"
     if record["score"] is None:
         return words
     chosen = " (highest mean F1)" if any(entry["recall"] for entry in record["classes"]) else ""
