@@ -191,8 +191,14 @@ def _noting(findings: list[Finding], split: str) -> Iterator[None]:
         with listening(findings, split):
             yield
     except UserError as error:
-        parts = (error.where, "", error.what, error.mend)
-        findings.append(Finding(STRUCTURE, ERROR, split, *parts))
+        file, place = _file_and_line(error.where)
+        findings.append(Finding(STRUCTURE, ERROR, split, file, place, error.what, error.mend))
+
+
+def _file_and_line(where: str) -> tuple[str, str]:
+    """Divide FILE:LINE, as errors name a line of a file."""
+    file, _, number = where.rpartition(":")
+    return (file, f"line {number}") if number.isdigit() and Path(file).exists() else (where, "")
 
 
 class _Listener(logging.Handler):

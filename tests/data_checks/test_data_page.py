@@ -171,6 +171,7 @@ def test_plots_of_a_single_value_are_left_out(reports: dict[str, Report]) -> Non
         "images": ["classes"],
         "masks": ["classes"],
         "coco": ["classes"],
+        "yolo": ["classes"],
         "voc": ["box-sizes", "classes"],
     }
 

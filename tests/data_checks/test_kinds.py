@@ -59,7 +59,8 @@ def fits(row: Row, finding: Finding) -> bool:
     """Return whether a finding is what a row says; the test fails if it has another severity."""
     kind = STRUCTURE if row.when == START else row.words
     said = finding.detail if row.when == START else finding.kind
-    named = (finding.file, finding.place, finding.detail, finding.mend)
+    line = f"{finding.file}:{finding.place.removeprefix('line ')}"
+    named = (line, finding.place, finding.detail, finding.mend)
     return finding.kind == kind and row.words in said and any(row.file in text for text in named)
 
 

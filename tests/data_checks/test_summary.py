@@ -94,7 +94,7 @@ def test_tables_fit_a_narrow_terminal_and_json_is_the_same(
     lines = [line.split() for line in reversed(text.splitlines()) if line.strip()]
     table = {first: rest for first, *rest in lines}  # of lines with the same word, the first
     assert table["images"] == [str(data[name]["images"]) for name in data]
-    key = dict(images="images", masks="images", voc="objects", coco="objects")[world]
+    key = "images" if world in ("images", "masks") else "objects"
     for each in data["train"]["classes"]:
         assert str(each[key]) in table[each["name"]]
 
@@ -221,6 +221,14 @@ def test_a_class_only_in_masks_of_val_is_told(tmp_path: Path) -> None:
     report = looked_at("masks", tmp_path)
     (finding,) = [each for each in report.findings if each.kind == "class-only-judged"]
     assert finding.detail == "class box is in 2 images here, but in none of train"
+
+
+def test_a_finding_in_a_text_file_names_its_line(tmp_path: Path) -> None:
+    WORLDS["yolo"](tmp_path)
+    labels = tmp_path / "labels/train/train0.txt"
+    labels.write_text("0 0.5 0.5 0.2 0.2\n1 0.5 0.5\n")
+    error = next(each for each in looked_at("yolo", tmp_path).findings)
+    assert (error.file, error.place, error.severity) == (str(labels), "line 2", "error")
 
 
 def test_json_has_what_no_format_may_lose(reports: dict[str, Report]) -> None:
