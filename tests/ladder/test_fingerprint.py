@@ -244,3 +244,11 @@ def test_a_config_may_name_one_module_as_a_text(tmp_path):
     )
     cfg = prints.resolved(cell_of(tmp_path, replace(TASK, config=config)))
     assert prints.named_modules(cfg) == ["bag_of_transfer.detection.metrics"]
+
+
+def test_a_knob_of_a_task_counts_where_it_takes_effect(tmp_path, data):
+    moved = replace(TASK, cfg_options=(f"data_root={tmp_path}/other", "epochs=7"))
+    cell = cell_of(tmp_path, moved)
+    assert prints.data_places(prints.resolved(cell)) == [tmp_path / "other"]
+    assert prints.resolved(cell).train_cfg.max_epochs == 7
+    assert {"config", "data"} <= differing(of(cell_of(tmp_path)), of(cell))
