@@ -28,7 +28,7 @@ CLASSES = tuple(f"class {number}" for number in range(20))
 WORK = (
     ("classification/resnet50-d_own-images.py", 8, 224, 224),
     ("detection/faster-rcnn_fpn_own-voc.py", 1, 600, 800),
-    ("segmentation/fcn_d8_own-masks.py", 1, 512, 512),
+    ("segmentation/fcn_d8_own-masks.py", 1, 256, 320),
     ("classification/resnet18-d_demo.py", 8, 64, 64),
     ("detection/faster-rcnn_fpn_demo.py", 4, 128, 128),
     ("segmentation/fcn_d8_demo.py", 4, 96, 96),

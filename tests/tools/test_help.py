@@ -69,6 +69,7 @@ DEMO = str(ROOT / "configs/ladder/demo.py")
         ("train_cls", [DET, "--launcher", "mpi"], "the environment variable OMPI_COMM_WORLD_"),
         ("train_cls", [DET, "--dump-config=f.json", "--dry-run"], "nothing is run: --dump-config "),
         ("test", [DET, "gone.pth"], "no such checkpoint: gone.pth: "),
+        ("export_model", [DET, "gone.pth", "o.onnx"], "no such checkpoint: gone.pth: "),
         ("ladder", [DEMO, "--max-seeds", "9"], "nothing says when there are seeds enough: "),
     ],
 )
