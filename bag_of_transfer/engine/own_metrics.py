@@ -5,17 +5,18 @@ mmdet gives fractions with three digits under its own names (``coco/bbox_mAP``,
 The records of the tasks say which of our metrics replaces which of theirs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.hooks import EarlyStoppingHook
 from mmengine.registry import METRICS
 from mmengine.utils import import_modules_from_strings
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Judge, all_tasks
 
-__all__ = ["add_import", "check_save_best", "judge_in_percent", "metrics_of"]
+__all__ = ["add_import", "check_watched_metrics", "judge_in_percent", "metrics_of"]
 
 
 def judge_in_percent(cfg: Config) -> list[str]:
@@ -43,30 +44,40 @@ def judge_in_percent(cfg: Config) -> list[str]:
     return list(lines)
 
 
-def check_save_best(cfg: Config) -> None:
-    """Check, before an epoch is trained, that the evaluators give the metric of ``save_best``.
+def check_watched_metrics(cfg: Config) -> None:
+    """Check, before an epoch is trained, that the evaluators give the metrics that decide.
 
-    Evaluators whose class has no attribute ``names`` (others than ours) may give any metric.
+    These are those of ``save_best`` and of early stopping.  Evaluators whose class has no attribute
+    ``names`` (others than ours) may give any metric.
 
     Raises:
-        UserError: If no evaluator gives it.
+        UserError: If no evaluator gives one of them.
     """
-    stated = (cfg.get("default_hooks", {}).get("checkpoint") or {}).get("save_best")
     groups = [
         getattr(METRICS.get(metric["type"]), "names", None)
         for metric in metrics_of(cfg, "val_evaluator")
         if "type" in metric
     ]
-    if not stated or not groups or None in groups:
-        return
-    names = [name for group in groups if group for name in group]
-    for name in [stated] if isinstance(stated, str) else stated:
-        if name not in names and name != "auto":
-            raise UserError(
-                f"no metric is called {name!r}",
-                "default_hooks.checkpoint.save_best",
-                f"use one of {', '.join(names)}",
-            )
+    names = [name for group in groups for name in group or ()]
+    is_any = not groups or None in groups
+    for where, name in _watched(cfg):
+        if name not in names and not is_any:
+            mend = f"use one of {', '.join(names)}"
+            raise UserError(f"no metric is called {name!r}", where, mend)
+
+
+def _watched(cfg: Config) -> Iterator[tuple[str, Any]]:
+    """Yield the keys that name metrics, with the names."""
+    best = (cfg.get("default_hooks", {}).get("checkpoint") or {}).get("save_best")
+    for name in [best] if isinstance(best, str) else best or ():
+        if name != "auto":
+            yield "default_hooks.checkpoint.save_best", name
+    for place, hook in enumerate(cfg.get("custom_hooks") or ()):
+        if str(hook.get("type")).removeprefix("mmengine.") == EarlyStoppingHook.__name__:
+            if not cfg.get("val_dataloader"):
+                mend = "state val_dataloader, or leave the hook out"
+                raise UserError("nothing is validated", f"custom_hooks.{place}", mend)
+            yield f"custom_hooks.{place}.monitor", hook.get("monitor")
 
 
 def metrics_of(cfg: Config, name: str) -> list[ConfigDict]:

@@ -7,6 +7,7 @@ import copy
 from typing import Any
 
 from bag_of_transfer.engine.averages import MovingAverageHook
+from bag_of_transfer.engine.early_stopping import StopEarly
 from bag_of_transfer.engine.log_hooks import IterationTimer, LogWriter, RuntimeInfo
 from bag_of_transfer.engine.loops import EpochLoop, IterLoop
 from bag_of_transfer.engine.update import ScaledUpdate, Update
@@ -15,6 +16,7 @@ __all__ = ["own", "own_loop"]
 
 OURS: dict[str, type] = {
     "EMAHook": MovingAverageHook,
+    "EarlyStoppingHook": StopEarly,
     "EpochBasedTrainLoop": EpochLoop,
     "IterBasedTrainLoop": IterLoop,
     "IterTimerHook": IterationTimer,

@@ -132,7 +132,7 @@ def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     best = {"save_best": "auto", "rule": "greater"}
     if stated is not None:  # None is mmengine's way to leave a hook out
         cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
-    own_metrics.check_save_best(cfg)
+    own_metrics.check_watched_metrics(cfg)
     return [line for line in lines if line], dataset
 
 

@@ -7,7 +7,7 @@ import bag_of_transfer.classification.metrics
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.own_metrics import check_save_best, judge_in_percent
+from bag_of_transfer.engine.own_metrics import check_watched_metrics, judge_in_percent
 
 
 def judged(metric: dict | list, **more: object) -> Config:
@@ -76,13 +76,13 @@ def with_save_best(name: object, *evaluators: str) -> Config:
 
 @pytest.mark.parametrize("name", ["top1", "auto", None, ["top1", "top5"]])
 def test_save_best_may_name_what_the_evaluator_gives(name: object) -> None:
-    check_save_best(with_save_best(name, "TopK"))
+    check_watched_metrics(with_save_best(name, "TopK"))
 
 
 def test_save_best_of_another_name_is_refused_before_training() -> None:
     with pytest.raises(UserError, match=r"'top2': .*save_best: use one of top1, top5"):
-        check_save_best(with_save_best("top2", "TopK"))
+        check_watched_metrics(with_save_best("top2", "TopK"))
 
 
 def test_an_evaluator_that_does_not_say_its_names_may_give_any() -> None:
-    check_save_best(with_save_best("mFscore", "TopK", "DumpResults"))
+    check_watched_metrics(with_save_best("mFscore", "TopK", "DumpResults"))

@@ -1,0 +1,54 @@
+"""mmengine's early stopping, whose count outlives a resumption.
+
+A config says ``custom_hooks = [dict(type="EarlyStoppingHook", monitor="mIoU", patience=10)]``.
+"""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from mmengine.hooks import EarlyStoppingHook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from bag_of_transfer.engine.numbers import is_finite_number, is_whole
+
+__all__ = ["StopEarly"]
+
+
+@HOOKS.register_module()
+class StopEarly(EarlyStoppingHook):
+    """Stop a training whose metric has not become better for ``patience`` validations.
+
+    Args:
+        monitor: The metric.
+        rule: ``greater``, as for all of our metrics, or ``less``.
+        patience: How many validations without a better value end the training.
+        more: As mmengine's.
+
+    Raises:
+        ValueError: If ``patience`` is not a whole number from 1.
+    """
+
+    def __init__(self, monitor: str, rule: str = "greater", patience: int = 5, **more: Any) -> None:
+        if not is_whole(patience) or patience < 1:
+            raise ValueError(f"patience must be a whole number, 1 or more, got {patience!r}")
+        super().__init__(monitor, rule, patience=patience, **more)
+
+    def process_state(self, runner: Runner) -> dict[str, Any]:
+        """Return the best value and how many validations were no better."""
+        best = float(self.best_score)
+        return {"best_score": best if isfinite(best) else None, "wait_count": self.wait_count}
+
+    def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
+        """Go on counting where the checkpoint's run was.
+
+        Raises:
+            ValueError: If the state is damaged.
+        """
+        best, count = state["best_score"], state["wait_count"]
+        if not (best is None or is_finite_number(best)) or not is_whole(count) or count < 0:
+            raise ValueError(f"{best!r} and {count!r} are no state of early stopping")
+        self.wait_count = count
+        if best is not None:
+            self.best_score = best

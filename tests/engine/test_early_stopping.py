@@ -1,0 +1,73 @@
+"""Early stopping: its arguments are checked, and its count outlives a resumption."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+from bag_of_transfer.engine.early_stopping import StopEarly
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.own_metrics import check_watched_metrics
+from bag_of_transfer.engine.own_parts import own
+
+SCORES = [10.0, 30.0, 20.0, 25.0, 29.0, 28.0]  # after the fifth, three were no better than 30
+
+
+def runner() -> Any:
+    logger = SimpleNamespace(info=lambda message: None)
+    return SimpleNamespace(train_loop=SimpleNamespace(stop_training=False), logger=logger)
+
+
+def validations_until_the_end(hook: StopEarly, scores: list[float]) -> int:
+    run = runner()
+    for number, score in enumerate(scores, start=1):
+        hook.after_val_epoch(run, {"top1": score})
+        if run.train_loop.stop_training:
+            return number
+    return 0
+
+
+def test_mmengines_name_gives_ours() -> None:
+    assert own({"type": "EarlyStoppingHook", "monitor": "top1"})["type"] is StopEarly
+
+
+@pytest.mark.parametrize("stopped_after", range(5))
+def test_a_resumed_run_ends_where_the_run_without_a_stop_ends(stopped_after: int) -> None:
+    assert validations_until_the_end(StopEarly("top1", patience=3), SCORES) == 5
+    first = StopEarly("top1", patience=3)
+    assert validations_until_the_end(first, SCORES[:stopped_after]) == 0
+    resumed = StopEarly("top1", patience=3)
+    resumed.load_process_state(runner(), first.process_state(runner()))
+    assert validations_until_the_end(resumed, SCORES[stopped_after:]) == 5 - stopped_after
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *({"best_score": "1", "wait_count": 0}, {"best_score": float("nan"), "wait_count": 0}),
+        *({"best_score": None, "wait_count": -1}, {"best_score": 1.0, "wait_count": 1.5}),
+    ],
+)
+def test_a_damaged_state_is_refused(state: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no state of early stopping"):
+        StopEarly("top1").load_process_state(runner(), state)
+
+
+@pytest.mark.parametrize("patience", [0, -1, 2.5, True, "3"])
+def test_patience_is_a_whole_number_from_1(patience: Any) -> None:
+    with pytest.raises(ValueError, match="patience must be a whole number"):
+        StopEarly("top1", patience=patience)
+
+
+def stopping(monitor: str, **more: Any) -> Config:
+    hooks = [{"type": "EarlyStoppingHook", "monitor": monitor}]
+    return Config({"custom_hooks": hooks, "val_evaluator": [{"type": "TopK"}], **more})
+
+
+def test_its_metric_must_exist_before_anything_is_trained() -> None:
+    check_watched_metrics(stopping("top1", val_dataloader={"batch_size": 1}))
+    with pytest.raises(UserError, match=r"called 'mAP': custom_hooks\.0\.monitor: use one of"):
+        check_watched_metrics(stopping("mAP", val_dataloader={"batch_size": 1}))
+    with pytest.raises(UserError, match=r"nothing is validated: custom_hooks\.0"):
+        check_watched_metrics(stopping("top1"))
