@@ -12,6 +12,7 @@ from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 from bag_of_transfer.ladder.run import pictures
 from bag_of_transfer.prediction import pairs
+from bag_of_transfer.prediction.colours import class_colours
 
 CONFIG = """
 default_scope = "mm{kind}"
@@ -152,6 +153,16 @@ def test_masks_that_count_from_one_look_like_those_that_count_from_zero(make, tm
     pictures.draw_cell(shifted, 1)
     assert np.array_equal(*(pixels(one.folder / "pictures/i0.png") for one in (plain, shifted)))
     assert np.array_equal(truth, pixels(tmp_path / "out/truth/seg/i0.png"))
+
+
+def test_masks_have_a_legend_of_the_classes_that_occur(make, tmp_path):
+    cell = make("seg")[0]
+    masks(cell, value=2)
+    pictures.draw_cell(cell, 1)
+    below = pixels(cell.folder / "pictures/i0.png")[240:]
+    first, second = class_colours(FakeDataset(tmp_path).metainfo["classes"])[1:3]
+    assert (below == second).all(-1).any()
+    assert not (below == first).all(-1).any()
 
 
 def test_mended_labels_are_drawn_anew(make, tmp_path):
