@@ -21,6 +21,7 @@ from bag_of_transfer.ladder.run.fingerprint import resolved
 from bag_of_transfer.ladder.run.status import is_done
 from bag_of_transfer.pages.pictures import read_picture
 from bag_of_transfer.prediction import drawing
+from bag_of_transfer.prediction.colours import class_colours
 from bag_of_transfer.prediction.inputs import Source, name_pictures
 from bag_of_transfer.prediction.pairs import side_by_side
 from bag_of_transfer.segmentation.metrics import name_of
@@ -145,7 +146,11 @@ def _draw_mask(
         name = name_of(image, dataset.metainfo.get("img_dir"))
         file = cell.folder / PREDICTIONS / f"{name}.png"
     mask = labels_of(read_mask(file), info)  # predictions have the numbers of the data's masks
-    return drawing.with_mask(read_image(image), mask, dataset.metainfo["classes"], HEIGHT_PX)
+    classes = dataset.metainfo["classes"]
+    picture = drawing.with_mask(read_image(image), mask, classes, HEIGHT_PX)
+    colours = class_colours(classes)
+    occurring = [label for label in np.unique(mask).tolist() if 0 <= label < len(classes)]
+    return drawing.with_legend(picture, [(colours[each], classes[each]) for each in occurring])
 
 
 # ---- by kind of result ----
