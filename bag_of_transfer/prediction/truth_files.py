@@ -1,8 +1,10 @@
 """Find what a file or a folder of annotations, which belongs to no config, says of images."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from bag_of_transfer.prediction.truth import (
     Truths,
     of_split,
 )
+from bag_of_transfer.segmentation.numbering import Numbering
 
 __all__ = ["find_truths", "of_annotations"]
 
@@ -53,10 +56,21 @@ def find_truths(named: str, predictor: Predictor) -> tuple[list[Source], Truths]
     task = task_named(predictor.task)
     if named in SPLITS:
         return of_split(predictor.config, task, named, predictor.classes)
-    return [], of_annotations(Path(named), task.result, predictor.classes)
+    numbering = Numbering.stated_in(_leaf(predictor.config)) if task.result == "mask" else None
+    return [], of_annotations(Path(named), task.result, predictor.classes, numbering)
 
 
-def of_annotations(place: Path, kind: ResultKind, classes: Sequence[str]) -> Truths:
+def _leaf(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the description of the data set that is tested, or inside of its wrappers."""
+    described: Any = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    while inner := described.get("dataset") or next(iter(described.get("datasets") or ()), None):
+        described = inner
+    return described
+
+
+def of_annotations(
+    place: Path, kind: ResultKind, classes: Sequence[str], numbering: Numbering | None = None
+) -> Truths:
     """Return what the annotations of a file or a folder say of an image.
 
     An annotation belongs to the image of its name; of several with this name, to the one whose
@@ -66,6 +80,7 @@ def of_annotations(place: Path, kind: ResultKind, classes: Sequence[str]) -> Tru
         place: COCO's file; a folder of VOC's or YOLO's files, of masks, or of folders per class.
         kind: What the network gives.
         classes: The checkpoint's, in label order.
+        numbering: Which label each value of a mask stands for; None: its own.
 
     Raises:
         UserError: If there is no such file or folder, or none of the form that the task needs.
@@ -81,7 +96,8 @@ def of_annotations(place: Path, kind: ResultKind, classes: Sequence[str]) -> Tru
     for suffix in suffixes:
         found = [f for f in files if f.suffix.lower() == suffix and f.name != NO_CLASSES]
         if found:
-            return _of_files(found, READERS[suffix], classes)
+            read = READERS[suffix] if suffix != MASK else partial(_of_mask, numbering)
+            return _of_files(found, read, classes)
     raise UserError("these are no annotations for this task", place, f"give {form}")
 
 
@@ -166,8 +182,11 @@ def _of_yolo(file: Path, size: tuple[int, int], classes: Sequence[str]) -> Truth
     return TrueBoxes(corners * (*size, *size), names, [False] * len(lines))
 
 
-def _of_mask(file: Path, size: tuple[int, int], classes: Sequence[str]) -> Truth:
-    return TrueMask(read_mask(file))
+def _of_mask(
+    numbering: Numbering | None, file: Path, size: tuple[int, int], classes: Sequence[str]
+) -> Truth:
+    mask = read_mask(file)
+    return TrueMask(mask if numbering is None else numbering.labels_in(mask))
 
 
-READERS: dict[str, Reader] = {VOC: _of_voc, YOLO: _of_yolo, MASK: _of_mask}
+READERS: dict[str, Reader] = {VOC: _of_voc, YOLO: _of_yolo}

@@ -7,12 +7,16 @@ result new numbers.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int32
+
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.engine.mask_reader import IGNORED, labels_of
 from bag_of_transfer.engine.numbers import is_whole
 
 __all__ = ["Numbering"]
 
+OPTIONS = ("ignore_index", "reduce_zero_label", "label_map", "unmapped")
 EXAMPLE = "write for instance label_map={7: 0, 8: 1}: labels in the masks, and what they become"
 
 
@@ -57,6 +61,21 @@ class Numbering:
             raise self._wrong("unmapped", unmapped, "state label_map, too, or leave both out")
         if self.label_map is not None:
             self._refuse_contradictions(self.label_map, ignore_index is not None)
+
+    @classmethod
+    def stated_in(cls, described: Mapping[str, Any]) -> "Numbering":
+        """Return what the description of a data set states.
+
+        Raises:
+            UserError: As for the class.
+        """
+        stated = {key: described[key] for key in OPTIONS if described.get(key) is not None}
+        return cls(described.get("data_root"), **stated)
+
+    def labels_in(self, mask: Int32[np.ndarray, "H W"]) -> np.ndarray:
+        """Return the labels of a mask as training gets them."""
+        label_map = self.renumbered(np.unique(mask).tolist())
+        return labels_of(mask, {"reduce_zero_label": self.first, "label_map": label_map})
 
     def _wrong(self, option: str, value: object, mend: str) -> UserError:
         return UserError(f"{option} is {value!r}", f"{self._where} (MaskFolder)", mend)

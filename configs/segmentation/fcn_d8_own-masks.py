@@ -4,6 +4,7 @@ Paper:     arXiv:1812.01187, sec. 6.2 (on ADE20K)
 Data:      DATA_ROOT/own-masks/JPEGImages/NAME.jpg (or .png), SegmentationClass/NAME.png whose
            pixels are 0, 1, 2, ... (255: unknown), ImageSets/Segmentation/{train,val,test}.txt
            with one NAME per line, and optionally classes.txt with the names of 0, 1, 2, ...
+           Other numbers: ignore_index, reduce_zero_label, label_map, see docs/images.md
 Command:   python tools/train.py configs/segmentation/fcn_d8_own-masks.py --backbone FILE
 Needs:     a GPU with 24 GB (an estimate: unmeasured); --dry-run estimates the time
 Result:    unmeasured

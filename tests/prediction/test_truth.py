@@ -16,6 +16,7 @@ from bag_of_transfer.prediction.results import Boxes, Mask
 from bag_of_transfer.prediction.truth import TrueBoxes, TrueClass, TrueMask
 from bag_of_transfer.prediction.truth_files import of_annotations
 from bag_of_transfer.prediction.work import Choices, summary
+from bag_of_transfer.segmentation.numbering import Numbering
 
 CLASSES = ("cat", "dog")
 SIZE = (80, 40)
@@ -85,6 +86,10 @@ def test_masks_and_class_folders_are_truth_as_well(tmp_path: Path) -> None:
     truth = of_annotations(tmp_path / "masks", "mask", CLASSES)(tmp_path / "in/a.jpg", SIZE)
     assert isinstance(truth, TrueMask)
     assert truth.shares(CLASSES) == {"cat": 0.5, "dog": 0.25}
+    counted = Numbering("x", label_map={1: 0, 0: 1, 255: 255})
+    truth = of_annotations(tmp_path / "masks", "mask", CLASSES, counted)(Path("a.jpg"), SIZE)
+    assert isinstance(truth, TrueMask)
+    assert truth.shares(CLASSES) == {"dog": 0.5, "cat": 0.25}
     truth_of = of_annotations(tmp_path, "classes", CLASSES)
     assert truth_of(tmp_path / "dog/deep/a.jpg", SIZE) == TrueClass("dog")
     assert truth_of(tmp_path / "horse/a.jpg", SIZE) is None

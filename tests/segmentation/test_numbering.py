@@ -23,6 +23,7 @@ from bag_of_transfer.engine.same_run import changes
 from bag_of_transfer.engine.stored_config import stored_config
 from bag_of_transfer.ladder.run import pictures
 from bag_of_transfer.segmentation import MaskFolder, SegMetric
+from bag_of_transfer.segmentation.numbering import Numbering
 
 LOAD = [dict(type="ReadMask")]
 ODD = np.array((7, 0, 8, 255), np.uint8)  # what 0, 1, 2, 3 of the drawn masks become
@@ -77,6 +78,8 @@ def test_training_gets_the_labels_that_mmsegs_loader_gives(
     assert values.tolist() == [0, 7, 8, 255]
     found = dataset[0]["gt_seg_map"]
     np.testing.assert_array_equal(found, np.array(rule)[places].reshape(raw.shape))
+    again = Numbering.stated_in(dict(type="MaskFolder", data_root=str(odd), **options))
+    np.testing.assert_array_equal(found, again.labels_in(raw))
     upstream = theirs.LoadAnnotations()(dataset.get_data_info(0))
     np.testing.assert_array_equal(found, upstream["gt_seg_map"])
 

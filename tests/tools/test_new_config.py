@@ -103,7 +103,7 @@ def without(root: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in ("images", "yolo") else pytest.param(name, marks=SLOW) for name in OF],
+    [name if name == "images" else pytest.param(name, marks=SLOW) for name in OF],
 )
 def test_without_a_val_split_a_part_of_training_is_held_out(
     tool: Any, folder: Callable[[str], Path], name: str
