@@ -1,5 +1,6 @@
 """Data sets in VOC's, COCO's and YOLO's format; what they share is in ``box_dataset.py``."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from bag_of_transfer.detection.coco_fields import Id
 from bag_of_transfer.detection.coco_files import CocoFile, load_coco
 from bag_of_transfer.detection.coco_truth import truth_of_images
 from bag_of_transfer.detection.voc_files import read_voc
-from bag_of_transfer.detection.yolo_files import read_yolo
+from bag_of_transfer.detection.yolo_files import label_folder, read_yolo
 from bag_of_transfer.detection.yolo_yaml import SPLITS, YoloData, read_yolo_yaml
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.layouts import ANNOTATIONS, CLASSES_FILE, PICTURES, YAML_FILE
@@ -169,6 +170,16 @@ class YoloFormat(BoxDataset):
         if not path.is_file():
             return [path]
         return read_yolo_yaml(path).places(described.get("split") or "train")
+
+    @classmethod
+    def read_places(cls, described: Mapping[str, Any]) -> list[Path]:
+        """Return the folders and lists of a split's images, and the folders of their labels.
+
+        Raises:
+            UserError: If the YAML file cannot be read.
+        """
+        places = [Path(os.path.normpath(place)) for place in cls.split_places(described)]
+        return [*places, *(label_folder(place) for place in places)]
 
     def read_classes(self, ann_file: Path) -> tuple[str, ...]:
         """Return the names in the YAML file."""

@@ -37,6 +37,7 @@ __all__ = [
     "leave_imports_uncollected",
     "missing_places",
     "parts_of",
+    "stated_elsewhere",
     "test_split",
 ]
 
@@ -173,15 +174,32 @@ def _places(dataset_cfg: Mapping[str, Any]) -> Iterator[tuple[Path, bool]]:
         for part in inner if isinstance(inner, list | tuple) else [inner]:
             yield from _places(part)
         return
-    kind = dataset_cfg.get("type")
-    with DATASETS.switch_scope_and_registry(None) as registry:
-        known: Any = registry.get(kind) if isinstance(kind, str) else kind
+    known = _class_of(dataset_cfg)
     if hasattr(known, "split_places"):
         yield from ((path, path.exists()) for path in known.split_places(dataset_cfg))
         return
     root = dataset_cfg.get("data_root") or dataset_cfg.get("root") or ""
     path = Path(root, dataset_cfg.get("ann_file") or dataset_cfg.get("split") or "").expanduser()
     yield path, path.exists()
+
+
+def _class_of(dataset_cfg: Mapping[str, Any]) -> Any:
+    kind = dataset_cfg.get("type")
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        return registry.get(kind) if isinstance(kind, str) else kind
+
+
+def stated_elsewhere(dataset_cfg: Mapping[str, Any]) -> list[Path]:
+    """Return the files and folders of a data set that only another file of it names.
+
+    Args:
+        dataset_cfg: The description of one data set, without wrappers.
+
+    Raises:
+        UserError: If that file cannot be read.
+    """
+    known = _class_of(dataset_cfg)
+    return known.read_places(dataset_cfg) if hasattr(known, "read_places") else []
 
 
 @HOOKS.register_module()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+import bag_of_transfer.detection.datasets  # noqa: F401  registers YoloFormat
 from bag_of_transfer.ladder.run.fingerprint import data_digest, data_places
 
 
@@ -85,6 +86,18 @@ def places(**dataset: object) -> list[str]:
 )
 def test_the_places_of_a_dataset_are_found(dataset, expected):
     assert places(**dataset) == expected
+
+
+def test_folders_that_a_yaml_file_names_are_found_outside_of_its_own(tmp_path):
+    for folder in ("own", "data/images/train"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "own/data.yaml").write_text("path: ../data\nnames: [cat]\n")
+    dataset = dict(type="YoloFormat", data_root=str(tmp_path / "own"), split="train")
+    cfg = Config(dict(default_scope="mmdet", train_dataloader=dict(dataset=dataset)))
+    inside = [tmp_path / name for name in ("own", "data/images/train", "data/labels/train")]
+    assert data_places(cfg) == inside
+    (tmp_path / "own/data.yaml").write_text("")
+    assert data_places(cfg) == inside[:1]
 
 
 def test_all_three_loaders_are_looked_at_and_a_place_counts_once():

@@ -9,15 +9,18 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from bag_of_transfer.engine.config_file import resolved_config
+from bag_of_transfer.engine.data_sets import stated_elsewhere
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.ladder.folder import CARD, Selection
@@ -125,8 +128,9 @@ def _data_root(folder: str) -> Iterator[None]:
 def data_places(cfg: Config) -> list[Path]:
     """Return the folders, and the files outside of them, that a config's loaders read."""
     places: dict[Path, None] = {}
-    for loader in LOADERS:
-        places.update(dict.fromkeys(_places((cfg.get(loader) or {}).get("dataset"))))
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope")):
+        for loader in LOADERS:
+            places.update(dict.fromkeys(_places((cfg.get(loader) or {}).get("dataset"))))
     return list(places)
 
 
@@ -134,8 +138,12 @@ def _places(node: Any) -> Iterator[Path]:
     if isinstance(node, dict):
         roots = [Path(node[key]) for key in ROOTS if node.get(key)]
         yield from roots
-        for stated in (text for key in BESIDE for text in _texts(node.get(key))):
-            place = Path(*roots[:1], stated)
+        named = [text for key in BESIDE for text in _texts(node.get(key))]
+        beside = [Path(*roots[:1], text) for text in named]
+        if roots:
+            with suppress(UserError):  # the run will say it
+                beside += stated_elsewhere(node)
+        for place in beside:
             if not any(place.is_relative_to(root) for root in roots):
                 yield place
         for child in node.values():
