@@ -1,15 +1,14 @@
 """Look at a folder of your own images, say which layout it is, and write a config that trains."""
 
-import os
-import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.last_lines import command, say_next
 from bag_of_transfer.engine.layouts import LAYOUTS, SIZES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,18 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     looked = look(args.folder.resolve(), cfg)
     print(seen(layout, looked))
     write_text(args.out, config_text(args.folder, args.out, base, layout, looked, cfg))
-    print(f"wrote {args.out} ({size}); next:")
-    for command in _next(layout.tool, args.out):
-        print(f"  {command}")
+    print(f"wrote {args.out}, of size {size}")
+    start = [] if layout.tool == PRETRAINS else ["--backbone", "scratch"]
+    say_next(
+        {
+            "look at the data": command("check_data", args.out),
+            "see what a training would do": command(layout.tool, args.out, *start, "--dry-run"),
+            "train": command(layout.tool, args.out, *start),
+        }
+    )
     return 0
-
-
-def _next(tool: str, out: Path) -> Iterator[str]:
-    here = ROOT.is_relative_to(Path.cwd())
-    tools = Path(os.path.relpath(ROOT) if here else ROOT) / "tools"
-    start = "" if tool == PRETRAINS else " --backbone scratch"
-    for name, flags in (("check_data", ""), (tool, f"{start} --dry-run"), (tool, start)):
-        yield f"python {shlex.quote(str(tools / name))}.py {shlex.quote(str(out))}{flags}"
 
 
 def _check_out(out: Path) -> None:
