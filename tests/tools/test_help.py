@@ -33,7 +33,7 @@ def call(tool: Path, *flags: str, folder: Path) -> tuple[int, str, set[str]]:
 
 
 def test_all_tools_are_tried() -> None:
-    assert len(TOOLS) == 19
+    assert len(TOOLS) == 20
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.stem)
