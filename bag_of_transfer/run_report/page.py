@@ -1,5 +1,6 @@
 """``report.html`` of a single run: a single file that opens from disk and needs no network."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def render(run: Run) -> str:
         splits=[_split(run, name, record) for name, record in run.details.items()],
         tricks=run.tricks,
         data=_data(run),
+        data_command=_data_command(run),
         environment=_environment(run),
         command=run.begun.get("command") or "",
         test_commands=[each["command"] for each in run.details.values() if each.get("command")],
@@ -141,6 +143,13 @@ def _data(run: Run) -> list[tuple[str, int, str]]:
         words = f"{counted}{there} of {len(record['classes'])} classes"
         rows.append((split, record["num_images"], words))
     return rows
+
+
+def _data_command(run: Run) -> str:
+    """Return the command that shows the data; "" without the config."""
+    config, page = run.folder / RESOLVED_CONFIG, run.folder / "data.html"
+    words = ["python", "tools/check_data.py", str(config), "--page", str(page)]
+    return shlex.join(words) if run.config else ""
 
 
 def _environment(run: Run) -> list[tuple[str, str]]:

@@ -47,6 +47,7 @@ def test_a_run_that_is_done_has_every_part(run_page: Path) -> None:
     assert "Precision and recall at score 0.3 (highest mean F1) and IoU 0.5" in page.text
     assert "1 class never found" in page.text
     assert "python tools/train.py mine.py" in page.text
+    assert f"python tools/check_data.py {run_page.parent}/resolved_config.py" in page.text
     assert page.tags.count("img") == 2
     assert page.tags.count("svg") == 2 * 2 + 4  # of both splits, and the curves
 
