@@ -24,7 +24,7 @@ from bag_of_transfer.prediction.pipeline import pipeline_of, without_truth
 
 __all__ = ["OPSET", "describe", "export"]
 
-# 17: from 16 on, RoIAlign can shift by half a pixel as mmdet's does; onnxruntime 1.12 reads it.
+# 17: from 16 on, RoIAlign can shift by half a pixel as mmdet's does.
 OPSET = 17
 ORDERS = {1: "grey", 3: "RGB", 4: "RGBA"}  # of channels, by their number
 UNSUPPORTED = re.compile(r"[Ee]xporting the operator '([^']+)'|operator '([^']+)'")
