@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.interruption import TerminatedError
 
 if TYPE_CHECKING:
     from bag_of_transfer.ladder.run.call import LadderCall
@@ -40,7 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             imported, existing = export_import.import_cells(root, args.import_, limit)
         print(f"imported {len(imported)} cells, {len(existing)} were here already")
         return 0
-    return command.climb(_call(args, root))
+    try:
+        return command.climb(_call(args, root))
+    except (KeyboardInterrupt, TerminatedError) as ended:
+        raise type(ended)("finished cells are kept; the same command goes on") from None
 
 
 def _root(args: argparse.Namespace) -> Path:

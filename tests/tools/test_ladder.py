@@ -10,9 +10,11 @@ import pytest
 from mmengine.registry import DATASETS
 
 from bag_of_transfer.engine.dry_run import ESTIMATE
+from bag_of_transfer.engine.interruption import TerminatedError
 from bag_of_transfer.ladder.report.findings import find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
 from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.run import command
 from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.seal import write_sealed
 from tests.ladder.fake_ladder import DET, ROOT, ladder, until, use_fake_tools, write_ladder
@@ -61,6 +63,21 @@ def test_one_call_makes_all_and_the_next_one_nothing(call, capfd):
     assert call() == 0
     assert {key: (OUT / key / "cell.json").stat().st_mtime_ns for key in CELLS} == written
     assert "5 cells: 5 done\n" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ended", "word", "code"),
+    [(KeyboardInterrupt, "interrupted", 130), (TerminatedError, "terminated", 143)],
+)
+def test_a_signal_ends_a_ladder_with_one_line_that_says_how_to_go_on(
+    config, capfd, monkeypatch, ended, word, code
+):
+    def climb(call):
+        raise ended
+
+    monkeypatch.setattr(command, "climb", climb)
+    assert ladder(config, "--work-dir", OUT) == code
+    assert capfd.readouterr().err == f"{word}: finished cells are kept; the same command goes on\n"
 
 
 def test_a_dry_run_tells_cells_time_and_disk(call, tmp_path, capfd):
