@@ -33,7 +33,7 @@ check: $(COMPLETE) ## style, types, spelling, large files, merge markers
 	SKIP=ruff,ruff-format,mypy,codespell .venv/bin/pre-commit run --all-files
 
 check-report: $(COMPLETE) ## the pages in a real browser (apt-get install chromium); fails where there is none
-	NEEDS_BROWSER=1 $(RUN) -m pytest -k in_browser tests/ladder tests/run_report $(ARGS)
+	NEEDS_BROWSER=1 $(RUN) -m pytest -k in_browser tests/data_checks tests/ladder tests/run_report $(ARGS)
 
 chaos: $(COMPLETE) ## 200 kills, 144 stops, spoilt files by the thousand; goes on where it was interrupted; ARGS=kills runs that part
 	$(RUN) -m tests.chaos.run $(ARGS)
