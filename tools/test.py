@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     split, folder = evaluated.record["split"], Path(cfg.work_dir, "predictions")
     shown = ("--truth", split, "--out-dir", folder, *flags_of(args))
     words = command("predict", args.config, args.checkpoint, *shown)
-    say_next({"look at its predictions": words})
+    page = command("report", cfg.work_dir)
+    say_next({"look at its predictions": words, "write a page of the run": page})
     return 0
 
 
