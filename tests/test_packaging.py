@@ -100,7 +100,8 @@ def test_what_the_packages_import_is_declared_and_the_other_way_round() -> None:
     used = imported_distributions(*(path.parent.name for path in ROOT.glob("*/__init__.py")))
     used |= imported_distributions("tools", "configs")
     extras = {canonicalize_name(r.name) for r in declared("3.10")}
-    assert used <= required | {"timm", "ray"}  # extras: asked for where they are needed
+    asked_for_where_needed = {"onnx", "onnxruntime", "ray", "timm"}  # extras
+    assert used <= required | asked_for_where_needed
     assert required <= used
     assert imported_distributions("tests") - OPTIONAL <= extras
 
