@@ -42,7 +42,7 @@ assert MODULE2PACKAGE["mmseg"] == "mmseg"
 show_changes(before)
 
 import mmdet.models, mmseg.models
-import bag_of_transfer.prediction
+import bag_of_transfer.prediction.predictor
 warnings.filterwarnings("ignore", message="of the user")
 before = state()
 bag_of_transfer.engine.process_setup.prepare_process()
