@@ -35,6 +35,7 @@ KERNELS = ("fused", "foreach")  # of an optimizer: the same numbers, computed in
 LENGTH = ("max_epochs", "max_iters")
 # Lengths in epochs before the end of training (our classifier, mmdet's YOLOX).
 FROM_THE_END = ("off_epochs", "num_last_epochs")
+TRAINING_HOOKS = ("EMAHook", "FreezeBackboneFirst")  # as their names end
 
 
 class Difference(NamedTuple):
@@ -73,7 +74,7 @@ def recipe_of(cfg: Config) -> dict[str, Any]:
         "classes": list(cfg.get("classes") or ()),
         "held_out": cfg.get("held_out"),
         "number of training images": cfg.get("num_train_images"),
-        "custom_hooks": _averages(cfg.get("custom_hooks")),
+        "custom_hooks": _training_hooks(cfg.get("custom_hooks")),
         **dict(_from_the_end({"model": cfg.get("model"), "custom_hooks": cfg.get("custom_hooks")})),
     }
     return json.loads(json.dumps(stated, default=str))
@@ -113,9 +114,9 @@ def _as_list(stated: Any) -> list[Any]:
     return list(stated) if isinstance(stated, list | tuple) else [stated] if stated else []
 
 
-def _averages(hooks: Any) -> list[Any] | None:
-    """Return the hooks that average the weights: a checkpoint holds the average instead."""
-    return [hook for hook in hooks or () if str(hook["type"]).endswith("EMAHook")] or None
+def _training_hooks(hooks: Any) -> list[Any] | None:
+    """Return the hooks that decide the weights of a checkpoint: of these or of their average."""
+    return [hook for hook in hooks or () if str(hook["type"]).endswith(TRAINING_HOOKS)] or None
 
 
 def _from_the_end(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -24,6 +24,7 @@ from bag_of_transfer.engine import (
     details_hook,
     deterministic,
     exact_state,
+    freeze_first,
     fused,
     held_out,
     launch,
@@ -69,6 +70,7 @@ HOOKS = (
     details_hook.DetailsRecorder,
 )
 WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
+ON_REQUEST = (freeze_first.FreezeBackboneFirst,)
 
 
 def prepare_training(
