@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_args(argv)
 
+    from bag_of_transfer.engine.quantities import size
     from bag_of_transfer.onnx_export import file
     from bag_of_transfer.onnx_export.pictures import read_pictures
     from bag_of_transfer.prediction.network import load_trained
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pictures = read_pictures(trained, args.images, args.num_images)
     for line in file.export(trained, pictures, args.out, facts, args.size):
         print(f"equal to torch, {line}")
-    print(f"{args.out}: opset {file.OPSET}, {args.out.stat().st_size / 1e6:.1f} MB")
+    print(f"{args.out}: opset {file.OPSET}, {size(args.out.stat().st_size)}")
     print(f"takes {facts['input']}")
     print(f"gives {facts['outputs']}")
     return 0

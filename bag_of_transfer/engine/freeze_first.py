@@ -42,9 +42,8 @@ class FreezeBackboneFirst(Hook):
     def __init__(self, epochs: int | None = None, iters: int | None = None) -> None:
         stated = [number for number in (epochs, iters) if number is not None]
         if len(stated) != 1 or not is_whole(stated[0]) or stated[0] < 1:
-            raise ValueError(
-                f"give epochs or iters, a whole number from 1; got epochs={epochs!r}, iters={iters!r}"
-            )
+            got = f"got epochs={epochs!r}, iters={iters!r}"
+            raise ValueError(f"give epochs or iters, a whole number from 1; {got}")
         self.epochs, self.iters = epochs, iters
         self._frozen: list[nn.Parameter] = []
         self._backbone = nn.Module()

@@ -7,7 +7,7 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.class_table import numbers_in_words
-from bag_of_transfer.engine.quantities import duration
+from bag_of_transfer.engine.quantities import duration, size
 from bag_of_transfer.engine.run_files import RESOLVED_CONFIG, WORST
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.pages.page import inline_plots, render_page
@@ -26,6 +26,7 @@ from bag_of_transfer.run_report.tables import class_table, confused_pairs, metri
 __all__ = ["PAGE", "write_page"]
 
 PAGE = "report.html"
+MIB = 2**20  # bytes; metrics.json states the peak in MiB
 PICTURE_PX = 800  # truth and prediction beside each other
 
 Record = Mapping[str, Any]
@@ -160,7 +161,7 @@ def _environment(run: Run) -> list[tuple[str, str]]:
         "hardware": metrics.get("hardware"),
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
         "seed": metrics.get("seed"),
-        "peak memory": f"{peak['mib']:.0f} MiB, {peak.get('kind')}" if peak.get("mib") else None,
+        "peak memory": f"{size(peak['mib'] * MIB)}, {peak.get('kind')}" if peak.get("mib") else "",
         "checkpoint's SHA-256": metrics.get("checkpoint_sha256"),
         "backbone's SHA-256": metrics.get("backbone_sha256"),
     }

@@ -66,7 +66,7 @@ def test_debug_lets_the_traceback_through():
 
 
 def test_resume_without_a_path_means_auto():
-    args = training_parser("d", "e").parse_args(["c.py", "--resume"])
+    args = training_parser("d", "e").parse_args([__file__, "--resume"])
     assert args.resume == "auto"
 
 

@@ -40,7 +40,7 @@ def train(hook: FreezeBackboneFirst, run: Any) -> list[bool]:
     optimizer = torch.optim.SGD(run.model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     changed = []
     hook.before_train(run)
-    for run.epoch in range(run.epoch, run.max_epochs):
+    while run.epoch < run.max_epochs:
         run.model.train()
         for _ in range(BATCHES):
             before = [tensor.clone() for tensor in run.model.backbone.state_dict().values()]
@@ -51,6 +51,7 @@ def train(hook: FreezeBackboneFirst, run: Any) -> list[bool]:
             now = run.model.backbone.state_dict().values()
             changed.append(not all(map(torch.equal, before, now)))
             run.iter += 1
+        run.epoch += 1
     return changed
 
 

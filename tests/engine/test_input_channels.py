@@ -38,7 +38,7 @@ def test_the_network_gets_the_channels_as_stored(tmp_path: Path, task: str, num:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     cfg = config(task, num)
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmengine")):
-        item = build_load(cfg, task_named(task))(tmp_path / "a.png")
+        item = build_load(cfg, task_named(task)).file(tmp_path / "a.png")
         fill_num_classes(cfg, CLASSES[task])
         network = MODELS.build(cfg.model)
     samples = None if item.sample is None else [item.sample]

@@ -24,6 +24,13 @@ ROWS = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", DOC, flags=re.MULTILINE))
 TORCHRUN = {name: command for name, command in ROWS.items() if command.startswith("torchrun ")}
 
 
+@pytest.fixture(autouse=True)
+def started_by_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be where the commands are typed, as one of the processes."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("RANK", "0")
+
+
 def config_of(command: str) -> Config:
     """Load the config as ``tools/train_cls.py`` does with what follows its name."""
     words = shlex.split(command.replace("CONFIG", CONFIG))

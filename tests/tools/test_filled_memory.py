@@ -44,7 +44,7 @@ def weights(folder):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("name", ["train", "train_cls"])
 def test_a_cpu_is_refused_before_the_config_is_read(tool, capsys, tmp_path, name):
-    assert tool(name, "nowhere.py", "--auto-batch") == 2
+    assert tool(name, __file__, "--auto-batch") == 2
     said = capsys.readouterr().err.splitlines()[0]
     assert said == (
         "error: there is no GPU whose memory could be filled: --auto-batch: "

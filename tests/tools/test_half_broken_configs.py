@@ -61,6 +61,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "no data"))
     Image.new("RGB", (40, 40)).save("a.png")
+    Path("none.pth").touch()  # no checkpoint, but what is checked first is the config
 
 
 @pytest.mark.parametrize("case", BROKEN)

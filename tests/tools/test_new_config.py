@@ -58,8 +58,8 @@ def test_each_layout_gets_a_config_that_reads_its_data(
     assert f"{OF[name].title}: 4 images to train on, {count} classes" in told
     assert "median 64 x 48 px" in told
     commands = [line.strip() for line in told.splitlines() if line.startswith("  ")]
-    assert commands[0].endswith("/check_data.py own.py")
-    assert f"/{OF[name].tool}.py own.py" in commands[2]
+    assert commands[0].endswith("check_data.py own.py")
+    assert f"{OF[name].tool}.py own.py" in commands[2]
     assert commands[1] == f"{commands[2]} --dry-run"
     assert len(Path("own.py").read_text().splitlines()) <= 10
     cfg = written()

@@ -46,7 +46,7 @@ def test_everything_is_written_and_named(reported: tuple[Path, str]) -> None:
         assert name in output
         assert (folder / name).stat().st_size > 100
     plots = {path.name for path in (folder / "plots").iterdir()}
-    assert {f"rungs-detection-map-voc07.{kind}" for kind in ("png", "svg")} <= plots
+    assert {f"curves-detection.{kind}" for kind in ("png", "svg")} <= plots
     assert "no segmentation task" in (folder / "table9.md").read_text()
 
 
