@@ -1,5 +1,6 @@
 """The page about data in headless Chromium: nothing is wider than a desk's screen or a phone's."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +30,25 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "data.html"
 
 
+@pytest.fixture(scope="module")
+def shown(browser: Any, page: Path) -> Iterator[Any]:
+    with opening(browser, page) as opened:
+        yield opened()
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_wider_than_the_screen_and_all_pictures_are_there(
-    browser: Any, page: Path, width: int
+    shown: Any, width: int
 ) -> None:
-    with opening(browser, page) as opened:
-        shown = opened(viewport={"width": width, "height": 900})
-        assert shown.evaluate("document.documentElement.scrollWidth") == width
-        wide = shown.evaluate(
-            """() => [...document.querySelectorAll("main *, header *")].filter((each) =>
-                !each.closest(".box, svg, .unseen")
-                && each.getBoundingClientRect().right > innerWidth + 1)
-                .map((each) => each.outerHTML)"""
-        )
-        assert wide == []
-        widths = shown.locator("img").evaluate_all("all => all.map(each => each.naturalWidth)")
-        assert len(widths) > 10
-        assert min(widths) > 0
+    shown.set_viewport_size({"width": width, "height": 900})
+    assert shown.evaluate("document.documentElement.scrollWidth") == width
+    wide = shown.evaluate(
+        """() => [...document.querySelectorAll("main *, header *")].filter((each) =>
+            !each.closest(".box, svg, .unseen")
+            && each.getBoundingClientRect().right > innerWidth + 1)
+            .map((each) => each.outerHTML)"""
+    )
+    assert wide == []
+    widths = shown.locator("img").evaluate_all("all => all.map(each => each.naturalWidth)")
+    assert len(widths) > 10
+    assert min(widths) > 0

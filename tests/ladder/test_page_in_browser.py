@@ -11,10 +11,16 @@ from tests.in_browser import PHONE, browser, opening
 __all__ = ["browser"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def open_page(browser: Any, reported: Path) -> Iterator[Any]:
     with opening(browser, reported / "report.html") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def page(open_page: Any) -> Any:
+    """Return the page on a desk, loaded once; what a test sorts or opens stays so."""
+    return open_page(permissions=["clipboard-read", "clipboard-write"])
 
 
 def rungs(page: Any, table: int = 0) -> list[str]:
@@ -29,8 +35,19 @@ def rungs(page: Any, table: int = 0) -> list[str]:
 PLAN = ["scratch", "B-standard", "D <b>all</b> & 'tricks'", "public | file"]
 
 
-def test_a_click_sorts_by_number_the_best_first(open_page: Any) -> None:
-    page = open_page()
+def test_the_first_tab_skips_to_the_tables_and_focus_can_be_seen(page: Any) -> None:
+    page.keyboard.press("Tab")
+    skip = page.locator(".skip")
+    assert skip.evaluate("link => link === document.activeElement")
+    assert skip.bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Tab")
+    style = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(style) == "solid"
+
+
+def test_a_click_sorts_by_number_the_best_first(page: Any) -> None:
     assert rungs(page) == PLAN
     head = page.locator("table.sortable").first.locator("th", has_text="mAP (VOC07)").first
     button = head.locator("button")
@@ -43,16 +60,14 @@ def test_a_click_sorts_by_number_the_best_first(open_page: Any) -> None:
     assert page.locator("#announcement").inner_text() == "sorted by mAP (VOC07), ascending"
 
 
-def test_what_is_unmeasured_stays_below_either_way(open_page: Any) -> None:
-    page = open_page()
+def test_what_is_unmeasured_stays_below_either_way(page: Any) -> None:
     head = page.locator("table.sortable").first.locator("th", has_text="top-1").first
     for expected in ([PLAN[3], PLAN[2], PLAN[1]], [PLAN[1], PLAN[2], PLAN[3]]):
         head.locator("button").click()
         assert rungs(page) == [*expected, "scratch"]
 
 
-def test_the_keyboard_sorts_and_only_one_column_is_marked(open_page: Any) -> None:
-    page = open_page()
+def test_the_keyboard_sorts_and_only_one_column_is_marked(page: Any) -> None:
     table = page.locator("table.sortable").nth(1)
     table.locator("thead button").nth(2).focus()
     page.keyboard.press("Enter")
@@ -66,26 +81,12 @@ def test_the_keyboard_sorts_and_only_one_column_is_marked(open_page: Any) -> Non
     assert set(marks[1:]) == {"none"}
 
 
-def test_the_first_tab_skips_to_the_tables_and_focus_can_be_seen(open_page: Any) -> None:
-    page = open_page()
-    page.keyboard.press("Tab")
-    skip = page.locator(".skip")
-    assert skip.evaluate("link => link === document.activeElement")
-    assert skip.bounding_box()["y"] >= 0
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
-    page.keyboard.press("Tab")
-    style = "getComputedStyle(document.activeElement).outlineStyle"
-    assert page.evaluate(style) == "solid"
-
-
 def shown(page: Any) -> list[str]:
     figures = page.locator(".gallery").first.locator(".rung:visible figcaption")
     return sorted(set(figures.all_inner_texts()))
 
 
-def test_pictures_toggle_by_click_and_by_arrow_keys(open_page: Any) -> None:
-    page = open_page()
+def test_pictures_toggle_by_click_and_by_arrow_keys(page: Any) -> None:
     assert shown(page) == [PLAN[3]]
     page.locator(".gallery").first.get_by_label("B-standard").check()
     assert shown(page) == ["B-standard"]
@@ -95,18 +96,17 @@ def test_pictures_toggle_by_click_and_by_arrow_keys(open_page: Any) -> None:
     assert other.inner_text() == PLAN[3]  # each task toggles by itself
 
 
-def test_all_pictures_are_there(open_page: Any) -> None:
-    widths = open_page().locator("img").evaluate_all("all => all.map(image => image.naturalWidth)")
+def test_all_pictures_are_there(page: Any) -> None:
+    widths = page.locator("img").evaluate_all("all => all.map(image => image.naturalWidth)")
     assert len(widths) == 2 * 4 * 5  # tasks, images, truth and four rungs
     assert set(widths) == {64}
 
 
-def test_a_command_is_copied(open_page: Any) -> None:
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+def test_a_command_is_copied(page: Any) -> None:
     page.locator("summary", has_text="B-standard").last.click()
     box = page.locator("#commands details[open] .command").first
     box.locator("button").click()
-    page.wait_for_function("document.getElementById('announcement').textContent === 'copied'")
+    page.locator("#announcement", has_text="copied").wait_for(state="attached")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == box.locator("code").inner_text()
     assert copied.startswith("python tools/train_cls.py")
@@ -136,24 +136,23 @@ SCROLLED = """() => [...document.querySelectorAll('.box')]
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_no_word_sticks_out_of_its_cell(open_page: Any, width: int) -> None:
-    page = open_page(viewport={"width": width, "height": 900})
+def test_no_word_sticks_out_of_its_cell(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
     assert page.locator("th, td").count() > 100
     assert page.evaluate(CUT) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_a_screen_shows_whole_tables(open_page: Any) -> None:
-    page = open_page()
+def test_a_screen_shows_whole_tables(page: Any) -> None:
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
     assert page.evaluate(SCROLLED) == []
 
 
-def test_the_dark_page_is_dark_with_readable_plots(open_page: Any) -> None:
+def test_the_dark_page_is_dark_with_readable_plots(page: Any) -> None:
     colours = {}
     for scheme in ("light", "dark"):
-        page = open_page(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme)
         colours[scheme] = page.evaluate(
             """() => [
                 getComputedStyle(document.documentElement).backgroundColor,
@@ -164,14 +163,15 @@ def test_the_dark_page_is_dark_with_readable_plots(open_page: Any) -> None:
     assert colours["dark"] == ["rgb(20, 23, 27)", "rgb(230, 233, 237)"]
 
 
-def test_who_wants_no_motion_gets_none(open_page: Any) -> None:
+def test_who_wants_no_motion_gets_none(page: Any) -> None:
     style = "getComputedStyle(document.documentElement).scrollBehavior"
-    assert open_page().evaluate(style) == "smooth"
-    assert open_page(reduced_motion="reduce").evaluate(style) == "auto"
+    assert page.evaluate(style) == "smooth"
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(style) == "auto"
 
 
-def test_print_shows_what_the_screen_hides(open_page: Any) -> None:
-    page = open_page()
+def test_print_shows_what_the_screen_hides(page: Any) -> None:
+    page.locator("details").evaluate_all("all => all.forEach(each => { each.open = false; })")
     page.emulate_media(media="print")
     assert not page.locator("nav").is_visible()
     assert page.locator(".gallery").first.locator(".rung:visible").count() == 16

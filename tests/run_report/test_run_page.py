@@ -12,6 +12,12 @@ from bag_of_transfer.run_report.page import write_page
 from tests.run_report.drawn_run import EVIL, draw_run
 
 
+@pytest.fixture
+def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the plots, whose drawing takes a second a page."""
+    monkeypatch.setattr("bag_of_transfer.run_report.page.inline_plots", lambda plots: {})
+
+
 class Reader(HTMLParser):
     """Collects a page's texts, tags and ids."""
 
@@ -60,6 +66,7 @@ def test_every_text_is_escaped(run_page: Path) -> None:
     assert "http:" not in run_page.read_text().replace("http://www.w3.org", "")
 
 
+@pytest.mark.usefixtures("_no_plots")
 def test_a_run_in_the_middle_says_how_far_it_is_and_how_to_go_on(tmp_path: Path) -> None:
     folder = draw_run(tmp_path / "stopped", epochs=2)
     for name in ("metrics.json", "test_details.json"):
@@ -85,6 +92,7 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     assert "No epoch has ended: there are no curves." in page.text
 
 
+@pytest.mark.usefixtures("_no_plots")
 def test_damaged_files_are_named_and_the_rest_is_shown(tmp_path: Path) -> None:
     folder = draw_run(tmp_path / "damaged")
     for name in ("test_details.json", "tricks.json", "metrics.json"):
@@ -102,6 +110,7 @@ def test_many_classes_are_folded_and_their_confusion_is_a_picture(tmp_path: Path
     assert "a_rather_long_class_name_89" in page.text
 
 
+@pytest.mark.usefixtures("_no_plots")
 def test_a_picture_outside_of_the_folder_is_not_shown(tmp_path: Path) -> None:
     folder = draw_run(tmp_path / "moved", curves=False)
     outside = tmp_path / "secret.png"
@@ -123,6 +132,7 @@ def test_any_other_folder_is_refused(tmp_path: Path, there: bool) -> None:
         write_page(folder)
 
 
+@pytest.mark.usefixtures("_no_plots")
 def test_a_test_on_val_stands_beside_the_validation(tmp_path: Path) -> None:
     folder = draw_run(tmp_path / "twice")
     record = json.loads((folder / "test_details.json").read_text())

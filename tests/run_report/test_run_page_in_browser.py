@@ -13,15 +13,16 @@ __all__ = ["browser"]
 SIZES = [{"width": 1280, "height": 900}, {**PHONE, "width": 390}]
 
 
-@pytest.fixture
-def open_page(browser: Any, run_page: Path) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def page(browser: Any, run_page: Path) -> Iterator[Any]:
+    """Return the page, loaded once; what a test sorts or opens stays so."""
     with opening(browser, run_page) as opened:
-        yield opened
+        yield opened()
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["desk", "phone"])
-def test_nothing_is_wider_than_the_screen(open_page: Any, size: dict[str, int]) -> None:
-    page = open_page(viewport=size)
+def test_nothing_is_wider_than_the_screen(page: Any, size: dict[str, int]) -> None:
+    page.set_viewport_size(size)
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
     # Only tables, the navigation and folded texts may scroll, inside themselves.
@@ -39,8 +40,8 @@ def test_nothing_is_wider_than_the_screen(open_page: Any, size: dict[str, int]) 
     assert cut == []
 
 
-def test_names_of_classes_are_broken_behind_underscores_only(open_page: Any) -> None:
-    page = open_page(viewport=SIZES[1])
+def test_names_of_classes_are_broken_behind_underscores_only(page: Any) -> None:
+    page.set_viewport_size(SIZES[1])
     heights = (
         page.locator("#classes-1")
         .locator("xpath=..")
@@ -61,14 +62,13 @@ def test_names_of_classes_are_broken_behind_underscores_only(open_page: Any) -> 
     assert {lines for cell in heights for lines in cell} == {1}
 
 
-def test_a_click_sorts_the_classes(open_page: Any) -> None:
-    page = open_page()
+def test_a_click_sorts_the_classes(page: Any) -> None:
     table = page.locator("table.sortable", has=page.locator("#classes-1"))
     table.locator("thead button", has_text="AP").click()
     figures = table.locator("tbody td:nth-child(2)").all_inner_texts()
     assert figures == ["45.00", "30.00", "15.00", "0.00"]
 
 
-def test_the_worst_images_are_shown(open_page: Any) -> None:
-    images = open_page().locator("#worst-test img")
+def test_the_worst_images_are_shown(page: Any) -> None:
+    images = page.locator("#worst-test img")
     assert images.evaluate_all("all => all.map(image => image.naturalWidth)") == [160, 160]

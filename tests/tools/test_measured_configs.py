@@ -68,7 +68,11 @@ def test_a_config_without_validation_is_measured_and_json_is_all_that_is_printed
     [
         (CLS, ["--data-root", "nowhere"], "nowhere"),
         (CLS, ["--cfg-options", "train_dataloader.batch_size=64"], "48 training images"),
-        (CLS, ["--cfg-options", "model.head.in_channels=7"], "model.head.fc (Linear): make its"),
+        (
+            CLS,
+            ["--seconds", "0.1", "--cfg-options", "model.head.in_channels=7"],
+            "model.head.fc (Linear): make its",
+        ),
         (CLS, ["--backbone", "scratch"], "a classifier starts from no backbone file"),
         (CLS, ["--seconds", "0"], "0 is not a time: --seconds: "),
         (DET, ["--backbone", "nowhere.safetensors"], "nowhere.safetensors"),
