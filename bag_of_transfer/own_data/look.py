@@ -26,6 +26,7 @@ class Looked(NamedTuple):
         width: The median, in pixels.
         height: The median, in pixels.
         has_val: Whether there is a validation split.
+        lacks_test: Whether the config names a test split that is not there.
         dataset: Arguments that the data sets of all splits need besides the folder.
     """
 
@@ -34,6 +35,7 @@ class Looked(NamedTuple):
     width: int
     height: int
     has_val: bool
+    lacks_test: bool
     dataset: dict[str, Any]
 
 
@@ -56,7 +58,10 @@ def look(folder: Path, cfg: Config) -> Looked:
     width, height = (round(median(sides)) for sides in zip(*sizes, strict=True))
     val = {**cfg.val_dataloader.dataset, **needed}
     has_val = "root" not in needed and not missing_places(val)
-    return Looked(classes_of(dataset), len(paths), width, height, has_val, needed)
+    stated = cfg.get("test_dataloader")
+    lacks_test = bool(stated and missing_places({**stated.dataset, **needed}))
+    classes = classes_of(dataset)
+    return Looked(classes, len(paths), width, height, has_val, lacks_test, needed)
 
 
 def _needed(folder: Path, described: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,11 +65,14 @@ def _lines(folder: Path, out: Path, base: Path, looked: Looked, cfg: Config) -> 
         yield f"classes = {looked.classes!r}"
     if options:
         yield f"data = dict({', '.join(f'{key}={value!r}' for key, value in options.items())})"
-        yield from (f"{loader} = dict(dataset=data)" for loader in LOADERS if cfg.get(loader))
+        loaders = LOADERS[: 2 if looked.lacks_test else 3]
+        yield from (f"{loader} = dict(dataset=data)" for loader in loaders if cfg.get(loader))
     yield f"image_size = {_image_size(cfg, looked)!r}"
     yield f"batch_size = {_batch_size(cfg.train_dataloader.batch_size, looked.num_images)}"
     if not looked.has_val:
         yield "held_out = dict(fraction=0.2, seed=0)  # there is no val split"
+    if looked.lacks_test:
+        yield "test_dataloader = test_cfg = test_evaluator = None  # there is no test split"
 
 
 def _from(out: Path, base: Path) -> str:

@@ -61,8 +61,9 @@ def test_each_layout_gets_a_config_that_reads_its_data(
     assert commands[0].endswith("check_data.py own.py")
     assert f"{OF[name].tool}.py own.py" in commands[2]
     assert commands[1] == f"{commands[2]} --dry-run"
-    assert len(Path("own.py").read_text().splitlines()) <= 10
+    assert len(Path("own.py").read_text().splitlines()) <= 11
     cfg = written()
+    assert cfg.get("test_dataloader") is None  # there is no test split
     assert splits_of(cfg) == {"train": 4, "val": 2}
     assert cfg.train_dataloader.batch_size == 2
     assert tuple(cfg.classes) == NAMES[name]
