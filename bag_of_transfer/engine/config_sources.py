@@ -6,6 +6,7 @@ back to its bases, so a name that a file sets and does not use itself has no eff
 """
 
 import ast
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -87,7 +88,7 @@ def parsed_config(path: Path) -> ast.Module:
         UserError: If it is not valid Python.
     """
     try:
-        return ast.parse(path.read_bytes())
+        return _parsed(path.read_bytes())
     except SyntaxError as error:
         raise UserError(
             "the config is not valid Python", f"{path}:{error.lineno}", error.msg
@@ -95,6 +96,11 @@ def parsed_config(path: Path) -> ast.Module:
     except (ValueError, RecursionError, MemoryError) as error:  # null bytes, or nested too deeply
         what = f"the config is not valid Python ({type(error).__name__})"
         raise UserError(what, path, "see the configs in configs/") from error
+
+
+@functools.cache  # the bases of many configs are the same; nobody changes the tree
+def _parsed(text: bytes) -> ast.Module:
+    return ast.parse(text)
 
 
 def keys_in(tree: ast.Module) -> set[str]:

@@ -1,5 +1,6 @@
 """Find configs that came with the installed OpenMMLab packages, and tell them from users' own."""
 
+import functools
 from collections.abc import Iterator
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -29,8 +30,8 @@ def config_path(text: str) -> Path:
 
 def is_stock(path: Path) -> bool:
     """Return whether a config came with an installed package; no user chose its values."""
-    resolved = path.resolve()
-    return any(resolved.is_relative_to(folder.resolve()) for folder in _folders())
+    parents = path.resolve().parents
+    return any(folder in parents for folder in _resolved_folders())
 
 
 def nearest_stock_config(path: Path) -> str | None:
@@ -42,6 +43,11 @@ def nearest_stock_config(path: Path) -> str | None:
     names = [config.relative_to(folder).as_posix() for config in folder.rglob("*.py")]
     nearest = get_close_matches(name, names, n=1)
     return f"{package}{SEPARATOR}{nearest[0]}" if nearest else None
+
+
+@functools.cache  # asked of each file of a config several times
+def _resolved_folders() -> list[Path]:
+    return [folder.resolve() for folder in _folders()]
 
 
 def _folders() -> Iterator[Path]:

@@ -16,7 +16,7 @@ from bag_of_transfer.ladder.statistics.resampled_boxes import (
 )
 
 NUM_CLASSES = 3
-REPEATS = 120  # a standard error of 2 %
+REPEATS = 60  # a standard error of 3 %
 
 
 class World(NamedTuple):

@@ -1,5 +1,6 @@
 """Help and wrong flags are answered at once: nothing that takes seconds is imported for them."""
 
+import json
 import runpy
 import subprocess
 import sys
@@ -14,22 +15,31 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
 SLOW = {"torch", "mmengine", "mmdet", "mmseg", "numpy", "scipy", "matplotlib", "cv2", "PIL"}
 CALL = """
-import runpy, sys
-tool = sys.argv[1]
-sys.argv = sys.argv[1:]
-try:
-    runpy.run_path(tool, run_name="__main__")
-finally:
-    print("imported:", *sorted({name.partition(".")[0] for name in sys.modules}))
+import contextlib, io, json, runpy, sys
+tool, told = sys.argv[1], []
+for words in json.loads(sys.argv[2]):
+    sys.argv, code, said = [tool, *words], 0, io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            runpy.run_path(tool, run_name="__main__")
+        except SystemExit as ended:
+            code = ended.code
+    told.append((code, said.getvalue()))
+print(json.dumps([told, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 
 
-def call(tool: Path, *flags: str, folder: Path) -> tuple[int, str, set[str]]:
-    """Return exit code, what was said, and the names of what was imported."""
-    words = [sys.executable, "-c", CALL, str(tool), *flags]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
-    said, _, imported = done.stdout.rpartition("imported:")
-    return done.returncode, said or done.stderr, set(imported.split())
+def calls(tool: Path, *calls: list[str], folder: Path) -> tuple[list[tuple[int, str]], set[str]]:
+    """Call a tool several times in one process.
+
+    Returns:
+        Exit code and what was said of each call, and the names of what was imported.
+    """
+    words = [sys.executable, "-c", CALL, str(tool), json.dumps(calls)]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    told, imported = json.loads(done.stdout)
+    assert "argparse" in imported
+    return told, set(imported)
 
 
 def test_all_tools_are_tried() -> None:
@@ -37,20 +47,12 @@ def test_all_tools_are_tried() -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.stem)
-def test_help_imports_nothing_slow(tool: Path, tmp_path: Path) -> None:
-    code, said, imported = call(tool, "-h", folder=tmp_path)
-    assert code == 0
-    assert "example:\n  python tools/" in said
-    assert "argparse" in imported
-    assert not imported & SLOW
-
-
-@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.stem)
-def test_a_wrong_flag_imports_nothing_slow(tool: Path, tmp_path: Path) -> None:
-    code, said, imported = call(tool, "--no-such-flag", folder=tmp_path)
-    assert code == 2
-    assert said.startswith("error: ")
-    assert "argparse" in imported
+def test_help_and_a_wrong_flag_import_nothing_slow(tool: Path, tmp_path: Path) -> None:
+    (helped, refused), imported = calls(tool, ["-h"], ["--no-such-flag"], folder=tmp_path)
+    assert helped[0] == 0
+    assert "example:\n  python tools/" in helped[1]
+    assert refused[0] == 2
+    assert refused[1].startswith("error: ")
     assert not imported & SLOW
 
 
@@ -58,27 +60,30 @@ DET = str(ROOT / "configs/detection/faster-rcnn_fpn_tiny.py")
 DEMO = str(ROOT / "configs/ladder/demo.py")
 
 
-@pytest.mark.parametrize(
-    ("tool", "words", "told"),
-    [
-        ("train", [DET, "--backbone", "gone.pth"], "no such file of weights: gone.pth: "),
-        ("train", [DET], "nothing to start from, neither --backbone nor weights in init_cfg or "),
-        ("train_cls", ["gone.py"], "no such config: gone.py: "),
-        ("train_cls", [DET, "--seed=-1"], "-1 is not a valid seed: --seed: "),
-        ("train_cls", [DET, "--resume", "gone.pth"], "no such checkpoint: gone.pth: "),
-        ("train_cls", [DET, "--launcher", "mpi"], "the environment variable OMPI_COMM_WORLD_"),
-        ("train_cls", [DET, "--dump-config=f.json", "--dry-run"], "nothing is run: --dump-config "),
-        ("test", [DET, "gone.pth"], "no such checkpoint: gone.pth: "),
-        ("export_model", [DET, "gone.pth", "o.onnx"], "no such checkpoint: gone.pth: "),
-        ("ladder", [DEMO, "--max-seeds", "9"], "nothing says when there are seeds enough: "),
-    ],
-)
-def test_a_wrong_argument_is_told_before_torch_is_imported(
-    tool: str, words: list[str], told: str, tmp_path: Path
-) -> None:
-    code, said, imported = call(ROOT / "tools" / f"{tool}.py", *words, folder=tmp_path)
-    assert (code, said.startswith(f"error: {told}")) == (2, True), said
-    assert "argparse" in imported
+WRONG = {
+    "train": {
+        "no such file of weights: gone.pth: ": [DET, "--backbone", "gone.pth"],
+        "nothing to start from, neither --backbone nor weights in init_cfg or ": [DET],
+    },
+    "train_cls": {
+        "no such config: gone.py: ": ["gone.py"],
+        "-1 is not a valid seed: --seed: ": [DET, "--seed=-1"],
+        "no such checkpoint: gone.pth: ": [DET, "--resume", "gone.pth"],
+        "the environment variable OMPI_COMM_WORLD_": [DET, "--launcher", "mpi"],
+        "nothing is run: --dump-config ": [DET, "--dump-config=f.json", "--dry-run"],
+    },
+    "test": {"no such checkpoint: gone.pth: ": [DET, "gone.pth"]},
+    "export_model": {"no such checkpoint: gone.pth: ": [DET, "gone.pth", "o.onnx"]},
+    "ladder": {"nothing says when there are seeds enough: ": [DEMO, "--max-seeds", "9"]},
+}
+
+
+@pytest.mark.parametrize("tool", WRONG)
+def test_a_wrong_argument_is_told_before_torch_is_imported(tool: str, tmp_path: Path) -> None:
+    wrong = WRONG[tool]
+    answers, imported = calls(ROOT / f"tools/{tool}.py", *wrong.values(), folder=tmp_path)
+    for told, (code, said) in zip(wrong, answers, strict=True):
+        assert (code, said.startswith(f"error: {told}")) == (2, True), said
     assert not imported & {"torch", "mmdet", "mmseg"}
 
 

@@ -241,15 +241,21 @@ def imported_files(entries: Iterable[Path]) -> list[Path]:
 
 @cache
 def _imports_of(path: Path) -> list[Path]:
+    inside = ".".join(path.relative_to(ROOT).parts[:-1])
+    return list(_module_files(_imported_names(path.read_text(encoding="utf-8"), inside)))
+
+
+@cache  # by text: parsing it again would take a second for the toolkit
+def _imported_names(text: str, inside: str) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            inside = ".".join(path.relative_to(ROOT).parts[:-1]) if node.level else ""
-            module = ".".join(part for part in (inside, node.module) if part)
+            parts = (inside if node.level else "", node.module)
+            module = ".".join(part for part in parts if part)
             names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
-    return list(_module_files(names))
+    return names
 
 
 def _module_files(names: Iterable[str]) -> Iterator[Path]:
