@@ -141,6 +141,7 @@ def _is_complete(tree: ast.Module) -> bool:
     return "model" in names and BASE not in names and not imports
 
 
+@functools.cache
 def _set_names(tree: ast.Module) -> set[str]:
     return {name for statement in tree.body for name in _target_names(statement)}
 
@@ -153,11 +154,13 @@ def _target_names(statement: ast.stmt) -> set[str]:
     }
 
 
+@functools.cache
 def _used_names(tree: ast.Module) -> set[str]:
     names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
     return {node.id for node in names if isinstance(node.ctx, ast.Load)}
 
 
+@functools.cache
 def _uses(tree: ast.Module) -> dict[str, list[str]]:
     """Return the keys whose values are made of each name."""
     uses: dict[str, list[str]] = {}
