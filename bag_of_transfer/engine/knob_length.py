@@ -10,11 +10,10 @@ from mmengine.config import Config
 from bag_of_transfer.engine.config_nodes import nodes
 from bag_of_transfer.engine.fields import COUNT
 from bag_of_transfer.engine.knob_request import Request
+from bag_of_transfer.engine.recipe import FROM_THE_END
 
 __all__ = ["schedulers_in", "set_epochs", "set_max_iters"]
 
-# Lengths in epochs before the end of training: our classifier's, mmdet's YOLOX.
-FROM_THE_END = ("off_epochs", "num_last_epochs")
 WHOLE = ("T_max", "step_size")
 TIMES = ("begin", "end", *WHOLE)
 

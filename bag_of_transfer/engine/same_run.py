@@ -16,7 +16,13 @@ from mmengine.runner import Runner
 from bag_of_transfer.engine.config_vocabulary import known_children
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.json_file import parse_json
-from bag_of_transfer.engine.recipe import COMPARED, Difference, class_difference, differences
+from bag_of_transfer.engine.recipe import (
+    COMPARED,
+    TRAINING_HOOKS,
+    Difference,
+    class_difference,
+    differences,
+)
 from bag_of_transfer.engine.stored_config import stored_config, stored_with
 
 __all__ = ["Changes", "changes", "data_changes", "refusal"]
@@ -170,7 +176,7 @@ def _training_hooks(hooks: Any) -> Iterator[tuple[str, Any]]:
     """Yield hooks by their types, but not ours, observers, and those of the recipe."""
     for hook in hooks if isinstance(hooks, list) else ():
         kind = str(_dict(hook).get("type"))
-        if kind not in OBSERVERS and not kind.endswith("EMAHook") and not _is_ours(kind):
+        if kind not in OBSERVERS and not kind.endswith(TRAINING_HOOKS) and not _is_ours(kind):
             yield kind, hook
 
 
