@@ -7,7 +7,7 @@ are in ``tuning/seed<S>/<rung>/<task>/<values>/``.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal, Protocol, get_args
 
 from bag_of_transfer.engine.run_files import (
     CURVE,
@@ -56,6 +56,7 @@ __all__ = [
     "names_in",
     "records",
     "seed_folder",
+    "selection_of",
     "tuning_records",
 ]
 
@@ -95,6 +96,25 @@ SEED_KINDS: tuple[SeedKind, ...] = get_args(SeedKind)
 # Which checkpoint is tested: the last one, or the best on val.
 Selection = Literal["last", "val"]
 SELECTIONS: tuple[Selection, ...] = get_args(Selection)
+
+
+class _Task(Protocol):
+    @property
+    def published_split(self) -> bool: ...
+
+
+def selection_of(task: _Task | None, selection: Selection) -> Selection:
+    """Return which checkpoint of a task is tested.
+
+    Args:
+        task: The task; None for a pretraining, whose test split may be its val split.
+        selection: The ladder's setting.
+
+    Returns:
+        ``"val"``, the best on val, if the ladder picks on val and the task's val and test have
+        different images; else ``"last"``.
+    """
+    return "last" if task is None or task.published_split else selection
 
 
 def is_folder_name(name: str) -> bool:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.folder import selection_of
 from bag_of_transfer.ladder.plan.plan_file import describe
-from bag_of_transfer.ladder.plan.spec import read_ladder, selection_of
+from bag_of_transfer.ladder.plan.spec import read_ladder
 
 ROOT = Path(__file__).resolve().parents[2]
 B = ROOT / "configs/classification/resnet18-b_demo.py"

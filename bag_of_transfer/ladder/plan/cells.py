@@ -14,8 +14,9 @@ from bag_of_transfer.ladder.folder import (
     SCRATCH,
     Selection,
     cell_key,
+    selection_of,
 )
-from bag_of_transfer.ladder.plan.spec import Rung, Task, selection_of
+from bag_of_transfer.ladder.plan.spec import Rung, Task
 from bag_of_transfer.ladder.search import Point, options_of, point_name
 
 __all__ = ["Cell", "Command", "commands"]

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH
+from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, selection_of
 from bag_of_transfer.ladder.metrics import TOP1
 from bag_of_transfer.ladder.plan.cells import Cell
-from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task, selection_of
+from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 from bag_of_transfer.ladder.search import Grid, Point, Progress, search
 from bag_of_transfer.ladder.searches import search_pretrainings
 from bag_of_transfer.ladder.tried import score_of

@@ -19,11 +19,10 @@ from bag_of_transfer.ladder.plan.tasks import (
     Task,
     check_options,
     read_tasks,
-    selection_of,
 )
 from bag_of_transfer.ladder.plan.tune import check_tuning_seeds, read_searches
 
-__all__ = ["Ladder", "Rung", "Task", "read_ladder", "selection_of"]
+__all__ = ["Ladder", "Rung", "Task", "read_ladder"]
 
 KEYS = {
     *("rungs", "tasks", "seeds", "reference", "pretrain_seeds", "selection", "num_pictures"),

@@ -14,13 +14,13 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.held_out import HELD_OUT, check_held_out, hold_out
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.engine.tasks import Phase, find_task
-from bag_of_transfer.ladder.folder import PRETRAINING, Selection
+from bag_of_transfer.ladder.folder import PRETRAINING, Selection, selection_of
 from bag_of_transfer.ladder.metrics import shown_metrics
 from bag_of_transfer.ladder.plan.checks import check_folder_name, check_keys, existing_config
 from bag_of_transfer.ladder.plan.tune import read_grid
 from bag_of_transfer.ladder.search import Grid
 
-__all__ = ["Task", "check_options", "read_tasks", "selection_of"]
+__all__ = ["Task", "check_options", "read_tasks"]
 
 KEYS = {"config", "cfg_options", "published_split", "held_out"}
 
@@ -49,20 +49,6 @@ class Task:
     published_split: bool = False
     tune: Grid | None = None
     held_out: tuple[str, ...] = ()
-
-
-def selection_of(task: Task | None, selection: Selection) -> Selection:
-    """Return which checkpoint of a task is tested.
-
-    Args:
-        task: The task; None for a pretraining, whose test split may be its val split.
-        selection: The ladder's setting.
-
-    Returns:
-        ``"val"``, the best on val, if the ladder picks on val and the task's val and test have
-        different images; else ``"last"``.
-    """
-    return "last" if task is None or task.published_split else selection
 
 
 def read_tasks(

@@ -17,6 +17,7 @@ from bag_of_transfer.ladder.folder import (
     PLAN,
     PRETRAINING,
     RECORD,
+    Selection,
     cell_key,
 )
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
@@ -92,7 +93,7 @@ class LadderResults:
     config: str
     reference: str
     seeds: tuple[int, ...]
-    selection: str
+    selection: Selection
     rungs: Mapping[str, RungResults]
     tasks: Mapping[str, TaskResults]
     notes: tuple[str, ...]
@@ -165,7 +166,7 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
         raise UserError("values are tuned with no tuning_seeds", folder / PLAN, AGAIN)
     teachers = {n: planned_rung(n, stated) for n, stated in (plan.get("teachers") or {}).items()}
     seeds = tuple(plan["seeds"])
-    selection = plan.get("selection") or "last"
+    selection: Selection = plan.get("selection") or "last"
     tuning_seeds = tuple(plan.get("tuning_seeds") or ())
     return LadderResults(
         folder=folder,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
-from bag_of_transfer.ladder.folder import PRETRAINING, cell_key
+from bag_of_transfer.ladder.folder import PRETRAINING, Selection, cell_key, selection_of
 from bag_of_transfer.ladder.metrics import TOP1
 from bag_of_transfer.ladder.report.planned import RungResults, TaskResults
 from bag_of_transfer.ladder.search import Grid, Point, Progress, point_name, search
@@ -45,7 +45,7 @@ def read_tunings(
     teachers: Mapping[str, RungResults],
     tasks: Mapping[str, TaskResults],
     seeds: tuple[int, ...],
-    selection: str,
+    selection: Selection,
 ) -> tuple[Tuning, ...]:
     """Return a ladder's searches: those of pretrainings first, then a search per task.
 
@@ -64,7 +64,7 @@ def read_tunings(
     search_pretrainings(grids, taught, partial(read.search, PRETRAINING, TOP1, False))
     for task in tasks.values():
         if task.tune:
-            picks = selection == "val" and not task.published_split
+            picks = selection_of(task, selection) == "val"
             read.search(task.name, task.metrics[-1], picks, task.tune, tuple(rungs))
     return tuple(read.found)
 

@@ -23,9 +23,8 @@ from bag_of_transfer.engine.data_sets import stated_elsewhere
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.own_metrics import judge_in_percent
-from bag_of_transfer.ladder.folder import CARD, Selection
+from bag_of_transfer.ladder.folder import CARD, Selection, selection_of
 from bag_of_transfer.ladder.plan.cells import Cell, commands
-from bag_of_transfer.ladder.plan.spec import selection_of
 
 __all__ = [
     "code_digest",
