@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import SCRATCH, check_backbone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Phase
@@ -26,7 +26,9 @@ EXAMPLE = "python tools/benchmark.py configs/detection/faster-rcnn_fpn_demo.py"
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the run as the training tools do, measure, print; nothing is trained or kept."""
     parser = cli.parser(__doc__, EXAMPLE)
-    cli.add_config_flags(parser, for_runs=False)
+    tool_flags.add_config_flags(parser)
+    tool_flags.add_seed_flag(parser)
+    tool_flags.add_amp_flag(parser)
     parser.add_argument(
         "--backbone",
         metavar="FILE|scratch",
@@ -71,7 +73,9 @@ def _measure(args: "Namespace") -> dict[str, Any]:
 
     prepare = _classifier if phase_of(args.config) is Phase.PRETRAINING else _with_backbone
     with tempfile.TemporaryDirectory() as folder:
-        cfg, lines, train_set = prepare(args, cli.config_flags(args) | {"work_dir": Path(folder)})
+        cfg, lines, train_set = prepare(
+            args, tool_flags.config_flags(args) | {"work_dir": Path(folder)}
+        )
         benchmark = Benchmark(args.seconds)
         train(cfg, lines, train_set, rehearsal=benchmark)
     return benchmark.record

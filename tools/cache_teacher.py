@@ -6,21 +6,28 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = """python tools/cache_teacher.py configs/classification/resnet18-d-all_demo.py answers
-  python tools/train_cls.py configs/classification/resnet18-d-all_demo.py \\
+python tools/train_cls.py configs/classification/resnet18-d-all_demo.py \\
     --cfg-options model.distillation.cache=answers"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, build its training data, ask the teacher."""
     parser = cli.parser(__doc__ or "", EXAMPLE)
-    cli.add_config_flags(parser)
+    tool_flags.add_config_flags(parser, takes_stock=False)
+    tool_flags.add_run_flags(parser)
+    tool_flags.add_amp_flag(parser)
     parser.add_argument("out", type=Path, help="folder of the cache")
-    parser.add_argument("--views", type=int, metavar="N", help="views [the run's epochs]")
+    parser.add_argument(
+        "--views",
+        type=int,
+        metavar="N",
+        help="augmented views of each image, one for each epoch [as many as the run's epochs]",
+    )
     parser.add_argument(
         "--top-k", type=int, metavar="N", help="stored classes per answer [all, at most 100]"
     )
@@ -31,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine import training
     from bag_of_transfer.engine.config_file import load_config
 
-    cfg, _ = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
+    cfg, _ = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
     lines, train_set = training.prepare_training(cfg, args.amp)
     if is_main_process():
         print("\n".join(lines), flush=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Phase
 
@@ -18,7 +18,8 @@ EXAMPLE = "python tools/check_data.py configs/detection/faster-rcnn_fpn_demo.py"
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, look at every file, print what was found; 2 if there is an error."""
     parser = cli.parser(__doc__, EXAMPLE)
-    cli.add_config_flags(parser, for_runs=False)
+    tool_flags.add_config_flags(parser)
+    tool_flags.add_seed_flag(parser, "chooses the sample pictures of --page [0]")
     parser.add_argument("--json", action="store_true", help="print all as JSON")
     parser.add_argument(
         "--page", type=Path, metavar="F.html", help="write a page with pictures and histograms"
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.pretraining:
             cli.set_data_root(args.data_root)
             before, warnings = pretraining_split(args.pretraining)
-        cfg, _ = load_config(args.config, phase, **cli.config_flags(args))
+        cfg, _ = load_config(args.config, phase, **tool_flags.config_flags(args))
         report = check_data(cfg, before)
         report = report._replace(findings=(*report.findings, *warnings))
         if args.page:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_checkpoint
 from bag_of_transfer.engine.last_lines import command, say_next
 
@@ -17,7 +17,7 @@ EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1
 def main(argv: Sequence[str] | None = None) -> int:
     """Export, and print what was written."""
     parser = cli.parser(__doc__, EXAMPLE)
-    parser.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of a classifier")
+    parser.add_argument("checkpoint", type=Path, help=tool_flags.CHECKPOINT)
     parser.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
     parser.add_argument(
         "--ema", action="store_true", help="refuse a checkpoint without averaged (EMA) weights"

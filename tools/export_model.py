@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_checkpoint, check_config
 from bag_of_transfer.engine.environment import check_packages
 from bag_of_transfer.engine.errors import RefusedError, UserError
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "config", type=config_path, help="config that the checkpoint was trained with"
     )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
+    parser.add_argument("checkpoint", type=Path, help=tool_flags.CHECKPOINT)
     parser.add_argument("out", type=Path, help="OUT.onnx")
     parser.add_argument("--size", type=_size, metavar="HxW", help="one size of images [any]")
     parser.add_argument(
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
     )
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    tool_flags.add_options_flag(parser)
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.then_check(_check_request)
     parser.then_check(lambda args: check_config(args.config))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Phase
@@ -22,8 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print operations and parameters of backbone and head, at the size used in validation."""
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument("config", type=Path, help="classification config")
-    parser.add_argument("--shape", type=int, nargs=2, metavar=("H", "W"), help="[validation's]")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    parser.add_argument(
+        "--shape",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="height and width of the image in pixels [as in validation]",
+    )
+    tool_flags.add_options_flag(parser)
     parser.then_check(lambda args: check_config(args.config))
     args = parser.parse_args(argv)
 

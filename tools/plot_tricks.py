@@ -16,7 +16,9 @@ EXAMPLE = """python tools/plot_tricks.py work_dirs/resnet50-d_step work_dirs/res
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw figure 3 from the curves, and figure 4 from the checkpoints that exist."""
     parser = cli.parser(__doc__, EXAMPLE)
-    parser.add_argument("work_dirs", type=Path, nargs="+", metavar="WORK_DIR")
+    parser.add_argument(
+        "work_dirs", type=Path, nargs="+", metavar="WORK_DIR", help="work dirs of train_cls.py"
+    )
     parser.add_argument("--out", type=Path, help="folder of the figures [plots/ in the first run]")
     parser.add_argument(
         "--run-configs",

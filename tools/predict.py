@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_checkpoint, check_config
 from bag_of_transfer.engine.stock_configs import config_path
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "config", type=config_path, help="config that the checkpoint was trained with"
     )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint (.pth) or last_checkpoint")
+    parser.add_argument("checkpoint", type=Path, help=tool_flags.CHECKPOINT)
     parser.add_argument(
         "inputs",
         type=Path,
@@ -40,10 +40,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data-root", type=Path, help="folder of the split's data [$DATA_ROOT or data]"
     )
-    parser.add_argument("--save-crops", action="store_true", help="cut out detected objects, too")
+    parser.add_argument(
+        "--save-crops",
+        action="store_true",
+        help="also write each detected object as a picture of its own",
+    )
     parser.add_argument("--every", type=int, default=1, help="of a video, each N-th frame [1]")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
+    parser.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda"],
+        default="auto",
+        help="where to compute; auto: on the GPU, if there is one [auto]",
+    )
+    tool_flags.add_options_flag(parser)
     parser.add_argument("--force", action="store_true", help="overwrite earlier predictions")
     parser.then_check(lambda args: check_config(args.config))
     parser.then_check(lambda args: check_checkpoint(args.checkpoint))

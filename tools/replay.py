@@ -7,7 +7,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = "python tools/replay.py work_dirs/resnet18-d_demo/non_finite.json --image"
@@ -18,9 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument("file", type=Path, help="non_finite.json of a run")
     parser.add_argument("--image", action="store_true", help="also look at each image alone")
-    parser.add_argument(
-        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="as the run"
-    )
+    tool_flags.add_launcher_flag(parser)
     args = parser.parse_args(argv)
 
     import backbones  # noqa: F401  registers ResNetA..D

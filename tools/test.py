@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.last_lines import command, flags_of, say_next
 from bag_of_transfer.engine.tasks import Phase, task_named
 
@@ -16,7 +16,7 @@ EXAMPLE = """python tools/test.py configs/detection/faster-rcnn_fpn_demo.py \\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, evaluate the checkpoint, write and print the metrics."""
-    parser = cli.evaluation_parser(__doc__, EXAMPLE)
+    parser = tool_flags.evaluation_parser(__doc__, EXAMPLE)
     parser.add_argument(
         "--dump-predictions",
         type=Path,
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine.config_file import load_config
     from bag_of_transfer.run_report.after_test import after_test
 
-    cfg, _ = load_config(args.config, Phase.FINE_TUNING, **cli.config_flags(args))
+    cfg, _ = load_config(args.config, Phase.FINE_TUNING, **tool_flags.config_flags(args))
     written = {
         task_named(cfg.task).dump_argument: args.dump_predictions,
         "per_image_file": args.per_image,

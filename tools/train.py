@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_backbone
 from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.last_lines import Finished, command, flags_of, say_trained
@@ -20,9 +20,11 @@ EXAMPLE = """python tools/train.py configs/detection/faster-rcnn_fpn_demo.py \\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, put the backbone into it, add what every run has, train."""
-    parser = cli.training_parser(__doc__, EXAMPLE)
+    parser = tool_flags.training_parser(__doc__, EXAMPLE)
     parser.add_argument(
-        "--backbone", metavar="FILE|scratch", help="backbone file, or a random start"
+        "--backbone",
+        metavar="FILE|scratch",
+        help="backbone file (.safetensors), or the word scratch: a random start",
     )
     parser.then_check(_check_start)
     args = parser.parse_args(argv)
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.auto_batch:
         auto_batch.refuse_without_gpu()
-    cfg, explicit = load_config(args.config, Phase.FINE_TUNING, **cli.config_flags(args))
+    cfg, explicit = load_config(args.config, Phase.FINE_TUNING, **tool_flags.config_flags(args))
     lines = apply_backbone(cfg, args.backbone, explicit)
     if args.dump_config:
         dump_config(cfg, explicit, args.dump_config)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli
+from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.last_lines import Finished, command, flags_of, say_trained
 from bag_of_transfer.engine.tasks import Phase
@@ -17,7 +17,7 @@ EXAMPLE = "python tools/train_cls.py configs/classification/resnet18-d_demo.py -
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, add what every run has, train."""
-    args = cli.training_parser(__doc__, EXAMPLE).parse_args(argv)
+    args = tool_flags.training_parser(__doc__, EXAMPLE, takes_stock=False).parse_args(argv)
 
     with waiting("importing torch"):
         import backbones  # noqa: F401  registers ResNetA..D
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.auto_batch:
         auto_batch.refuse_without_gpu()
-    cfg, explicit = load_config(args.config, Phase.PRETRAINING, **cli.config_flags(args))
+    cfg, explicit = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
     if args.dump_config:
         dump_config(cfg, explicit, args.dump_config)
         return 0

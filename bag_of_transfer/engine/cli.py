@@ -1,4 +1,4 @@
-"""What all tools share on the command line: flags, exit codes, one clear line for a mistake.
+"""What all tools share on the command line: parser, exit codes, one clear line for a mistake.
 
 It imports neither torch nor mmengine, and a tool imports what does only after parsing its flags:
 help and a wrong flag are answered at once.
@@ -15,37 +15,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bag_of_transfer.engine.arguments import (
-    AUTO,
-    check_checkpoint,
-    check_config,
-    check_launcher,
-    check_seed,
-)
 from bag_of_transfer.engine.bars import stop_bars
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
 from bag_of_transfer.engine.interruption import TerminatedError, listen
 from bag_of_transfer.engine.lost_process import lost_process
 from bag_of_transfer.engine.printable import escaping_prints, printable
 from bag_of_transfer.engine.shared_exit import join_failure
-from bag_of_transfer.engine.stock_configs import config_path
 
 __all__ = [
-    "DETERMINISTIC",
     "ToolParser",
-    "add_config_flags",
-    "config_flags",
-    "evaluation_parser",
     "parser",
     "run_tool",
     "running_s",
     "set_data_root",
-    "training_parser",
 ]
 
 PIPE_CLOSED = 141
 ENDED = {KeyboardInterrupt: ("interrupted", 130), TerminatedError: ("terminated", 143)}
-DETERMINISTIC = "randomness.deterministic"  # what --deterministic sets in a config
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
@@ -170,113 +156,7 @@ def parser(description: str, example: str) -> ToolParser:
     return new_parser
 
 
-def add_config_flags(to_parser: ToolParser, for_runs: bool = True) -> None:
-    """Add the flags of every tool that reads a config.
-
-    Args:
-        to_parser: Gets the flags.
-        for_runs: With those of a tool that starts a run: its folder and its processes.
-    """
-    to_parser.add_argument(
-        "config",
-        type=config_path,
-        help="config file (text style, _base_), or mmdet::PATH, mmseg::PATH",
-    )
-    to_parser.add_argument(
-        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
-    )
-    to_parser.add_argument("--cfg-options", nargs="+", default=[], metavar="K=V", help="overrides")
-    to_parser.add_argument("--seed", type=int, help="random seed [the config's, else 0]")
-    to_parser.add_argument(
-        "--amp",
-        choices=["auto", "off", "fp16", "bf16"],
-        default="auto",
-        help="mixed precision; auto: the config's, else bf16 where the hardware supports it",
-    )
-    if for_runs:
-        to_parser.add_argument(
-            "--work-dir", type=Path, help="output folder [work_dirs/<config name>]"
-        )
-        to_parser.add_argument(
-            "--launcher",
-            choices=["none", "pytorch", "slurm", "mpi"],
-            default="none",
-            help="job launcher",
-        )
-        to_parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
-        to_parser.then_check(lambda args: check_launcher(args.launcher))
-    to_parser.then_check(lambda args: check_config(args.config))
-    to_parser.then_check(lambda args: check_seed(args.seed))
-
-
-def config_flags(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags of :func:`add_config_flags` by the names that ``load_config`` has."""
-    names = ("data_root", "work_dir", "seed", "launcher")
-    given = {name: getattr(args, name) for name in names if hasattr(args, name)}
-    switched_on = [f"{DETERMINISTIC}=True"] if getattr(args, "deterministic", False) else []
-    return {"options": [*args.cfg_options, *switched_on], **given}
-
-
 def set_data_root(folder: Path | None) -> None:
     """Set ``$DATA_ROOT`` to ``--data-root``, if given; configs say ``{{$DATA_ROOT:data}}``."""
     if folder:
         os.environ["DATA_ROOT"] = str(folder)
-
-
-def training_parser(description: str, example: str) -> ToolParser:
-    """Return the parser of ``train_cls.py`` and ``train.py``."""
-    training = parser(description, example)
-    add_config_flags(training)
-    training.add_argument(
-        "--resume",
-        nargs="?",
-        const=AUTO,
-        metavar="auto|PATH",
-        help="go on from the newest complete checkpoint in the work dir, or from PATH",
-    )
-    training.add_argument(
-        "--auto-batch",
-        action="store_true",
-        help="largest batch (a power of two) that fits the GPU; the lr follows its rule",
-    )
-    training.add_argument(
-        "--deterministic",
-        action="store_true",
-        help="the same numbers each time on this hardware, or an error; slower on a GPU",
-    )
-    training.add_argument(
-        "--tensorboard", action="store_true", help="also write events for TensorBoard"
-    )
-    training.add_argument(
-        "--dump-config",
-        type=Path,
-        metavar="F.json",
-        help="write the config as plain data, which trains the same; train nothing",
-    )
-    training.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print what would be trained and how long it would take; train nothing",
-    )
-    training.then_check(_check_training)
-    return training
-
-
-def _check_training(args: argparse.Namespace) -> None:
-    if args.resume not in (None, AUTO):
-        check_checkpoint(Path(args.resume))
-    without_effect = ("dry_run", "resume", "auto_batch", "tensorboard")
-    given = [name for name in without_effect if getattr(args, name)] if args.dump_config else []
-    if given:
-        flag = f"--{given[0].replace('_', '-')}"
-        raise UserError("nothing is run", f"--dump-config with {flag}", "leave out one of them")
-
-
-def evaluation_parser(description: str, example: str) -> ToolParser:
-    """Return the parser of ``test_cls.py`` and ``test.py``."""
-    evaluation = parser(description, example)
-    add_config_flags(evaluation)
-    evaluation.add_argument("checkpoint", type=Path, help="checkpoint (.pth) of that config")
-    evaluation.add_argument("--out", type=Path, metavar="F.json", help="write the metrics here")
-    evaluation.then_check(lambda args: check_checkpoint(args.checkpoint))
-    return evaluation

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import torch
 from mmengine.config import Config
 
-from bag_of_transfer.engine.cli import DETERMINISTIC
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.tool_flags import DETERMINISTIC
 
 __all__ = ["deterministic_mistake", "follow_determinism"]
 

@@ -7,6 +7,7 @@ existing state, 75 stopped cleanly (call again), 130/143 interrupted.
 import errno
 import os
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,8 @@ NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 # The last line of an error of the system, as a loader's worker sends it; where torch fetches items.
 OS_ERROR = re.compile(r"\w*Error: \[Errno (\d+)\] ([^:]+): (['\"])(.+)\3")
 FETCH = ("data", "_utils", "fetch.py")
+OWN_ROOT = Path(__file__).resolve().parents[2]  # holds the packages of this toolkit and its tools
+INSTALL = "make setup, then `. .venv/bin/activate`; or call .venv/bin/python"
 PUT_BACK = "put it back, or take it out of the data set"
 MAX_PART = 1000  # characters of each part of an error's line
 UNREACHABLE = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ETIMEDOUT)
@@ -157,8 +160,8 @@ def as_user_error(error: BaseException) -> UserError | None:
 
     Returns:
         None unless a disk is full or gone, a permission is missing, a file is where a folder should
-        be, a loader could not read a file of the data, or code imports this toolkit by a former
-        name.
+        be, a loader could not read a file of the data, a package is missing, or code imports this
+        toolkit by a former name.
     """
     for cause in chain(error):
         unread = _unread_data(cause)
@@ -168,7 +171,23 @@ def as_user_error(error: BaseException) -> UserError | None:
             where = os.fsdecode(cause.filename) if _has_name(cause) else "an output"
             what = (cause.strerror or os.strerror(cause.errno or 0)).lower()
             return UserError(what, where, _mend(cause.errno))
+        missing = _missing_package(cause)
+        if missing:
+            what = f"the package {missing} is not installed for this Python"
+            return UserError(what, sys.executable, INSTALL)
     return former_name_in(error)
+
+
+def _missing_package(cause: BaseException) -> str | None:
+    """Return what code of this toolkit imports in vain, as a Python without its packages does."""
+    name = cause.name if isinstance(cause, ModuleNotFoundError) else None
+    frames = [frame.filename for frame in traceback.extract_tb(cause.__traceback__)]
+    places = [Path(file) for file in frames if not file.startswith("<frozen")]
+    if not name or not places or "site-packages" in places[-1].parts:
+        return None
+    root = name.partition(".")[0]
+    is_ours = (OWN_ROOT / root).is_dir()
+    return root if places[-1].is_relative_to(OWN_ROOT) and not is_ours else None
 
 
 def _unread_data(cause: BaseException) -> tuple[str, str] | None:

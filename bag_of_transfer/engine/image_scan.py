@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 SCAN_DIR = Path("work_dirs/.scans")
-QUIET_BELOW = 2000  # images; about 3 s on one core (shared/perf_reliability.md 1.7: 722 img/s)
+QUIET_BELOW = 2000  # images: scanned in a few seconds (docs/images.md)
 NUM_NAMED = 20  # more names in one warning than fit on a screen do not help
 SPREAD = 64  # files between two that a limited scan reads one after the other
 TRANSPOSED = 5  # of Exif's orientations, this and the following swap width and height

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine.cli import run_tool, training_parser
+from bag_of_transfer.engine.cli import run_tool
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.tool_flags import training_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -108,3 +109,12 @@ def test_a_name_that_is_not_utf_8_is_printed_with_escapes(tmp_path):
     code = HEAD.replace('"line", i) for i in range(100_000)', "'na\\udce9') for i in range(1)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
     assert done.stdout == b"na\\udce9\n"
+
+
+@pytest.mark.parametrize(("file", "code"), [(__file__, 2), ("/elsewhere/users.py", 1)])
+def test_a_python_without_our_packages_is_told_which_one_lacks(capsys, file, code):
+    importing = compile("import lacking.inner", file, "exec")
+    assert run_tool(lambda argv: exec(importing), []) == code
+    error = capsys.readouterr().err
+    told = f"error: the package lacking is not installed for this Python: {sys.executable}: make"
+    assert error.startswith(told if code == 2 else "error: internal failure: ModuleNotFoundError")
