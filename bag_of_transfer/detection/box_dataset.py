@@ -6,7 +6,7 @@ config states another.  Here such a mistake stops the run before training.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bag_of_transfer.detection.annotations import (
     keep_usable_boxes,
     readable_images,
 )
+from bag_of_transfer.detection.known_names import note_names, noted_names
 from bag_of_transfer.engine.errors import NoTruthError, UserError
 from bag_of_transfer.engine.name_list import unique_or_refuse
 
@@ -86,7 +87,7 @@ class BoxDataset(BaseDetDataset):
         )
         self.where = self.ann_file  # what messages name; a format may know it better
         source = Path(data_root, classes_from) if classes_from else Path(self.ann_file)
-        self._metainfo["classes"] = self._stated_classes() or tuple(self.read_classes(source))
+        self._metainfo["classes"] = self._stated_classes() or self._names_in(source)
         if not lazy_init:
             self.full_init()
 
@@ -97,9 +98,26 @@ class BoxDataset(BaseDetDataset):
         unique_or_refuse(stated, "class names", "metainfo.classes")
         return tuple(stated)
 
+    def _names_in(self, ann_file: Path) -> tuple[str, ...]:
+        """Return the class names of a split, which are read once for all splits."""
+        source = (type(self), ann_file, *self.read_from())
+        names = noted_names(source)
+        if not names:
+            names = tuple(self.read_classes(ann_file))
+            note_names(source, names, self.class_files(ann_file))
+        return names
+
     @abstractmethod
     def read_classes(self, ann_file: Path) -> Sequence[str]:
         """Read the class names in the order of their labels."""
+
+    def read_from(self) -> tuple[str, ...]:
+        """Return the folders, beside ``ann_file``, that :meth:`read_classes` reads."""
+        return ()
+
+    def class_files(self, ann_file: Path) -> Iterable[Path]:
+        """Return the files on which the class names depend, once they are read."""
+        return [ann_file]
 
     @abstractmethod
     def read_images(self, ann_file: Path) -> list[AnnotatedImage]:

@@ -77,6 +77,16 @@ class VocFormat(BoxDataset):
         check_twins(images, f"mend the annotations, or list the classes in {listed}")
         return sorted(names)
 
+    def read_from(self) -> tuple[str, ...]:
+        """Return the folders of the data and of the XML files."""
+        return (self.data_root, self.ann_subdir)
+
+    def class_files(self, ann_file: Path) -> list[Path]:
+        """Return ``classes.txt``, which may be missing, the list, and its annotations."""
+        listed = Path(self.data_root, CLASSES_FILE)
+        images = () if listed.is_file() else self.content(ann_file)
+        return [listed, ann_file, *(image.annotation for image in images)]
+
     def read_images(self, ann_file: Path) -> list[AnnotatedImage]:
         """Read the images that the list names."""
         images: list[AnnotatedImage] = self.content(ann_file)

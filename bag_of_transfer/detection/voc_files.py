@@ -7,7 +7,8 @@ subtracted from all four numbers, as mmdet's ``XMLDataset`` does.  The module
 ``bag_of_transfer.detection.voc_xml`` reads an XML file.
 """
 
-from pathlib import Path
+import os
+from pathlib import Path, PurePath
 
 from bag_of_transfer.detection.annotations import MISSING_DATA, AnnotatedImage, refuse_missing
 from bag_of_transfer.detection.voc_xml import read_xml
@@ -46,17 +47,20 @@ def find_images(image_dir: Path, names: list[str]) -> dict[str, Path]:
     Raises:
         UserError: If a name has two files that differ in the suffix only.
     """
-    folders = {(image_dir / name).parent for name in names}
-    by_stem: dict[str, list[Path]] = {}
-    for folder in folders:
-        files = sorted(folder.iterdir()) if folder.is_dir() else []
-        warn_of_passed_over(files, folder)
-        for path in (path for path in files if has_image_suffix(path.name)):
-            by_stem.setdefault(composed(str(folder / path.stem)), []).append(path)
-    stems = {name: composed(str(image_dir / name)) for name in names}
-    by_name = {name: by_stem[stem] for name, stem in stems.items() if stem in by_stem}
+    stems = {name: PurePath(name) for name in names}
+    files: dict[str, list[str]] = {}
+    # Strings, not paths: with 20,000 images, sorting and joining those would take seconds.
+    for parent in dict.fromkeys(str(stem.parent) for stem in stems.values()):
+        folder = image_dir / parent
+        found = sorted(os.listdir(folder)) if folder.is_dir() else []
+        warn_of_passed_over((folder / file for file in found if not has_image_suffix(file)), folder)
+        inside = "" if parent == "." else parent
+        for file in filter(has_image_suffix, found):
+            stem = os.path.join(inside, os.path.splitext(file)[0])
+            files.setdefault(composed(stem), []).append(os.path.join(folder, file))
+    by_name = {name: files.get(composed(str(stem)), []) for name, stem in stems.items()}
     for paths in by_name.values():
         if len(paths) > 1:
             where = f"{paths[0]}, {paths[1]}"
             raise UserError("two images share one annotation", where, "remove one")
-    return {name: paths[0] for name, paths in by_name.items()}
+    return {name: Path(paths[0]) for name, paths in by_name.items() if paths}

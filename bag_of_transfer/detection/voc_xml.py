@@ -8,6 +8,7 @@ is ignored, but a box or an object at another place is an error.
 
 import math
 import xml.etree.ElementTree as ET
+from functools import lru_cache
 from pathlib import Path
 
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box
@@ -70,8 +71,13 @@ def _parsed(data: bytes) -> ET.Element:
 def _plain_tags(root: ET.Element) -> ET.Element:
     """Remove name spaces and capital letters from all tags once, so that finding them is fast."""
     for item in root.iter():
-        item.tag = item.tag.rpartition("}")[2].lower()
+        item.tag = _plain(item.tag)
     return root
+
+
+@lru_cache(maxsize=1000)
+def _plain(tag: str) -> str:
+    return tag.rpartition("}")[2].lower()
 
 
 def _only(item: ET.Element, tag: str) -> ET.Element | None:

@@ -46,13 +46,13 @@ class FileFinder:
             folder: Where the name starts.
             name: Name of the file; it may contain folders, and may lead out of ``folder``.
         """
-        path = Path(folder, name)
-        if _exists(path):
-            return path if path.is_file() else None
-        path = folder
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            return Path(path)
+        found = folder
         for part in PurePosixPath(name.replace("\\", "/")).parts:
-            path = self._entry(path, part)
-        return path if _exists(path) and path.is_file() else None
+            found = self._entry(found, part)
+        return found if _exists(found) and found.is_file() else None
 
     def nearly(self, folder: Path, name: str) -> str | None:
         """Return the name of a file that differs from the missing ``name`` in case only."""

@@ -35,6 +35,7 @@ __all__ = [
     "limited_scans",
     "num_glanced",
     "scan_files",
+    "stamp_of",
 ]
 
 SCAN_DIR = Path("work_dirs/.scans")
@@ -156,7 +157,7 @@ def scan_files(
     """
     store = _store_of(paths, kind)
     cache = _read_cache(store)
-    stamps = {path: _stamp(path) for path in paths}
+    stamps = {path: stamp_of(path) for path in paths}
     findings = {path: _remembered(cache, path, stamp) for path, stamp in stamps.items()}
     to_do = [path for path, finding in findings.items() if finding is None]
     done: dict[Path, Finding] = {}
@@ -242,9 +243,10 @@ def inspect_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp_of(path: str | Path) -> list[int]:
+    """Return size and time of change, by which a changed file is known; [] if there is none."""
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return []
     return [status.st_size, status.st_mtime_ns]

@@ -169,16 +169,53 @@ def walk(
         epochs: Number of epochs.
         iters_per_epoch: Batches per epoch.
     """
-    per_batch = [scheduler for scheduler in schedulers if not scheduler.by_epoch]
-    per_epoch = [scheduler for scheduler in schedulers if scheduler.by_epoch]
+    listed = list(schedulers)
+    per_batch = [scheduler for scheduler in listed if not scheduler.by_epoch]
+    per_epoch = [scheduler for scheduler in listed if scheduler.by_epoch]
     # mmengine warns when a schedule moves before the optimiser does.
     optimizer._global_step = 0
-    rates = []
+    rates: list[float] = []
     for _ in range(epochs):
-        for _ in range(iters_per_epoch):
-            rates.append(float(optimizer.param_groups[0]["lr"]))
-            for scheduler in per_batch:
-                scheduler.step()
+        left = iters_per_epoch
+        while left:
+            moving, count = _stretch(per_batch, left)
+            rates += _rates(moving, optimizer, count)
+            left -= count
         for scheduler in per_epoch:
+            scheduler.step()
+    return rates
+
+
+def _stretch(
+    schedulers: Sequence[_ParamScheduler], most: int
+) -> tuple[list[_ParamScheduler], int]:
+    """Return the schedulers that change the rate in the next batches, and for how many batches.
+
+    Outside [begin, end) a step of mmengine's schedulers only counts: it is not done, but counted.
+    """
+    moving, count = [], most
+    for scheduler in schedulers:
+        step = scheduler._global_step + 1
+        is_known = type(scheduler).step is _ParamScheduler.step
+        if not is_known or scheduler.begin <= step < scheduler.end:
+            moving.append(scheduler)
+        for change in (scheduler.begin, scheduler.end):
+            if is_known and step < change:
+                count = min(count, change - step)
+    for scheduler in schedulers:
+        if scheduler not in moving:
+            scheduler._global_step += count
+    return moving, count
+
+
+def _rates(moving: Sequence[_ParamScheduler], optimizer: Any, count: int) -> list[float]:
+    """Return the rates of the next batches, after each of which the schedulers make a step."""
+    group = optimizer.param_groups[0]
+    if not moving:
+        return [float(group["lr"])] * count
+    rates = []
+    for _ in range(count):
+        rates.append(float(group["lr"]))
+        for scheduler in moving:
             scheduler.step()
     return rates
