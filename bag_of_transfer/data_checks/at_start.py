@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -17,6 +18,7 @@ from bag_of_transfer.data_checks.files import Seen
 from bag_of_transfer.data_checks.kinds import ERROR, Finding
 from bag_of_transfer.data_checks.splits import Split, split_of
 from bag_of_transfer.data_checks.summary import short_lines
+from bag_of_transfer.engine.data_sets import LookAtSplits, tests_on_val
 from bag_of_transfer.engine.garbage import no_collection
 
 __all__ = ["ContentAtStart", "known_content"]
@@ -37,9 +39,7 @@ class ContentAtStart(Hook):
         """Print the lines; the run goes on."""
         if not is_main_process():
             return
-        datasets = {"train": runner.train_dataloader.dataset}
-        if runner.val_loop is not None:
-            datasets["val"] = runner.val_loop.dataloader.dataset
+        datasets = _datasets_of(runner)
         count = sum(len(one) for one in datasets.values() if hasattr(one, "__len__"))
         if count > MOST:
             line = f"data: {count} images, too many to look up at each start; {LOOK} looks at them"
@@ -50,10 +50,23 @@ class ContentAtStart(Hook):
             if not any(split.examples for split in splits):
                 return  # data sets that do not tell their files
             lines, errors = known_content(splits)
+        if tests_on_val(runner.cfg):
+            lines.insert(len(splits), "test: the images of val")
         for line in lines:
             print_log(f"data: {line}", logger="current")
         for error in _shown(errors):
             print_log(error, logger="current", level=logging.WARNING)
+
+
+def _datasets_of(runner: Runner) -> dict[str, Any]:
+    """Return the data sets by split; that of test as ``LookAtSplits`` has read it, if it has."""
+    datasets = {"train": runner.train_dataloader.dataset}
+    if runner.val_loop is not None:
+        datasets["val"] = runner.val_loop.dataloader.dataset
+    for hook in runner.hooks:
+        if isinstance(hook, LookAtSplits) and hook.test_set is not None:
+            datasets["test"] = hook.test_set
+    return datasets
 
 
 def known_content(splits: Sequence[Split]) -> tuple[list[str], list[Finding]]:

@@ -39,6 +39,7 @@ __all__ = [
     "parts_of",
     "stated_elsewhere",
     "test_split",
+    "tests_on_val",
 ]
 
 # What the libraries' data sets raise when a file is not as they expect.
@@ -204,7 +205,14 @@ def stated_elsewhere(dataset_cfg: Mapping[str, Any]) -> list[Path]:
 
 @HOOKS.register_module()
 class LookAtSplits(Hook):
-    """Check the data sets of validation and test once all is built, before the first step."""
+    """Check the data sets of validation and test once all is built, before the first step.
+
+    Attributes:
+        test_set: The test split, for hooks that come later, as long as no step is done; None if
+            none was read.
+    """
+
+    test_set: Any = None
 
     def before_train(self, runner: Runner) -> None:
         """Check both splits.
@@ -219,7 +227,12 @@ class LookAtSplits(Hook):
             check_same_classes(cfg.classes, dataset, "val")
         test = test_split(cfg)
         if test is not None:
-            check_same_classes(cfg.classes, build_dataset(test, cfg.default_scope), "test")
+            self.test_set = build_dataset(test, cfg.default_scope)
+            check_same_classes(cfg.classes, self.test_set, "test")
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Let go of the test split, which training does not need."""
+        self.test_set = None
 
 
 def test_split(cfg: Mapping[str, Any]) -> Any:
@@ -228,7 +241,7 @@ def test_split(cfg: Mapping[str, Any]) -> Any:
     A line says if its list or folder is missing.
     """
     test = (cfg.get("test_dataloader") or {}).get("dataset")
-    if test is None or test == (cfg.get("val_dataloader") or {}).get("dataset"):
+    if test is None or tests_on_val(cfg):
         return None
     if _only_formats(cfg.get("test_evaluator")):
         return None  # a server evaluates, so no truth is needed here
@@ -237,6 +250,12 @@ def test_split(cfg: Mapping[str, Any]) -> Any:
         message = f"the test split is missing, so it is not checked: {missing[0]}"
         print_log(message, logger="current")
     return None if missing else test
+
+
+def tests_on_val(cfg: Mapping[str, Any]) -> bool:
+    """Return whether the test split is that of validation."""
+    val, test = (cfg.get(f"{name}_dataloader") or {} for name in ("val", "test"))
+    return test.get("dataset") is not None and test["dataset"] == val.get("dataset")
 
 
 def missing_places(dataset_cfg: Mapping[str, Any]) -> list[Path]:

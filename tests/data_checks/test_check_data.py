@@ -26,6 +26,7 @@ from bag_of_transfer.data_checks.ledger import Ledger
 from bag_of_transfer.data_checks.look import look_at_mask, look_at_picture
 from bag_of_transfer.data_checks.report import show
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.data_sets import LookAtSplits
 from tests.data_checks.rows import flipped
 from tests.data_checks.worlds import SIZES, described, draw_images
 
@@ -114,15 +115,22 @@ def start(data: Path) -> list[str]:
     return said_at_start(*(DATASETS.build(described("images", data, name)) for name in SIZES))
 
 
-def said_at_start(train: Any, val: Any) -> list[str]:
+def said_at_start(train: Any, val: Any, test: Any = None, **stated: Any) -> list[str]:
     loaders = [SimpleNamespace(dataset=dataset) for dataset in (train, val)]
-    val_loop = SimpleNamespace(dataloader=loaders[1])
+    looked = LookAtSplits()
+    looked.test_set = test
+    runner = SimpleNamespace(
+        train_dataloader=loaders[0],
+        val_loop=SimpleNamespace(dataloader=loaders[1]),
+        hooks=[looked],
+        cfg=stated,
+    )
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(f"{record.levelname} {record.getMessage()}")
     logger = MMLogger.get_current_instance()
     logger.addHandler(handler)
-    ContentAtStart().before_train(SimpleNamespace(train_dataloader=loaders[0], val_loop=val_loop))
+    ContentAtStart().before_train(runner)
     logger.removeHandler(handler)
     return said
 
@@ -149,6 +157,15 @@ def test_a_start_says_how_much_was_looked_at_and_repeats_errors_that_hold(
     (data / "val/ball/other.jpg").touch()
     (data / "train/box/train1.jpg").touch()
     assert start(data)[2:] == [f"INFO data: content of 5 of 7 images looked at; {looks}"]
+
+
+def test_a_start_counts_the_test_split_too(data: Path) -> None:
+    train, val = (DATASETS.build(described("images", data, name)) for name in SIZES)
+    held = "INFO data: test: 2 images, 2 classes"
+    assert held in said_at_start(train, train, val)
+    loader = {"dataset": described("images", data, "val")}
+    said = said_at_start(train, val, val_dataloader=loader, test_dataloader=loader)
+    assert said[2] == "INFO data: test: the images of val"
 
 
 def test_very_many_images_are_not_looked_up_at_each_start(

@@ -12,8 +12,10 @@ from mmdet.datasets import XMLDataset
 from mmengine.dataset import ConcatDataset
 from PIL import Image
 
+from bag_of_transfer.detection import voc_files
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box, check_twins
 from bag_of_transfer.detection.datasets import VocFormat
+from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.engine.data_sets import check_dataset
 from bag_of_transfer.engine.errors import UserError
 
@@ -50,6 +52,28 @@ def test_classes_of_another_split_are_those_of_classes_from(folder: Path) -> Non
     assert VocFormat(**split).metainfo["classes"] == ("brick",)
     both = VocFormat(**split, classes_from="ImageSets/Main/train.txt")
     assert both.metainfo["classes"] == ("brick", "leaf")
+
+
+def test_val_takes_the_classes_of_train_without_reading_its_annotations_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(annotation: Path, *more: Any) -> AnnotatedImage:
+        read.append(annotation.name)
+        return read_xml(annotation, *more)
+
+    monkeypatch.setattr(voc_files, "read_xml", counted)
+    train_split(folder)
+    assert len(read) == 6
+    val = dict(ann_file="ImageSets/Main/val.txt", classes_from="ImageSets/Main/train.txt")
+    val |= dict(data_root=str(folder), test_mode=True)
+    assert VocFormat(**val).metainfo["classes"] == ("brick", "leaf")
+    assert len(read) == 6 + 3
+    edit(folder, 2, "<name>leaf</name>", "<name>stone</name>")  # it has changed, so it is read
+    assert VocFormat(**val).metainfo["classes"] == ("brick", "leaf", "stone")
+    (folder / "classes.txt").write_text("leaf\nbrick\nstone\n")
+    assert VocFormat(**val).metainfo["classes"] == ("leaf", "brick", "stone")
 
 
 def test_instances_equal_mmdets_reader(folder: Path) -> None:

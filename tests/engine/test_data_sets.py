@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def look(root: Path, val: str | None, test: str | None, **evaluator: Any) -> None:
+def look(root: Path, val: str | None, test: str | None, **evaluator: Any) -> LookAtSplits:
     """Come to the first step of a run that was trained on cats and dogs."""
 
     def split(name: str | None) -> dict[str, Any] | None:
@@ -46,7 +46,9 @@ def look(root: Path, val: str | None, test: str | None, **evaluator: Any) -> Non
     if val:
         dataset = DATASETS.build(cfg_of(root, val))
         loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
-    LookAtSplits().before_train(SimpleNamespace(cfg=cfg, val_loop=loop))
+    hook = LookAtSplits()
+    hook.before_train(SimpleNamespace(cfg=cfg, val_loop=loop))
+    return hook
 
 
 def cfg_of(root: Path, name: str) -> dict[str, Any]:
@@ -69,7 +71,14 @@ def test_other_classes_than_in_training_are_refused(
 
 
 def test_training_needs_no_test_split(root: Path) -> None:
-    look(root, "val.txt", "not_there_yet.txt")
+    assert look(root, "val.txt", "not_there_yet.txt").test_set is None
+
+
+def test_the_test_split_is_kept_until_training_begins(root: Path) -> None:
+    hook = look(root, None, "val.txt")
+    assert classes_of(hook.test_set) == ("cat", "dog")
+    hook.before_train_epoch(SimpleNamespace())
+    assert hook.test_set is None
 
 
 def test_a_test_split_that_is_there_and_cannot_be_read_is_refused(root: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
+from mmengine.optim import MultiStepLR
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
@@ -158,6 +159,14 @@ def test_a_constant_warmup_factor_outside_0_and_1_is_refused(factor: float) -> N
         )
 
 
+@PARAM_SCHEDULERS.register_module()
+class HalvesAfterItsEnd(MultiStepLR):
+    def step(self) -> None:
+        super().step()
+        if self._global_step == self.end + 3:
+            self.optimizer.param_groups[0]["lr"] /= 2
+
+
 @pytest.mark.parametrize(
     "schedulers",
     [
@@ -165,8 +174,14 @@ def test_a_constant_warmup_factor_outside_0_and_1_is_refused(factor: float) -> N
         [WARMUP, COSINE],
         [WARMUP, {"type": "MultiStepLR", "milestones": [3, 5], "gamma": 0.1}],
         {"type": "PolyLR", "power": 0.9, "eta_min": 1e-4, "by_epoch": False},
+        [
+            {"type": "LinearLR", "start_factor": 0.5, "begin": 3, "end": 9, "by_epoch": False},
+            {"type": "CosineAnnealingLR", "begin": 7, "end": 18, "by_epoch": False},
+            {"type": "ExponentialLR", "gamma": 0.9, "begin": 1, "end": 4},
+        ],
+        {"type": "HalvesAfterItsEnd", "milestones": [2], "end": 4, "by_epoch": False},
     ],
-    ids=["none", "cosine", "step", "poly"],
+    ids=["none", "cosine", "step", "poly", "gaps and overlaps", "a step of its own"],
 )
 def test_the_curve_is_what_a_run_does(tmp_path: Path, schedulers: Any) -> None:
     wanted = rates_of_a_run(tmp_path, schedulers)
