@@ -186,9 +186,7 @@ def walk(
     return rates
 
 
-def _stretch(
-    schedulers: Sequence[_ParamScheduler], most: int
-) -> tuple[list[_ParamScheduler], int]:
+def _stretch(schedulers: Sequence[_ParamScheduler], most: int) -> tuple[list[_ParamScheduler], int]:
     """Return the schedulers that change the rate in the next batches, and for how many batches.
 
     Outside [begin, end) a step of mmengine's schedulers only counts: it is not done, but counted.
