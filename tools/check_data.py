@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = "python tools/check_data.py configs/detection/faster-rcnn_fpn_demo.py"
@@ -70,8 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     first = next(finding for finding in report.findings if finding.severity == ERROR)
     number = count(report, ERROR)
-    errors = "1 error" if number == 1 else f"{number} errors"
-    what = f"the data have {errors}, first {first.kind} ({first.detail})"
+    what = f"the data have {counted(number, 'error')}, first {first.kind} ({first.detail})"
     raise UserError(what, first.file, first.mend)
 
 

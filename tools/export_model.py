@@ -66,7 +66,9 @@ def _check_request(args: argparse.Namespace) -> None:
     if args.out.exists() and not args.force:
         raise RefusedError("the file exists", args.out, "add --force, or choose another name")
     if args.num_images < 1:
-        raise UserError(f"{args.num_images} images", "--num-images", "give 1 or more")
+        raise UserError(
+            f"{args.num_images} is not a valid number", "--num-images", "give 1 or more"
+        )
     if args.images and not args.images.exists():
         raise UserError("no such file or folder", args.images, "check the path of the images")
 

@@ -12,6 +12,7 @@ from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.interruption import TerminatedError
+from bag_of_transfer.engine.quantities import counted
 
 if TYPE_CHECKING:
     from bag_of_transfer.ladder.run.call import LadderCall
@@ -33,13 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.set_data_root(args.data_root)
     root = _root(args)
     if args.export:
-        print(f"{len(export_import.export_cells(root, args.export))} cells in {args.export}")
+        exported = counted(len(export_import.export_cells(root, args.export)), "cell")
+        print(f"{exported} in {args.export}")
         return 0
     if args.import_:
         with locked(root / LOCK):
             limit = int(args.import_limit * 2**30)
             imported, existing = export_import.import_cells(root, args.import_, limit)
-        print(f"imported {len(imported)} cells, {len(existing)} were here already")
+        print(f"imported {counted(len(imported), 'cell')}, {len(existing)} here already")
         return 0
     try:
         return command.climb(_call(args, root))

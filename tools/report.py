@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.quantities import counted
 
 EXAMPLE = """python tools/report.py work_dirs/demo
 python tools/report.py work_dirs/faster-rcnn_fpn_demo
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     written = write_report(folder, args.reference)
     plots = [path for path in written if path.parent.name == "plots"]
     files = ", ".join(path.name for path in written if path not in plots)
-    print(f"in {folder}: {files} and {len(plots)} files in plots/")
+    print(f"in {folder}: {files} and {counted(len(plots), 'file')} in plots/")
     return 0
 
 

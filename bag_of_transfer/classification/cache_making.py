@@ -93,7 +93,7 @@ def _positive(stated: int | None, default: int, flag: str, largest: int | None =
     number = default if stated is None else stated
     if number < 1 or (largest is not None and number > largest):
         most = f" to {largest}" if largest else " or more"
-        raise UserError(f"{flag} {number}", flag, f"give 1{most}")
+        raise UserError(f"{number} is not a valid number", flag, f"give 1{most}")
     return number
 
 

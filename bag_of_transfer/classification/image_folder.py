@@ -26,6 +26,7 @@ from bag_of_transfer.engine.image_files import files_below, has_image_suffix, wa
 from bag_of_transfer.engine.image_reader import PixelReader
 from bag_of_transfer.engine.image_scan import leave_out_unreadable
 from bag_of_transfer.engine.name_list import nearest, refuse_variants
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["ImageFolder", "as_input", "class_folders", "read_input"]
 
@@ -38,7 +39,9 @@ def class_folders(root: Path) -> tuple[str, ...]:
     """
     layout = "put images into ROOT/<class name>/"
     if not root.is_dir():
-        raise UserError("the data folder is missing", root, f"check --data-root; {layout}")
+        raise UserError(
+            "the data folder is missing", root, f"check data_root and --data-root; {layout}"
+        )
     folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     refuse_undecodable(folders, "a class")
     classes = tuple(sorted(p.name for p in folders))
@@ -181,7 +184,8 @@ def _warn_of_loose(root: Path) -> None:
     loose = [path.name for path in root.iterdir() if has_image_suffix(path.name)]
     loose = sorted(name for name in loose if not (root / name).is_dir())
     if loose:
-        message = f"{root}: {len(loose)} images are in no class folder, not used: {_few(loose)}"
+        images = counted(len(loose), "image")
+        message = f"{root}: {images} in no class folder, not used: {_few(loose)}"
         print_log(message, logger="current", level=logging.WARNING)
 
 
@@ -202,7 +206,7 @@ def _check_same(root: Path, present: Sequence[str], names: Sequence[str]) -> Non
         raise UserError(f"unknown class {name}", root, mend)
     missing = sorted(set(names) - set(present))
     if missing:
-        mend = f"both sets need the same class folders; this one has {_few(present)}"
+        mend = f"every split needs a folder with images of each class; here are {_few(present)}"
         raise UserError(f"no folder for class {_few(missing)}", root, mend)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from bag_of_transfer.data_checks.alike import Shared
 from bag_of_transfer.data_checks.counts import Counts
 from bag_of_transfer.data_checks.splits import PRETRAINING
-from bag_of_transfer.engine.quantities import amount
+from bag_of_transfer.engine.quantities import amount, counted
 
 __all__ = [
     "Grid",
@@ -103,11 +103,14 @@ def _facts(counts: Counts) -> Iterator[tuple[str, str]]:
     if counts.truth in NOUNS:
         yield f"images {NOUNS[counts.truth]}", f"{counts.empty:,}"
     if counts.boxes_per_image:
-        yield "boxes per image", "{:g} / {:g} / {:g}".format(*counts.boxes_per_image)
+        yield (
+            "boxes per image (least / median / most)",
+            "{:g} / {:g} / {:g}".format(*counts.boxes_per_image),
+        )
     if counts.sizes:
-        yield "smallest image", "{} x {}".format(*counts.sizes.smallest)
-        yield "median image", "{} x {}".format(*counts.sizes.median)
-        yield "largest image", "{} x {}".format(*counts.sizes.largest)
+        yield "smallest image", "{} x {} px".format(*counts.sizes.smallest)
+        yield "image of median area", "{} x {} px".format(*counts.sizes.median)
+        yield "largest image", "{} x {} px".format(*counts.sizes.largest)
         yield "different sizes", f"{counts.sizes.num_distinct:,}"
 
 
@@ -135,20 +138,16 @@ def _columns(counts: Counts) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _in_short(counts: Counts) -> Iterator[str]:
-    yield _number(counts.images, "image")
-    yield _number(len(counts.classes), "class", "classes")
+    yield counted(counts.images, "image")
+    yield counted(len(counts.classes), "class", "classes")
     if counts.truth == "boxes":
         ignored = sum(each.ignored for each in counts.classes)
-        objects = _number(sum(each.objects for each in counts.classes), "object")
+        objects = counted(sum(each.objects for each in counts.classes), "object")
         yield f"{objects} and {ignored:,} difficult or crowd" if ignored else objects
     if counts.empty:
-        yield f"{_number(counts.empty, 'image')} {NOUNS[counts.truth]}"
+        yield f"{counted(counts.empty, 'image')} {NOUNS[counts.truth]}"
     if counts.never_seen:
         yield f"{len(counts.never_seen)} never seen ({_first(counts.never_seen)})"
-
-
-def _number(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _first(names: Sequence[str]) -> str:

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
 
+from bag_of_transfer.detection.xml_lines import place_of_name
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_scan import image_facts, leave_out
 from bag_of_transfer.engine.name_list import nearest, refuse_variants
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = [
     "ALIKE",
@@ -97,7 +99,7 @@ def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
     hint = f"did you mean {meant!r}? " if meant else ""
     return UserError(
         f"unknown class {name!r} in an annotation",
-        where,
+        place_of_name(where, name),
         f"{hint}the classes are {_first(list(classes))}",
     )
 
@@ -109,7 +111,7 @@ def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
         UserError: If two differ in case or width only, or one is so much rarer than the other that
             it must be a typing mistake.  If it may be a class, there is only a warning.
     """
-    files: dict[str, object] = {}
+    files: dict[str, Path] = {}
     for image in images:
         for box in image.boxes:
             files.setdefault(box.class_name, image.annotation)
@@ -126,7 +128,8 @@ def check_twins(images: Sequence[AnnotatedImage], mend: str) -> None:
             continue
         pair = f"classes {alike[0]!r} ({counts[alike[0]]} boxes) and {name!r} ({counts[name]})"
         if counts[name] * RARE <= counts[alike[0]]:
-            raise UserError(f"{pair} look like one class, misspelt", files[name], mend)
+            where = place_of_name(files[name], name)
+            raise UserError(f"{pair} look like one class, misspelt", where, mend)
         warn(f"{pair} look alike: is one a typing mistake?")
 
 
@@ -154,7 +157,7 @@ def readable_images(
     ]
     if wrong:
         warn(
-            f"{where}: {len(wrong)} images have another size than their annotation says: "
+            f"{where}: {counted(len(wrong), 'image')} of another size than annotated: "
             f"{_first(wrong)}; were the boxes drawn on a resized or turned copy?"
         )
     return sized
@@ -181,9 +184,9 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
             swapped.append(f"{image.path.name} ({num_swapped})")
         if num_lost:
             lost.append(f"{image.path.name} ({num_lost})")
-    _warn_of(where, "boxes reach out of {} images, clipped", clipped)
-    _warn_of(where, "boxes with swapped corners (a negative side) in {} images, left out", swapped)
-    _warn_of(where, "boxes without area in {} images, left out", lost)
+    _warn_of(where, "boxes reach out of {}, clipped", clipped)
+    _warn_of(where, "boxes with swapped corners (a negative side) in {}, left out", swapped)
+    _warn_of(where, "boxes without area in {}, left out", lost)
     if empty := sum(not image.boxes for image in result):
         warn(f"{where}: {empty} of {len(result)} images have no box")
     return result
@@ -191,7 +194,7 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
 
 def _warn_of(where: object, what: str, images: Sequence[str]) -> None:
     if images:
-        warn(f"{where}: {what.format(len(images))}: {_first(images)}")
+        warn(f"{where}: {what.format(counted(len(images), 'image'))}: {_first(images)}")
 
 
 def _clip(box: Box, image: AnnotatedImage) -> Box:
@@ -233,4 +236,4 @@ def refuse_missing(missing: Sequence[object], what: str, where: object, mend: st
         UserError: If ``missing`` is not empty.
     """
     if missing:
-        raise UserError(f"{len(missing)} {what} missing (first: {missing[0]})", where, mend)
+        raise UserError(f"{what} missing ({len(missing)}, first: {missing[0]})", where, mend)

@@ -27,6 +27,7 @@ from bag_of_transfer.engine.file_names import FileFinder
 from bag_of_transfer.engine.garbage import no_collection
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.name_list import unique_or_refuse
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["CocoFile", "load_coco"]
 
@@ -116,12 +117,10 @@ class CocoFile:
                 box, flat = box._replace(area=None), flat + 1
             by_image[image_id].append(box)
         if ignored:
-            warn(
-                f"{self.path}: {ignored} annotations marked 'ignore' are neither learned nor "
-                "counted"
-            )
+            what = counted(ignored, "annotation")
+            warn(f"{self.path}: {what} marked 'ignore', neither learned nor counted")
         if flat:
-            warn(f"{self.path}: {flat} annotations state an area of 0: the area of the box is used")
+            warn(f"{self.path}: {counted(flat, 'annotation')} with an area of 0: the box's is used")
         return by_image
 
     def _entries(self, part: str) -> Iterator[Entry]:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box
+from bag_of_transfer.detection.xml_lines import place_of_element
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.plain_files import read_file
 
@@ -31,9 +32,9 @@ DIFFICULT = {
 
 
 class _MistakeError(ValueError):
-    def __init__(self, what: str, mend: str = NEEDS) -> None:
+    def __init__(self, what: str, item: ET.Element | None, mend: str = NEEDS) -> None:
         super().__init__(what)
-        self.mend = mend
+        self.item, self.mend = item, mend
 
 
 def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
@@ -46,16 +47,21 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
 
     Raises:
         UserError: If it is not XML or not VOC's, an object lacks its name or a corner or has
-            several, or something other than a number is where a number should be.
+            several, or something other than a number is where a number should be.  The line is
+            named.
     """
+    data = read_file(annotation)
     try:
-        root = _plain_tags(_parsed(read_file(annotation)))
+        root = _plain_tags(_parsed(data))
         boxes = tuple(_read_object(item) for item in _objects(root))
         size = _only(root, "size")
         width, height = (_side(size, side) for side in ("width", "height"))
     except _MistakeError as error:
         what = f"the annotation cannot be understood ({error})"
-        raise UserError(what, annotation, error.mend) from error
+        # Nothing but a parsed element is named.
+        number = None if error.item is None else [*root.iter()].index(error.item)
+        where = annotation if number is None else place_of_element(annotation, number)
+        raise UserError(what, where, error.mend) from error
     except (ET.ParseError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
         what = f"the annotation cannot be understood ({error})"
         raise UserError(what, annotation, "write it again, as XML in UTF-8") from error
@@ -64,7 +70,9 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
 
 def _parsed(data: bytes) -> ET.Element:
     if any("<!ENTITY".encode(code) in data for code in ("ascii", "utf-16-le", "utf-16-be")):
-        raise _MistakeError("it defines entities, which VOC's files do not", "write it without")
+        raise _MistakeError(
+            "it defines entities, which VOC's files do not", None, "write it without"
+        )
     return ET.fromstring(data)
 
 
@@ -84,7 +92,7 @@ def _only(item: ET.Element, tag: str) -> ET.Element | None:
     children = item.findall(tag)
     if len(children) > 1:
         mend = "write one <object> for each box" if tag == "bndbox" else "keep one of them"
-        raise _MistakeError(f"{len(children)} <{tag}> in one <{item.tag}>", mend)
+        raise _MistakeError(f"{len(children)} <{tag}> in one <{item.tag}>", children[1], mend)
     return children[0] if children else None
 
 
@@ -92,15 +100,14 @@ def _objects(root: ET.Element) -> list[ET.Element]:
     """Return the objects, and check that no object or box is at another place."""
     if root.tag != "annotation":
         what = f"the root is <{root.tag}>, not <annotation>"
-        raise _MistakeError(
-            what, "export the annotations in Pascal VOC's format, one file per image"
-        )
+        mend = "export the annotations in Pascal VOC's format, one file per image"
+        raise _MistakeError(what, root, mend)
     objects = root.findall("object")
     read = [item for item in objects for item in (item, *item.findall("part"))]
     inside = {id(box) for item in read for box in item.findall("bndbox")} | set(map(id, objects))
     for item in root.iter():
         if item.tag in ("object", "bndbox") and id(item) not in inside:
-            raise _MistakeError(f"there is a <{item.tag}> at a place where none is read")
+            raise _MistakeError(f"there is a <{item.tag}> at a place where none is read", item)
     return objects
 
 
@@ -108,7 +115,7 @@ def _read_object(item: ET.Element) -> Box:
     box = _only(item, "bndbox")
     if box is None:
         tags = ", ".join(f"<{child.tag}>" for child in item) or "nothing"
-        raise _MistakeError(f"no <bndbox> in an <object>, which has {tags}")
+        raise _MistakeError(f"no <bndbox> in an <object>, which has {tags}", item)
     # VOC2011 has a few fractions; mmdet cuts them off.
     x1, y1, x2, y2 = (int(_number(box, corner)) - 1 for corner in CORNERS)
     return Box(_text(item, "name"), (x1, y1, x2, y2), _difficult(item))
@@ -119,7 +126,7 @@ def _text(item: ET.Element, tag: str) -> str:
     text = "" if child is None else (child.text or "").strip()
     if not text:
         prefix = "bndbox/" if tag in CORNERS else ""
-        raise _MistakeError(f"no <{prefix}{tag}>")
+        raise _MistakeError(f"no <{prefix}{tag}>", item if child is None else child)
     return text
 
 
@@ -130,7 +137,8 @@ def _number(item: ET.Element, tag: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise _MistakeError(f"<{tag}> is {text[:40]!r}, not a number", "write a number of pixels")
+        what = f"<{tag}> is {text[:40]!r}, not a number"
+        raise _MistakeError(what, _only(item, tag), "write a number of pixels")
     return number
 
 
@@ -147,5 +155,6 @@ def _difficult(item: ET.Element) -> bool:
     text = "" if child is None else (child.text or "").strip()
     word = text.lower().removesuffix(".0")
     if word not in DIFFICULT:
-        raise _MistakeError(f"<difficult> is {text[:40]!r}, not 0 or 1", "write 0 or 1 there")
+        what = f"<difficult> is {text[:40]!r}, not 0 or 1"
+        raise _MistakeError(what, child, "write 0 or 1 there")
     return DIFFICULT[word]

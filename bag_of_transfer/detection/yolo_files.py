@@ -18,6 +18,7 @@ from bag_of_transfer.engine.image_files import files_below, has_image_suffix, wa
 from bag_of_transfer.engine.image_scan import image_facts
 from bag_of_transfer.engine.name_list import read_names
 from bag_of_transfer.engine.plain_files import read_file
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["label_folder", "read_labels", "read_yolo"]
 
@@ -57,7 +58,7 @@ def read_yolo(data: YoloData, split: str) -> list[AnnotatedImage]:
         boxes = tuple(_box(line, data.names, *size) for line in lines)
         images.append(AnnotatedImage(ids[path], path, file or path, *size, boxes))
     if polygons:
-        warn(f"{places[0]}: {polygons} objects are polygons: the boxes around them are taken")
+        warn(f"{places[0]}: {counted(polygons, 'polygon')}: the box around each is taken")
     _tell_unused(places, labels)
     return images
 
@@ -154,7 +155,8 @@ def _tell_unused(places: Sequence[Path], labels: dict[Path, Path | None]) -> Non
         # labelImg keeps the names of classes there.
         unused = [file for file in files if file not in used and file.name != "classes.txt"]
         if unused:
-            warn(f"{folder}: {len(unused)} label files have no image, first {unused[0].name}")
+            what = counted(len(unused), "label file")
+            warn(f"{folder}: {what} without an image, first {unused[0].name}")
 
 
 def read_labels(path: Path, names: Sequence[str]) -> Iterator[_Line]:

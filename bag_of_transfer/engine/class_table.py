@@ -25,7 +25,7 @@ def class_table(record: Mapping[str, Any], where: object) -> str:
         record: From ``details.describe``.
         where: The file that has all classes, for where the table leaves some out.
     """
-    head = ("class", record["measure"], record["counted"], "precision", "recall")
+    head = ("class", f"{record['measure']} %", record["counted"], "precision %", "recall %")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(head):
         table.add_column(name, justify="right" if number else "left")

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["SUFFIXES", "files_below", "has_image_suffix", "warn_of_passed_over"]
 
@@ -72,7 +73,9 @@ def warn_of_passed_over(files: Iterable[Path], where: object) -> None:
     if pictures:
         counts = Counter(path.suffix.lower() or "no suffix" for path in pictures)
         named = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
-        message = f"{where}: passed over {len(pictures)} pictures for their suffix ({named})"
+        message = (
+            f"{where}: passed over {counted(len(pictures), 'picture')} for the suffix ({named})"
+        )
         known = f"; suffixes read: {' '.join(SUFFIXES)}"
         print_log(message + known, logger="current", level=logging.WARNING)
 

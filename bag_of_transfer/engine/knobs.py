@@ -20,7 +20,7 @@ from bag_of_transfer.engine.knob_data import set_classes, set_data_root
 from bag_of_transfer.engine.knob_length import set_epochs, set_max_iters
 from bag_of_transfer.engine.knob_names import ALL_NAMES, KNOBS, SYNONYMS
 from bag_of_transfer.engine.knob_request import Request
-from bag_of_transfer.engine.knob_size import set_image_size
+from bag_of_transfer.engine.knob_size import anchors_in_px, set_image_size
 from bag_of_transfer.engine.lr import scaled_lr
 from bag_of_transfer.engine.recipe import Difference, differences
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
@@ -152,19 +152,21 @@ def _follow(cfg: Config, knob: str, places: Sequence[_Place]) -> Iterator[str]:
     ]
     synonym = f" (as {request.name})" if request.name != knob else ""
     if place.is_told:
-        yield f"{knob}={_text(request.value)}{synonym}: {_in_short(changed)}"
+        anchors = anchors_in_px(cfg) if knob == "image_size" else ""
+        rest = f"; the anchors stay at {anchors}" if anchors else ""
+        yield f"{knob}={_text(request.value)}{synonym}: {_in_short(changed)}{rest}"
 
 
 def _in_short(changed: Sequence[Difference]) -> str:
-    """Say what changed, keys that changed alike together, those of training first."""
+    """Say what was set, keys that changed alike together, those of training first."""
     if not changed:
         return "the config has it already"
     alike: dict[tuple[str, str], list[Difference]] = {}
     for change in sorted(changed, key=lambda change: not change.key.startswith("train")):
         alike.setdefault((repr(change.was), repr(change.now)), []).append(change)
     told = [
-        f"{first if _is_plain(first.now) else f'{first.key} follows'}"
-        f"{f' (and {len(others)} more)' if others else ''}"
+        f"{first.key}{f'={_text(first.now)}' if _is_plain(first.now) else ' follows'}"
+        f"{f' and {len(others)} more' if others else ''}"
         for first, *others in alike.values()
     ]
     return "; ".join(told[:SHOWN]) + (f"; {len(told) - SHOWN} more" if told[SHOWN:] else "")
@@ -256,14 +258,17 @@ def _unread(cfg: Config, source: Source, sources: Sequence[Source]) -> Iterator[
     for name in sorted(source.unused - ALL_NAMES - _read(cfg)) if source.is_own else ():
         if name in known:
             raise _without_effect(name, str(source.path), sources)
-        near = get_close_matches(name, sorted(_read(cfg) | set(KNOBS)), n=1, cutoff=ALIKE)
+        near = get_close_matches(name, sorted(_read(cfg) | ALL_NAMES), n=1, cutoff=ALIKE)
         if near:
             what = f"`{name}` changes nothing, nothing reads it"
-            raise UserError(what, str(source.path), f"did you mean `{near[0]}`?")
+            meant = SYNONYMS.get(near[0], near[0])
+            raise UserError(what, str(source.path), f"did you mean `{meant}`?")
         yield f"`{name}` in {source.path} changes nothing: nothing reads it"
 
 
 def _without_effect(name: str, where: str, sources: Sequence[Source]) -> UserError:
     places = [place for place in places_of(name, sources) if place != name]
-    mend = f"set {' and '.join(places[:3])}" if places else "set the key that is meant"
-    return UserError(f"`{name}` changes nothing, it was used where it stands", where, mend)
+    mend = f"set {' and '.join(places[:3])}" if places else "set the key that it was used for"
+    return UserError(
+        f"`{name}` changes nothing here, the config has used its value already", where, mend
+    )

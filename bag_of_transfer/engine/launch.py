@@ -22,6 +22,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loader_watch import NO_SIGN_S
 from bag_of_transfer.engine.lost_process import watch_processes
 from bag_of_transfer.engine.progress import counts_epochs
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = [
     "EpochSeed",
@@ -152,7 +153,8 @@ def share_cores(cfg: Config) -> str:
             most_workers = max(most_workers, loader.num_workers)
     threads = min(cores - most_workers, int(os.environ.get("OMP_NUM_THREADS", cores)))
     torch.set_num_threads(threads)
-    return f"cores: {cores} = {threads} compute threads + {most_workers} loader workers"
+    shares = f"{counted(threads, 'compute thread')} + {counted(most_workers, 'loader worker')}"
+    return f"cores: {cores} = {shares}"
 
 
 def replace_sync_bn(cfg: Config) -> str | None:
@@ -161,7 +163,7 @@ def replace_sync_bn(cfg: Config) -> str | None:
         return None
     # MMSyncBN is mmcv's own; the heads of some stock configs use it.
     count = sum(_rename(cfg.model, name, "BN") for name in ("SyncBN", "MMSyncBN"))
-    return f"SyncBN became BN in {count} places: no GPU here" if count else None
+    return f"SyncBN became BN in {counted(count, 'place')}: no GPU here" if count else None
 
 
 def _rename(node: Any, old: str, new: str) -> int:

@@ -23,7 +23,7 @@ from bag_of_transfer.engine.image_reader import (
 )
 from bag_of_transfer.engine.plain_files import mend_of, read_file
 
-__all__ = ["IGNORED", "ReadMask", "decode_mask", "labels_of", "read_mask"]
+__all__ = ["IGNORED", "ReadMask", "decode_mask", "first_pixel", "labels_of", "read_mask"]
 
 IGNORED = 255  # what mmseg's padding, losses and our metric leave out
 MAX_TABLE = 1 << 16  # entries of a table of new labels; files of 32 bits may need more
@@ -44,6 +44,20 @@ def read_mask(path: str | Path) -> Int32[np.ndarray, "H W"]:
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error...
         why = read_error(Path(path), error)
         raise UserError(f"the mask can't be read ({why})", path, mend_of(path)) from error
+
+
+def first_pixel(path: str | Path, value: int) -> str:
+    """Return where a mask first has a value, row by row, in words; pixels are counted from 0.
+
+    Args:
+        path: The file, which holds the value.
+        value: As in the file.
+
+    Raises:
+        UserError: If the file can't be read any more.
+    """
+    y, x = np.argwhere(read_mask(path) == value)[0]
+    return f"first at x {x}, y {y}"
 
 
 def decode_mask(path: str | Path) -> np.ndarray:

@@ -56,7 +56,7 @@ def unique_or_refuse(values: Iterable[object], what: str, where: object) -> None
     """
     repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
-        message = f"{len(repeated)} {what} occur more than once (first: {repeated[0]})"
+        message = f"{what} occur more than once ({len(repeated)}, first: {repeated[0]})"
         raise UserError(message, where, "keep each of them once")
 
 

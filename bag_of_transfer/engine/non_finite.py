@@ -18,6 +18,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loss_watch import LOST, interval_of
 from bag_of_transfer.engine.lost_step import NewestBatches
 from bag_of_transfer.engine.numbers import is_whole
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.engine.skipped_steps import SKIPPED, SkippedSteps
 from bag_of_transfer.engine.update import Update
 
@@ -133,7 +134,7 @@ class SkipNonFinite(Hook):
         )
         more = f" and {len(new) - NUM_NAMED} more" if len(new) > NUM_NAMED else ""
         print_log(
-            f"{len(new)} steps left out, whose loss or gradient was no number "
+            f"{counted(len(new), 'step')} left out, whose loss or gradient was no number "
             f"(iteration {', '.join(map(str, new[:NUM_NAMED]))}{more}); {total} so far",
             logger="current",
         )

@@ -25,7 +25,8 @@ from bag_of_transfer.engine.leftovers import changes_type, drop_leftovers
 __all__ = ["apply_overrides", "option_keys"]
 
 _WHERE = "--cfg-options"
-_FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools, see bag_of_transfer.engine.cli
+LEAST_LIKENESS = 1.1  # of a spelling, out of 3; below, it is another key
+_FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools
 _ABSENT = object()
 _DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction reads a dict as a string
 # DictAction moves the bracket in [1,2][3], and never ends on others.
@@ -271,15 +272,19 @@ def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> 
 
 
 def _nearest(key: str, candidates: Iterable[str]) -> str | None:
-    """Return the best spelling; the last name counts as much as the whole key (``optmi.lr``)."""
+    """Return the best spelling; the last name counts as much as the whole key (``optmi.lr``).
+
+    A name that has the last one as a word, as ``num_workers`` has ``workers``, goes before others.
+    """
     last = key.rpartition(".")[2]
 
     def likeness(candidate: str) -> float:
+        name = candidate.rpartition(".")[2]
         whole = SequenceMatcher(None, key, candidate).ratio()
-        return whole + SequenceMatcher(None, last, candidate.rpartition(".")[2]).ratio()
+        return whole + SequenceMatcher(None, last, name).ratio() + (last in name.split("_"))
 
     best = max(candidates, key=likeness)
-    return best if likeness(best) > 1.0 else None  # out of 2; below 1, it is another key
+    return best if likeness(best) > LEAST_LIKENESS else None
 
 
 def _dotted(node: Any, prefix: str = "") -> Iterator[str]:

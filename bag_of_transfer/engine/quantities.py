@@ -1,8 +1,8 @@
-"""How durations, rates and sizes are written for people, wherever one is shown."""
+"""How counts, durations, rates and sizes are written for people, wherever one is shown."""
 
 import itertools
 
-__all__ = ["amount", "duration", "rate", "size"]
+__all__ = ["amount", "counted", "duration", "rate", "size"]
 
 PREFIXES = ("", "k", "M", "G", "T")
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -22,6 +22,17 @@ def duration(seconds: float) -> str:
 def amount(number: float) -> str:
     """Return a number of things in three digits: 950, 12.3 k, 5.24 G."""
     return " ".join(filter(None, _three_digits(number)))
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: 1 image, 12,345 images, 2 classes.
+
+    Args:
+        count: The number.
+        noun: What one of them is called.
+        plural: What several are called, where that is not the noun with an s.
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def rate(per_second: float, what: str = "") -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from bag_of_transfer.engine.knob_length import schedulers_in
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["fit_schedule"]
 
@@ -39,7 +40,7 @@ def fit_schedule(cfg: Config, iters_per_epoch: int) -> list[str]:
         for part in stated:
             if part not in warm_ups and _iterations(part, "begin", iters_per_epoch) == end:
                 _move(part, "begin", new, iters_per_epoch, None)
-        now = f"is shortened to {new} iterations" if new else "is left out"
+        now = f"is shortened to {counted(new, 'iteration')}" if new else "is left out"
         why = f"{end} do not fit into the training's {total}" if end >= total else "it is too short"
         lines.append(f"the warm-up {now}: {why}")
     if lines:

@@ -1,4 +1,4 @@
-"""Look at a folder through the data set that will train on it: classes, number and size."""
+"""Look at a folder through the data sets that will be made of it: classes, number and size."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ class Looked(NamedTuple):
 
 
 def look(folder: Path, cfg: Config) -> Looked:
-    """Build the training data of a config, with all its checks, and measure it.
+    """Build the splits of a config, with the checks of a start, and measure the training data.
 
     Args:
         folder: The folder of the data.
@@ -56,12 +56,19 @@ def look(folder: Path, cfg: Config) -> Looked:
     paths = [Path(file_of(dataset, index)) for index in range(len(dataset))]
     sizes = [(fact.width, fact.height) for fact in image_facts(paths).values() if not fact.error]
     width, height = (round(median(sides)) for sides in zip(*sizes, strict=True))
-    val = {**cfg.val_dataloader.dataset, **needed}
-    has_val = "root" not in needed and not missing_places(val)
-    stated = cfg.get("test_dataloader")
-    lacks_test = bool(stated and missing_places({**stated.dataset, **needed}))
+    has_val = "root" not in needed and _is_sound(cfg, "val", needed)
+    lacks_test = bool(cfg.get("test_dataloader")) and not _is_sound(cfg, "test", needed)
     classes = classes_of(dataset)
     return Looked(classes, len(paths), width, height, has_val, lacks_test, needed)
+
+
+def _is_sound(cfg: Config, split: str, needed: Mapping[str, Any]) -> bool:
+    """Return whether a split is there, and check it."""
+    described = {**cfg[f"{split}_dataloader"].dataset, **needed}
+    if missing_places(described):
+        return False
+    build_dataset(described, cfg.default_scope)
+    return True
 
 
 def _needed(folder: Path, described: Mapping[str, Any]) -> dict[str, Any]:

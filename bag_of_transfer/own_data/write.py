@@ -67,7 +67,9 @@ def _lines(folder: Path, out: Path, base: Path, looked: Looked, cfg: Config) -> 
         yield f"data = dict({', '.join(f'{key}={value!r}' for key, value in options.items())})"
         loaders = LOADERS[: 2 if looked.lacks_test else 3]
         yield from (f"{loader} = dict(dataset=data)" for loader in loaders if cfg.get(loader))
-    yield f"image_size = {_image_size(cfg, looked)!r}"
+    size = _image_size(cfg, looked)
+    yield f"image_size = {size!r}"
+    yield from _anchors(cfg, size)
     yield f"batch_size = {_batch_size(cfg.train_dataloader.batch_size, looked.num_images)}"
     if not looked.has_val:
         yield "held_out = dict(fraction=0.2, seed=0)  # there is no val split"
@@ -90,6 +92,18 @@ def _image_size(cfg: Config, looked: Looked) -> int | tuple[int, int]:
     if task is not None and task.image_size == "resize":
         return min(most[0], long), min(most[1], short)
     return min(*most, short)
+
+
+def _anchors(cfg: Config, size: int | tuple[int, int]) -> Iterator[str]:
+    """Yield a line where a detector gets smaller images than its base: with smaller anchors."""
+    head = cfg.model.get("rpn_head")
+    if head is None or isinstance(size, int):
+        return
+    share = max(size) / max(image_size_of(cfg))
+    scales = [float(f"{max(scale * share, 1):.2g}") for scale in head.anchor_generator.scales]
+    if share < 1:
+        anchors = f"rpn_head=dict(anchor_generator=dict(scales={sorted({*scales})}))"
+        yield f"model = dict({anchors})  # anchors as much smaller as the images"
 
 
 def _batch_size(most: int, num_images: int) -> int:

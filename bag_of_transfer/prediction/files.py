@@ -37,12 +37,14 @@ def check_request(
         RefusedError: If there are earlier predictions and ``force`` is not given.
     """
     if choices.batch_size < 1:
-        raise UserError(f"a batch of {choices.batch_size} images", "--batch-size", "give 1 or more")
+        raise UserError(
+            f"{choices.batch_size} is not a valid number", "--batch-size", "give 1 or more"
+        )
     if not 0 <= choices.min_score <= 1:
         what = f"{choices.min_score} is not a score"
         raise UserError(what, "--min-score", "give a number from 0 to 1")
     if choices.every < 1:
-        raise UserError(f"every {choices.every} frames", "--every", "give 1 or more")
+        raise UserError(f"{choices.every} is not a valid number", "--every", "give 1 or more")
     if out_dir.exists() and not out_dir.is_dir():
         raise UserError("a file, not a folder", out_dir, "name another --out-dir")
     named = zip(sources, name_pictures(sources), strict=True)

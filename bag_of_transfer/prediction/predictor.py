@@ -102,7 +102,7 @@ class Predictor:
                 cannot be read.
         """
         if batch_size < 1:
-            raise UserError(f"a batch of {batch_size} images", "batch size", "give 1 or more")
+            raise UserError(f"{batch_size} is not a valid number", "batch size", "give 1 or more")
         read = (item for path in map(Path, paths) for item in self._read(path, on_unreadable))
         for items in _chunks(read, WINDOW * batch_size):
             yield from self._in_order(items, batch_size)

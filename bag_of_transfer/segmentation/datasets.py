@@ -17,6 +17,7 @@ from bag_of_transfer.engine.image_scan import image_facts, leave_out
 from bag_of_transfer.engine.layouts import CLASSES_FILE, MASKS, PICTURES
 from bag_of_transfer.engine.mask_reader import IGNORED
 from bag_of_transfer.engine.name_list import read_class_names, read_names
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.segmentation.masks import (
     MEND_ONE_CLASS,
     check_classes,
@@ -193,7 +194,7 @@ def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) 
     _check_complete(names, masks, "mask", split or img_dir, mask_dir)
     unused = [path.name for name, path in masks.items() if name not in images]
     if split is None and unused:
-        message = f"{mask_dir}: {len(unused)} masks have no image, first {unused[0]}"
+        message = f"{mask_dir}: {counted(len(unused), 'mask')} without an image, first {unused[0]}"
         print_log(message, logger="current", level=logging.WARNING)
     return [(images[name], masks[name]) for name in names]
 
@@ -256,5 +257,6 @@ def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 def _warn_of_unused(unused: Sequence[str], num_images: int, where: Path) -> None:
     named = ", ".join(unused[:NUM_NAMED]) + (", ..." if len(unused) > NUM_NAMED else "")
-    message = f"{where}: {len(unused)} classes are in none of the {num_images} masks: {named}"
+    classes = counted(len(unused), "class", "classes")
+    message = f"{where}: {classes} in none of the {num_images} masks: {named}"
     print_log(message, logger="current", level=logging.WARNING)

@@ -13,7 +13,7 @@ from PIL import Image
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_reader import read_error
 from bag_of_transfer.engine.image_scan import ImageFacts, scan_files
-from bag_of_transfer.engine.mask_reader import IGNORED, decode_mask
+from bag_of_transfer.engine.mask_reader import IGNORED, decode_mask, first_pixel
 from bag_of_transfer.segmentation.numbering import Numbering
 
 __all__ = [
@@ -91,7 +91,8 @@ def check_values(
         first, mask = next(iter(wrong.items()))
         value = min(set(mask.values) - known)
         what, mend = _stray(value, labels, numbering)
-        raise UserError(f"{what} in {len(wrong)} of {len(masks)} masks", first, mend)
+        what = f"{what} in {len(wrong)} of {len(masks)} masks, {first_pixel(first, value)}"
+        raise UserError(what, first, mend)
     values: set[int] = set().union(*(mask.values for mask in masks.values()))
     return {labels[value] for value in values & labels.keys()}
 
@@ -149,7 +150,8 @@ def check_labelled(
     for path, mask in masks.items():
         if clash := taken & set(mask.values):
             raise UserError(
-                f"label {min(clash)} stands for a class, but means 'ignored' in training",
+                f"label {min(clash)} stands for a class, but means 'ignored' in training, "
+                f"{first_pixel(path, min(clash))}",
                 path,
                 f"give the class another number: mmseg ignores {IGNORED}",
             )

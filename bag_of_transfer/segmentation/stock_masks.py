@@ -7,7 +7,7 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 
 from bag_of_transfer.engine.errors import NoTruthError, UserError
-from bag_of_transfer.engine.mask_reader import IGNORED, labels_of
+from bag_of_transfer.engine.mask_reader import IGNORED, first_pixel, labels_of
 from bag_of_transfer.segmentation.masks import mask_facts
 
 __all__ = ["check"]
@@ -54,7 +54,7 @@ def _check_labels(dataset: BaseSegDataset, paths: list[Path], num_classes: int, 
         if wrong:
             raise UserError(
                 f"mask value {min(wrong)} is not a label of {num_classes} classes "
-                f"(reduce_zero_label={dataset.reduce_zero_label})",
+                f"(reduce_zero_label={dataset.reduce_zero_label}), {first_pixel(path, min(wrong))}",
                 path,
                 "name every class in metainfo.classes, or mend the masks",
             )

@@ -208,4 +208,4 @@ def test_images_beside_the_class_folders_are_counted(
     root = draw_folder("train", ["owl", "cat"], count=1, px=(20, 30))
     shutil.copy(root / "owl" / "000.png", root / "loose.png")
     assert len(ImageFolder(str(root), TO_TENSOR)) == 2
-    assert messages == [f"{root}: 1 images are in no class folder, not used: loose.png"]
+    assert messages == [f"{root}: 1 image in no class folder, not used: loose.png"]

@@ -60,7 +60,7 @@ FILES = [
             "pictures with a suffix that is not read": (
                 as_("icon.ico", picture(900)),
                 "train",
-                "passed over 1 pictures",
+                "passed over 1 picture for",
             ),
         },
     ),

@@ -149,7 +149,7 @@ LISTS = [
             "listed image missing": (
                 removed("JPEGImages/train1.jpg"),
                 "train.txt",
-                "1 images are missing (first: train1)",
+                "images are missing (1, first: train1)",
             ),
         },
     ),
@@ -171,7 +171,7 @@ LISTS = [
             "listed annotation missing": (
                 removed("Annotations/train1.xml"),
                 "train.txt",
-                "1 annotations are missing (first: train1.xml)",
+                "annotations are missing (1, first: train1.xml)",
             ),
             "two images of one name": (
                 lambda root: picture(900).save(root / "JPEGImages/train0.png"),

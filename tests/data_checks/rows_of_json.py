@@ -56,22 +56,22 @@ COCO = [
             "id of an image twice": (
                 again("images"),
                 "train.json",
-                "1 images.id occur more than once",
+                "images.id occur more than once",
             ),
             "id of a category twice": (
                 again("categories", name="car"),
                 "train.json",
-                "1 categories.id occur more than once",
+                "categories.id occur more than once",
             ),
             "name of a category twice": (
                 both(again("categories", id=3), again("annotations", category_id=3)),
                 "train.json",
-                "1 categories.name occur more than once",
+                "categories.name occur more than once",
             ),
             "image file missing": (
                 removed("images/train1.png"),
                 "train.json",
-                "1 images are missing",
+                "images are missing (1, first",
             ),
             "annotation of an image that is not listed": (
                 first_note(image_id=99),
@@ -119,9 +119,9 @@ COCO = [
             "annotations marked `ignore`": (
                 first_note(ignore=1),
                 "train.json",
-                "1 annotations marked 'ignore'",
+                "1 annotation marked 'ignore'",
             ),
-            "area of 0": (first_note(area=0), "train.json", "state an area of 0"),
+            "area of 0": (first_note(area=0), "train.json", "1 annotation with an area of 0"),
             "negative side": (first_note(bbox=[30, 5, -10, 20]), "train0.png", "negative side"),
             "image without an annotation": (
                 in_json(fewer_annotations),

@@ -155,12 +155,12 @@ MASKS = [
             "class in no mask of training": (
                 without_boxes,
                 "train.txt",
-                "1 classes are in none of the 4 masks: box",
+                "1 class in none of the 4 masks: box",
             ),
             "mask without an image, where there is no list": (
                 all_images,
                 "SegmentationClass",
-                "1 masks have no image",
+                "1 mask without an image",
             ),
         },
     ),

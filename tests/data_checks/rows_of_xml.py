@@ -123,7 +123,7 @@ VOC = [
             "box that reaches out of its image": (
                 boxes(("ball", (40, 5, 90, 30))),
                 "train0.jpg",
-                "reach out of 1 images",
+                "reach out of 1 image,",
             ),
             "box outside of its image": (
                 boxes(("ball", (90, 5, 99, 30))),

@@ -75,12 +75,12 @@ YOLO = [
             "label file without an image": (
                 copied(LABELS, "labels/train/other.txt"),
                 "labels/train",
-                "1 label files have no image",
+                "1 label file without an image",
             ),
             "polygon in place of a box": (
                 written(LABELS, "1 0.1 0.1 0.5 0.1 0.5 0.5"),
                 "images/train",
-                "1 objects are polygons",
+                "1 polygon: the box",
             ),
             "`path` that leads nowhere": (
                 stating("path: /content/data"),

@@ -94,7 +94,7 @@ def test_an_annotation_marked_ignore_is_left_out_with_a_word(
     tmp_path: Path, warnings_of: Callable[[], str]
 ) -> None:
     assert read(tmp_path, changed("annotations", "ignore", True))[0].boxes == ()
-    assert "1 annotations marked 'ignore' are neither learned nor counted" in warnings_of()
+    assert "1 annotation marked 'ignore', neither learned nor counted" in warnings_of()
 
 
 def test_a_file_listed_under_two_ids_is_warned_of(
@@ -147,7 +147,7 @@ def test_a_name_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "val.json"
     for name in ("a" * 5000, "a\0b", "../gone.png", "/gone.png"):
         path.write_text(json.dumps(changed("images", "file_name", name)))
-        with pytest.raises(UserError, match=r"1 images are missing"):
+        with pytest.raises(UserError, match=r"images are missing \(1, "):
             load_coco(path).read_images(tmp_path)
 
 

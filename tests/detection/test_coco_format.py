@@ -101,9 +101,9 @@ def _set(part: str, index: int, key: str, value: Any) -> Callable[[dict], None]:
         (lambda coco: coco["annotations"][3].pop("bbox"), r"annotations\[3\] lacks one of"),
         (lambda coco: coco["images"].clear(), r"the file lists no image"),
         (lambda coco: coco["categories"].clear(), r"the file lists no category"),
-        (_set("images", 1, "id", 0), r"1 images\.id occur more than once \(first: 0\)"),
-        (_set("categories", 1, "name", "brick"), r"1 categories\.name occur more than once"),
-        (_set("images", 1, "file_name", "gone.png"), r"1 images are missing \(first: gone\.png\)"),
+        (_set("images", 1, "id", 0), r"images\.id occur more than once \(1, first: 0\)"),
+        (_set("categories", 1, "name", "brick"), r"categories\.name occur more than once"),
+        (_set("images", 1, "file_name", "gone.png"), r"images are missing \(1, first: gone\.png\)"),
         (_set("annotations", 1, "image_id", 77), r"annotation 2 belongs to image 77"),
         (_set("annotations", 1, "category_id", 8), r"unknown category, 8: .*the ids are 7, 9"),
         (_set("annotations", 1, "bbox", [1, 2, 3]), r"annotation 2: bbox is not four numbers"),
@@ -133,7 +133,7 @@ def test_a_box_without_area_is_left_out_and_warned_of(
 ) -> None:
     edit(folder, _set("annotations", 0, "bbox", [5, 5, 0, 9]))
     assert len(split(folder).get_data_info(0)["instances"]) == 1
-    assert "boxes without area in 1 images, left out: 0.png (1)" in warnings_of()
+    assert "boxes without area in 1 image, left out: 0.png (1)" in warnings_of()
 
 
 def test_an_empty_image_file_is_left_out_and_named(

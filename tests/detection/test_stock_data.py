@@ -240,6 +240,6 @@ def test_a_missing_image_is_told_before_training(folder: Path) -> None:
     path = min((folder / "images").iterdir())
     path.unlink()
     with pytest.raises(
-        UserError, match=rf"1 images are missing \(first: .*{path.name}\): .*prefix"
+        UserError, match=rf"images are missing \(1, first: .*{path.name}\): .*prefix"
     ):
         build(coco_cfg(folder))

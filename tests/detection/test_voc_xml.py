@@ -134,9 +134,18 @@ CVAT = '<annotations><image id="0" name="a.jpg"><box label="ball" xtl="1"/></ima
 def test_what_cannot_be_read_in_full_is_refused(
     tmp_path: Path, text: str | bytes, message: str
 ) -> None:
-    with pytest.raises(UserError, match=r"cannot be understood \(.*a\.xml: \w") as caught:
+    with pytest.raises(UserError, match=r"cannot be understood \(.*a\.xml(:\d+)?: \w") as caught:
         read(tmp_path, text)
     assert re.search(message, str(caught.value))
+
+
+def test_the_line_of_a_mistake_is_named(tmp_path: Path) -> None:
+    lines = swap("><", ">\n<").replace("<xmin>11<", "<xmin>\n x<")
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, lines)
+    number = 1 + lines[: lines.index("<xmin>")].count("\n")
+    assert number > 5
+    assert caught.value.where == f"{tmp_path / 'a.xml'}:{number}"
 
 
 def test_entities_that_grow_without_end_are_refused_at_once(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_images_without_labels_have_no_object_and_are_counted(
         "images/train: 1 of 4 images have no label file, so no object (first: 000001.jpg)" in told
     )
     assert "images/train: 2 of 4 images have no box" in told
-    assert "labels/train: 1 label files have no image, first odd.txt" in told
+    assert "labels/train: 1 label file without an image, first odd.txt" in told
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ def test_polygons_and_boxes_without_area_are_counted(
     lines = "0 0.1 0.1 0.1 0.6 0.6 0.6\n0 0.5 0.5 0 0.2\n0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2\n"
     (folder / "labels/train/000000.txt").write_text(lines)
     assert len(yolo(folder).get_data_info(0)["instances"]) == 3  # a line twice is a box twice
-    assert "1 objects are polygons: the boxes around them are taken" in warnings_of()
-    assert "boxes without area in 1 images, left out: 000000.png (1)" in warnings_of()
+    assert "1 polygon: the box around each is taken" in warnings_of()
+    assert "boxes without area in 1 image, left out: 000000.png (1)" in warnings_of()
 
 
 LABELS: list[tuple[bytes, str]] = [
@@ -252,7 +252,7 @@ YAMLS: list[tuple[str | bytes, str]] = [
     ("train: images/train\n", "no class names"),
     ("names: []\n", "no class names"),
     ("names: brick\n", "no class names"),
-    ("names: [brick, leaf, brick]\n", r"names occur more than once \(first: brick\)"),
+    ("names: [brick, leaf, brick]\n", r"names occur more than once \(1, first: brick\)"),
     ("names: [brick, Brick]\n", "'brick' and 'Brick' differ only"),
     ("names: {0: brick, 2: leaf}\n", r"without gaps: \[0, 2\]"),
     ("names: {a: brick, b: leaf}\n", "without gaps"),

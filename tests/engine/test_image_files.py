@@ -46,7 +46,7 @@ def test_pictures_are_known_by_suffix_or_content(tmp_path: Path, said: list[str]
     Image.new("RGB", (4, 4)).save(tmp_path / "good.jpg")
     warn_of_passed_over(sorted(tmp_path.iterdir()), "data")
     (line,) = said
-    assert line.startswith("data: passed over 6 pictures for their suffix (2 .heic, ")
+    assert line.startswith("data: passed over 6 pictures for the suffix (2 .heic, ")
     for part in (
         "1 .ico",
         "1 .svg",

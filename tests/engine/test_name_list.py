@@ -29,7 +29,7 @@ def test_blank_lines_spaces_and_a_byte_order_mark_do_not_count(tmp_path: Path) -
     ("content", "said"),
     [
         (b"\n \n", "the list names no images: {}: write one name per line"),
-        (b"a\nb\na\n", "1 names occur more than once (first: a): {}: keep each of them once"),
+        (b"a\nb\na\n", "names occur more than once (1, first: a): {}: keep each of them once"),
         (b"\xff\xfea\x00", "the list of images is not UTF-8 text: {}: save it as UTF-8"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.quantities import amount, duration, rate, size
+from bag_of_transfer.engine.quantities import amount, counted, duration, rate, size
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = re.compile(r"\}\s?(img/s|MB|MiB|GB|GiB|kB|min|h)\b|:\.\df\} s\b|/ 60:\.|1e[69]:\.")
@@ -73,3 +73,11 @@ def test_no_other_file_formats_them() -> None:
 )
 def test_an_amount_has_three_digits_at_most(number: float, text: str) -> None:
     assert amount(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 classes"), (1, "1 class"), (12345, "12,345 classes")]
+)
+def test_a_number_stands_with_its_noun(number: int, text: str) -> None:
+    assert counted(number, "class", "classes") == text
+    assert counted(number, "image") == text.replace("classes", "images").replace("class", "image")

@@ -185,7 +185,7 @@ def test_a_failing_cell_is_told_and_what_needs_it_skipped(cluster, folder, capfd
     rungs = "bad=dict(config='{0}/b.py'), b=dict(config='{0}/b.py')"
     assert drive(write_ladder(folder, rungs), "--work-dir", "out", "--ray", cluster) == 2
     told = capfd.readouterr()
-    assert told.err.startswith("error: 1 cells failed, 1 that need them were left out: ")
+    assert told.err.startswith("error: 1 cell failed, 1 that need them were left out: ")
     assert "no such data: there: put it there" in told.err
     assert "seed0/bad/pretraining: 1 cells failed: no such data (on " in told.out
     assert set(begun(folder)) == {

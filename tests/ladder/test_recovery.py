@@ -158,7 +158,7 @@ def test_all_that_a_failed_cell_keeps_waiting_is_counted(call, capfd):
     break_tool(call.folder, "train_cls", "sys.exit(9)")
     capfd.readouterr()
     assert ladder(config, "--work-dir", OUT) == 1
-    assert "1 cells failed, 3 that need them were left out" in capfd.readouterr().err
+    assert "1 cell failed, 3 that need them were left out" in capfd.readouterr().err
 
 
 def test_seeds_that_stay_in_the_tables_are_looked_at_too(call, capfd):

@@ -248,5 +248,5 @@ def test_images_that_cannot_be_read_are_an_error_or_handed_over(
         assert list(bad) == [broken]
     with pytest.raises(UserError, match="no such file"):
         predictors["cls"](tmp_path / "none.png")
-    with pytest.raises(UserError, match="a batch of 0 images"):
+    with pytest.raises(UserError, match="0 is not a valid number"):
         predictors["cls"](photos / "odd.png", batch_size=0)

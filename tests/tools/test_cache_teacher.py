@@ -144,8 +144,8 @@ def test_what_cannot_be_made_is_told(tool, taught_by, cache, tmp_path, capfd):
     out = tmp_path / "cache"
     for flags, code, message in (
         ((), 2, "the config has no teacher"),
-        (("--views", 0, *taught_by()), 2, "--views 0"),
-        (("--top-k", 4, *taught_by()), 2, "--top-k 4: --top-k: give 1 to 3"),
+        (("--views", 0, *taught_by()), 2, "0 is not a valid number: --views"),
+        (("--top-k", 4, *taught_by()), 2, "4 is not a valid number: --top-k: give 1 to 3"),
     ):
         assert tool("cache_teacher", CLS, out, *flags) == code
         assert message in capfd.readouterr().err

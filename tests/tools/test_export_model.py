@@ -125,7 +125,11 @@ def test_the_example_in_the_docs_finds_the_boxes_of_predict(
         (("there.onnx",), 3, "the file exists"),
         (("model.pt",), 2, "not the name of an ONNX file"),
         (("new.onnx", "--size", "64"), 2, "'64' is no size"),
-        (("new.onnx", "--num-images", "0"), 2, "0 images: --num-images: give 1 or more"),
+        (
+            ("new.onnx", "--num-images", "0"),
+            2,
+            "0 is not a valid number: --num-images: give 1",
+        ),
         (("new.onnx", "--images", "nowhere"), 2, "no such file or folder"),
         (("new.onnx", "--data-root", "nowhere"), 2, "with --images FOLDER"),
     ],

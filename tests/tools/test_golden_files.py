@@ -133,7 +133,7 @@ def test_cells_of_a_ladder_come_in(tool, tmp_path, capfd) -> None:
     shutil.copyfile(GOLDEN / "ladder/ladder.json", root / "ladder.json")
     call = ("ladder", CONFIGS / "ladder.py", "--work-dir", root)
     assert tool(*call, "--import", GOLDEN / "ladder/cells.tar.gz") == 0
-    assert "imported 5 cells, 0 were here already" in capfd.readouterr().out
+    assert "imported 5 cells, 0 here already" in capfd.readouterr().out
     ladder = read(root / "ladder.json")
     assert ladder.pop("sha256")  # the import sealed it
     assert ladder == read(GOLDEN / "ladder/ladder.json")

@@ -193,7 +193,7 @@ def test_finished_cells_travel_and_need_not_be_run_again(call, config, capfd):
     assert "5 cells: 5 done\n" in capfd.readouterr().out
     assert not list(Path("there").rglob("*.safetensors"))
     assert ladder(*elsewhere, "--import", "all.tar.gz") == 0
-    assert "imported 0 cells, 5 were here already" in capfd.readouterr().out
+    assert "imported 0 cells, 5 here already" in capfd.readouterr().out
 
 
 def test_a_single_cell_needs_what_it_is_made_from(call, capfd):
@@ -235,7 +235,7 @@ def test_a_failing_cell_gives_its_reason_and_the_rest_is_made(tmp_path, capfd, j
     rungs = "bad=dict(config='{0}/fails.py'), b=dict(config='{0}/b.py')"
     assert ladder(write_ladder(tmp_path, rungs), "--work-dir", OUT, "--jobs", jobs) == 2
     output = first_error(capfd)
-    assert output.startswith("error: 1 cells failed, 1 that need them were left out: seed0/bad/pre")
+    assert output.startswith("error: 1 cell failed, 1 that need them were left out: seed0/bad/pre")
     assert "no such data: somewhere: put it there" in output
     assert record("seed0/b/detection")["status"] == "done"
     assert (OUT / "summary.json").exists()

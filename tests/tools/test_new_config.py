@@ -61,7 +61,7 @@ def test_each_layout_gets_a_config_that_reads_its_data(
     assert commands[0].endswith("check_data.py own.py")
     assert f"{OF[name].tool}.py own.py" in commands[2]
     assert commands[1] == f"{commands[2]} --dry-run"
-    assert len(Path("own.py").read_text().splitlines()) <= 11
+    assert len(Path("own.py").read_text().splitlines()) <= 12
     cfg = written()
     assert cfg.get("test_dataloader") is None  # there is no test split
     assert splits_of(cfg) == {"train": 4, "val": 2}
@@ -162,10 +162,13 @@ def test_small_images_are_not_enlarged_and_large_ones_reduced(
     root = folder("yolo")
     assert tool("new_config", root, "a.py", "--size", "full") == 0
     assert written("a.py").image_size == (64, 64)  # of 64 x 48, in steps of 32
+    # 8 x 64 / 1000 would be anchors smaller than the distance of two: 4 to 64 px.
+    assert written("a.py").model.rpn_head.anchor_generator.scales == [1.0]
     for path in (root / "images/train").iterdir():
         Image.new("L", (1100, 700)).save(path)
     assert tool("new_config", root, "b.py", "--size", "full") == 0
     assert tuple(written("b.py").image_size) == (1000, 600)
+    assert written("b.py").model.rpn_head.anchor_generator.scales == [8]
 
 
 # ---- what is refused ----

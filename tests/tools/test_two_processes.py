@@ -270,7 +270,7 @@ def test_five_images_count_once_each_on_two_processes(runs: Runs, tool: Callable
     for key in ("classes", "confusion", "num_images"):
         assert details[0][key] == details[1][key]
     assert not (runs.two / "test/rank1/test_details.json").exists()
-    assert runs.said.count("test (5 images): ") == 1
+    assert runs.said.count("test (5 images), in percent: ") == 1
 
 
 def test_all_processes_validate_the_network_that_is_saved(runs: Runs) -> None:

@@ -92,5 +92,5 @@ def test_other_networks_of_timm_take_in_chans(tmp_path: Path) -> None:
 
 
 def test_no_channels_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="0 channels: --in-channels"):
+    with pytest.raises(UserError, match="0 is not a valid number: --in-channels"):
         convert_weights("a.pth", tmp_path / "out.safetensors", in_channels=0)

@@ -59,9 +59,11 @@ def check_call(call: LadderCall) -> None:
         UserError: If they are out of range or do not fit together.
     """
     if call.jobs is not None and call.jobs < 1:
-        raise UserError(f"--jobs {call.jobs}", "--jobs", "give 1 or more")
+        raise UserError(f"{call.jobs} is not a valid number", "--jobs", "give 1 or more")
     if call.max_minutes is not None and call.max_minutes < 0:
-        raise UserError(f"--max-minutes {call.max_minutes}", "--max-minutes", "give 0 or more")
+        raise UserError(
+            f"{call.max_minutes} is not a valid number", "--max-minutes", "give 0 or more"
+        )
     if call.max_minutes is not None and call.slurm_script is not None:
         mend = "pass --time to the script instead; the next call continues what was cut off"
         raise UserError("SLURM limits the time of its jobs itself", "--max-minutes", mend)
@@ -78,7 +80,7 @@ def _check_precision(call: LadderCall) -> None:
         return
     if not isfinite(call.precision) or call.precision <= 0:
         mend = "give percent points above 0"
-        raise UserError(f"{POINTS} {call.precision:g}", POINTS, mend)
+        raise UserError(f"{call.precision:g} is not a valid number", POINTS, mend)
     if call.cell or call.slurm_script:
         what = "it needs the results of all cells, in this call"
         raise UserError(what, POINTS, "leave out --cell and --slurm")

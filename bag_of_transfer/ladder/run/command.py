@@ -12,7 +12,7 @@ from typing import Any
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.last_lines import command, say_next
-from bag_of_transfer.engine.quantities import duration
+from bag_of_transfer.engine.quantities import counted, duration
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
@@ -64,7 +64,7 @@ def climb(call: LadderCall) -> int:
         return 0
     with ExitStack() as entered:
         shared = call.cell is not None
-        let_cells_in = entered.enter_context(locked(root / LOCK, shared=shared))
+        let_waiting = entered.enter_context(locked(root / LOCK, shared=shared))
         if call.cell:
             entered.enter_context(locked(root / ".locks" / call.cell / "lock"))
         else:
@@ -76,7 +76,7 @@ def climb(call: LadderCall) -> int:
         if call.slurm_script:
             return _write_script(call, ladder, cells, before)
         if ray:
-            let_cells_in()
+            let_waiting()
         outcome = _run(ray, call, ladder, cells, before, began)
         while outcome.goes_on and not call.cell:
             # Runs of a search are done: now more cells are known.
@@ -187,7 +187,8 @@ def _write_script(
         print("all cells are done: no script is needed")
         return 0
     write_script(file, call.root, arrays, (sys.executable, *_of_a_cell(call)))
-    print(f"{sum(map(len, arrays))} cells in {len(arrays)} levels in {file}: bash {file}")
+    waiting = counted(sum(map(len, arrays)), "cell")
+    print(f"{waiting} in {counted(len(arrays), 'level')} in {file}: bash {file}")
     if not plan(ladder, call.root).is_whole:
         print("they choose the values of the others: write another script when they are done")
     return 0
@@ -250,8 +251,8 @@ def _summarise(cells: Sequence[Cell], root: Path) -> None:
     write_json(root / "summary.json", summarise(results, findings, top1))
     document, on_screen = overview(results, findings, top1)
     write_text(root / "summary.md", document)
-    sheets = draw_sheets(cells, root / PICTURES)
-    print(f"\n{on_screen}\n\n{root}/summary.json, {len(sheets)} pictures in {root}/{PICTURES}")
+    pictures = counted(len(draw_sheets(cells, root / PICTURES)), "picture")
+    print(f"\n{on_screen}\n\n{root}/summary.json, {pictures} in {root}/{PICTURES}")
     say_next({"tables, plots and a page": command("report", root)})
 
 
@@ -265,8 +266,9 @@ def _exit_code(outcome: Outcome, root: Path) -> int:
             f", {len(outcome.skipped)} that need them were left out" if outcome.skipped else ""
         )
         reason = status.reason_of(root / first)
+        what = f"{counted(len(outcome.failed), 'cell')} failed{skipped}"
         if set(outcome.failed.values()) <= {UserError.exit_code, RefusedError.exit_code}:
             mend = f"{reason}; mend it and call again: finished cells are kept"
-            raise UserError(f"{len(outcome.failed)} cells failed{skipped}", first, mend)
-        raise RuntimeError(f"{len(outcome.failed)} cells failed{skipped}: {first}: {reason}")
+            raise UserError(what, first, mend)
+        raise RuntimeError(f"{what}: {first}: {reason}")
     return 0

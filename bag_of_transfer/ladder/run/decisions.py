@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bag_of_transfer.engine.errors import RefusedError
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.ladder.folder import REPLACED
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.spec import Ladder
@@ -42,8 +43,9 @@ def decide(
     for cell in changed:
         print(f"changed: {cell.key}: {before[cell.key].why}", flush=True)
     if changed and call.changed == "refuse":
+        number = counted(len(changed), "cell")
         raise RefusedError(
-            f"config, data, backbone or code of {len(changed)} cells changed since they were run",
+            f"config, data, backbone or code of {number} changed since the run",
             changed[0].root,
             f"add --rerun-changed to run them again (old results go to {REPLACED}/), or "
             "--keep-changed to keep them with a footnote",
@@ -86,7 +88,7 @@ def _print_progress(before: Mapping[str, status.Status]) -> None:
             how = "continues from what it has saved" if now.goes_on else "starts again"
             why = f" ({now.why})" if now.why else ""
             print(f"{now.word}: {key}: {how}{why}")
-    print(f"{len(before)} cells: {counts_of(before)}", flush=True)
+    print(f"{counted(len(before), 'cell')}: {counts_of(before)}", flush=True)
 
 
 def counts_of(before: Mapping[str, status.Status]) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run import ray_task, status
 from bag_of_transfer.ladder.run.schedule import STOPPED_S, Outcome, run_in_order
@@ -52,10 +53,10 @@ def share_of_a_cell(
         UserError: If no node has that many, or a number is out of its range.
     """
     if cpus is not None and cpus < 1:
-        raise UserError(f"--cpus-per-cell {cpus}", "--cpus-per-cell", "give 1 or more")
+        raise UserError(f"{cpus} is not a valid number", "--cpus-per-cell", "give 1 or more")
     if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
         mend = "give a part of one GPU, or a whole number"
-        raise UserError(f"--gpus-per-cell {gpus:g}", "--gpus-per-cell", mend)
+        raise UserError(f"{gpus:g} is not a valid number", "--gpus-per-cell", mend)
     if gpus is None:
         gpus = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0
     fitting = [
@@ -147,7 +148,10 @@ def run_on_ray(
         nodes = [node for node in _alive(ray) if node["Resources"].get("CPU", 0) >= 1]
         _refuse_blind(ray, nodes, (marker, token, (command[0], os.getcwd())))
         gpus = f" and {share.gpus:g} GPUs" if share.gpus else ""
-        print(f"{len(nodes)} nodes; a cell gets {share.cpus} cores{gpus}", flush=True)
+        print(
+            f"{counted(len(nodes), 'node')}; a cell gets {counted(share.cpus, 'core')}{gpus}",
+            flush=True,
+        )
         tasks = _Tasks(ray, cells[0].root, command, share, jobs)
         return run_in_order(cells, before, tasks, max_minutes, since)
 

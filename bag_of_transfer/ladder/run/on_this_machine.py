@@ -7,6 +7,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.ladder.folder import LOG
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.spec import Ladder
@@ -49,10 +50,9 @@ def run_cells(
     import_once()
     gpus = gpus or (visible_gpus() if jobs > 1 else ())
     if gpus and jobs > len(gpus):
-        print(f"{jobs} jobs share {len(gpus)} GPUs", flush=True)
+        print(f"{jobs} jobs share {counted(len(gpus), 'GPU')}", flush=True)
     if jobs > 1:
-        count = len(cores_of_place(0, jobs))
-        cores = "1 core" if count == 1 else f"{count} cores"
+        cores = counted(len(cores_of_place(0, jobs)), "core")
         print(
             f"{jobs} cells at once, each on {cores}; each writes to {LOG} in its folder", flush=True
         )

@@ -21,7 +21,7 @@ def check_in_channels(num: int) -> None:
         UserError: If it is below 1.
     """
     if num < 1:
-        raise UserError(f"{num} channels", "--in-channels", "give 1 or more")
+        raise UserError(f"{num} is not a valid number", "--in-channels", "give 1 or more")
 
 
 def adapt_first_convolution(weight: Tensor, num: int, channel_order: str = "RGB") -> Tensor:
