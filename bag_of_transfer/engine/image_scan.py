@@ -115,22 +115,22 @@ def limited_scans(seconds: float | None) -> Iterator[None]:
     Args:
         seconds: None: no limit.
     """
-    _limit.seconds, _limit.num_glanced = seconds, 0
+    _limit.seconds, _limit.glanced = seconds, {}
     try:
         yield
     finally:
-        _limit.seconds = None
+        _limit.seconds, _limit.glanced = None, {}
 
 
 def num_glanced() -> int:
-    """Return how many files got a glance only since :func:`limited_scans` was entered."""
-    return _limit.num_glanced
+    """Return how many files have got a glance only, inside of :func:`limited_scans`."""
+    return sum(map(len, _limit.glanced.values()))
 
 
 class _Limit:
     def __init__(self) -> None:
         self.seconds: float | None = None  # that scans may still take
-        self.num_glanced = 0
+        self.glanced: dict[str, dict[Path, Finding]] = {}  # by the kind of scan
 
 
 _limit = _Limit()
@@ -168,10 +168,8 @@ def scan_files(
     finally:  # after an interruption, the next scan goes on where this one stopped
         if done:
             _write_cache(store, _merge(cache, done, stamps))
-    rest = [path for path in to_do if path not in done]
-    if glance:
-        _limit.num_glanced += len(rest)
-        done |= inspect_all(rest, glance, "reading headers")
+    if glance and len(done) < len(to_do):
+        done |= _glanced([path for path in to_do if path not in done], glance, kind)
     return {path: done[path] if old is None else old for path, old in findings.items()}
 
 
@@ -182,6 +180,8 @@ def _within_limit(
     if _limit.seconds is None:
         yield from inspect_all(paths, inspect)
         return
+    if not _limit.seconds:
+        return
     begun, until = time.monotonic(), time.monotonic() + _limit.seconds
     spread = [path for start in range(SPREAD) for path in paths[start::SPREAD]]
     with contextlib.closing(inspect_all(spread, inspect)) as found:
@@ -190,6 +190,15 @@ def _within_limit(
             if time.monotonic() >= until:
                 break
     _limit.seconds = max(0.0, _limit.seconds - (time.monotonic() - begun))
+
+
+def _glanced(
+    paths: Sequence[Path], glance: Callable[[Path], Finding], kind: str
+) -> dict[Path, Finding]:
+    """Glance at each file that no scan of this kind has glanced at before."""
+    seen = _limit.glanced.setdefault(kind, {})
+    seen |= inspect_all([path for path in paths if path not in seen], glance, "reading headers")
+    return {path: seen[path] for path in paths}
 
 
 def _shown_size(path: Path) -> tuple[int, int]:

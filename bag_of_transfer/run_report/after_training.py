@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.details_file import read_details
-from bag_of_transfer.engine.figures import save_figure
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.run_files import DETAILS, PLOTS
-from bag_of_transfer.run_report.plots import confusion_plot, precision_recall_plot
 
 __all__ = ["after_training", "draw_plots"]
 
@@ -29,6 +27,10 @@ def after_training(work_dir: Path) -> None:
 
 def draw_plots(record: Mapping[str, Any], work_dir: Path) -> None:
     """Draw what the classes of a record are taken for, and their curves, as PNG in ``plots``."""
+    # Imported here: matplotlib takes 0.7 s, and a dry run draws nothing.
+    from bag_of_transfer.engine.figures import save_figure
+    from bag_of_transfer.run_report.plots import confusion_plot, precision_recall_plot
+
     split = record["split"]
     for plot in (confusion_plot(record, split), precision_recall_plot(record, split)):
         if plot is not None:

@@ -136,7 +136,7 @@ def check_labelled(
         UserError: If every pixel is ignored, or the label of a class means "ignored" later.
     """
     counted = labels.keys() - numbering.ignored
-    if all(counted.isdisjoint(mask.values) for mask in masks.values()):
+    if all(mask.values and counted.isdisjoint(mask.values) for mask in masks.values()):
         ignored = " or ".join(map(str, sorted(numbering.ignored)))
         ignored += " or not in label_map" * numbering.ignores_others
         raise UserError(
@@ -171,7 +171,10 @@ def names_from_values(
     Raises:
         UserError: If there are fewer than two classes, or a number is left out.
     """
-    labels = sorted(set().union(*(mask.values for mask in masks)) - ignored)
+    known = [mask.values for mask in masks]
+    labels = sorted(set().union(*known) - ignored)
+    if labels and not all(known):  # a dry run: the other masks may show what is left out
+        labels = list(range(first, labels[-1] + 1))
     shown = ", ".join(map(str, labels[:NUM_SHOWN])) + (", ..." if len(labels) > NUM_SHOWN else "")
     if len(labels) < 2:
         values = ", ".join(map(str, sorted(ignored)))

@@ -336,6 +336,16 @@ def test_a_split_whose_pixels_are_all_ignored_is_refused(
         )
 
 
+def test_a_dry_run_refuses_nothing_for_masks_that_it_has_not_decoded(voc: Path) -> None:
+    first = min((voc / "SegmentationClass").iterdir())
+    pixels = np.zeros_like(Image.open(first))
+    pixels[0, 0] = 3
+    Image.fromarray(pixels).save(first)
+    with image_scan.limited_scans(1e-9):  # the first mask is decoded, with labels 0 and 3
+        assert train_set(voc).metainfo["classes"] == ("class_0", "class_1", "class_2", "class_3")
+        assert len(MaskFolder(str(voc), split=f"{LISTS}/val.txt", test_mode=True)) == 4
+
+
 def widen(path: Path, value: int) -> None:
     wide = np.array(Image.open(path)).astype(np.uint16)
     wide[0, 0] = value
