@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.last_lines import say_next, use_of_backbone
 
 if TYPE_CHECKING:
     from bag_of_transfer.transfer.convert.into_ours import Converted
@@ -64,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("\n".join(converted.lines))
     print(f"{card.title}: {card.num_tensors} tensors to {args.out}")
     print(f"card: {card_path(args.out)} (source: {card.source})")
+    if args.to is None:
+        say_next(use_of_backbone(args.out))
     return 0
 
 

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_checkpoint
-from bag_of_transfer.engine.last_lines import command, say_next
+from bag_of_transfer.engine.last_lines import say_next, use_of_backbone
 
 EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1_epoch_7.pth \\
     work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     metrics = ", ".join(f"{name} {value:.2f}" for name, value in card.metrics.items())
     print(f"{card.title}: {card.num_tensors} tensors to {args.out}")
     print(f"card: {card_path(args.out)} (pretrained: {metrics or 'no metrics of this checkpoint'})")
-    say_next({"fine-tune, with any config": command("train", "CONFIG", "--backbone", args.out)})
+    say_next(use_of_backbone(args.out))
     return 0
 
 

@@ -9,10 +9,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.last_lines import command, say_next
-from bag_of_transfer.engine.layouts import LAYOUTS, SIZES
+from bag_of_transfer.engine.layouts import LAYOUTS, SIZES, Layout
 
 ROOT = Path(__file__).resolve().parents[1]
 PRETRAINS = "train_cls"
+PUBLIC = {  # timm's weights, as near to a config's backbone as there are
+    "slim": "resnet18d.ra2_in1k",
+    "small": "resnet18d.ra2_in1k",
+    "full": "resnet50d.gluon_in1k",
+}
 EXAMPLE = "python tools/new_config.py /data/blood blood.py"
 
 
@@ -62,15 +67,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(seen(layout, looked))
     write_text(args.out, config_text(args.folder, args.out, base, layout, looked, cfg))
     print(f"wrote {args.out}, of size {size}")
-    start = [] if layout.tool == PRETRAINS else ["--backbone", "scratch"]
     say_next(
-        {
-            "look at the data": command("check_data", args.out),
-            "see what a training would do": command(layout.tool, args.out, *start, "--dry-run"),
-            "train": command(layout.tool, args.out, *start),
-        }
+        {"look at the data": command("check_data", args.out)} | _trainings(args.out, layout, size)
     )
     return 0
+
+
+def _trainings(out: Path, layout: Layout, size: str) -> dict[str, str]:
+    start = [] if layout.tool == PRETRAINS else ["--backbone", "scratch"]
+    commands = {
+        "see what a training would do": command(layout.tool, out, *start, "--dry-run"),
+        "train": command(layout.tool, out, *start),
+    }
+    if start:
+        backbone = out.with_name(f"{PUBLIC[size].partition('.')[0]}.safetensors")
+        fetch = command("convert_weights", PUBLIC[size], backbone)
+        train = command(layout.tool, out, "--backbone", backbone)
+        commands["or, as scratch needs many images, train from public weights"] = (
+            f"{fetch}\n  {train}"
+        )
+    return commands
 
 
 def _check_out(out: Path) -> None:

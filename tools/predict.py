@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_checkpoint, check_config
+from bag_of_transfer.engine.last_lines import again, command, say_next
 from bag_of_transfer.engine.stock_configs import config_path
 
 EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \\
@@ -86,6 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for row in record.get(word, ()):
             print(f"{word.replace('_', ' ')}: {row['file']}: {row['why']}")
     print(summary(record, args.out_dir / RECORD))
+    print(f"drawn in {args.out_dir}")
+    if record.get("min_score"):
+        lower = {"--min-score": f"{args.min_score / 3:.1g}", "--force": None}
+        words = again(sys.argv[1:] if argv is None else argv, lower)
+        say_next({"draw weaker boxes, too": command("predict", *words)})
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
-from bag_of_transfer.engine.last_lines import command, flags_of, say_next
+from bag_of_transfer.engine.last_lines import after_a_test, say_next
 from bag_of_transfer.engine.tasks import Phase, task_named
 
 EXAMPLE = """python tools/test.py configs/detection/faster-rcnn_fpn_demo.py \\
@@ -50,11 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     evaluated = evaluation.evaluate(cfg, args.checkpoint, options, args.tta)
     evaluation.report(evaluated.record, args.out)
     after_test(evaluated)
-    split, folder = evaluated.record["split"], Path(cfg.work_dir, "predictions")
-    shown = ("--truth", split, "--out-dir", folder, *flags_of(args))
-    words = command("predict", args.config, args.checkpoint, *shown)
-    page = command("report", cfg.work_dir)
-    say_next({"look at its predictions": words, "write a page of the run": page})
+    say_next(after_a_test(args, evaluated.record["split"], Path(cfg.work_dir)))
     return 0
 
 

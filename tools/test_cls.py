@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
-from bag_of_transfer.engine.last_lines import command, flags_of, say_next
+from bag_of_transfer.engine.last_lines import after_a_test, say_next
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = """python tools/test_cls.py configs/classification/resnet18-d_demo.py \\
@@ -28,11 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     evaluated = evaluation.evaluate(cfg, args.checkpoint)
     evaluation.report(evaluated.record, args.out)
     after_test(evaluated)
-    split, folder = evaluated.record["split"], Path(cfg.work_dir, "predictions")
-    shown = ("--truth", split, "--out-dir", folder, *flags_of(args))
-    words = command("predict", args.config, args.checkpoint, *shown)
-    page = command("report", cfg.work_dir)
-    say_next({"look at its predictions": words, "write a page of the run": page})
+    say_next(after_a_test(args, evaluated.record["split"], Path(cfg.work_dir)))
     return 0
 
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_backbone
 from bag_of_transfer.engine.bars import waiting
-from bag_of_transfer.engine.last_lines import Finished, command, flags_of, say_trained
+from bag_of_transfer.engine.last_lines import after_a_training, say_trained
 from bag_of_transfer.engine.tasks import Phase
 from bag_of_transfer.transfer.config.stated_weights import refuse_no_weights
 
@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bag_of_transfer.engine import auto_batch, training
         from bag_of_transfer.engine.config_file import load_config
         from bag_of_transfer.engine.dry_run import DryRun, short_scans
+        from bag_of_transfer.engine.evaluation import split_to_test
         from bag_of_transfer.engine.json_config import dump_config
         from bag_of_transfer.run_report.after_training import after_training
         from bag_of_transfer.transfer.config.apply import apply_backbone
@@ -66,19 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             rehearsal=DryRun() if args.dry_run else None,
         )
     after_training(Path(cfg.work_dir))
-    say_trained(finished, _next(args, finished, "test" if cfg.get("test_dataloader") else "val"))
+    say_trained(finished, after_a_training(args, finished, "test", split_to_test(cfg)))
     return 0
-
-
-def _next(args: Namespace, finished: Finished | None, split: str) -> dict[str, str]:
-    if finished is None or finished.to_use is None:
-        return {}
-    what, folder = (args.config, finished.to_use), finished.work_dir / "predictions"
-    shown = ("--truth", split, "--out-dir", folder)
-    return {
-        "measure it": command("test", *what, *flags_of(args)),
-        "look at its predictions": command("predict", *what, *shown, *flags_of(args)),
-    }
 
 
 def _check_start(args: Namespace) -> None:

@@ -1,7 +1,6 @@
 """Pretrain a classifier, and thereby a backbone, from a config."""
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.bars import waiting
-from bag_of_transfer.engine.last_lines import Finished, command, flags_of, say_trained
+from bag_of_transfer.engine.last_lines import Finished, after_a_training, command, say_trained
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = "python tools/train_cls.py configs/classification/resnet18-d_demo.py --seed 1"
@@ -27,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bag_of_transfer.engine import auto_batch, training
         from bag_of_transfer.engine.config_file import load_config
         from bag_of_transfer.engine.dry_run import DryRun, short_scans
+        from bag_of_transfer.engine.evaluation import split_to_test
         from bag_of_transfer.engine.json_config import dump_config
         from bag_of_transfer.run_report.after_training import after_training
 
@@ -53,19 +53,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             rehearsal=DryRun() if args.dry_run else None,
         )
     after_training(Path(cfg.work_dir))
-    say_trained(finished, _next(args, finished))
+    judged = after_a_training(args, finished, "test_cls", split_to_test(cfg))
+    say_trained(finished, {**_export(finished), **judged})
     return 0
 
 
-def _next(args: Namespace, finished: Finished | None) -> dict[str, str]:
+def _export(finished: Finished | None) -> dict[str, str]:
     if finished is None or finished.to_use is None:
         return {}
-    checkpoint, backbone = finished.to_use, finished.work_dir / "backbone.safetensors"
+    backbone = finished.work_dir / "backbone.safetensors"
     again = ["--force"] if backbone.exists() else []
-    return {
-        "export the backbone": command("export_backbone", checkpoint, backbone, *again),
-        "measure the classifier": command("test_cls", args.config, checkpoint, *flags_of(args)),
-    }
+    exported = command("export_backbone", finished.to_use, backbone, *again)
+    return {"export the backbone": exported}
 
 
 if __name__ == "__main__":

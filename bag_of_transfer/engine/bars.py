@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, TypeVar
 
+from bag_of_transfer.engine.interruption import raise_if_swallowed
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.quantities import duration, rate
 
@@ -98,6 +99,10 @@ def track(sequence: Iterable[T], description: str, total: int | None = None) -> 
 
     Yields:
         The items, unchanged; only rank 0 shows anything.
+
+    Raises:
+        KeyboardInterrupt: After SIGINT, if something in the loop has swallowed it.
+        TerminatedError: After SIGTERM, likewise.
     """
     if not is_main_process():
         yield from sequence
@@ -109,6 +114,7 @@ def track(sequence: Iterable[T], description: str, total: int | None = None) -> 
     try:
         for done, item in enumerate(sequence, start=1):
             yield item
+            raise_if_swallowed()
             step.advance_to(done)
             if step.due:
                 step.show(_rate_note(step))

@@ -5,6 +5,7 @@ help and a wrong flag are answered at once.
 """
 
 import argparse
+import gc
 import io
 import os
 import select
@@ -13,11 +14,17 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from bag_of_transfer.engine.bars import stop_bars
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
-from bag_of_transfer.engine.interruption import TerminatedError, listen
+from bag_of_transfer.engine.interruption import (
+    TerminatedError,
+    end_at_once,
+    listen,
+    raise_if_swallowed,
+)
 from bag_of_transfer.engine.lost_process import lost_process
 from bag_of_transfer.engine.printable import escaping_prints, printable
 from bag_of_transfer.engine.shared_exit import join_failure
@@ -39,17 +46,22 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
 
     A :class:`UserError` and an output that cannot be written become one line on stderr;
     ``--debug`` lets every traceback through.
+
+    Args:
+        main: The tool.
+        argv: Its arguments; None: those of this process, which ends when the tool has.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    _clock.begin()
+    ends, argv = argv is None, sys.argv[1:] if argv is None else argv
+    _clock.begun = time.monotonic()
     listen()
     _print_any_name()
     try:
         with escaping_prints():
-            code = main(argv)
+            code = _call(main, argv)
         sys.stdout.flush()
         return code
     except (KeyboardInterrupt, TerminatedError) as ended:
+        end_at_once(ends)
         word, code = ENDED[type(ended)]
         is_reporter, code = join_failure(code, on_all_ranks=False)
         stop_bars()
@@ -57,12 +69,25 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
             print(": ".join([word, *map(str, ended.args)]), file=sys.stderr)
         return code
     except Exception as error:
+        end_at_once(ends)
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             stop_bars()
             return PIPE_CLOSED
         if "--debug" in argv:
             raise
         return _report(error)
+    finally:
+        end_at_once(ends)
+        if ends:
+            gc.freeze()  # python would look for garbage among all that was imported: seconds
+
+
+def _call(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]) -> int:
+    try:
+        return main(argv)
+    except Exception:
+        raise_if_swallowed()  # a library has made an error of it
+        raise
 
 
 def running_s() -> float:
@@ -70,15 +95,7 @@ def running_s() -> float:
     return time.monotonic() - _clock.begun
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.begin()
-
-    def begin(self) -> None:
-        self.begun = time.monotonic()
-
-
-_clock = _Clock()
+_clock = SimpleNamespace(begun=time.monotonic())
 
 
 def _print_any_name() -> None:

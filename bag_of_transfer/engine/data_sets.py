@@ -36,6 +36,7 @@ __all__ = [
     "file_of",
     "leave_imports_uncollected",
     "missing_places",
+    "only_formats",
     "parts_of",
     "stated_elsewhere",
     "test_split",
@@ -243,7 +244,7 @@ def test_split(cfg: Mapping[str, Any]) -> Any:
     test = (cfg.get("test_dataloader") or {}).get("dataset")
     if test is None or tests_on_val(cfg):
         return None
-    if _only_formats(cfg.get("test_evaluator")):
+    if only_formats(cfg.get("test_evaluator")):
         return None  # a server evaluates, so no truth is needed here
     missing = missing_places(test)
     if missing:
@@ -263,7 +264,8 @@ def missing_places(dataset_cfg: Mapping[str, Any]) -> list[Path]:
     return [path for path, exists in _places(dataset_cfg) if not exists]
 
 
-def _only_formats(evaluator: Any) -> bool:
+def only_formats(evaluator: Any) -> bool:
+    """Return whether results are only written, for a server that has the truth."""
     metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator or {}]
     return any(metric.get("format_only") for metric in metrics)
 

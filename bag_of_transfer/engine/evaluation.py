@@ -34,7 +34,9 @@ from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
 from bag_of_transfer.engine.sized_build import sized_by
 
-__all__ = ["Evaluated", "described_model", "evaluate", "report"]
+__all__ = ["Evaluated", "described_model", "evaluate", "report", "split_to_test"]
+
+WITHOUT_TEST = [f"test_{part}=None" for part in ("dataloader", "cfg", "evaluator")]
 
 
 class Evaluated(NamedTuple):
@@ -178,6 +180,22 @@ def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> Conf
     return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
 
 
+def split_to_test(cfg: Config) -> tuple[str, list[str]] | None:
+    """Return the split that :func:`evaluate` can take, and the overrides that it needs for that.
+
+    It is the test split, if its files are there with their truth, else the val split; None if
+    neither can be taken.
+    """
+    test = cfg.get("test_dataloader")
+    if test is not None and not (
+        data_sets.missing_places(test.dataset) or data_sets.only_formats(cfg.get("test_evaluator"))
+    ):
+        return "val" if data_sets.tests_on_val(cfg) else "test", []
+    if cfg.get("val_dataloader") is None:
+        return None
+    return judged_split(cfg), WITHOUT_TEST if test is not None else []
+
+
 def _only_test(cfg: Config) -> str:
     """Drop what only training needs; return the name of the split to evaluate."""
     if cfg.get("test_dataloader") is None:
@@ -189,7 +207,7 @@ def _only_test(cfg: Config) -> str:
         cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
         cfg.test_cfg = {}
     else:
-        split = "val" if cfg.test_dataloader == cfg.get("val_dataloader") else "test"
+        split = "val" if data_sets.tests_on_val(cfg) else "test"
     dropped = ("dataloader", "cfg", "evaluator")
     for key in (f"{part}_{what}" for part in ("train", "val") for what in dropped):
         cfg.pop(key, None)

@@ -19,6 +19,7 @@ __all__ = [
     "TerminatedError",
     "act_at_once",
     "end_asked",
+    "end_at_once",
     "forget_save",
     "listen",
     "raise_if_swallowed",
@@ -74,6 +75,19 @@ def act_at_once() -> None:
     """Let a signal end the run at once again, or do so if one waits."""
     _signals.waiting = False
     raise_if_swallowed()
+
+
+def end_at_once(ends: bool) -> None:
+    """Let signals end this process without a word, as it is ending in any case.
+
+    Python prints a traceback of what a handler raises once the tool has returned.
+
+    Args:
+        ends: Whether it is; if not, nothing changes.
+    """
+    for one in (signal.SIGTERM, signal.SIGINT):
+        if ends and signal.getsignal(one) is _on_end:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def end_asked() -> bool:

@@ -7,13 +7,11 @@ the config, be an argument of the Runner, or be a parameter of the class that it
 """
 
 import copy
-import re
-from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import print_log
 
 from bag_of_transfer.engine.config_vocabulary import FREE_FORM, known_children, setting_names
@@ -21,6 +19,7 @@ from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.knob_names import ALL_NAMES, SYNONYMS
 from bag_of_transfer.engine.leftovers import changes_type, drop_leftovers
+from bag_of_transfer.engine.override_value import read_value
 
 __all__ = ["apply_overrides", "option_keys"]
 
@@ -28,9 +27,6 @@ _WHERE = "--cfg-options"
 LEAST_LIKENESS = 1.1  # of a spelling, out of 3; below, it is another key
 _FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools
 _ABSENT = object()
-_DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction reads a dict as a string
-# DictAction moves the bracket in [1,2][3], and never ends on others.
-_AFTER = re.compile(r"^\s*[\[(].*[\])]\s*[^\s,\])]")
 _MM_KEYS = frozenset({"_delete_", "_scope_"})  # mmengine understands them in any dict
 
 
@@ -107,37 +103,8 @@ def _parse(options: Sequence[str]) -> dict[str, Any]:
         key, equals, text = option.partition("=")
         if not equals or not all(key.split(".")):
             raise UserError(f"override `{option}` is not KEY=VALUE", _WHERE, "write `a.b.c=1`")
-        parsed[key] = _parse_value(key, text)
+        parsed[key] = read_value(key, text)
     return parsed
-
-
-def _parse_value(key: str, text: str) -> Any:
-    """Read a value as mmengine does, but refuse what mmengine silently misreads."""
-    unclosed = text[:1] in {"'", '"'} and (len(text) == 1 or text[-1] != text[0])
-    try:
-        if not text or unclosed or _DICT.search(text) or not _balanced(text) or _AFTER.search(text):
-            raise ValueError(text)
-        namespace = Namespace()
-        DictAction([], "parsed")(ArgumentParser(), namespace, [f"{key}={text}"])
-    except (AssertionError, ValueError, RecursionError):
-        raise UserError(
-            f"override `{key}` has the unreadable value `{text}`",
-            _WHERE,
-            "quote lists for the shell, `'a.b=[1,2]'`, and set dicts key by key, `a.b.c=1`",
-        ) from None
-    return namespace.parsed[key]
-
-
-def _balanced(text: str) -> bool:
-    """Return whether brackets match; DictAction reads ``[1`` as a string, ``[(1])`` as a list."""
-    closes = {")": "(", "]": "["}
-    opened: list[str] = []
-    for char in text:
-        if char in closes.values():
-            opened.append(char)
-        elif char in closes and (not opened or opened.pop() != closes[char]):
-            return False
-    return not opened
 
 
 def _nest(parsed: Mapping[str, Any]) -> dict[str, Any]:

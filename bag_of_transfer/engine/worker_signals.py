@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from multiprocessing.util import get_temp_dir
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -19,9 +20,11 @@ def leave_signals_to_the_run(loader: DataLoader) -> DataLoader:
     """Let the loader's workers, when they start, ignore SIGINT, SIGUSR1 and others' SIGTERM.
 
     A SIGTERM from the run itself ends them: python sends it, once, and waits for them where a run
-    ends before its loader.
+    ends before its loader.  They leave no files: their sockets are in a folder of the run, which
+    python removes, as it does not where a worker that made its own is ended.
     """
     if loader.num_workers:
+        get_temp_dir()  # made here, or else by each worker
         loader.worker_init_fn = _Deaf(loader.worker_init_fn)
     return loader
 

@@ -1,5 +1,6 @@
 """What annotations say of images: of a config's split, or of a file or folder of annotations."""
 
+import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.data_sets import build_dataset, classes_of, parts_of
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.held_out import HELD_OUT, hold_out
 from bag_of_transfer.engine.mask_reader import ReadMask
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.tasks import ResultKind, Task
@@ -27,7 +29,7 @@ __all__ = [
     "truth_in",
 ]
 
-SPLITS = ("test", "val", "train")
+SPLITS = ("test", "val", "train", HELD_OUT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +86,16 @@ def of_split(
     Args:
         cfg: The config.
         task: Its task.
-        split: One of ``SPLITS``.
+        split: One of ``SPLITS``; what the config holds out of the training images is its val split.
         classes: The checkpoint's, in label order.
 
     Raises:
         UserError: If the config has no such split, its data is missing or contradicts itself, or
             it has other classes.
     """
+    if split in ("val", HELD_OUT) and cfg.get(HELD_OUT) is not None:
+        cfg, split = copy.deepcopy(cfg), "val"
+        hold_out(cfg)
     described = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
     if not described:
         raise UserError(f"the config has no {split} split", "--truth", "name another split")

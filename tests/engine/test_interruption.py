@@ -3,15 +3,21 @@
 import multiprocessing
 import os
 import signal
+import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from bag_of_transfer.engine import interruption
+from bag_of_transfer.engine.bars import track
 from bag_of_transfer.engine.cli import run_tool
+from bag_of_transfer.engine.hard_exit import kill_quietly
 from bag_of_transfer.engine.interruption import TerminatedError, listen, raise_if_swallowed
 from bag_of_transfer.engine.progress import ProgressHook
 from bag_of_transfer.engine.worker_signals import leave_signals_to_the_run
@@ -138,6 +144,16 @@ class Slow(Dataset):
         return index + self.added
 
 
+class Tensors(Dataset):
+    """Gives tensors, which a worker sends through a socket of its own."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.zeros(3)
+
+
 def test_a_loader_worker_outlives_the_signals_of_its_group() -> None:
     listen()
 
@@ -162,3 +178,58 @@ def test_a_run_does_not_wait_for_workers_that_outlive_signals_when_it_ends() -> 
     code = run.exitcode
     run.kill()  # nothing, if it has ended
     assert code == 0
+
+
+def test_an_error_that_a_library_makes_of_a_signal_is_none(capfd: pytest.CaptureFixture) -> None:
+    def main(argv: Any) -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException as error:
+            raise SyntaxError("Failed to format the config file") from error
+        return 0
+
+    assert run_tool(main, []) == 130
+    assert capfd.readouterr().err == "interrupted\n"
+
+
+def test_a_long_loop_ends_after_a_signal_that_is_swallowed() -> None:
+    def main(argv: Any) -> int:
+        for _ in track(range(3), "going on"):
+            swallow(signal.SIGTERM)
+        return 0
+
+    assert run_tool(main, []) == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_tool_ends_prints_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def main() -> None:
+        monkeypatch.setattr(sys, "argv", ["tool.py"])
+        os.dup2(errors.fileno(), 2)
+        run_tool(lambda argv: 0)
+        signal.raise_signal(number)  # as if in an atexit callback
+
+    with tempfile.TemporaryFile() as errors:
+        run = multiprocessing.get_context("fork").Process(target=main)
+        run.start()
+        run.join(30)
+        errors.seek(0)
+        assert (run.exitcode, errors.read()) == (-number, b"")
+
+
+def test_workers_leave_no_folders_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def main() -> None:
+        multiprocessing.current_process()._config.pop("tempdir", None)
+        loader = leave_signals_to_the_run(DataLoader(Tensors(), num_workers=1))
+        batches = iter(loader)
+        next(batches)
+        kill_quietly(multiprocessing.active_children())
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = multiprocessing.get_context("fork").Process(target=main)
+    run.start()
+    run.join(30)
+    assert run.exitcode == 0
+    assert list(tmp_path.iterdir()) == []

@@ -9,10 +9,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mmengine.config import Config
 from mmengine.logging import MessageHub
 
 from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
-from bag_of_transfer.engine.last_lines import Finished, command, flags_of, say_trained
+from bag_of_transfer.engine.evaluation import WITHOUT_TEST, split_to_test
+from bag_of_transfer.engine.last_lines import (
+    Finished,
+    after_a_test,
+    after_a_training,
+    again,
+    command,
+    flags_of,
+    say_trained,
+)
 
 BEST, LAST = Path("w/best_top1_epoch_2.pth"), Path("w/epoch_3.pth")
 
@@ -83,3 +93,60 @@ def test_a_best_of_0_is_not_announced(
     )
     assert len(hook.best(runner)) == announced
     assert saved
+
+
+def test_a_command_again_with_other_flags_holds_each_once() -> None:
+    given = ["c.py", "--min-score", "0.3", "photos", "--force", "--truth=val", "--every", "2"]
+    changed = {"--min-score": "0.1", "--force": None, "--truth": "test"}
+    ours = [
+        *("c.py", "photos", "--every", "2"),
+        *("--min-score", "0.1", "--force", "--truth", "test"),
+    ]
+    assert again(given, changed) == ours
+
+
+def asked(**given: Any) -> Namespace:
+    return Namespace(**{"data_root": None, "cfg_options": [], "work_dir": None, **given})
+
+
+def test_where_a_test_split_is_missing_the_val_split_is_measured() -> None:
+    finished = Finished(Path("my w"), LAST, {}, {})
+    args = asked(config="c.py", cfg_options=["epochs=3"], work_dir=Path("my w"))
+    told = after_a_training(args, finished, "test", ("val", ["test_dataloader=None"]))
+    measure, look = (shlex.split(words)[2:] for words in told.values())
+    assert measure == [
+        *("c.py", "w/epoch_3.pth", "--work-dir", "my w"),
+        *("--cfg-options", "epochs=3", "test_dataloader=None"),
+    ]
+    assert look[2:6] == ["--truth", "val", "--out-dir", "my w/predictions"]
+    assert after_a_training(args, finished, "test", None) == {}
+
+
+def test_predictions_that_are_there_are_overwritten_only_by_force(tmp_path: Path) -> None:
+    args = asked(config="c.py", checkpoint=LAST)
+    assert "--force" not in after_a_test(args, "val", tmp_path)["look at its predictions"]
+    (tmp_path / "predictions").mkdir()
+    assert "--force" in after_a_test(args, "val", tmp_path)["look at its predictions"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({"test": "there"}, ("test", [])),
+        ({"test": "gone"}, ("val", WITHOUT_TEST)),
+        ({"test": "there", "test_evaluator": [{"format_only": True}]}, ("val", WITHOUT_TEST)),
+        ({}, ("val", [])),
+        ({"held_out": {"fraction": 0.2}}, ("held_out", [])),
+        ({"test": "gone", "val": None}, None),
+    ],
+)
+def test_only_a_split_that_is_there_with_its_truth_is_advised(
+    tmp_path: Path, stated: dict[str, Any], expected: Any
+) -> None:
+    (tmp_path / "there").mkdir()
+    cfg = Config({"val": "val", **stated})
+    for split in ("test", "val"):
+        folder = cfg.pop(split, None)
+        if folder:
+            cfg[f"{split}_dataloader"] = {"dataset": {"type": "D", "root": str(tmp_path / folder)}}
+    assert split_to_test(cfg) == expected

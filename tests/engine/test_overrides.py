@@ -261,6 +261,20 @@ def test_words_become_numbers_lists_and_none(cfg: Config) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("my data/a  b", "my data/a  b"),
+        (" [ my data , 1, 'b c' ] ", ["my data", 1, "b c"]),
+        ("( 1 , 2 )", (1, 2)),
+        ("my (old) data", "my (old) data"),
+    ],
+)
+def test_blanks_inside_a_name_stay(cfg: Config, text: str, value: object) -> None:
+    apply_overrides(cfg, [f"load_from={text}"])
+    assert cfg.load_from == value
+
+
+@pytest.mark.parametrize(
     "option", ["model.depth=[1,2", "model.depth=[1", "model.depth=(1,2]", "model.depth=",
                "model.depth='18", "model.depth=[1,2]x", "model.depth=x[1,2]",
                "model.depth=[1],[2]", "model.depth=[1,2][3]", "model.norm_cfg={'type':'BN'}",

@@ -1,6 +1,7 @@
 """Runs of the three tasks that are judged on a part of their training images."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def num_trained(folder: Path) -> int:
     return checkpoint["meta"]["recipe"]["number of training images"]
 
 
-def test_a_classifier_is_judged_on_a_quarter_of_each_class(tool, classifier, tmp_path):
+def test_a_classifier_is_judged_on_a_quarter_of_each_class(tool, classifier, tmp_path, capfd):
     judged = record(classifier)
     assert (judged["split"], judged["num_images"]) == ("held_out", 12)
     assert set(judged["per_class"]) == {"bars", "checks", "dots"}
@@ -43,6 +44,17 @@ def test_a_classifier_is_judged_on_a_quarter_of_each_class(tool, classifier, tmp
     assert tool("test_cls", CLS, classifier / "last_checkpoint", "--out", out, *QUARTER) == 0
     tested = record(tmp_path)
     assert [tested[key] for key in ("split", "metrics")] == ["held_out", judged["metrics"]]
+    # What is printed as the next command shows the same images.
+    look = next(words for words in capfd.readouterr().out.splitlines() if "predict.py" in words)
+    assert tool("predict", *shlex.split(look)[2:]) == 0
+    assert (
+        len(
+            json.loads(Path("work_dirs", CLS.stem, "predictions/predictions.json").read_text())[
+                "images"
+            ]
+        )
+        == 12
+    )
 
 
 def test_another_part_is_another_run(tool, classifier, tmp_path, capfd):

@@ -61,6 +61,10 @@ def test_each_layout_gets_a_config_that_reads_its_data(
     assert commands[0].endswith("check_data.py own.py")
     assert f"{OF[name].tool}.py own.py" in commands[2]
     assert commands[1] == f"{commands[2]} --dry-run"
+    public = "resnet18d.ra2_in1k resnet18d.safetensors"
+    assert [words.partition("convert_weights.py ")[2] for words in commands[3:4]] == (
+        [public] if "--backbone scratch" in commands[2] else []
+    )
     assert len(Path("own.py").read_text().splitlines()) <= 12
     cfg = written()
     assert cfg.get("test_dataloader") is None  # there is no test split

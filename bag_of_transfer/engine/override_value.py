@@ -1,0 +1,66 @@
+"""Read one value of ``--cfg-options``."""
+
+import re
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from mmengine.config import DictAction
+
+from bag_of_transfer.engine.errors import UserError
+
+__all__ = ["read_value"]
+
+_DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction reads a dict as a string
+# DictAction moves the bracket in [1,2][3], and never ends on others.
+_AFTER = re.compile(r"^\s*[\[(].*[\])]\s*[^\s,\])]")
+_INNER = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
+_BLANK = "\0"  # stands for a blank that stays; no argument of a process can hold it
+
+
+def read_value(key: str, text: str) -> Any:
+    """Read a value as mmengine does, without its silent misreadings.
+
+    Blanks inside a name or a path stay, as in ``data_root=my data``; mmengine drops them.
+
+    Args:
+        key: The dotted key, for the error.
+        text: What stands behind the ``=``.
+
+    Raises:
+        UserError: If mmengine would read something else than was meant.
+    """
+    unclosed = text[:1] in {"'", '"'} and (len(text) == 1 or text[-1] != text[0])
+    try:
+        if not text or unclosed or _DICT.search(text) or not _balanced(text) or _AFTER.search(text):
+            raise ValueError(text)
+        namespace = Namespace()
+        DictAction([], "parsed")(ArgumentParser(), namespace, [f"{key}={_INNER.sub(_kept, text)}"])
+    except (AssertionError, ValueError, RecursionError):
+        raise UserError(
+            f"override `{key}` has the unreadable value `{text}`",
+            "--cfg-options",
+            "quote lists for the shell, `'a.b=[1,2]'`, and set dicts key by key, `a.b.c=1`",
+        ) from None
+    return _with_blanks(namespace.parsed[key])
+
+
+def _balanced(text: str) -> bool:
+    """Return whether brackets match; DictAction reads ``[1`` as a string, ``[(1])`` as a list."""
+    closes = {")": "(", "]": "["}
+    opened: list[str] = []
+    for char in text:
+        if char in closes.values():
+            opened.append(char)
+        elif char in closes and (not opened or opened.pop() != closes[char]):
+            return False
+    return not opened
+
+
+def _kept(blanks: re.Match[str]) -> str:
+    return _BLANK * len(blanks[0])
+
+
+def _with_blanks(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(_BLANK, " ")
+    return type(value)(map(_with_blanks, value)) if isinstance(value, list | tuple) else value
