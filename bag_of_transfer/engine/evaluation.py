@@ -28,7 +28,7 @@ from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.held_out import hold_out, judged_split
 from bag_of_transfer.engine.input_channels import follow_in_channels, import_preprocessor
 from bag_of_transfer.engine.peak_memory import peak_memory
-from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.engine.quantities import counted, figure
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.runner import build_runner
@@ -141,7 +141,7 @@ def report(record: dict[str, Any], out: Path | None) -> None:
     """Print the metrics, and write the whole record to ``out`` if given; on rank 0 only."""
     if not is_main_process():
         return
-    metrics = "  ".join(f"{name} {value:.2f}" for name, value in record["metrics"].items())
+    metrics = "  ".join(f"{name} {figure(value)}" for name, value in record["metrics"].items())
     images = counted(record["num_images"], "image")
     print(f"{record['split']} ({images}), in percent: {metrics}")
     if out:

@@ -36,7 +36,10 @@ def _register() -> None:
 
 
 def kill_quietly(workers: Iterable[Any]) -> None:
-    """Kill workers and wait until they have ended, without torch's error about each."""
+    """Kill workers and wait a little until they have ended, without torch's error about each.
+
+    Where one has not ended by then, as on a machine with too much to do, torch stays silent.
+    """
     alive = _alive(workers)
     if not alive:
         return
@@ -46,7 +49,7 @@ def kill_quietly(workers: Iterable[Any]) -> None:
         worker.kill()
     for worker in alive:
         worker.join(1)  # one that waits for a dead drive ends when the drive answers
-    if quiet:
+    if quiet and not _alive(alive):  # else torch would raise when the last of them ends
         signal.signal(signal.SIGCHLD, before)
 
 

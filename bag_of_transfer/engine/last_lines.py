@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.process_group import is_main_process
+from bag_of_transfer.engine.quantities import figure
 
 __all__ = [
     "Finished",
@@ -153,10 +154,10 @@ def say_trained(finished: Finished | None, following: Mapping[str, str]) -> None
         return
     print(f"results in {finished.work_dir}")
     for metric, (path, score) in finished.best.items():
-        print(f"best {metric} {score:.2f}: {path}")
+        print(f"best {metric} {figure(score)}: {path}")
     if finished.last is not None:
         known = {name: finished.metrics.get(name) for name in finished.best}
-        scores = ", ".join(f"{name} {value:.2f}" for name, value in known.items() if value)
+        scores = ", ".join(f"{name} {figure(value)}" for name, value in known.items() if value)
         print(f"last {scores}".rstrip() + f": {finished.last}")
         say_next(following)
 

@@ -23,7 +23,7 @@ from bag_of_transfer.engine.bars import Step, console_handlers, on_terminal, sto
 from bag_of_transfer.engine.interruption import raise_if_swallowed
 from bag_of_transfer.engine.lr import current_lr
 from bag_of_transfer.engine.processes import mean_over_processes
-from bag_of_transfer.engine.quantities import duration, rate
+from bag_of_transfer.engine.quantities import duration, figure, rate
 
 __all__ = [
     "ProgressHook",
@@ -281,4 +281,4 @@ def _number(value: Any) -> float:
 
 def _metric_notes(metrics: dict[str, float] | None) -> list[str]:
     pairs = [(key, v) for key, v in (metrics or {}).items() if isinstance(v, numbers.Real)]
-    return [f"{key} {float(value):.2f}" for key, value in pairs[:NUM_METRICS_SHOWN]]
+    return [f"{key} {figure(float(value))}" for key, value in pairs[:NUM_METRICS_SHOWN]]

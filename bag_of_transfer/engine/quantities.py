@@ -1,10 +1,12 @@
 """How counts, durations, rates and sizes are written for people, wherever one is shown."""
 
 import itertools
+import math
 
-__all__ = ["amount", "counted", "duration", "rate", "size"]
+__all__ = ["amount", "counted", "duration", "figure", "rate", "size"]
 
 PREFIXES = ("", "k", "M", "G", "T")
+UNDEFINED = -1
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -33,6 +35,11 @@ def counted(count: int, noun: str, plural: str = "") -> str:
         plural: What several are called, where that is not the noun with an s.
     """
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def figure(metric: float) -> str:
+    """Return a metric in two decimals; "-" where it is undefined (NaN, or -1 as COCO's AP)."""
+    return "-" if math.isnan(metric) or metric == UNDEFINED else f"{metric:.2f}"
 
 
 def rate(per_second: float, what: str = "") -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from torch.utils.data import Dataset
@@ -163,3 +164,21 @@ def test_workers_that_hang_are_killed_when_python_ends() -> None:
     process.start()
     hard_exit.kill_quietly([process])
     assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_torch_says_nothing_of_a_worker_that_ends_late(
+    monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    worker = Mock()
+    alive = [worker]
+    worker.join = lambda seconds: alive.clear() if ends else None
+    monkeypatch.setattr(multiprocessing, "active_children", lambda: alive)
+    torchs, before = Mock(), signal.getsignal(signal.SIGCHLD)
+    try:
+        signal.signal(signal.SIGCHLD, torchs)
+        hard_exit.kill_quietly([worker])
+        assert signal.getsignal(signal.SIGCHLD) is (torchs if ends else signal.SIG_DFL)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    worker.kill.assert_called_once_with()

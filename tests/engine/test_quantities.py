@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.quantities import amount, counted, duration, rate, size
+from bag_of_transfer.engine.quantities import amount, counted, duration, figure, rate, size
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = re.compile(r"\}\s?(img/s|MB|MiB|GB|GiB|kB|min|h)\b|:\.\df\} s\b|/ 60:\.|1e[69]:\.")
@@ -81,3 +81,9 @@ def test_an_amount_has_three_digits_at_most(number: float, text: str) -> None:
 def test_a_number_stands_with_its_noun(number: int, text: str) -> None:
     assert counted(number, "class", "classes") == text
     assert counted(number, "image") == text.replace("classes", "images").replace("class", "image")
+
+
+def test_a_metric_that_is_undefined_is_no_number() -> None:
+    assert [figure(value) for value in (0.0, 99.996, -1, float("nan"))] == [
+        *("0.00", "100.00", "-", "-")
+    ]

@@ -175,7 +175,7 @@ def test_both_nodes_run_cells_and_what_is_needed_comes_first(cluster, folder, ca
     nodes = {node for log in logs for node in re.findall(r"Ray node (\w+)", log)}
     assert (len(logs), len(nodes)) == (10, 2)
     told = capfd.readouterr().out
-    assert "2 nodes; a cell gets 1 cores" in told
+    assert "2 nodes; a cell gets 1 core" in told
     assert all(f"Ray node {node}" in told for node in nodes)
     assert (folder / "out/seed0/b/detection/begun").read_text().split()[-2:] == ["my", "data"]
     assert not list((folder / "out").glob(".marker-*"))
