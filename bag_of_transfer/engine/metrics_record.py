@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.file_hash import sha256_of
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["describe_run", "hardware", "per_class", "versions"]
 
@@ -27,8 +28,7 @@ def hardware() -> str:
     """Return the name of the processor that does the work, and how many there are."""
     if torch.cuda.is_available():
         return f"{get_world_size()} x {torch.cuda.get_device_name()}"
-    count = available_cores()
-    return f"{count} {'core' if count == 1 else 'cores'} {_cpu_name()}"
+    return f"{counted(available_cores(), 'core')} {_cpu_name()}"
 
 
 def _cpu_name() -> str:

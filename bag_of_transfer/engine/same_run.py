@@ -128,8 +128,8 @@ def refusal(refused: Sequence[Difference], path: Path) -> RefusedError:
     return RefusedError(
         f"the run was trained with other values, {_listed(told)}",
         path,
-        "restore them to resume; to start from its weights, use load_from=PATH without --resume, "
-        "and another --work-dir",
+        "restore them to resume; to start from its weights, use --cfg-options load_from=PATH "
+        "without --resume, and another --work-dir",
     )
 
 

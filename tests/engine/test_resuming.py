@@ -192,7 +192,7 @@ def test_a_schedule_that_began_otherwise_is_refused(tmp_path: Path, was: Any, no
     with pytest.raises(RefusedError, match=r"^the run was trained with other values, ") as caught:
         _refuse_others(told, meta, PATH)
     assert caught.value.exit_code == 3
-    assert "use load_from=PATH" in str(caught.value)
+    assert "use --cfg-options load_from=PATH" in str(caught.value)
 
 
 def test_every_changed_value_is_told(tmp_path: Path) -> None:
