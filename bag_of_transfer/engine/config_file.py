@@ -167,9 +167,10 @@ def _of_another_tool(
 ) -> UserError:
     scope = cfg.get("default_scope")
     scopes = " or ".join(repr(known.scope) for known in taken)
-    mend = f"set default_scope to {scopes}"
     if task is not None:
-        mend = f"{task.phase.value}; in others, {mend}"
+        what = f"a config of another tool (its default_scope is {scope!r}, not {scopes})"
+        return UserError(what, path, task.phase.value)
+    mend = f"set default_scope to {scopes}"
     what = "there is no default_scope" if scope is None else f"default_scope is {scope!r}"
     return UserError(f"{what}, this tool takes {scopes}", path, mend)
 
