@@ -220,11 +220,11 @@ def _registries(scope: str) -> Iterator[Registry]:
 
 def _look_up(registry: Registry, name: str) -> Callable[..., Any] | None:
     try:
-        target: Callable[..., Any] | None = registry.get(name)
+        target = registry.get(name)
     # The name is unknown, or the library that a prefix such as `mmdet.` names is not installed.
     except (RuntimeError, ImportError):
         return None
-    return target
+    return target if callable(target) else None  # for "timm", a registry gives the module
 
 
 def known_children(path: str, node: Mapping[str, Any], scope: str) -> frozenset[str] | None:

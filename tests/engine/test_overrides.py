@@ -382,3 +382,8 @@ def test_a_name_of_a_library_that_cannot_be_imported_is_registered_nowhere(
 
     monkeypatch.setattr("mmengine.registry.Registry.get", lacks)
     assert find_callables("mmdet.RPNHead", "mmengine") == []
+
+
+@pytest.mark.parametrize("name", ["json", "json.decoder"])
+def test_a_module_is_not_taken_for_a_registered_name(name: str) -> None:
+    assert find_callables(name, "mmengine") == []
