@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         nargs="*",
         metavar="INPUT",
-        help="image, video or folder [the images of --truth's split]",
+        help="image, video, folder, or list of them, one per line (.txt) [--truth's split]",
     )
     parser.add_argument("--out-dir", type=Path, required=True, help="folder for the results")
     parser.add_argument("--batch-size", type=int, default=8, help="images per forward pass [8]")

@@ -12,6 +12,7 @@ __all__ = [
     "fold",
     "nearest",
     "read_class_names",
+    "read_lines",
     "read_names",
     "refuse_variants",
     "unique_or_refuse",
@@ -22,7 +23,7 @@ STATE_BOTH = (
 )
 
 
-def read_names(path: Path, what: str, if_missing: str) -> list[str]:
+def read_lines(path: Path, what: str, if_missing: str) -> list[tuple[int, str]]:
     """Read a file with one name per line; empty lines and a byte order mark do not count.
 
     Args:
@@ -30,8 +31,11 @@ def read_names(path: Path, what: str, if_missing: str) -> list[str]:
         what: What the names stand for, for errors: ``images``.
         if_missing: What to do if there is no such file, for the error.
 
+    Returns:
+        The number of each line, from 1, and its name without blanks around it.
+
     Raises:
-        UserError: If the file is missing, empty or not text, or names something twice.
+        UserError: If the file is missing, empty or not text.
     """
     if not path.is_file():
         raise UserError(f"no such list of {what}", path, if_missing)
@@ -41,9 +45,19 @@ def read_names(path: Path, what: str, if_missing: str) -> list[str]:
         raise UserError(
             f"the list of {what} is not UTF-8 text", path, "save it as UTF-8"
         ) from error
-    names = [line.strip() for line in lines if line.strip()]
+    names = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     if not names:
         raise UserError(f"the list names no {what}", path, "write one name per line")
+    return names
+
+
+def read_names(path: Path, what: str, if_missing: str) -> list[str]:
+    """Read a file with one name per line, as :func:`read_lines`.
+
+    Raises:
+        UserError: As there, or if the file names something twice.
+    """
+    names = [name for _, name in read_lines(path, what, if_missing)]
     unique_or_refuse(names, "names", path)
     return names
 

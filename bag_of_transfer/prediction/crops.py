@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.prediction.inputs import CROPS
+from bag_of_transfer.prediction.picture_names import CROPS
 from bag_of_transfer.prediction.png_file import write_png
 from bag_of_transfer.prediction.results import Boxes
 

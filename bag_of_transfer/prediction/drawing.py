@@ -4,23 +4,18 @@ No function changes its arguments.  Each returns a new picture in RGB whose uppe
 image itself: captions and legends are added below it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from bag_of_transfer.prediction.colours import DARK, LIGHT, Colour, class_colours, readable_on
-from bag_of_transfer.prediction.tags import overlaps, place_tags
+from bag_of_transfer.prediction.captions import Font, can_be_read, fitted, font_px, tags_of, write
+from bag_of_transfer.prediction.colours import DARK, LIGHT, Colour, class_colours
 
 __all__ = [
     "MASK_WEIGHT",
     "enlarged",
-    "fitted",
-    "font_px",
     "line_px",
     "with_boxes",
     "with_legend",
@@ -28,22 +23,10 @@ __all__ = [
     "with_mask",
 ]
 
-# The sizes below were chosen by looking at pictures of 32 to 4000 pixels.
 MIN_SIDE_PX = 240  # letters on a smaller picture would cover what they name
-MIN_FONT_PX, SMALLEST_FONT_PX = 12, 9
-CROWDED = (1, 0.85, 0.7)  # of the letters' size, tried until no tag covers another
-FONT_SHARE = 1 / 40  # of the geometric mean of the sides
 MASK_WEIGHT = 0.55  # share of the class's colour; the rest is the image
 
-Font = ImageFont.FreeTypeFont
 LegendEntry = tuple[Colour | None, str]
-
-
-class _Tag(NamedTuple):
-    place: tuple[int, int, int, int]
-    text: str
-    font: Font
-    pad: int
 
 
 def enlarged(image: Image.Image, min_side_px: int = MIN_SIDE_PX) -> tuple[Image.Image, int]:
@@ -55,11 +38,6 @@ def enlarged(image: Image.Image, min_side_px: int = MIN_SIDE_PX) -> tuple[Image.
     factor = max(1, -(-min_side_px // min(image.size)))
     size = (image.width * factor, image.height * factor)
     return image.convert("RGB").resize(size, Image.Resampling.NEAREST), factor
-
-
-def font_px(size: tuple[int, int]) -> int:
-    """Return the height of letters for a picture of ``size`` (width, height), in pixels."""
-    return max(MIN_FONT_PX, round(FONT_SHARE * (size[0] * size[1]) ** 0.5))
 
 
 def line_px(size: tuple[int, int]) -> int:
@@ -74,12 +52,14 @@ def with_boxes(
     classes: Sequence[str],
     scores: Sequence[float] | None = None,
     min_side_px: int = MIN_SIDE_PX,
+    has_legend: bool = False,
 ) -> Image.Image:
     """Draw boxes with the names of their classes and their scores, if there are any.
 
     A caption touches its box, see :func:`~bag_of_transfer.prediction.tags.place_tags`; it never
     leaves the picture.  The boxes with the highest scores are drawn last, on top, and captions lie
-    above all boxes.
+    above all boxes.  Where they would cover each other or most of the picture, they are the scores
+    alone, and a legend below names the colours.
 
     Args:
         image: Any size; a small one is enlarged, see :func:`enlarged`.
@@ -88,6 +68,7 @@ def with_boxes(
         classes: Names in label order.
         scores: N, in [0, 1]; None for true boxes.
         min_side_px: See :func:`enlarged`.
+        has_legend: Whether the caller names the colours.
     """
     picture, factor = enlarged(image, min_side_px)
     colours = class_colours(classes)
@@ -97,9 +78,17 @@ def with_boxes(
     draw, width = ImageDraw.Draw(picture), line_px(picture.size)
     for box, colour in reversed(list(zip(corners, chosen, strict=True))):
         draw.rectangle(box, outline=colour, width=width)
-    captions = [classes[labels[i]] + (f" {scores[i]:.2f}" if scores else "") for i in order]
-    _draw_tags(picture, corners, captions, chosen)
-    return picture
+    names = [classes[labels[index]] for index in order]
+    numbers = [f"{scores[index]:.2f}" if scores else "" for index in order]
+    captions = [f"{name} {number}".rstrip() for name, number in zip(names, numbers, strict=True)]
+    tags = tags_of(corners, captions, chosen, picture.size)
+    if can_be_read(tags, picture.size):
+        write(tags, picture)
+        return picture
+    write(tags_of(corners, numbers, chosen, picture.size), picture)
+    known = dict(zip(names, chosen, strict=True))
+    counts = [(known[name], f"{name} {count}") for name, count in Counter(names).most_common()]
+    return picture if has_legend else with_legend(picture, counts)
 
 
 def with_mask(
@@ -160,35 +149,6 @@ def with_lines(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
     return sheet
 
 
-def _draw_tags(
-    picture: Image.Image,
-    corners: Sequence[tuple[int, int, int, int]],
-    captions: Sequence[str],
-    colours: Sequence[Colour],
-) -> None:
-    """Write each box's caption, the first last; letters are smaller where tags are crowded."""
-    draw, size = ImageDraw.Draw(picture), font_px(picture.size)
-    best: tuple[int, list[_Tag]] | None = None
-    for share in CROWDED:
-        letters = max(SMALLEST_FONT_PX, round(share * size))
-        pad = max(1, letters // 6)
-        texts = [fitted(caption, letters, picture.width - 2 * pad) for caption in captions]
-        sizes = [(round(f.getlength(t)) + 2 * pad, round(1.2 * f.size)) for t, f in texts]
-        places = place_tags(corners, sizes, picture.size)
-        array = np.array(places).reshape(-1, 4)
-        covered = int(np.triu(overlaps(array, array), 1).sum())
-        tags = [_Tag(place, *text, pad) for place, text in zip(places, texts, strict=True)]
-        if best is None or covered < best[0]:
-            best = covered, tags
-        if not covered:
-            break
-    for tag, colour in reversed(list(zip(best[1] if best else [], colours, strict=True))):
-        left, top, right, bottom = tag.place
-        draw.rectangle((left, top, right - 1, bottom - 1), fill=colour)
-        at = (left + tag.pad, (top + bottom) / 2)
-        draw.text(at, tag.text, readable_on(colour), tag.font, anchor="lm")
-
-
 def _corners(box: np.ndarray, picture: Image.Image) -> tuple[int, int, int, int]:
     left, right = sorted(_inside(float(x), picture.width) for x in (box[0], box[2]))
     top, bottom = sorted(_inside(float(y), picture.height) for y in (box[1], box[3]))
@@ -197,27 +157,6 @@ def _corners(box: np.ndarray, picture: Image.Image) -> tuple[int, int, int, int]
 
 def _inside(position: float, length: int) -> int:
     return min(max(round(position), 0), length - 1)
-
-
-def fitted(text: str, size: int, width: int) -> tuple[str, Font]:
-    """Make letters smaller, then drop letters, until the text is not wider than ``width``.
-
-    Returns:
-        The text and the font to write it with, of ``size`` pixels or less.
-    """
-    font = _font(size)
-    while font.getlength(text) > width and font.size > SMALLEST_FONT_PX:
-        font = _font(int(font.size) - 1)
-    while font.getlength(text) > width and len(text) > 1:
-        text = text.removesuffix("...")[:-1] + "..." if len(text) > 4 else text[:-1]
-    return text, font
-
-
-@lru_cache(maxsize=64)
-def _font(size: int) -> Font:
-    # Pillow's own font has Latin letters only; matplotlib's has Greek and Cyrillic as well.
-    path = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
-    return ImageFont.truetype(str(path), size)
 
 
 def _extended(picture: Image.Image, height: int) -> Image.Image:

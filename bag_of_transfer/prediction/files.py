@@ -9,11 +9,12 @@ from bag_of_transfer.engine.fields import TEXT, fields, list_of, optional
 from bag_of_transfer.engine.interruption import TerminatedError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.tasks import task_named
-from bag_of_transfer.prediction.inputs import CROPS, Source, name_pictures
+from bag_of_transfer.prediction.inputs import Source
+from bag_of_transfer.prediction.picture_names import CROPS, files_for, name_pictures
 from bag_of_transfer.prediction.predictor import Predictor
 from bag_of_transfer.prediction.record_file import write_record
 from bag_of_transfer.prediction.videos import SUFFIX
-from bag_of_transfer.prediction.work import Choices, Work, files_for
+from bag_of_transfer.prediction.work import Choices, Work
 
 __all__ = ["RECORD", "check_request", "write_predictions"]
 
@@ -51,8 +52,8 @@ def check_request(
     written = [out_dir / name for source, stem in named for name in files_for(source, stem)]
     inputs = {source.path.resolve() for source in sources}
     crops = (out_dir / CROPS).resolve()
-    taken = [path for path in written if path.resolve() in inputs]
-    taken += [path for path in inputs if choices.save_crops and path.is_relative_to(crops)]
+    ours = {path.resolve() for path in written} | ({crops} if choices.save_crops else set())
+    taken = [path for path in inputs if path in ours or not ours.isdisjoint(path.parents)]
     if taken:
         raise UserError("a picture would overwrite its image", taken[0], "name another --out-dir")
     existing = [path for path in (out_dir / RECORD, *written) if path.exists()]

@@ -1,22 +1,21 @@
-"""Find the images and videos in files and folders, and name the pictures drawn of them."""
+"""Find the images and videos that files, folders, patterns and lists name."""
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
-from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.file_names import refuse_undecodable
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.file_names import FileFinder, refuse_undecodable
 from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
 from bag_of_transfer.engine.image_reader import read_pixels
+from bag_of_transfer.engine.name_list import read_lines
 from bag_of_transfer.prediction.videos import Video, is_video
 
-__all__ = ["CROPS", "MASKS", "Source", "check_alone", "find_images", "name_pictures"]
+__all__ = ["Source", "below_what_they_share", "check_alone", "find_images"]
 
-MASKS = "masks"  # the folder of label masks among the pictures
-CROPS = "crops"  # the folder of objects that were cut out
+LIST = ".txt"
 
 
 class Source(NamedTuple):
@@ -34,27 +33,44 @@ class Source(NamedTuple):
 def find_images(inputs: Sequence[Path], out_dir: Path | None = None) -> list[Source]:
     """List the images and videos in files and folders, including sub-folders, each once.
 
-    A path that does not exist may be a pattern with ``*``, ``?``, ``[..]`` or ``**``.  In folders,
+    A path that does not exist may be a pattern with ``*``, ``?``, ``[..]`` or ``**``.  A ``.txt``
+    lists any of these, one per line, from its own folder or from the current one.  In folders,
     hidden files do not count, nor does ``out_dir`` (with an earlier call's pictures).
     With several folders, a folder's name is put before the names of its images.
 
     Raises:
-        UserError: If an input is missing, a folder holds no image or video, or a name is not
-            UTF-8.
+        UserError: If an input is missing, a folder holds no image or video, a list is none, or a
+            name is not UTF-8.
     """
     paths = [found for path in inputs for found in _matching(path)]
     several = sum(path.is_dir() for path in paths) > 1
     sources: dict[str, Source] = {}
     for path in paths:
-        for source in _below(path, out_dir, several) if path.is_dir() else [_file(path)]:
+        for source in _found_in(path, out_dir, several):
             sources.setdefault(os.path.realpath(source.path), source)
     refuse_undecodable((folder for s in sources.values() for folder in _names_of(s)), "an image")
     return list(sources.values())
 
 
+def below_what_they_share(paths: Sequence[Path]) -> list[Source]:
+    """Return images or videos with the names that they have below the folder of all of them."""
+    full = [Path(os.path.abspath(path)) for path in paths]
+    shared = os.path.commonpath([path.parent for path in full])
+    names = [PurePosixPath(path.relative_to(shared).as_posix()) for path in full]
+    return list(map(Source, paths, names))
+
+
+def _found_in(path: Path, out_dir: Path | None, several: bool) -> list[Source]:
+    if path.is_dir():
+        return _below(path, out_dir, several)
+    if path.suffix.lower() == LIST:
+        return below_what_they_share(_listed(path, out_dir))
+    return [Source(path, PurePosixPath(path.name))]
+
+
 def _matching(path: Path) -> list[Path]:
     """Return the path if it exists, or what it is a pattern of: some shells hand patterns on."""
-    if path.exists():
+    if os.path.exists(path):
         return [path]
     if not glob.has_magic(str(path)):
         raise UserError("no such file or folder", path, "check the path of the images")
@@ -62,6 +78,34 @@ def _matching(path: Path) -> list[Path]:
     if not found:
         raise UserError("no file matches the pattern", path, "check the path of the images")
     return [Path(each) for each in found]
+
+
+def _listed(listing: Path, out_dir: Path | None) -> list[Path]:
+    """Return the images and videos that the lines of a list name."""
+    finder, paths = FileFinder(), []
+    for number, line in read_lines(listing, "images", "check the path of the list"):
+        try:
+            found = finder.find(listing.parent, line) or finder.find(Path(), line)
+            for path in [found] if found else _named(line, listing.parent):
+                if path.suffix.lower() == LIST:
+                    raise UserError("a list in a list", path, "give it as an input by itself")
+                inside = _below(path, out_dir, False) if path.is_dir() else []
+                paths += [source.path for source in inside] or [path]
+        except UserError as error:
+            where = f"{listing}, line {number}"
+            what = f"{error.what} ({without_colons(error.where)})"
+            raise UserError(what, where, error.mend) from error
+    return paths
+
+
+def _named(line: str, folder: Path) -> list[Path]:
+    """Return the folder, or what matches the pattern, that a line of a list names."""
+    for path in (folder / line, Path(line)):
+        try:
+            return _matching(path)
+        except UserError as error:
+            what = error.what
+    raise UserError(what, line, "paths start at the list's folder, or at the current one")
 
 
 def _names_of(source: Source) -> Iterator[PurePath]:
@@ -82,44 +126,6 @@ def check_alone(sources: Sequence[Source]) -> None:
         Video.of_file(sources[0].path)
     elif len(sources) == 1:
         read_pixels(sources[0].path)
-
-
-def name_pictures(sources: Sequence[Source]) -> list[str]:
-    """Return a unique name for each image's picture: the image's, with sub-folders, no suffix.
-
-    Where ``a.jpg`` and ``a.png`` would share a name, both keep their suffix (``a_jpg``,
-    ``a_png``); images with the same name from two places are numbered.  Names also differ where
-    the file system does not distinguish ``A`` from ``a``, and from those in the folders of masks
-    and of objects that were cut out.
-    """
-    stems = [_beside_crops(source.below.with_suffix("")) for source in sources]
-    counts = Counter(str(stem).lower() for stem in stems)
-    taken: set[str] = set()
-    names: list[str] = []
-    for source, stem in zip(sources, stems, strict=True):
-        wanted = str(stem)
-        if counts[wanted.lower()] > 1:
-            wanted += "_" + source.below.suffix[1:]
-        name, number = wanted, 1
-        while taken & _files_of(name):
-            number += 1
-            name = f"{wanted}_{number}"
-        taken |= _files_of(name)
-        names.append(name)
-    return names
-
-
-def _beside_crops(stem: PurePosixPath) -> PurePosixPath:
-    folder, *rest = stem.parts
-    return PurePosixPath(f"{folder}_2", *rest) if rest and folder.lower() == CROPS else stem
-
-
-def _files_of(name: str) -> set[str]:
-    return {name.lower(), f"{MASKS}/{name.lower()}"}
-
-
-def _file(path: Path) -> Source:
-    return Source(path, PurePosixPath(path.name))
 
 
 def _below(folder: Path, out_dir: Path | None, several: bool) -> list[Source]:

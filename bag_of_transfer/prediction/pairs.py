@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.prediction import drawing
+from bag_of_transfer.prediction import captions, drawing
 from bag_of_transfer.prediction.colours import class_colours
 from bag_of_transfer.prediction.results import Boxes, Classes, Mask, Result, percent
 from bag_of_transfer.prediction.truth import TrueBoxes, TrueClass, TrueMask, Truth
@@ -42,14 +42,14 @@ def draw_pair(result: Result, truth: Truth, min_score: float) -> Image.Image:
 
 def side_by_side(panels: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     """Put pictures in a row, each below its caption."""
-    letters = max(CAPTION_FONT_PX, *(drawing.font_px(panel.size) for _, panel in panels))
+    letters = max(CAPTION_FONT_PX, *(captions.font_px(panel.size) for _, panel in panels))
     above = round(CAPTION_PX * letters / CAPTION_FONT_PX)
     width = sum(panel.width for _, panel in panels) + GAP_PX * (len(panels) - 1)
     height = max(panel.height for _, panel in panels) + above
     sheet = Image.new("RGB", (width, height), "white")
     draw, left = ImageDraw.Draw(sheet), 0
     for name, panel in panels:
-        text, font = drawing.fitted(name, letters, panel.width - 4)
+        text, font = captions.fitted(name, letters, panel.width - 4)
         draw.text((left + 2, above / 2), text, "black", font, anchor="lm")
         sheet.paste(panel, (left, above))
         left += panel.width + GAP_PX
@@ -58,8 +58,9 @@ def side_by_side(panels: Sequence[tuple[str, Image.Image]]) -> Image.Image:
 
 def _boxes_pair(result: Boxes, truth: TrueBoxes, min_score: float) -> Image.Image:
     labels = [result.classes.index(name) for name in truth.names]
-    true = drawing.with_boxes(result.image(), truth.boxes_xyxy, labels, result.classes)
-    predicted = result.draw(min_score)
+    image, boxes = result.image(), truth.boxes_xyxy
+    true = drawing.with_boxes(image, boxes, labels, result.classes, has_legend=True)
+    predicted = result.draw(min_score, has_legend=True)
     counts = Counter(truth.names), Counter(result.above(min_score).names)
     amounts = [{name: str(count) for name, count in each.items()} for each in counts]
     return _with_legend(result, (true, predicted), amounts)

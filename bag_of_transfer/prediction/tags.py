@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-__all__ = ["overlaps", "place_tags"]
+__all__ = ["Corners", "Size", "overlaps", "place_tags"]
 
 Corners = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are outside
 Size = tuple[int, int]  # width, height

@@ -4,7 +4,7 @@ import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from bag_of_transfer.engine.held_out import HELD_OUT, hold_out
 from bag_of_transfer.engine.mask_reader import ReadMask
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.tasks import ResultKind, Task
-from bag_of_transfer.prediction.inputs import Source
+from bag_of_transfer.prediction.inputs import Source, below_what_they_share
 
 __all__ = [
     "SPLITS",
@@ -111,7 +111,8 @@ def of_split(
         info = infos.get(os.path.realpath(path))
         return None if info is None else truth_in(info, task.result, classes)
 
-    return _sources([info["img_path"] for info in infos.values()]), truth_of
+    paths = [Path(info["img_path"]) for info in infos.values()]
+    return below_what_they_share(paths), truth_of
 
 
 def truth_in(info: Mapping[str, Any], kind: ResultKind, classes: Sequence[str]) -> Truth:
@@ -131,11 +132,6 @@ def _check_classes(trained: Sequence[str], annotated: Sequence[str], split: str)
         what = f"the {split} split has other classes than the checkpoint, {pair[1]} for {pair[0]}"
         mend = "give the data that the checkpoint was trained with, see --data-root"
         raise UserError(what, f"{split}_dataloader.dataset", mend)
-
-
-def _sources(images: Sequence[str]) -> list[Source]:
-    shared = os.path.commonpath([Path(image).parent for image in images])
-    return [Source(Path(i), PurePosixPath(Path(i).relative_to(shared).as_posix())) for i in images]
 
 
 def _boxes(info: Mapping[str, Any], classes: Sequence[str]) -> TrueBoxes:

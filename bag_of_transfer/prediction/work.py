@@ -13,8 +13,9 @@ from bag_of_transfer.engine.progress import track
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.crops import write_crops
-from bag_of_transfer.prediction.inputs import MASKS, Source, name_pictures
+from bag_of_transfer.prediction.inputs import Source
 from bag_of_transfer.prediction.pairs import draw_pair
+from bag_of_transfer.prediction.picture_names import MASKS, name_pictures
 from bag_of_transfer.prediction.png_file import write_png
 from bag_of_transfer.prediction.predictor import Predictor
 from bag_of_transfer.prediction.record_file import Rows
@@ -22,7 +23,7 @@ from bag_of_transfer.prediction.results import MIN_SCORE, NUM_TOP, Boxes, Mask, 
 from bag_of_transfer.prediction.truth import Truths
 from bag_of_transfer.prediction.videos import SUFFIX, Video, write_video
 
-__all__ = ["Choices", "Work", "files_for", "summary"]
+__all__ = ["Choices", "Work", "summary"]
 
 
 class Choices(NamedTuple):
@@ -41,16 +42,6 @@ class Choices(NamedTuple):
     save_crops: bool = False
     every: int = 1
     truths: Truths | None = None
-
-
-def files_for(source: Source, name: str) -> tuple[str, ...]:
-    """Return the files that may be written for an image or a video, but for objects cut out.
-
-    Args:
-        source: The image or video.
-        name: The name of its picture without suffix.
-    """
-    return (f"{name}{SUFFIX}",) if source.is_video else (f"{name}.png", f"{MASKS}/{name}.png")
 
 
 def summary(record: Mapping[str, Any], path: Path) -> str:
@@ -146,14 +137,15 @@ class Work:
             self._num_with_truth += 1
             more["truth"] = truth.record(result.classes)
         write_png(self._out_dir / row["picture"], drawn)
-        if isinstance(result, Mask):
-            row["mask"] = f"{MASKS}/{name}.png"
-            mask = Image.fromarray(np.ascontiguousarray(result.mask))
-            write_png(self._out_dir / row["mask"], mask)
         self._images.add(row | more)
 
     def _shown(self, result: Result, name: str) -> tuple[Image.Image, dict[str, Any]]:
-        """Return the picture, and the entries of the record; cut out objects."""
+        """Return the picture, and the entries of the record; write its mask, cut out objects."""
+        if isinstance(result, Mask):
+            mask = {"mask": f"{MASKS}/{name}.png"}
+            labels = Image.fromarray(np.ascontiguousarray(result.mask))
+            write_png(self._out_dir / mask["mask"], labels)
+            return result.draw(), mask | result.record()
         if not isinstance(result, Boxes):
             return result.draw(), result.record()
         kept = result.above(self._choices.min_score)
@@ -209,5 +201,5 @@ class Work:
 def _height_of_frames(result: Result) -> int:
     """Return the height of a video's pictures, with room for the same lines below all of them."""
     picture, _ = drawing.enlarged(result.image())
-    lines = 0 if isinstance(result, Boxes) else NUM_TOP
+    lines = 2 if isinstance(result, Boxes) else NUM_TOP  # that there is none, or a legend
     return drawing.with_lines(picture, ["x"] * lines).height

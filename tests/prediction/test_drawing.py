@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from bag_of_transfer.prediction import drawing
+from bag_of_transfer.prediction import captions, drawing
 from bag_of_transfer.prediction.colours import class_colours, readable_on
 
 CLASSES = ("background", "cat", "dog", "a class whose name is longer than a small picture is wide")
@@ -64,9 +64,9 @@ def test_a_small_image_is_enlarged_and_its_boxes_with_it() -> None:
 @pytest.mark.parametrize("size", [(32, 32), (500, 375), (3000, 2000), (1500, 250)])
 def test_letters_and_lines_grow_with_the_picture(size: tuple[int, int]) -> None:
     picture, _ = drawing.enlarged(grey(*size))
-    share = drawing.font_px(picture.size) / (picture.width * picture.height) ** 0.5
+    share = captions.font_px(picture.size) / (picture.width * picture.height) ** 0.5
     assert 0.02 < share <= 0.05
-    assert drawing.font_px(picture.size) >= 12
+    assert captions.font_px(picture.size) >= 12
     width, height = size[0], size[1]
     box = np.array([[0.2 * width, 0.5 * height, 0.8 * width, 0.9 * height]])
     drawn = changed(drawing.with_boxes(grey(*size), box, [1], CLASSES))
@@ -127,17 +127,17 @@ def test_legend_and_lines_stand_below_and_hide_nothing() -> None:
         assert dark.any(1).sum() > 30  # letters, over many rows
         assert not dark[:, -1].any()  # and none cut off
     legend = np.asarray(drawing.with_legend(grey(240, 300), entries))[300:]
-    square = drawing.font_px((240, 300)) - 1  # inside its outline
+    square = captions.font_px((240, 300)) - 1  # inside its outline
     assert (legend == cat).all(-1).sum() >= 4 * square**2 * 0.9
     assert drawing.with_legend(grey(240, 300), []).size == (240, 300)
 
 
 def test_a_text_that_does_not_fit_is_made_smaller_then_shorter() -> None:
-    text, font = drawing.fitted("cat", 20, 200)
+    text, font = captions.fitted("cat", 20, 200)
     assert (text, font.size) == ("cat", 20)
-    text, font = drawing.fitted(CLASSES[3], 20, 500)
+    text, font = captions.fitted(CLASSES[3], 20, 500)
     assert text == CLASSES[3]
     assert font.size < 20
-    text, font = drawing.fitted(CLASSES[3], 20, 100)
+    text, font = captions.fitted(CLASSES[3], 20, 100)
     assert text.endswith("...")
     assert font.getlength(text) <= 100

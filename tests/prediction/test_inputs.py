@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.prediction.inputs import check_alone, find_images, name_pictures
+from bag_of_transfer.prediction.inputs import check_alone, find_images
+from bag_of_transfer.prediction.picture_names import name_pictures
 
 
 @pytest.fixture
@@ -101,13 +102,13 @@ def test_a_single_image_must_be_readable_and_of_several_one_may_be_broken(
 ) -> None:
     draw("in/a.jpg")
     (tmp_path / "in/bad.jpg").write_bytes((tmp_path / "in/a.jpg").read_bytes()[:-100])
-    (tmp_path / "text.txt").write_text("no image")
+    (tmp_path / "text.pdf").write_text("no image")
     (tmp_path / "clip.mp4").write_text("no video")
     check_alone(find_images([tmp_path / "in"], tmp_path / "out"))
     check_alone(find_images([tmp_path / "in/a.jpg", tmp_path / "in/bad.jpg"], tmp_path / "out"))
     for name, why in (
         ("in/bad.jpg", "image can't be read .*[Tt]runcated"),
-        ("text.txt", "image can't be read .*not an image"),
+        ("text.pdf", "image can't be read .*not an image"),
         ("clip.mp4", "video can't be read .*not a video"),
     ):
         with pytest.raises(UserError, match=f"{why}.*{name}"):
@@ -121,6 +122,50 @@ def test_a_pattern_that_the_shell_left_alone_is_what_it_matches(tmp_path: Path, 
     assert list(names_of(tmp_path, "in/d[1].jpg")) == ["in/d[1].jpg"]  # a name comes first
     with pytest.raises(UserError, match=r"no file matches the pattern: .*\*\.gif"):
         names_of(tmp_path, "in/*.gif")
+
+
+def test_a_list_names_images_folders_and_patterns(tmp_path: Path, draw, monkeypatch) -> None:
+    draw("in/a.jpg", "in/sub/a.png", "in/sub/b.png", "more/c.jpg", "here/d.jpg", "here/\u00e9.jpg")
+    lines = ["a.jpg", "", "  sub ", "a.jpg", "../more/*.jpg", "here/d.jpg", "here/e\u0301.jpg"]
+    lines += [str(tmp_path / "more/c.jpg")]
+    (tmp_path / "in/list.TXT").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    monkeypatch.chdir(tmp_path)
+    found = name_pictures(find_images([tmp_path / "in/list.TXT"]))
+    names = ["in/a", "in/sub/a", "in/sub/b", "more/c", "here/d", "here/\u00e9"]
+    assert found == names
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (b"a.jpg\n\nb.jpg\n", r"no such file or folder \(b.jpg\): .*l.txt, line 3: paths start at"),
+        (b"*.gif\n", r"no file matches the pattern \(\*.gif\): .*l.txt, line 1: "),
+        (b"a.jpg\nempty\n", r"no image in the folder \(.*empty\): .*l.txt, line 2: put .jpg"),
+        (b"a.jpg\nl.txt\n", r"a list in a list \(.*l.txt\): .*l.txt, line 2: give it as an input"),
+        (b"a.jpg\nb\0.jpg\n", r"no such file or folder \(b.*\): .*l.txt, line 2: "),
+        (b"a" * 5000, r"no such file or folder \(a+\.\.\.a+\): .*l.txt, line 1: "),
+        (b" \n\n", r"the list names no images: .*l.txt: write one name per line"),
+        (b"\xff\xd8\xff\xe0JFIF", r"the list of images is not UTF-8 text: .*l.txt: "),
+    ],
+    ids=["missing", "pattern", "empty folder", "list", "null", "long", "blank", "no text"],
+)
+def test_a_wrong_line_of_a_list_is_named(tmp_path: Path, draw, lines: bytes, said: str) -> None:
+    draw("a.jpg")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "l.txt").write_bytes(lines)
+    with pytest.raises(UserError, match=said):
+        find_images([tmp_path / "l.txt"])
+
+
+def test_nothing_takes_the_place_of_a_video_or_of_its_masks(tmp_path: Path, draw) -> None:
+    draw("x/Clip.mp4/1.jpg", "x/masks/clip.mp4/2.jpg", "x/other.mp4/3.jpg")
+    (tmp_path / "clip.mp4").touch()
+    assert list(names_of(tmp_path, "clip.mp4", "x").values()) == [
+        "clip",
+        "Clip.mp4_2/1",
+        "masks/clip.mp4_2/2",
+        "other.mp4/3",
+    ]
 
 
 def test_no_picture_lies_among_objects_that_were_cut_out(tmp_path: Path, draw) -> None:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bag_of_transfer.prediction import drawing
+from bag_of_transfer.prediction.colours import class_colours
 from bag_of_transfer.prediction.tags import overlaps, place_tags
 
 CLASSES = ("background", "person", "traffic light", "dog", "bicycle")
@@ -44,6 +45,24 @@ def test_sixty_boxes_have_tags_that_can_be_read(size, monkeypatch) -> None:
     wanted = [f"{CLASSES[label]} {score:.2f}" for label, score in zip(labels, scores, strict=True)]
     assert sorted(text for text, _ in tags[:60]) == sorted(wanted)  # nothing is cut or left out
     assert covered(np.array([place for _, place in tags[:60]])) < 0.01
+
+
+@pytest.mark.parametrize("scores", [[0.5] * 60, None], ids=["predicted", "true"])
+def test_where_names_would_hide_the_picture_a_legend_below_has_them(scores) -> None:
+    boxes = np.linspace(0, 200, 60)[:, None] + np.array([0, 0, 60, 60])
+    labels, image = [2] * 40 + [4] * 20, Image.new("RGB", (270, 270), "white")
+    picture = drawing.with_boxes(image, boxes, labels, CLASSES, scores)
+    named = drawing.with_boxes(image, boxes, labels, CLASSES, scores, has_legend=True)
+    assert (picture.width, named.size) == (270, (270, 270))
+    assert picture.height > 270
+    assert np.array_equal(np.asarray(picture)[:270], np.asarray(named))
+    few = drawing.with_boxes(image, boxes[:1], labels[:1], CLASSES, scores and scores[:1])
+    assert few.height == 270
+    below = np.asarray(picture)[270:].reshape(-1, 3)
+    for label in (2, 4):
+        colour = class_colours(CLASSES)[label]
+        assert (below == colour).all(1).sum() > 50
+        assert (np.asarray(named) == colour).all(2).any()
 
 
 def test_without_a_choice_of_places_the_same_tags_cover_each_other() -> None:

@@ -70,6 +70,10 @@ def test_a_frame_is_predicted_as_its_picture_would_be(
         cv2.imwrite(str(file), pictures[number][..., ::-1])
         (result,) = predictors[task](file)
         shown = result.above(0.3) if task == "det" else result
+        if task == "seg":
+            mask = row["frames"][number].pop("mask")
+            assert mask == f"masks/clip.mp4/{number:06}.png"
+            assert (np.asarray(Image.open(tmp_path / "out" / mask)) == result.mask).mean() > 0.99
         wanted = json.loads(json.dumps(shown.record(), default=lambda array: array.tolist()))
         for key, value in wanted.items():
             got = row["frames"][number][key]

@@ -22,8 +22,9 @@ from bag_of_transfer.ladder.run.status import is_done
 from bag_of_transfer.pages.pictures import read_picture
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.colours import class_colours
-from bag_of_transfer.prediction.inputs import Source, name_pictures
+from bag_of_transfer.prediction.inputs import Source
 from bag_of_transfer.prediction.pairs import side_by_side
+from bag_of_transfer.prediction.picture_names import name_pictures
 from bag_of_transfer.segmentation.metrics import name_of
 
 __all__ = ["draw_cell", "draw_sheets"]
