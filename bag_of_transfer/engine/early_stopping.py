@@ -30,6 +30,8 @@ class StopEarly(EarlyStoppingHook):
         ValueError: If ``patience`` is not a whole number from 1.
     """
 
+    priority = "LOW"  # before the checkpoint that a better score is added to
+
     def __init__(self, monitor: str, rule: str = "greater", patience: int = 5, **more: Any) -> None:
         if not is_whole(patience) or patience < 1:
             raise ValueError(f"patience must be a whole number, 1 or more, got {patience!r}")
@@ -41,7 +43,7 @@ class StopEarly(EarlyStoppingHook):
         return {"best_score": best if isfinite(best) else None, "wait_count": self.wait_count}
 
     def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
-        """Go on counting where the checkpoint's run was.
+        """Go on counting where the checkpoint's run was, or end where it would have ended.
 
         Raises:
             ValueError: If the state is damaged.
@@ -52,3 +54,7 @@ class StopEarly(EarlyStoppingHook):
         self.wait_count = count
         if best is not None:
             self.best_score = best
+        limit = self.stopping_threshold
+        is_reached = limit is not None and self.rule_map[self.rule](self.best_score, limit)
+        if is_reached or count >= self.patience:
+            runner.train_loop.stop_training = True  # type: ignore[attr-defined]

@@ -70,7 +70,8 @@ class FreezeBackboneFirst(Hook):
         if not self._frozen:
             return
         if not self._is_over(runner):
-            self._backbone.eval()  # the loop sets the whole network to training
+            if self._backbone.training:  # as the loop sets the whole network
+                self._backbone.eval()
             return
         self._let_train(True)
         self._frozen = []

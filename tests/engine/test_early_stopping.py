@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import get_priority
 
+from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.early_stopping import StopEarly
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.own_metrics import check_watched_metrics
@@ -40,6 +42,20 @@ def test_a_resumed_run_ends_where_the_run_without_a_stop_ends(stopped_after: int
     resumed = StopEarly("top1", patience=3)
     resumed.load_process_state(runner(), first.process_state(runner()))
     assert validations_until_the_end(resumed, SCORES[stopped_after:]) == 5 - stopped_after
+
+
+@pytest.mark.parametrize("more", [{}, {"stopping_threshold": 30.0, "patience": 9}])
+def test_a_run_that_has_ended_stays_ended_unless_it_may_go_on(more: dict[str, Any]) -> None:
+    first = StopEarly("top1", **{"patience": 3, **more})
+    assert validations_until_the_end(first, [31.0, *SCORES]) == (1 if more else 4)
+    state, run, longer = first.process_state(runner()), runner(), runner()
+    StopEarly("top1", **{"patience": 3, **more}).load_process_state(run, state)
+    StopEarly("top1", patience=9).load_process_state(longer, state)
+    assert (run.train_loop.stop_training, longer.train_loop.stop_training) == (True, False)
+
+
+def test_a_checkpoint_of_a_better_score_knows_of_its_validation() -> None:
+    assert get_priority(StopEarly.priority) < get_priority(SafeCheckpointHook.priority)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def comparable(folder: Path) -> dict[str, Any]:
     record = json.loads((folder / "metrics.json").read_text())
     lines = map(json.loads, (folder / "curve.jsonl").read_text().splitlines())
     return {
-        "parts": {name: checkpoint[name] for name in kept},
+        "parts": {name: checkpoint.get(name) for name in kept},
         "meta": {name: checkpoint["meta"][name] for name in ("epoch", "iter", "recipe")},
         "info": {name: hub[name] for name in ("best_score", "keep_ckpt_ids", "validated")},
         "metrics": [record["metrics"], record["per_class"]],
