@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="OUT.onnx")
     parser.add_argument("--size", type=_size, metavar="HxW", help="one size of images [any]")
     parser.add_argument(
-        "--images", type=Path, metavar="FOLDER", help="what to check it on [the config's test data]"
+        "--images", type=Path, metavar="PATH", help="what to check it on [the config's test data]"
     )
     parser.add_argument("--num-images", type=int, default=8, help="how many of them [8]")
     parser.add_argument(

@@ -149,13 +149,13 @@ def _compare(ours: Answer, theirs: Answer) -> list[Difference]:
     scores = np.abs(ours["scores"][:, None] - theirs["scores"])
     near = same & (apart <= PIXEL) & (scores <= SCORE)
     alone = int((~near.any(0)).sum() + (~near.any(1)).sum())
-    total = max(1, sum(near.shape))
-    allowed = max(ALONE, 2 / total)
-    # Of few boxes, one may stand alone: its overlap with another is as large as nms allows.
+    # Of few boxes, one of each may: its overlap with another is as large as nms allows.
+    allowed = max(2, int(ALONE * sum(near.shape)))
     return [
-        Difference(f"share of {total} boxes without a partner", alone / total, allowed),
+        Difference("{} and {} boxes, without a partner".format(*near.shape), alone, allowed),
         Difference("pixels between partners", largest(apart[near]), PIXEL),
         Difference("score between partners", largest(scores[near]), SCORE),
+        Difference("rise of a score", largest(np.diff(ours["scores"]).clip(0)), 0.0),
     ]
 
 

@@ -5,6 +5,7 @@ differ, and where two classes or two overlaps are equal up to these digits, so m
 """
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +22,8 @@ from bag_of_transfer.prediction.network import Trained, scope_of
 __all__ = ["INPUT", "Checked", "UnequalError", "answer_of", "as_rgb", "check"]
 
 INPUT = "image"
-ODD_SIZES = ((65, 97), (131, 78))  # height, width: no multiples of a stride, wide and tall
-ODD_BATCH = 3
+# Images in a batch, height, width: no multiples of a stride, wide and tall, small and of a photo.
+ODD = ((5, 65, 97), (2, 97, 65), (1, 333, 500))
 
 
 class UnequalError(UserError):
@@ -96,7 +97,7 @@ def check(
         what = f"onnxruntime's answers are not torch's ({without_colons(wrong)})"
         raise UnequalError(what, out, "nothing was written; report it with the config")
     if any_size:
-        pictures = [picture for batch in batches for picture in batch][:ODD_BATCH]
+        pictures = [picture for batch in batches for picture in batch]
         checked += _at_odd_sizes(session, trained, pictures, out)
     return checked
 
@@ -115,8 +116,9 @@ def _at_odd_sizes(
     session: Any, trained: Trained, pictures: Sequence[Tensor], out: Path
 ) -> list[Checked]:
     lines = []
-    for size in ODD_SIZES:
-        batch = torch.stack([resized(picture, size) for picture in pictures])
+    for number, height, width in ODD:
+        chosen = islice(cycle(pictures), number)
+        batch = torch.stack([resized(picture, (height, width)) for picture in chosen])
         try:
             answer_of(trained, batch)
         except (RuntimeError, ValueError):  # Inception-V3 takes no fewer than 75 pixels

@@ -62,7 +62,7 @@ def _in_split(trained: Trained) -> list[Path]:
             raise UserError(what, cfg.filename, "state one")
         dataset = build_dataset(loader.dataset, trained.task.scope)
     except UserError as error:
-        mend = f"{error.mend}, or check the export on other images with --images FOLDER"
+        mend = f"{error.mend}, or check the export on other images with --images PATH"
         raise UserError(error.what, error.where, mend) from error
     return [Path(file_of(dataset, index)) for index in range(len(dataset))]
 

@@ -131,7 +131,7 @@ def test_the_example_in_the_docs_finds_the_boxes_of_predict(
             "0 is not a valid number: --num-images: give 1",
         ),
         (("new.onnx", "--images", "nowhere"), 2, "no such file or folder"),
-        (("new.onnx", "--data-root", "nowhere"), 2, "with --images FOLDER"),
+        (("new.onnx", "--data-root", "nowhere"), 2, "with --images PATH"),
     ],
 )
 def test_a_wrong_call_writes_nothing(

@@ -41,6 +41,8 @@ def test_the_whole_chain_works_with_other_channels(tool, world, tmp_path, capfd,
         last = work / "last_checkpoint"
         assert tool("predict", config, last, picture, "--out-dir", out) == 0
         assert (out / "predictions.json").is_file()
+        exported = ("--images", picture, "--num-images", 1)
+        assert tool("export_model", config, last, tmp_path / f"{task}.onnx", *exported) == 0
 
 
 @pytest.mark.slow
