@@ -57,4 +57,4 @@ class StopEarly(EarlyStoppingHook):
         limit = self.stopping_threshold
         is_reached = limit is not None and self.rule_map[self.rule](self.best_score, limit)
         if is_reached or count >= self.patience:
-            runner.train_loop.stop_training = True  # type: ignore[attr-defined]
+            runner.train_loop.stop_training = True

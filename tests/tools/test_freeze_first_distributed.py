@@ -63,7 +63,8 @@ def runs(world, tool, pretrained, tmp_path_factory) -> Runs:
         entry = "train_cls" if task == "cls" else "train"
         if task == "seg":
             flags += ["--backbone", pretrained / "backbone.safetensors"]
-        options = [f"load_from={(pretrained / 'last_checkpoint').read_text()}"] if task == "cls" else []
+        start = (pretrained / "last_checkpoint").read_text()
+        options = [f"load_from={start}"] if task == "cls" else []
         own = ["--cfg-options", *options] if options else []
         try:
             assert tool(entry, *flags, "--work-dir", folder / f"one_{name}", *own) == 0
