@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.engine.tasks import Phase
@@ -33,18 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    from bag_of_transfer.engine.config_file import load_config, phase_of
-
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
-        phase = phase_of(args.config)
-        if phase is Phase.FINE_TUNING:
-            import bag_of_transfer.detection
-            import bag_of_transfer.segmentation
-        import bag_of_transfer.classification  # noqa: F401
-        from bag_of_transfer.data_checks.check import check_data
-        from bag_of_transfer.data_checks.kinds import ERROR
-        from bag_of_transfer.data_checks.pretraining import pretraining_split
-        from bag_of_transfer.data_checks.report import as_json, count, show
+        with waiting("importing torch, mmdet and mmseg"):
+            from bag_of_transfer.engine.config_file import load_config, phase_of
+
+            phase = phase_of(args.config)
+            if phase is Phase.FINE_TUNING:
+                import bag_of_transfer.detection
+                import bag_of_transfer.segmentation
+            import bag_of_transfer.classification  # noqa: F401
+            from bag_of_transfer.data_checks.check import check_data
+            from bag_of_transfer.data_checks.kinds import ERROR
+            from bag_of_transfer.data_checks.pretraining import pretraining_split
+            from bag_of_transfer.data_checks.report import as_json, count, show
 
         if args.page:
             from bag_of_transfer.data_checks.page.write import check_place, write_page

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_checkpoint, check_config
+from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.environment import check_packages
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.stock_configs import config_path
@@ -42,10 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_args(argv)
 
-    from bag_of_transfer.engine.quantities import size
-    from bag_of_transfer.onnx_export import file
-    from bag_of_transfer.onnx_export.pictures import read_pictures
-    from bag_of_transfer.prediction.network import load_trained
+    with waiting("importing torch"):
+        from bag_of_transfer.engine.quantities import size
+        from bag_of_transfer.onnx_export import file
+        from bag_of_transfer.onnx_export.pictures import read_pictures
+        from bag_of_transfer.prediction.network import load_trained
 
     cli.set_data_root(args.data_root)
     trained = load_trained(args.config, args.checkpoint, args.cfg_options)

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.last_lines import command, say_next
 from bag_of_transfer.engine.layouts import LAYOUTS, SIZES, Layout
@@ -47,16 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(*nearest_trees(args.folder, args.layout), sep="\n", flush=True)
         raise
 
-    import torch
+    with waiting("importing torch, mmdet and mmseg"):
+        import torch
 
-    import bag_of_transfer.classification
-    import bag_of_transfer.detection
-    import bag_of_transfer.segmentation  # noqa: F401
-    from bag_of_transfer.engine.atomic import write_text
-    from bag_of_transfer.engine.config_file import load_config
-    from bag_of_transfer.engine.tasks import Phase
-    from bag_of_transfer.own_data.look import look
-    from bag_of_transfer.own_data.write import config_text, seen
+        import bag_of_transfer.classification
+        import bag_of_transfer.detection
+        import bag_of_transfer.segmentation  # noqa: F401
+        from bag_of_transfer.engine.atomic import write_text
+        from bag_of_transfer.engine.config_file import load_config
+        from bag_of_transfer.engine.tasks import Phase
+        from bag_of_transfer.own_data.look import look
+        from bag_of_transfer.own_data.write import config_text, seen
 
     size = args.size or ("full" if torch.cuda.is_available() else "slim")
     base = ROOT / "configs" / layout.configs[size]

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_checkpoint, check_config
+from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.last_lines import again, command, say_next
 from bag_of_transfer.engine.stock_configs import config_path
 
@@ -59,15 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_intermixed_args(argv)  # as INPUT may be left out, and stand after flags
 
-    from bag_of_transfer.engine.errors import UserError
-    from bag_of_transfer.engine.file_hash import sha256_of
-    from bag_of_transfer.engine.run_files import follow_pointer
-    from bag_of_transfer.prediction import Predictor
-    from bag_of_transfer.prediction.files import RECORD, check_request, write_predictions
-    from bag_of_transfer.prediction.inputs import check_alone, find_images
-    from bag_of_transfer.prediction.truth import SPLITS
-    from bag_of_transfer.prediction.truth_files import find_truths
-    from bag_of_transfer.prediction.work import Choices, summary
+    with waiting("importing torch"):
+        from bag_of_transfer.engine.errors import UserError
+        from bag_of_transfer.engine.file_hash import sha256_of
+        from bag_of_transfer.engine.run_files import follow_pointer
+        from bag_of_transfer.prediction import Predictor
+        from bag_of_transfer.prediction.files import RECORD, check_request, write_predictions
+        from bag_of_transfer.prediction.inputs import check_alone, find_images
+        from bag_of_transfer.prediction.truth import SPLITS
+        from bag_of_transfer.prediction.truth_files import find_truths
+        from bag_of_transfer.prediction.work import Choices, summary
 
     cli.set_data_root(args.data_root)
     choices = Choices(args.batch_size, args.min_score, args.save_crops, args.every)

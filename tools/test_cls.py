@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.last_lines import after_a_test, say_next
 from bag_of_transfer.engine.tasks import Phase
 
@@ -18,11 +19,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the config, evaluate the checkpoint, write and print the metrics."""
     args = tool_flags.evaluation_parser(__doc__, EXAMPLE, takes_stock=False).parse_args(argv)
 
-    import backbones  # noqa: F401  registers ResNetA..D
-    import bag_of_transfer.classification  # noqa: F401
-    from bag_of_transfer.engine import evaluation
-    from bag_of_transfer.engine.config_file import load_config
-    from bag_of_transfer.run_report.after_test import after_test
+    with waiting("importing torch"):
+        import backbones  # noqa: F401  registers ResNetA..D
+        import bag_of_transfer.classification  # noqa: F401
+        from bag_of_transfer.engine import evaluation
+        from bag_of_transfer.engine.config_file import load_config
+        from bag_of_transfer.run_report.after_test import after_test
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
     evaluated = evaluation.evaluate(cfg, args.checkpoint)
