@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine.interruption import telling
 from bag_of_transfer.engine.last_lines import command, flags_of, say_next
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.tasks import Phase
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     lines, train_set = training.prepare_training(cfg, args.amp)
     if is_main_process():
         print("\n".join(lines), flush=True)
-    said = make_cache(cfg, train_set, args.out, args.views, args.top_k)
+    with telling(lambda: "stored answers are kept; the same command goes on"):
+        said = make_cache(cfg, train_set, args.out, args.views, args.top_k)
     if is_main_process():
         print(said)
     flags = flags_of(args, f"model.distillation.cache={args.out}")

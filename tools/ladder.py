@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_config
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.interruption import TerminatedError
+from bag_of_transfer.engine.interruption import telling
 from bag_of_transfer.engine.quantities import counted
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             imported, existing = export_import.import_cells(root, args.import_, limit)
         print(f"imported {counted(len(imported), 'cell')}, {len(existing)} here already")
         return 0
-    try:
+    with telling(lambda: "finished cells are kept; the same command goes on"):
         return command.climb(_call(args, root))
-    except (KeyboardInterrupt, TerminatedError) as ended:
-        raise type(ended)("finished cells are kept; the same command goes on") from None
 
 
 def _root(args: argparse.Namespace) -> Path:

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.archives.catalogue import DATA_SETS
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.interruption import telling
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = "python tools/prepare_data.py voc --archives ~/Downloads"
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.name == "demo":
         prepare_demo(folder, args.seed, GOLDEN, args.update_golden)
     else:
-        prepare(DATA_SETS[args.name], folder, args.archives, data_root / "downloads")
+        with telling(lambda: "downloads are kept; the same command goes on"):
+            prepare(DATA_SETS[args.name], folder, args.archives, data_root / "downloads")
     return 0
 
 

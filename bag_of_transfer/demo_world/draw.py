@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from bag_of_transfer.demo_world.sets import SPLITS, text_files
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.bars import track
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.worker_signals import leave_signals_to_the_parent
 
 __all__ = ["MANIFEST_FILE", "check_world", "draw_world"]
 
@@ -126,19 +126,13 @@ def _manifest_by(
     """Call ``job`` for every picture, in processes, and return the manifest of the digests."""
     jobs = [(number, i) for number, split in enumerate(SPLITS) for i in range(split.num_pictures)]
     digests: dict[str, list[bytes]] = {split.key: [] for split in SPLITS}
-    with Pool(num_processes, initializer=_leave_signals_to_the_parent) as pool:
+    with Pool(num_processes, initializer=leave_signals_to_the_parent) as pool:
         results = pool.imap(job, jobs, chunksize=16)
         for (number, _), digest in zip(
             jobs, track(results, description, total=len(jobs)), strict=True
         ):
             digests[SPLITS[number].key].append(digest)
     return make_manifest(seed, digests)
-
-
-def _leave_signals_to_the_parent() -> None:
-    # A fork inherits the tool's handlers: each process would print its own traceback.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _draw_job(root: Path, seed: int, job: Job) -> bytes:

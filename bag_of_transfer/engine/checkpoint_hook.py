@@ -88,6 +88,9 @@ class SafeCheckpointHook(CheckpointHook):
         self._num_processes = get_world_size()
         if runner.iter:  # of the resumed run: a better score is added to that file, too
             self.last_ckpt = self._in_this_folder(runner.message_hub.runtime_info.get("last_ckpt"))
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Let signals wait for a step from now on; a dry run, which does none, ends before."""
         wait_for_a_step()
 
     def _sweep(self, runner: Runner) -> None:

@@ -8,9 +8,11 @@ An exception in an at-fork hook or in a ``__del__`` is only printed ("Exception 
 what a handler raises is noted as well, and a hook of every run looks for that.
 """
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from bag_of_transfer.engine.shared_exit import is_first_here
@@ -25,6 +27,7 @@ __all__ = [
     "raise_if_swallowed",
     "raise_noted",
     "save_asked",
+    "telling",
     "wait_for_a_step",
 ]
 
@@ -118,6 +121,26 @@ def raise_noted(message: str) -> None:
     raise (_signals.noted or TerminatedError)(message)
 
 
+@contextlib.contextmanager
+def telling(how: Callable[[], str]) -> Iterator[None]:
+    """Let the last line after a signal say how to go on.
+
+    Args:
+        how: Returns that, or an empty text; not called where the signal says it already.
+
+    Raises:
+        KeyboardInterrupt: After SIGINT.
+        TerminatedError: After SIGTERM.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, TerminatedError) as ended:
+        said = "" if ended.args else how()
+        if not said:
+            raise
+        raise type(ended)(said) from None
+
+
 def raise_if_swallowed() -> None:
     """Raise again what a signal's handler raised, if something has swallowed it.
 
@@ -131,8 +154,8 @@ def raise_if_swallowed() -> None:
 
 def _on_end(signum: int, frame: FrameType | None) -> None:
     kind = KeyboardInterrupt if signum == signal.SIGINT else TerminatedError
-    if os.getpid() != _signals.process:  # in a fork, which saves nothing
-        raise kind
+    if os.getpid() != _signals.process:  # in a fork that has not set handlers of its own yet
+        os._exit(128 + signum)
     first, now = _signals.noted is None, time.monotonic()
     if first:
         _signals.noted, _signals.noted_at = kind, now

@@ -44,7 +44,7 @@ from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.first_step import FirstStep, nothing_left_behind
 from bag_of_transfer.engine.input_channels import follow_in_channels
-from bag_of_transfer.engine.interruption import act_at_once
+from bag_of_transfer.engine.interruption import act_at_once, telling
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.last_lines import Finished
 from bag_of_transfer.engine.mistakes import building
@@ -208,10 +208,15 @@ def train(
         if cfg.get("resume"):
             runner.register_hook(ConfiguredSchedule())
         with contextlib.suppress(DryRunDone), first_step.reporting_mistakes():
-            with work_dir.explaining():
+            with work_dir.explaining(), telling(lambda: _how_to_go_on(runner)):
                 runner.train()
     act_at_once()
     return None if rehearsal else _finished(runner)
+
+
+def _how_to_go_on(runner: Runner) -> str:
+    newest = newest_checkpoint(Path(runner.work_dir))
+    return f"{newest.name} is the last checkpoint; go on with --resume" if newest else ""
 
 
 def _finished(runner: Runner) -> Finished:

@@ -1,7 +1,8 @@
-"""Let loader workers outlive signals that reach a whole process group.
+"""Let workers outlive signals that reach a whole process group.
 
 Ctrl-C, ``timeout``, ``scancel`` and service managers signal every process of a group.  A training
-that saves first still needs batches from its workers, which end with it in any case.
+that saves first still needs batches from its workers, which end with it in any case.  A worker of
+a pool that dies while it holds the pool's lock lets the pool wait for ever.
 """
 
 import os
@@ -9,14 +10,27 @@ import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.util import get_temp_dir
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch.utils.data import DataLoader
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
 
-__all__ = ["leave_signals_to_the_run"]
+__all__ = ["leave_signals_to_the_parent", "leave_signals_to_the_run"]
 
 
-def leave_signals_to_the_run(loader: DataLoader) -> DataLoader:
+def leave_signals_to_the_parent() -> None:
+    """Let this process ignore SIGINT, SIGUSR1 and any SIGTERM that is not from its parent."""
+    for ignored in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(ignored, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS, where any SIGTERM ends it
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        ends = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
+        ends.start()
+    else:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def leave_signals_to_the_run(loader: "DataLoader") -> "DataLoader":
     """Let the loader's workers, when they start, ignore SIGINT, SIGUSR1 and others' SIGTERM.
 
     A SIGTERM from the run itself ends them: python sends it, once, and waits for them where a run
@@ -34,12 +48,7 @@ class _Deaf:
         self._then = then
 
     def __call__(self, worker: int) -> None:
-        for ignored in (signal.SIGINT, signal.SIGUSR1):
-            signal.signal(ignored, signal.SIG_IGN)
-        if hasattr(signal, "sigwaitinfo"):  # not on macOS, where any SIGTERM ends them
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-            ends = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
-            ends.start()
+        leave_signals_to_the_parent()
         if self._then is not None:
             self._then(worker)
 
