@@ -19,7 +19,7 @@ MIN_FONT_PX, SMALLEST_FONT_PX = 12, 9
 CROWDED = (1, 0.85, 0.7)  # of the letters' size, tried until no tag covers another
 FONT_SHARE = 1 / 40  # of the geometric mean of the sides
 MOST_HIDDEN = 0.03  # share of the tags' pixels that other tags cover
-MOST_TAGGED = 0.5  # share of the picture under tags
+MOST_TAGGED = 0.3  # share of the picture under tags
 
 Font = ImageFont.FreeTypeFont
 
