@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_of_transfer.engine import cli, tool_flags
 from bag_of_transfer.engine.arguments import check_checkpoint
 from bag_of_transfer.engine.last_lines import say_next, use_of_backbone
+from bag_of_transfer.engine.quantities import figure
 
 EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1_epoch_7.pth \\
     work_dirs/resnet18-d_demo/backbone.safetensors"""
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.transfer.backbone_file import card_path, export_backbone
 
     card = export_backbone(args.checkpoint, args.out, ema=args.ema, force=args.force)
-    metrics = ", ".join(f"{name} {value:.2f}" for name, value in card.metrics.items())
+    metrics = ", ".join(f"{name} {figure(value)}" for name, value in card.metrics.items())
     print(f"{card.title}: {card.num_tensors} tensors to {args.out}")
     print(f"card: {card_path(args.out)} (pretrained: {metrics or 'no metrics of this checkpoint'})")
     say_next(use_of_backbone(args.out))

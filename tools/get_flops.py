@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine.config_file import load_config
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, options=args.cfg_options)
+    head, data = cfg.model.get("head") or {}, cfg.train_dataloader.dataset
+    if head.get("num_classes") is None and data.get("classes"):  # the data are not read
+        head["num_classes"] = len(data.classes)
     height, width = args.shape or _validation_px(cfg)
     with torch.device("meta"):  # shapes without values: no time, no memory
         model = MODELS.build(cfg.model).eval()

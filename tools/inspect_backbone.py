@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_config, check_weights
+from bag_of_transfer.engine.quantities import figure
 from bag_of_transfer.engine.stock_configs import config_path
 from bag_of_transfer.engine.tasks import Phase
 
@@ -52,6 +53,8 @@ def _show(path: Path) -> None:
             continue
         if name == "tricks":
             value = ", ".join(trick for trick, settings in value.items() if settings.get("on"))
+        if name == "metrics" and value:
+            value = ", ".join(f"{metric} {figure(percent)}" for metric, percent in value.items())
         is_unknown = value in ("", {}, None) and name != "options"
         print(f"{name:>14}  {'unknown' if is_unknown else value}")
     print("\n".join(["", *summarise(read_tensors(path)), ""]))

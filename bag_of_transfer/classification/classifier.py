@@ -89,7 +89,9 @@ class ImageClassifier(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         if head.get("num_classes") is None:
-            mend = "state num_classes; only the tools, which read the data, can fill it in"
+            mend = (
+                "state it, model.head.num_classes=10, or classes; training reads it from the data"
+            )
             raise UserError("the number of classes is not known", "model.head.num_classes", mend)
         self.num_classes = int(head["num_classes"])
         self.backbone = _backbone(backbone)

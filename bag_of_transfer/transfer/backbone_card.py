@@ -105,7 +105,8 @@ def read_card(path: str | Path) -> Card:
     path = Path(path)
     if path.suffix != SUFFIX or not path.is_file() or not card_path(path).is_file():
         hint = mend_for({}, read_tensors(path))  # an error if the file is missing or damaged
-        raise UserError("no backbone file with a card", card_path(path), hint)
+        where = card_path(path) if path.suffix == SUFFIX else path
+        raise UserError("no backbone file with a card", where, hint)
     card = _parse(card_path(path))
     digest = sha256_of(path)
     if digest != card.sha256:

@@ -135,3 +135,15 @@ def test_flops_take_the_configs_size_or_the_users(
     told = capsys.readouterr().err
     assert told.startswith("error: the network can't take 40 x 50 pixels")
     assert told.rstrip().endswith("--shape: give more pixels")
+
+
+def test_the_parameters_of_own_classes_are_counted_without_data(
+    tool: Tool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = ROOT / "configs/classification/resnet18-d-slim_own-images.py"
+    assert tool("get_flops", path, "--cfg-options", "classes=[a,b,c]") == 0
+    told = capsys.readouterr().out
+    # 256 channels x 3 classes and 3 biases are less than 0.01 M.
+    assert re.search(r"3 x 64 x 64\n.*\nparameters +2\.80 M, of the backbone 2\.80 M", told)
+    assert tool("get_flops", path) == 2
+    assert "model.head.num_classes: state it, model.head.num_classes=10," in capsys.readouterr().err
