@@ -33,6 +33,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MEAN, STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
 SGD = {"lr": 1e-3, "momentum": 0.9, "weight_decay": 1e-4}
 STOCK = {"ResNetD": "ResNetV1d", "ExactRoIExtractor": "SingleRoIExtractor"}  # ours to theirs
+TASKS = {"mmengine": "cls", "mmdet": "det", "mmseg": "seg"}  # by the library's scope
 NUM_CLASSES = 20
 
 
@@ -42,6 +43,7 @@ def ours(
     """Return the step of a training run: layout, precision and optimiser as on this machine."""
     with tempfile.TemporaryDirectory() as folder:
         cfg = Config({"model": model, "default_scope": scope, "work_dir": folder, **options})
+        cfg.task = TASKS[scope]
         cfg.optim_wrapper = {"type": "OptimWrapper", "optimizer": {"type": "SGD", **SGD}}
         cfg.train_cfg, cfg.train_dataloader = {"by_epoch": True, "max_epochs": 1}, {}  # unused
         apply_precision(cfg, "auto")

@@ -111,6 +111,7 @@ _PARAMWISE = frozenset(  # DefaultOptimWrapperConstructor.add_params
 # Top-level keys that mmengine's Runner and Config read off the config, not their arguments.
 _READ_FROM_CFG = frozenset(
     {
+        "channels_last",  # bag_of_transfer.engine.channels_last
         "compile",  # bag_of_transfer.engine.runner compiles the backbone
         "find_unused_parameters",
         "held_out",  # bag_of_transfer.engine.held_out

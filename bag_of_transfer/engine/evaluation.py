@@ -22,6 +22,7 @@ from bag_of_transfer.engine import (
     progress,
 )
 from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.channels_last import follow_run
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.details import Details, details_of
 from bag_of_transfer.engine.errors import UserError, without_colons
@@ -92,6 +93,7 @@ def evaluate(
     own_readers.read_with_ours(cfg)
     cfg.model = described_model(checkpoint, checkpoint_path, cfg)
     follow_in_channels(cfg)
+    follow_run(cfg, checkpoints.meta_of(checkpoint), checkpoint_path)
     launch.share_cores(cfg)
     cfg.test_evaluator.update(evaluator_options or {})
     if tta:

@@ -11,6 +11,7 @@ from mmengine.dist import get_world_size
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
+from bag_of_transfer.engine.channels_last import KEY
 from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.quantities import counted
@@ -91,6 +92,7 @@ def describe_run(
         "img_per_s": round(img_per_s, 2),
         "minutes_per_epoch": None if minutes_per_epoch is None else round(minutes_per_epoch, 4),
         "peak_memory": peak,
+        "channels_last": runner.cfg.get(KEY),
         "hardware": hardware(),
         "versions": versions(),
     }

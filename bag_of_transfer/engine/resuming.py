@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine import checkpoints
 from bag_of_transfer.engine.arguments import AUTO
+from bag_of_transfer.engine.channels_last import follow_run
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.recipe import (
@@ -70,6 +71,7 @@ def resume(cfg: Config, wanted: str | None, *, dry_run: bool = False) -> list[st
         return []
     meta = checkpoints.check_resumable(path)
     _refuse_shorter(cfg.train_cfg, meta, path)
+    follow_run(cfg, meta, path)
     others = changes(meta.get("config_json"), cfg, path)
     accepted = _refuse_others(recipe_of(cfg), meta, path, others.refused)
     cfg.resume, cfg.load_from = True, str(path)

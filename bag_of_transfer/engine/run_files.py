@@ -74,6 +74,7 @@ METRICS_RULE = fields(
         **dict.fromkeys(("seconds", "img_per_s", "minutes_per_epoch"), optional(NOT_NEGATIVE)),
         **dict.fromkeys(("task", "split", "checkpoint_sha256", "hardware"), optional(TEXT)),
         "peak_memory": optional(fields({"mib": optional(NOT_NEGATIVE), "kind": optional(TEXT)})),
+        "channels_last": optional(SWITCH),
         "versions": optional(by_name(TEXT)),
     }
 )

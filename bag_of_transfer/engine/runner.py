@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from bag_of_transfer.engine.bars import console_handlers
+from bag_of_transfer.engine.channels_last import choose_channels_last
 from bag_of_transfer.engine.compiling import compile_backbone
 from bag_of_transfer.engine.data_sets import data_mistakes, leave_imports_uncollected
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
@@ -141,10 +142,11 @@ class _Runner(Runner):
         With the layout changed afterwards, the first step's gradients of all 3x3 convolutions
         were garbled (torch 2.14, two gloo processes).
         """
-        model = model.to(memory_format=torch.channels_last)
-        preprocessor = getattr(model, "data_preprocessor", None)
-        if isinstance(preprocessor, nn.Module):
-            preprocessor.register_forward_hook(_images_channels_last)
+        if choose_channels_last(self.cfg, model):
+            model = model.to(memory_format=torch.channels_last)
+            preprocessor = getattr(model, "data_preprocessor", None)
+            if isinstance(preprocessor, nn.Module):
+                preprocessor.register_forward_hook(_images_channels_last)
         with warnings.catch_warnings():
             # mmengine's argument for torch; a user cannot change it.
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
@@ -160,10 +162,7 @@ def _images_channels_last(preprocessor: nn.Module, given: Any, data: Any) -> Any
 
 
 def build_runner(cfg: Config, train_set: Any = None) -> Runner:
-    """Build the Runner with its network in channels-last layout and few lines on the screen.
-
-    Channels-last is the layout in which convolutions are fastest on GPUs with tensor cores and
-    on CPUs with bf16, for images as for weights; values do not change.
+    """Build the Runner, with few lines on the screen; its config states the network's layout.
 
     Args:
         cfg: Config of the run.

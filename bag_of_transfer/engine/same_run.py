@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from bag_of_transfer.engine.channels_last import KEY
 from bag_of_transfer.engine.config_vocabulary import known_children
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.json_file import parse_json
@@ -46,7 +47,7 @@ MAY_CHANGE = (
 )
 # The same calculation in another order, or on another device.
 ROUNDING = (
-    *("env_cfg.cudnn_benchmark", "randomness.deterministic", "compile*"),
+    *("env_cfg.cudnn_benchmark", "randomness.deterministic", "compile*", KEY),
     *("val_dataloader.batch_size", "activation_checkpointing*", "efficient_conv_bn_eval*"),
 )
 # Hooks of mmengine, mmdet and mmsegmentation that do not change what is trained.
@@ -85,6 +86,8 @@ def changes(stored: Any, cfg: Any, where: object) -> Changes:
     now = json.loads(json.dumps(stored_config(cfg)))
     scope = str(now["config"].get("default_scope"))
     before, after = (_compared(one.get("config"), scope) for one in (was, now))
+    for one in (before, after):
+        one.setdefault(KEY, True)  # as were all runs from before there was a choice
     led, leads = (_dict(one.get("paths")) for one in (was, now))
     for change in differences(before, after):
         if _matches(change.key, COMPARED):

@@ -38,6 +38,7 @@ from bag_of_transfer.engine import (
     records,
     schedules,
 )
+from bag_of_transfer.engine.channels_last import channels_last_line
 from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.config_values import check_training_sections
 from bag_of_transfer.engine.dry_run import DryRunDone
@@ -199,7 +200,7 @@ def train(
         runner = build_runner(cfg, train_set)
         if cfg.get("load_from"):
             lines = lines + _check_start(runner, str(cfg.load_from), whole=cfg.get("resume", False))
-        for line in lines:
+        for line in [*lines, channels_last_line(runner.cfg)]:
             print_log(line, logger="current")
         runner.register_hook(first_step)
         runner.register_hook(work_dir)

@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from bag_of_transfer.engine import checkpoints, evaluation
+from bag_of_transfer.engine.channels_last import follow_run
 from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError
@@ -69,6 +70,7 @@ def load_trained(
         classes = _classes(meta, path)
         fill_num_classes(cfg, classes)
         follow_options(cfg, apply_overrides(cfg, options), ())
+        follow_run(cfg, meta, path)
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
             network: nn.Module = build_described(cfg.model, state, path)
     checkpoints.refuse_misfits(network, state, path)

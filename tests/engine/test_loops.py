@@ -184,12 +184,15 @@ def test_the_iteration_and_the_images_of_a_lost_loss_are_named(tmp_path: Path) -
     assert len(seen) == 3 * (bad // 3 + 1)  # up to the log's next point
 
 
-def test_images_get_the_layout_of_the_network(tmp_path: Path) -> None:
-    runner = build_runner(config(tmp_path, dict(EPOCH)))
+@pytest.mark.parametrize("last", [None, False])
+def test_images_get_the_layout_of_the_network(tmp_path: Path, last: bool | None) -> None:
+    runner = build_runner(config(tmp_path, dict(EPOCH), channels_last=last))
+    layout = torch.channels_last if last is None else torch.contiguous_format
     images = torch.rand(2, 3, 4, 5)
     inputs = runner.model.data_preprocessor({"inputs": images}, True)["inputs"]
-    assert inputs.is_contiguous(memory_format=torch.channels_last)
+    assert inputs.is_contiguous(memory_format=layout)
     assert torch.equal(inputs, images)
+    assert runner.cfg.channels_last is (last is None)
 
 
 def test_hooks_are_called_where_they_do_something_also_those_that_come_later(

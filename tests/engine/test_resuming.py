@@ -68,7 +68,8 @@ def config(folder: Path, epochs: int, schedule: list[dict], lr: float = 0.1, **m
 def train(cfg: Config) -> list[float]:
     data = [{"inputs": torch.zeros(1)} for _ in range(ITERS)]
     rates = Rates()
-    given = {key: value for key, value in cfg.items() if key != "train_dataloader"}
+    apart = ("train_dataloader", "channels_last")  # the latter is no argument of mmengine's
+    given = {key: value for key, value in cfg.items() if key not in apart}
     runner = Runner(
         model=Line(),
         train_dataloader=DataLoader(data, sampler=DefaultSampler(data, shuffle=False)),

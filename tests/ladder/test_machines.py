@@ -68,3 +68,13 @@ def test_of_pretrainings_only_one_rungs_seeds_should(folder: Path) -> None:
     set_precision(folder, "seed1/d_all/pretraining", "bf16")
     (note,) = notes(folder)
     assert note.startswith("d_all / pretraining: not all cells had the same mixed precision")
+
+
+def test_a_tasks_cells_should_have_one_layout(folder: Path) -> None:
+    for cell, last in (("scratch/detection", True), ("d_all/detection", False)):
+        path = folder / "seed0" / cell / "metrics.json"
+        drawn.write(path, {**json.loads(path.read_text()), "channels_last": last})
+    assert notes(folder) == [
+        "detection: not all cells had the same layout: channels last (1 cell), "
+        "channels first (1 cell)."
+    ]

@@ -226,6 +226,7 @@ def test_every_part_that_a_run_is_built_from_is_compared() -> None:
         *("work_dir", "experiment_name", "load_from", "resume", "launcher", "log_level"),  # places
         *("log_processor", "visualizer", "custom_imports", "default_scope", "env_cfg"),
         *("randomness", "held_out"),  # the seed, and what only searches hold out
-        *("compile", "find_unused_parameters", "model_wrapper_cfg"),  # how, not what
+        *("channels_last", "compile"),  # how, not what
+        *("find_unused_parameters", "model_wrapper_cfg"),
         "auto_scale_lr",  # lr_rule says what it did
     }

@@ -22,26 +22,31 @@ def environment(ladder: LadderResults) -> list[tuple[str, str, int]]:
 
 
 def machine_notes(ladder: LadderResults) -> Iterator[str]:
-    """Yield a note for each difference of machines or precision between cells.
+    """Yield a note for each difference of machines, precision or layout between cells.
 
-    Cells should differ in the backbone only.  Precision is compared within a task; pretrainings,
-    whose recipes may differ, are compared within a rung.
+    Cells should differ in the backbone only.  Precision and layout are compared within a task;
+    pretrainings, whose recipes may differ, are compared within a rung.
     """
     facts: dict[str, Counter[str]] = defaultdict(Counter)
     precision: dict[str, Counter[str]] = defaultdict(Counter)
+    layouts: dict[str, Counter[str]] = defaultdict(Counter)
     for cell in ladder.cells_of():
         for name, value in {"hardware": cell.result.get("hardware"), **_versions(cell)}.items():
             facts[name].update([str(value)] if value else [])
+        group = f"{cell.rung} / {cell.task}" if cell.task == PRETRAINING else cell.task
         trick = read_tricks(cell).get("mixed_precision")
         if trick:
-            group = f"{cell.rung} / {cell.task}" if cell.task == PRETRAINING else cell.task
             precision[group][str(trick.get("value"))] += 1
+        last = cell.result.get("channels_last")
+        if last is not None:
+            layouts[group]["channels last" if last else "channels first"] += 1
     for name, counts in facts.items():
         if len(counts) > 1:
             yield f"Not all cells ran on the same {name}: {_listed(counts)}."
-    for group, counts in precision.items():
-        if len(counts) > 1:
-            yield f"{group}: not all cells had the same mixed precision: {_listed(counts)}."
+    for what, groups in (("mixed precision", precision), ("layout", layouts)):
+        for group, counts in groups.items():
+            if len(counts) > 1:
+                yield f"{group}: not all cells had the same {what}: {_listed(counts)}."
 
 
 def _versions(cell: CellResult) -> dict[str, Any]:
