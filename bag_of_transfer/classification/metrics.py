@@ -68,7 +68,7 @@ def image_details(
         precision=share(right, answered),
         recall=share(right, counts),
         confusion=confusion,
-        image_measure="probability of the true class in percent",
+        image_measure="probability of the true class",
         image_figures=100 * probabilities.numpy(),
     )
 

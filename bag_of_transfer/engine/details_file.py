@@ -21,6 +21,9 @@ __all__ = ["read_details", "read_run"]
 
 PERCENT = optional(NUMBER)
 POINTS = 101  # of a curve: recalls of 0 to 100 percent
+WORST_RULE = fields(
+    {"image": TEXT, "figure": NUMBER, "picture": TEXT, "mistakes": optional(TEXT)}
+)
 DETAILS_RULE = fields(
     {
         **dict.fromkeys(("measure", "counted", "split"), TEXT),
@@ -41,7 +44,7 @@ DETAILS_RULE = fields(
             {"names": list_of(TEXT), "counts": list_of(list_of(COUNT_OR_0, 3))},
         ),
         "curves": by_name(list_of(NUMBER)),
-        "worst": optional(list_of(fields({"image": TEXT, "figure": NUMBER, "picture": TEXT}))),
+        "worst": optional(list_of(WORST_RULE)),
         "image_measure": optional(TEXT),
     }
 )

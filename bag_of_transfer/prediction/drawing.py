@@ -52,7 +52,7 @@ def with_boxes(
     classes: Sequence[str],
     scores: Sequence[float] | None = None,
     min_side_px: int = MIN_SIDE_PX,
-    has_legend: bool = False,
+    colours: Sequence[Colour] | None = None,
 ) -> Image.Image:
     """Draw boxes with the names of their classes and their scores, if there are any.
 
@@ -68,13 +68,14 @@ def with_boxes(
         classes: Names in label order.
         scores: N, in [0, 1]; None for true boxes.
         min_side_px: See :func:`enlarged`.
-        has_legend: Whether the caller names the colours.
+        colours: N, of the boxes, which the caller explains; None: those of their classes.
     """
     picture, factor = enlarged(image, min_side_px)
-    colours = class_colours(classes)
+    of_classes = class_colours(classes)
     order = range(len(labels)) if scores is None else np.argsort(-np.asarray(scores), kind="stable")
     corners = [_corners(factor * boxes_xyxy[index], picture) for index in order]
-    chosen = [colours[labels[index]] or LIGHT for index in order]
+    of_boxes = colours or [of_classes[label] or LIGHT for label in labels]
+    chosen = [of_boxes[index] for index in order]
     draw, width = ImageDraw.Draw(picture), line_px(picture.size)
     for box, colour in reversed(list(zip(corners, chosen, strict=True))):
         draw.rectangle(box, outline=colour, width=width)
@@ -88,7 +89,7 @@ def with_boxes(
     write(tags_of(corners, numbers, chosen, picture.size), picture)
     known = dict(zip(names, chosen, strict=True))
     counts = [(known[name], f"{name} {count}") for name, count in Counter(names).most_common()]
-    return picture if has_legend else with_legend(picture, counts)
+    return picture if colours else with_legend(picture, counts)
 
 
 def with_mask(

@@ -1,26 +1,37 @@
 """Draw what an annotation says beside what a network predicts."""
 
-from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.prediction import captions, drawing
-from bag_of_transfer.prediction.colours import class_colours
+from bag_of_transfer.prediction.colours import Colour, class_colours
+from bag_of_transfer.prediction.outcomes import EXTRA, FOUND, MISSED, NOT_COUNTED, WRONG, judge
 from bag_of_transfer.prediction.results import Boxes, Classes, Mask, Result, percent
 from bag_of_transfer.prediction.truth import TrueBoxes, TrueClass, TrueMask, Truth
 
 __all__ = ["draw_pair", "side_by_side"]
 
 GAP_PX = 4
+# Told apart by people with any colour vision (Okabe and Ito, https://jfly.uni-koeln.de/color/).
+COLOURS: dict[str, Colour] = {
+    FOUND: (0, 158, 115),
+    MISSED: (213, 94, 0),
+    WRONG: (204, 121, 167),
+    EXTRA: (86, 180, 233),
+    NOT_COUNTED: (170, 170, 170),
+}
+MAX_EXTRA = 8  # the likeliest; a network that has learnt little would cover the picture
 CAPTION_PX, CAPTION_FONT_PX = 20, 14  # of small panels
 
 
 def draw_pair(result: Result, truth: Truth, min_score: float) -> Image.Image:
     """Draw the truth on the left and the prediction on the right, with a legend of both below.
 
-    A classifier's image is drawn once, with both below it.
+    Boxes have a colour for what became of them: found, missed, of the wrong class, or extra.  A
+    classifier's image is drawn once, with both below it.
 
     Args:
         result: The prediction.
@@ -57,13 +68,29 @@ def side_by_side(panels: Sequence[tuple[str, Image.Image]]) -> Image.Image:
 
 
 def _boxes_pair(result: Boxes, truth: TrueBoxes, min_score: float) -> Image.Image:
-    labels = [result.classes.index(name) for name in truth.names]
-    image, boxes = result.image(), truth.boxes_xyxy
-    true = drawing.with_boxes(image, boxes, labels, result.classes, has_legend=True)
-    predicted = result.draw(min_score, has_legend=True)
-    counts = Counter(truth.names), Counter(result.above(min_score).names)
-    amounts = [{name: str(count) for name, count in each.items()} for each in counts]
-    return _with_legend(result, (true, predicted), amounts)
+    kept = result.above(min_score)
+    outcomes = judge(kept, truth)
+    image, classes = result.image(), result.classes
+    labels = [classes.index(name) for name in truth.names]
+    colours = [COLOURS[outcome] for outcome in outcomes.true]
+    true = drawing.with_boxes(image, truth.boxes_xyxy, labels, classes, colours=colours)
+    extra = [number for number, outcome in enumerate(outcomes.predicted) if outcome == EXTRA]
+    left_out = extra[MAX_EXTRA:]
+    shown = np.setdiff1d(np.arange(len(kept.scores)), left_out)
+    predicted = drawing.with_boxes(
+        image,
+        kept.boxes_xyxy[shown],
+        kept.labels[shown].tolist(),
+        classes,
+        kept.scores[shown].tolist(),
+        colours=[COLOURS[outcomes.predicted[number]] for number in shown],
+    )
+    names = f"truth: {len(labels)}", f"prediction: {len(kept.scores)} above {min_score:g}"
+    sheet = side_by_side(list(zip(names, (true, predicted), strict=True)))
+    counts = {word: str(outcomes.true.count(word)) for word in COLOURS}
+    counts[EXTRA] = f"{len(extra)}, {MAX_EXTRA} drawn" if left_out else str(len(extra))
+    words = [word for word in COLOURS if word != NOT_COUNTED or counts[word] != "0"]
+    return drawing.with_legend(sheet, [(COLOURS[w], f"{w}: {counts[w]}") for w in words])
 
 
 def _mask_pair(result: Mask, truth: TrueMask) -> Image.Image:
@@ -74,18 +101,10 @@ def _mask_pair(result: Mask, truth: TrueMask) -> Image.Image:
     image, classes = result.image(), result.classes
     true, predicted = (drawing.with_mask(image, m, classes) for m in (truth.mask, result.mask))
     shares = truth.shares(classes), result.shares()
-    amounts = [{name: percent(part) for name, part in share.items()} for share in shares]
-    return _with_legend(result, (true, predicted), amounts)
-
-
-def _with_legend(
-    result: Result, panels: Sequence[Image.Image], amounts: Sequence[dict[str, str]]
-) -> Image.Image:
-    """Put truth and prediction side by side, above the classes that occur and their amounts."""
-    colours = dict(zip(result.classes, class_colours(result.classes), strict=True))
-    sheet = side_by_side(list(zip(("truth", "prediction"), panels, strict=True)))
+    colours = dict(zip(classes, class_colours(classes), strict=True))
     entries = []
-    for name in dict.fromkeys(name for amount in amounts for name in amount):
-        true, predicted = (amount.get(name, "0") for amount in amounts)
-        entries.append((colours[name], f"{name}: {true} true, {predicted} predicted"))
+    for name in dict.fromkeys(name for share in shares for name in share):
+        of_true, of_predicted = (percent(share.get(name, 0.0)) for share in shares)
+        entries.append((colours[name], f"{name}: {of_true} true, {of_predicted} predicted"))
+    sheet = side_by_side([("truth", true), ("prediction", predicted)])
     return drawing.with_legend(sheet, entries)

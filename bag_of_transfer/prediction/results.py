@@ -125,13 +125,8 @@ class Boxes(Result):
         boxes_xyxy, labels, scores = self.boxes_xyxy[kept], self.labels[kept], self.scores[kept]
         return replace(self, boxes_xyxy=boxes_xyxy, labels=labels, scores=scores)
 
-    def draw(self, min_score: float = MIN_SCORE, has_legend: bool = False) -> Image.Image:
-        """Draw the boxes with at least ``min_score``; if there is none, say so below.
-
-        Args:
-            min_score: Boxes with a lower score are not drawn.
-            has_legend: Whether the caller names the colours where boxes are crowded.
-        """
+    def draw(self, min_score: float = MIN_SCORE) -> Image.Image:
+        """Draw the boxes with at least ``min_score``; if there is none, say so below."""
         kept = self.above(min_score)
         picture = drawing.with_boxes(
             self.image(),
@@ -139,7 +134,6 @@ class Boxes(Result):
             kept.labels.tolist(),
             self.classes,
             kept.scores.tolist(),
-            has_legend=has_legend,
         )
         if len(kept.scores):
             return picture

@@ -129,7 +129,8 @@ def _worst(run: Run, entry: Record) -> dict[str, Any]:
     # Only the name counts: the record may come from somebody else.
     picture = read_picture(run.folder / WORST / Path(entry["picture"]).name)
     uri = None if picture is None else picture_uri(picture, PICTURE_PX)
-    return {"image": entry["image"], "figure": f"{entry['figure']:.2f}", "uri": uri}
+    figure, mistakes = f"{entry['figure']:.2f}", entry.get("mistakes") or ""
+    return {"image": entry["image"], "figure": figure, "mistakes": mistakes, "uri": uri}
 
 
 def _data(run: Run) -> list[tuple[str, int, str]]:

@@ -8,6 +8,7 @@ from bag_of_transfer.engine.evaluation import Evaluated
 from bag_of_transfer.engine.image_reader import read_image
 from bag_of_transfer.engine.run_files import WORST
 from bag_of_transfer.engine.tasks import task_named
+from bag_of_transfer.prediction.outcomes import mistakes
 from bag_of_transfer.prediction.pairs import draw_pair
 from bag_of_transfer.prediction.png_file import write_png
 from bag_of_transfer.prediction.results import RESULTS
@@ -25,7 +26,7 @@ def draw_worst(evaluated: Evaluated) -> list[dict[str, Any]]:
         evaluated: What the test gave.
 
     Returns:
-        For each the image's name, its figure, and the picture's name.
+        For each the image's name, its figure, the picture's name, and its mistakes in words.
     """
     details, dataset = evaluated.details, evaluated.dataset
     if details is None or not hasattr(dataset, "get_data_info"):
@@ -36,11 +37,11 @@ def draw_worst(evaluated: Evaluated) -> list[dict[str, Any]]:
     for number, (index, figure) in enumerate(worst_images(details), start=1):
         info = dataset.get_data_info(index)
         path = Path(info["img_path"])
-        facts = (path, read_image(path).size, classes, True)
-        result = RESULTS[kind].of_output(facts, evaluated.again(index))
-        picture = draw_pair(result, truth_in(info, kind, classes), details.score or 0.0)
-        write_png(evaluated.work_dir / WORST / f"{number:02}.png", picture)
-        drawn.append(
-            {"image": path.name, "figure": round(figure, 2), "picture": f"{number:02}.png"}
-        )
+        known = (path, read_image(path).size, classes, True)
+        result = RESULTS[kind].of_output(known, evaluated.again(index))
+        truth, min_score = truth_in(info, kind, classes), details.score or 0.0
+        name = f"{number:02}.png"
+        write_png(evaluated.work_dir / WORST / name, draw_pair(result, truth, min_score))
+        facts = {"image": path.name, "figure": round(figure, 2), "picture": name}
+        drawn.append({**facts, "mistakes": mistakes(result, truth, min_score)})
     return drawn

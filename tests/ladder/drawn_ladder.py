@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bag_of_transfer.engine.trick_keys import TRICK_KEYS
+
 EVIL = "D <b>all</b> & 'tricks'"
 EVIL_CLASS = "<script>alert(1)</script>"
 CLASSES = ("cat", EVIL_CLASS, "dog")
@@ -141,7 +143,8 @@ def draw_pretraining(folder: Path, rung: str, seed: int) -> None:
         "mixup": {"on": on, "value": 0.2 if on else None, "evidence": "alpha <i>0.2</i>"},
         "warmup": {"on": on, "value": 5, "evidence": "lr 0.01 at batch 1"},
     }
-    write(own / "tricks.json", tricks)
+    alike = {"on": True, "value": "cosine", "evidence": "the same in every rung"}
+    write(own / "tricks.json", tricks | {name: alike for name in TRICK_KEYS if name not in tricks})
     draw_curve(own, "top1", top1)
     depth = "ResNetD" if on else "ResNetB"
     (own / "resolved_config.py").write_text(

@@ -25,11 +25,12 @@ from bag_of_transfer.ladder.report.page_data import (
     config_changes,
     data_uri,
     galleries,
-    tricks,
 )
 from bag_of_transfer.ladder.report.plots import class_changes
 from bag_of_transfer.ladder.report.repeat import cell_commands
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
+from bag_of_transfer.ladder.report.trick_tables import trick_tables
+from bag_of_transfer.pages.table import Table
 from tests.ladder import drawn_ladder as drawn
 
 VOID = {"meta", "link", "img", "input", "br", "hr", "wbr"}
@@ -147,6 +148,8 @@ def test_tables_hold_the_figures(page: Node) -> None:
         "segmentation: measured and published",
         "segmentation: difference to scratch, paired",
         "What differs between rungs besides what they state",
+        "Tricks in each rung's pretraining",
+        "How each trick was found out",
     ]
     rows = [
         [cell.text for cell in row.children if isinstance(cell, Node)]
@@ -185,26 +188,32 @@ def test_images_and_plots_have_words(page: Node) -> None:
     assert len(page.all("h1")) == len(page.all("main")) == len(page.all("nav")) == 1
 
 
-def test_tricks_are_those_of_the_rungs_that_were_pretrained(
-    ladder: LadderResults, page: Node
-) -> None:
-    rungs, rows = tricks(ladder)
-    assert rungs == ["B-standard", drawn.EVIL]
-    (name, (standard, all_)), _ = rows
-    assert name == "mixup"
-    assert standard is not None
-    assert all_ is not None
-    assert (standard.on, all_.on, all_.value, all_.mixed) == (False, True, "0.2", False)
-    assert "on 0.2 alpha <i>0.2</i>" in page.text
+def texts(table: Table) -> list[list[str]]:
+    return [[f"{entry.text} {entry.remark}".strip() for entry in row] for row in table.rows]
+
+
+def test_tricks_are_those_of_the_rungs_that_were_pretrained(ladder: LadderResults) -> None:
+    states, evidence = trick_tables(ladder)
+    assert states.columns[:3] == ("rung", "mixup", "warmup")
+    on = states.columns.index("lr decay")
+    assert [[*row[:2], row[on]] for row in texts(states)] == [
+        ["B-standard", "off", "on cosine"],
+        [drawn.EVIL, "on", "on cosine"],
+    ]
+    assert texts(evidence)[:3] == [
+        ["mixup", "off", "alpha <i>0.2</i>", "B-standard"],
+        ["mixup", "on: 0.2", "alpha <i>0.2</i>", drawn.EVIL],
+        ["warmup", "off", "lr 0.01 at batch 1", "B-standard"],
+    ]
+    assert f"B-standard, {drawn.EVIL}" in [row[-1] for row in texts(evidence)]
 
 
 def test_seeds_that_disagree_about_a_trick_are_said_to(tmp_path: Path) -> None:
     folder = drawn.draw_ladder(tmp_path / "drawn")
     path = folder / "seed1/d_all/pretraining/tricks.json"
     drawn.write(path, {"mixup": {"on": False, "value": None, "evidence": ""}})
-    _, rows = tricks(read_results(folder))
-    mixed = {name: entries[1].mixed for name, entries in rows if entries[1]}
-    assert mixed == {"mixup": True, "warmup": False}
+    states, _ = trick_tables(read_results(folder))
+    assert texts(states)[1][1:3] == ["differs between seeds", "on"]
 
 
 def test_config_changes_are_between_neighbours(ladder: LadderResults) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bag_of_transfer.engine.trick_keys import TRICK_KEYS
 from tests.in_browser import PHONE, browser, opening
 
 __all__ = ["browser"]
@@ -130,7 +131,7 @@ def test_a_phone_scrolls_one_way_only(open_page: Any) -> None:
 CUT = """() => [...document.querySelectorAll('th, td, caption span, dt, dd, summary, figcaption')]
     .filter(cell => cell.clientWidth && cell.scrollWidth > cell.clientWidth + 1)
     .map(cell => cell.innerText)"""
-SCROLLED = """() => [...document.querySelectorAll('.box')]
+SCROLLED = """() => [...document.querySelectorAll('.box, nav ul')]
     .filter(box => box.scrollWidth > box.clientWidth + 1)
     .map(box => box.innerText.slice(0, 80))"""
 
@@ -144,8 +145,12 @@ def test_no_word_sticks_out_of_its_cell(page: Any, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_a_screen_shows_whole_tables(page: Any) -> None:
+@pytest.mark.parametrize("width", [390, 1280])
+def test_whole_tables_and_all_of_the_navigation_are_shown(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+    tricks = page.locator("#tricks table").first
+    assert tricks.locator("thead th").count() == 1 + len(TRICK_KEYS)
     assert page.evaluate(SCROLLED) == []
 
 

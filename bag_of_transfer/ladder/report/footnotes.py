@@ -101,11 +101,13 @@ def _method(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> I
 
 
 def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Iterator[str]:
+    yield (
+        "Seeds are matched if a backbone was pretrained for each seed: n repeats of the whole chain."
+    )
     if any(rung.seeds == "shared" for rung in ladder.rungs.values()):
         yield (
-            "Seeds are matched if a backbone was pretrained for each seed: n repeats of the whole "
-            "chain. They are shared if one backbone was fine-tuned n times: the spread is then "
-            "that of fine-tuning alone, and the results hold for that file, not for its recipe."
+            "Seeds are shared if one backbone was fine-tuned n times: the spread is then that of "
+            "fine-tuning alone, and the results hold for that file, not for its recipe."
         )
     if any(finding.images or finding.image_differences for finding in findings):
         yield (

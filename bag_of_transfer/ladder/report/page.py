@@ -10,6 +10,8 @@ from bag_of_transfer.ladder.report.documents import tables_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.footnotes import not_done
 from bag_of_transfer.ladder.report.results import LadderResults
+from bag_of_transfer.ladder.report.steps import read_steps
+from bag_of_transfer.ladder.report.trick_tables import trick_tables
 from bag_of_transfer.ladder.statistics.over_seeds import BETTER, WORSE, verdict
 from bag_of_transfer.pages.page import inline_plots, render_page
 from bag_of_transfer.pages.plots import Plot
@@ -36,6 +38,7 @@ def render(
         footnotes=footnotes,
         not_done=not_done(ladder),
         damaged=damaged_files(ladder.cells_of()),
+        is_marked=any(step.besides for step in read_steps(ladder)),
         num_done=len(ladder.cells_of()),
         **_parts(ladder),
     )
@@ -68,10 +71,8 @@ def _highest(
 
 
 def _parts(ladder: LadderResults) -> dict[str, Any]:
-    rungs, rows = page_data.tricks(ladder)
     return {
-        "trick_rungs": rungs,
-        "trick_rows": rows,
+        "tricks": trick_tables(ladder),
         "changes": page_data.config_changes(ladder),
         "cards": page_data.cards(ladder),
         "galleries": page_data.galleries(ladder),

@@ -1,10 +1,10 @@
 """The other parts of the report page, as plain values for the templates.
 
-Tricks, config differences, cards and pictures; all are read from the cells' folders.
+Config differences, cards and pictures; all are read from the cells' folders.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from bag_of_transfer.ladder.report.cell_files import (
     changed_settings,
     read_card,
     read_settings,
-    read_tricks,
 )
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.steps import first_pair, neighbours
@@ -24,28 +23,17 @@ __all__ = [
     "PICTURE_PX",
     "ConfigChange",
     "Gallery",
-    "Trick",
+    "as_text",
     "cards",
     "config_changes",
     "data_uri",
     "galleries",
-    "tricks",
 ]
 
 # They keep the page below about 10 MB: 2 tasks x 9 columns x 8 pictures of about 20 kB.
 MAX_PICTURES = 8
 PICTURE_PX = 360
 NOT_SHOWN = ("schema", "sha256", "seed")  # entries of a card; hashes are shown for every seed
-
-
-@dataclass(frozen=True)
-class Trick:
-    """A trick in a rung's pretraining, as in the first seed; ``mixed`` if the seeds disagree."""
-
-    on: bool
-    value: str
-    evidence: str
-    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,26 +55,6 @@ class Gallery:
     rungs: list[str]
     rows: list[tuple[str, str | None, dict[str, str]]]  # image, ground truth, predictions
     num_left_out: int
-
-
-def tricks(ladder: LadderResults) -> tuple[list[str], list[tuple[str, list[Trick | None]]]]:
-    """Return the labels of the rungs that have ``tricks.json``, and a row per trick."""
-    by_rung = {rung: _tricks_of(ladder, rung) for rung in ladder.rungs}
-    by_rung = {rung: tricks for rung, tricks in by_rung.items() if tricks}
-    names = list(dict.fromkeys(name for tricks in by_rung.values() for name in tricks))
-    labels = [ladder.rungs[rung].label for rung in by_rung]
-    return labels, [(name, [tricks.get(name) for tricks in by_rung.values()]) for name in names]
-
-
-def _tricks_of(ladder: LadderResults, rung: str) -> dict[str, Trick]:
-    by_name: dict[str, Trick] = {}
-    for cell in ladder.cells_of(rung, PRETRAINING):
-        for name, entry in read_tricks(cell).items():
-            on = bool(entry.get("on"))
-            trick = Trick(on, _as_text(entry.get("value")), _as_text(entry.get("evidence")))
-            first = by_name.setdefault(name, trick)
-            by_name[name] = replace(first, mixed=first.mixed or first.on != on)
-    return by_name
 
 
 def config_changes(ladder: LadderResults) -> list[ConfigChange]:
@@ -119,18 +87,19 @@ def _on_card(key: str, value: Any) -> str:
     """Return an entry as text; of the tricks only the names of those that were on."""
     if key == "tricks" and isinstance(value, dict):
         value = [name for name, each in value.items() if isinstance(each, dict) and each.get("on")]
-    return _as_text(value)
+    return as_text(value)
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value of a record in one line."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_as_text(each)}" for key, each in value.items())
+        return ", ".join(f"{key} {as_text(each)}" for key, each in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_as_text, value))
+        return ", ".join(map(as_text, value))
     return "" if value is None else str(value)
 
 

@@ -35,6 +35,7 @@ from bag_of_transfer.pages.plots import (
 
 __all__ = ["class_changes", "draw_plots"]
 
+MAX_ALIKE = 3  # rungs that a legend names of those with the same curve
 MAX_CLASSES = 20  # classes with the largest gains and losses; more rows would be unreadable
 
 
@@ -255,12 +256,14 @@ def _draw_panel(
                 own[rung].append(points)
             alike.setdefault(drawn, {})[rung] = None
     for rung, lines in own.items():
-        same = list(alike[rung])
-        label = " = ".join(_label(ladder, each) for each in same)
+        same = [_label(ladder, each) for each in alike[rung]]
+        more = [f"{len(same) - MAX_ALIKE} more"] if len(same) > MAX_ALIKE else []
+        label = " = ".join([*same[:MAX_ALIKE], *more])
         label = "all rungs" if 1 < len(same) == len(by_rung) else label
         _draw_curves(axes, style_of(ladder, rung), label, lines)
-    if len(own) < len(by_rung):
-        axes.legend(fontsize=8, frameon=False)
+    if len(own) < len(by_rung):  # above the lines, which it would hide
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
+        axes.legend(fontsize=8, frameon=False, **place)
 
 
 def _by_rung(
