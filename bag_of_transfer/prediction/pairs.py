@@ -12,7 +12,7 @@ from bag_of_transfer.prediction.outcomes import EXTRA, FOUND, MISSED, NOT_COUNTE
 from bag_of_transfer.prediction.results import Boxes, Classes, Mask, Result, percent
 from bag_of_transfer.prediction.truth import TrueBoxes, TrueClass, TrueMask, Truth
 
-__all__ = ["draw_pair", "side_by_side"]
+__all__ = ["COLOURS", "draw_pair", "side_by_side"]
 
 GAP_PX = 4
 # Told apart by people with any colour vision (Okabe and Ito, https://jfly.uni-koeln.de/color/).

@@ -57,7 +57,7 @@ def render(run: Run) -> str:
         noun=task_named(run.task).noun if run.task else "",
         facts=_facts(run),
         missing=run.missing,
-        curves=inline_plots(curve_plots(run.curve)).get("curves", []),
+        curves=inline_plots(curve_plots(run.curve, run.log)).get("curves", []),
         num_lines=len(run.curve),
         least_points=LEAST_POINTS,
         most_open=MAX_LABELLED,
@@ -86,7 +86,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else f"{value:.2f} %"
 
 
 def _state(run: Run) -> str:
@@ -129,7 +129,7 @@ def _worst(run: Run, entry: Record) -> dict[str, Any]:
     # Only the name counts: the record may come from somebody else.
     picture = read_picture(run.folder / WORST / Path(entry["picture"]).name)
     uri = None if picture is None else picture_uri(picture, PICTURE_PX)
-    figure, mistakes = f"{entry['figure']:.2f}", entry.get("mistakes") or ""
+    figure, mistakes = f"{entry['figure']:.2f} %", entry.get("mistakes") or ""
     return {"image": entry["image"], "figure": figure, "mistakes": mistakes, "uri": uri}
 
 

@@ -1,7 +1,7 @@
 """A run's plots: its curves, what its classes are confused with, precision over recall."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from bag_of_transfer.pages.plots import (
     legend_above,
     short_label,
 )
+from bag_of_transfer.run_report.log_values import is_accuracy, is_loss
 
 __all__ = [
     "LEAST_POINTS",
@@ -36,7 +37,7 @@ __all__ = [
 Record = Mapping[str, Any]
 
 LEAST_POINTS = 3  # two make no curve
-MAX_LABELLED, MAX_NUMBERED = 30, 12  # classes whose names, and whose shares, can be read
+MAX_LABELLED, MAX_NUMBERED = 30, 15  # classes whose names, and whose shares, can be read
 MAX_PIXELS = 250  # cells in a row of a picture; with more classes each shows the largest of several
 MAX_LINES = 8  # classes with a line each; of more, only the mean has one
 STRONGEST = 0.7  # the part of the colour that a share of 100 percent gets: text on it is readable
@@ -71,7 +72,8 @@ def confusion_plot(record: Record, group: str) -> Plot | None:
         axes.set_yticks(range(size), labels)
     else:
         axes.imshow(_shrunk(shares), cmap="Blues", vmin=0, vmax=1, extent=(0, size, size, 0))
-    finish(axes, "predicted", "truth")
+    key = "" if size <= MAX_NUMBERED else "\nthe stronger the colour, the larger the share"
+    finish(axes, f"predicted{key}", "truth")
     axes.grid(visible=False)
     if size > 20:
         axes.tick_params(labelsize=6.5)
@@ -89,7 +91,8 @@ def _draw_cells(axes: Axes, shares: ndarray) -> None:
         alpha = STRONGEST * share
         axes.add_patch(Rectangle(place, 1, 1, facecolor=COLOURS[1], alpha=alpha, linewidth=0))
         if size <= MAX_NUMBERED and share >= 0.005:
-            how: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9, "color": INK}
+            how: dict[str, Any] = {"ha": "center", "va": "center", "color": INK}
+            how["fontsize"] = 9 if size <= 12 else 7.5
             axes.text(column, row, f"{100 * share:.0f}", **how)
     axes.set_xlim(-0.5, size - 0.5)
     axes.set_ylim(size - 0.5, -0.5)
@@ -119,7 +122,7 @@ def precision_recall_plot(record: Record, group: str) -> Plot | None:
     else:
         low, high = np.percentile(rows, (10, 90), axis=0)
         look: dict[str, Any] = {"color": COLOURS[1], "alpha": 0.25, "linewidth": 0}
-        axes.fill_between(recall, low, high, label="80 % of them", **look)
+        axes.fill_between(recall, low, high, label="80 % of the classes", **look)
     if len(rows) > 1:
         text = f"mean of {len(rows)} classes"
         axes.plot(recall, mean, color=INK, linewidth=2.2, label=text)
@@ -132,24 +135,38 @@ def precision_recall_plot(record: Record, group: str) -> Plot | None:
     return Plot(group, name, "Precision over recall at IoU 0.5", alt, figure)
 
 
-def curve_plots(lines: Sequence[Record]) -> list[Plot]:
-    """Draw loss, metrics, learning rate and speed over the epochs, from three points on."""
-    names = [name for line in lines for name in line if _is_metric(line, name)]
+def curve_plots(lines: Sequence[Record], log: Sequence[Record] = ()) -> list[Plot]:
+    """Draw loss and its parts, metrics, learning rate and speed, from three points on.
+
+    Args:
+        lines: Those of the curve: an epoch each.
+        log: What was logged within epochs, with ``epoch`` as a fraction.
+    """
+    logged = list(dict.fromkeys(name for line in log for name in line))
+    parts = [name for name in logged if is_loss(name)]
     rows = (
-        ("loss", "Training loss", ["loss"]),
-        ("metrics", "Metrics in %", list(dict.fromkeys(names))),
-        ("lr", "Learning rate", ["lr"]),
-        ("speed", "Training speed in img/s", ["img_per_s"]),
+        ("loss", "Training loss, mean of each epoch", lines, ["loss"]),
+        ("loss-parts", "Parts of the training loss, as logged", log, parts if parts[1:] else []),
+        ("metrics", "Metrics of the validation in %", lines, _metrics_of(lines)),
+        ("accuracy", "Accuracy on training batches in %", log, filter(is_accuracy, logged)),
+        ("lr", "Learning rate at the end of each epoch", lines, ["lr"]),
+        ("speed", "Training speed in img/s", lines, ["img_per_s"]),
     )
-    plots = (_curve(lines, kind, title, names) for kind, title, names in rows)
+    plots = (_curve(points, kind, title, names) for kind, title, points, names in rows)
     return [plot for plot in plots if plot is not None]
 
 
-def _is_metric(line: Record, name: str) -> bool:
-    return name not in NOT_METRICS and is_finite_number(line[name]) and line[name] >= 0
+def _metrics_of(lines: Sequence[Record]) -> list[str]:
+    """Return the names of the validation's metrics."""
+    names = dict.fromkeys(name for line in lines for name in line if name not in NOT_METRICS)
+    return [name for name in names if any(_is_metric(line.get(name)) for line in lines)]
 
 
-def _curve(lines: Sequence[Record], kind: str, title: str, names: Sequence[str]) -> Plot | None:
+def _is_metric(value: Any) -> bool:
+    return is_finite_number(value) and value >= 0
+
+
+def _curve(lines: Sequence[Record], kind: str, title: str, names: Iterable[str]) -> Plot | None:
     points = {
         name: [(line["epoch"], line[name]) for line in lines if is_finite_number(line.get(name))]
         for name in names
@@ -157,7 +174,7 @@ def _curve(lines: Sequence[Record], kind: str, title: str, names: Sequence[str])
     drawn = {name: of_name for name, of_name in points.items() if len(of_name) >= LEAST_POINTS}
     if not drawn:
         return None
-    figure, (axes,) = axes_of(height=3.0)
+    figure, (axes,) = axes_of(height=3.0 + 0.11 * len(drawn))
     for number, (name, of_name) in enumerate(drawn.items(), start=1):
         look = {"color": COLOURS[number % len(COLOURS)], "label": short_label(name)}
         marker = "o" if len(of_name) <= 40 else ""

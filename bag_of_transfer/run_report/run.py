@@ -25,6 +25,7 @@ from bag_of_transfer.engine.run_files import (
     read_tricks,
 )
 from bag_of_transfer.engine.tasks import Phase, task_named
+from bag_of_transfer.run_report.log_values import LOGS, by_epoch, read_log
 
 __all__ = ["Run", "read_work_dir"]
 
@@ -41,6 +42,7 @@ class Run:
         folder: The work dir.
         begun: ``run.json``.
         curve: The lines of ``curve.jsonl``.
+        log: What was logged between them.
         metrics: ``metrics.json``.
         details: ``test_details.json`` and ``details.json``, by what to call them.
         tricks: ``tricks.json``.
@@ -51,6 +53,7 @@ class Run:
     folder: Path
     begun: dict[str, Any]
     curve: list[dict[str, Any]]
+    log: list[dict[str, Any]]
     metrics: dict[str, Any]
     details: dict[str, dict[str, Any]]
     tricks: dict[str, dict[str, Any]]
@@ -85,16 +88,18 @@ def read_work_dir(folder: Path) -> Run:
 
     def read(name: str, how: Callable[[], T], otherwise: T) -> T:
         try:
-            return how() if (folder / name).is_file() else otherwise
+            return how() if any(folder.glob(name)) else otherwise
         except UserError as error:
             missing.append((f"{name} is damaged: {error.what}", ""))
             return otherwise
 
     empty: dict[str, Any] = {}
+    curve = read(CURVE, lambda: read_curve(folder, MEND, cut_short=True), [])
     run = Run(
         folder,
         begun=read(RUN, lambda: read_run(folder, MEND), empty),
-        curve=read(CURVE, lambda: read_curve(folder, MEND, cut_short=True), []),
+        curve=curve,
+        log=read(LOGS, lambda: by_epoch(read_log(folder, MEND), curve), []),
         metrics=read(METRICS, lambda: read_metrics(folder, MEND), empty),
         details={
             _label(name, record): record

@@ -35,16 +35,22 @@ def class_table(record: Record, caption: str) -> Table:
         )
         for number, entry in enumerate(record["classes"])
     ]
-    head = ("class", record["measure"], record["counted"], "precision", "recall")
+    figures = (f"{record['measure']} in %", record["counted"], "precision in %", "recall in %")
+    head = ("class", *figures)
     return Table(caption, head, tuple(rows))
 
 
 def confused_pairs(record: Record, caption: str) -> Table | None:
-    """Return the pairs of classes that are confused most; None if none are."""
-    names, matrix = record["confusion"]["names"], confusion_matrix(record)
-    totals = matrix.sum(axis=1)
+    """Return the pairs of classes that are confused most; None if none are.
+
+    A detector's boxes on no object are left out: they are no share of a truth.
+    """
+    names, matrix = list(record["confusion"]["names"]), confusion_matrix(record)
+    totals, num_classes = matrix.sum(axis=1), len(record["classes"])
+    names[num_classes:] = [f"{name} (missed)" for name in names[num_classes:]]
     entries: Sequence[Sequence[int]] = record["confusion"]["counts"]
-    pairs = sorted((e for e in entries if e[0] != e[1] and e[2]), key=lambda e: -e[2])[:MAX_PAIRS]
+    confused = [e for e in entries if e[0] != e[1] and e[0] < num_classes and e[2]]
+    pairs = sorted(confused, key=lambda e: -e[2])[:MAX_PAIRS]
     rows = [
         (
             Entry(f"{names[truth]}", number),

@@ -46,7 +46,7 @@ from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.tables import long_form
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.prediction.videos import Video
-from bag_of_transfer.run_report import tables
+from bag_of_transfer.run_report import log_values, tables
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.mxnet_params import read_params
 from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
@@ -158,6 +158,7 @@ LINES = [
     for e in (1, 2)
 ]
 CURVE = "".join(json.dumps(line) + "\n" for line in LINES)
+LOG = "".join(json.dumps({"loss": 2.0, "loss_cls": 1.0, "step": n}) + "\n" for n in (1, 2))
 DETAILS = {
     **{"schema": 1, "split": "val", "epoch": 2, "metrics": {"AP": 5.5}, "measure": "AP"},
     **{"counted": "objects", "score": 0.5, "num_images": 4, "num_never_found": 1},
@@ -185,6 +186,11 @@ def _read_curve(folder: Path) -> None:
     for cut_short in (True, False):
         for line in run_files.read_curve(folder, "", ("iter", "seconds"), cut_short):
             assert all(_is_finite(line[name]) for name in ("epoch", "iter", "seconds"))
+
+
+def _read_log(folder: Path) -> None:
+    for line in log_values.by_epoch(log_values.read_log(folder, ""), LINES):
+        assert _is_finite(line["epoch"])
 
 
 def _read_tricks(folder: Path) -> None:
@@ -453,6 +459,7 @@ BORDERS: dict[str, Border] = {
     "config": Border("config", _spoil_config, _values),
     "metrics": Border("metrics.json", _json(METRICS), _read_metrics),
     "curve": Border("curve.jsonl", _text(CURVE), _read_curve),
+    "log": Border("20260101_000000/vis_data/scalars.json", _text(LOG), _read_log),
     "details": Border("details.json", _json(DETAILS), _read_details),
     "begun run": Border("run.json", _json(RUN), _read_run),
     "tricks": Border("tricks.json", _json(TRICKS), _read_tricks),

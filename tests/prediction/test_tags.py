@@ -52,7 +52,8 @@ def test_where_names_would_hide_the_picture_a_legend_below_has_them(scores) -> N
     boxes = np.linspace(0, 200, 60)[:, None] + np.array([0, 0, 60, 60])
     labels, image = [2] * 40 + [4] * 20, Image.new("RGB", (270, 270), "white")
     picture = drawing.with_boxes(image, boxes, labels, CLASSES, scores)
-    named = drawing.with_boxes(image, boxes, labels, CLASSES, scores, has_legend=True)
+    colours = [class_colours(CLASSES)[label] for label in labels]
+    named = drawing.with_boxes(image, boxes, labels, CLASSES, scores, colours=colours)
     assert (picture.width, named.size) == (270, (270, 270))
     assert picture.height > 270
     assert np.array_equal(np.asarray(picture)[:270], np.asarray(named))

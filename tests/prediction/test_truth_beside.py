@@ -11,7 +11,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.prediction.colours import class_colours
 from bag_of_transfer.prediction.files import write_predictions
 from bag_of_transfer.prediction.inputs import find_images
-from bag_of_transfer.prediction.pairs import draw_pair
+from bag_of_transfer.prediction.pairs import COLOURS, draw_pair
 from bag_of_transfer.prediction.results import Boxes, Mask
 from bag_of_transfer.prediction.truth import TrueBoxes, TrueClass, TrueMask
 from bag_of_transfer.prediction.truth_files import of_annotations
@@ -129,19 +129,21 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_a_pair_has_the_truth_on_the_left_and_a_legend_below(tmp_path: Path) -> None:
-    cat, dog = class_colours(CLASSES)
     box = np.array([[100.0, 100, 200, 200]])
-    arrays = (box, np.array([0]), np.array([0.9]))
+    elsewhere = np.repeat([[300.0, 200, 390, 290]], 10, 0)
+    arrays = (np.vstack([box, elsewhere]), np.zeros(11, int), np.full(11, 0.9))
     result = Boxes(photo(tmp_path), (400, 300), CLASSES, True, *arrays)
-    pair = draw_pair(result, TrueBoxes(box, ["dog"], [False]), 0.3)
-    above = pair.height - 300 - pair.height % 1
-    top = next(y for y in range(above) if pair.getpixel((399, y)) == (120, 120, 120))
-    assert pair.width == 804
-    assert pair.getpixel((100, top + 150)) == dog
-    assert pair.getpixel((504, top + 150)) == cat
-    below = np.asarray(pair)[top + 300 :]
-    for colour in (cat, dog):
-        assert (below == colour).all(-1).any()
+    pixels = {}
+    for name in ("cat", "dog"):
+        pair = draw_pair(result, TrueBoxes(box, [name], [False]), 0.3)
+        top = next(y for y in range(99) if pair.getpixel((399, y)) == (120, 120, 120))
+        assert pair.width == 804
+        pixels[name] = pair.getpixel((100, top + 150)), pair.getpixel((504, top + 150))
+        below = np.asarray(pair)[top + 300 :]
+        for word in ("found", "missed", "wrong class", "extra"):
+            assert (below == COLOURS[word]).all(-1).any()
+    assert pixels["cat"] == (COLOURS["found"], COLOURS["found"])
+    assert pixels["dog"] == (COLOURS["wrong class"], COLOURS["wrong class"])
 
 
 def test_a_mask_of_another_size_than_its_image_is_an_error(tmp_path: Path) -> None:

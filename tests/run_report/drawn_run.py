@@ -9,7 +9,7 @@ from PIL import Image
 
 from bag_of_transfer.engine.details import Details, describe, write_details
 
-__all__ = ["EVIL", "draw_run"]
+__all__ = ["EVIL", "draw_run", "logged"]
 
 EVIL = "<script>alert(1)</script> & $x$"
 
@@ -25,6 +25,9 @@ def draw_run(folder: Path, size: int = 4, epochs: int = 4, curves: bool = True) 
         for n in range(1, epochs + 1)
     ]
     (folder / "curve.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    log = folder / "20260101_000000/vis_data/scalars.json"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(json.dumps(logged(step)) + "\n" for step in range(1, 5 * epochs + 1)))
     metrics = dict(schema=1, task="det", split="val", num_images=6, metrics={"mAP_area": 40.0})
     metrics |= dict(seconds=75, seed=3, hardware="2 cores", versions={"torch": "2.9"})
     (folder / "metrics.json").write_text(json.dumps(metrics))
@@ -38,9 +41,16 @@ def draw_run(folder: Path, size: int = 4, epochs: int = 4, curves: bool = True) 
     for number in range(2):
         Image.new("RGB", (160, 60), "teal").save(folder / f"worst/0{number}.png")
         worst.append(dict(image=f"{EVIL}{number}.png", figure=12.5, picture=f"0{number}.png"))
+        worst[-1]["mistakes"] = f"1 missed: {EVIL}"
     test = dict(record, split="test", worst=worst, image_measure="F1 at score 0.3")
     write_details(folder / "test_details.json", dict(test, command="python tools/test.py mine.py"))
     return folder
+
+
+def logged(step: int, loss: float = 2.0) -> dict[str, float]:
+    """Return a line of mmengine's log of a detector."""
+    parts = dict(loss_rpn_cls=loss / 2, loss_rpn_bbox=loss / 4, loss_cls=loss / 4)
+    return dict(parts, loss=loss, lr=0.01, acc=90.0, epoch=1, iter=step, step=step)
 
 
 def drawn_record(size: int, curves: bool) -> dict[str, Any]:

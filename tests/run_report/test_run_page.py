@@ -49,13 +49,15 @@ def test_a_run_that_is_done_has_every_part(run_page: Path) -> None:
     assert len(page.ids) == len(set(page.ids))
     assert "State done" in page.text
     assert "Training time 1 min 15 s" in page.text
-    assert "mAP_area, test 33.25" in page.text
+    assert "mAP_area, test 33.25 %" in page.text
     assert "Precision and recall at score 0.3 (highest mean F1) and IoU 0.5" in page.text
     assert "1 class never found" in page.text
     assert "python tools/train.py mine.py" in page.text
     assert f"python tools/check_data.py {run_page.parent}/resolved_config.py" in page.text
     assert page.tags.count("img") == 2
-    assert page.tags.count("svg") == 2 * 2 + 4  # of both splits, and the curves
+    assert page.tags.count("svg") == 2 * 2 + 6  # of both splits, and the curves
+    assert "Parts of the training loss" in page.text
+    assert f"1 missed: {EVIL} {EVIL}0.png: 12.50 %" in page.text
 
 
 def test_every_text_is_escaped(run_page: Path) -> None:
