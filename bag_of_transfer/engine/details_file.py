@@ -21,9 +21,7 @@ __all__ = ["read_details", "read_run"]
 
 PERCENT = optional(NUMBER)
 POINTS = 101  # of a curve: recalls of 0 to 100 percent
-WORST_RULE = fields(
-    {"image": TEXT, "figure": NUMBER, "picture": TEXT, "mistakes": optional(TEXT)}
-)
+WORST_RULE = fields({"image": TEXT, "figure": NUMBER, "picture": TEXT, "mistakes": optional(TEXT)})
 DETAILS_RULE = fields(
     {
         **dict.fromkeys(("measure", "counted", "split"), TEXT),

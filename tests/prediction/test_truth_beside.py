@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.prediction.colours import class_colours
 from bag_of_transfer.prediction.files import write_predictions
 from bag_of_transfer.prediction.inputs import find_images
 from bag_of_transfer.prediction.pairs import COLOURS, draw_pair

@@ -40,7 +40,9 @@ def test_a_damaged_log_is_named(tmp_path: Path) -> None:
 def test_parts_are_drawn_where_there_are_several() -> None:
     lines = [dict(logged(step), epoch=step) for step in (1, 2, 3)]
     assert [plot.name for plot in curve_plots([], lines)] == ["run-loss-parts", "run-accuracy"]
-    alone = [{"epoch": n, "loss": 1.0, "decode.loss_ce": 1.0, "decode.acc_seg": 5.0} for n in (1, 2)]
+    alone = [
+        {"epoch": n, "loss": 1.0, "decode.loss_ce": 1.0, "decode.acc_seg": 5.0} for n in (1, 2)
+    ]
     assert curve_plots([], alone * 2)[0].name == "run-accuracy"
     names = ("loss", "loss_cls", "decode.loss_ce", "acc", "decode.acc_seg", "accuracy_of_x")
     assert [name for name in names if is_loss(name)] == ["loss_cls", "decode.loss_ce"]

@@ -102,7 +102,7 @@ def _method(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> I
 
 def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Iterator[str]:
     yield (
-        "Seeds are matched if a backbone was pretrained for each seed: n repeats of the whole chain."
+        "Seeds are matched if each has its own pretrained backbone: n repeats of the whole chain."
     )
     if any(rung.seeds == "shared" for rung in ladder.rungs.values()):
         yield (
