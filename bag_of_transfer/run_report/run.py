@@ -94,7 +94,7 @@ def read_work_dir(folder: Path) -> Run:
             return otherwise
 
     empty: dict[str, Any] = {}
-    curve = read(CURVE, lambda: read_curve(folder, MEND, cut_short=True), [])
+    curve: list[dict[str, Any]] = read(CURVE, lambda: read_curve(folder, MEND, cut_short=True), [])
     run = Run(
         folder,
         begun=read(RUN, lambda: read_run(folder, MEND), empty),
