@@ -163,7 +163,7 @@ def test_images_without_truth_are_counted_and_those_with_a_broken_one_left_out(
     sources = find_images([photos / f"{n}.png" for n in ("wide", "odd", "tall")], tmp_path / "out")
     head = write_predictions(predictor, sources, tmp_path / "out", Choices(truths=truths))
     assert (head["num_images"], head["num_with_truth"], head["num_left_out"]) == (2, 1, 1)
-    assert head["left_out"][0]["why"].endswith("odd.xml")
+    assert "odd.xml" in head["left_out"][0]["why"]
     assert "1 without truth" in summary(head, Path("out"))
     rows = json.loads((tmp_path / "out/predictions.json").read_text())["images"]
     assert [row.get("truth", {}).get("names") for row in rows] == [["dots"], None]
