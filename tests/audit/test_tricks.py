@@ -32,12 +32,6 @@ from tests.audit.tricky_runs import (
 TRICKS = list(TRICK_KEYS)
 
 
-@pytest.fixture(autouse=True)
-def configs_are_written_without_layout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip the layout of each config's text, which takes a third of a run's time."""
-    monkeypatch.setattr("yapf.yapflib.yapf_api.FormatCode", lambda text, **_: (text, True))
-
-
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
     cfg = classifier("ResNetB", 18)

@@ -33,7 +33,7 @@ def own_tensors(network):
     return {key: value for key, value in state.items() if not key.startswith(CLASSIFIERS)}
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name != "convnext_atto"])
+@pytest.mark.parametrize("name", [*PAPER, pytest.param("resnet26d", marks=pytest.mark.slow)])
 def test_maps_equal_the_librarys_own_network(name, filled):
     theirs = filled(timm.create_model, name).eval()
     with on_meta():

@@ -31,7 +31,7 @@ def test_tensors_have_the_names_and_shapes_of_the_golden_file():
         (18, 11_176_512, 11_195_744),
         (34, 21_284_672, 21_303_904),
         (50, 23_508_032, 23_527_264),
-        (101, 42_500_160, 42_519_392),
+        pytest.param(101, 42_500_160, 42_519_392, marks=pytest.mark.slow),
         (152, 58_143_808, 58_163_040),
     ],
 )
@@ -44,7 +44,7 @@ def test_number_of_parameters(depth, plain_stem, deep_stem):
     assert counts == [plain_stem, plain_stem, deep_stem, deep_stem]
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+@pytest.mark.parametrize("depth", [18, 34, 50, pytest.param(101, marks=pytest.mark.slow), 152])
 @pytest.mark.parametrize(("letter", "suffix"), [("B", ""), ("D", "d")])
 def test_number_of_parameters_is_timms(depth, letter, suffix):
     timm = pytest.importorskip("timm")

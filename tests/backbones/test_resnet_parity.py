@@ -38,7 +38,9 @@ def timm_to_ours(key):
     return re.sub(r"^bn1\.", "stem.7.", key)
 
 
-@pytest.mark.parametrize("depth", [18, 26, 34, 50, pytest.param(101, marks=pytest.mark.slow), 152])
+@pytest.mark.parametrize(
+    "depth", [18, 50, 152, *(pytest.param(d, marks=pytest.mark.slow) for d in (26, 34, 101))]
+)
 def test_resnet_d_equals_timm(depth, filled):
     timm = pytest.importorskip("timm")
     # All five maps; the first lies behind the stem and none of ours has that name.
@@ -55,8 +57,8 @@ def test_resnet_d_equals_timm(depth, filled):
     ("ours", "theirs"),
     [
         ("ResNetA", dict(type="ResNet", style="caffe")),
-        ("ResNetB", dict(type="ResNet", style="pytorch")),
-        ("ResNetC", dict(type="ResNetV1c")),
+        pytest.param("ResNetB", dict(type="ResNet", style="pytorch"), marks=pytest.mark.slow),
+        pytest.param("ResNetC", dict(type="ResNetV1c"), marks=pytest.mark.slow),
         ("ResNetD", dict(type="ResNetV1d")),
     ],
 )
@@ -96,7 +98,7 @@ def test_each_variant_equals_mmdet(ours, theirs, extra, depth, filled):
     )
 
 
-@pytest.mark.parametrize("depth", [101, 152])
+@pytest.mark.parametrize("depth", [pytest.param(101, marks=pytest.mark.slow), 152])
 def test_deep_dilated_resnet_d_equals_mmseg(depth, filled):
     pytest.importorskip("mmseg.models")
     from mmseg.registry import MODELS as MMSEG

@@ -44,9 +44,8 @@ def test_a_piece_runs_all_ways_and_writes_their_seconds(piece, tmp_path, monkeyp
     argv = ["gpu.py", "--piece", piece, *SMALL, *flags, "--json", str(file)]
     monkeypatch.setattr("sys.argv", argv)
     fill_with_zero_by_default(monkeypatch)
-    # Slow: 16 bits on a CPU without instructions for them, and the layout of saved configs.
+    # Slow: 16 bits on a CPU without instructions for them.
     monkeypatch.setattr("torch.autocast", lambda *_, **__: nullcontext())
-    monkeypatch.setattr("yapf.yapflib.yapf_api.FormatCode", lambda text, **_: (text, True))
     main(gpu.__doc__, gpu.measure, parser=gpu.flags())
     (found,) = json.loads(file.read_text())["comparisons"]
     ways = {way["name"]: way["seconds"] for way in found["ways"]}

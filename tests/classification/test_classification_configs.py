@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -111,11 +112,14 @@ def run(model: nn.Module) -> Pass:
 
 
 # The paper's rows train a step in test_paper_steps.py; here their networks run at full width, which
-# those with cosine decay share with the others.
+# these share with the others.
+SLOW, BETWEEN = pytest.mark.slow, re.compile("cosine|places365|resnet50(-b)?_efficient|50-d_own")
+
+
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if "cosine" in path.stem else [])
+        pytest.param(path, id=path.stem, marks=[SLOW] if BETWEEN.search(path.stem) else [])
         for path in LEAVES
     ],
 )

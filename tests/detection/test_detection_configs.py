@@ -1,6 +1,7 @@
 """The configs under configs/detection: their form, and that each trains a step and predicts."""
 
 import ast
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,15 +130,14 @@ def test_no_image_is_in_two_splits_unless_published_so(
     assert cfg.default_hooks.checkpoint.get("save_best", "auto") == (None if published else "auto")
 
 
+# Networks are those of others, and so are the forms of data.
+SLOW, BETWEEN = pytest.mark.slow, re.compile("2x|r18|1x_voc|own-coco|demo|photographs")
+
+
 @pytest.mark.parametrize(
     "path",
     [
-        # Networks and data are those of others.
-        pytest.param(
-            path,
-            id=path.stem,
-            marks=[pytest.mark.slow] if {"2x", "r18", "r18-slim"} & {*path.stem.split("_")} else [],
-        )
+        pytest.param(path, id=path.stem, marks=[SLOW] if BETWEEN.search(path.stem) else [])
         for path in LEAVES
     ],
 )

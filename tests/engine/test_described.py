@@ -1,6 +1,7 @@
 """A network that a file describes is data: nothing in it is run, imported or fetched."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,21 @@ def admitted(**changes: Any) -> Any:
     return admit({**MODEL, "backbone": {**BACKBONE, **changes}}, "f.pth", scope="mmdet").backbone
 
 
-@pytest.mark.parametrize("place", PLACES)
+def answer(place: str, gadget: str) -> str:
+    try:
+        return f"admitted: {admit(put(MODEL, place, gadget), 'f.pth', scope='mmdet')}"
+    except UserError as error:
+        return str(error)
+
+
 @pytest.mark.parametrize("gadget", GADGETS)
 def test_a_gadget_is_refused_in_every_place(
-    place: str, gadget: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gadget: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"refused a described network .*: f\.pth \(model\."):
-        admit(put(MODEL, place, gadget), "f.pth", scope="mmdet")
+    answers = {place: answer(place, gadget) for place in PLACES}
+    refused = re.compile(r"refused a described network .*: f\.pth \(model\.")
+    assert not {place: text for place, text in answers.items() if not refused.search(text)}
     assert executed(tmp_path) == []
     assert "antigravity" not in sys.modules
     assert "tests.engine.imported_by_a_gadget" not in sys.modules

@@ -1,6 +1,7 @@
 """The segmentation configs: complete, built, trained for a step and predicting on drawn masks."""
 
 import ast
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,11 +119,14 @@ def test_the_test_split_is_another_than_the_one_that_picks_the_best(read, name: 
     assert dict(cfg.train_dataloader.dataset) != dict(cfg.val_dataloader.dataset)
 
 
+# Networks are those of others, and so are the forms of data.
+SLOW = "160k|r18|demo|photographs|voc2012"
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        # Networks and data are those of others.
-        pytest.param(name, marks=[pytest.mark.slow] if "160k" in name or "r18" in name else [])
+        pytest.param(name, marks=[pytest.mark.slow] if re.search(SLOW, name) else [])
         for name in sorted(DATA)
     ],
 )

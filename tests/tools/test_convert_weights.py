@@ -189,7 +189,7 @@ PAIRS = [
 @pytest.mark.parametrize(
     "pair",
     [
-        pytest.param(pair, id=pair[1], marks=[pytest.mark.slow] if number in (1, 2, 3) else [])
+        pytest.param(pair, id=pair[1], marks=[pytest.mark.slow] if number in (1, 2, 3, 4) else [])
         for number, pair in enumerate(PAIRS)
     ],
 )

@@ -54,9 +54,9 @@ def refused(tool: Any, capsys: Any, *arguments: object) -> None:
     assert executed(Path()) == []
 
 
-# tests/engine/test_described.py tries all in every place; here five of six are slow tests.
+# tests/engine/test_described.py tries all in every place; here eleven of twelve are slow.
 IN_TURN = [
-    pytest.param(gadget, marks=[pytest.mark.slow] if number % 6 else [])
+    pytest.param(gadget, marks=[pytest.mark.slow] if number % 12 else [])
     for number, gadget in enumerate(GADGETS)
 ]
 

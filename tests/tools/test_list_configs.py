@@ -103,8 +103,8 @@ def test_one_table_to_read(tool: Tool, capsys: pytest.CaptureFixture[str]) -> No
     ("stem", "gflops", "params"),
     [
         ("resnet50_efficient", 3.8, 25.6),
-        ("resnet50-b_efficient", 4.1, 25.6),
-        ("resnet50-c_efficient", 4.3, 25.6),
+        pytest.param("resnet50-b_efficient", 4.1, 25.6, marks=pytest.mark.slow),
+        pytest.param("resnet50-c_efficient", 4.3, 25.6, marks=pytest.mark.slow),
         ("resnet50-d_efficient", 4.3, 25.6),
         ("mobilenet_efficient", 0.569, 4.2),
     ],

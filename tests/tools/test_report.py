@@ -109,7 +109,10 @@ def test_another_rung_may_be_the_reference(
     )
 
 
-def test_a_single_rung_is_compared_with_none(folder: Path, tool: Tool) -> None:
+def test_a_single_rung_is_compared_with_none(
+    folder: Path, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bag_of_transfer.ladder.report.write.save_figure", lambda *args: [])
     plan = json.loads((folder / "ladder.json").read_text())
     del plan["rungs"]["b_standard"]
     (folder / "ladder.json").write_text(json.dumps(plan))

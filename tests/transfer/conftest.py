@@ -31,10 +31,15 @@ def filled(module: nn.Module, seed: int = 0) -> nn.Module:
 
 
 @pytest.fixture(scope="session")
-def pretrained_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def pretrained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the files of :func:`pretrained`, each of which is written once."""
+    return tmp_path_factory.mktemp("pretrained")
+
+
+@pytest.fixture(scope="session")
+def pretrained_file(pretrained_folder: Path) -> Callable[[str], Path]:
     """Return a function that gives a network's backbone file, shared by tests: do not change it."""
-    folder = tmp_path_factory.mktemp("pretrained")
-    return lambda name: pretrained(name, folder).path
+    return lambda name: pretrained(name, pretrained_folder).path
 
 
 @pytest.fixture

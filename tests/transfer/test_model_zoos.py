@@ -66,7 +66,7 @@ def convert(tmp_path: Path, name: str, layout: str = "auto") -> Any:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[SLOW] if name in ("resnet34d", "resnet101d") else [])
+        pytest.param(name, marks=[] if name in ("resnet18d", "resnet152d") else [SLOW])
         for name in TIMM_D
     ],
 )
@@ -84,8 +84,8 @@ def test_resnet_d_of_timm(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "stem", "dataset"),
     [
-        ("resnet50.tv_in1k", "ResNetB", 64, "ImageNet-1K"),
-        ("resnet50c.gluon_in1k", "ResNetC", 64, "ImageNet-1K"),
+        pytest.param("resnet50.tv_in1k", "ResNetB", 64, "ImageNet-1K", marks=SLOW),
+        pytest.param("resnet50c.gluon_in1k", "ResNetC", 64, "ImageNet-1K", marks=SLOW),
         ("resnet50s.gluon_in1k", "ResNetC", 128, "ImageNet-1K"),
         ("resnet50d.gluon_in1k", "ResNetD", 64, "ImageNet-1K"),
         ("gluon_resnet50_v1d", "ResNetD", 64, "ImageNet-1K"),

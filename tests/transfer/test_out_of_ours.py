@@ -81,7 +81,7 @@ def test_timm_loads_it_strictly(tmp_path: Path, ours: Build, kind: str, name: st
     assert "checked: timm's network loads them strictly, same features in 4 stages" in lines
 
 
-@pytest.mark.parametrize("stem", [8, 16])
+@pytest.mark.parametrize("stem", [pytest.param(8, marks=pytest.mark.slow), 16])
 def test_timms_class_loads_widths_that_no_model_of_it_has(
     tmp_path: Path, ours: Build, stem: int
 ) -> None:
@@ -184,7 +184,7 @@ def test_an_a_is_an_a_when_it_comes_back(tmp_path: Path, ours: Build) -> None:
     ("kind", "widths", "to"),
     [
         ("ResNetD", WIDE, "torchvision"),
-        ("ResNetC", WIDE, "torchvision"),
+        pytest.param("ResNetC", WIDE, "torchvision", marks=pytest.mark.slow),
         ("ResNetB", dict(depth=18), "torchvision"),  # 8 channels
         ("ResNetA", dict(depth=50, stem_channels=64, base_channels=64), "torchvision"),
         ("ResNetA", dict(depth=50), "timm"),

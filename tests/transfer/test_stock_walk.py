@@ -38,7 +38,7 @@ SAMPLE = {
 
 
 # Heads that take what the others take.
-SLOW = "::(gfl|dino|panoptic_fpn|cascade_rcnn|mask2former|fastfcn|deeplabv3)/"
+SLOW = "::(gfl|dino|deformable_detr|atss|panoptic_fpn|cascade_rcnn|mask2former|fastfcn|deeplabv3)/"
 
 
 @pytest.mark.parametrize(

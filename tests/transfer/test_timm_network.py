@@ -37,7 +37,10 @@ def write(folder: Path, state: dict[str, Tensor]) -> str:
     return str(folder / "m.pth")
 
 
-@pytest.mark.parametrize("name", NUM_TENSORS)
+@pytest.mark.parametrize(
+    "name",
+    ["convnext_atto", "resnet10t", pytest.param("mobilenetv1_100", marks=pytest.mark.slow)],
+)
 def test_a_local_file_computes_what_it_computed_in_timm(tmp_path: Path, name: str) -> None:
     theirs, out = trained(name), tmp_path / "o.safetensors"
     done = convert_weights(write(tmp_path, theirs.state_dict()), out, timm_name=name)
@@ -92,7 +95,14 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("fetched")
-@pytest.mark.parametrize("name", ["mobilenetv1_100.ra4_e3600_r224_in1k", "mobilenetv1_100"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        # The second means the first.
+        pytest.param("mobilenetv1_100.ra4_e3600_r224_in1k", marks=pytest.mark.slow),
+        "mobilenetv1_100",
+    ],
+)
 def test_a_name_is_enough(tmp_path: Path, name: str) -> None:
     card = convert_weights(name, tmp_path / "o.safetensors").card
     assert (card.type, card.variant, card.dataset) == (

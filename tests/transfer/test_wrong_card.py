@@ -1,6 +1,7 @@
 """Cards that were changed by hand, or belong to another network: the card is told as wrong."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,18 +108,24 @@ def test_every_field_of_a_card_has_wrong_values_here(sound: dict[str, Any]) -> N
     assert len(CASES) >= 100
 
 
-@pytest.mark.parametrize(("name", "value"), CASES)
+def answer(path: Path, fields: dict[str, Any]) -> str:
+    # The reader refuses a number that is larger than any, before there are fields.
+    path.with_suffix(".json").write_text(json.dumps(fields).replace("Infinity", "1e999"))
+    try:
+        return f"taken: {read_card(path)}"
+    except UserError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", WRONG)
 def test_a_field_of_a_wrong_type_or_range_is_named(
-    sound: dict[str, Any], tmp_path: Path, name: str, value: Any
+    sound: dict[str, Any], tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / "b.safetensors"
     path.write_bytes(b"")
-    # The reader refuses a number that is larger than any, before there are fields.
-    text = json.dumps(sound | {name: value}).replace("Infinity", "1e999")
-    path.with_suffix(".json").write_text(text)
-    with pytest.raises(UserError, match=r"b\.json: the card is damaged") as caught:
-        read_card(path)
-    assert name in caught.value.what or "1e999 is larger than any number" in caught.value.what
+    answers = [(value, answer(path, sound | {name: value})) for value in WRONG[name]]
+    told = rf"({name}.*|1e999 is larger than any number.*): \S*b\.json: the card is damaged"
+    assert not [one for one in answers if not re.search(told, one[1])]
 
 
 @pytest.mark.parametrize(
