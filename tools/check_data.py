@@ -74,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     first = next(finding for finding in report.findings if finding.severity == ERROR)
     number = count(report, ERROR)
     what = f"the data have {counted(number, 'error')}, first {first.kind} ({first.detail})"
-    raise UserError(what, first.file, first.mend)
+    where = f"{first.file}, {first.place}" if first.place else first.file
+    raise UserError(what, where, first.mend)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import re
 import runpy
 import shutil
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from bag_of_transfer.data_checks.report import show
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.data_sets import LookAtSplits
 from tests.data_checks.rows import flipped
-from tests.data_checks.worlds import SIZES, described, draw_images
+from tests.data_checks.worlds import SIZES, WORLDS, described, draw_images
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "configs/classification/resnet50-d_own-images.py"
@@ -51,6 +52,19 @@ def call(tmp_path: Path) -> Callable[..., int]:
     """Return the tool as a function of its flags."""
     main = runpy.run_path(str(ROOT / "tools/check_data.py"))["main"]
     return lambda *flags: cli.run_tool(main, [str(ROOT / CONFIG), *flags])
+
+
+def test_the_last_line_names_the_line_of_the_first_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    WORLDS["voc"](tmp_path / "own-voc")
+    file = tmp_path / "own-voc/Annotations/train0.xml"
+    file.write_text(re.sub("<xmin>[^<]*", "\n<xmin>wide", file.read_text(), count=1))
+    main = runpy.run_path(str(ROOT / "tools/check_data.py"))["main"]
+    config = ROOT / "configs/detection/faster-rcnn_fpn_r18-slim_own-voc.py"
+    assert cli.run_tool(main, [str(config)]) == 2
+    line = file.read_text()[: file.read_text().index("wide")].count("\n") + 1
+    assert f"{file}, line {line}: write a number" in capsys.readouterr().err
 
 
 def test_clean_data_end_with_0(
