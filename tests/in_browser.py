@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["DESKTOP", "PHONE", "browser", "opening"]
+__all__ = ["DESKTOP", "PHONE", "SCROLLED", "browser", "opening"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGS = [
@@ -43,6 +43,11 @@ def browser() -> Iterator[Any]:
         yield started
         started.close()
 
+
+# Boxes in which a table, or the navigation, has to be scrolled.
+SCROLLED = """() => [...document.querySelectorAll('.box, nav ul')]
+    .filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => box.innerText.slice(0, 80))"""
 
 LOCAL = ("file:", "data:")
 

@@ -9,7 +9,7 @@ import pytest
 import bag_of_transfer.detection.datasets  # noqa: F401  it registers its classes
 from bag_of_transfer.data_checks.page.write import write_page
 from tests.data_checks.worlds import draw_voc, looked_at, picture, xml, xml_of
-from tests.in_browser import browser, opening
+from tests.in_browser import SCROLLED, browser, opening
 
 __all__ = ["browser"]
 
@@ -49,6 +49,7 @@ def test_nothing_is_wider_than_the_screen_and_all_pictures_are_there(
             .map((each) => each.outerHTML)"""
     )
     assert wide == []
+    assert shown.evaluate(SCROLLED) == []
     widths = shown.locator("img").evaluate_all("all => all.map(each => each.naturalWidth)")
     assert len(widths) > 10
     assert min(widths) > 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bag_of_transfer.engine.trick_keys import TRICK_KEYS
-from tests.in_browser import PHONE, browser, opening
+from tests.in_browser import PHONE, SCROLLED, browser, opening
 
 __all__ = ["browser"]
 
@@ -127,13 +127,10 @@ def test_a_phone_scrolls_one_way_only(open_page: Any) -> None:
     assert rungs(page) == [PLAN[3], PLAN[2], PLAN[1], "scratch"]
 
 
-# Cells whose words stick out of them, and boxes in which a table has to be scrolled.
+# Cells whose words stick out of them.
 CUT = """() => [...document.querySelectorAll('th, td, caption span, dt, dd, summary, figcaption')]
     .filter(cell => cell.clientWidth && cell.scrollWidth > cell.clientWidth + 1)
     .map(cell => cell.innerText)"""
-SCROLLED = """() => [...document.querySelectorAll('.box, nav ul')]
-    .filter(box => box.scrollWidth > box.clientWidth + 1)
-    .map(box => box.innerText.slice(0, 80))"""
 
 
 @pytest.mark.parametrize("width", [390, 1280])

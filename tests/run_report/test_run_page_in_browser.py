@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.in_browser import PHONE, browser, opening
+from tests.in_browser import PHONE, SCROLLED, browser, opening
 
 __all__ = ["browser"]
 
@@ -25,13 +25,14 @@ def test_nothing_is_wider_than_the_screen(page: Any, size: dict[str, int]) -> No
     page.set_viewport_size(size)
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
-    # Only tables, the navigation and folded texts may scroll, inside themselves.
+    # Only folded texts may scroll, inside themselves.
     wide = page.evaluate(
         """() => [...document.querySelectorAll("main *, header *")].filter((each) =>
             !each.closest(".box, svg, pre, .unseen")
             && each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML)"""
     )
     assert wide == []
+    assert page.evaluate(SCROLLED) == []
     cut = page.evaluate(
         """() => [...document.querySelectorAll("h1, h2, h3, p, dt, dd, figcaption, summary")]
             .filter((each) => each.scrollWidth > each.clientWidth + 1)
