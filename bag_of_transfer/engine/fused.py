@@ -46,7 +46,9 @@ def one_group_per_setting(optimizer: Optimizer) -> Iterator[None]:
     torch's fused SGD cannot take both together.
     """
     groups = optimizer.param_groups
-    if any(group.get("fused") for group in groups):
+    # A single group is joined already, if each of its tensors has a state.
+    together = len(groups) == 1 and len(optimizer.state) == len(groups[0]["params"])
+    if not together and any(group.get("fused") for group in groups):
         optimizer.param_groups = _joined(optimizer)
     try:
         yield

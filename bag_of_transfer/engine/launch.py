@@ -240,9 +240,9 @@ class SyncRunningStats(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Average where a loop that counts iterations is about to validate."""
-        if not counts_epochs(runner) and self.every_n_train_iters(
-            runner, runner.train_loop.val_interval
-        ):
+        if get_world_size() == 1 or counts_epochs(runner):
+            return
+        if self.every_n_train_iters(runner, runner.train_loop.val_interval):
             _average_running_stats(runner.model)
 
 

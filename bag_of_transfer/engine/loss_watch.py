@@ -47,12 +47,10 @@ class LossWatch:
     def __init__(self, hooks: Sequence[Any] = ()) -> None:
         self.interval = interval_of(hooks)
         self._batches = NewestBatches(self.interval)
-        self._done = 0
         self._finite_at = -1  # the iteration after which the weights were last seen to be finite
 
     def add(self, runner: Runner, batch: Any) -> None:
         """Note the batch of an iteration, after its step."""
-        self._done = runner.iter + 1
         self._batches.add(runner, batch)
 
     def is_due(self, runner: Runner, batch_idx: int) -> bool:
@@ -83,7 +81,7 @@ class LossWatch:
         if not math.isfinite(value):
             # Another process may have lost it first: then this one's newest images are named.
             ago = max(1, len(losses) - losses.lost_since())
-            self._stop(runner, f"{LOST} {value}", self._done - ago + 1, together=together)
+            self._stop(runner, f"{LOST} {value}", self._batches.done - ago + 1, together=together)
 
     def check_weights(self, runner: Runner, iteration: int) -> None:
         """Check weights, averages and the optimizer's state before they are saved or judged.

@@ -62,15 +62,18 @@ class NewestBatches:
 
     Args:
         length: Number of batches.
+
+    Attributes:
+        done: How many steps the run has done.
     """
 
     def __init__(self, length: int) -> None:
         self._paths: deque[list[str]] = deque(maxlen=length)
-        self._done = 0
+        self.done = 0
 
     def add(self, runner: Runner, batch: Any) -> None:
         """Note the batch of an iteration, after its step."""
-        self._done = runner.iter + 1
+        self.done = runner.iter + 1
         samples = batch.get("data_samples") if isinstance(batch, dict) else None
         self._paths.append([one.img_path for one in samples or () if hasattr(one, "img_path")])
 
@@ -122,7 +125,7 @@ class NewestBatches:
             number %= len(loader)
         sampled = getattr(loader, "batch_sampler", None) or ()
         indices = next(itertools.islice(iter(sampled), number, None), ())
-        ago = self._done - iteration + 1
+        ago = self.done - iteration + 1
         files = self._paths[-ago] if 0 < ago <= len(self._paths) else []
         if not files:
             files = [one for index in indices if (one := file_of(loader.dataset, index))]
@@ -132,10 +135,10 @@ class NewestBatches:
         self, runner: Runner, iteration: int
     ) -> tuple[float | None, dict[str, float | str]]:
         """Return lr and losses of an iteration, as far as the log's history reaches back."""
-        ago = self._done - iteration + 1
+        ago = self.done - iteration + 1
         losses: dict[str, float | str] = {}
         lr = None
-        begun = runner.message_hub.get_info("iter", 0) >= self._done
+        begun = runner.message_hub.get_info("iter", 0) >= self.done
         for key, history in runner.message_hub.log_scalars.items():
             name = key.removeprefix("train/")
             values = history.data[0] if isinstance(history, RecentHistory) else ()

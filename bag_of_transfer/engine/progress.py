@@ -270,7 +270,8 @@ def _vals_left(runner: Runner) -> int:
 def num_images_of(data_batch: Any) -> int:
     """Return the number of images in a batch, as the loaders of the three tasks give it."""
     if isinstance(data_batch, dict):
-        return len(data_batch.get("inputs", ()))
+        inputs = data_batch.get("inputs", ())
+        return inputs.shape[0] if isinstance(inputs, torch.Tensor) else len(inputs)
     return len(data_batch[0]) if isinstance(data_batch, Sequence) and len(data_batch) else 0
 
 
