@@ -16,7 +16,7 @@ from bag_of_transfer.engine.errors import UserError, mistake_in, without_colons
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.input_channels import in_channels_of
 from bag_of_transfer.engine.run_files import follow_pointer
-from bag_of_transfer.onnx_export.equality import INPUT, Checked, as_rgb, check
+from bag_of_transfer.onnx_export.equality import INPUT, NO_SUCH_SIZE, Checked, as_rgb, check
 from bag_of_transfer.onnx_export.kinds import kind_of
 from bag_of_transfer.onnx_export.pictures import batches_of, resized
 from bag_of_transfer.prediction.network import Trained
@@ -118,7 +118,7 @@ def _write(
                 output_names=list(outputs),
                 dynamic_axes={INPUT: moving, **axes},
             )
-    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+    except (torch.onnx.OnnxExporterError, *NO_SUCH_SIZE) as error:
         raise _operator_mistake(error, type(trained.network).__name__) from error
 
 
@@ -129,7 +129,7 @@ def _operator_mistake(error: Exception, network: str) -> UserError:
     text = str(error).strip()
     found = UNSUPPORTED.search(text)
     operator = next((name for name in found.groups() if name), "") if found else ""
-    reason = without_colons(text.split("\n")[0])[:200]
+    reason = without_colons(text.split("\n")[0])[:200] or type(error).__name__
     named = f"the operator {operator.replace('::', '.')}" if operator else f"a step ({reason})"
     mend = f"choose a network without it, or --size HxW if it depends on the size ({reason})"
     return UserError(f"{named} can't be written as ONNX, opset {OPSET}", network, mend)
