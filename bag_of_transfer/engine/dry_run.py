@@ -23,7 +23,7 @@ __all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts", "short_scans", "v
 # all validations together), parameters.
 ESTIMATE = "estimate.json"
 ANSWER_S = 27.0  # of the tool's time, after which the answer is due
-SCAN_S = 5.0  # for decoding images and masks, of which a training decodes all
+SCAN_S = 3.0  # for decoding images and masks, of which a training decodes all
 TIMING_S, LEAST_S = 15.0, 3.0  # for the steps: most, and least where all before was slow
 
 
