@@ -43,11 +43,13 @@ make_venv() {
 }
 
 install_large_packages() {
-    # Unpacking these 5 GB keeps a core busy for a minute, so several at once.  What fails here is
-    # installed with the rest.
+    # Unpacking these 5 GB keeps a core busy for a minute, so several at once, torch among
+    # the first.  What fails here is installed with the rest.
     [ "$(uname -sm)" = "Linux x86_64" ] || return 0
-    grep -E '^(torch|triton|nvidia-[a-z0-9-]+)==' constraints.txt |
-        xargs -n 1 -P "$(nproc)" "$in_venv" -m pip install --quiet --no-compile --no-deps || true
+    large='torch|triton|nvidia-[a-z0-9-]+|scipy|sympy|numpy|llvmlite|onnx|onnxruntime|playwright'
+    grep -E "^($large)==" constraints.txt | sort -r |
+        xargs -d '\n' -n 1 -P "$(nproc)" \
+            "$in_venv" -m pip install --quiet --no-compile --no-deps || true
 }
 
 install_packages() {
@@ -57,7 +59,13 @@ install_packages() {
     # The pip that comes with Debian 12 fails on the metadata of onedl-mmcv.
     "$in_venv" -m pip install --quiet --upgrade --constraint constraints.txt pip
     install_large_packages
-    # --no-compile: few of the 15,000 modules are ever imported, and those compile themselves.
+    # --no-compile: few of the 15,000 modules are ever imported.  Packages that all tools import are
+    # compiled, the largest beside pip, which needs one core: else the first command would take half
+    # a minute longer, and processes that start together would each compile them.
+    packages='.venv/lib/python3*/site-packages'
+    "$in_venv" -m compileall -q $(printf "$packages/%s " torch scipy sympy) >/dev/null 2>&1 &
+    trap "kill $! 2>/dev/null || true" EXIT
+    trap "exit 130" INT TERM
     "$in_venv" -m pip install --quiet --no-compile --constraint constraints.txt \
         --build-constraint constraints.txt --editable '.[test,dev]'
     # onedl-mmcv and imaug want opencv-python, which needs libGL and writes its cv2 over the
@@ -67,6 +75,10 @@ install_packages() {
         "$in_venv" -m pip install --quiet --no-deps --constraint constraints.txt \
             opencv-python-headless
     fi
+    wait
+    trap - EXIT INT TERM
+    imported="torchvision timm mmengine mmcv mmdet mmseg numpy matplotlib numba beartype imgaug PIL"
+    "$in_venv" -m compileall -q -j 0 $(printf "$packages/%s " $imported) >/dev/null 2>&1 || true
     rm "$installing"
 }
 
