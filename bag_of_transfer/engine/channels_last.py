@@ -27,9 +27,7 @@ __all__ = [
 ]
 
 KEY = "channels_last"
-FULL_WIDTH = (
-    512  # channels: ResNets have them in stage 4, slim ones and what runs on small maps do not
-)
+FULL_WIDTH = 512  # channels; ResNets have so many in stage 4, slim ones nowhere
 FP32 = "OptimWrapper"  # the wrapper without mixed precision
 
 
