@@ -38,7 +38,8 @@ NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 # The last line of an error of the system, as a loader's worker sends it; where torch fetches items.
 OS_ERROR = re.compile(r"\w*Error: \[Errno (\d+)\] ([^:]+): (['\"])(.+)\3")
 FETCH = ("data", "_utils", "fetch.py")
-OWN_ROOT = Path(__file__).resolve().parents[2]  # holds the packages of this toolkit and its tools
+OWN_ROOT = Path(__file__).resolve().parents[2]  # of this toolkit
+OWN_CODE = tuple(OWN_ROOT / name for name in ("bag_of_transfer", "backbones", "tools"))
 INSTALL = "make setup, then `. .venv/bin/activate`; or call .venv/bin/python"
 PUT_BACK = "put it back, or take it out of the data set"
 MAX_PART = 1000  # characters of each part of an error's line
@@ -185,9 +186,9 @@ def _missing_package(cause: BaseException) -> str | None:
     places = [Path(file) for file in frames if not file.startswith("<frozen")]
     if not name or not places or "site-packages" in places[-1].parts:
         return None
-    root = name.partition(".")[0]
-    is_ours = (OWN_ROOT / root).is_dir()
-    return root if places[-1].is_relative_to(OWN_ROOT) and not is_ours else None
+    package = name.partition(".")[0]
+    is_asked_by_ours = any(places[-1].is_relative_to(folder) for folder in OWN_CODE)
+    return package if is_asked_by_ours and not (OWN_ROOT / package).is_dir() else None
 
 
 def _unread_data(cause: BaseException) -> tuple[str, str] | None:

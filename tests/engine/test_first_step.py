@@ -75,6 +75,7 @@ def go(
             default_hooks={"checkpoint": None, "logger": None},
             custom_hooks=[Writes(), *hooks],
             experiment_name=f"{folder.parent.name}_{id(model)}",
+            cfg=Config({"channels_last": True}),  # as build_runner states it
         )
 
     monkeypatch.setattr(training, "build_runner", build)

@@ -137,7 +137,9 @@ def runs(world: Path, tool: Callable[..., int], tmp_path_factory: pytest.TempPat
 
     def both(name: str, config: Path, *more: str | Path) -> list[str]:
         where = folder / "two" / name / "rank{rank}"
-        words = (config, *flags, "--launcher", "pytorch", "--work-dir", where, *more)
+        of_training = () if name == "test" else flags[:2]
+        told = (config, *of_training, *flags[2:])
+        words = (*told, "--launcher", "pytorch", "--work-dir", where, *more)
         return [str(word) for word in words]
 
     out, shared_cache = folder / "two" / "out_rank{rank}.json", folder / "answers"
