@@ -111,7 +111,10 @@ def test_a_name_that_is_not_utf_8_is_printed_with_escapes(tmp_path):
     assert done.stdout == b"na\\udce9\n"
 
 
-@pytest.mark.parametrize(("file", "code"), [(__file__, 2), ("/elsewhere/users.py", 1)])
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [(run_tool.__code__.co_filename, 2), (__file__, 1), ("/elsewhere/users.py", 1)],
+)
 def test_a_python_without_our_packages_is_told_which_one_lacks(capsys, file, code):
     importing = compile("import lacking.inner", file, "exec")
     assert run_tool(lambda argv: exec(importing), []) == code
