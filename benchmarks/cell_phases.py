@@ -111,9 +111,9 @@ def set_clocks(folder: Path) -> None:
         finally:
             _note(folder, words)
 
-    def cell(cell_: Any, *args: Any) -> Any:
+    def cell(cell_: Any, *args: Any, **more: Any) -> Any:
         time_calls(cell_process, "draw_cell", "pictures")
-        result = run_cell(cell_, *args)
+        result = run_cell(cell_, *args, **more)
         _note(folder, [str(cell_.folder)])
         return result
 

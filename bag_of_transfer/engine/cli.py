@@ -30,6 +30,7 @@ from bag_of_transfer.engine.printable import escaping_prints, printable
 from bag_of_transfer.engine.shared_exit import join_failure
 
 __all__ = [
+    "END_WORDS",
     "ToolParser",
     "parser",
     "run_tool",
@@ -39,6 +40,7 @@ __all__ = [
 
 PIPE_CLOSED = 141
 ENDED = {KeyboardInterrupt: ("interrupted", 130), TerminatedError: ("terminated", 143)}
+END_WORDS = tuple(word for word, _ in ENDED.values())  # with which the last line begins then
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:

@@ -126,14 +126,14 @@ def _exit_code(run: Callable[[], None]) -> int:
     return 0
 
 
-def _run_tool(command: Sequence[str]) -> tuple[int, str]:
+def _run_tool(command: Sequence[str], *, tells_end: bool = True) -> tuple[int, str]:
     """As ``tool_process.run_tool``, but without a fork: of a test process it costs 0.1 s.
 
     A tool that waits is forked as the real ones are, so that signals reach it.  A tool that a test
     changed has a process of its own.
     """
     if any("slow" in word for word in command):
-        return tool_process.run_tool(command)
+        return tool_process.run_tool(command, tells_end=tells_end)
     print("$ python " + " ".join(command), flush=True)
     tool = tool_process.ROOT / command[0]
     run = _run_here if tool.read_text() == FAKE else _run_in_a_process

@@ -18,6 +18,8 @@ if "ignored" in sys.argv and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     sys.exit("SIGINT is ignored")
 print("error: what: where: mend", file=sys.stderr)
 print("error: second", file=sys.stderr)
+if "ends" in sys.argv:
+    print("terminated: go on with --resume", file=sys.stderr)
 if "waits" in sys.argv:
     time.sleep(60)
 if "dies" in sys.argv:
@@ -43,6 +45,13 @@ def test_code_and_first_error_come_back(capfd):
 
 def test_a_killed_tool_tells_the_signal():
     assert tool_process.run_tool(("tool.py", "dies"))[0] == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("tells_end", [False, True])
+def test_the_line_of_an_interrupted_tool_is_held_back_where_a_ladder_has_its_own(capfd, tells_end):
+    assert tool_process.run_tool(("tool.py", "ends"), tells_end=tells_end)[0] == 7
+    told = capfd.readouterr().err.splitlines()[2:]
+    assert told == (["terminated: go on with --resume"] if tells_end else [])
 
 
 def test_ctrl_c_reaches_a_tool_whose_caller_ignores_it():

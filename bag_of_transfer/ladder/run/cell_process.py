@@ -93,7 +93,7 @@ def run_cell(
     if to_file:
         _redirect_to(cell.folder / LOG)
     started = time.perf_counter()
-    code, reason, train = _make(cell, selection, resume, num_pictures)
+    code, reason, train = _make(cell, selection, resume, num_pictures, tells_end=to_file)
     seconds = time.perf_counter() - started
     # Without a point, a run of a search starts from it: its score decides nothing.
     tried = cell.tunes and cell.point
@@ -114,7 +114,7 @@ def run_cell(
 
 
 def _make(
-    cell: Cell, selection: Selection, resume: bool, num_pictures: int
+    cell: Cell, selection: Selection, resume: bool, num_pictures: int, tells_end: bool
 ) -> tuple[int, str, dict[str, Any]]:
     """Make a cell; return the exit code, the reason of a failure, and the training's speeds."""
     train: dict[str, Any] = {}
@@ -124,7 +124,7 @@ def _make(
         status.begin(cell, selection, resume)
         for command in commands(cell, selection, resume):
             before = _written(cell)
-            code, reason = run_tool(with_best(command).words)
+            code, reason = run_tool(with_best(command).words, tells_end=tells_end)
             if code:
                 raise _FailedError(code, reason)
             if command.tool in TRAINERS and _written(cell) != before:

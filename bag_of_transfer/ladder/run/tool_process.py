@@ -19,6 +19,8 @@ from typing import Any, TextIO
 
 import torch
 
+from bag_of_transfer.engine.cli import END_WORDS
+
 __all__ = ["ERROR", "die_with_parent", "import_once", "run_quietly", "run_tool", "stream"]
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,11 +68,13 @@ def stream(source: int, target: int) -> TextIO:
     return open(target, "w", buffering=1, encoding="utf-8", closefd=False)
 
 
-def run_tool(command: Sequence[str]) -> tuple[int, str]:
+def run_tool(command: Sequence[str], *, tells_end: bool = True) -> tuple[int, str]:
     """Run a tool; return its exit code and the first error that it wrote to stderr.
 
     Args:
         command: The tool's file, seen from the repository, and its arguments.
+        tells_end: Let its last line after a signal through.  A ladder on the same screen has one
+            of its own, and another way to go on.
     """
     print("$ python " + " ".join(command), flush=True)
     reader, writer = os.pipe()
@@ -78,7 +82,8 @@ def run_tool(command: Sequence[str]) -> tuple[int, str]:
     terminate, wait = _start(command, 1, writer)
     os.close(writer)
     before = signal.signal(signal.SIGTERM, _pass_on(terminate))
-    listener = threading.Thread(target=_listen, args=(reader, errors), daemon=True)
+    held_back = () if tells_end else END_WORDS
+    listener = threading.Thread(target=_listen, args=(reader, errors, held_back), daemon=True)
     listener.start()
     code = wait()
     listener.join()
@@ -139,11 +144,12 @@ def _pass_on(terminate: Callable[[], None]) -> Callable[[int, FrameType | None],
     return handler
 
 
-def _listen(reader: int, errors: list[str]) -> None:
+def _listen(reader: int, errors: list[str], held_back: tuple[str, ...]) -> None:
     """Pass stderr on, and keep the lines that begin with ``error:``."""
     with os.fdopen(reader, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            sys.stderr.write(line)
-            sys.stderr.flush()
+            if not line.startswith(held_back):
+                sys.stderr.write(line)
+                sys.stderr.flush()
             if line.startswith(ERROR):
                 errors.append(line.removeprefix(ERROR).strip())
