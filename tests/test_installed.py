@@ -114,18 +114,22 @@ def said(wheel: Path, folder: Path) -> list[str]:
     return [line for line in done.stdout.splitlines() if line.startswith(("changed:", "file:"))]
 
 
+@pytest.mark.slow
 def test_it_works_beside_modules_of_common_names(said: list[str], folder: Path) -> None:
     (packages,) = folder.glob("venv/lib/python3*/site-packages")
     assert said[3] == f"file: {packages / 'bag_of_transfer/prediction/predictor.py'}"
 
 
+@pytest.mark.slow
 def test_importing_modules_below_the_tasks_changes_nothing_global(said: list[str]) -> None:
     assert said[0] == "changed:"
 
 
+@pytest.mark.slow
 def test_one_package_is_enough_for_mmdets_own_tools(said: list[str]) -> None:
     assert said[1] == "changed: mmcv._ext packages loader filters"
 
 
+@pytest.mark.slow
 def test_a_second_call_changes_nothing_nor_does_a_module_of_a_task(said: list[str]) -> None:
     assert said[2] == "changed:"

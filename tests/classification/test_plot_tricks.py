@@ -157,6 +157,7 @@ def test_equal_gaps_can_be_drawn() -> None:
     assert len(figure.axes) == 2
 
 
+@pytest.mark.slow
 def test_a_figure_is_saved_twice_with_equal_bytes(tmp_path: Path) -> None:
     def saved(folder: str) -> list[bytes]:
         figure = trick_plots.draw_lr_and_accuracy({"a": [{"epoch": 1, "lr": 1.0, "top1": 3.0}]})

@@ -127,6 +127,7 @@ def test_a_failure_ends_it(call, capfd):
     assert "3 cells failed" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_out_of_time_ends_it_with_75(call):
     slow = "varies=dict(config='{0}/b.py'), slow=dict(config='{0}/slow.py')"
     flags = ("--precision", 0.1, "--max-seeds", 9, "--max-minutes", 0.02)

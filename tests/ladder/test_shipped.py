@@ -37,7 +37,17 @@ def test_the_list_is_complete():
     assert sorted(path.stem for path in SHIPPED) == sorted([*studies, *others])
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+# Of the two studies the larger one.
+BETWEEN = {"gap_fine_tuning"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in BETWEEN))
+        for path in SHIPPED
+    ],
+)
 def test_it_is_read_and_planned(path):
     text = path.read_text()
     for word in ("Paper:", "Data:", f"tools/ladder.py configs/ladder/{path.name}", "Result:"):

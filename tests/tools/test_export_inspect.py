@@ -239,7 +239,7 @@ def test_a_network_of_timm_does_not_fit_c4(
     ("task", "metric"),
     [
         pytest.param("detection/faster-rcnn_fpn", "mAP_voc07", marks=pytest.mark.slow),
-        ("segmentation/fcn_d8", "mIoU"),
+        pytest.param("segmentation/fcn_d8", "mIoU", marks=pytest.mark.slow),
     ],
 )
 def test_train_takes_a_network_of_timm(

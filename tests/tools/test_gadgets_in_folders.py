@@ -212,6 +212,7 @@ def test_plotting_a_run_whose_config_is_a_program(
     plotting_is_refused(tool, capsys, work_dir, "resolved_config.py: give the work dir of a train")
 
 
+@pytest.mark.slow
 def test_plotting_reads_small_files_and_weights_as_data(
     tool: Any, capsys: Any, work_dir: Path
 ) -> None:

@@ -75,7 +75,9 @@ def test_the_resolved_config_gives_the_same_run(tool, classifier, tmp_path):
     assert len(loader.dataset) == 12
 
 
-@pytest.mark.parametrize(("config", "held", "trained"), [(DET, 4, 12), (SEG, 2, 6)])
+@pytest.mark.parametrize(
+    ("config", "held", "trained"), [pytest.param(DET, 4, 12, marks=pytest.mark.slow), (SEG, 2, 6)]
+)
 def test_a_detector_and_a_segmenter_without_a_val_split(tool, tmp_path, config, held, trained):
     none = [f"val_{part}=None" for part in ("dataloader", "cfg", "evaluator")]
     flags = ("--backbone", "scratch", "--work-dir", tmp_path, *QUARTER)

@@ -106,7 +106,9 @@ default_hooks = dict(checkpoint=dict(by_epoch=False, interval=2))
             id="coco",
             marks=pytest.mark.slow,
         ),
-        pytest.param(MASKS, "masks", {"pixAcc", "mIoU", "mAcc"}, id="masks"),
+        pytest.param(
+            MASKS, "masks", {"pixAcc", "mIoU", "mAcc"}, id="masks", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_stock_config_is_trained_and_judged(

@@ -73,7 +73,6 @@ def run(tool, task: str, config: Path, folder: Path, world: Path, *flags: str) -
 
 SMALL = {
     ("cls", "epochs", 0, "mid", "TERM"),
-    ("cls", "iterations", 0, "validation", "TERM"),
     ("seg", "iterations", 0, "mid", "USR1"),
 }
 MATRIX = list(

@@ -108,8 +108,8 @@ FAST = {"ResNetA-50", "ResNetD-18", "ResNetD-152", CAFFE, *TIMM}
 
 
 def as_parameter(name: str, config: str) -> Any:
-    """Return a case; other files than those above are slow, and Inception-v3 after the first."""
-    is_slow = name not in FAST or (name == "inception_v3" and config == FPN)
+    """Return a case; other files than those above are slow, and Inception-v3, which is large."""
+    is_slow = name not in FAST or name == "inception_v3"
     return pytest.param(name, config, marks=[pytest.mark.slow] if is_slow else [])
 
 

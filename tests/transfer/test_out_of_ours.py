@@ -68,7 +68,13 @@ def assert_same_maps(a: nn.Module, b: nn.Module) -> None:
         torch.testing.assert_close(first, second)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("ResNetB", "resnet18"), ("ResNetD", "resnet18d")])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        pytest.param("ResNetB", "resnet18", marks=pytest.mark.slow),
+        ("ResNetD", "resnet18d"),
+    ],
+)
 def test_timm_loads_it_strictly(tmp_path: Path, ours: Build, kind: str, name: str) -> None:
     timm = pytest.importorskip("timm")
     network = ours(kind, **WIDE)
