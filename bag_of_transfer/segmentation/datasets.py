@@ -204,8 +204,10 @@ def _by_name(
 ) -> dict[str, Path]:
     """Return files by their path in the folder, without the last ``end(path)`` letters."""
     result: dict[str, Path] = {}
+    start = len(str(folder / "a")) - 1
     for path in files:
-        name = composed(path.relative_to(folder).as_posix()[: -end(path)])
+        # All are below the folder: to ask a path for that takes seconds with 20,000 images.
+        name = composed(str(path)[start : -end(path)])
         twin = result.setdefault(name, path)
         if twin != path:
             raise UserError(twins, f"{twin}, {path}", "remove one")
@@ -243,7 +245,7 @@ def _files(folder: Path) -> list[Path]:
         raise UserError(
             "no such folder", folder, "check data_root, or say where the data is with --data-root"
         )
-    return sorted(files_below(folder))
+    return sorted(files_below(folder), key=lambda path: path.parts)  # as paths, but faster
 
 
 def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
