@@ -129,8 +129,8 @@ def after_a_test(args: Namespace, split: str, work_dir: Path) -> dict[str, str]:
 
 def _look(args: Namespace, checkpoint: Path, split: str, work_dir: Path) -> str:
     folder = work_dir / PREDICTIONS
-    again = ["--force"] if folder.exists() else []
-    shown = ("--truth", split, "--out-dir", folder, *again)
+    force = ["--force"] if folder.exists() else []
+    shown = ("--truth", split, "--out-dir", folder, *force)
     return command("predict", args.config, checkpoint, *shown, *flags_of(args))
 
 

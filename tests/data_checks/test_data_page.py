@@ -22,7 +22,7 @@ from bag_of_transfer.data_checks.page.plots import draw_plots
 from bag_of_transfer.data_checks.page.write import check_place, write_page
 from bag_of_transfer.data_checks.splits import Box, Example
 from bag_of_transfer.engine.errors import UserError
-from tests.data_checks.worlds import WORLDS, looked_at, picture, xml, xml_of
+from tests.data_checks.worlds import WORLDS, drawn_worlds, looked_at, picture, xml, xml_of
 
 EVIL = '<script>alert("x")</script>'
 
@@ -30,11 +30,7 @@ EVIL = '<script>alert("x")</script>'
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Report]]:
     """Return what is found in a data set of each format, with faults in that of VOC."""
-    folder = tmp_path_factory.mktemp("worlds")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", folder / "scans")
-        for world, draw in WORLDS.items():
-            draw(folder / world)
+    with drawn_worlds(tmp_path_factory.mktemp("worlds")) as folder:
         voc = folder / "voc"
         (voc / "classes.txt").write_text(f"ball\nbox\n{EVIL}\n")
         corners = [(4, 5, 24, 30), (4, 5, 24, 30), (40, 20, 43, 24)]

@@ -24,7 +24,16 @@ from bag_of_transfer.data_checks.report import as_json, show
 from bag_of_transfer.data_checks.splits import Example, Split
 from bag_of_transfer.data_checks.summary import class_grid, short_lines
 from bag_of_transfer.engine.errors import UserError
-from tests.data_checks.worlds import WORLDS, config, looked_at, picture, save_mask, xml, xml_of
+from tests.data_checks.worlds import (
+    WORLDS,
+    config,
+    drawn_worlds,
+    looked_at,
+    picture,
+    save_mask,
+    xml,
+    xml_of,
+)
 
 GROUND, BALL, BOX = 64 * 48 - 20 * 25 - 30 * 30, 20 * 25, 30 * 30  # pixels of what is drawn
 
@@ -32,11 +41,7 @@ GROUND, BALL, BOX = 64 * 48 - 20 * 25 - 30 * 30, 20 * 25, 30 * 30  # pixels of w
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Report]]:
     """Return what is found in one data set of each format, in whose train0 something differs."""
-    folder = tmp_path_factory.mktemp("worlds")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", folder / "scans")
-        for world, draw in WORLDS.items():
-            draw(folder / world)
+    with drawn_worlds(tmp_path_factory.mktemp("worlds")) as folder:
         difficult = xml([("ball", (4, 5, 24, 30))]).replace("<difficult>0", "<difficult>1")
         xml_of(folder / "voc", "train0").write_text(difficult)
         xml_of(folder / "voc", "train1").write_text(xml([]))

@@ -1,12 +1,14 @@
 """Tiny clean data sets of the five formats, and configs that read them."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from PIL import Image
@@ -132,6 +134,16 @@ def load_mask(root: Path, name: str) -> np.ndarray:
 WORLDS = dict(images=draw_images, voc=draw_voc, coco=draw_coco, yolo=draw_yolo, masks=draw_masks)
 SCOPES = dict(images="mmengine", voc="mmdet", coco="mmdet", yolo="mmdet", masks="mmseg")
 TASKS = dict(images="cls", voc="det", coco="det", yolo="det", masks="seg")
+
+
+@contextlib.contextmanager
+def drawn_worlds(folder: Path) -> Iterator[Path]:
+    """Draw a data set of each format into the folder, which also keeps what looks at them find."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", folder / "scans")
+        for world, draw in WORLDS.items():
+            draw(folder / world)
+        yield folder
 
 
 def described(world: str, root: Path, split: str) -> dict[str, Any]:
