@@ -160,7 +160,7 @@ class ImageFolder(Dataset):
     def _readable(
         self, names: tuple[str, ...], max_unreadable: int
     ) -> tuple[list[Path], list[int]]:
-        files = [sorted(files_below(self.root / name)) for name in names]
+        files = [list(files_below(self.root / name)) for name in names]
         warn_of_passed_over((path for paths in files for path in paths), self.root)
         _warn_of_loose(self.root)
         per_class = [[path for path in paths if has_image_suffix(path.name)] for paths in files]

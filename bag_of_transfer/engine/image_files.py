@@ -26,10 +26,11 @@ SNIFFED = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
 
 
 def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Yield all files of a folder and its sub-folders, except hidden files and folders.
+    """Yield all files of a folder and its sub-folders in order, except hidden files and folders.
 
     Notebooks keep copies of pictures in hidden folders.  Links to folders are followed, but not
-    links to a folder that is being read: its pictures would come again and again.
+    links to a folder that is being read: its pictures would come again and again.  The order is
+    that of ``sorted`` paths.
 
     Args:
         folder: Where to start.

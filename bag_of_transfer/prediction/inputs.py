@@ -131,7 +131,7 @@ def check_alone(sources: Sequence[Source]) -> None:
 def _below(folder: Path, out_dir: Path | None, several: bool) -> list[Source]:
     top = PurePosixPath(folder.resolve().name) if several else PurePosixPath()
     left_out = frozenset({os.path.realpath(out_dir)} if out_dir else ())
-    files = sorted(files_below(folder, left_out))
+    files = list(files_below(folder, left_out))
     warn_of_passed_over(files, folder)
     sources = [
         Source(path, top / path.relative_to(folder).as_posix())

@@ -96,10 +96,9 @@ class MaskFolder(BaseSegDataset):
     ) -> None:
         root = Path(data_root)
         self._numbering = Numbering(root, ignore_index, reduce_zero_label, label_map, unmapped)
-        pairs = _find_pairs(
-            root / img_dir, root / mask_dir, root / split if split else None, mask_suffix
-        )
-        names, palette = self._name_classes(root, mask_dir, mask_suffix, classes)
+        images, masks = root / img_dir, _Masks(root / mask_dir, mask_suffix)
+        pairs = _find_pairs(images, masks, root / split if split else None)
+        names, palette = self._name_classes(root, mask_dir, masks, classes)
         check_classes(names, root)
         where = root / (split or mask_dir)
         self._pairs = self._check(pairs, names, max_unreadable, where, not test_mode)
@@ -134,7 +133,7 @@ class MaskFolder(BaseSegDataset):
         ]
 
     def _name_classes(
-        self, root: Path, mask_dir: str, suffix: str, classes: Sequence[str] | str | None
+        self, root: Path, mask_dir: str, masks: "_Masks", classes: Sequence[str] | str | None
     ) -> tuple[tuple[str, ...], dict[str, Any]]:
         if isinstance(classes, str):
             return _known_classes(classes)
@@ -146,8 +145,8 @@ class MaskFolder(BaseSegDataset):
         if self._numbering.label_map is not None:
             return tuple(f"class_{label}" for label in range(self._numbering.num_mapped)), {}
         top = root / Path(mask_dir).parts[0]
-        facts = mask_facts(_masks(top, suffix))
-        readable = [mask for mask in facts.values() if not mask.error]
+        files = masks.files if top == masks.folder else _Masks(top, masks.suffix).files
+        readable = [mask for mask in mask_facts(files).values() if not mask.error]
         ignored, first = self._numbering.ignored, self._numbering.first
         return names_from_values(readable, ignored, first, top), {}
 
@@ -179,14 +178,25 @@ class MaskFolder(BaseSegDataset):
         return pairs
 
 
-def _find_pairs(img_dir: Path, mask_dir: Path, split: Path | None, suffix: str) -> Pairs:
+class _Masks:
+    """The masks of a folder, which is listed once."""
+
+    def __init__(self, folder: Path, suffix: str) -> None:
+        self.folder, self.suffix, end = folder, suffix, suffix.lower()
+        self.files = [path for path in _files(folder) if path.name.lower().endswith(end)]
+
+    def by_name(self) -> dict[str, Path]:
+        length, twins = len(self.suffix), "two masks have the name of one image"
+        return _by_name(self.files, self.folder, lambda _: length, twins)
+
+
+def _find_pairs(img_dir: Path, mask_files: _Masks, split: Path | None) -> Pairs:
     """Pair the images with their masks, by name without suffix.
 
     Raises:
         UserError: If a folder is missing or empty, or a file has no partner.
     """
-    files = _masks(mask_dir, suffix)
-    masks = _by_name(files, mask_dir, lambda _: len(suffix), "two masks have the name of one image")
+    masks, mask_dir = mask_files.by_name(), mask_files.folder
     images = _images(img_dir, set(masks.values()))
     names = list(images) if split is None else read_names(split, "images", ONE_PER_LINE)
     names = [composed(name) for name in names]
@@ -212,10 +222,6 @@ def _by_name(
         if twin != path:
             raise UserError(twins, f"{twin}, {path}", "remove one")
     return result
-
-
-def _masks(folder: Path, suffix: str) -> list[Path]:
-    return [path for path in _files(folder) if path.name.lower().endswith(suffix.lower())]
 
 
 def _check_complete(
@@ -245,7 +251,7 @@ def _files(folder: Path) -> list[Path]:
         raise UserError(
             "no such folder", folder, "check data_root, or say where the data is with --data-root"
         )
-    return sorted(files_below(folder), key=lambda path: path.parts)  # as paths, but faster
+    return list(files_below(folder))
 
 
 def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:

@@ -72,3 +72,12 @@ def test_hidden_folders_do_not_count_and_links_are_followed_once(tmp_path: Path)
     (root / "sub/up").symlink_to(root)  # without end
     (root / "link").symlink_to(other)
     assert list(files_below(root)) == [root / "link/2.jpg", root / "sub/1.jpg"]
+
+
+def test_files_come_in_the_order_of_sorted_paths(tmp_path: Path) -> None:
+    for name in ("b/a/1.jpg", "b/a.jpg", "b/a-1.jpg", "b/a/.x.jpg", "B.jpg", "b.jpg", "b-1/é.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    files = list(files_below(tmp_path))
+    assert files == sorted(path for path in tmp_path.rglob("[!.]*.jpg"))
+    assert len(files) == 6
