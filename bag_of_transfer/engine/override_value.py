@@ -1,20 +1,38 @@
-"""Read one value of ``--cfg-options``."""
+"""Read ``--cfg-options``."""
 
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import DictAction
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["read_value"]
+__all__ = ["CFG_OPTIONS", "read_options", "read_value"]
+
+CFG_OPTIONS = "--cfg-options"
 
 _DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction reads a dict as a string
 # DictAction moves the bracket in [1,2][3], and never ends on others.
 _AFTER = re.compile(r"^\s*[\[(].*[\])]\s*[^\s,\])]")
 _INNER = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
 _BLANK = "\0"  # stands for a blank that stays; no argument of a process can hold it
+
+
+def read_options(options: Sequence[str]) -> dict[str, Any]:
+    """Read options as typed, ``["a.b=1", ...]``; return the values by their dotted keys.
+
+    Raises:
+        UserError: If one is not KEY=VALUE, or its value cannot be read.
+    """
+    parsed: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals or not all(key.split(".")):
+            raise UserError(f"override `{option}` is not KEY=VALUE", CFG_OPTIONS, "write `a.b.c=1`")
+        parsed[key] = read_value(key, text)
+    return parsed
 
 
 def read_value(key: str, text: str) -> Any:
@@ -38,7 +56,7 @@ def read_value(key: str, text: str) -> Any:
     except (AssertionError, ValueError, RecursionError):
         raise UserError(
             f"override `{key}` has the unreadable value `{text}`",
-            "--cfg-options",
+            CFG_OPTIONS,
             "quote lists for the shell, `'a.b=[1,2]'`, and set dicts key by key, `a.b.c=1`",
         ) from None
     return _with_blanks(namespace.parsed[key])

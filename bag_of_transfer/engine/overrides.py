@@ -19,11 +19,10 @@ from bag_of_transfer.engine.custom_imports import announce_names, import_stated
 from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.knob_names import ALL_NAMES, SYNONYMS
 from bag_of_transfer.engine.leftovers import changes_type, drop_leftovers
-from bag_of_transfer.engine.override_value import read_value
+from bag_of_transfer.engine.override_value import CFG_OPTIONS, read_options
 
 __all__ = ["apply_overrides", "option_keys"]
 
-_WHERE = "--cfg-options"
 LEAST_LIKENESS = 1.1  # of a spelling, out of 3; below, it is another key
 _FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools
 _ABSENT = object()
@@ -59,7 +58,7 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
             contradict each other, or a key or a type exists nowhere; the nearest known spelling
             is offered.
     """
-    parsed = dict(options) if isinstance(options, Mapping) else _parse(options)
+    parsed = dict(options) if isinstance(options, Mapping) else read_options(options)
     tree = _nest(parsed)
     old = dict(cfg.items())
     new = _merge(old, tree)
@@ -91,20 +90,10 @@ def _import(stated: Any) -> dict[str, Any]:
     except Exception as error:  # a module is code, and may fail in any way
         reason = f"{type(error).__name__}, {error}".partition("\n")[0].replace(": ", ", ")
         mend = "name modules that Python can find and import, `custom_imports.imports=[a.b]`"
-        mistake = UserError(f"custom_imports fails ({reason})", _WHERE, mend)
+        mistake = UserError(f"custom_imports fails ({reason})", CFG_OPTIONS, mend)
         raise former_name_in(error) or mistake from error
     announce_names(stated, current)
     return current
-
-
-def _parse(options: Sequence[str]) -> dict[str, Any]:
-    parsed: dict[str, Any] = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not equals or not all(key.split(".")):
-            raise UserError(f"override `{option}` is not KEY=VALUE", _WHERE, "write `a.b.c=1`")
-        parsed[key] = read_value(key, text)
-    return parsed
 
 
 def _nest(parsed: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +107,7 @@ def _nest(parsed: Mapping[str, Any]) -> dict[str, Any]:
             if not isinstance(node, dict):
                 raise UserError(
                     f"override `{key}` contradicts the one that sets `{name}` as a whole",
-                    _WHERE,
+                    CFG_OPTIONS,
                     "keep one of the two",
                 )
         node[last] = copy.deepcopy(parsed[key])
@@ -150,7 +139,9 @@ def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
         old, new = _child(old, name), _child(new, name)
     if isinstance(new, str) and isinstance(old, int | float) and not isinstance(old, bool):
         key = ".".join(parts)
-        raise UserError(f"override `{key}` wants a number, not `{new}`", _WHERE, f"it is {old} now")
+        raise UserError(
+            f"override `{key}` wants a number, not `{new}`", CFG_OPTIONS, f"it is {old} now"
+        )
 
 
 def _is_index(name: str, items: Sequence[Any]) -> bool:
@@ -235,7 +226,7 @@ def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> 
         legal = [c for c in corrected if not _first_unknown(c, len(c), config, new, None)]
         best = _nearest(".".join(parts), {*_dotted(config), *map(".".join, legal)})
         mend = f"did you mean `{best}`?" if best else "look the key up in the config"
-    return UserError(f"override `{'.'.join(parts)}` exists nowhere", _WHERE, mend)
+    return UserError(f"override `{'.'.join(parts)}` exists nowhere", CFG_OPTIONS, mend)
 
 
 def _nearest(key: str, candidates: Iterable[str]) -> str | None:

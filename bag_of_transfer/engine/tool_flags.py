@@ -64,6 +64,14 @@ def add_options_flag(to_parser: ToolParser) -> None:
         help="set values of the config: image_size=320 epochs=30, or any dotted key "
         "(docs/own_images.md lists the short names)",
     )
+    to_parser.then_check(_check_options)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    if args.cfg_options:
+        from bag_of_transfer.engine.override_value import read_options  # imports mmengine's config
+
+        read_options(args.cfg_options)
 
 
 def add_seed_flag(to_parser: ToolParser, words: str = "random seed [the config's, else 0]") -> None:

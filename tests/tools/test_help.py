@@ -68,6 +68,8 @@ WRONG = {
     "train_cls": {
         "no such config: gone.py: ": ["gone.py"],
         "-1 is not a valid seed: --seed: ": [DET, "--seed=-1"],
+        "override `epochs` is not KEY=VALUE: --cfg-options: ": [DET, "--cfg-options", "epochs"],
+        "override `epochs` has the unreadable value `(3`: ": [DET, "--cfg-options", "epochs=(3"],
         "no such checkpoint: gone.pth: ": [DET, "--resume", "gone.pth"],
         "the environment variable OMPI_COMM_WORLD_": [DET, "--launcher", "mpi"],
         "nothing is run: --dump-config ": [DET, "--dump-config=f.json", "--dry-run"],
