@@ -11,6 +11,7 @@ from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.look import Look
 from bag_of_transfer.data_checks.splits import Box, Example, Split
 from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.engine.object_lines import lines_of_objects
 
 __all__ = ["boxes_at", "odd_boxes", "odd_masks", "unlearned_classes"]
 
@@ -40,20 +41,30 @@ def _overlaps(boxes: np.ndarray) -> np.ndarray:
 def _pair_of_boxes(split: Split, example: Example, one: int, other: int) -> Finding:
     first, second = (example.boxes or ())[one], (example.boxes or ())[other]
     names = [split.classes[box.label] for box in (first, second)]
-    place = PLACE.format(one + 1, other + 1)
+    file, place = _place(example, one, other)
     corners = ", ".join(f"{x:g}" for x in second.xyxy)
     if names[0] != names[1]:
         detail = f"{names[0]} and {names[1]} at one place ({corners})"
-        return found("box-two-classes", split.name, example.path, detail, place)
+        return found("box-two-classes", split.name, file, detail, place)
     same = first.xyxy == second.xyxy
     kind = "box-twice" if same else "box-nearly-twice"
     detail = f"two boxes of {names[0]} {'are the same' if same else 'are nearly one'} ({corners})"
-    return found(kind, split.name, example.path, detail, place)
+    return found(kind, split.name, file, detail, place)
+
+
+def _place(example: Example, *boxes: int) -> tuple[Path, str]:
+    """Return the file to mend and the place in it: lines, where each object begins in its own."""
+    place = PLACE.format(*(index + 1 for index in boxes))
+    file = example.annotation
+    lines = lines_of_objects(file, [example.numbers[index] for index in boxes]) if file else []
+    if not file or not lines:
+        return example.path, place
+    return file, f"lines {' and '.join(map(str, lines))} ({place})"
 
 
 def boxes_at(example: Example, place: str) -> tuple[Box, ...] | None:
     """Return the boxes that a finding of :func:`odd_boxes` names by their place, or None."""
-    match = re.fullmatch(PLACE.format(r"(\d+)", r"(\d+)"), place)
+    match = re.search(PLACE.format(r"(\d+)", r"(\d+)"), place)
     return match and tuple((example.boxes or ())[int(number) - 1] for number in match.groups())
 
 

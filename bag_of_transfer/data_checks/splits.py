@@ -58,6 +58,8 @@ class Example(NamedTuple):
         boxes: Its boxes; None where images have none.
         mask: The file of its mask; None where images have none.
         numbering: How its mask's values become labels: ``reduce_zero_label`` and ``label_map``.
+        annotation: The file of its boxes alone; None where there is none.
+        numbers: Of each box, its number among the objects of that file, from 0.
     """
 
     path: Path
@@ -66,6 +68,8 @@ class Example(NamedTuple):
     boxes: tuple[Box, ...] | None = None
     mask: Path | None = None
     numbering: Mapping[str, Any] = MappingProxyType({})
+    annotation: Path | None = None
+    numbers: tuple[int, ...] = ()
 
     def truth(self, hashes: Mapping[Path, str]) -> Hashable:
         """Return what is the same for images with the same truth; ``hashes`` are of masks."""
@@ -149,6 +153,8 @@ def _examples(part: Any) -> Iterator[Example]:
             None if boxes is None else tuple(_box(box) for box in boxes),
             None if mask is None else Path(mask),
             {key: info[key] for key in NUMBERING if info.get(key)},
+            Path(info["annotation"]) if info.get("annotation") else None,
+            tuple(info.get("numbers", ())),
         )
 
 

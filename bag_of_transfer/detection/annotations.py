@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
 
-from bag_of_transfer.detection.xml_lines import place_of_name
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_scan import image_facts, leave_out
 from bag_of_transfer.engine.name_list import nearest, refuse_variants
+from bag_of_transfer.engine.object_lines import lines_of_objects, place_of_name
 from bag_of_transfer.engine.quantities import counted
 
 __all__ = [
@@ -44,6 +44,7 @@ MIN_SIDE_PX = 1
 ALIKE = 0.85
 # If such a spelling is this many times rarer, it is a mistake.
 RARE = 20
+NUM_NAMED = 10  # of many images, classes or files
 
 
 class Box(NamedTuple):
@@ -54,6 +55,7 @@ class Box(NamedTuple):
     ignore: bool  # VOC's difficult, COCO's iscrowd: not learned as an object, not counted
     mask: Any = None  # COCO's segmentation, for Mask R-CNN
     area: float | None = None  # the object's, where COCO's file states it; None: the box's
+    number: int = -1  # among the objects of its file, from 0, in VOC's and YOLO's format
 
 
 class AnnotatedImage(NamedTuple):
@@ -65,6 +67,9 @@ class AnnotatedImage(NamedTuple):
     width: int
     height: int
     boxes: tuple[Box, ...]
+
+
+_Boxes = tuple[AnnotatedImage, list[Box]]  # of an image, those that a warning is about
 
 
 def warn(message: str) -> None:
@@ -169,21 +174,18 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
     Training, evaluation and drawing all use the boxes that remain.  Where a side of an image is
     0, its length is not known, and boxes are not clipped there.
     """
-    clipped: list[str] = []
-    swapped: list[str] = []
-    lost: list[str] = []
+    clipped: list[_Boxes] = []
+    swapped: list[_Boxes] = []
+    lost: list[_Boxes] = []
     result = []
     for image in images:
-        kept = tuple(box for box in (_clip(box, image) for box in image.boxes) if _has_area(box))
-        result.append(image._replace(boxes=kept))
-        num_swapped = sum(_is_swapped(box) for box in image.boxes)
-        num_lost = len(image.boxes) - len(kept) - num_swapped
-        if any(_reaches_out(box, image) for box in image.boxes if not _is_swapped(box)):
-            clipped.append(image.path.name)
-        if num_swapped:
-            swapped.append(f"{image.path.name} ({num_swapped})")
-        if num_lost:
-            lost.append(f"{image.path.name} ({num_lost})")
+        parts = [_clip(box, image) for box in image.boxes]
+        result.append(image._replace(boxes=tuple(part for part in parts if _has_area(part))))
+        pairs = [*zip(image.boxes, parts, strict=True)]
+        right = [(box, part) for box, part in pairs if not _is_swapped(box)]
+        swapped.append((image, [box for box in image.boxes if _is_swapped(box)]))
+        clipped.append((image, [box for box, _ in right if _reaches_out(box, image)]))
+        lost.append((image, [box for box, part in right if not _has_area(part)]))
     _warn_of(where, "boxes reach out of {}, clipped", clipped)
     _warn_of(where, "boxes with swapped corners (a negative side) in {}, left out", swapped)
     _warn_of(where, "boxes without area in {}, left out", lost)
@@ -192,9 +194,22 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
     return result
 
 
-def _warn_of(where: object, what: str, images: Sequence[str]) -> None:
+def _warn_of(where: object, what: str, found: Sequence[_Boxes]) -> None:
+    images = [(image, boxes) for image, boxes in found if boxes]
     if images:
-        warn(f"{where}: {what.format(counted(len(images), 'image'))}: {_first(images)}")
+        places = [_place(*each) for each in images[:NUM_NAMED]]
+        named = _first([*places, *images[NUM_NAMED:]])
+        warn(f"{where}: {what.format(counted(len(images), 'image'))}: {named}")
+
+
+def _place(image: AnnotatedImage, boxes: Sequence[Box]) -> str:
+    """Return ``a.xml:7,21``, or ``a.jpg (2)`` where boxes have no lines of their own."""
+    lines = lines_of_objects(image.annotation, [box.number for box in boxes])
+    return (
+        f"{image.annotation.name}:{','.join(map(str, lines))}"
+        if lines
+        else f"{image.path.name} ({len(boxes)})"
+    )
 
 
 def _clip(box: Box, image: AnnotatedImage) -> Box:
@@ -224,9 +239,9 @@ def _has_area(box: Box) -> bool:
     return x2 - x1 >= MIN_SIDE_PX and y2 - y1 >= MIN_SIDE_PX
 
 
-def _first(names: Sequence[str], limit: int = 10) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+def _first(names: Sequence[object]) -> str:
+    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
+    return ", ".join(map(str, names[:NUM_NAMED])) + more
 
 
 def refuse_missing(missing: Sequence[object], what: str, where: object, mend: str) -> None:

@@ -168,6 +168,7 @@ class BoxDataset(BaseDetDataset):
             "width": image.width,
             "height": image.height,
             "instances": [self.instance(box, labels) for box in image.boxes],
+            **_where_boxes_stand(image),
         }
 
     def instance(self, box: Box, labels: dict[str, int]) -> dict[str, Any]:
@@ -231,6 +232,14 @@ class BoxDataset(BaseDetDataset):
         """
         if self._no_truth:
             raise self._no_truth
+
+
+def _where_boxes_stand(image: AnnotatedImage) -> dict[str, Any]:
+    """Return the file of an image's own, if it has one, and which of its objects the boxes are."""
+    numbers = [box.number for box in image.boxes]
+    if not numbers or min(numbers) < 0:
+        return {}
+    return {"annotation": str(image.annotation), "numbers": numbers}
 
 
 def check(dataset: BoxDataset) -> None:

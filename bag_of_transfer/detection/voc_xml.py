@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box
-from bag_of_transfer.detection.xml_lines import place_of_element
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.object_lines import place_of_element
 from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["read_xml"]
@@ -53,7 +53,7 @@ def read_xml(annotation: Path, name: str, image: Path) -> AnnotatedImage:
     data = read_file(annotation)
     try:
         root = _plain_tags(_parsed(data))
-        boxes = tuple(_read_object(item) for item in _objects(root))
+        boxes = tuple(_read_object(item, number) for number, item in enumerate(_objects(root)))
         size = _only(root, "size")
         width, height = (_side(size, side) for side in ("width", "height"))
     except _MistakeError as error:
@@ -111,14 +111,14 @@ def _objects(root: ET.Element) -> list[ET.Element]:
     return objects
 
 
-def _read_object(item: ET.Element) -> Box:
+def _read_object(item: ET.Element, number: int) -> Box:
     box = _only(item, "bndbox")
     if box is None:
         tags = ", ".join(f"<{child.tag}>" for child in item) or "nothing"
         raise _MistakeError(f"no <bndbox> in an <object>, which has {tags}", item)
     # VOC2011 has a few fractions; mmdet cuts them off.
     x1, y1, x2, y2 = (int(_number(box, corner)) - 1 for corner in CORNERS)
-    return Box(_text(item, "name"), (x1, y1, x2, y2), _difficult(item))
+    return Box(_text(item, "name"), (x1, y1, x2, y2), _difficult(item), number=number)
 
 
 def _text(item: ET.Element, tag: str) -> str:

@@ -55,7 +55,7 @@ def read_yolo(data: YoloData, split: str) -> list[AnnotatedImage]:
         file, size = labels[path], facts[path][1:3]
         lines = () if file is None else tuple(read_labels(file, data.names))
         polygons += sum(line.is_polygon for line in lines)
-        boxes = tuple(_box(line, data.names, *size) for line in lines)
+        boxes = tuple(_box(number, line, data.names, *size) for number, line in enumerate(lines))
         images.append(AnnotatedImage(ids[path], path, file or path, *size, boxes))
     if polygons:
         warn(f"{places[0]}: {counted(polygons, 'polygon')}: the box around each is taken")
@@ -209,6 +209,7 @@ def _read_line(fields: Sequence[str], where: str, names: Sequence[str]) -> _Line
     return _Line(int(label), corners, False)
 
 
-def _box(line: _Line, names: Sequence[str], width: int, height: int) -> Box:
+def _box(number: int, line: _Line, names: Sequence[str], width: int, height: int) -> Box:
     x1, y1, x2, y2 = line.corners
-    return Box(names[line.label], (x1 * width, y1 * height, x2 * width, y2 * height), False)
+    corners = (x1 * width, y1 * height, x2 * width, y2 * height)
+    return Box(names[line.label], corners, False, number=number)

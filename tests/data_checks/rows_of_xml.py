@@ -119,15 +119,15 @@ VOC = [
         "voc",
         {
             "class without a box": (boxes_of_balls, "train.txt", "no box of 1 of 2 classes: box"),
-            "swapped corners": (boxes(("ball", (40, 5, 20, 30))), "train0.jpg", "swapped corners"),
+            "swapped corners": (boxes(("ball", (40, 5, 20, 30))), "train0.xml", "swapped corners"),
             "box that reaches out of its image": (
                 boxes(("ball", (40, 5, 90, 30))),
-                "train0.jpg",
+                "train0.xml",
                 "reach out of 1 image,",
             ),
             "box outside of its image": (
                 boxes(("ball", (90, 5, 99, 30))),
-                "train0.jpg",
+                "train0.xml",
                 "without area",
             ),
             "image of another size than its annotation says": (
@@ -151,7 +151,11 @@ VOC = [
         "boxes",
         "voc",
         {
-            "box twice": (boxes(("ball", BOXES["ball"])), "boxes 1 and 3", "box-twice"),
+            "box twice": (
+                boxes(("ball", BOXES["ball"])),
+                "lines 1 and 1 (boxes 1 and 3)",
+                "box-twice",
+            ),
             "boxes of one class nearly at one place (IoU from 0.95)": (
                 boxes(("box", (30, 10, 60, 39))),
                 "boxes 2 and 3",

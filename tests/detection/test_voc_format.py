@@ -281,7 +281,7 @@ def test_a_box_beyond_the_image_is_clipped_and_warned_of(
     xmax = xml.split("<xmax>")[-1].split("<")[0]
     edit(folder, 0, f"<xmax>{xmax}<", "<xmax>300<")
     assert train_split(folder).get_data_info(0)["instances"][1]["bbox"][2] == 96
-    assert "boxes reach out of 1 image, clipped: 000000.png" in warnings_of()
+    assert "boxes reach out of 1 image, clipped: 000000.xml:" in warnings_of()
 
 
 def test_a_box_without_area_is_left_out_and_warned_of(
@@ -290,8 +290,11 @@ def test_a_box_without_area_is_left_out_and_warned_of(
     xml = (folder / "Annotations/000000.xml").read_text()
     xmin, xmax = (xml.split(f"<{tag}>")[1].split("<")[0] for tag in ("xmin", "xmax"))
     edit(folder, 0, f"<xmax>{xmax}<", f"<xmax>{xmin}<")
-    assert len(train_split(folder).get_data_info(0)["instances"]) == 1
-    assert "boxes without area in 1 image, left out: 000000.png (1)" in warnings_of()
+    info = train_split(folder).get_data_info(0)
+    assert len(info["instances"]) == 1
+    assert info["numbers"] == [1]
+    line = xml.partition("<object>")[0].count("\n") + 1
+    assert f"boxes without area in 1 image, left out: 000000.xml:{line}" in warnings_of()
 
 
 def test_swapped_corners_are_called_so(folder: Path, warnings_of: Callable[[], str]) -> None:

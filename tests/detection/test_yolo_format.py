@@ -201,11 +201,11 @@ def test_a_line_is_a_box_in_pixels(folder: Path, line: str, box: tuple[float, ..
 def test_polygons_and_boxes_without_area_are_counted(
     folder: Path, warnings_of: Callable[[], str]
 ) -> None:
-    lines = "0 0.1 0.1 0.1 0.6 0.6 0.6\n0 0.5 0.5 0 0.2\n0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2\n"
+    lines = "0 0.1 0.1 0.1 0.6 0.6 0.6\n\n0 0.5 0.5 0 0.2\n0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2\n"
     (folder / "labels/train/000000.txt").write_text(lines)
     assert len(yolo(folder).get_data_info(0)["instances"]) == 3  # a line twice is a box twice
     assert "1 polygon: the box around each is taken" in warnings_of()
-    assert "boxes without area in 1 image, left out: 000000.png (1)" in warnings_of()
+    assert "boxes without area in 1 image, left out: 000000.txt:3" in warnings_of()
 
 
 LABELS: list[tuple[bytes, str]] = [

@@ -85,7 +85,7 @@ def _found(report: Report) -> Iterator[Plan]:
     places = {}
     for split in reversed(report.splits):  # a file of two splits counts as the first one's
         for example in split.examples:
-            for path in filter(None, (example.mask, example.path)):
+            for path in filter(None, (example.mask, example.annotation, example.path)):
                 places[storable(path)] = split, example
     groups: dict[tuple[str, str], list[Finding]] = {}
     for severity in (ERROR, WARNING):
