@@ -1,25 +1,23 @@
-"""The ladder's plots: metrics per rung, carry-over from top-1, cost, classes, curves, searches.
+"""The ladder's plots: metrics per rung, carry-over from top-1, cost, and classes.
 
 Metrics are in percent, differences in percent points, times in minutes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING
-from bag_of_transfer.ladder.metrics import TOP1, label_of, metric_of
-from bag_of_transfer.ladder.report.cell_files import read_curve
+from bag_of_transfer.ladder.metrics import label_of, metric_of
 from bag_of_transfer.ladder.report.costs import pretraining_minutes
+from bag_of_transfer.ladder.report.curve_plots import learning_curves
 from bag_of_transfer.ladder.report.drawing import style_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
-from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tuning_plots import tuning_plots
 from bag_of_transfer.pages.plots import (
     INK,
@@ -35,7 +33,6 @@ from bag_of_transfer.pages.plots import (
 
 __all__ = ["class_changes", "draw_plots"]
 
-MAX_ALIKE = 3  # rungs that a legend names of those with the same curve
 MAX_CLASSES = 20  # classes with the largest gains and losses; more rows would be unreadable
 
 
@@ -47,18 +44,18 @@ def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -
         plots += [_rungs(ladder, finding) for finding in of_task]
         plots += [_carry_over(ladder, finding, top1) for finding in of_task]
         plots += [_cost(ladder, finding) for finding in of_task]
-        plots += [_classes(ladder, task), _curves(ladder, task), *tuning_plots(ladder, task)]
-    plots += [_curves(ladder, PRETRAINING), *tuning_plots(ladder, PRETRAINING)]
+        plots += [
+            _classes(ladder, task),
+            learning_curves(ladder, task),
+            *tuning_plots(ladder, task),
+        ]
+    plots += [learning_curves(ladder, PRETRAINING), *tuning_plots(ladder, PRETRAINING)]
     return with_unique_names([plot for plot in plots if plot is not None])
 
 
 def _plot(kind: str, finding: Finding, title: str, alt: str, figure: Figure) -> Plot:
     task = finding.task.name
     return Plot(task, file_name(kind, task, finding.metric), title, alt, figure)
-
-
-def _label(ladder: LadderResults, rung: str) -> str:
-    return short_label(ladder.rungs[rung].label)
 
 
 # ---- metric per rung ----
@@ -80,7 +77,7 @@ def _rungs(ladder: LadderResults, finding: Finding) -> Plot | None:
         seeds = list(spread.by_seed.values())
         axes.plot(seeds, [row] * len(seeds), "|", color=INK, markersize=9)
         axes.plot(spread.mean, row, markersize=8, linestyle="", **style)
-    axes.set_yticks(range(len(measured)), [_label(ladder, rung) for rung in measured])
+    axes.set_yticks(range(len(measured)), [short_label(ladder.label(rung)) for rung in measured])
     axes.set_ylim(len(measured) - 0.5, -0.5)
     finish(axes, "\n".join([f"{label_of(finding.metric)} in %", *bars]), "")
     values = "; ".join(
@@ -132,7 +129,7 @@ def _carry_over(ladder: LadderResults, finding: Finding, top1: Top1) -> Plot | N
 
 def _scatter(axes: Axes, ladder: LadderResults, points: Mapping[str, tuple[float, Any]]) -> None:
     for rung, (x, y) in points.items():
-        label = _label(ladder, rung)
+        label = short_label(ladder.label(rung))
         axes.plot(x, y, markersize=9, linestyle="", label=label, **style_of(ladder, rung))
     axes.margins(0.12)
     legend_above(axes)
@@ -199,109 +196,14 @@ def _classes(ladder: LadderResults, task: str) -> Plot | None:
         rows = [(row, name) for row, name in enumerate(names) if rung in changes[name]]
         points = [(changes[name][rung], row + shift) for row, name in rows]
         if points:
-            label, style = _label(ladder, rung), style_of(ladder, rung)
+            label, style = short_label(ladder.label(rung)), style_of(ladder, rung)
             axes.plot(*zip(*points, strict=True), linestyle="", markersize=6, label=label, **style)
     axes.set_yticks(range(len(names)), [short_label(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     metric = metric_of(ladder.tasks[task].metrics[-1]).class_label
-    finish(axes, f"{metric}: points against {_label(ladder, ladder.reference)}", "")
+    finish(axes, f"{metric}: points against {short_label(ladder.label(ladder.reference))}", "")
     legend_above(axes)
     shown = "" if len(names) == len(changes) else f" ({len(names)} of {len(changes)}: both ends)"
     alt = f"{metric}, change against the reference{shown}, largest gain first: {', '.join(names)}."
     title = f"Change per class: {metric}{shown}"
     return Plot(task, file_name("classes", task), title, alt, figure)
-
-
-# ---- learning curves ----
-
-
-def _curves(ladder: LadderResults, task: str) -> Plot | None:
-    metric = TOP1 if task == PRETRAINING else ladder.tasks[task].metrics[-1]
-    curves = [(cell, read_curve(cell)) for cell in ladder.cells_of(task=task)]
-    curves = [(cell, curve) for cell, curve in curves if curve]
-    if not curves:
-        return None
-    metric_panel = {metric: f"val {label_of(metric)} in %"}
-    panels = {**metric_panel, "loss": "training loss", "lr": "learning rate"}
-    all_curves = [curve for _, curve in curves]
-    panels = {key: label for key, label in panels.items() if _has_curve(all_curves, key)}
-    if not panels:
-        return None
-    figure, rows = axes_of(len(panels), height=0.6 + 1.8 * len(panels) + 0.11 * len(ladder.rungs))
-    for axes, (key, label) in zip(rows, panels.items(), strict=True):
-        _draw_panel(axes, ladder, _by_rung(curves), key)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        finish(axes, "epoch" if axes is rows[-1] else "", label)
-    legend_above(rows[0])
-    alt = f"From top to bottom {', '.join(panels.values())}, per epoch, a line per seed."
-    return Plot(task, file_name("curves", task), "Learning curves", alt, figure)
-
-
-def _has_curve(curves: Sequence[Sequence[Mapping[str, Any]]], key: str) -> bool:
-    """Return whether a curve has points enough: a validation at the end alone is none."""
-    return any(len(points) >= MIN_POINTS for points in _points(curves, key))
-
-
-def _draw_panel(
-    axes: Axes, ladder: LadderResults, by_rung: Mapping[str, list[list[dict[str, Any]]]], key: str
-) -> None:
-    """Draw each rung's lines; of identical ones, as learning rates often are, only the first."""
-    first: dict[tuple[tuple[float, float], ...], str] = {}
-    own: dict[str, list[list[tuple[float, float]]]] = {}
-    alike: dict[str, dict[str, None]] = {}
-    for rung, of_rung in by_rung.items():
-        for points in _points(of_rung, key):
-            drawn = first.setdefault(tuple(points), rung)
-            if drawn == rung and points not in own.setdefault(rung, []):
-                own[rung].append(points)
-            alike.setdefault(drawn, {})[rung] = None
-    for rung, lines in own.items():
-        same = [_label(ladder, each) for each in alike[rung]]
-        more = [f"{len(same) - MAX_ALIKE} more"] if len(same) > MAX_ALIKE else []
-        label = " = ".join([*same[:MAX_ALIKE], *more])
-        label = "all rungs" if 1 < len(same) == len(by_rung) else label
-        _draw_curves(axes, style_of(ladder, rung), label, lines)
-    if len(own) < len(by_rung):  # above the lines, which it would hide
-        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
-        axes.legend(fontsize=8, frameon=False, **place)
-
-
-def _by_rung(
-    curves: Sequence[tuple[CellResult, list[dict[str, Any]]]],
-) -> dict[str, list[list[dict[str, Any]]]]:
-    by_rung: dict[str, list[list[dict[str, Any]]]] = {}
-    for cell, curve in curves:
-        by_rung.setdefault(cell.rung, []).append(curve)
-    return by_rung
-
-
-def _points(
-    curves: Sequence[Sequence[Mapping[str, Any]]], key: str
-) -> Iterator[list[tuple[float, float]]]:
-    for curve in curves:
-        points = [(line["epoch"], line[key]) for line in curve if is_finite_number(line.get(key))]
-        if points:
-            yield points
-
-
-def _draw_curves(
-    axes: Axes,
-    style: Mapping[str, Any],
-    name: str,
-    lines: Sequence[list[tuple[float, float]]],
-) -> None:
-    for number, points in enumerate(lines):
-        label = name if number == 0 else None
-        marker = style["marker"] if number == 0 else ""
-        x, y = zip(*points, strict=True)
-        step = max(1, len(x) // 8)
-        axes.plot(
-            *(x, y),
-            color=style["color"],
-            marker=marker,
-            markevery=step,
-            markersize=5,
-            linewidth=1.6 if number == 0 else 0.9,
-            alpha=1 if number == 0 else 0.6,
-            label=label,
-        )
