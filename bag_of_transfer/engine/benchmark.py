@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine import rates, switches
 from bag_of_transfer.engine.bars import Step
+from bag_of_transfer.engine.channels_last import KEY, lay_out
 from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.dry_run import DryRunDone, val_images
 from bag_of_transfer.engine.metrics_record import hardware, versions
@@ -87,6 +88,7 @@ class Benchmark(Hook):
             "config": runner.cfg.filename,
             "batch_size": runner.cfg.train_dataloader.batch_size,
             "precision": switches.MODES.get(kind, kind),
+            "channels_last": base.channels_last,
             "threads": base.threads,
             "workers": base.loader.num_workers,
             "rates": {name: asdict(speed) for name, speed in speeds.items()},
@@ -139,11 +141,22 @@ def _together(
     """Measure a training with a setting."""
     before = torch.get_num_threads()
     torch.set_num_threads(setting.threads)
+    changes_layout = setting.channels_last != runner.cfg[KEY]
+    if changes_layout:
+        _lay_out(runner, setting.channels_last)
     try:
         work = rates.training(setting.loader, rates.step_of(runner, setting.wrapper))
         return rates.Speed.of(rates.measure(work, seconds, num_slices))
     finally:
         torch.set_num_threads(before)
+        if changes_layout:
+            _lay_out(runner, runner.cfg[KEY])
+
+
+def _lay_out(runner: Runner, channels_last: bool) -> None:
+    """Change the layout of the network; momentum, which has the old one, is forgotten."""
+    lay_out(runner.model, channels_last)
+    runner.optim_wrapper.optimizer.state.clear()
 
 
 def _compare(runner: Runner, settings: list[Setting], seconds: float) -> list[dict[str, Any]]:

@@ -31,9 +31,11 @@ def lines(record: Mapping[str, Any]) -> list[str]:
     run = record["run"]
     training, validation = run["training_s"], run["validation_s"]
     busy = record["load"] > record["cores"]
+    layout = f"channels {'last' if record['channels_last'] else 'first'}"
     return [
-        f"{record['task']}, batch {record['batch_size']}, precision {record['precision']}, compute "
-        f"threads {record['threads']}, loader workers {record['workers']}; {record['hardware']}",
+        f"{record['task']}, batch {record['batch_size']}, precision {record['precision']}, "
+        f"{layout}, compute threads {record['threads']}, loader workers {record['workers']}; "
+        f"{record['hardware']}",
         *[f"the machine was busy, load {record['load']:.1f}: measure again when it is idle"] * busy,
         *(_rate(NAMES[name], speed) for name, speed in record["rates"].items()),
         f"bound by      {BOUND[record['bound_by']]}",

@@ -24,6 +24,7 @@ __all__ = [
     "choose_channels_last",
     "follow_run",
     "is_channels_last",
+    "lay_out",
 ]
 
 KEY = "channels_last"
@@ -107,6 +108,29 @@ def channels_last_line(cfg: Config) -> str:
     return (
         f"layout: channels {order} ({KEY}={not cfg[KEY]} changes it, and how numbers are rounded)"
     )
+
+
+def lay_out(network: nn.Module, channels_last: bool) -> None:
+    """Give a network's weights a layout, and its preprocessor's batches the same.
+
+    Else the first convolution would lay out each batch, in each direction.
+    """
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    network.to(memory_format=layout)
+    preprocessor = getattr(network, "data_preprocessor", None)
+    if isinstance(preprocessor, nn.Module):
+        for number, hook in [*preprocessor._forward_hooks.items()]:
+            if hook is _images_channels_last:
+                del preprocessor._forward_hooks[number]
+        if channels_last:
+            preprocessor.register_forward_hook(_images_channels_last)
+
+
+def _images_channels_last(preprocessor: nn.Module, given: Any, data: Any) -> Any:
+    images = data.get("inputs") if isinstance(data, dict) else None
+    if isinstance(images, torch.Tensor) and images.ndim == 4:
+        data["inputs"] = images.contiguous(memory_format=torch.channels_last)
+    return data
 
 
 def _stated(cfg: Config) -> bool | None:

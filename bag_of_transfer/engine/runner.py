@@ -6,7 +6,6 @@ import os
 import warnings
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
@@ -14,7 +13,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from bag_of_transfer.engine.bars import console_handlers
-from bag_of_transfer.engine.channels_last import choose_channels_last
+from bag_of_transfer.engine.channels_last import choose_channels_last, lay_out
 from bag_of_transfer.engine.compiling import compile_backbone
 from bag_of_transfer.engine.data_sets import data_mistakes, leave_imports_uncollected
 from bag_of_transfer.engine.draws import draw_by_index, note_draws
@@ -142,23 +141,11 @@ class _Runner(Runner):
         With the layout changed afterwards, the first step's gradients of all 3x3 convolutions
         were garbled (torch 2.14, two gloo processes).
         """
-        if choose_channels_last(self.cfg, model):
-            model = model.to(memory_format=torch.channels_last)
-            preprocessor = getattr(model, "data_preprocessor", None)
-            if isinstance(preprocessor, nn.Module):
-                preprocessor.register_forward_hook(_images_channels_last)
+        lay_out(model, choose_channels_last(self.cfg, model))
         with warnings.catch_warnings():
             # mmengine's argument for torch; a user cannot change it.
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
             return super().wrap_model(model_wrapper_cfg, model)
-
-
-def _images_channels_last(preprocessor: nn.Module, given: Any, data: Any) -> Any:
-    """Lay out a batch as the network is: its first convolution would do so in each direction."""
-    images = data.get("inputs") if isinstance(data, dict) else None
-    if isinstance(images, torch.Tensor) and images.ndim == 4:
-        data["inputs"] = images.contiguous(memory_format=torch.channels_last)
-    return data
 
 
 def build_runner(cfg: Config, train_set: Any = None) -> Runner:

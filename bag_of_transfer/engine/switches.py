@@ -5,16 +5,18 @@ Those that can be switched in this process are tried (:func:`to_try`); the other
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine import launch, precision
+from bag_of_transfer.engine.channels_last import KEY
 from bag_of_transfer.engine.cores import share_of_cores
 
 __all__ = ["MODES", "Setting", "as_configured", "to_name", "to_try"]
@@ -36,31 +38,38 @@ class Setting:
         loader: The loader of the training data.
         wrapper: The optimizer wrapper, which sets the precision.
         threads: Compute threads.
+        channels_last: The layout of the network.
     """
 
     words: str
     loader: DataLoader
     wrapper: OptimWrapper
     threads: int
+    channels_last: bool
 
 
 def as_configured(runner: Runner) -> Setting:
     """Return what the run itself would use."""
-    return Setting("", runner.train_dataloader, runner.optim_wrapper, torch.get_num_threads())
+    loader, wrapper = runner.train_dataloader, runner.optim_wrapper
+    return Setting("", loader, wrapper, torch.get_num_threads(), runner.cfg[KEY])
 
 
 def to_try(runner: Runner) -> list[Setting]:
     """Return the settings that differ from the run's by one switch.
 
     More or fewer workers for loading (each takes a core from the compute threads), half the
-    compute threads, and the other precision, if the machine multiplies bf16.
+    compute threads, the other layout, and the other precision, if the machine multiplies bf16.
     """
     base = as_configured(runner)
-    found = [_with_workers(runner, count) for count in _other_workers(runner.cfg)]
+    found = [_with_workers(runner, base, count) for count in _other_workers(runner.cfg)]
     if base.threads > 1:
         half = base.threads // 2
-        found.append(Setting(f"OMP_NUM_THREADS={half}", base.loader, base.wrapper, half))
-    found += [_with_precision(runner, mode) for mode in _other_precision(runner.cfg)]
+        found.append(replace(base, words=f"OMP_NUM_THREADS={half}", threads=half))
+    if not is_model_wrapper(runner.model) and not runner.cfg.get("compile"):
+        other = not base.channels_last
+        words = f"--cfg-options {KEY}={other}"
+        found.append(replace(base, words=words, channels_last=other))
+    found += [_with_precision(runner, base, mode) for mode in _other_precision(runner.cfg)]
     return found
 
 
@@ -82,7 +91,7 @@ def _other_workers(cfg: Config) -> list[int]:
     return [count for count in (now - 1, now + 1) if 0 <= count < share_of_cores()]
 
 
-def _with_workers(runner: Any, count: int) -> Setting:
+def _with_workers(runner: Any, base: Setting, count: int) -> Setting:
     """Set the workers and share the cores as a run with these flags would."""
     cfg = Config({name: copy.deepcopy(runner.cfg.get(name)) for name in launch.LOADERS})
     words = []
@@ -97,7 +106,7 @@ def _with_workers(runner: Any, count: int) -> Setting:
     threads = torch.get_num_threads()
     torch.set_num_threads(before)
     loader = runner.another_train_loader(cfg.train_dataloader)
-    return Setting(f"--cfg-options {' '.join(words)}", loader, runner.optim_wrapper, threads)
+    return replace(base, words=f"--cfg-options {' '.join(words)}", loader=loader, threads=threads)
 
 
 def _other_precision(cfg: Config) -> Sequence[str]:
@@ -107,9 +116,9 @@ def _other_precision(cfg: Config) -> Sequence[str]:
     return {"off": ("bf16",), "bf16": ("off",)}.get(MODES.get(cfg.optim_wrapper.type, ""), ())
 
 
-def _with_precision(runner: Runner, mode: str) -> Setting:
+def _with_precision(runner: Runner, base: Setting, mode: str) -> Setting:
     cfg = Config({"optim_wrapper": copy.deepcopy(runner.cfg.optim_wrapper)})
     precision.apply_precision(cfg, mode)
     wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
     wrapper.initialize_count_status(runner.model, runner.iter, runner.max_iters)
-    return Setting(f"--amp {mode}", runner.train_dataloader, wrapper, torch.get_num_threads())
+    return replace(base, words=f"--amp {mode}", wrapper=wrapper)

@@ -12,7 +12,7 @@ import torch
 import backbones  # noqa: F401  registers ResNetA..D
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  lets configs say _base_ = "mmseg::..."
-from bag_of_transfer.engine.channels_last import KEY
+from bag_of_transfer.engine.channels_last import KEY, lay_out
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.prediction.network import choose_device, load_trained, scope_of
 from bag_of_transfer.prediction.pipeline import Item, build_load, ignores_orientation, pipeline_of
@@ -55,8 +55,8 @@ class Predictor:
         self.device = choose_device(device)
         trained = load_trained(Path(config), Path(checkpoint), cfg_options)
         self._task, self.classes, self.config = trained.task, trained.classes, trained.cfg
-        layout = torch.channels_last if trained.cfg[KEY] else torch.contiguous_format
-        self.network: Any = trained.network.to(memory_format=layout).to(self.device)
+        lay_out(trained.network, trained.cfg[KEY])
+        self.network: Any = trained.network.to(self.device)
         with scope_of(self._task.scope):
             self._load = build_load(trained.cfg, self._task)
         self._upright = not ignores_orientation(pipeline_of(trained.cfg))

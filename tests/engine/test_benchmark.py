@@ -15,6 +15,7 @@ RECORD = {
     "task": "det",
     "batch_size": 8,
     "precision": "off",
+    "channels_last": True,
     "threads": 1,
     "workers": 1,
     "rates": {"data": {"img_per_s": 88.0, "low": 74.0, "high": 146.0}},
@@ -66,7 +67,8 @@ class Runner:
             "train_dataloader": {"num_workers": workers, "batch_size": 2},
             "val_dataloader": {"num_workers": 2},
         }
-        self.cfg = Config({**loaders, "optim_wrapper": {"type": wrapper, "optimizer": {}}})
+        wrapped = {"optim_wrapper": {"type": wrapper, "optimizer": {}}}
+        self.cfg = Config({**loaders, **wrapped, "channels_last": True})
         self.train_dataloader = SimpleNamespace(dataset=[], num_workers=workers)
         self.optim_wrapper, self.model, self.iter, self.max_iters, self.seed = None, None, 0, 1, 0
 
@@ -92,14 +94,16 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_switches_are_tried_as_the_command_line_would_set_them(four_cores: None) -> None:
     runner: Any = Runner("OptimWrapper", workers=1)
+    first = "--cfg-options channels_last=False"
     tried = {one.words: one for one in switches.to_try(runner)}
     none = "--cfg-options train_dataloader.num_workers=0 val_dataloader.num_workers=0"
     two = "--cfg-options train_dataloader.num_workers=2"
-    assert list(tried) == [none, two, "OMP_NUM_THREADS=1", "--amp bf16"]
+    assert list(tried) == [none, two, "OMP_NUM_THREADS=1", first, "--amp bf16"]
     assert tried[none].threads == 4
     assert tried[two].threads == 2
     assert tried[two].loader["num_workers"] == 2  # type: ignore[index]
     assert tried["OMP_NUM_THREADS=1"].threads == 1
+    assert [words for words, one in tried.items() if not one.channels_last] == [first]
     assert tried["--amp bf16"].wrapper.described["type"] == "AutocastOptimWrapper"  # type: ignore[attr-defined]
     assert torch.get_num_threads() == 2
     assert runner.cfg.train_dataloader.num_workers == 1

@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.model import BaseDataPreprocessor
 from torch import nn
 
 from backbones import ResNetB, ResNetD
@@ -15,6 +17,7 @@ from bag_of_transfer.engine.channels_last import (
     choose_channels_last,
     follow_run,
     is_channels_last,
+    lay_out,
 )
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.same_run import changes
@@ -99,3 +102,20 @@ def test_what_goes_on_keeps_the_layout_whatever_the_machine_would_choose(
 def test_a_damaged_config_of_a_checkpoint_is_told() -> None:
     with pytest.raises(UserError, match=r"a\.pth"):
         follow_run(Config(), {"config_json": "{"}, "a.pth")
+
+
+def test_batches_follow_the_network_however_often_its_layout_changes() -> None:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+            self.data_preprocessor = BaseDataPreprocessor()
+
+    network = Network()
+    for last in (True, True, False, False, True):
+        lay_out(network, last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        batch = network.data_preprocessor({"inputs": torch.rand(2, 3, 5, 7), "rest": [1]})
+        assert network.conv.weight.is_contiguous(memory_format=layout)
+        assert batch["inputs"].is_contiguous(memory_format=layout)
+        assert len(network.data_preprocessor._forward_hooks) == last

@@ -45,6 +45,8 @@ def test_it_measures_every_part_and_writes_only_what_was_asked_for(
     assert "measuring | 1/5 | steps alone" in told
     assert "peak memory: " in told
     assert "--cfg-options compile=True: unmeasured" in told
+    layouts = [one["set"] for one in found["switches"] if "channels_last" in one["set"]]
+    assert layouts == [f"--cfg-options channels_last={not found['channels_last']}"]
 
 
 def test_another_precision_is_tried(tool, monkeypatch, capsys):
