@@ -11,11 +11,6 @@ folder = "configs/classification/resnet18-"
 rungs = dict(
     b_standard=dict(row="B-standard", config=folder + "b_photographs.py"),
     d_efficient=dict(row="D-efficient", config=folder + "d_efficient_photographs.py"),
-    d_gamma=dict(
-        label="D-efficient, gammas begin at 1",
-        config=folder + "d_efficient_photographs.py",
-        cfg_options=["model.backbone.zero_init_residual=False"],
-    ),
 )
 detector = "configs/detection/faster-rcnn_fpn_photographs.py"
 lr = "optim_wrapper.optimizer.lr"

@@ -21,6 +21,11 @@ rungs = dict(
         label="D-efficient, lr 0.4", config=d, cfg_options=[f"{lr}=0.4"], compared_with="b_04"
     ),
     d_12=dict(label="D-efficient, lr 1.2", config=d, compared_with="b_12"),
+    d_gamma=dict(
+        label="D-efficient, lr 1.2, gammas begin at 1",
+        config=d,
+        cfg_options=["model.backbone.zero_init_residual=False"],
+    ),
 )
 detector = "configs/detection/faster-rcnn_fpn_photographs.py"
 tasks = dict(

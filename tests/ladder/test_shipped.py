@@ -38,7 +38,7 @@ def test_the_list_is_complete():
 
 
 # Of the two studies the larger one.
-BETWEEN = {"gap_fine_tuning"}
+BETWEEN = {"gap_pretraining"}
 
 
 @pytest.mark.parametrize(
