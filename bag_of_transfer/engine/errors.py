@@ -16,6 +16,8 @@ from bag_of_transfer.engine.former_names import current_name
 from bag_of_transfer.engine.printable import printable
 
 __all__ = [
+    "LOST_LOSS",
+    "LOST_WEIGHTS",
     "LostError",
     "NoTruthError",
     "RefusedError",
@@ -24,10 +26,14 @@ __all__ = [
     "chain",
     "former_name_in",
     "in_one_line",
+    "is_divergence",
     "mistake_in",
     "without_colons",
     "worker_message",
 ]
+
+# With one of these an error begins whose run has diverged: too large a learning rate, mostly.
+LOST_LOSS, LOST_WEIGHTS = "the loss is", "the weights are no numbers"
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 TOO_LARGE = errno.EFBIG  # by `ulimit -f`, or for the file system
@@ -86,6 +92,11 @@ class _FromWorkerError(UserError):
     def __init__(self, line: str) -> None:
         ValueError.__init__(self, line)
         self.what, self.where, self.mend = line, "", ""
+
+
+def is_divergence(reason: str) -> bool:
+    """Return whether a run ended for this reason: its loss or weights were no numbers."""
+    return reason.startswith((LOST_LOSS, LOST_WEIGHTS))
 
 
 def in_one_line(text: str) -> str:

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["LOST_WEIGHTS", "first_non_finite", "lost_tensor", "refuse_non_finite"]
+__all__ = ["first_non_finite", "lost_tensor", "refuse_non_finite"]
 
-LOST_WEIGHTS = "the weights are no numbers"  # an error of a run begins with it
 MAY_BE_INFINITE = "mask"  # in the last part of a name: infinity is what an attention leaves out
 
 

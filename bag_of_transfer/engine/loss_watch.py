@@ -8,15 +8,13 @@ from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.finite import LOST_WEIGHTS, lost_tensor
+from bag_of_transfer.engine.errors import LOST_LOSS, LOST_WEIGHTS, UserError
+from bag_of_transfer.engine.finite import lost_tensor
 from bag_of_transfer.engine.lost_step import NewestBatches
 from bag_of_transfer.engine.processes import mean_over_processes
 from bag_of_transfer.engine.running_loss import RunningLoss
 
-__all__ = ["LOST", "LossWatch", "interval_of", "skips"]
-
-LOST = "the loss is"  # an error begins with it: a run of a search may have too large a rate
+__all__ = ["LossWatch", "interval_of", "skips"]
 
 INTERVAL = 50  # between two looks, where no LoggerHook says another
 NUM_NAMED = 4
@@ -81,7 +79,9 @@ class LossWatch:
         if not math.isfinite(value):
             # Another process may have lost it first: then this one's newest images are named.
             ago = max(1, len(losses) - losses.lost_since())
-            self._stop(runner, f"{LOST} {value}", self._batches.done - ago + 1, together=together)
+            self._stop(
+                runner, f"{LOST_LOSS} {value}", self._batches.done - ago + 1, together=together
+            )
 
     def check_weights(self, runner: Runner, iteration: int) -> None:
         """Check weights, averages and the optimizer's state before they are saved or judged.

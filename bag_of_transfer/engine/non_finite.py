@@ -14,8 +14,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.averages import MovingAverage, MovingAverageHook
-from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.loss_watch import LOST, interval_of
+from bag_of_transfer.engine.errors import LOST_LOSS, UserError
+from bag_of_transfer.engine.loss_watch import interval_of
 from bag_of_transfer.engine.lost_step import NewestBatches
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.quantities import counted
@@ -143,7 +143,7 @@ class SkipNonFinite(Hook):
         if over:
             words = {"in_a_row": "in a row", "most": "in all"}[over[0]]
             raise UserError(
-                f"{LOST} no number, or the gradient, in {counts[over[0]]} steps {words}",
+                f"{LOST_LOSS} no number, or the gradient, in {counts[over[0]]} steps {words}",
                 f"iteration {new[-1]}",
                 f"lower optim_wrapper.optimizer.lr, or raise {NON_FINITE}.{over[0]}",
             )

@@ -101,6 +101,16 @@ def test_a_published_copy_is_checked_as_the_ladder_is(folder: Path, tmp_path: Pa
     assert state(read_results(out))[0] == "damaged"
 
 
+def test_a_published_failure_names_files_without_this_machines_folders(tmp_path: Path) -> None:
+    folder = draw_ladder(tmp_path / "ladder", seeds=2)
+    failed = folder / "seed1/d_all/detection/cell.json"
+    reason = "the loss is nan: epoch 2, /home/me/data/a.jpg, /b/c.jpg and 4 more: use lr/2 or 1/4"
+    write_sealed(failed, {**json.loads(failed.read_text()), "reason": reason})
+    publish(folder, tmp_path / "out")
+    said = json.loads((tmp_path / "out/seed1/d_all/detection/cell.json").read_text())["reason"]
+    assert said == "the loss is nan: epoch 2, .../a.jpg, .../c.jpg and 4 more: use lr/2 or 1/4"
+
+
 def test_results_that_an_earlier_version_published_are_read_with_a_line(folder: Path) -> None:
     written = record("d_all", "detection", 0)
     (folder / CELL / "cell.json").write_text(

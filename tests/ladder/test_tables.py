@@ -17,7 +17,7 @@ from bag_of_transfer.ladder.metrics import METRICS
 from bag_of_transfer.ladder.report.documents import table_file, tables_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
-from bag_of_transfer.ladder.report.results import LadderResults, read_results
+from bag_of_transfer.ladder.report.results import CellResult, LadderResults, read_results
 from bag_of_transfer.ladder.report.tables import (
     difference_table,
     long_form,
@@ -81,8 +81,29 @@ def test_means_and_spreads(ladder: LadderResults) -> None:
 def test_number_and_kind_of_seeds_stand_beside_each_number(ladder: LadderResults) -> None:
     found = remarks(table_of(ladder, "detection"))
     assert found["B-standard"] == ["n 3 of 3, matched", "", "n 3 of 3, matched", ""]
-    assert found[drawn.EVIL][2] == "n 2 of 3, matched"
+    assert found[drawn.EVIL][2] == "n 2 of 3, 1 diverged, matched"
     assert found["public | file"] == ["as its card says", "", "n 3 of 3, shared", ""]
+
+
+def test_a_rung_of_which_every_seed_diverged_says_so(ladder: LadderResults) -> None:
+    def lost(cell: CellResult) -> CellResult:
+        there = (cell.rung, cell.task) == ("d_all", "detection")
+        reason = f"the loss is nan: epoch {cell.seed}: lower the lr"
+        return replace(cell, status="failed", reason=reason) if there else cell
+
+    all_lost = replace(ladder, cells=tuple(map(lost, ladder.cells)))
+    (entry,) = (row[3] for row in table_of(all_lost, "detection").rows if row[0].text == drawn.EVIL)
+    assert (entry.text, entry.remark) == ("diverged", "n 0 of 3, 3 diverged, matched")
+    difference = difference_table(
+        all_lost, [each for each in find(all_lost) if each.task.kind == "det"]
+    )
+    assert texts(difference)[drawn.EVIL][1] == "diverged"
+    notes = not_done_notes(all_lost)
+    assert "d_all / detection / seeds 0, 1, 2: failed (the loss is nan)." in notes
+    assert any(
+        note.startswith("Diverged: ")
+        for note in footnotes(all_lost, find(all_lost), find_top1(all_lost))
+    )
 
 
 def test_a_rung_without_any_cell_is_unmeasured(ladder: LadderResults) -> None:
@@ -167,7 +188,7 @@ def test_markdown_keeps_names_in_their_column(ladder: LadderResults) -> None:
     text = markdown(table_of(ladder, "detection"))
     assert "D &lt;b&gt;all&lt;/b&gt; &amp; 'tricks'" in text
     assert "public \\| file (public weights)" in text
-    assert "| 47.50 +- 2.12 (n 2 of 3, matched) |" in text
+    assert "| 47.50 +- 2.12 (n 2 of 3, 1 diverged, matched) |" in text
     assert {line.replace("\\|", "").count("|") for line in text.splitlines()} == {6}
 
 

@@ -41,9 +41,25 @@ def not_done(ladder: LadderResults) -> list[CellResult]:
 
 
 def not_done_notes(ladder: LadderResults) -> list[str]:
-    """Return a note for each cell without results, with the reason; for those of no table, too."""
-    notes = [f"{cell.name}: {cell.status} ({cell.reason})." for cell in not_done(ladder)]
-    return [*notes, *_damaged_besides(ladder)]
+    """Return notes on cells without results, with the reason; on those of no table, too.
+
+    Seeds of a rung and a task stand together if what is wrong is the same.
+    """
+    alike: dict[tuple[str, ...], list[CellResult]] = {}
+    for cell in not_done(ladder):
+        what = (cell.reason or "").partition(": ")[0]
+        alike.setdefault((cell.rung, cell.task, cell.status, what), []).append(cell)
+    return [*map(_not_done_note, alike.values()), *_damaged_besides(ladder)]
+
+
+def _not_done_note(cells: Sequence[CellResult]) -> str:
+    first, *others = cells
+    if not others:
+        return f"{first.name}: {first.status} ({first.reason})."
+    seeds = ", ".join(str(cell.seed) for cell in cells)
+    reasons = {cell.reason or "" for cell in cells}
+    reason = first.reason if len(reasons) == 1 else (first.reason or "").partition(": ")[0]
+    return f"{first.rung} / {first.task} / seeds {seeds}: {first.status} ({reason})."
 
 
 def told_at_once(ladder: LadderResults) -> list[str]:
@@ -104,6 +120,12 @@ def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> It
     yield (
         "Seeds are matched if each has its own pretrained backbone: n repeats of the whole chain."
     )
+    if any(cell.diverged for cell in ladder.cells):
+        yield (
+            "Diverged: the loss or the weights were no numbers any more, mostly because the "
+            "learning rate was too large. Such seeds are left out of means and differences, which "
+            "flatters their rung."
+        )
     if any(rung.seeds == "shared" for rung in ladder.rungs.values()):
         yield (
             "Seeds are shared if one backbone was fine-tuned n times: the spread is then that of "

@@ -31,14 +31,17 @@ TRIED = (RECORD, METRICS)
 EVERY = (*TRIED, CURVE, TRICKS)
 FIRST = (CARD, FLAT_CONFIG)
 ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
+REASONS = ("reason", "lost")  # texts of a record, in which files may be named
+FOLDERS = re.compile(r"(?<![\w.~])/(?:[^\s/,:]+/)+")
 
 
 def publish(folder: Path, out: Path) -> int:
     """Copy the files that tables and plots need, without pictures and per-image files.
 
-    In the copy ``...`` replaces the part that all absolute paths have in common, because it names
-    folders of this machine.  A report of the copy lacks the intervals over images, which need the
-    per-image files, and shows the backbones' cards of the first seed only.
+    In the copy ``...`` replaces the part that all absolute paths have in common, and the folders of
+    files that the reason of a failure names, because they are this machine's.  A report of the copy
+    lacks the intervals over images, which need the per-image files, and shows the backbones' cards
+    of the first seed only.
 
     Args:
         folder: The ladder's folder.
@@ -83,6 +86,7 @@ def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
         if text:
             write_text(target / name, without_places(text).rstrip("\n") + "\n")
     record = json.loads(without_places(_text(cell / RECORD)))
+    record |= {key: FOLDERS.sub(".../", record[key]) for key in REASONS if record.get(key)}
     files = digests(target, texts) if record.get("status") == "done" else {}
     write_sealed(target / RECORD, {**record, "files": files})
 

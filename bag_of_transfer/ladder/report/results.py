@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.errors import UserError, is_divergence
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.run_files import read_metrics
 from bag_of_transfer.ladder.fields import PLAN_RULE
@@ -51,6 +51,11 @@ class CellResult:
     reason: str | None = None  # why it is not done
     record: Mapping[str, Any] = field(default_factory=dict)  # cell.json
     result: Mapping[str, Any] = field(default_factory=dict)  # metrics.json
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its training ended because loss or weights were no numbers any more."""
+        return self.status == "failed" and is_divergence(self.reason or "")
 
     @property
     def name(self) -> str:
@@ -132,6 +137,10 @@ class LadderResults:
             if value is not None:
                 values[cell.rung][cell.seed] = value
         return values
+
+    def num_diverged(self, rung: str, task: str) -> int:
+        """Return for how many seeds a rung's training for a task (or pretraining) diverged."""
+        return sum(c.rung == rung and c.task == task and c.diverged for c in self.cells)
 
     def num_planned(self, rung: str, task: str) -> int:
         """Return the number of cells that are planned for a rung and a task (or pretraining)."""

@@ -62,7 +62,9 @@ def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -
     for number, rung in enumerate(ladder.rungs.values()):
         row = [Entry(rung.label, number, remark=_kind_of(rung))]
         for key in (TOP1, *metrics):
-            row.append(_top1(ladder, rung, top1) if key == TOP1 else _metric(findings, key, rung))
+            row.append(
+                _top1(ladder, rung, top1) if key == TOP1 else _metric(ladder, findings, key, rung)
+            )
             if key in published:
                 row.append(_published(rung, key))
         rows.append(tuple(row))
@@ -90,24 +92,31 @@ def _top1(ladder: LadderResults, rung: RungResults, top1: Top1) -> Entry:
     if rung.kind != "config":
         return Entry("")
     planned = ladder.num_planned(rung.name, PRETRAINING)
-    return _spread_entry(top1.measured[rung.name], planned)
+    diverged = ladder.num_diverged(rung.name, PRETRAINING)
+    return _spread_entry(top1.measured[rung.name], planned, diverged)
 
 
-def _metric(findings: Sequence[Finding], metric: str, rung: RungResults) -> Entry:
+def _metric(
+    ladder: LadderResults, findings: Sequence[Finding], metric: str, rung: RungResults
+) -> Entry:
     (finding,) = (each for each in findings if each.metric == metric)
     interval = finding.images.get(rung.name)
     over = f"; {_limits(interval)} over images" if interval else ""
-    return _spread_entry(finding.spreads[rung.name], finding.num_planned, over)
+    diverged = ladder.num_diverged(rung.name, finding.task.name)
+    return _spread_entry(finding.spreads[rung.name], finding.num_planned, diverged, over)
 
 
 def _limits(images: BootstrapInterval, sign: str = "") -> str:
     return f"{images.low:{sign}.2f} to {images.high:{sign}.2f}"
 
 
-def _spread_entry(spread: Spread, num_planned: int, over_images: str = "") -> Entry:
-    seeds = f"n {spread.n} of {num_planned}, {spread.kind}"
+def _spread_entry(
+    spread: Spread, num_planned: int, num_diverged: int, over_images: str = ""
+) -> Entry:
+    lost = f", {num_diverged} diverged" if num_diverged else ""
+    seeds = f"n {spread.n} of {num_planned}{lost}, {spread.kind}"
     if spread.mean is None:
-        return Entry("unmeasured", None, seeds)
+        return Entry("diverged" if num_diverged else "unmeasured", None, seeds)
     text = f"{spread.mean:.2f}"
     if spread.sd is not None:
         text += f" +- {spread.sd:.2f}"
@@ -134,12 +143,23 @@ def _difference(
     return [
         Entry(ladder.rungs[comparison.rung].label, number),
         Entry(metric, metric),
-        Entry("unmeasured") if mean is None else Entry(f"{mean:+.2f}", mean),
+        Entry(_without_difference(ladder, finding, comparison.rung))
+        if mean is None
+        else Entry(f"{mean:+.2f}", mean),
         _interval(finding, comparison),
         _of_images(finding.both.get(comparison.rung)),
         Entry(f"{comparison.n} of {finding.num_planned}", comparison.n, comparison.kind),
         _verdict(comparison),
     ]
+
+
+def _without_difference(ladder: LadderResults, finding: Finding, rung: str) -> str:
+    """Return why a rung has no difference to the reference, in a word."""
+    task, pair = finding.task.name, (rung, ladder.reference)
+    lost = any(
+        ladder.num_diverged(each, task) and finding.spreads[each].mean is None for each in pair
+    )
+    return "diverged" if lost else "unmeasured"
 
 
 def _verdict(comparison: Comparison) -> Entry:

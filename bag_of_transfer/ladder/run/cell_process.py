@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.classification.teacher_cache import read_card as read_cache_card
-from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
-from bag_of_transfer.engine.finite import LOST_WEIGHTS
-from bag_of_transfer.engine.loss_watch import LOST
+from bag_of_transfer.engine.errors import UserError, as_user_error, is_divergence, mistake_in
 from bag_of_transfer.engine.manifest import remove_checkpoint
 from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.engine.run_files import read_metrics
@@ -97,7 +95,7 @@ def run_cell(
     seconds = time.perf_counter() - started
     # Without a point, a run of a search starts from it: its score decides nothing.
     tried = cell.tunes and cell.point
-    lost = reason if tried and reason.startswith((LOST, LOST_WEIGHTS)) else ""
+    lost = reason if tried and is_divergence(reason) else ""
     if lost:
         code, reason = 0, ""
     if code not in STOPPED:
