@@ -54,7 +54,7 @@ PART = "<part><name>top</name><bndbox><xmin>1</xmin></bndbox><bndbox/></part></o
 )
 def test_dialects_that_say_the_same_are_read(tmp_path: Path, text: str | bytes) -> None:
     image = read(tmp_path, text)
-    assert image.boxes == (Box("ball", BOX, ignore=False),)
+    assert image.boxes == (Box("ball", BOX, ignore=False, number=0),)
     assert (image.width, image.height) == (128, 96)
 
 
