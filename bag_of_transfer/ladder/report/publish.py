@@ -28,8 +28,8 @@ __all__ = ["publish", "without_places"]
 # Files that are copied from every cell of a search (with the curve if the best epoch counts), from
 # every other cell, and from the first finished cell of a rung and a task.
 TRIED = (RECORD, METRICS)
-EVERY = (*TRIED, CURVE, TRICKS)
-FIRST = (CARD, FLAT_CONFIG)
+EVERY = (*TRIED, CURVE, TRICKS, CARD)
+FIRST = (FLAT_CONFIG,)
 ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
 REASONS = ("reason", "lost")  # texts of a record, in which files may be named
 FOLDERS = re.compile(r"(?<![\w.~])/(?:[^\s/,:]+/)+")
@@ -40,8 +40,8 @@ def publish(folder: Path, out: Path) -> int:
 
     In the copy ``...`` replaces the part that all absolute paths have in common, and the folders of
     files that the reason of a failure names, because they are this machine's.  A report of the copy
-    lacks the intervals over images, which need the per-image files, and shows the backbones' cards
-    of the first seed only.
+    lacks the intervals over images, which need the per-image files.  As the cards of all backbones
+    are there, a ladder can go on in the copy: its finished cells are known as such.
 
     Args:
         folder: The ladder's folder.
