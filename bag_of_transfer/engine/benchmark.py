@@ -19,6 +19,7 @@ from bag_of_transfer.engine.dry_run import DryRunDone, val_images
 from bag_of_transfer.engine.metrics_record import hardware, versions
 from bag_of_transfer.engine.peak_memory import forget_peak, peak_memory
 from bag_of_transfer.engine.switches import Setting
+from bag_of_transfer.engine.update import lay_out_state
 
 __all__ = ["Benchmark", "bound_by", "ratios"]
 
@@ -154,9 +155,9 @@ def _together(
 
 
 def _lay_out(runner: Runner, channels_last: bool) -> None:
-    """Change the layout of the network; momentum, which has the old one, is forgotten."""
+    """Change the layout of the network and of the optimizer's state."""
     lay_out(runner.model, channels_last)
-    runner.optim_wrapper.optimizer.state.clear()
+    lay_out_state(runner.optim_wrapper.optimizer)
 
 
 def _compare(runner: Runner, settings: list[Setting], seconds: float) -> list[dict[str, Any]]:

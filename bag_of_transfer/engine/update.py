@@ -18,7 +18,7 @@ from bag_of_transfer.engine.fused import one_group_per_setting
 from bag_of_transfer.engine.history import history_of
 from bag_of_transfer.engine.skipped_steps import SkippedSteps
 
-__all__ = ["ScaledUpdate", "Update"]
+__all__ = ["ScaledUpdate", "Update", "lay_out_state"]
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -57,7 +57,7 @@ class Update(OptimWrapper):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the optimizer's state in the layout of its parameters."""
         super().load_state_dict(state_dict)
-        _lay_out(self.optimizer)
+        lay_out_state(self.optimizer)
 
     def _clip_grad(self) -> None:
         groups = self.optimizer.param_groups
@@ -89,10 +89,10 @@ class ScaledUpdate(AmpOptimWrapper, Update):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the optimizer's state in the layout of its parameters, and the loss scale."""
         super().load_state_dict(state_dict)
-        _lay_out(self.optimizer)
+        lay_out_state(self.optimizer)
 
 
-def _lay_out(optimizer: Optimizer) -> None:
+def lay_out_state(optimizer: Optimizer) -> None:
     """Bring the state's tensors into the order of their parameters in memory.
 
     A fused update takes that for granted, and a checkpoint has the order of its time.
