@@ -7,20 +7,22 @@ Needs:     2 CPU cores; --dry-run estimates the time
 Result:    unmeasured
 """
 
+# B-standard and D-efficient have the names that they have in gap_fine_tuning.py: their cells at lr
+# 0.01 and 0.04 are the same, and can be copied from there.
 folder = "configs/classification/resnet18-"
 b, d = folder + "b_photographs.py", folder + "d_efficient_photographs.py"
 lr = "optim_wrapper.optimizer.lr"
 rungs = dict(
-    b_01=dict(label="B-standard, lr 0.1", config=b),
+    b_standard=dict(label="B-standard, lr 0.1", config=b),
     b_04=dict(label="B-standard, lr 0.4", config=b, cfg_options=[f"{lr}=0.4"], states=[lr]),
     b_12=dict(label="B-standard, lr 1.2", config=b, cfg_options=[f"{lr}=1.2"], states=[lr]),
     d_01=dict(
-        label="D-efficient, lr 0.1", config=d, cfg_options=[f"{lr}=0.1"], compared_with="b_01"
+        label="D-efficient, lr 0.1", config=d, cfg_options=[f"{lr}=0.1"], compared_with="b_standard"
     ),
     d_04=dict(
         label="D-efficient, lr 0.4", config=d, cfg_options=[f"{lr}=0.4"], compared_with="b_04"
     ),
-    d_12=dict(label="D-efficient, lr 1.2", config=d, compared_with="b_12"),
+    d_efficient=dict(label="D-efficient, lr 1.2", config=d, compared_with="b_12"),
     d_gamma=dict(
         label="D-efficient, lr 1.2, gammas begin at 1",
         config=d,

@@ -42,14 +42,14 @@ def write_ladder(folder: Path, rungs: str = "", tasks: str = "", seeds: str = "[
 
     Without more: ``scratch``, ``b``, and ``d``, which is distilled from b; one task, detection.
     ``{0}`` in ``rungs`` and ``tasks`` is the folder.  b's ``b.py`` and the task's ``det.py`` may be
-    edited; ``fails.py`` and ``slow.py`` are there for more rungs.
+    edited; ``fails.py``, ``slow.py`` and ``diverges.py`` are there for more rungs.
     """
     rungs = (
         rungs or "scratch=None, b=dict(config='{0}/b.py'), d=dict(config='{0}/d.py', teacher='b')"
     )
     tasks = tasks or "detection='{0}/det.py'"
     place = str(folder).replace("'", "\\'")
-    for name in ("b", "d", "fails", "slow"):
+    for name in ("b", "d", "fails", "slow", "diverges"):
         (folder / f"{name}.py").write_text("model = dict(distillation=None)\n")
     (folder / "det.py").write_text(DET)
     config = folder / "mine.py"

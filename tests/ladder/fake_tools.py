@@ -1,7 +1,8 @@
 """Tools that only pretend to train, so that cells run in milliseconds.
 
 Each is called as the real one: ``train.py CONFIG --work-dir D --seed S ...``.  What it does is in
-the config's name: ``fails`` ends with exit code 2, ``breaks`` with a traceback, ``slow`` waits.
+the config's name: ``fails`` ends with exit code 2, ``breaks`` with a traceback, ``slow`` waits,
+``diverges`` loses its loss.
 The score on val is best at a learning rate of 0.02; above 1 the loss is lost.
 """
 
@@ -45,7 +46,7 @@ if name.startswith("train"):
         epochs.write_text("x" * (done + 2))
         time.sleep(60)
     rate = next((float(word.partition(".lr=")[2]) for word in words if ".lr=" in word), 0.02)
-    if rate > 1:
+    if rate > 1 or "diverges" in words[0]:
         print("error: the loss is nan: epoch 1: lower the rate", file=sys.stderr)
         sys.exit(2)
     (folder / "curve.jsonl").write_text(json.dumps({"epoch": 1}) + "\\n")

@@ -91,6 +91,7 @@ def climb(call: LadderCall) -> int:
             outcome = _run(ray, call, ladder, cells, before, began)
         if call.cell is None:
             _summarise(cells, root)
+        _tell_diverged(outcome, root)
         precision.print_needed(call)
     return _exit_code(outcome, root)
 
@@ -145,7 +146,7 @@ def _survey(
 ) -> dict[str, status.Status]:
     """Return how far every cell is; check the splits of the tasks that still have to run."""
     before = status.survey([*cells, *others], selection)
-    to_run = [cell for cell in cells if before[cell.key].word != status.DONE]
+    to_run = [cell for cell in cells if not before[cell.key].is_result]
     check_splits(dict.fromkeys(cell.task for cell in to_run if cell.task))
     return before
 
@@ -170,9 +171,11 @@ def _with_needs(cells: Sequence[Cell], key: str) -> list[Cell]:
 def _alone(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[Cell]:
     *_, cell = cells
     unfinished = [need for need in cell.needs if before[need].word != status.DONE]
-    if unfinished and before[cell.key].word != status.DONE:
-        what = f"the cell needs {unfinished[0]}, which is not done"
-        raise UserError(what, f"--cell {cell.key}", "run that one first")
+    if unfinished and not before[cell.key].is_result:
+        need, mend = unfinished[0], "run that one first"
+        if before[need].word == status.DIVERGED:
+            mend = f"that one diverged ({before[need].why})"
+        raise UserError(f"the cell needs {need}, which is not done", f"--cell {cell.key}", mend)
     return [cell]
 
 
@@ -254,6 +257,17 @@ def _summarise(cells: Sequence[Cell], root: Path) -> None:
     pictures = counted(len(draw_sheets(cells, root / PICTURES)), "picture")
     print(f"\n{on_screen}\n\n{root}/summary.json, {pictures} in {root}/{PICTURES}")
     say_next({"tables, plots and a page": command("report", root)})
+
+
+def _tell_diverged(outcome: Outcome, root: Path) -> None:
+    if not outcome.diverged:
+        return
+    number = counted(len(outcome.diverged), "cell")
+    print(f"\n{number} diverged; tried again only when config, data, backbone or code changes:")
+    for key in outcome.diverged:
+        print(f"  {key}: {status.reason_of(root / key)}")
+    if outcome.impossible:
+        print(f"left out, because they need one of these: {', '.join(outcome.impossible)}")
 
 
 def _exit_code(outcome: Outcome, root: Path) -> int:

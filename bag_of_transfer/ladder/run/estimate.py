@@ -50,7 +50,7 @@ class Estimate:
 def estimate_cells(
     cells: Sequence[Cell], before: Mapping[str, Status]
 ) -> dict[str, Estimate | str]:
-    """Estimate every cell that is not done.
+    """Estimate every cell that has no result.
 
     Args:
         cells: The cells of the plan.
@@ -67,7 +67,7 @@ def estimate_cells(
     estimates: dict[str, Estimate | str] = {}
     timed: dict[Any, dict[str, Any] | str] = {}
     for cell in cells:
-        if before[cell.key].word == DONE:
+        if before[cell.key].is_result:
             continue
         measured = known.get(_recipe(cell))
         if measured:

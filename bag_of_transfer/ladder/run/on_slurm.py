@@ -38,15 +38,20 @@ fi
 
 
 def levels(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[list[str]]:
-    """Return the keys of cells that are not done, by level; a cell needs only earlier levels.
+    """Return the keys of cells to run, by level; a cell needs only earlier levels.
+
+    Cells that need one that diverged are left out.
 
     Args:
         cells: The cells of :func:`bag_of_transfer.ladder.plan.cells.plan`, in its order.
         before: How far each cell is.
     """
     level_of: dict[str, int] = {}
+    lost = {key for key, now in before.items() if now.word == status.DIVERGED}
     for cell in cells:
-        if before[cell.key].word != status.DONE:
+        if lost & set(cell.needs):
+            lost.add(cell.key)
+        elif not before[cell.key].is_result:
             level_of[cell.key] = 1 + max(
                 (level_of.get(need, -1) for need in cell.needs), default=-1
             )

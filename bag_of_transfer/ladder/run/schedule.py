@@ -9,24 +9,34 @@ from typing import Protocol
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run import status
 
-__all__ = ["STOPPED_S", "Outcome", "Places", "run_in_order"]
+__all__ = ["STOPPED_S", "Outcome", "Places", "earlier", "run_in_order"]
 
 STOPPED_S = 60  # a cell that takes longer to stop is killed
 
 
 @dataclass
 class Outcome:
-    """The result of a call: keys of cells, and exit codes of those that failed."""
+    """The result of a call: keys of cells, and exit codes of those that failed.
+
+    ``skipped`` need one that failed, ``impossible`` one that diverged.
+    """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, int] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    diverged: list[str] = field(default_factory=list)
+    impossible: list[str] = field(default_factory=list)
     out_of_time: bool = False
 
     @property
     def goes_on(self) -> bool:
-        """Whether all cells are done: more may be known now."""
+        """Whether nothing is left to do for these cells: more may be known now."""
         return not (self.failed or self.skipped or self.out_of_time)
+
+
+def earlier(before: Mapping[str, status.Status]) -> Outcome:
+    """Return what is known before any cell runs: those that diverged in an earlier call."""
+    return Outcome(diverged=[key for key, now in before.items() if now.word == status.DIVERGED])
 
 
 class Places(Protocol):
@@ -52,11 +62,11 @@ def run_in_order(
     max_minutes: float | None = None,
     since: float | None = None,
 ) -> Outcome:
-    """Run the cells that are not done, in order, each once the cells that it needs are done.
+    """Run the cells that have no result, in order, each once the cells that it needs are done.
 
     A cell that fails is recorded with its reason; the others run, except those that need it.
-    Cells that failed in an earlier call come last.  When the time is over, running cells are
-    stopped; the next call continues them.
+    Cells that failed in an earlier call come last; one that diverged is not tried again.  When the
+    time is over, running cells are stopped; the next call continues them.
 
     Args:
         cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`.
@@ -65,13 +75,13 @@ def run_in_order(
         max_minutes: Stop this long after ``since``.
         since: When the call began, as ``time.monotonic`` gave it; None: now.
     """
-    outcome = Outcome()
+    outcome = earlier(before)
     ready = {key for key, now in before.items() if now.word == status.DONE}
-    waiting = [cell for cell in cells if cell.key not in ready]
+    waiting = [cell for cell in cells if not before[cell.key].is_result]
     waiting.sort(key=lambda cell: before[cell.key].word == status.FAILED)
     began = time.monotonic() if since is None else since
     deadline = None if max_minutes is None else began + 60 * max_minutes
-    running: set[str] = set()
+    running: dict[str, Cell] = {}
     total = len(waiting)
     try:
         while waiting or running:
@@ -83,7 +93,7 @@ def run_in_order(
                 waiting.remove(cell)
                 print(f"\n[{total - len(waiting)}/{total}] {cell.key}", flush=True)
                 places.start(cell, before[cell.key].goes_on)
-                running.add(cell.key)
+                running[cell.key] = cell
             if not running:
                 break
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -92,30 +102,32 @@ def run_in_order(
                 outcome.out_of_time = True
                 return outcome
             for key, code in ended.items():
-                running.remove(key)
-                _note(key, code, ready, outcome)
+                _note(running.pop(key), code, ready, outcome)
     finally:
         places.stop()
     return outcome
 
 
 def _still_possible(waiting: Sequence[Cell], outcome: Outcome) -> list[Cell]:
-    """Return the cells that do not need one that failed or was skipped; skip the others."""
-    lost = {*outcome.failed, *outcome.skipped}
+    """Return the cells that do not need, even through others, one that failed or diverged."""
     possible = list(waiting)
-    while impossible := [cell for cell in possible if lost & set(cell.needs)]:
-        outcome.skipped += [cell.key for cell in impossible]
-        lost.update(outcome.skipped)
-        possible = [cell for cell in possible if cell not in impossible]
+    lost = ((outcome.diverged, outcome.impossible), (outcome.failed, outcome.skipped))
+    for first, left_out in lost:
+        while users := [cell for cell in possible if {*first, *left_out} & set(cell.needs)]:
+            left_out += [cell.key for cell in users]
+            possible = [cell for cell in possible if cell not in users]
     return possible
 
 
-def _note(key: str, code: int, ready: set[str], outcome: Outcome) -> None:
+def _note(cell: Cell, code: int, ready: set[str], outcome: Outcome) -> None:
     if code in (-signal.SIGINT, 130):
         raise KeyboardInterrupt
-    if code:
-        outcome.failed[key] = code
-        print(f"{key} failed (exit code {code}); going on with the rest", flush=True)
+    if status.has_diverged(cell.folder):
+        outcome.diverged.append(cell.key)
+        print(f"{cell.key} diverged; going on with the rest", flush=True)
+    elif code:
+        outcome.failed[cell.key] = code
+        print(f"{cell.key} failed (exit code {code}); going on with the rest", flush=True)
     else:
-        ready.add(key)
-        outcome.done.append(key)
+        ready.add(cell.key)
+        outcome.done.append(cell.key)

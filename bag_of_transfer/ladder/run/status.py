@@ -12,6 +12,7 @@ from typing import Any
 
 from bag_of_transfer.classification.teacher_cache import CARD as CACHE_CARD
 from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.errors import is_divergence
 from bag_of_transfer.engine.fields import check
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.run_files import follow_pointer
@@ -36,6 +37,7 @@ __all__ = [
     "begin",
     "clear",
     "end",
+    "has_diverged",
     "is_done",
     "keep",
     "keep_without_backbone",
@@ -47,11 +49,15 @@ __all__ = [
 
 RULES = {RECORD: CELL_RULE, BEGUN: BEGUN_RULE}
 DONE, CHANGED, FAILED, CUT_OFF, MISSING = "done", "changed", "failed", "cut off", "missing"
+DIVERGED = "diverged"
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a cell is: done, changed, failed, cut off or missing, and why.
+    """How far a cell is: done, diverged, changed, failed, cut off or missing, and why.
+
+    One that diverged is not tried again: a run is a function of its recipe, and where it is not,
+    trying until it works would choose the lucky runs.
 
     ``goes_on``: the cell was cut off or failed, and can continue from what it has saved.
     ``weights_gone``: the cell counts as missing, because it has a result but lacks the weights
@@ -62,6 +68,11 @@ class Status:
     why: str = ""
     goes_on: bool = False
     weights_gone: bool = False
+
+    @property
+    def is_result(self) -> bool:
+        """Whether nothing is left to do: the tables have a figure, or say that it diverged."""
+        return self.word in (DONE, DIVERGED)
 
 
 def survey(cells: Sequence[Cell], selection: Selection) -> dict[str, Status]:
@@ -78,6 +89,8 @@ def survey(cells: Sequence[Cell], selection: Selection) -> dict[str, Status]:
         stale = [need for need in cell.needs if statuses[need].word == CHANGED]
         if stale and status.word in (DONE, CUT_OFF):
             status = Status(CHANGED, f"{stale[0]} changed")
+        elif stale and status.word == DIVERGED:
+            status = Status(FAILED, status.why)
         statuses[cell.key] = replace(status, goes_on=status.goes_on and not stale)
     return statuses
 
@@ -92,10 +105,10 @@ def with_weights(cells: Sequence[Cell], statuses: Mapping[str, Status]) -> dict[
         cells: The cells of the plan, in its order.
         statuses: The result of :func:`survey`.
     """
-    decided = dict(statuses)
+    decided, settled = dict(statuses), (DONE, DIVERGED, CHANGED)
     for cell in reversed(cells):  # a student that is run again needs its teacher's weights
         users = [user for user in cells if cell.key in user.needs]
-        unfinished = [user for user in users if decided[user.key].word not in (DONE, CHANGED)]
+        unfinished = [user for user in users if decided[user.key].word not in settled]
         lacks = any(_lacks_weights(cell, user) for user in unfinished)
         if lacks and decided[cell.key].word == DONE:
             decided[cell.key] = Status(MISSING, "its weights are missing", weights_gone=True)
@@ -116,8 +129,10 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
     if record:
         differing = _differing(record.get("fingerprint", {}), now)
         if record.get("status") == FAILED:
-            goes_on = not differing and _has_saved(cell)
-            return Status(FAILED, record.get("reason") or "", goes_on)
+            reason = record.get("reason") or ""
+            if is_divergence(reason) and not differing:
+                return Status(DIVERGED, reason)
+            return Status(FAILED, reason, goes_on=not differing and _has_saved(cell))
         refuse_edited_cell(cell.folder, record)
         if record.get("kept_for"):
             differing = differing and _differing(record["kept_for"], now)
@@ -211,6 +226,12 @@ def end(
 def is_done(folder: Path) -> bool:
     """Return whether a cell's folder has a result, which may be a kept one of an older config."""
     return _read(folder / RECORD).get("status") == DONE
+
+
+def has_diverged(folder: Path) -> bool:
+    """Return whether a cell's run ended because its loss or weights were no numbers."""
+    record = _read(folder / RECORD)
+    return record.get("status") == FAILED and is_divergence(record.get("reason") or "")
 
 
 def keep(cell: Cell, selection: Selection, why: str) -> None:
