@@ -81,6 +81,22 @@ def test_another_folder_for_data_or_ladder_is_the_same_config(tmp_path, monkeypa
     assert of(cell_of(tmp_path / "other")) == before
 
 
+def test_an_override_inside_of_the_data_root_is_the_same_anywhere(tmp_path, monkeypatch):
+    """A ladder config may say ``{{$DATA_ROOT:data}}/...`` in its overrides."""
+
+    def config_with(data_root: str) -> str | None:
+        option = f"test_dataloader.dataset.data_root={data_root}/mine/"
+        return of(cell_of(tmp_path, replace(TASK, cfg_options=(option,))))["config"]
+
+    monkeypatch.setenv("DATA_ROOT", "/somewhere/else")
+    there = config_with("/somewhere/else")
+    assert there != config_with("/somewhere/else-2")
+    monkeypatch.setenv("DATA_ROOT", "drawn_1")
+    assert config_with("drawn_1") == there
+    monkeypatch.delenv("DATA_ROOT")
+    assert config_with("data") == there
+
+
 def config_of(root: Path, rung: Rung, seed: int = 0) -> str:
     ladder = Ladder("mine", Path("mine.py"), (TEACHER, rung), (TASK,), (seed,), 0, reference="d")
     (cell,) = (one for one in plan(ladder, root).cells if not one.task and one.rung == rung)

@@ -33,7 +33,7 @@ def at_the_root(monkeypatch):
 
 def test_the_list_is_complete():
     studies = ["gap_fine_tuning", "gap_pretraining"]
-    others = ["demo", "paper", "public", "small", "small_gpu"]
+    others = ["demo", "paper", "public", "small", "small_drawn", "small_gpu"]
     assert sorted(path.stem for path in SHIPPED) == sorted([*studies, *others])
 
 
@@ -58,7 +58,8 @@ def test_it_is_read_and_planned(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "longer"), [("paper", []), ("small", LONGER), ("small_gpu", LONGER)]
+    ("name", "longer"),
+    [("paper", []), ("small", LONGER), ("small_drawn", LONGER), ("small_gpu", LONGER)],
 )
 def test_the_seven_rows_stand_in_the_papers_order_beside_its_figures(name, longer):
     rungs = read(name).rungs
@@ -67,8 +68,8 @@ def test_the_seven_rows_stand_in_the_papers_order_beside_its_figures(name, longe
     assert all({"mAP_voc07", "pixAcc", "mIoU"} <= rung.published.keys() for rung in rows)
 
 
-@pytest.mark.parametrize("name", ["small", "small_gpu"])
-def test_every_trained_rung_of_the_photographs_is_tuned_alike(name):
+@pytest.mark.parametrize("name", ["small", "small_drawn", "small_gpu"])
+def test_every_trained_rung_of_the_small_ladders_is_tuned_alike(name):
     ladder = read(name)
     grids = {rung.tune for rung in ladder.rungs if rung.kind == "config"}
     assert len(grids) == 1

@@ -130,6 +130,10 @@ def test_a_single_rung_is_compared_with_none(
             '{"a": ".../y", "b": "data/z", "c": "1 / 2"}',
         ),
         ("lr = 1 / 2  # no '/", "lr = 1 / 2  # no '/"),
+        (
+            '["a.b=/x/y/train", "/x/y/out", "lr=0.1"]',
+            '["a.b=.../train", ".../out", "lr=0.1"]',
+        ),
     ],
 )
 def test_places_of_this_machine_are_not_published(text: str, without: str) -> None:

@@ -30,7 +30,8 @@ __all__ = ["publish", "without_places"]
 TRIED = (RECORD, METRICS)
 EVERY = (*TRIED, CURVE, TRICKS, CARD)
 FIRST = (FLAT_CONFIG,)
-ABSOLUTE = re.compile(r"""(['"])(/[^'"\n]+)\1""")
+# A path, or an override whose value is one.
+ABSOLUTE = re.compile(r"""(['"](?:[\w.]+=)?)(/[^'"\n]+)(?=['"])""")
 REASONS = ("reason", "lost")  # texts of a record, in which files may be named
 FOLDERS = re.compile(r"(?<![\w.~])/(?:[^\s/,:]+/)+")
 
@@ -105,4 +106,4 @@ def without_places(text: str) -> str:
     if not folders:
         return text
     place = os.path.commonpath(folders).rstrip("/")
-    return ABSOLUTE.sub(lambda match: f"{match[1]}...{match[2][len(place) :]}{match[1]}", text)
+    return ABSOLUTE.sub(lambda match: f"{match[1]}...{match[2][len(place) :]}", text)

@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -99,10 +100,13 @@ def _resolved_anywhere(cell: Cell) -> Any:
     """Return what is trained, copied or converted, without the folders of data and ladder."""
     if cell.config is None:
         return cell.rung.source if cell.rung.kind == "model" else cell.rung.kind
-    # A student's config names its teacher's checkpoint, which is in the ladder's folder.
+    # A student's config names its teacher's checkpoint, which is in the ladder's folder; a ladder's
+    # overrides may name DATA_ROOT, of which this machine's is in them by now.
+    stated = replace(cell, root=Path("/")).cfg_options
+    here = os.environ.get("DATA_ROOT") or "data"
+    options = [re.sub(f"^([^=]+=){re.escape(here)}/", r"\1DATA_ROOT/", each) for each in stated]
     with _data_root("DATA_ROOT"):
-        cfg = resolved(replace(cell, root=Path("/")))
-    return cfg.to_dict() if cfg else None
+        return resolved_config(cell.config, options).to_dict()
 
 
 @contextmanager
