@@ -8,7 +8,8 @@ import pytest
 
 from bag_of_transfer.ladder.plan.planning import plan
 from bag_of_transfer.ladder.plan.spec import read_ladder
-from bag_of_transfer.ladder.run import on_slurm, status
+from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.run import command, status
 from tests.ladder.fake_ladder import ladder, use_fake_tools, write_ladder
 
 LOST = "seed0/lost/pretraining"
@@ -60,32 +61,54 @@ def test_a_second_call_does_not_try_it_again(config, capsys):
     assert record(LOST) == before
 
 
-@pytest.mark.parametrize("how", ["recipe", "folder"])
-def test_a_change_of_its_recipe_or_removing_its_folder_tries_it_again(config, capsys, how):
+def test_removing_its_folder_tries_it_again(config, capsys):
     ladder(config, "--work-dir", "out")
-    if how == "folder":
-        shutil.rmtree(Path("out", LOST))
-        assert words(config)[LOST] == "missing"
-        return
-    Path("diverges.py").write_text("model = dict(distillation=None, more=1)\n")
-    assert words(config)[LOST] == "failed"
+    shutil.rmtree(Path("out", LOST))
     capsys.readouterr()
+    assert ladder(config, "--work-dir", "out") == 0
+    assert f"] {LOST}" in capsys.readouterr().out
+
+
+def change(file: str) -> None:
+    Path(file).write_text("model = dict(distillation=None, more=1)\n")
+
+
+def test_a_changed_one_is_decided_about_as_a_figure_is(config, capsys):
+    """Else ``--keep-changed`` would keep the good runs and draw the bad ones again."""
     ladder(config, "--work-dir", "out")
-    assert f"failed: {LOST}: starts again" in capsys.readouterr().out
+    change("diverges.py")
+    assert words(config)[LOST] == "changed"
+    assert ladder(config, "--work-dir", "out") == 3
+    assert f"changed: {LOST}: config changed" in capsys.readouterr().out
+    before = record(LOST)
+    assert ladder(config, "--work-dir", "out", "--keep-changed") == 0
+    assert words(config)[LOST] == "diverged"
+    assert record(LOST)["finished"] == before["finished"]
+    assert record(LOST)["notes"] == [f"{LOST} was kept although config changed"]
+    change("diverges.py")
+    Path("diverges.py").write_text("model = dict(distillation=None, more=2)\n")
+    assert ladder(config, "--work-dir", "out", "--rerun-changed") == 0
+    assert "notes" not in record(LOST)
+    assert Path("out/replaced", LOST, "cell.json").is_file()
 
 
-def test_it_is_tried_again_when_its_backbone_changed(config, tmp_path):
+DET = "detection='{0}/diverges-det.py'"
+
+
+def test_one_whose_backbone_changed_is_changed(config, tmp_path):
     (tmp_path / "diverges-det.py").write_text((tmp_path / "det.py").read_text())
-    config = write_ladder(tmp_path, "b=dict(config='{0}/b.py')", "detection='{0}/diverges-det.py'")
+    config = write_ladder(tmp_path, "b=dict(config='{0}/b.py')", DET)
     assert ladder(config, "--work-dir", "out") == 0
     assert words(config)["seed0/b/detection"] == "diverged"
-    Path("b.py").write_text("model = dict(distillation=None, more=1)\n")
-    assert words(config) == {"seed0/b/pretraining": "changed", "seed0/b/detection": "failed"}
+    change("b.py")
+    assert set(words(config).values()) == {"changed"}
+    assert ladder(config, "--work-dir", "out", "--keep-changed") == 0
+    assert words(config)["seed0/b/detection"] == "diverged"
 
 
 def test_it_needs_no_backbone_any_more(config, tmp_path):
     (tmp_path / "diverges-det.py").write_text((tmp_path / "det.py").read_text())
-    config = write_ladder(tmp_path, "b=dict(config='{0}/b.py')", "detection='{0}/diverges-det.py'")
+    config = write_ladder(tmp_path, "b=dict(config='{0}/b.py')", DET)
     ladder(config, "--work-dir", "out")
     Path("out/seed0/b/pretraining/backbone.safetensors").unlink()
     assert words(config) == {"seed0/b/pretraining": "done", "seed0/b/detection": "diverged"}
@@ -107,34 +130,119 @@ def test_another_failure_still_counts_as_one(config, tmp_path, capsys):
     assert "1 cell diverged" in said.out
 
 
-def test_alone_it_says_so_and_its_users_are_refused_with_the_reason(config, capsys):
-    assert ladder(config, "--work-dir", "out", "--cell", LOST) == 0
-    assert "1 cell diverged" in capsys.readouterr().out
+def test_alone_it_ends_with_its_reason_and_so_do_its_users(config, capsys):
+    for _ in range(2):  # the second call only tells what the first one did
+        assert ladder(config, "--work-dir", "out", "--cell", LOST) == 2
+        said = capsys.readouterr()
+        assert "1 cell diverged" in said.out
+        assert f"error: the cell diverged: {LOST}: the loss is nan" in said.err
     assert ladder(config, "--work-dir", "out", "--cell", USER) == 2
     said = capsys.readouterr().err
-    assert f"the cell needs {LOST}, which is not done: --cell {USER}" in said
-    assert "that one diverged (the loss is nan" in said
+    assert f"the cell needs {LOST}, which is not done: --cell {USER}: {LOST} diverged (the" in said
 
 
-def test_slurm_runs_neither_it_nor_its_users(config):
+def test_a_users_user_is_told_what_diverged(config, tmp_path, capsys):
+    config = write_ladder(tmp_path, STUDENT)
+    ladder(config, "--work-dir", "out")
+    capsys.readouterr()
+    assert ladder(config, "--work-dir", "out", "--cell", "seed0/d/detection") == 2
+    assert f"{LOST} diverged (the loss is nan" in capsys.readouterr().err
+
+
+def test_slurm_runs_neither_it_nor_its_users(config, capsys):
     ladder(config, "--work-dir", "out", "--cell", LOST)
-    read = read_ladder(config)
-    cells = plan(read, Path("out")).cells
-    listed = [
-        key for keys in on_slurm.levels(cells, status.survey(cells, read.selection)) for key in keys
-    ]
-    assert listed
-    assert not {LOST, USER} & set(listed)
+    assert ladder(config, "--work-dir", "out", "--slurm", "mine.sbatch") == 0
+    listed = Path("mine.sbatch").read_text()
+    assert "seed0/b/detection" in listed
+    assert LOST not in listed
+    assert USER not in listed
+    ladder(config, "--work-dir", "out")
+    capsys.readouterr()
+    assert ladder(config, "--work-dir", "out", "--slurm", "second.sbatch") == 0
+    said = capsys.readouterr().out
+    assert "no cell is left to run: no script is needed" in said
+    assert f"  {LOST}: the loss is nan" in said
 
 
-def test_a_dry_run_names_it(config, capsys):
+def test_a_dry_run_names_it_and_what_is_left_out(config, capsys):
     ladder(config, "--work-dir", "out", "--cell", LOST)
     capsys.readouterr()
     assert ladder(config, "--work-dir", "out", "--dry-run") == 0
-    assert f"diverged {LOST} (the loss is nan" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"diverged {LOST} (the loss is nan" in said
+    assert f"missing  {USER} (left out: it needs one that diverged)" in said
+
+
+def test_cells_are_counted_without_those_that_are_left_out(config, capsys):
+    ladder(config, "--work-dir", "out", "--cell", LOST)
+    capsys.readouterr()
+    ladder(config, "--work-dir", "out")
+    assert "[1/3]" in capsys.readouterr().out
 
 
 def test_more_seeds_are_run_although_one_diverged(config, capsys):
     """``--precision`` used to stop for ever after the first diverged cell."""
-    assert ladder(config, "--work-dir", "out", "--precision", "1", "--max-seeds", "2") == 0
-    assert "more seeds for +-1 points: 1" in capsys.readouterr().out
+    assert ladder(config, "--work-dir", "out", "--precision", "1", "--max-seeds", "3") == 0
+    assert "more seeds for +-1 points: 1, 2" in capsys.readouterr().out
+    assert record("seed2/b/detection")["status"] == "done"
+
+
+def test_a_rung_that_always_diverges_asks_for_no_more_seeds(config, capsys):
+    asked = ("--precision", "1", "--max-seeds", "20")
+    assert ladder(config, "--work-dir", "out", *asked) == 0
+    # the others have the same score in every seed: the fewest that give a verdict are enough
+    assert not Path("out/seed5").exists()
+    assert record("seed4/b/detection")["status"] == "done"
+
+
+def test_it_travels_as_a_result(config, capsys):
+    ladder(config, "--work-dir", "out")
+    assert ladder(config, "--work-dir", "out", "--export", "cells.tar.gz") == 0
+    assert ladder(config, "--work-dir", "other", "--import", "cells.tar.gz") == 0
+    assert json.loads(Path("other", LOST, "cell.json").read_text()) == record(LOST)
+    # one that diverged here stays, whatever became of it elsewhere
+    Path("out", LOST, "mine").touch()
+    assert ladder(config, "--work-dir", "out", "--import", "cells.tar.gz") == 0
+    assert Path("out", LOST, "mine").exists()
+
+
+def test_an_edited_reason_is_refused(config):
+    ladder(config, "--work-dir", "out")
+    path = Path("out", LOST, "cell.json")
+    path.write_text(path.read_text().replace("lower the rate", "bad luck"))
+    assert ladder(config, "--work-dir", "out") == 3
+
+
+def test_tables_count_what_a_backbone_took_along(config):
+    ladder(config, "--work-dir", "out", "--seeds", "0", "1")
+    results = read_results(Path("out"))
+    counts = {rung: results.num_diverged(rung, "detection") for rung in results.rungs}
+    assert counts == {"scratch": 0, "lost": 2, "b": 0}
+
+
+LR = "optim_wrapper.optimizer.lr"
+TRAINED = """
+optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.1))
+val_dataloader = dict(dataset=dict())
+"""
+
+
+@pytest.mark.parametrize("tuned", ["detection", "pretraining"])
+def test_a_search_that_cannot_be_finished_is_an_error(config, tmp_path, capsys, monkeypatch, tuned):
+    monkeypatch.setattr(command, "check_splits", lambda tasks: None)  # there are no images
+    for name in ("b", "d", "diverges", "det"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(path.read_text() + TRAINED)
+    rates = {"detection": [0.01, 0.02], "pretraining": [4.0, 8.0]}[tuned]  # all of these lose it
+    more = f"detection={{'{LR}': [0.01, 0.02]}}" if tuned == "pretraining" else ""
+    text = config.read_text()
+    config.write_text(
+        f"{text}tune = dict({tuned}={{'{LR}': {rates}}}, {more})\ntuning_seeds = [9]\n"
+    )
+    for _ in range(2):  # nor is it tried until it works
+        assert ladder(config, "--work-dir", "out", "--precision", "1", "--max-seeds", "9") == 2
+        said = capsys.readouterr()
+        assert "error: no values can be chosen, because tuning/seed9/" in said.err
+        assert "change its recipe: the loss is nan" in said.err
+    assert "[1/" not in said.out
+    assert not Path("out/seed1").exists()

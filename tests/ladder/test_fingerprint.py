@@ -81,20 +81,21 @@ def test_another_folder_for_data_or_ladder_is_the_same_config(tmp_path, monkeypa
     assert of(cell_of(tmp_path / "other")) == before
 
 
-def test_an_override_inside_of_the_data_root_is_the_same_anywhere(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stated", ["{}", "{}/mine/", "'{}/mine'"])
+def test_an_override_inside_of_the_data_root_is_the_same_anywhere(tmp_path, monkeypatch, stated):
     """A ladder config may say ``{{$DATA_ROOT:data}}/...`` in its overrides."""
 
-    def config_with(data_root: str) -> str | None:
-        option = f"test_dataloader.dataset.data_root={data_root}/mine/"
+    def config_with(place: str) -> str | None:
+        option = f"test_dataloader.dataset.data_root={stated.format(place)}"
         return of(cell_of(tmp_path, replace(TASK, cfg_options=(option,))))["config"]
 
-    monkeypatch.setenv("DATA_ROOT", "/somewhere/else")
-    there = config_with("/somewhere/else")
-    assert there != config_with("/somewhere/else-2")
-    monkeypatch.setenv("DATA_ROOT", "drawn_1")
-    assert config_with("drawn_1") == there
     monkeypatch.delenv("DATA_ROOT")
-    assert config_with("data") == there
+    here = config_with("data")
+    for there in ("/somewhere/el+se", "/somewhere/el+se/", "drawn_1"):
+        monkeypatch.setenv("DATA_ROOT", there)
+        assert config_with(there) == here
+        assert config_with(f"{there.rstrip('/')}-2") != here
+        assert config_with("data") == here  # written out, it is the same everywhere, too
 
 
 def config_of(root: Path, rung: Rung, seed: int = 0) -> str:

@@ -139,8 +139,28 @@ class LadderResults:
         return values
 
     def num_diverged(self, rung: str, task: str) -> int:
-        """Return for how many seeds a rung's training for a task (or pretraining) diverged."""
-        return sum(c.rung == rung and c.task == task and c.diverged for c in self.cells)
+        """Return for how many seeds a rung's training for a task (or pretraining) diverged.
+
+        Those count, too, that were not begun because their backbone, or its teacher, diverged.
+        """
+        cells = [cell for cell in self.cells if cell.rung == rung and cell.task == task]
+        return sum(cell.diverged or self._lacks_backbone(cell) for cell in cells)
+
+    def _lacks_backbone(self, cell: CellResult) -> bool:
+        if cell.status != "missing":
+            return False
+        lost = {(c.rung, c.seed) for c in self.cells if c.task == PRETRAINING and c.diverged}
+        shared = {rung for rung, _ in lost if self.rungs[rung].seeds == "shared"}
+        needed = self._teacher(cell.rung) if cell.task == PRETRAINING else cell.rung
+        while needed:
+            if needed in shared or (needed, cell.seed) in lost:
+                return True
+            needed = self._teacher(needed)
+        return False
+
+    def _teacher(self, rung: str) -> str | None:
+        known = self.rungs.get(rung)
+        return known.teacher if known else None
 
     def num_planned(self, rung: str, task: str) -> int:
         """Return the number of cells that are planned for a rung and a task (or pretraining)."""

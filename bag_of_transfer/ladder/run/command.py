@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json, write_text
-from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.last_lines import command, say_next
 from bag_of_transfer.engine.quantities import counted, duration
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
@@ -25,18 +25,18 @@ from bag_of_transfer.ladder.report.summary import overview, summarise
 from bag_of_transfer.ladder.run import precision, status
 from bag_of_transfer.ladder.run.call import LadderCall, check_call
 from bag_of_transfer.ladder.run.decisions import counts_of, decide
+from bag_of_transfer.ladder.run.ending import exit_code, tell_diverged
 from bag_of_transfer.ladder.run.estimate import Estimate, describe_estimates, estimate_cells
 from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.run.on_ray import connected, resources, run_on_ray, share_of_a_cell
 from bag_of_transfer.ladder.run.on_slurm import levels, refuse_existing, write_script
 from bag_of_transfer.ladder.run.on_this_machine import run_cells
 from bag_of_transfer.ladder.run.pictures import draw_sheets
-from bag_of_transfer.ladder.run.schedule import Outcome
+from bag_of_transfer.ladder.run.schedule import Outcome, cells_to_run
 from bag_of_transfer.ladder.run.share import cells_at_once, visible_gpus
 
 __all__ = ["climb"]
 
-STOPPED = 75  # stopped cleanly: call again to go on
 TOOL = Path(__file__).resolve().parents[3] / "tools/ladder.py"
 
 
@@ -91,9 +91,9 @@ def climb(call: LadderCall) -> int:
             outcome = _run(ray, call, ladder, cells, before, began)
         if call.cell is None:
             _summarise(cells, root)
-        _tell_diverged(outcome, root)
+        tell_diverged(outcome, root)
         precision.print_needed(call)
-    return _exit_code(outcome, root)
+    return exit_code(outcome, root, alone=call.cell is not None)
 
 
 def _with_seeds(call: LadderCall, ladder: Ladder, more: Sequence[int]) -> tuple[LadderCall, Ladder]:
@@ -172,10 +172,11 @@ def _alone(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[C
     *_, cell = cells
     unfinished = [need for need in cell.needs if before[need].word != status.DONE]
     if unfinished and not before[cell.key].is_result:
-        need, mend = unfinished[0], "run that one first"
-        if before[need].word == status.DIVERGED:
-            mend = f"that one diverged ({before[need].why})"
-        raise UserError(f"the cell needs {need}, which is not done", f"--cell {cell.key}", mend)
+        what, mend = f"the cell needs {unfinished[0]}, which is not done", "run that one first"
+        for need in cells:
+            if before[need.key].word == status.DIVERGED:
+                mend = f"{need.key} diverged ({before[need.key].why})"
+        raise UserError(what, f"--cell {cell.key}", mend)
     return [cell]
 
 
@@ -187,7 +188,8 @@ def _write_script(
 ) -> int:
     file, arrays = call.slurm_script or Path(), levels(cells, before)
     if not arrays:
-        print("all cells are done: no script is needed")
+        print("no cell is left to run: no script is needed")
+        tell_diverged(cells_to_run(cells, before)[1], call.root)
         return 0
     write_script(file, call.root, arrays, (sys.executable, *_of_a_cell(call)))
     waiting = counted(sum(map(len, arrays)), "cell")
@@ -233,9 +235,11 @@ def _print_plan(call: LadderCall, ladder: Ladder) -> None:
     others = [] if call.cell else _of_other_seeds(ladder, cells, call.root)
     before = status.with_weights(cells, _survey(cells, others, ladder.selection))
     estimates = estimate_cells(cells, before)
+    left_out = cells_to_run(cells, before)[1].impossible
     for cell in cells:
         now = before[cell.key]
         why = f" ({now.why})" if now.why else ""
+        why = " (left out: it needs one that diverged)" if cell.key in left_out else why
         estimate = estimates.get(cell.key)
         time = f"  {duration(estimate.seconds)}" if isinstance(estimate, Estimate) else ""
         why = f" (cannot be timed: {estimate})" if isinstance(estimate, str) else why
@@ -257,32 +261,3 @@ def _summarise(cells: Sequence[Cell], root: Path) -> None:
     pictures = counted(len(draw_sheets(cells, root / PICTURES)), "picture")
     print(f"\n{on_screen}\n\n{root}/summary.json, {pictures} in {root}/{PICTURES}")
     say_next({"tables, plots and a page": command("report", root)})
-
-
-def _tell_diverged(outcome: Outcome, root: Path) -> None:
-    if not outcome.diverged:
-        return
-    number = counted(len(outcome.diverged), "cell")
-    print(f"\n{number} diverged; tried again only when config, data, backbone or code changes:")
-    for key in outcome.diverged:
-        print(f"  {key}: {status.reason_of(root / key)}")
-    if outcome.impossible:
-        print(f"left out, because they need one of these: {', '.join(outcome.impossible)}")
-
-
-def _exit_code(outcome: Outcome, root: Path) -> int:
-    if outcome.out_of_time:
-        print("out of time: call again to go on")
-        return STOPPED
-    if outcome.failed:
-        first = next(iter(outcome.failed))
-        skipped = (
-            f", {len(outcome.skipped)} that need them were left out" if outcome.skipped else ""
-        )
-        reason = status.reason_of(root / first)
-        what = f"{counted(len(outcome.failed), 'cell')} failed{skipped}"
-        if set(outcome.failed.values()) <= {UserError.exit_code, RefusedError.exit_code}:
-            mend = f"{reason}; mend it and call again: finished cells are kept"
-            raise UserError(what, first, mend)
-        raise RuntimeError(f"{what}: {first}: {reason}")
-    return 0

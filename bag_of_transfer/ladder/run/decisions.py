@@ -38,7 +38,7 @@ def decide(
         RefusedError: If cells changed and the call does not say what to do with them.
     """
     decided = {key: before[key] for key in before.keys() - {cell.key for cell in others}}
-    in_tables = [*cells, *(cell for cell in others if status.is_done(cell.folder))]
+    in_tables = [*cells, *(cell for cell in others if status.has_result(cell.folder))]
     changed = [cell for cell in in_tables if before[cell.key].word == status.CHANGED]
     for cell in changed:
         print(f"changed: {cell.key}: {before[cell.key].why}", flush=True)
@@ -52,11 +52,12 @@ def decide(
         )
     moved = False
     for cell in changed:
-        if call.changed == "keep" and status.is_done(cell.folder):  # one cut off has no result
+        if call.changed == "keep" and status.has_result(cell.folder):  # one cut off has no result
             status.keep(cell, ladder.selection, before[cell.key].why)
-            now = status.Status(status.DONE)
+            diverged = status.has_diverged(cell.folder)
+            now = status.Status(status.DIVERGED if diverged else status.DONE)
         else:
-            moved = moved or (cell.tunes and status.is_done(cell.folder))
+            moved = moved or (cell.tunes and status.has_result(cell.folder))
             status.put_aside(cell)
             now = status.Status(status.MISSING)
         if cell.key in decided:
@@ -66,7 +67,7 @@ def decide(
     decided = status.with_weights(cells, decided)
     for cell in cells:
         if decided[cell.key].weights_gone:
-            _make_again(cell, [other for other in cells if decided[other.key].word == status.DONE])
+            _make_again(cell, [other for other in cells if decided[other.key].is_result])
     _print_progress({cell.key: decided[cell.key] for cell in cells})
     return False, decided
 

@@ -15,6 +15,7 @@ from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.quantities import duration, size
 from bag_of_transfer.ladder.folder import LOG, SCRATCH
 from bag_of_transfer.ladder.plan.cells import Cell
+from bag_of_transfer.ladder.run.schedule import cells_to_run
 from bag_of_transfer.ladder.run.status import DONE, Status
 from bag_of_transfer.ladder.run.tool_process import ERROR, import_once, run_quietly
 from bag_of_transfer.ladder.seal import read_cell
@@ -50,7 +51,7 @@ class Estimate:
 def estimate_cells(
     cells: Sequence[Cell], before: Mapping[str, Status]
 ) -> dict[str, Estimate | str]:
-    """Estimate every cell that has no result.
+    """Estimate every cell that has no result and can get one.
 
     Args:
         cells: The cells of the plan.
@@ -66,9 +67,7 @@ def estimate_cells(
             known.setdefault(_recipe(cell), []).append(_from_record(cell))
     estimates: dict[str, Estimate | str] = {}
     timed: dict[Any, dict[str, Any] | str] = {}
-    for cell in cells:
-        if before[cell.key].is_result:
-            continue
+    for cell in cells_to_run(cells, before)[0]:
         measured = known.get(_recipe(cell))
         if measured:
             estimates[cell.key] = _typical(measured)

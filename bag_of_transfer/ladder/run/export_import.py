@@ -25,7 +25,7 @@ from bag_of_transfer.ladder.folder import (
     records,
 )
 from bag_of_transfer.ladder.plan.plan_file import identity, read_plan, with_seeds
-from bag_of_transfer.ladder.run.status import is_done
+from bag_of_transfer.ladder.run.status import has_result
 from bag_of_transfer.ladder.seal import read_cell, write_sealed
 
 __all__ = ["MAX_BYTES", "export_cells", "import_cells"]
@@ -42,7 +42,7 @@ SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") e
 
 
 def export_cells(root: Path, out: Path) -> list[str]:
-    """Pack all finished cells of a ladder, and its plan.
+    """Pack all cells of a ladder that are finished or diverged, and its plan.
 
     Args:
         root: The ladder's folder.
@@ -60,7 +60,7 @@ def export_cells(root: Path, out: Path) -> list[str]:
     keys = [
         record.parent.relative_to(root).as_posix()
         for record in records(root)
-        if is_done(record.parent)
+        if has_result(record.parent)
     ]
     if not keys:
         raise UserError("no finished cell", root, "run the ladder first")
@@ -115,7 +115,7 @@ def import_cells(root: Path, file: Path, max_bytes: int = MAX_BYTES) -> tuple[li
         plan = _united_plan(root, aside, keys, file)
         for key in keys:
             _refuse_edited(aside, key, file)
-        came = [key for key in keys if not is_done(root / key)]
+        came = [key for key in keys if not has_result(root / key)]
         for key in came:
             shutil.rmtree(root / key, ignore_errors=True)
             (root / key).parent.mkdir(parents=True, exist_ok=True)

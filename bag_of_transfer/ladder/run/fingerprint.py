@@ -23,6 +23,7 @@ from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.data_sets import stated_elsewhere
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.engine.override_value import read_options
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.ladder.folder import CARD, Selection, selection_of
 from bag_of_transfer.ladder.plan.cells import Cell, commands
@@ -102,11 +103,21 @@ def _resolved_anywhere(cell: Cell) -> Any:
         return cell.rung.source if cell.rung.kind == "model" else cell.rung.kind
     # A student's config names its teacher's checkpoint, which is in the ladder's folder; a ladder's
     # overrides may name DATA_ROOT, of which this machine's is in them by now.
-    stated = replace(cell, root=Path("/")).cfg_options
-    here = os.environ.get("DATA_ROOT") or "data"
-    options = [re.sub(f"^([^=]+=){re.escape(here)}/", r"\1DATA_ROOT/", each) for each in stated]
+    options = _in_data(read_options(replace(cell, root=Path("/")).cfg_options))
     with _data_root("DATA_ROOT"):
         return resolved_config(cell.config, options).to_dict()
+
+
+def _in_data(value: Any) -> Any:
+    """Return a value with ``data``, the default, in place of this machine's ``DATA_ROOT``."""
+    if isinstance(value, dict):
+        return {key: _in_data(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_in_data, value))
+    here = os.environ.get("DATA_ROOT", "").rstrip("/")
+    if not here or not isinstance(value, str):
+        return value
+    return re.sub(f"^{re.escape(here)}/*(?=/|$)", "data", value)
 
 
 @contextmanager

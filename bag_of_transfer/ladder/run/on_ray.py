@@ -22,7 +22,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run import ray_task, status
-from bag_of_transfer.ladder.run.schedule import STOPPED_S, Outcome, earlier, run_in_order
+from bag_of_transfer.ladder.run.schedule import STOPPED_S, Outcome, cells_to_run, run_in_order
 
 __all__ = ["Share", "connected", "resources", "run_on_ray", "share_of_a_cell"]
 
@@ -142,8 +142,9 @@ def run_on_ray(
     Raises:
         UserError: If a node does not see the ladder's folder or the repository.
     """
-    if all(before[cell.key].is_result for cell in cells):
-        return earlier(before)
+    waiting, outcome = cells_to_run(cells, before)
+    if not waiting:
+        return outcome
     with _marked(cells[0].root) as (marker, token):
         nodes = [node for node in _alive(ray) if node["Resources"].get("CPU", 0) >= 1]
         _refuse_blind(ray, nodes, (marker, token, (command[0], os.getcwd())))

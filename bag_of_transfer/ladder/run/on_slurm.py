@@ -12,6 +12,7 @@ from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run import status
+from bag_of_transfer.ladder.run.schedule import cells_to_run
 
 __all__ = ["levels", "refuse_existing", "write_script"]
 
@@ -47,14 +48,8 @@ def levels(cells: Sequence[Cell], before: Mapping[str, status.Status]) -> list[l
         before: How far each cell is.
     """
     level_of: dict[str, int] = {}
-    lost = {key for key, now in before.items() if now.word == status.DIVERGED}
-    for cell in cells:
-        if lost & set(cell.needs):
-            lost.add(cell.key)
-        elif not before[cell.key].is_result:
-            level_of[cell.key] = 1 + max(
-                (level_of.get(need, -1) for need in cell.needs), default=-1
-            )
+    for cell in cells_to_run(cells, before)[0]:
+        level_of[cell.key] = 1 + max((level_of.get(need, -1) for need in cell.needs), default=-1)
     arrays: list[list[str]] = [[] for _ in range(1 + max(level_of.values(), default=-1))]
     for key, level in level_of.items():
         arrays[level].append(key)

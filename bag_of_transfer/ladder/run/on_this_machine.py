@@ -13,7 +13,7 @@ from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.spec import Ladder
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.ladder.run.cell_process import run_cell
-from bag_of_transfer.ladder.run.schedule import STOPPED_S, Outcome, earlier, run_in_order
+from bag_of_transfer.ladder.run.schedule import STOPPED_S, Outcome, cells_to_run, run_in_order
 from bag_of_transfer.ladder.run.screen import CellOnScreen
 from bag_of_transfer.ladder.run.share import cores_of_place, visible_gpus
 from bag_of_transfer.ladder.run.tool_process import import_once
@@ -45,8 +45,9 @@ def run_cells(
         max_minutes: Stop this long after ``since``.
         since: See ``schedule.run_in_order``.
     """
-    if all(before[cell.key].is_result for cell in cells):
-        return earlier(before)
+    waiting, outcome = cells_to_run(cells, before)
+    if not waiting:
+        return outcome
     import_once()
     gpus = gpus or (visible_gpus() if jobs > 1 else ())
     if gpus and jobs > len(gpus):

@@ -56,14 +56,17 @@ def next_seeds(call: LadderCall, ladder: Ladder) -> tuple[int, ...]:
     if call.precision is None or call.max_seeds is None:
         return ()
     results = read_results(call.root)
-    num, missing = len(results.seeds), 0
-    for _, _, each in _differences(results):
+    num, missing, fewest = len(results.seeds), 0, MIN_SEEDS
+    for rung, task, each in _differences(results):
+        if any(results.num_diverged(name, task.name) >= num for name in (rung, results.reference)):
+            continue  # no number of seeds would do
         needed = seeds_for(each, call.precision)
         missing = max(missing, (needed or ENOUGH_FOR_A_GUESS) - each.n)
+        fewest = min(fewest, each.n)
     if num < ENOUGH_FOR_A_GUESS:
         more = ENOUGH_FOR_A_GUESS - num
     else:
-        more = max((missing + 1) // 2, MIN_SEEDS - num)
+        more = max((missing + 1) // 2, MIN_SEEDS - fewest)
     more = min(more, call.max_seeds - num)
     new = (n for n in itertools.count(max(results.seeds) + 1) if n not in ladder.tuning_seeds)
     seeds = tuple(itertools.islice(new, max(0, more)))

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bag_of_transfer.ladder.folder import TUNING
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run import status
 
-__all__ = ["STOPPED_S", "Outcome", "Places", "earlier", "run_in_order"]
+__all__ = ["STOPPED_S", "Outcome", "Places", "cells_to_run", "run_in_order"]
 
 STOPPED_S = 60  # a cell that takes longer to stop is killed
 
@@ -31,12 +32,27 @@ class Outcome:
     @property
     def goes_on(self) -> bool:
         """Whether nothing is left to do for these cells: more may be known now."""
-        return not (self.failed or self.skipped or self.out_of_time)
+        return not (self.failed or self.skipped or self.out_of_time or self.blocked)
+
+    @property
+    def blocked(self) -> list[str]:
+        """Runs of a search that cannot be made, so that it chooses no values."""
+        return [key for key in self.impossible if key.startswith(f"{TUNING}/")]
 
 
-def earlier(before: Mapping[str, status.Status]) -> Outcome:
-    """Return what is known before any cell runs: those that diverged in an earlier call."""
-    return Outcome(diverged=[key for key, now in before.items() if now.word == status.DIVERGED])
+def cells_to_run(
+    cells: Sequence[Cell], before: Mapping[str, status.Status]
+) -> tuple[list[Cell], Outcome]:
+    """Return the cells that have no result and can get one, and what is known of the others.
+
+    Args:
+        cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`.
+        before: Of :func:`bag_of_transfer.ladder.run.status.survey`.
+    """
+    diverged = [cell.key for cell in cells if before[cell.key].word == status.DIVERGED]
+    outcome = Outcome(diverged=diverged)
+    waiting = [cell for cell in cells if not before[cell.key].is_result]
+    return _still_possible(waiting, outcome), outcome
 
 
 class Places(Protocol):
@@ -75,9 +91,8 @@ def run_in_order(
         max_minutes: Stop this long after ``since``.
         since: When the call began, as ``time.monotonic`` gave it; None: now.
     """
-    outcome = earlier(before)
     ready = {key for key, now in before.items() if now.word == status.DONE}
-    waiting = [cell for cell in cells if not before[cell.key].is_result]
+    waiting, outcome = cells_to_run(cells, before)
     waiting.sort(key=lambda cell: before[cell.key].word == status.FAILED)
     began = time.monotonic() if since is None else since
     deadline = None if max_minutes is None else began + 60 * max_minutes
@@ -122,7 +137,7 @@ def _still_possible(waiting: Sequence[Cell], outcome: Outcome) -> list[Cell]:
 def _note(cell: Cell, code: int, ready: set[str], outcome: Outcome) -> None:
     if code in (-signal.SIGINT, 130):
         raise KeyboardInterrupt
-    if status.has_diverged(cell.folder):
+    if code and status.has_diverged(cell.folder):
         outcome.diverged.append(cell.key)
         print(f"{cell.key} diverged; going on with the rest", flush=True)
     elif code:

@@ -38,6 +38,7 @@ __all__ = [
     "clear",
     "end",
     "has_diverged",
+    "has_result",
     "is_done",
     "keep",
     "keep_without_backbone",
@@ -56,8 +57,8 @@ DIVERGED = "diverged"
 class Status:
     """How far a cell is: done, diverged, changed, failed, cut off or missing, and why.
 
-    One that diverged is not tried again: a run is a function of its recipe, and where it is not,
-    trying until it works would choose the lucky runs.
+    One that diverged is not tried again until it changes: a run is a function of its recipe, and
+    where it is not, trying until it works would choose the lucky runs.
 
     ``goes_on``: the cell was cut off or failed, and can continue from what it has saved.
     ``weights_gone``: the cell counts as missing, because it has a result but lacks the weights
@@ -78,7 +79,7 @@ class Status:
 def survey(cells: Sequence[Cell], selection: Selection) -> dict[str, Status]:
     """Return how far every cell is, by key.
 
-    A cell that was finished or cut off counts as changed if its backbone has changed.
+    A cell that was finished, diverged or was cut off counts as changed if its backbone has changed.
 
     Raises:
         RefusedError: If somebody edited a finished cell.
@@ -87,10 +88,8 @@ def survey(cells: Sequence[Cell], selection: Selection) -> dict[str, Status]:
     for cell in cells:
         status = _alone(cell, fingerprint(cell, selection))
         stale = [need for need in cell.needs if statuses[need].word == CHANGED]
-        if stale and status.word in (DONE, CUT_OFF):
+        if stale and status.word in (DONE, DIVERGED, CUT_OFF):
             status = Status(CHANGED, f"{stale[0]} changed")
-        elif stale and status.word == DIVERGED:
-            status = Status(FAILED, status.why)
         statuses[cell.key] = replace(status, goes_on=status.goes_on and not stale)
     return statuses
 
@@ -110,7 +109,10 @@ def with_weights(cells: Sequence[Cell], statuses: Mapping[str, Status]) -> dict[
         users = [user for user in cells if cell.key in user.needs]
         unfinished = [user for user in users if decided[user.key].word not in settled]
         lacks = any(_lacks_weights(cell, user) for user in unfinished)
-        if lacks and decided[cell.key].word == DONE:
+        lost = _read(cell.folder / RECORD).get("lost")
+        if lacks and lost:  # the best of values that all diverged
+            decided[cell.key] = Status(DIVERGED, lost)
+        elif lacks and decided[cell.key].word == DONE:
             decided[cell.key] = Status(MISSING, "its weights are missing", weights_gone=True)
             for user in unfinished:
                 decided[user.key] = replace(decided[user.key], goes_on=False)
@@ -128,10 +130,8 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
     record, begun = _read(cell.folder / RECORD), _read(cell.folder / BEGUN)
     if record:
         differing = _differing(record.get("fingerprint", {}), now)
-        if record.get("status") == FAILED:
-            reason = record.get("reason") or ""
-            if is_divergence(reason) and not differing:
-                return Status(DIVERGED, reason)
+        reason = record.get("reason") or ""
+        if not _is_result(record):
             return Status(FAILED, reason, goes_on=not differing and _has_saved(cell))
         refuse_edited_cell(cell.folder, record)
         if record.get("kept_for"):
@@ -140,7 +140,7 @@ def _alone(cell: Cell, now: Mapping[str, str | None]) -> Status:
             differing = [name for name in differing if name != "backbone"]
         if differing:
             return Status(CHANGED, f"{' and '.join(differing)} changed")
-        return Status(DONE)
+        return Status(DIVERGED, reason) if reason else Status(DONE)
     if begun and _has_saved(cell):
         differing = _differing(begun.get("fingerprint", {}), now)
         if differing:
@@ -224,14 +224,23 @@ def end(
 
 
 def is_done(folder: Path) -> bool:
-    """Return whether a cell's folder has a result, which may be a kept one of an older config."""
+    """Return whether a cell's folder has a figure, which may be a kept one of an older config."""
     return _read(folder / RECORD).get("status") == DONE
 
 
+def has_result(folder: Path) -> bool:
+    """Return whether a cell's folder has a figure, or says that the run diverged."""
+    return _is_result(_read(folder / RECORD))
+
+
 def has_diverged(folder: Path) -> bool:
-    """Return whether a cell's run ended because its loss or weights were no numbers."""
-    record = _read(folder / RECORD)
-    return record.get("status") == FAILED and is_divergence(record.get("reason") or "")
+    """Return whether a cell's folder says that the run's loss or weights were no numbers."""
+    return has_result(folder) and not is_done(folder)
+
+
+def _is_result(record: Mapping[str, Any]) -> bool:
+    diverged = record.get("status") == FAILED and is_divergence(record.get("reason") or "")
+    return diverged or record.get("status") == DONE
 
 
 def keep(cell: Cell, selection: Selection, why: str) -> None:
@@ -255,8 +264,9 @@ def _note(cell: Cell, note: str, **more: Any) -> None:
 
 
 def reason_of(folder: Path) -> str:
-    """Return why a cell failed."""
-    return str(_read(folder / RECORD).get("reason") or "see above")
+    """Return why a cell failed or diverged."""
+    record = _read(folder / RECORD)
+    return str(record.get("reason") or record.get("lost") or "see above")
 
 
 def put_aside(cell: Cell) -> None:
@@ -270,11 +280,11 @@ def put_aside(cell: Cell) -> None:
 
 
 def clear(cell: Cell) -> None:
-    """Clear the folder of a cell that starts again; a finished cell is put aside, never removed.
+    """Clear the folder of a cell that starts again; a result is put aside, never removed.
 
     The folder is renamed before it is removed, so that a killed process leaves no partial cell.
     """
-    if is_done(cell.folder):
+    if has_result(cell.folder):
         put_aside(cell)
     elif cell.folder.exists():
         removed = cell.root / ".removed" / uuid.uuid4().hex
