@@ -69,8 +69,8 @@ def test_removing_its_folder_tries_it_again(config, capsys):
     assert f"] {LOST}" in capsys.readouterr().out
 
 
-def change(file: str) -> None:
-    Path(file).write_text("model = dict(distillation=None, more=1)\n")
+def change(file: str, more: int = 1) -> None:
+    Path(file).write_text(f"model = dict(distillation=None, more={more})\n")
 
 
 def test_a_changed_one_is_decided_about_as_a_figure_is(config, capsys):
@@ -85,33 +85,32 @@ def test_a_changed_one_is_decided_about_as_a_figure_is(config, capsys):
     assert words(config)[LOST] == "diverged"
     assert record(LOST)["finished"] == before["finished"]
     assert record(LOST)["notes"] == [f"{LOST} was kept although config changed"]
-    change("diverges.py")
-    Path("diverges.py").write_text("model = dict(distillation=None, more=2)\n")
+    change("diverges.py", more=2)
     assert ladder(config, "--work-dir", "out", "--rerun-changed") == 0
     assert "notes" not in record(LOST)
     assert Path("out/replaced", LOST, "cell.json").is_file()
 
 
-DET = "detection='{0}/diverges-det.py'"
-
-
-def test_one_whose_backbone_changed_is_changed(config, tmp_path):
+@pytest.fixture
+def lost_detector(config, tmp_path):
+    """Write a ladder of which the only detector diverges."""
     (tmp_path / "diverges-det.py").write_text((tmp_path / "det.py").read_text())
-    config = write_ladder(tmp_path, "b=dict(config='{0}/b.py')", DET)
-    assert ladder(config, "--work-dir", "out") == 0
-    assert words(config)["seed0/b/detection"] == "diverged"
+    return write_ladder(tmp_path, "b=dict(config='{0}/b.py')", "detection='{0}/diverges-det.py'")
+
+
+def test_one_whose_backbone_changed_is_changed(lost_detector):
+    assert ladder(lost_detector, "--work-dir", "out") == 0
+    assert words(lost_detector)["seed0/b/detection"] == "diverged"
     change("b.py")
-    assert set(words(config).values()) == {"changed"}
-    assert ladder(config, "--work-dir", "out", "--keep-changed") == 0
-    assert words(config)["seed0/b/detection"] == "diverged"
+    assert set(words(lost_detector).values()) == {"changed"}
+    assert ladder(lost_detector, "--work-dir", "out", "--keep-changed") == 0
+    assert words(lost_detector)["seed0/b/detection"] == "diverged"
 
 
-def test_it_needs_no_backbone_any_more(config, tmp_path):
-    (tmp_path / "diverges-det.py").write_text((tmp_path / "det.py").read_text())
-    config = write_ladder(tmp_path, "b=dict(config='{0}/b.py')", DET)
-    ladder(config, "--work-dir", "out")
+def test_it_needs_no_backbone_any_more(lost_detector):
+    ladder(lost_detector, "--work-dir", "out")
     Path("out/seed0/b/pretraining/backbone.safetensors").unlink()
-    assert words(config) == {"seed0/b/pretraining": "done", "seed0/b/detection": "diverged"}
+    assert words(lost_detector) == {"seed0/b/pretraining": "done", "seed0/b/detection": "diverged"}
 
 
 def test_students_of_a_lost_teacher_are_left_out_too(config, tmp_path, capsys):

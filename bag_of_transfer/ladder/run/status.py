@@ -109,10 +109,11 @@ def with_weights(cells: Sequence[Cell], statuses: Mapping[str, Status]) -> dict[
         users = [user for user in cells if cell.key in user.needs]
         unfinished = [user for user in users if decided[user.key].word not in settled]
         lacks = any(_lacks_weights(cell, user) for user in unfinished)
-        lost = _read(cell.folder / RECORD).get("lost")
-        if lacks and lost:  # the best of values that all diverged
+        if not lacks or decided[cell.key].word != DONE:
+            continue
+        if lost := _read(cell.folder / RECORD).get("lost"):  # the best of values that all diverged
             decided[cell.key] = Status(DIVERGED, lost)
-        elif lacks and decided[cell.key].word == DONE:
+        else:
             decided[cell.key] = Status(MISSING, "its weights are missing", weights_gone=True)
             for user in unfinished:
                 decided[user.key] = replace(decided[user.key], goes_on=False)
@@ -235,7 +236,8 @@ def has_result(folder: Path) -> bool:
 
 def has_diverged(folder: Path) -> bool:
     """Return whether a cell's folder says that the run's loss or weights were no numbers."""
-    return has_result(folder) and not is_done(folder)
+    record = _read(folder / RECORD)
+    return _is_result(record) and record["status"] == FAILED
 
 
 def _is_result(record: Mapping[str, Any]) -> bool:
@@ -244,7 +246,7 @@ def _is_result(record: Mapping[str, Any]) -> bool:
 
 
 def keep(cell: Cell, selection: Selection, why: str) -> None:
-    """Let a changed cell count as done until something changes again; tables get a footnote."""
+    """Let a changed cell keep its result until something changes again; tables get a footnote."""
     _note(cell, f"{cell.key} was kept although {why}", kept_for=fingerprint(cell, selection))
 
 
