@@ -8,8 +8,10 @@ import pytest
 
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.ladder.report.footnotes import not_done_notes, told_at_once
+from bag_of_transfer.ladder.report.machines import machine_notes
 from bag_of_transfer.ladder.report.publish import publish
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
+from bag_of_transfer.ladder.report.trick_tables import trick_tables
 from bag_of_transfer.ladder.run.export_import import export_cells, import_cells
 from bag_of_transfer.ladder.seal import digests, write_sealed
 from tests.ladder.drawn_ladder import draw_ladder, record
@@ -108,6 +110,22 @@ def test_a_published_copy_has_the_cards_of_all_backbones(tmp_path: Path) -> None
     publish(folder, tmp_path / "out")
     cards = {path.parent.parts[-3] for path in (tmp_path / "out").glob("*/d_all/*/backbone.json")}
     assert cards == {"seed0", "seed1"}
+
+
+def test_a_published_copy_has_the_tricks_of_one_seed_unless_they_differ(tmp_path: Path) -> None:
+    folder = draw_ladder(tmp_path / "ladder", seeds=3, whole=True)
+    alike = folder / "seed1/b_standard/pretraining/tricks.json"
+    replace(folder / "seed1/d_all/pretraining/tricks.json", '"on": true', '"on": false')
+    publish(folder, tmp_path / "out")
+    tricks = {path.relative_to(folder) for path in folder.rglob("tricks.json")}
+    copied = {
+        path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("tricks.json")
+    }
+    others = {alike.relative_to(folder), Path("seed2/b_standard/pretraining/tricks.json")}
+    assert copied == tricks - others
+    before, after = read_results(folder), read_results(tmp_path / "out")
+    assert trick_tables(after) == trick_tables(before)
+    assert list(machine_notes(after)) == list(machine_notes(before))
 
 
 def test_a_published_failure_names_files_without_this_machines_folders(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from bag_of_transfer.engine.atomic import write_text
@@ -28,8 +29,8 @@ __all__ = ["publish", "without_places"]
 # Files that are copied from every cell of a search (with the curve if the best epoch counts), from
 # every other cell, and from the first finished cell of a rung and a task.
 TRIED = (RECORD, METRICS)
-EVERY = (*TRIED, CURVE, TRICKS, CARD)
-FIRST = (FLAT_CONFIG,)
+EVERY = (*TRIED, CURVE, CARD)
+FIRST = (TRICKS, FLAT_CONFIG)
 # A path, or an override whose value is one.
 ABSOLUTE = re.compile(r"""(['"](?:[\w.]+=)?)(/[^'"\n]+)(?=['"])""")
 REASONS = ("reason", "lost")  # texts of a record, in which files may be named
@@ -65,16 +66,25 @@ def publish(folder: Path, out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     write_sealed(out / PLAN, read_json(folder / PLAN, ""))
     seen: set[tuple[str, ...]] = set()
+    varied = _with_varied_tricks(done)
     for record in records(folder):
         cell = record.parent
         if cell.relative_to(folder).parts[0] == TUNING:
             _copy(cell, out / cell.relative_to(folder), tried)
             continue
         is_first = cell in done and cell.parts[-2:] not in seen
-        _copy(cell, out / cell.relative_to(folder), EVERY + FIRST * is_first)
+        tricks = (TRICKS,) * (cell.parts[-2:] in varied)
+        _copy(cell, out / cell.relative_to(folder), EVERY + (FIRST if is_first else tricks))
         if is_first:
             seen.add(cell.parts[-2:])
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def _with_varied_tricks(cells: Iterable[Path]) -> set[tuple[str, ...]]:
+    """Return each rung and task of which the seeds' ``tricks.json`` are not all the same."""
+    first: dict[tuple[str, ...], str] = {}
+    texts = ((cell.parts[-2:], _text(cell / TRICKS)) for cell in cells)
+    return {run for run, text in texts if text and text != first.setdefault(run, text)}
 
 
 def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
