@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--min-score", type=float, default=0.3, help="lowest score of a box [0.3]")
     parser.add_argument(
         "--truth",
-        metavar="test|val|PATH",
-        help="draw annotations beside: of the config's split, or COCO's file, or a folder of "
-        "VOC's or YOLO's files, of masks, or of one folder per class",
+        metavar="SPLIT|PATH",
+        help="draw annotations beside: of a split of the config's (test, val, train or held_out), "
+        "or COCO's file, or a folder of VOC's or YOLO's files, of masks, or of one folder per class",
     )
     parser.add_argument(
         "--data-root", type=Path, help="folder of the split's data [$DATA_ROOT or data]"

@@ -1,4 +1,4 @@
-"""Do the step again that met a loss, gradient or update that is no number; write nothing."""
+"""Repeat the step in which a loss, gradient or update became NaN or infinite; write nothing."""
 
 import sys
 from collections.abc import Sequence

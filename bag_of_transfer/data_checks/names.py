@@ -60,7 +60,7 @@ def _folders(part: Any) -> Iterator[tuple[Path, Path, str]]:
     if hasattr(part, "img_subdir") and hasattr(part, "ann_subdir"):
         root = Path(part.data_root or "")
         yield root / part.img_subdir, root / part.ann_subdir, ".xml"
-    images = getattr(part, "metainfo", {}).get("img_dir")
+    images = getattr(part, "image_dir", None)
     if images and len(part):
         info = part.get_data_info(0)
         image, mask = Path(info["img_path"]), Path(info["seg_map_path"])

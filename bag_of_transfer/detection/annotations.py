@@ -30,6 +30,7 @@ __all__ = [
     "readable_images",
     "refuse_missing",
     "warn",
+    "with_usable_boxes",
 ]
 
 MISSING_DATA = (
@@ -180,7 +181,7 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
     result = []
     for image in images:
         parts = [_clip(box, image) for box in image.boxes]
-        result.append(image._replace(boxes=tuple(part for part in parts if _has_area(part))))
+        result.append(with_usable_boxes(image))
         pairs = [*zip(image.boxes, parts, strict=True)]
         right = [(box, part) for box, part in pairs if not _is_swapped(box)]
         swapped.append((image, [box for box in image.boxes if _is_swapped(box)]))
@@ -192,6 +193,12 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
     if empty := sum(not image.boxes for image in result):
         warn(f"{where}: {empty} of {len(result)} images have no box")
     return result
+
+
+def with_usable_boxes(image: AnnotatedImage) -> AnnotatedImage:
+    """Return an image with its boxes clipped to it, those without area left out."""
+    parts = (_clip(box, image) for box in image.boxes)
+    return image._replace(boxes=tuple(part for part in parts if _has_area(part)))
 
 
 def _warn_of(where: object, what: str, found: Sequence[_Boxes]) -> None:

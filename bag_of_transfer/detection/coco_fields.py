@@ -121,6 +121,8 @@ class Entry(NamedTuple):
             UserError: If it is anything else.
         """
         value = self.item.get("segmentation")
+        if isinstance(value, list) and any(is_finite_number(part) for part in value):
+            value = [value]  # a single polygon
         if isinstance(value, list | dict | None):
             return value or None
         raise self.wrong("segmentation", "a list of polygons or a run-length code")

@@ -163,8 +163,9 @@ def _without_unused_twins(
     counts = Counter(name for _, name in pairs)
     if max(counts.values(), default=0) < 2:
         return pairs
-    used = {repr(item["category_id"]) for item in annotations}
-    return [pair for pair in pairs if counts[pair[1]] < 2 or repr(pair[0]) in used]
+    used = [item["category_id"] for item in annotations]
+    numbers = {value for value in used if isinstance(value, int | float | str)}  # 5.0 is 5
+    return [pair for pair in pairs if counts[pair[1]] < 2 or pair[0] in numbers]
 
 
 def _find_files(names: dict[Id, str], path: Path, image_dir: Path | None) -> dict[Id, Path]:
@@ -175,6 +176,8 @@ def _find_files(names: dict[Id, str], path: Path, image_dir: Path | None) -> dic
     missing = [names[number] for number, file in files.items() if file is None]
     near = finder.nearly(image_dir, missing[0]) if missing else None
     mend = f"write {near}, as the file is called" if near else f"put them into {image_dir}"
+    if missing and finder.find(image_dir.parent, missing[0]):
+        mend = f"the names begin in {image_dir.parent}: set data_prefix to that folder"
     refuse_missing(missing, "images are", path, mend)
     return {number: file for number, file in files.items() if file is not None}
 

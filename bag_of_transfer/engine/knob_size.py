@@ -17,7 +17,7 @@ from bag_of_transfer.engine.fields import COUNT, Rule
 from bag_of_transfer.engine.knob_request import Request
 from bag_of_transfer.engine.tasks import ImageSize, find_task
 
-__all__ = ["anchors_in_px", "image_size_of", "set_image_size"]
+__all__ = ["anchors_kept", "image_size_of", "set_image_size"]
 
 Pair = tuple[int, int]
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -80,17 +80,18 @@ def image_size_of(cfg: Config) -> Pair:
     return _crop(cfg, pipelines, request)
 
 
-def anchors_in_px(cfg: Config) -> str:
-    """Return the sides of a detector's anchors, which do not follow the image size, and their key.
+def anchors_kept(cfg: Config) -> str:
+    """Say that a detector's anchors do not follow the image size: their sides, and their key.
 
     Returns:
-        Such as ``16 to 512 px (model.rpn_head.anchor_generator)``; "" without anchors of this kind.
+        Such as ``the anchors stay at 16 to 512 px (model.rpn_head.anchor_generator)``; "" without
+        anchors of this kind.
     """
     for key, node in dicts_with("scales", {"model": cfg.get("model") or {}}):
         if node.get("strides") and node["scales"]:
             strides = [_pair(stride)[0] for stride in node["strides"]]
             sides = [stride * scale for stride in strides for scale in node["scales"]]
-            return f"{min(sides):g} to {max(sides):g} px ({key})"
+            return f"the anchors stay at {min(sides):g} to {max(sides):g} px ({key})"
     return ""
 
 

@@ -20,8 +20,8 @@ from bag_of_transfer.engine.knob_data import set_classes, set_data_root
 from bag_of_transfer.engine.knob_length import set_epochs, set_max_iters
 from bag_of_transfer.engine.knob_names import ALL_NAMES, KNOBS, SYNONYMS
 from bag_of_transfer.engine.knob_request import Request
-from bag_of_transfer.engine.knob_size import anchors_in_px, set_image_size
-from bag_of_transfer.engine.lr import scaled_lr
+from bag_of_transfer.engine.knob_size import anchors_kept, set_image_size
+from bag_of_transfer.engine.lr import not_scaled, scaled_lr
 from bag_of_transfer.engine.recipe import Difference, differences
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
@@ -152,8 +152,8 @@ def _follow(cfg: Config, knob: str, places: Sequence[_Place]) -> Iterator[str]:
     ]
     synonym = f" (as {request.name})" if request.name != knob else ""
     if place.is_told:
-        anchors = anchors_in_px(cfg) if knob == "image_size" else ""
-        rest = f"; the anchors stay at {anchors}" if anchors else ""
+        kept = KEPT[knob](cfg) if knob in KEPT else ""
+        rest = f"; {kept}" if kept else ""
         yield f"{knob}={_text(request.value)}{synonym}: {_in_short(changed)}{rest}"
 
 
@@ -236,6 +236,11 @@ SETTERS: dict[str, Callable[[Config, Request], None]] = {
     "epochs": set_epochs,
     "max_iters": set_max_iters,
     "lr": _set_lr,
+}
+# What a user may expect to follow, and does not; "" where nothing is left behind.
+KEPT: dict[str, Callable[[Config], str]] = {
+    "image_size": anchors_kept,
+    "batch_size": not_scaled,
 }
 
 

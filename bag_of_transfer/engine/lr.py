@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapper
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["apply_lr_rule", "current_lr", "first_rates", "scaled_lr"]
+__all__ = ["apply_lr_rule", "current_lr", "first_rates", "not_scaled", "scaled_lr"]
 
 
 def scaled_lr(
@@ -75,6 +75,18 @@ def apply_lr_rule(cfg: Config, world_size: int) -> str:
     }
     batch = per_device * world_size * accumulation
     return f"lr {lr:g} = {rule['lr']:g} x {batch} / {rule['base_batch_size']}"
+
+
+def not_scaled(cfg: Config) -> str:
+    """Say that the lr does not follow the batch size, and which keys make it; empty if it does."""
+    stated = cfg.get("auto_scale_lr") or {}
+    lr = _optimizer(cfg).get("lr")
+    if lr is None or cfg.get("lr_rule") or stated.get("enable"):
+        return ""
+    keys = "auto_scale_lr.enable=True"
+    if stated.get("base_batch_size") is None:
+        keys += " auto_scale_lr.base_batch_size=N, the images that it is meant for,"
+    return f"the lr stays at {lr}; {keys} scales it"
 
 
 def current_lr(wrapper: OptimWrapper) -> float:

@@ -27,7 +27,9 @@ __all__ = ["IGNORED", "ReadMask", "decode_mask", "first_pixel", "labels_of", "re
 
 IGNORED = 255  # what mmseg's padding, losses and our metric leave out
 MAX_TABLE = 1 << 16  # entries of a table of new labels; files of 32 bits may need more
+FEW_BITS = {"L;2": 3, "L;4": 15}  # white by Pillow's names
 COLOURS = "the mask is a picture with colours ({}), not label numbers"
+MEND_JPEG = "write the masks again as PNG, from what they were made of"
 MEND_COLOURS = "save masks as grey or palette PNG whose pixel values are the labels 0, 1, 2, ..."
 
 
@@ -66,12 +68,14 @@ def decode_mask(path: str | Path) -> np.ndarray:
     A palette's colours do not matter.  32-bit floats are labels if they are whole numbers.
 
     Raises:
-        UserError: If the file holds colours or fractions.
+        UserError: If the file holds colours or fractions, or is a JPEG, which changes numbers.
         Exception: Whatever the system or Pillow's decoders raise if it can't be read.
     """
     # Not opened by its path: Pillow does not turn a TIFF that it maps into memory.
     data = io.BytesIO(read_file(path))
     with truncated_is_an_error(), Image.open(data, formats=FORMATS) as image:
+        if image.format == "JPEG":
+            raise UserError("the mask is a JPEG, which changes label numbers", path, MEND_JPEG)
         white = _white_of(image)
         image.load()
         labels = _unscaled(np.asarray(image), white)
@@ -83,11 +87,17 @@ def decode_mask(path: str | Path) -> np.ndarray:
 
 
 def _white_of(image: Image.Image) -> int:
-    """Return the number that a PGM file states for white; 0 if Pillow does not scale the pixels."""
+    """Return the number that stands for white; 0 if Pillow does not scale the pixels.
+
+    A PGM file states it.  Greys of 2 or 4 bits are scaled to 255, too.
+    """
     tile = next(iter(getattr(image, "tile", [])), None)
-    if tile is None or not tile.codec_name.startswith("ppm") or isinstance(tile.args, str):
+    if tile is None:
         return 0
-    return int(tile.args[1])
+    arguments = (tile.args,) if isinstance(tile.args, str) else tuple(tile.args or ())
+    if tile.codec_name.startswith("ppm") and len(arguments) > 1:
+        return int(arguments[1])
+    return FEW_BITS.get(arguments[0], 0) if arguments else 0
 
 
 def _unscaled(labels: np.ndarray, white: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Recognise the layout of a folder, or say what is missing."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ __all__ = ["class_root", "layout_of", "nearest_trees"]
 
 IMAGES = "images"  # the layout that has folders of any name
 NUM_SHOWN = 2
+# Folders with these names hold a part of another layout, or a split, not the images of a class.
+PARTS = {part.path.partition("/")[0] for one in LAYOUTS if one.name != IMAGES for part in one.parts}
+NO_CLASSES = {name.lower() for name in PARTS} | {"masks"}
+SPLITS = re.compile(r"(train(ing)?|val(id(ation)?)?|test(ing)?)[-_]?\d*([-_]?(images?|set|data))?")
 
 
 def layout_of(folder: Path, name: str | None = None) -> Layout:
@@ -26,9 +31,10 @@ def layout_of(folder: Path, name: str | None = None) -> Layout:
     """
     if not folder.is_dir():
         raise UserError("no such folder", folder, "give the folder of your data")
-    found = [layout for layout in LAYOUTS if _has(layout, folder)]
-    if name is not None:
-        found = [layout for layout in found if layout.name == name]
+    if name is None:
+        found = [layout for layout in LAYOUTS if _has(layout, folder)]
+    else:
+        found = [layout for layout in LAYOUTS if layout.name == name and _may_have(layout, folder)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -68,20 +74,36 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
         if layout.name == IMAGES and (folder / "train").is_dir():
             number = _num_classes(folder / "train")
             yield f"  train/ has {number} folders with images, and two are needed"
+    if named := sorted(_no_classes(folder)):
+        yield f"If {' and '.join(named)} are classes, --layout {IMAGES} says so."
+
+
+def _may_have(layout: Layout, folder: Path) -> bool:
+    return class_root(folder) is not None if layout.name == IMAGES else layout.is_in(folder)
 
 
 def _has(layout: Layout, folder: Path) -> bool:
-    if layout.name != IMAGES:
-        return layout.is_in(folder)
-    if layout.is_in(folder) and _num_classes(folder / "train") > 1:
-        return True
+    if not _may_have(layout, folder):
+        return False
     # Without splits, class folders have any name: nothing else must be recognised in them.
-    others = (other for other in LAYOUTS if other.name != IMAGES)
-    return class_root(folder) is not None and not any(other.is_in(folder) for other in others)
+    return layout.name != IMAGES or not any(_no_classes(folder))
+
+
+def _no_classes(folder: Path) -> Iterator[str]:
+    """Yield what would be a class, but has the name of a split or of a part of another layout."""
+    root = class_root(folder)
+    for one in _class_folders(root) if root else ():
+        name = one.name.lower()
+        if name in NO_CLASSES or (root == folder and SPLITS.fullmatch(name)):
+            yield one.name
 
 
 def _num_classes(root: Path) -> int:
-    if not root.is_dir():
-        return 0
-    folders = (one for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
-    return sum(any(has_image_suffix(path.name) for path in files_below(one)) for one in folders)
+    return sum(1 for _ in _class_folders(root))
+
+
+def _class_folders(root: Path) -> Iterator[Path]:
+    for one in root.iterdir() if root.is_dir() else ():
+        is_seen = one.is_dir() and not one.name.startswith(".")
+        if is_seen and any(has_image_suffix(path.name) for path in files_below(one)):
+            yield one

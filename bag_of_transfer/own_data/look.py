@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from bag_of_transfer.engine.data_sets import build_dataset, classes_of, file_of, missing_places
+from bag_of_transfer.engine.image_files import files_below
 from bag_of_transfer.engine.image_scan import image_facts
 from bag_of_transfer.engine.layouts import CLASSES_FILE, MASKS
 from bag_of_transfer.engine.mask_reader import IGNORED
@@ -78,7 +79,7 @@ def _needed(folder: Path, described: Mapping[str, Any]) -> dict[str, Any]:
     masks = folder / MASKS
     if described["type"] != "MaskFolder" or (folder / CLASSES_FILE).is_file():
         return {}
-    facts = mask_facts(sorted(path for path in masks.iterdir() if path.suffix.lower() == ".png"))
+    facts = mask_facts([path for path in files_below(masks) if path.suffix.lower() == ".png"])
     values = set().union(*(fact.values for fact in facts.values()))
     return _numbered(sorted(values))
 

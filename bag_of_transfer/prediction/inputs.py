@@ -131,6 +131,8 @@ def check_alone(sources: Sequence[Source]) -> None:
 def _below(folder: Path, out_dir: Path | None, several: bool) -> list[Source]:
     top = PurePosixPath(folder.resolve().name) if several else PurePosixPath()
     left_out = frozenset({os.path.realpath(out_dir)} if out_dir else ())
+    if os.path.realpath(folder) in left_out:
+        raise UserError("the results would lie among the images", folder, "name another --out-dir")
     files = list(files_below(folder, left_out))
     warn_of_passed_over(files, folder)
     sources = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bag_of_transfer.detection.annotations import Box
+from bag_of_transfer.detection.annotations import AnnotatedImage, Box, with_usable_boxes
 from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.detection.yolo_files import read_labels
@@ -61,8 +61,9 @@ def find_truths(named: str, predictor: Predictor) -> tuple[list[Source], Truths]
 
 
 def _leaf(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the description of the data set that is tested, or inside of its wrappers."""
-    described: Any = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    """Return the description of a split's data set, that of test first, inside of its wrappers."""
+    loaders = (cfg.get(f"{split}_dataloader") or {} for split in ("test", "val", "train"))
+    described: Any = next(filter(None, (loader.get("dataset") for loader in loaders)), {})
     while inner := described.get("dataset") or next(iter(described.get("datasets") or ()), None):
         described = inner
     return described
@@ -117,7 +118,7 @@ def _of_coco(file: Path, classes: Sequence[str]) -> Truths:
 
     def truth_of(path: Path, size: tuple[int, int]) -> Truth | None:
         index = find(path)
-        return None if index is None else _true_boxes(images[index].boxes, file, classes)
+        return None if index is None else _true_boxes(images[index].boxes, file, size, classes)
 
     return truth_of
 
@@ -158,7 +159,10 @@ def _num_alike(one: Sequence[str], other: Sequence[str]) -> int:
     return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
-def _true_boxes(boxes: Sequence[Box], file: Path, classes: Sequence[str]) -> TrueBoxes:
+def _true_boxes(
+    stated: Sequence[Box], file: Path, size: tuple[int, int], classes: Sequence[str]
+) -> TrueBoxes:
+    boxes = with_usable_boxes(AnnotatedImage(0, file, file, *size, tuple(stated))).boxes
     for box in boxes:
         if box.class_name not in classes:
             meant = nearest(box.class_name, classes, cutoff=0)
@@ -172,14 +176,18 @@ def _true_boxes(boxes: Sequence[Box], file: Path, classes: Sequence[str]) -> Tru
 
 
 def _of_voc(file: Path, size: tuple[int, int], classes: Sequence[str]) -> Truth:
-    return _true_boxes(read_xml(file, file.stem, file).boxes, file, classes)
+    return _true_boxes(read_xml(file, file.stem, file).boxes, file, size, classes)
 
 
 def _of_yolo(file: Path, size: tuple[int, int], classes: Sequence[str]) -> Truth:
     lines = list(read_labels(file, classes))
     corners = np.array([line.corners for line in lines], float).reshape(-1, 4)
-    names = [classes[line.label] for line in lines]
-    return TrueBoxes(corners * (*size, *size), names, [False] * len(lines))
+    pixels = (corners * (*size, *size)).tolist()
+    boxes = [
+        Box(classes[line.label], tuple(xyxy), False)
+        for line, xyxy in zip(lines, pixels, strict=True)
+    ]
+    return _true_boxes(boxes, file, size, classes)
 
 
 def _of_mask(

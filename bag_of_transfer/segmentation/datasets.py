@@ -1,8 +1,9 @@
 """``MaskFolder``: images and label masks in two folders, as in PASCAL VOC and ADE20K."""
 
+import glob
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mmengine.logging import print_log
@@ -51,7 +52,8 @@ class MaskFolder(BaseSegDataset):
         split: File with one name per line, without suffix; "": use every image of ``img_dir``.
         classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None:
             read ``classes.txt`` in ``data_root`` (one name per line); without that file, use the
-            values of all masks below the first folder of ``mask_dir``, so that all splits agree.
+            values of all masks below the first folder of ``mask_dir``, so that all splits agree
+            (of ``mask_dir`` itself where that does not lie below ``data_root``).
         ignore_index: Mask value for "don't know"; the loss gets it as 255.  None: 255, unless
             ``label_map`` gives 255 a class.
         reduce_zero_label: Whether 0 means "don't know", too, and the classes start at 1 (ADE20K).
@@ -115,8 +117,10 @@ class MaskFolder(BaseSegDataset):
             max_refetch=max_refetch,
         )
         # Not arguments: mmseg would read the folder as a list, and has no argument for the map.
-        self._metainfo["img_dir"] = str(root / img_dir)
+        self.image_dir = str(root / img_dir)
         self._metainfo["label_map"] = self._numbering.label_map
+        if test_mode:  # names in metrics; training sets that are joined must have one metainfo
+            self._metainfo["img_dir"] = self.image_dir
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return the pairs in the form that mmseg's transforms expect."""
@@ -144,7 +148,8 @@ class MaskFolder(BaseSegDataset):
             return tuple(read_class_names(listed, ONE_PER_LINE)), {}
         if self._numbering.label_map is not None:
             return tuple(f"class_{label}" for label in range(self._numbering.num_mapped)), {}
-        top = root / Path(mask_dir).parts[0]
+        parts = Path(mask_dir).parts
+        top = root / parts[0] if parts and _is_below(mask_dir) else masks.folder
         files = masks.files if top == masks.folder else _Masks(top, masks.suffix).files
         readable = [mask for mask in mask_facts(files).values() if not mask.error]
         ignored, first = self._numbering.ignored, self._numbering.first
@@ -200,8 +205,9 @@ def _find_pairs(img_dir: Path, mask_files: _Masks, split: Path | None) -> Pairs:
     images = _images(img_dir, set(masks.values()))
     names = list(images) if split is None else read_names(split, "images", ONE_PER_LINE)
     names = [composed(name) for name in names]
-    _check_complete(names, images, "image", split or img_dir, img_dir)
-    _check_complete(names, masks, "mask", split or img_dir, mask_dir)
+    origin = split or img_dir
+    _check_complete(names, images, "image", origin, img_dir, ".jpg, .png, ...")
+    _check_complete(names, masks, "mask", origin, mask_dir, mask_files.suffix)
     unused = [path.name for name, path in masks.items() if name not in images]
     if split is None and unused:
         message = f"{mask_dir}: {counted(len(unused), 'mask')} without an image, first {unused[0]}"
@@ -225,15 +231,21 @@ def _by_name(
 
 
 def _check_complete(
-    names: Sequence[str], files: dict[str, Path], what: str, origin: Path, folder: Path
+    names: Sequence[str], files: dict[str, Path], what: str, origin: Path, folder: Path, ends: str
 ) -> None:
     missing = [name for name in names if name not in files]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of {len(names)} {what}s are missing (first: {missing[0]})",
-            folder,
-            f"add them, or take the names out of {origin}",
-        )
+    if not missing:
+        return
+    first = missing[0]
+    mend = f"add them, or take the names out of {origin}"
+    other = next((path.name for path in folder.glob(f"{glob.escape(first.lstrip('/'))}.*")), None)
+    if has_image_suffix(first) and str(PurePath(first).with_suffix("")) in files:
+        mend = f"a line of {origin} is a name without its suffix"
+    elif other:
+        mend = f"there is {other}, but {what}s end in {ends}"
+    raise UserError(
+        f"{len(missing)} of {len(names)} {what}s are missing (first: {first})", folder, mend
+    )
 
 
 def _images(folder: Path, masks: set[Path]) -> dict[str, Path]:
@@ -261,6 +273,10 @@ def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
         raise UserError(
             "mmseg knows no data set of this name", f"classes={name!r}", "list the class names"
         ) from error
+
+
+def _is_below(folder: str) -> bool:
+    return not Path(folder).is_absolute() and ".." not in Path(folder).parts
 
 
 def _warn_of_unused(unused: Sequence[str], num_images: int, where: Path) -> None:

@@ -5,10 +5,12 @@ result new numbers.
 """
 
 from collections.abc import Iterable, Mapping
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int32
+from mmseg.registry import DATASETS
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.mask_reader import IGNORED, labels_of
@@ -16,7 +18,8 @@ from bag_of_transfer.engine.numbers import is_whole
 
 __all__ = ["Numbering"]
 
-OPTIONS = ("ignore_index", "reduce_zero_label", "label_map", "unmapped")
+REDUCE = "reduce_zero_label"
+OPTIONS = ("ignore_index", REDUCE, "label_map", "unmapped")
 EXAMPLE = "write for instance label_map={7: 0, 8: 1}: labels in the masks, and what they become"
 
 
@@ -64,12 +67,17 @@ class Numbering:
 
     @classmethod
     def stated_in(cls, described: Mapping[str, Any]) -> "Numbering":
-        """Return what the description of a data set states.
+        """Return what a data set's description states, or its class: ADE20K's labels begin at 1.
 
         Raises:
             UserError: As for the class.
         """
-        stated = {key: described[key] for key in OPTIONS if described.get(key) is not None}
+        kind = DATASETS.get(described["type"]) if "type" in described else None
+        preset = signature(kind).parameters.get(REDUCE) if kind else None
+        stated: dict[str, Any] = {}
+        if preset and preset.default is True:
+            stated[REDUCE] = True
+        stated |= {key: described[key] for key in OPTIONS if described.get(key) is not None}
         return cls(described.get("data_root"), **stated)
 
     def labels_in(self, mask: Int32[np.ndarray, "H W"]) -> np.ndarray:

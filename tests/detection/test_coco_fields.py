@@ -151,10 +151,26 @@ def test_a_name_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
             load_coco(path).read_images(tmp_path)
 
 
+def test_names_that_begin_a_folder_higher_are_explained(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").touch()
+    named = changed("images", "file_name", "images/a.png")
+    with pytest.raises(UserError, match=rf"images are missing .*begin in {tmp_path}: set data_pre"):
+        CocoFile(tmp_path / "val.json", **named).read_images(tmp_path / "images")
+
+
+def test_a_polygon_outside_of_a_list_is_the_only_one(tmp_path: Path) -> None:
+    corners = [1, 1, 9, 1, 9, 9]
+    (box,) = read(tmp_path, changed("annotations", "segmentation", corners))[0].boxes
+    assert box.mask == [corners]
+
+
 def test_an_unused_category_of_the_same_name_is_no_class(tmp_path: Path) -> None:
     twin = dict(id=0, name="cat", supercategory="none")  # Roboflow's entry for the project
     coco = copy.deepcopy(SOUND)
     coco["categories"].insert(0, twin)
+    assert CocoFile(tmp_path, **coco).names == {3: "cat"}
+    coco["annotations"][0]["category_id"] = 3.0
     assert CocoFile(tmp_path, **coco).names == {3: "cat"}
     coco["annotations"].append(dict(coco["annotations"][0], category_id=0))
     with pytest.raises(UserError, match=r"categories\.name occur more than once"):

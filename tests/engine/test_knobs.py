@@ -227,6 +227,22 @@ def test_paths_beside_the_data_of_a_stock_config_move_too() -> None:
     assert changed(stock, image_size=(800, 480))["test_dataloader.dataset.pipeline.1.scale"]
 
 
+def test_a_stock_config_says_that_its_lr_does_not_follow_the_batch() -> None:
+    size = {"batch_size"}
+    detector = with_knobs(config_path("mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"))
+    segmenter = with_knobs(config_path("mmseg::fcn/fcn_r50-d8_4xb4-20k_voc12aug-512x512.py"))
+    detector.batch_size = segmenter.batch_size = 1
+    (line,) = follow_options(detector, size, ())
+    assert line.endswith("; the lr stays at 0.02; auto_scale_lr.enable=True scales it")
+    (line,) = follow_options(segmenter, size, ())
+    assert (
+        "; the lr stays at 0.01; auto_scale_lr.enable=True auto_scale_lr.base_batch_size=" in line
+    )
+    detector.auto_scale_lr.enable, detector.batch_size = True, 2
+    assert "lr stays" not in follow_options(detector, size, ())[0]
+    assert "lr stays" not in follow_options(with_knobs(DET, batch_size=3), size, ())[0]
+
+
 def test_the_sides_of_a_stock_config_may_be_short_first_and_its_lengths_in_epochs() -> None:
     cfg = with_knobs(config_path("mmdet::detr/detr_r50_8xb2-150e_coco.py"), image_size=(800, 600))
     assert cfg.val_dataloader.dataset.pipeline[1].scale == (800, 600)  # was (1333, 800)

@@ -1,5 +1,7 @@
 """Masks reach training as int32 with the values of the file, those of 8 bits as by mmseg."""
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -108,16 +110,41 @@ def test_colours_fractions_and_broken_files_are_refused(tmp_path: Path, path: Pa
     Image.new("RGB", (4, 4)).save(tmp_path / "colours.png")
     Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "half.tif")
     Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(tmp_path / "nan.tif")
+    Image.fromarray(LABELS).save(tmp_path / "lossy.png", format="JPEG")
     (tmp_path / "cut.png").write_bytes(path.read_bytes()[:100])
     for name, why in {
         "colours.png": "a picture with colours",
         "half.tif": "fractions",
         "nan.tif": "fractions",
+        "lossy.png": "the mask is a JPEG",
         "cut.png": "can't be read",
         "gone.png": "no such file",
     }.items():
         with pytest.raises(UserError, match=why):
             read_mask(tmp_path / name)
+
+
+def grey_png(labels: list[int], bits: int) -> bytes:
+    """Return one row of greys with a few bits each, which Pillow does not write."""
+    row = np.unpackbits(np.array([labels], np.uint8).T, axis=1)[:, 8 - bits :].reshape(-1)
+    head = struct.pack(">IIBBBBB", len(labels), 1, bits, 0, 0, 0, 0)
+    parts = {
+        b"IHDR": head,
+        b"IDAT": zlib.compress(b"\0" + np.packbits(row).tobytes()),
+        b"IEND": b"",
+    }
+    chunks = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_labels_of_few_bits_are_not_scaled_to_255(tmp_path: Path, bits: int) -> None:
+    labels = [*range(2**bits), 1]
+    (tmp_path / "few.png").write_bytes(grey_png(labels, bits))
+    assert read_mask(tmp_path / "few.png").tolist() == [labels]
 
 
 @pytest.mark.parametrize("white", [3, 255, 300, 65535])

@@ -95,6 +95,8 @@ def test_missing_and_empty_inputs_are_errors(tmp_path: Path, draw) -> None:
     (tmp_path / "empty/sub").mkdir(parents=True)
     with pytest.raises(UserError, match=r"no image in the folder: .*empty"):
         names_of(tmp_path, "empty")
+    with pytest.raises(UserError, match=r"among the images: .*empty: name another --out-dir"):
+        find_images([tmp_path / "empty"], tmp_path / "empty")
 
 
 def test_a_single_image_must_be_readable_and_of_several_one_may_be_broken(

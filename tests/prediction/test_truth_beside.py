@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from bag_of_transfer.prediction.inputs import find_images
 from bag_of_transfer.prediction.pairs import COLOURS, draw_pair
 from bag_of_transfer.prediction.results import Boxes, Mask
 from bag_of_transfer.prediction.truth import TrueBoxes, TrueClass, TrueMask
-from bag_of_transfer.prediction.truth_files import of_annotations
+from bag_of_transfer.prediction.truth_files import find_truths, of_annotations
 from bag_of_transfer.prediction.work import Choices, summary
 from bag_of_transfer.segmentation.numbering import Numbering
 
@@ -63,6 +65,32 @@ def test_boxes_are_those_of_the_file_with_the_images_name(tmp_path: Path, form: 
     assert truth.names == ["dog"]
     assert truth.ignored == [form == "coco"]
     assert truth_of(tmp_path / "in/deep/b.jpg", SIZE) is None
+
+
+def test_boxes_of_a_file_are_cleaned_as_those_of_a_split(tmp_path: Path) -> None:
+    content = json.loads(coco("a.jpg"))
+    (box,) = content["annotations"]
+    sides = ([-5, 5, 20, 90], [10, 5, 0, 0], [30, 5, -20, 10], [10, 5, 20, 15])
+    content["annotations"] = [box | {"id": i, "bbox": side} for i, side in enumerate(sides)]
+    write(tmp_path / "coco.json", json.dumps(content))
+    write(tmp_path / "yolo/a.txt", "1 0.0625 0.5 0.375 1.0\n1 0.25 0.3125 0.25 0.375\n")
+    expected = {"coco.json": [0, 5, 15, 40], "yolo": [0, 0, 20, 40]}
+    for place, clipped in expected.items():
+        truth = of_annotations(tmp_path / place, "boxes", CLASSES)(tmp_path / "a.jpg", SIZE)
+        assert isinstance(truth, TrueBoxes)
+        np.testing.assert_allclose(truth.boxes_xyxy, [clipped, [10, 5, 30, 20]])
+
+
+@pytest.mark.parametrize("split", ["test", "val", "train"])
+def test_masks_are_numbered_as_the_configs_splits_say(tmp_path: Path, split: str) -> None:
+    Image.fromarray(np.array([[0, 255, 255, 255]], np.uint8)).save(tmp_path / "a.png")
+    described = {"type": "MaskFolder", "data_root": "x", "label_map": {0: 0, 255: 1}}
+    config = {"test_dataloader": None, f"{split}_dataloader": {"dataset": described}}
+    predictor: Any = SimpleNamespace(config=config, task="seg", classes=CLASSES)
+    _, truth_of = find_truths(str(tmp_path), predictor)
+    truth = truth_of(tmp_path / "a.jpg", (4, 1))
+    assert isinstance(truth, TrueMask)
+    assert truth.shares(CLASSES) == {"dog": 0.75, "cat": 0.25}
 
 
 def test_of_two_annotations_with_one_name_the_one_in_like_folders_counts(tmp_path: Path) -> None:

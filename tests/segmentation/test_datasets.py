@@ -1,10 +1,12 @@
 """MaskFolder: the layouts it reads, the classes it finds, and what it refuses before training."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.dataset import ConcatDataset
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 
@@ -74,7 +76,7 @@ def test_reads_images_of_each_format_and_sub_folders(voc: Path, suffix: str) -> 
     (voc / LISTS / "train.txt").write_text("train_1\na/b\n")
     dataset = train_set(voc)
     assert dataset.get_data_info(1)["img_path"] == str(deep_image)
-    names = [name_of(one["img_path"], dataset.metainfo["img_dir"]) for one in dataset]
+    names = [name_of(one["img_path"], dataset.image_dir) for one in dataset]
     assert names == ["train_1", "a/b"]
 
 
@@ -91,6 +93,25 @@ def test_classes_are_counted_in_the_masks_of_all_splits(voc: Path) -> None:
     assert train_set(voc).metainfo["classes"] == names
     val = MaskFolder(str(voc), split=f"{LISTS}/val.txt", test_mode=True)
     assert val.metainfo["classes"] == names
+
+
+@pytest.mark.parametrize("where", [".", "", "/", "../masks"])
+def test_classes_are_counted_in_the_masks_folder_wherever_that_lies(voc: Path, where: str) -> None:
+    folder = {"/": voc.parent / "masks", "../masks": voc.parent / "masks"}.get(where, voc)
+    folder.mkdir(exist_ok=True)
+    for path in (voc / "SegmentationClass").iterdir():
+        path.rename(folder / path.name)
+    Image.new("RGB", (9, 9)).save(voc.parent / "other.png")  # no mask of ours
+    stated = str(folder) if where == "/" else where
+    pictures = {"img_dir": "JPEGImages", "mask_dir": stated}
+    names = MaskFolder(str(voc), split=f"{LISTS}/train.txt", **pictures).metainfo["classes"]
+    assert names == ("class_0", "class_1", "class_2", "class_3")
+
+
+def test_training_sets_of_two_folders_can_be_joined(voc: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(voc, tmp_path / "other"))
+    joined = ConcatDataset([train_set(voc), train_set(other)])
+    assert len(joined) == 18
 
 
 def test_classes_txt_names_them(voc: Path) -> None:
@@ -200,6 +221,18 @@ def coloured_mask(root: Path) -> None:
     Image.open(mask(root)).convert("RGB").save(mask(root))
 
 
+def jpeg_mask(root: Path) -> None:
+    Image.fromarray(np.array(Image.open(mask(root)))).save(mask(root), format="JPEG")
+
+
+def mask_named_jpg(root: Path) -> None:
+    mask(root).rename(mask(root).with_suffix(".jpg"))
+
+
+def suffixes_in_the_list(root: Path) -> None:
+    (root / LISTS / "train.txt").write_text("train_0.jpg\n")
+
+
 def twin(root: Path) -> None:
     Image.open(image(root)).save(image(root).with_suffix(".png"))
 
@@ -220,6 +253,9 @@ BAD = [
     (smaller_mask, {}, "mask is 56 x 50 pixels, its image 113 x 101", "train_0.png", "one size"),
     (turned_mask, {}, "mask is 101 x 113 pixels, its image 113 x 101", "train_0.png", "upright"),
     (coloured_mask, {}, "a picture with colours (RGB)", "train_0.png", "grey or palette PNG"),
+    (jpeg_mask, {}, "the mask is a JPEG", "train_0.png", "again as PNG"),
+    (mask_named_jpg, {}, "(first: train_0)", "SegmentationClass", "but masks end in .png"),
+    (suffixes_in_the_list, {}, "(first: train_0.jpg)", "JPEGImages", "a name without its suffix"),
     (twin, {}, "two images share one mask", "train_0.jpg", "remove one"),
     (black_and_white, {}, "fewer than two classes (0; 255 is ignored)", "SegmentationClass", "0"),
     (
@@ -265,7 +301,7 @@ def test_bad_data_stop_before_training(
 
 
 def test_every_kind_of_bad_data_is_tried() -> None:
-    assert len(BAD) == 14
+    assert len(BAD) == 17
 
 
 @pytest.mark.parametrize("kind", ["L", "P", "1", "I;16"])

@@ -84,6 +84,12 @@ def test_training_gets_the_labels_that_mmsegs_loader_gives(
     np.testing.assert_array_equal(found, upstream["gt_seg_map"])
 
 
+def test_labels_of_a_stock_set_begin_where_its_class_says() -> None:
+    for kind, first in (("ADE20KDataset", 1), ("CityscapesDataset", 0), ("MaskFolder", 0)):
+        assert Numbering.stated_in(dict(type=kind)).first == first
+    assert Numbering.stated_in(dict(type="ADE20KDataset", reduce_zero_label=False)).first == 0
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (dict(label_map=MAP), r"label 0 is not in label_map \(ignored is 255\) in 2 of 2.*train_0.png"),
     (dict(label_map={6: 0, 9: 1}, **ZERO), "label 8 is not in label_map, as 7 after reduce_zero"),

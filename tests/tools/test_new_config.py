@@ -14,7 +14,7 @@ from PIL import Image
 from bag_of_transfer.data_checks.splits import build_splits
 from bag_of_transfer.engine.config_file import load_config, phase_of, read_config
 from bag_of_transfer.engine.layouts import LAYOUTS, SIZES
-from tests.data_checks.worlds import CLASSES, WORLDS, load_mask, save_mask
+from tests.data_checks.worlds import CLASSES, WORLDS, load_mask, picture, save_mask
 
 ROOT = Path(__file__).resolve().parents[2]
 OF = {layout.name: layout for layout in LAYOUTS}
@@ -151,6 +151,21 @@ def test_labels_with_gaps_get_a_map(
     assert splits_of(written()) == {"train": 4, "val": 2}
 
 
+def test_masks_in_sub_folders_are_looked_at_too(tool: Any, folder: Callable[[str], Path]) -> None:
+    root = folder("masks")
+    (root / "classes.txt").unlink()
+    for part in ("JPEGImages", "SegmentationClass"):
+        (root / part / "deep").mkdir()
+        for path in (root / part).glob("*.*"):
+            path.rename(root / part / "deep" / path.name)
+    for path in (root / "SegmentationClass/deep").iterdir():
+        Image.fromarray(np.array(Image.open(path)) * np.uint8(100)).save(path)
+    for listed in (root / "ImageSets/Segmentation").iterdir():
+        listed.write_text("".join(f"deep/{name}\n" for name in listed.read_text().split()))
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    assert "label_map={0: 0, 100: 1, 200: 2}" in Path("own.py").read_text()
+
+
 def test_odd_names_are_written_as_they_are(tool: Any, folder: Callable[[str], Path]) -> None:
     root = folder("images").rename('it\'s "own"\n\\data')
     for split in ("train", "val"):
@@ -199,6 +214,40 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
     assert all(f"--layout {name}" in capsys.readouterr().out for name in ("voc",))
     assert tool("new_config", "nowhere", "own.py") == 2
     assert "no such folder: nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("folders", "named"),
+    [
+        (("train2017", "val2017"), "train2017 and val2017"),
+        (("train", "valid"), "train and valid"),
+        (("images", "masks"), "images and masks"),
+        (("JPEGImages", "SegmentationClass"), "JPEGImages and SegmentationClass"),
+        (("train/images", "train/masks"), "images and masks"),
+        (("train/cat", "val/cat"), "train and val"),
+    ],
+)
+def test_splits_and_parts_of_other_layouts_are_no_classes(
+    tool: Any, capsys: pytest.CaptureFixture[str], folders: tuple[str, ...], named: str
+) -> None:
+    for folder in folders:
+        Path("data", folder).mkdir(parents=True)
+        for number in range(3):
+            picture(number).save(f"data/{folder}/{number}.png")
+    assert tool("new_config", "data", "own.py") == 2
+    told = capsys.readouterr()
+    assert "the folder has none of the layouts that are read" in told.err
+    assert f"If {named} are classes, --layout images says so." in told.out
+
+
+def test_classes_may_have_such_names_if_the_layout_is_stated(tool: Any) -> None:
+    for name in ("train", "tram"):
+        Path("cars", name).mkdir(parents=True)
+        for number in range(4):
+            picture(number + len(name)).save(f"cars/{name}/{number}.png")
+    assert tool("new_config", "cars", "own.py") == 2
+    assert tool("new_config", "cars", "own.py", "--layout", "images", "--size", "slim") == 0
+    assert tuple(written().classes) == ("train", "tram")
 
 
 def test_a_folder_of_two_layouts_is_asked_about(
