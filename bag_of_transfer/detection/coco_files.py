@@ -56,7 +56,7 @@ class CocoFile:
         """
         entries = self._entries("categories")
         pairs = [(entry.identity("id"), entry.text("name")) for entry in entries]
-        pairs = _without_unused_twins(pairs, self.annotations)
+        pairs = _without_groups(pairs, self.categories, self.annotations)
         unique_or_refuse([number for number, _ in pairs], "categories.id", self.path)
         unique_or_refuse([name for _, name in pairs], "categories.name", self.path)
         return dict(sorted(pairs, key=lambda pair: id_order(pair[0])))
@@ -153,19 +153,28 @@ def _has(item: Any, keys: set[str]) -> bool:
     return isinstance(item, dict) and keys <= item.keys()
 
 
-def _without_unused_twins(
-    pairs: list[tuple[Id, str]], annotations: list[dict[str, Any]]
+def _without_groups(
+    pairs: list[tuple[Id, str]], categories: list[dict[str, Any]], annotations: list[dict[str, Any]]
 ) -> list[tuple[Id, str]]:
-    """Leave out a category that no box uses if another has its name.
+    """Leave out a category that no box uses if another one belongs to it or has its name.
 
-    Roboflow lists the project's name before the classes, and a class may have the same name.
+    Roboflow lists the project's name before the classes, as their ``supercategory``, and a class
+    may have the same name.
     """
+    named = zip(pairs, categories, strict=True)
+    groups = {
+        one.get("supercategory") for (_, name), one in named if one.get("supercategory") != name
+    }
     counts = Counter(name for _, name in pairs)
-    if max(counts.values(), default=0) < 2:
+    if not any(counts[name] > 1 or name in groups for name in counts):
         return pairs
     used = [item["category_id"] for item in annotations]
     numbers = {value for value in used if isinstance(value, int | float | str)}  # 5.0 is 5
-    return [pair for pair in pairs if counts[pair[1]] < 2 or pair[0] in numbers]
+    return [
+        (number, name)
+        for number, name in pairs
+        if number in numbers or not (counts[name] > 1 or name in groups)
+    ]
 
 
 def _find_files(names: dict[Id, str], path: Path, image_dir: Path | None) -> dict[Id, Path]:

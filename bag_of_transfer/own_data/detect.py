@@ -7,10 +7,12 @@ from pathlib import Path
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_files import files_below, has_image_suffix
 from bag_of_transfer.engine.layouts import LAYOUTS, Layout
+from bag_of_transfer.own_data.coco_places import coco_splits
 
 __all__ = ["class_root", "layout_of", "nearest_trees"]
 
 IMAGES = "images"  # the layout that has folders of any name
+COCO = "coco"  # the layout of which several forms are read
 NUM_SHOWN = 2
 # Folders with these names hold a part of another layout, or a split, not the images of a class.
 PARTS = {part.path.partition("/")[0] for one in LAYOUTS if one.name != IMAGES for part in one.parts}
@@ -79,6 +81,8 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
 
 
 def _may_have(layout: Layout, folder: Path) -> bool:
+    if layout.name == COCO:
+        return "train" in coco_splits(folder)
     return class_root(folder) is not None if layout.name == IMAGES else layout.is_in(folder)
 
 

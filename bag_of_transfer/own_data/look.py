@@ -12,10 +12,13 @@ from bag_of_transfer.engine.image_files import files_below
 from bag_of_transfer.engine.image_scan import image_facts
 from bag_of_transfer.engine.layouts import CLASSES_FILE, MASKS
 from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.own_data.coco_places import coco_splits
 from bag_of_transfer.own_data.detect import class_root
 from bag_of_transfer.segmentation.masks import mask_facts
 
-__all__ = ["Looked", "look"]
+__all__ = ["SPLITS", "Looked", "look"]
+
+SPLITS = ("train", "val", "test")
 
 
 class Looked(NamedTuple):
@@ -28,7 +31,7 @@ class Looked(NamedTuple):
         height: The median, in pixels.
         has_val: Whether there is a validation split.
         lacks_test: Whether the config names a test split that is not there.
-        dataset: Arguments that the data sets of all splits need besides the folder.
+        datasets: By split, arguments that its data set needs besides the folder.
     """
 
     classes: tuple[str, ...]
@@ -37,7 +40,7 @@ class Looked(NamedTuple):
     height: int
     has_val: bool
     lacks_test: bool
-    dataset: dict[str, Any]
+    datasets: dict[str, dict[str, Any]]
 
 
 def look(folder: Path, cfg: Config) -> Looked:
@@ -51,14 +54,14 @@ def look(folder: Path, cfg: Config) -> Looked:
         UserError: If the data are missing, or contradict themselves.
     """
     described = cfg.train_dataloader.dataset
-    needed = _needed(folder, described)
-    described.update(needed)
+    needed = _needed(folder, cfg)
+    described.update(needed["train"])
     dataset = build_dataset(described, cfg.default_scope)
     paths = [Path(file_of(dataset, index)) for index in range(len(dataset))]
     sizes = [(fact.width, fact.height) for fact in image_facts(paths).values() if not fact.error]
     width, height = (round(median(sides)) for sides in zip(*sizes, strict=True))
-    has_val = "root" not in needed and _is_sound(cfg, "val", needed)
-    lacks_test = bool(cfg.get("test_dataloader")) and not _is_sound(cfg, "test", needed)
+    has_val = "root" not in needed["val"] and _is_sound(cfg, "val", needed["val"])
+    lacks_test = bool(cfg.get("test_dataloader")) and not _is_sound(cfg, "test", needed["test"])
     classes = classes_of(dataset)
     return Looked(classes, len(paths), width, height, has_val, lacks_test, needed)
 
@@ -72,13 +75,22 @@ def _is_sound(cfg: Config, split: str, needed: Mapping[str, Any]) -> bool:
     return True
 
 
-def _needed(folder: Path, described: Mapping[str, Any]) -> dict[str, Any]:
+def _needed(folder: Path, cfg: Config) -> dict[str, dict[str, Any]]:
+    """Return what each split's data set needs, where that differs from the config."""
+    described = cfg.train_dataloader.dataset
+    if described["type"] == "CocoFormat":
+        found = coco_splits(folder)
+        stated = {split: cfg[f"{split}_dataloader"].dataset for split in found}
+        usual = [s for s, needed in found.items() if {**stated[s], **needed} == stated[s]]
+        return {split: {} if split in usual else found.get(split, {}) for split in SPLITS}
     if "root" in described:  # class folders
         root = class_root(folder)
-        return {"root": str(root)} if root == folder else {}
-    masks = folder / MASKS
-    if described["type"] != "MaskFolder" or (folder / CLASSES_FILE).is_file():
-        return {}
+        return dict.fromkeys(SPLITS, {"root": str(root)} if root == folder else {})
+    is_numbered = described["type"] == "MaskFolder" and not (folder / CLASSES_FILE).is_file()
+    return dict.fromkeys(SPLITS, _numbering(folder / MASKS) if is_numbered else {})
+
+
+def _numbering(masks: Path) -> dict[str, Any]:
     facts = mask_facts([path for path in files_below(masks) if path.suffix.lower() == ".png"])
     values = set().union(*(fact.values for fact in facts.values()))
     return _numbered(sorted(values))

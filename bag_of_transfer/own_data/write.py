@@ -10,14 +10,13 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.knob_size import image_size_of
 from bag_of_transfer.engine.layouts import Layout
 from bag_of_transfer.engine.tasks import find_task
-from bag_of_transfer.own_data.look import Looked
+from bag_of_transfer.own_data.look import SPLITS, Looked
 
 __all__ = ["config_text", "seen"]
 
 MOST_NAMES = 20  # more are read from the data
 STEP_PX = 32  # the stride of the backbones
 MIN_STEPS = 8  # of an epoch
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def seen(layout: Layout, looked: Looked) -> str:
@@ -56,17 +55,14 @@ def config_text(
 
 def _lines(folder: Path, out: Path, base: Path, looked: Looked, cfg: Config) -> Iterator[str]:
     yield f"_base_ = [{_from(out, base)!r}]"
-    options = dict(looked.dataset)
+    options = looked.datasets["train"]
     if "root" not in options:
         yield f"data_root = {str(folder.resolve())!r}"
     if len(looked.classes) > MOST_NAMES:
         yield f"# {len(looked.classes)} classes, read from the data"
     elif "classes" not in options:
         yield f"classes = {looked.classes!r}"
-    if options:
-        yield f"data = dict({', '.join(f'{key}={value!r}' for key, value in options.items())})"
-        loaders = LOADERS[: 2 if looked.lacks_test else 3]
-        yield from (f"{loader} = dict(dataset=data)" for loader in loaders if cfg.get(loader))
+    yield from _datasets(looked, cfg)
     size = _image_size(cfg, looked)
     yield f"image_size = {size!r}"
     yield from _anchors(cfg, size)
@@ -75,6 +71,23 @@ def _lines(folder: Path, out: Path, base: Path, looked: Looked, cfg: Config) -> 
         yield "held_out = dict(fraction=0.2, seed=0)  # there is no val split"
     if looked.lacks_test:
         yield "test_dataloader = test_cfg = test_evaluator = None  # there is no test split"
+
+
+def _datasets(looked: Looked, cfg: Config) -> Iterator[str]:
+    """Yield what the data sets need, in one line if it is the same for all splits."""
+    splits = [split for split in SPLITS if cfg.get(f"{split}_dataloader")]
+    stated = {split: options for split, options in looked.datasets.items() if split in splits}
+    if looked.lacks_test:
+        stated.pop("test", None)
+    texts = {
+        split: f"dict({', '.join(f'{key}={value!r}' for key, value in options.items())})"
+        for split, options in stated.items()
+        if options
+    }
+    if len(texts) > 1 and len({*texts.values()}) == 1:
+        yield f"data = {texts['train']}"
+        texts = dict.fromkeys(texts, "data")
+    yield from (f"{split}_dataloader = dict(dataset={text})" for split, text in texts.items())
 
 
 def _from(out: Path, base: Path) -> str:

@@ -151,6 +151,16 @@ def test_a_name_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
             load_coco(path).read_images(tmp_path)
 
 
+def test_the_name_of_a_group_is_no_class_unless_a_box_has_it(tmp_path: Path) -> None:
+    coco = copy.deepcopy(SOUND)
+    coco["categories"][0]["supercategory"] = "animals"
+    coco["categories"].insert(0, dict(id=0, name="animals", supercategory="none"))
+    coco["categories"].append(dict(id=9, name="dog", supercategory="dog"))  # of no box so far
+    assert CocoFile(tmp_path, **coco).names == {3: "cat", 9: "dog"}
+    coco["annotations"].append(dict(coco["annotations"][0], category_id=0))
+    assert CocoFile(tmp_path, **coco).names == {0: "animals", 3: "cat", 9: "dog"}
+
+
 def test_names_that_begin_a_folder_higher_are_explained(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.png").touch()

@@ -265,6 +265,37 @@ def test_a_folder_of_two_layouts_is_asked_about(
     assert "does not have the layout coco" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("file", "images"),
+    [
+        ("annotations/instances_{}2017.json", "{}2017"),
+        ("{}/_annotations.coco.json", "{}"),
+        pytest.param("annotations/{}.json", "images/{}", marks=SLOW),
+    ],
+)
+@pytest.mark.parametrize("val", ["val", "valid", None])
+def test_coco_is_found_where_others_put_it(
+    tool: Any, folder: Callable[[str], Path], file: str, images: str, val: str | None
+) -> None:
+    root = folder("coco")
+    before = (root / "annotations").rename(root / "before")
+    (root / "images").rename(root / "pictures")
+    for split, name in (("train", "train"), ("val", val)):
+        if name is None:
+            continue
+        target = root / file.format(name)
+        content = json.loads((before / f"{split}.json").read_text())
+        (root / images.format(name)).mkdir(parents=True)
+        for entry in content["images"]:
+            shutil.copy(root / "pictures" / entry["file_name"], root / images.format(name))
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(json.dumps(content))
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    cfg = written()
+    assert splits_of(cfg) == ({"train": 4, "val": 2} if val else {"train": 3, "val": 1})
+    assert tuple(cfg.classes) == CLASSES
+
+
 @SLOW
 def test_roboflows_train_images_are_no_class_folders(
     tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
