@@ -14,7 +14,12 @@ from bag_of_transfer.engine.arguments import check_config, check_seed
 from bag_of_transfer.engine.cli import set_data_root
 from bag_of_transfer.engine.config_sources import config_sources, keys_in, parsed_config
 from bag_of_transfer.engine.config_values import check_sections, check_values, settle_whole_numbers
-from bag_of_transfer.engine.custom_imports import announce_names, import_stated
+from bag_of_transfer.engine.custom_imports import (
+    announce_names,
+    import_error,
+    import_stated,
+    with_those_of_bases,
+)
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.json_config import SUFFIX, read_json_config, stated_keys
@@ -196,16 +201,19 @@ def read_config(path: Path, import_named: bool = True) -> Config:
             cfg = Config.fromfile(path, import_custom_modules=False)
             stated = cfg.get("custom_imports") if import_named else None
             if stated:
+                stated = with_those_of_bases(stated, path)
                 cfg.custom_imports = import_stated(stated)
     except FileNotFoundError as error:
         raise UserError("a base of the config is missing", path, str(error)) from error
     except UserError:
         raise
+    except ImportError as error:
+        raise former_name_in(error) or import_error(error, path) from error
     except Exception as error:  # a config is code, and may fail in any way
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         mend = "mend it or the base that fails; --debug shows where"
         mistake = UserError(f"the config cannot be read ({reason})", path, mend)
-        raise former_name_in(error) or mistake from error
+        raise mistake from error
     if stated:
         announce_names(stated, cfg.custom_imports)
     return cfg

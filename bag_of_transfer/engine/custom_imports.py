@@ -1,4 +1,4 @@
-"""Import the modules that a config names; those of this package also by their former names.
+"""Import the modules that a config and its bases name; ours also by their former names.
 
 Before there was one package they were called ``detection.metrics``, ``engine.schedules``, ...:
 users' configs and the resolved configs of finished runs still say so.
@@ -7,14 +7,47 @@ users' configs and the resolved configs of finished runs still say so.
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
+from bag_of_transfer.engine.config_sources import config_sources
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.former_names import current_name
 from bag_of_transfer.engine.launch import is_first_process
 
-__all__ = ["announce_names", "import_stated"]
+__all__ = ["announce_names", "import_error", "import_stated", "with_those_of_bases"]
+
+KEY = "custom_imports"
+
+
+def with_those_of_bases(stated: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Return what a config states, with the modules of its bases first.
+
+    mmengine replaces the list of a base by that of a config on it, which means to add a module and
+    would lose the base's data sets and metrics.  ``_delete_=True`` loses them on purpose.
+
+    Args:
+        stated: ``custom_imports`` of the merged config.
+        path: The config.
+    """
+    sources = [source for source in config_sources(path) if KEY in source.names]
+    if len(sources) < 2 or any(f"{KEY}._delete_" in source.keys for source in sources):
+        return stated
+    bases = (Config.fromfile(one.path, import_custom_modules=False) for one in sources[:-1])
+    names = [name for base in bases for name in _as_list(base[KEY].get("imports") or [])]
+    names += _as_list(stated.get("imports") or [])
+    return {**stated, "imports": list(dict.fromkeys(names))}
+
+
+def import_error(error: ImportError, path: Path) -> UserError:
+    """Return what a user can do about a module that cannot be imported."""
+    cause = error.__context__ if isinstance(error.__context__, ImportError) else error
+    what = f"a module that the config names cannot be imported ({cause})"
+    mend = "install it, or put its folder on PYTHONPATH: PYTHONPATH=FOLDER python tools/..."
+    return UserError(what, path, mend)
 
 
 def import_stated(stated: Mapping[str, Any]) -> dict[str, Any]:

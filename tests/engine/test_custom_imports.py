@@ -73,6 +73,22 @@ def test_a_config_that_was_read_says_the_names_of_today(tmp_path: Path):
     assert read_config(path, import_named=False).custom_imports.imports == ["engine.schedules"]
 
 
+def test_a_config_adds_its_modules_to_those_of_its_bases(tmp_path: Path):
+    (tmp_path / "base.py").write_text(f"custom_imports = dict(imports=[{OURS!r}, 'json'])\n")
+    (tmp_path / "mid.py").write_text("_base_ = 'base.py'\ncustom_imports = dict(imports='csv')\n")
+    stated = {"imports=['ast', 'json']": [OURS, "json", "csv", "ast"]}
+    stated["imports=['ast'], _delete_=True"] = ["ast"]
+    for text, imports in stated.items():
+        path = tmp_path / "leaf.py"
+        path.write_text(f"_base_ = 'mid.py'\ncustom_imports = dict({text})\n")
+        assert read_config(path).custom_imports.imports == imports
+
+
+def test_a_module_that_is_not_found_is_named_with_the_way_to_it(tmp_path: Path):
+    with pytest.raises(UserError, match=r"No module named 'my_hooks'\).*: .*PYTHONPATH=FOLDER"):
+        read_config(config_naming(tmp_path, "my_hooks"))
+
+
 def config_naming(tmp_path: Path, *names: str) -> Path:
     path = tmp_path / "mine.py"
     path.write_text(f"custom_imports = dict(imports={list(names)!r})\n")
