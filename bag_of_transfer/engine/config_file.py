@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def load_config(
     if task is None or task.phase is not phase:
         raise _of_another_tool(cfg, task, tasks_in(phase), path)
     init_default_scope(task.scope)
+    _import_data_sets(task)
     # yapf would take seconds, several times a run, to beautify the text of the config.
     object.__setattr__(cfg, "_format_python_code", False)
     check_sections(cfg, path)
@@ -150,6 +152,13 @@ def settle(
     if explicit is not None:
         explicit |= keys
         explicit.lines += lines
+
+
+def _import_data_sets(task: Task) -> None:
+    """Import a stock config's data sets, which ours has done already, without what mmdet prints."""
+    if task.judges:  # its package is imported, and with it what its library needs
+        with contextlib.redirect_stdout(io.StringIO()):
+            import_module(f"{task.scope}.datasets")
 
 
 def phase_of(path: Path) -> Phase:
