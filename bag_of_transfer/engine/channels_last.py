@@ -103,11 +103,14 @@ def follow_run(cfg: Config, meta: Mapping[str, Any], where: object) -> None:
 
 
 def channels_last_line(cfg: Config) -> str:
-    """Return the line that says which layout a run has."""
+    """Return the line that says which layout a run has.
+
+    torch draws other numbers into a weight of the other layout: such a run begins with other
+    weights, as with another seed.
+    """
     order = "last" if cfg[KEY] else "first"
-    return (
-        f"layout: channels {order} ({KEY}={not cfg[KEY]} changes it, and how numbers are rounded)"
-    )
+    changes = "changes it, the weights that are drawn, and how numbers are rounded"
+    return f"layout: channels {order} ({KEY}={not cfg[KEY]} {changes})"
 
 
 def lay_out(network: nn.Module, channels_last: bool) -> None:

@@ -49,8 +49,8 @@ class SafeCheckpointHook(CheckpointHook):
     one part that plain weights-only loading refuses); best scores stay in.  The file's meta
     gets ``model_json`` (the model's config), ``classes`` and ``dataset``, from which
     ``tools/export_backbone.py`` makes the backbone's card, ``backbone_sha256`` of the file that
-    the run began from (None without one), and ``recipe``, ``config_json`` and ``data_json``,
-    which resuming compares.
+    the run began from (None without one), and ``recipe``, ``iters_per_epoch``, ``config_json`` and
+    ``data_json``, which resuming compares.
     ``processes`` is what each process needs to go on at that step, see ``exact_state.py``.
 
     A signal (see ``interruption.py``) saves after the next step that updates the weights: SIGTERM
@@ -75,6 +75,7 @@ class SafeCheckpointHook(CheckpointHook):
         self._seconds = None if minutes is None else 60 * minutes
         self._processes: list[dict[str, Any]] | None = None
         self._ends = self._saves = False  # what the processes have agreed on
+        self.saved_iter: int | None = None  # of the newest checkpoint; None before the training
 
     def before_train(self, runner: Runner) -> None:
         """Choose the atomic backend for local folders; remove what a killed run left behind."""
@@ -84,7 +85,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.backend_args = {"backend": BACKEND, "facts": self._facts}
             if is_main_process():
                 self._sweep(runner)
-        self._saved_iter, self._saved_at = runner.iter, time.monotonic()
+        self.saved_iter, self._saved_at = runner.iter, time.monotonic()
         self._num_processes = get_world_size()
         if runner.iter:  # of the resumed run: a better score is added to that file, too
             self.last_ckpt = self._in_this_folder(runner.message_hub.runtime_info.get("last_ckpt"))
@@ -132,13 +133,22 @@ class SafeCheckpointHook(CheckpointHook):
             KeyboardInterrupt: After SIGINT, once the state is saved.
             TerminatedError: After SIGTERM, likewise.
         """
-        if not end_asked() or (self._num_processes > 1 and self._saved_iter != runner.iter):
+        if not end_asked() or (self._num_processes > 1 and self.saved_iter != runner.iter):
             return
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):
                 hook.after_val_epoch(runner)  # gives the network its own weights back
         self._ends = True
         self._save_at(runner, runner.iter)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Save where a validation ends the training early, as at its end."""
+        super().after_val_epoch(runner, metrics or {})
+        is_saved = not self.save_last or self.saved_iter in (None, runner.iter)
+        if not is_saved and runner.train_loop.stop_training:
+            step = runner.epoch if self.by_epoch else runner.iter
+            meta = {"epoch": runner.epoch, "iter": runner.iter}
+            self._save_checkpoint_with_step(runner, step, meta)
 
     def _look_for_signals(self, batch_idx: int) -> None:
         ends, saves = end_asked(), save_asked()
@@ -153,7 +163,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_at(self, runner: Runner, iteration: int) -> None:
         """Save after ``iteration`` steps unless that is done, and end the run if that was asked."""
-        if self._saved_iter != iteration:
+        if self.saved_iter != iteration:
             meta = {"epoch": runner.epoch, "iter": iteration}
             if self.by_epoch:
                 self._write(runner, WITHIN_EPOCH.format(**meta), meta)
@@ -204,7 +214,7 @@ class SafeCheckpointHook(CheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
-        self._saved_iter, self._saved_at = meta["iter"], time.monotonic()
+        self.saved_iter, self._saved_at = meta["iter"], time.monotonic()
         if is_main_process():
             write_text(Path(runner.work_dir, LAST_CHECKPOINT), str(self.last_ckpt))
             for older in Path(self.out_dir).glob(WITHIN_EPOCH.format(epoch="*", iter="*")):

@@ -1,5 +1,6 @@
 """Copy the next batch to the GPU while the present one is computed."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,7 +16,8 @@ def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
 
     A stream of its own copies batch n + 1 while step n computes, from pinned memory (see
     ``launch.share_cores``).  It first waits until step n - 1 has ended, whose batch may have lain
-    where the copy goes; nothing waits on the host.
+    where the copy goes.  The host does not wait for tensors in pinned memory; it waits for those
+    that the loader cannot pin, such as boxes and masks within data samples.
 
     Args:
         batches: What a loader yields.
@@ -30,7 +32,7 @@ def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
 
     def copy(batch: Any) -> Any:
         copying.wait_stream(computing)
-        with torch.cuda.stream(copying):
+        with torch.cuda.stream(copying), _without_waiting(network.data_preprocessor):
             return network.data_preprocessor.cast_data(batch)
 
     rest = iter(batches)
@@ -42,3 +44,17 @@ def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
             yield present
         computing.wait_stream(copying)
         yield ahead
+
+
+@contextlib.contextmanager
+def _without_waiting(preprocessor: Any) -> Iterator[None]:
+    """Let a preprocessor's copies return at once; it waits by default, and mmseg's always.
+
+    torch keeps pinned memory until the stream has read it.
+    """
+    stated = preprocessor._non_blocking
+    preprocessor._non_blocking = True
+    try:
+        yield
+    finally:
+        preprocessor._non_blocking = stated

@@ -31,6 +31,7 @@ class StopEarly(EarlyStoppingHook):
     """
 
     priority = "LOW"  # before the checkpoint that a better score is added to
+    same_in_all_processes = True  # see exact_state.py: a validation has one result for all
 
     def __init__(self, monitor: str, rule: str = "greater", patience: int = 5, **more: Any) -> None:
         if not is_whole(patience) or patience < 1:

@@ -2,11 +2,12 @@
 
 A checkpoint holds it under ``processes``, a dict per process by the names of the hooks that gave
 it: ``collect`` asks every hook that has ``process_state``, and a resumed run gives it back to
-``load_process_state`` of the same hook.
+``load_process_state`` of the same hook.  With another number of processes, only hooks get theirs
+whose class states ``same_in_all_processes``.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from bag_of_transfer.engine.numbers import is_whole
 __all__ = ["PROCESSES", "VALIDATED", "ExactState", "collect"]
 
 PROCESSES = "processes"  # the checkpoint's key
+ALIKE = "same_in_all_processes"  # of a hook's class
 THREADS = "threads"  # in the part of ExactState
 MOST_THREADS = 1024  # more than a machine's cores: the file is damaged
 VALIDATED = "validated"  # the message hub's, for the iteration after which a validation has ended
@@ -58,7 +60,7 @@ class ExactState(Hook):
         self._before_val: dict[str, Any] | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Give each hook its part; with another number of processes there is none.
+        """Give each hook its part; with another number of processes, only if it is all alike.
 
         Raises:
             UserError: If a part is not what the hook gave.
@@ -68,15 +70,18 @@ class ExactState(Hook):
             return
         try:
             if len(stored) == get_world_size():
-                self._give(runner, stored[get_rank()])
+                self._give(runner.hooks, runner, stored[get_rank()])
+            else:
+                alike = [one for one in runner.hooks if getattr(one, ALIKE, False)]
+                self._give(alike, runner, stored[0])
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             mend = "resume from another checkpoint"
             what = f"the state of the run is damaged ({PROCESSES})"
             raise UserError(what, str(runner.cfg.load_from), mend) from error
 
     @staticmethod
-    def _give(runner: Runner, stored: Mapping[str, Any]) -> None:
-        for hook in runner.hooks:
+    def _give(hooks: Sequence[Hook], runner: Runner, stored: Mapping[str, Any]) -> None:
+        for hook in hooks:
             part = stored.get(type(hook).__name__)
             if part is not None and hasattr(hook, "load_process_state"):
                 hook.load_process_state(runner, part)

@@ -1,5 +1,6 @@
 """Processes, threads and seeds of a run."""
 
+import itertools
 import os
 import random
 from collections.abc import Mapping
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_reduce, get_rank, get_world_size, init_dist, is_distributed
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
+from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -204,6 +206,7 @@ class SyncRunningStats(Hook):
 
     Each process updates its own statistics from its share of the images.  Without this, every
     process would validate with a different network, and the checkpoint would hold that of rank 0.
+    So are those of an EMAHook's average, which a checkpoint holds as the network.
     Norms in evaluation mode (frozen ones) are left as they are, bit for bit.
     """
 
@@ -234,7 +237,7 @@ class SyncRunningStats(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Average at the epoch's end."""
-        _average_running_stats(runner.model)
+        _average_running_stats(runner)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -242,15 +245,22 @@ class SyncRunningStats(Hook):
         """Average where a loop that counts iterations is about to validate."""
         if get_world_size() == 1 or counts_epochs(runner):
             return
-        if self.every_n_train_iters(runner, runner.train_loop.val_interval):
-            _average_running_stats(runner.model)
+        done, loop = runner.iter + 1, runner.train_loop
+        # All intervals of a loop that changes its own: to average once more does no harm.
+        intervals = (loop.val_interval, *getattr(loop, "dynamic_intervals", ()))
+        if done == runner.max_iters or any(done % interval == 0 for interval in intervals):
+            _average_running_stats(runner)
 
 
-def _average_running_stats(network: nn.Module) -> None:
+def _average_running_stats(runner: Runner) -> None:
     if get_world_size() == 1:
         return
-    for statistics in _running_stats(network).values():
-        for statistic in statistics:
+    network: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    hooks = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    for name, statistics in _running_stats(network).items():
+        # The average's own norms do not know which are frozen.
+        averages = [_stats_of(hook.ema_model.module.get_submodule(name)) for hook in hooks]
+        for statistic in itertools.chain(statistics, *averages):
             all_reduce(statistic, "mean")
 
 

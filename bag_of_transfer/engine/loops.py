@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bag_of_transfer.engine.device_copy import copied_ahead
 from bag_of_transfer.engine.exact_state import VALIDATED
-from bag_of_transfer.engine.turns import EndlessTurns, batches_after
+from bag_of_transfer.engine.turns import batches_after, is_endless, samplers_of
 
 __all__ = ["EpochLoop", "HookCalls", "IterLoop", "total_loss", "train_step"]
 
@@ -152,12 +152,9 @@ class IterLoop(_Loop, IterBasedTrainLoop):
 
 def _endless(loader: Any, done: int) -> Iterator[Any]:
     """Yield a loader's batches after the first ``done``, again and again where they end."""
-    # With a batch sampler of its own, torch gives the loader a sampler without epochs.
-    samplers: list[Any] = [loader.sampler, getattr(loader.batch_sampler, "sampler", None)]
-    endless = any(isinstance(sampler, EndlessTurns) for sampler in samplers)
-    epoch, start = (0, done) if endless else divmod(done, len(loader))
+    epoch, start = (0, done) if is_endless(loader) else divmod(done, len(loader))
     while True:
-        with_epochs = [one for one in samplers if hasattr(one, "set_epoch")]
+        with_epochs = [one for one in samplers_of(loader) if hasattr(one, "set_epoch")]
         if epoch and with_epochs:
             with_epochs[0].set_epoch(epoch)
         yield from batches_after(loader, start)

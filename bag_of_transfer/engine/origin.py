@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 from mmengine.runner import Runner
 
-from bag_of_transfer.engine.recipe import RECIPE_PARTS, recipe_of
+from bag_of_transfer.engine.recipe import ITERS_PER_EPOCH, RECIPE_PARTS, recipe_of
 from bag_of_transfer.engine.stored_config import stored_with
 
 __all__ = ["as_plain", "origin_of"]
 
 
 def origin_of(runner: Runner) -> dict[str, Any]:
-    """Return classes, data set, backbone file, recipe, config and network, as plain values."""
+    """Return classes, data set, backbone file, recipe, config and network, as plain values.
+
+    The recipe is accompanied by the iterations per epoch, None where the loader has no length.
+    """
     loader = runner.cfg.get("train_dataloader")
     dataset = (loader.get("dataset") or {}) if isinstance(loader, dict) else {}
     metainfo = getattr(runner.train_dataloader.dataset, "metainfo", None) or {}
@@ -27,9 +30,17 @@ def origin_of(runner: Runner) -> dict[str, Any]:
     # A Runner may be given built parts.
     if all(isinstance(runner.cfg.get(part), dict) for part in RECIPE_PARTS):
         origin |= {"recipe": recipe_of(runner.cfg), **stored_with(runner)}
+        origin[ITERS_PER_EPOCH] = _length(runner.train_dataloader)
     if isinstance(runner.cfg.get("model"), dict):
         origin["model_json"] = json.dumps(as_plain(runner.cfg.model), default=str)
     return origin
+
+
+def _length(loader: Any) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:  # its data set only yields
+        return None
 
 
 def as_plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size
 __all__ = [
     "BATCH",
     "COMPARED",
+    "ITERS_PER_EPOCH",
     "KERNELS",
     "RECIPE_PARTS",
     "Difference",
@@ -33,6 +34,8 @@ ORDER = ("sampler", "batch_sampler", "drop_last")  # of a loader: which images m
 ROUNDING = "colours_on_device"  # of a data set: the same images but for rounding
 KERNELS = ("fused", "foreach")  # of an optimizer: the same numbers, computed in another way
 LENGTH = ("max_epochs", "max_iters")
+# A key of a checkpoint's meta, beside the recipe: the config alone does not tell it of any sampler.
+ITERS_PER_EPOCH = "iters_per_epoch"
 # Lengths in epochs before the end of training (our classifier, mmdet's YOLOX).
 FROM_THE_END = ("off_epochs", "num_last_epochs")
 TRAINING_HOOKS = ("EMAHook", "FreezeBackboneFirst")  # as their names end

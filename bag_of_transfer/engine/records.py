@@ -13,6 +13,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.atomic import write_json, write_text
+from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.exact_state import VALIDATED
 from bag_of_transfer.engine.held_out import judged_split
 from bag_of_transfer.engine.loss_watch import LossWatch
@@ -149,7 +150,7 @@ class RunRecorder(Hook):
                 num_images=len(val_loop.dataloader.dataset) if val_loop else 0,
                 metrics=self._last_metrics or {},
                 by_class=self._per_class if val_loop else {},
-                checkpoint=newest_checkpoint(Path(runner.work_dir)),
+                checkpoint=_judged_checkpoint(runner),
                 seconds=self._kept_seconds + time.perf_counter() - self._started,
                 img_per_s=_mean(rates),
                 minutes_per_epoch=minutes / self._lines[-1]["epoch"] if self._lines else 0.0,
@@ -236,6 +237,15 @@ class RunRecorder(Hook):
         if is_main_process():
             text = "".join(json.dumps(line) + "\n" for line in self._lines)
             write_text(Path(runner.work_dir, CURVE), text)
+
+
+def _judged_checkpoint(runner: Runner) -> Path | None:
+    """Return the newest checkpoint, but None if other weights were validated."""
+    hooks = [hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook)]
+    places = {hook.saved_iter for hook in hooks} | {None}
+    if hooks and runner.message_hub.runtime_info.get(VALIDATED) not in places:
+        return None
+    return newest_checkpoint(Path(runner.work_dir))
 
 
 def _a_line_is_due(runner: Runner) -> bool:

@@ -18,25 +18,25 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine import checkpoints
 from bag_of_transfer.engine.arguments import AUTO
+from bag_of_transfer.engine.changed_schedule import apply_settings, same_rates_so_far, settings_of
 from bag_of_transfer.engine.channels_last import follow_run
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.recipe import (
     FROM_THE_END,
+    ITERS_PER_EPOCH,
     KERNELS,
-    LENGTH,
     Difference,
     differences,
     recipe_of,
 )
-from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer
+from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer, position_of
 from bag_of_transfer.engine.same_run import changes, data_changes, refusal
-from bag_of_transfer.engine.schedules import lr_curve
+from bag_of_transfer.engine.turns import is_endless
 
 __all__ = ["ConfiguredSchedule", "resume"]
 
-# A scheduler's position, as opposed to its settings (mmengine's _ParamScheduler).
-POSITION = ("last_step", "_global_step", "_last_value", "base_values")
 LENGTH_OF = "train_cfg."
 
 
@@ -122,7 +122,8 @@ def _refuse_others(
     accepted = [change for change in changed if change.key == "processes"]
     schedule = [c for c in changed if c.key.startswith(("param_scheduler.", LENGTH_OF))]
     longer = any(change.key.startswith(LENGTH_OF) for change in schedule)
-    if schedule and _same_rates_so_far(was, now, meta) and not (longer and _counts_back(was, now)):
+    moved = longer and _counts_back(was, now)
+    if schedule and not moved and same_rates_so_far(was, now, meta, _iters_per_epoch(meta, path)):
         accepted += schedule
     refused = [change for change in changed if change not in accepted] + list(others)
     if refused:
@@ -151,39 +152,18 @@ def _counts_back(*recipes: Mapping[str, Any]) -> bool:
     )
 
 
-def _same_rates_so_far(
-    was: Mapping[str, Any], now: Mapping[str, Any], meta: Mapping[str, Any]
-) -> bool:
-    """Return whether both schedules gave the same learning rates up to the checkpoint.
+def _iters_per_epoch(meta: Mapping[str, Any], path: Path) -> int | None:
+    """Return the batches of an epoch; None where the file does not tell them.
 
-    If so, the rest may follow the config: it is the run that the config would have given.
+    Files from before they were stored tell them at the end of an epoch, as all were saved whose
+    names state no iteration.
     """
-    try:
-        kinds = [stated["type"] for stated in now["param_scheduler"]]
-        # No type is built that only the file names.
-        if kinds != [stated["type"] for stated in was["param_scheduler"]]:
-            return False
-        return all(map(_changes_lr_by_step, kinds)) and _rates(was, meta) == _rates(now, meta)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return False  # the file's values do not give a curve
-
-
-def _changes_lr_by_step(kind: str) -> bool:
-    """Return whether a scheduler, by mmengine's names, sets the lr and does not follow a metric."""
-    return kind.endswith(("LR", "Warmup")) and not kind.startswith("ReduceOn")
-
-
-def _rates(recipe: Mapping[str, Any], meta: Mapping[str, Any]) -> list[float]:
-    schedulers = [
-        {key: value for key, value in stated.items() if key != "_scope_"}
-        for stated in recipe["param_scheduler"]
-    ]
-    lr = recipe["optim_wrapper"]["optimizer"].get("lr", 1.0)
-    epochs, iters = (recipe["train_cfg"].get(key) for key in LENGTH)
-    if iters:
-        return lr_curve(schedulers, lr, 1, iters, (1, meta["iter"]))
-    per_epoch = meta["iter"] // max(meta["epoch"], 1)
-    return lr_curve(schedulers, lr, epochs, per_epoch, (meta["epoch"], per_epoch))
+    if ITERS_PER_EPOCH in meta:
+        stored = meta[ITERS_PER_EPOCH]
+        return stored if is_whole(stored) and stored > 0 else None
+    _, is_within = position_of(path) or (0, 0)
+    epochs, iters = meta.get("epoch", 0), meta.get("iter", 0)
+    return iters // epochs if epochs > 0 and not is_within and iters % epochs == 0 else None
 
 
 class ConfiguredSchedule(Hook):
@@ -203,8 +183,8 @@ class ConfiguredSchedule(Hook):
 
         Raises:
             UserError: If steps remain but the file, such as a best one, has no optimizer's state.
-            RefusedError: If the images or their labels differ, or a file without a recipe has
-                another optimizer or schedule.
+            RefusedError: If the images, their labels or the iterations per epoch differ, or a file
+                without a recipe has another optimizer or schedule.
         """
         meta, path = checkpoint["meta"], Path(str(runner.cfg.load_from))
         if "optimizer" not in checkpoint and meta["iter"] < runner.max_iters:
@@ -213,6 +193,7 @@ class ConfiguredSchedule(Hook):
             raise UserError(what, path, mend)
         if "recipe" in meta:
             changed = data_changes(meta.get("data_json"), runner, path)
+            changed += _epoch_differences(runner, meta)
         else:
             changed = [
                 *_length_differences(runner, meta),
@@ -221,12 +202,12 @@ class ConfiguredSchedule(Hook):
             ]
         if changed:
             raise refusal(changed, path)
-        self._settings = [_settings(known.state_dict()) for known in _schedulers(runner)]
+        self._settings = [settings_of(known) for known in _schedulers(runner)]
 
     def before_train(self, runner: Runner) -> None:
         """Restore the config's settings."""
         for scheduler, settings in zip(_schedulers(runner), self._settings, strict=True):
-            _set(scheduler, settings)
+            apply_settings(scheduler, settings)
 
 
 def _schedulers(runner: Runner) -> list[_ParamScheduler]:
@@ -236,18 +217,15 @@ def _schedulers(runner: Runner) -> list[_ParamScheduler]:
     return [known for group in kinds for known in group if not hasattr(known, "num_bad_epochs")]
 
 
-def _set(scheduler: _ParamScheduler, settings: Mapping[str, Any]) -> None:
-    step, had_ended = scheduler._global_step, scheduler.end <= scheduler._global_step
-    scheduler.load_state_dict(settings)
-    if had_ended and scheduler.begin < step < scheduler.end:
-        # It did not move at the old end, but the config's schedule goes on from there.
-        scheduler._global_step = step - 1
-        scheduler.last_step = step - 1 - scheduler.begin
-        scheduler.step()
+def _epoch_differences(runner: Runner, meta: Mapping[str, Any]) -> list[Difference]:
+    """Compare the iterations per epoch, which with ``drop_last`` follow from the processes, too.
 
-
-def _settings(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in state.items() if key not in POSITION}
+    Where the sampler has no end, there are no epochs.
+    """
+    was, loader = meta.get(ITERS_PER_EPOCH), runner.train_dataloader
+    if was is None or is_endless(loader) or was == len(loader):
+        return []
+    return [Difference("iterations per epoch (drop_last, processes)", was, len(loader))]
 
 
 def _length_differences(runner: Runner, meta: Mapping[str, Any]) -> list[Difference]:
@@ -287,6 +265,6 @@ def _schedule_differences(runner: Runner, was: Any) -> list[Difference]:
     return [
         Difference(f"param_scheduler.{index}.{key}", old.get(key), value)
         for index, (new, old) in enumerate(zip(built, was, strict=False))
-        for key, value in _settings(new.state_dict()).items()
+        for key, value in settings_of(new).items()
         if key in old and old[key] != value
     ]

@@ -21,7 +21,7 @@ from mmengine.optim import ConstantLR, LinearLR, OptimWrapper, _ParamScheduler
 from mmengine.registry import PARAM_SCHEDULERS
 from torch.optim import Optimizer
 
-__all__ = ["ConstantWarmup", "GradualWarmup", "lr_curve", "walk"]
+__all__ = ["ConstantWarmup", "GradualWarmup", "build_schedulers", "lr_curve", "walk"]
 
 
 def _refuse_epochs(name: str, by_epoch: bool) -> None:
@@ -127,7 +127,6 @@ def lr_curve(
     lr: float,
     epochs: int,
     iters_per_epoch: int,
-    walked: tuple[int, int] | None = None,
 ) -> list[float]:
     """Return the learning rate of every batch, without training.
 
@@ -140,31 +139,46 @@ def lr_curve(
         epochs: At least 1; for an iteration-based loop it is 1, and the next argument holds all
             iterations.
         iters_per_epoch: Batches per epoch, at least 1.
-        walked: Number of epochs, and of batches in each, to return the rates of; None for all.
 
     Returns:
         One rate per batch, beginning with the first batch.
     """
     if isinstance(schedulers, Mapping):
         schedulers = [schedulers]
+    ends = epochs, epochs * iters_per_epoch
+    built, optimizer = build_schedulers(schedulers or (), lr, ends, iters_per_epoch)
+    return walk(built, optimizer, epochs, iters_per_epoch)
+
+
+def build_schedulers(
+    stated: Sequence[Mapping[str, Any]], lr: float, ends: tuple[int, int], iters_per_epoch: int
+) -> tuple[list[_ParamScheduler], Optimizer]:
+    """Build schedulers as the Runner does, on an optimiser without parameters.
+
+    Args:
+        stated: Their configs.
+        lr: The optimiser's learning rate.
+        ends: Epochs and batches of the training, where a scheduler ends that states no end.
+        iters_per_epoch: Batches per epoch, with which epochs are converted to batches.
+    """
     optimizer = torch.optim.SGD([torch.zeros(0, requires_grad=True)], lr=lr)
     built = [
         PARAM_SCHEDULERS.build(
-            {"end": epochs if stated.get("by_epoch", True) else epochs * iters_per_epoch, **stated},
+            {"end": ends[0] if one.get("by_epoch", True) else ends[1], **one},
             default_args={"optimizer": optimizer, "epoch_length": iters_per_epoch},
         )
-        for stated in schedulers or ()
+        for one in stated
     ]
-    return walk(built, optimizer, *(walked or (epochs, iters_per_epoch)))
+    return built, optimizer
 
 
 def walk(
     schedulers: Iterable[_ParamScheduler], optimizer: Any, epochs: int, iters_per_epoch: int
 ) -> list[float]:
-    """Step freshly built ``schedulers`` as mmengine's ParamSchedulerHook does; return each rate.
+    """Step ``schedulers`` as mmengine's ParamSchedulerHook does; return each rate.
 
     Args:
-        schedulers: Attached to ``optimizer``; afterwards they are at their end.
+        schedulers: Attached to ``optimizer``; afterwards they stand before the next batch.
         optimizer: The rates are read from its first parameter group; it never makes a step.
         epochs: Number of epochs.
         iters_per_epoch: Batches per epoch.

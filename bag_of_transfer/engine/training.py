@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -72,6 +71,7 @@ HOOKS = (
 )
 WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
 ON_REQUEST = (freeze_first.FreezeBackboneFirst,)
+ENDLESS = ("InfiniteSampler", "MultiSourceSampler", "GroupMultiSourceSampler")
 
 
 def prepare_training(
@@ -96,6 +96,7 @@ def prepare_training(
             than a batch or has a single class where a classifier is trained.
     """
     check_training_sections(cfg, cfg.filename or "the config")
+    _check_epochs_end(cfg)
     images = auto_batch.stored_images(cfg, resume_from) if fill_memory else None
     largest = _largest_batch(cfg, amp) if fill_memory and images is None else None
     launch.init_processes(cfg)
@@ -248,13 +249,33 @@ def _check_a_batch_is_there(loader: Config, num_images: int) -> None:
     A sampler without end repeats images and fills every batch, unless the last is dropped.
     """
     per_process = math.ceil(num_images / get_world_size())
-    endless = (loader.get("sampler") or {}).get("type") in ("InfiniteSampler", InfiniteSampler)
-    if per_process < loader.batch_size and (loader.get("drop_last") or not endless):
+    if per_process < loader.batch_size and (loader.get("drop_last") or not _endless(loader)):
         raise UserError(
             f"{num_images} training images are less than a batch",
             "train_dataloader.batch_size",
             "make the batch smaller, or use more images",
         )
+
+
+def _check_epochs_end(cfg: Config) -> None:
+    """Check that epochs have an end where the loop counts them."""
+    kind = _endless(cfg.train_dataloader)
+    if kind and cfg.train_cfg.get("max_epochs"):
+        raise UserError(
+            f"{kind} yields images without end, so no epoch of train_cfg.max_epochs would end",
+            "train_dataloader.sampler",
+            "use DefaultSampler, or count iterations (train_cfg.by_epoch=False with max_iters)",
+        )
+
+
+def _endless(loader: Config) -> str:
+    """Return the name of a loader's sampler that has no end; empty if it has one."""
+    for part in ("sampler", "batch_sampler"):
+        kind = (loader.get(part) or {}).get("type")
+        name = str(getattr(kind, "__name__", kind)).rpartition(".")[2]
+        if name in ENDLESS:
+            return name
+    return ""
 
 
 def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:

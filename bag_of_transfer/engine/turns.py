@@ -14,7 +14,16 @@ from mmengine.dist import get_dist_info
 from torch import Tensor
 from torch.utils.data import BatchSampler, Sampler
 
-__all__ = ["EndlessTurns", "LaterBatches", "TurnIndex", "Turns", "attribute_of", "batches_after"]
+__all__ = [
+    "EndlessTurns",
+    "LaterBatches",
+    "TurnIndex",
+    "Turns",
+    "attribute_of",
+    "batches_after",
+    "is_endless",
+    "samplers_of",
+]
 
 
 class TurnIndex(int):
@@ -148,6 +157,19 @@ class LaterBatches(Sampler[list[TurnIndex]]):
     def start_after(self, num_batches: int) -> None:
         """Let the next iteration, and only that, leave out so many batches."""
         self._start = num_batches
+
+
+def samplers_of(loader: Any) -> list[Any]:
+    """Return a loader's sampler, and that of its batch sampler or None.
+
+    With a batch sampler of its own, torch gives the loader a sampler without epochs.
+    """
+    return [loader.sampler, getattr(loader.batch_sampler, "sampler", None)]
+
+
+def is_endless(loader: Any) -> bool:
+    """Return whether a loader yields batches without end, see :class:`EndlessTurns`."""
+    return any(isinstance(sampler, EndlessTurns) for sampler in samplers_of(loader))
 
 
 def batches_after(loader: Any, num_batches: int) -> Iterator[Any]:

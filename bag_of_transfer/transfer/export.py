@@ -189,22 +189,25 @@ def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     return {
         "tricks": read_tricks(path.parent, DAMAGED),
         "dataset": meta.get("dataset") or "unknown",
-        "metrics": _metrics(path, digest, meta.get("epoch")),
+        "metrics": _metrics(path, digest, meta.get("iter")),
         "seed": meta.get("seed"),
         "epochs": meta.get("epoch"),
         "source": f"{path.parent.name}/{path.name} sha256 {digest}",
     }
 
 
-def _metrics(path: Path, digest: str, epoch: int | None) -> dict[str, float]:
-    """Return the metrics of exactly this checkpoint; {} if the files have none."""
+def _metrics(path: Path, digest: str, iteration: int | None) -> dict[str, float]:
+    """Return the metrics of exactly this checkpoint; {} if the files have none.
+
+    A line of the curve belongs to it if both are of one iteration: an epoch has many checkpoints.
+    """
     run = path.parent
     record = read_metrics(run, DAMAGED) if (run / METRICS).is_file() else {}
     if record.get("checkpoint_sha256") == digest:
         metrics = record.get("metrics") or {}
         return _finite(metrics) if isinstance(metrics, dict) else metrics
     for line in read_curve(run, DAMAGED, cut_short=True):
-        if line.get("epoch") == epoch:
+        if iteration is not None and line.get("iter") == iteration:
             line = {name: value for name, value in line.items() if name not in NOT_METRICS}
             return _finite(line)
     return {}

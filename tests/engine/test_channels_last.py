@@ -63,6 +63,18 @@ def test_arms_of_a_ladder_have_the_same_layout(monkeypatch: pytest.MonkeyPatch) 
             assert f"{channels_last.KEY}={not last} changes it" in channels_last_line(cfg)
 
 
+def test_the_line_says_that_other_weights_are_drawn() -> None:
+    drawn = []
+    for last in (True, False):
+        conv = nn.Conv2d(8, 8, 3)
+        lay_out(conv, last)
+        torch.manual_seed(0)
+        drawn.append(nn.init.normal_(conv.weight).detach().contiguous())
+        said = f"={not last} changes it, the weights that are drawn, and how numbers are rounded)"
+        assert channels_last_line(Config({"channels_last": last})).endswith(said)
+    assert not torch.equal(*drawn)
+
+
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_config_decides_itself(monkeypatch: pytest.MonkeyPatch, stated: bool) -> None:
     on_a_slow_machine(monkeypatch)

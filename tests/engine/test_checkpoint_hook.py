@@ -73,6 +73,7 @@ def make_runner(
         collate_fn=dict(type="default_collate"),
     )
     validation: dict[str, Any] = {}
+    hook = {"interval": 1, **hook}
     if scores is not None:
         hook.setdefault("save_best", "top1")
         validation = dict(val_dataloader=loader, val_cfg=dict(), val_evaluator=Scores(scores))
@@ -84,9 +85,7 @@ def make_runner(
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.1, momentum=0.9)),
         param_scheduler=[dict(type="MultiStepLR", milestones=[2], gamma=0.1)],
-        default_hooks=dict(
-            checkpoint=dict(type="SafeCheckpointHook", interval=1, **hook), logger=None
-        ),
+        default_hooks=dict(checkpoint=dict(type="SafeCheckpointHook", **hook), logger=None),
         default_scope="mmengine",
         experiment_name=f"tiny_{next(COUNTER)}",
         cfg=dict(model=dict(type="TinyNet", start=3.0)),

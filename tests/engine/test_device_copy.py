@@ -16,12 +16,13 @@ class Network(nn.Module):
     def __init__(self, notes, device="cuda"):
         super().__init__()
         self.notes, self.device = notes, torch.device(device)
-        self.data_preprocessor = self
+        self.data_preprocessor, self._non_blocking = self, False
 
     def parameters(self):
         return iter([SimpleNamespace(device=self.device)])
 
     def cast_data(self, batch):
+        assert self._non_blocking  # else the host would wait for the copy, and so for a step
         self.notes.append(f"copy {batch}")
         return f"{batch} on the GPU"
 
@@ -45,7 +46,9 @@ def notes(monkeypatch):
 
 
 def test_a_batch_is_copied_before_the_step_of_the_one_before(notes):
-    for batch in copied_ahead(["a", "b", "c"], Network(notes)):
+    network = Network(notes)
+    for batch in copied_ahead(["a", "b", "c"], network):
+        assert not network._non_blocking  # the step's own copies are as stated
         notes.append(f"step with {batch}")
     assert notes == [
         *("copying waits for computing", "copy a"),

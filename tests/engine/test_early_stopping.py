@@ -1,17 +1,27 @@
 """Early stopping: its arguments are checked, and its count outlives a resumption."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import get_priority
 
+import bag_of_transfer.classification  # noqa: F401  registers TopK
 from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.early_stopping import StopEarly
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.exact_state import ExactState
+from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.own_metrics import check_watched_metrics
 from bag_of_transfer.engine.own_parts import own
+from bag_of_transfer.engine.records import RunRecorder
+from bag_of_transfer.engine.run_files import newest_checkpoint
+from tests.engine.test_checkpoint_hook import make_runner
 
 SCORES = [10.0, 30.0, 20.0, 25.0, 29.0, 28.0]  # after the fifth, three were no better than 30
 
@@ -52,6 +62,48 @@ def test_a_run_that_has_ended_stays_ended_unless_it_may_go_on(more: dict[str, An
     StopEarly("top1", **{"patience": 3, **more}).load_process_state(run, state)
     StopEarly("top1", patience=9).load_process_state(longer, state)
     assert (run.train_loop.stop_training, longer.train_loop.stop_training) == (True, False)
+
+
+@pytest.mark.parametrize("by_epoch", [True, False])
+def test_the_weights_of_the_last_validation_are_saved(tmp_path: Path, by_epoch: bool) -> None:
+    run = make_runner(tmp_path, 9, [1.0, 3.0, 2.0, 2.5], by_epoch=by_epoch, interval=4)
+    for hook in (StopEarly("top1", patience=1), RunRecorder()):
+        run.register_hook(hook)
+    run.train()
+    newest = tmp_path / ("epoch_3.pth" if by_epoch else "iter_6.pth")  # two iterations each
+    assert newest_checkpoint(tmp_path) == newest
+    meta = torch.load(newest, weights_only=True)["meta"]
+    assert (meta["epoch"], meta["iter"]) == (3, 6)
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert record["metrics"] == {"top1": 2.0}
+    assert record["checkpoint_sha256"] == sha256_of(newest)
+
+
+def test_metrics_name_no_checkpoint_of_other_weights(tmp_path: Path) -> None:
+    run = make_runner(tmp_path, 9, [3.0, 2.0, 1.0], interval=2, save_last=False)
+    for hook in (StopEarly("top1", patience=2), RunRecorder()):
+        run.register_hook(hook)
+    run.train()
+    assert newest_checkpoint(tmp_path) == tmp_path / "epoch_2.pth"
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert (record["metrics"], record["checkpoint_sha256"]) == ({"top1": 1.0}, None)
+
+
+def test_another_number_of_processes_counts_on() -> None:
+    first = StopEarly("top1", patience=3)
+    validations_until_the_end(first, SCORES[:3])
+    state = {"StopEarly": first.process_state(runner()), "Alone": {}}
+    resumed, alone = StopEarly("top1", patience=3), Alone()
+    run: Any = SimpleNamespace(_resume=True, hooks=[resumed, alone, ExactState()])
+    ExactState().after_load_checkpoint(run, {"processes": [state, state]})
+    assert (resumed.best_score, resumed.wait_count) == (30.0, 1)
+
+
+class Alone(Hook):
+    """Has a state of each process's own."""
+
+    def load_process_state(self, runner: Any, state: Any) -> None:
+        raise AssertionError
 
 
 def test_a_checkpoint_of_a_better_score_knows_of_its_validation() -> None:

@@ -190,6 +190,21 @@ def test_a_sampler_without_end_fills_a_batch(kind: Any) -> None:
         training._check_a_batch_is_there(loader, 3)
 
 
+@pytest.mark.parametrize("kind", ["InfiniteSampler", "mmengine.InfiniteSampler", InfiniteSampler])
+@pytest.mark.parametrize("part", ["sampler", "batch_sampler"])
+def test_a_sampler_without_end_is_refused_where_epochs_count(kind: Any, part: str) -> None:
+    cfg = Config({"train_dataloader": {part: {"type": kind}}, "train_cfg": {"max_epochs": 2}})
+    said = r"of train_cfg\.max_epochs would end: train_dataloader\.sampler: use DefaultSampler"
+    with pytest.raises(UserError, match=f"^InfiniteSampler yields images without end, .*{said}"):
+        training._check_epochs_end(cfg)
+    cfg.train_cfg = {"by_epoch": False, "max_iters": 2}
+    training._check_epochs_end(cfg)
+    for loader in ({}, {"sampler": {"type": "DefaultSampler"}}):
+        training._check_epochs_end(
+            Config({"train_dataloader": loader, "train_cfg": {"max_epochs": 2}})
+        )
+
+
 def test_a_classifier_needs_two_classes() -> None:
     for classes, named in ((("owl",), "owl"), ((), "none")):
         with pytest.raises(UserError, match=rf"two classes or more, got {named}: data/train:"):

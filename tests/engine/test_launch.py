@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 
 from bag_of_transfer.engine import launch
+from bag_of_transfer.engine.averages import MovingAverageHook
 from bag_of_transfer.engine.errors import UserError
 
 
@@ -151,18 +152,43 @@ def means(network):
 
 
 def test_running_statistics_are_averaged_at_an_epochs_end_unless_frozen(norms):
-    launch.SyncRunningStats().after_train_epoch(SimpleNamespace(model=norms))
+    launch.SyncRunningStats().after_train_epoch(SimpleNamespace(model=norms, hooks=[]))
     assert means(norms) == [7, 0]
     assert float(norms[0].running_var) == 7
     assert float(norms[1].running_var) == 1
 
 
 @pytest.mark.parametrize(
-    ("done", "loop", "mean"), [(3, {}, 7), (2, {}, 0), (3, {"run_epoch": 1}, 0)]
+    ("done", "loop", "mean"),
+    [
+        *((3, {}, 7), (2, {}, 0), (3, {"run_epoch": 1}, 0)),
+        (5, {}, 7),  # the last one
+        (4, {"dynamic_intervals": [3, 2]}, 7),
+    ],
 )
 def test_a_loop_that_counts_iterations_averages_where_it_validates(norms, done, loop, mean):
-    runner = SimpleNamespace(
-        model=norms, iter=done - 1, train_loop=SimpleNamespace(val_interval=3, **loop)
-    )
+    loop = SimpleNamespace(val_interval=3, **loop)
+    runner = SimpleNamespace(model=norms, hooks=[], iter=done - 1, max_iters=5, train_loop=loop)
     launch.SyncRunningStats().after_train_iter(runner, done - 1)
     assert means(norms) == [mean, 0]
+
+
+@pytest.mark.parametrize("more", [{}, {"update_buffers": True}])
+def test_a_checkpoint_with_averaged_weights_holds_the_statistics_that_are_validated(norms, more):
+    hook, runner = MovingAverageHook(**more), SimpleNamespace(model=norms)
+    hook.before_run(runner)
+    norms[0].running_mean.fill_(1)  # of this process alone
+    hook.ema_model.update_parameters(norms)
+    runner.hooks = [hook]
+    launch.SyncRunningStats().after_train_epoch(runner)
+    hook.before_val_epoch(runner)
+    validated = {name: tensor.clone() for name, tensor in norms.state_dict().items()}
+    assert float(validated["0.running_mean"]) == 7
+    hook.after_val_epoch(runner)
+    checkpoint = {"state_dict": norms.state_dict()}
+    hook.before_save_checkpoint(runner, checkpoint)
+    for name, tensor in validated.items():
+        assert torch.equal(checkpoint["state_dict"][name], tensor)
+    assert means(norms) == [7, 0]
+    # The average's own norms are all in training mode.
+    assert float(checkpoint["state_dict"]["1.running_mean"]) == 0

@@ -4,12 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
@@ -19,11 +20,13 @@ from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.recipe import recipe_of
 from bag_of_transfer.engine.resuming import (
     ConfiguredSchedule,
+    _epoch_differences,
     _refuse_others,
     _refuse_shorter,
     resume,
 )
 from bag_of_transfer.engine.run_files import manifest_of
+from bag_of_transfer.engine.turns import EndlessTurns, Turns
 
 PATH = Path("epoch_2.pth")
 STEP = [dict(type="MultiStepLR", milestones=[1, 3], gamma=0.1)]
@@ -65,14 +68,14 @@ def config(folder: Path, epochs: int, schedule: list[dict], lr: float = 0.1, **m
     )
 
 
-def train(cfg: Config) -> list[float]:
+def train(cfg: Config, batch: int = 1) -> list[float]:
     data = [{"inputs": torch.zeros(1)} for _ in range(ITERS)]
     rates = Rates()
     apart = ("train_dataloader", "channels_last")  # the latter is no argument of mmengine's
     given = {key: value for key, value in cfg.items() if key not in apart}
     runner = Runner(
         model=Line(),
-        train_dataloader=DataLoader(data, sampler=DefaultSampler(data, shuffle=False)),
+        train_dataloader=DataLoader(data, batch, sampler=DefaultSampler(data, shuffle=False)),
         custom_hooks=[rates],
         experiment_name=f"{cfg.work_dir}_{id(cfg)}",
         cfg=cfg,
@@ -131,6 +134,30 @@ def test_a_milestone_that_was_still_to_come_may_move(trained: Path) -> None:
     later = config(trained, 5, [dict(STEP[0], milestones=[1, 4])])
     assert "milestones was [1, 3], now [1, 4]" in go_on(later)[0]
     assert train(later) == [0.01, 0.01, 0.001]
+
+
+@pytest.mark.parametrize(("was", "now"), [([2], [4]), ([3], [2])])
+def test_a_milestone_that_is_due_at_the_checkpoint_may_not_move(
+    tmp_path: Path, was: list[int], now: list[int]
+) -> None:
+    """The file's optimizer has the next epoch's rate already."""
+    longer = config(tmp_path, 3, [dict(STEP[0], milestones=was)])
+    longer.default_hooks.checkpoint.interval = 1
+    train(longer)
+    other = config(tmp_path, 5, [dict(STEP[0], milestones=now)])
+    with pytest.raises(RefusedError, match=rf"milestones was \[{was[0]}\], now \[{now[0]}\]"):
+        go_on(other, str(tmp_path / "epoch_2.pth"))
+
+
+def test_a_milestone_at_the_old_end_may_move_as_nothing_has_followed_it(tmp_path: Path) -> None:
+    train(config(tmp_path, 2, [dict(STEP[0], milestones=[2])]))
+    later = config(tmp_path, 5, [dict(STEP[0], milestones=[4])])
+    go_on(later)
+    assert train(later) == [0.1, 0.1, 0.01]
+    # A schedule with an end of its own has moved on.
+    train(config(tmp_path / "own", 2, [dict(STEP[0], milestones=[2], end=9)]))
+    with pytest.raises(RefusedError):
+        go_on(config(tmp_path / "own", 5, [dict(STEP[0], milestones=[4], end=9)]))
 
 
 def test_other_images_are_refused_before_a_step(tmp_path: Path) -> None:
@@ -194,6 +221,31 @@ def test_a_schedule_that_began_otherwise_is_refused(tmp_path: Path, was: Any, no
         _refuse_others(told, meta, PATH)
     assert caught.value.exit_code == 3
     assert "use --cfg-options load_from=PATH" in str(caught.value)
+
+
+def test_an_older_file_within_an_epoch_does_not_tell_its_place(tmp_path: Path) -> None:
+    told, meta = recipes(config(tmp_path, 4, STEP), config(tmp_path, 6, STEP))
+    assert _refuse_others(told, meta, PATH)
+    with pytest.raises(RefusedError, match="max_epochs was 4, now 6"):
+        _refuse_others(told, meta, Path("epoch_2_iter_6.pth"))
+
+
+def test_epochs_of_another_length_are_refused_before_a_step(trained: Path) -> None:
+    """As with drop_last: 63 images are two batches of two processes, and one batch of one."""
+    longer = config(trained, 4, STEP)
+    go_on(longer)
+    said = r"iterations per epoch \(drop_last, processes\) was 3, now 2"
+    with pytest.raises(RefusedError, match=said):
+        train(longer, batch=2)
+
+
+def test_a_sampler_without_epochs_may_have_any_length() -> None:
+    meta = {"iters_per_epoch": 9}
+    for kind, number in ((EndlessTurns, 0), (Turns, 1)):
+        loader = DataLoader(range(ITERS), sampler=kind(InfiniteSampler(range(ITERS))))
+        runner = SimpleNamespace(train_dataloader=loader)
+        assert len(_epoch_differences(runner, meta)) == number
+        assert _epoch_differences(runner, {}) == []  # an older file
 
 
 def test_every_changed_value_is_told(tmp_path: Path) -> None:

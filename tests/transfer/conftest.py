@@ -75,7 +75,8 @@ def write_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         }
         chosen = preprocessor or {"type": "ClassificationPreprocessor", "mean": MEAN, "std": STD}
         model = {"type": "ImageClassifier", "backbone": config, "data_preprocessor": chosen}
-        meta = {"epoch": 7, "seed": 3, "dataset": "ImageFolder data/x", "classes": ["a", "b", "c"]}
+        meta = {"epoch": 7, "iter": 210, "seed": 3, "dataset": "ImageFolder data/x"}
+        meta["classes"] = ["a", "b", "c"]
         torch.save(
             {"meta": {**meta, "model_json": json.dumps(model)}, "state_dict": state, **more}, path
         )

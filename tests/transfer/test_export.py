@@ -13,6 +13,7 @@ from torch import nn
 
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.transfer.backbone_file import export_backbone, read_card
+from bag_of_transfer.transfer.export import _metrics
 
 Build, Write = Callable[..., nn.Module], Callable[..., Path]
 
@@ -77,10 +78,34 @@ def test_metrics_of_another_checkpoint_are_not_claimed(
     record = {"checkpoint_sha256": "of the last epoch", "metrics": {"top1": 99.0}}
     (checkpoint.parent / "metrics.json").write_text(json.dumps(record))
     assert export_backbone(checkpoint, tmp_path / "a.safetensors").metrics == {}
-    lines = [{"epoch": epoch, "lr": 0.1, "loss": 1.0, "top1": 10.0 * epoch} for epoch in (6, 7, 8)]
-    (checkpoint.parent / "curve.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    write_curve(checkpoint.parent)
     card = export_backbone(checkpoint, tmp_path / "b.safetensors")
     assert card.metrics == {"top1": 70.0}
+
+
+def write_curve(run: Path) -> None:
+    """Write the lines of epochs of 30 iterations."""
+    lines = [
+        {"epoch": epoch, "iter": 30 * epoch, "lr": 0.1, "loss": 1.0, "top1": 10.0 * epoch}
+        for epoch in (6, 7, 8)
+    ]
+    (run / "curve.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+
+@pytest.mark.parametrize(
+    ("place", "metrics"),
+    [
+        ({"epoch": 7, "iter": 210}, {"top1": 70.0}),
+        ({"epoch": 7, "iter": 217}, {}),  # saved after a signal, within the eighth epoch
+        ({"epoch": 0, "iter": 240}, {"top1": 80.0}),  # of a loop that counts iterations
+        ({"epoch": 7}, {}),
+    ],
+)
+def test_a_checkpoint_has_the_metrics_of_its_own_iteration(
+    tmp_path: Path, place: dict[str, int], metrics: dict[str, float]
+) -> None:
+    write_curve(tmp_path)
+    assert _metrics(tmp_path / "a.pth", "of no file", place.get("iter")) == metrics
 
 
 @pytest.mark.parametrize(
