@@ -1,6 +1,7 @@
 """Run rungs x tasks x seeds of a ladder config and compare the rungs."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ EXAMPLE = """python tools/ladder.py configs/ladder/demo.py
 python tools/ladder.py configs/ladder/demo.py --dry-run"""
 
 
+GB = 2**30
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Plan the cells, print what will be done, run what is missing, and summarise."""
     parser = _parser()
@@ -39,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.import_:
         with locked(root / LOCK):
-            limit = int(args.import_limit * 2**30)
+            limit = int(args.import_limit * GB)
             imported, existing = export_import.import_cells(root, args.import_, limit)
         print(f"imported {counted(len(imported), 'cell')}, {len(existing)} here already")
         return 0
@@ -55,6 +59,9 @@ def _check(args: argparse.Namespace) -> None:
     """Check the flags before torch is imported."""
     from bag_of_transfer.ladder.run.call import check_call
 
+    if not (math.isfinite(args.import_limit * GB) and args.import_limit > 0):
+        what = f"{args.import_limit} is not a valid number"
+        raise UserError(what, "--import-limit", "give a number of GB above 0")
     if not (args.export or args.import_):
         check_config(args.config)
         check_call(_call(args, _root(args)))

@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--truth",
         metavar="SPLIT|PATH",
-        help="draw annotations beside: of a split of the config's (test, val, train or held_out), "
-        "or COCO's file, or a folder of VOC's or YOLO's files, of masks, or of one folder per class",
+        help="draw annotations beside: of a split of the config's (test, val, train, held_out), or "
+        "COCO's file, or a folder of VOC's or YOLO's files, of masks, or of one folder per class",
     )
     parser.add_argument(
         "--data-root", type=Path, help="folder of the split's data [$DATA_ROOT or data]"

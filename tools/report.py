@@ -41,10 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     from bag_of_transfer.ladder.report.publish import publish
-    from bag_of_transfer.ladder.report.write import write_report
+    from bag_of_transfer.ladder.report.write import read_compared, write_report
 
     folder = args.publish or args.folder
     if args.publish:
+        read_compared(args.folder, args.reference)  # a wrong flag leaves no copy behind
         print(f"{size(publish(args.folder, folder))} of figures to {folder}")
     written = write_report(folder, args.reference)
     plots = [path for path in written if path.parent.name == "plots"]

@@ -73,7 +73,7 @@ def refuse_broken_seal(path: Path, record: Mapping[str, Any], mend: str) -> None
 
 
 def read_cell(folder: Path, mend: str) -> dict[str, Any]:
-    """Read the record of a cell, and check that a finished one is what its run wrote.
+    """Read the record of a cell, and check that it is what its run wrote.
 
     Files of a record without a seal may be absent: earlier versions published such records
     without all of their files.
@@ -87,13 +87,12 @@ def read_cell(folder: Path, mend: str) -> dict[str, Any]:
             files was edited.
     """
     record: dict[str, Any] = read_json(folder / RECORD, mend, CELL_RULE)
-    if record.get("status") == "done":
-        refuse_edited_cell(folder, record, may_lack=not is_sealed(record))
+    refuse_edited_cell(folder, record, may_lack=not is_sealed(record))
     return record
 
 
 def refuse_edited_cell(folder: Path, record: Mapping[str, Any], may_lack: bool = False) -> None:
-    """Check that a finished cell's record and the files that it names are what its run wrote.
+    """Check that a cell's record and the files that it names are what its run wrote.
 
     Args:
         folder: The cell's folder.

@@ -32,7 +32,7 @@ Point = tuple[tuple[str, Value], ...]  # a value for each key; () is the config 
 Scores = Callable[[str, Point, int], float | None]
 
 MAX_WIDENED = 2  # times that an edge of a grid is moved
-LOST = -math.inf  # the score of a run whose loss was lost
+LOST = -math.inf  # the score of a run whose loss was lost, or whose added value was refused
 
 
 @dataclass(frozen=True)
@@ -143,14 +143,16 @@ def _ends(values: tuple[Value, ...]) -> list[tuple[int, tuple[float, float]]]:
 def _beyond(edge: float, inner: float) -> float:
     """Return the value beyond ``edge`` in the same ratio to it as it has to ``inner``.
 
-    Where one of them is 0, or their signs differ, the difference is kept instead.  Whole numbers
-    stay whole, and positive ones positive: then there may be no value beyond ``edge``, and it is
-    returned itself.
+    If ``inner`` is 0, or of the other sign, the difference is kept instead.  Whole numbers stay
+    whole.  No value is 0 or of another sign than ``edge``, because few settings allow both: then
+    there is no value beyond ``edge``, and it is returned itself.
     """
+    if edge == 0:
+        return edge
     value = edge * edge / inner if edge * inner > 0 else 2 * edge - inner
     if isinstance(edge, int) and isinstance(inner, int):
-        return round(value) if edge <= 0 or round(value) > 0 else edge
-    return float(f"{value:.6g}")
+        return round(value) or edge
+    return float(f"{value:.6g}") or edge
 
 
 def options_of(point: Point) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ def score_of(folder: Path, metric: str, picks: bool) -> float | None:
         picks: The ladder tests the best checkpoint on val: its score counts, not the last one's.
 
     Returns:
-        ``LOST`` if the run lost its loss; None if it is not done, was edited or cannot be read.
+        ``LOST`` if the run lost its loss, or a tool refused its value; None if it is not done, was
+        edited or cannot be read.
     """
     try:
         record = read_cell(folder, "")

@@ -21,7 +21,12 @@ test_evaluator = dict(type="VocMetric")
 
 def ladder(*argv: object) -> int:
     """Call ``tools/ladder.py`` in this process; returns the exit code."""
-    spec = util.spec_from_file_location("tool_ladder", ROOT / "tools/ladder.py")
+    return call_tool("ladder", *argv)
+
+
+def call_tool(name: str, *argv: object) -> int:
+    """Call a tool in this process; returns the exit code."""
+    spec = util.spec_from_file_location(f"tool_{name}", ROOT / f"tools/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = util.module_from_spec(spec)

@@ -194,6 +194,17 @@ def test_a_rung_that_always_diverges_asks_for_no_more_seeds(config, capsys):
     assert record("seed4/b/detection")["status"] == "done"
 
 
+def test_a_lost_teacher_that_only_teaches_asks_for_no_more_seeds(config, tmp_path):
+    teacher = "lost=dict(config='{0}/diverges.py', teaches_only=True)"
+    config = write_ladder(
+        tmp_path, f"scratch=None, {teacher}, d=dict(config='{{0}}/d.py', teacher='lost')"
+    )
+    assert ladder(config, "--work-dir", "out", "--precision", "1", "--max-seeds", "20") == 0
+    results = read_results(Path("out"))
+    assert results.seeds == (0, 1, 2)  # as many as a guess takes
+    assert results.num_diverged("d", "detection") == 3
+
+
 def test_it_travels_as_a_result(config, capsys):
     ladder(config, "--work-dir", "out")
     assert ladder(config, "--work-dir", "out", "--export", "cells.tar.gz") == 0
@@ -245,3 +256,5 @@ def test_a_search_that_cannot_be_finished_is_an_error(config, tmp_path, capsys, 
         assert "change its recipe: the loss is nan" in said.err
     assert "[1/" not in said.out
     assert not Path("out/seed1").exists()
+    assert ladder(config, "--work-dir", "out", "--slurm") == 2
+    assert "error: no values can be chosen" in capsys.readouterr().err

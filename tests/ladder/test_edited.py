@@ -15,6 +15,7 @@ from bag_of_transfer.ladder.report.trick_tables import trick_tables
 from bag_of_transfer.ladder.run.export_import import export_cells, import_cells
 from bag_of_transfer.ladder.seal import digests, write_sealed
 from tests.ladder.drawn_ladder import draw_ladder, record
+from tests.ladder.fake_ladder import call_tool
 
 CELL = "seed0/d_all/detection"
 TRIED = "tuning/seed9/d_all/detection/lr=1"
@@ -77,6 +78,21 @@ def test_an_edited_cell_is_left_out_and_named(
     assert not (folder / "published").exists()
 
 
+@pytest.mark.parametrize("cell", [CELL, TRIED])
+def test_a_figure_that_was_made_a_failure_is_noticed(
+    folder: Path, tmp_path: Path, cell: str
+) -> None:
+    path, told = folder / cell / "cell.json", "cell.json is not what was written"
+    lost = {"status": "failed", "reason": "the loss is nan"}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **lost}))
+    if cell == CELL:
+        assert state(read_results(folder)) == ("damaged", told)
+    assert any(told in line for line in told_at_once(read_results(folder)))
+    for hand_on in (publish, export_cells):
+        with pytest.raises(RefusedError, match=told):
+            hand_on(folder, tmp_path / "out.tar.gz")
+
+
 def test_a_file_that_is_gone_is_noticed(folder: Path) -> None:
     (folder / CELL / "curve.jsonl").unlink()
     assert state(read_results(folder)) == ("damaged", "curve.jsonl is gone")
@@ -101,6 +117,15 @@ def test_a_published_copy_is_checked_as_the_ladder_is(folder: Path, tmp_path: Pa
     assert state(read_results(out)) == ("done", None)
     replace(out / CELL / "metrics.json", "46.0", "64.0")
     assert state(read_results(out))[0] == "damaged"
+
+
+def test_a_reference_that_is_no_rung_leaves_no_copy_behind(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "published"
+    assert call_tool("report", folder, "--publish", out, "--reference", "d_al") == 2
+    assert "error: the ladder has no rung d_al: --reference: " in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_published_copy_has_the_cards_of_all_backbones(tmp_path: Path) -> None:

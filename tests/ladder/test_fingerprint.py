@@ -261,7 +261,7 @@ def test_a_config_may_name_one_module_as_a_text(tmp_path):
         f'_base_ = "{CONFIG}"\ncustom_imports = dict(imports="bag_of_transfer.detection.metrics")\n'
     )
     cfg = prints.resolved(cell_of(tmp_path, replace(TASK, config=config)))
-    assert prints.named_modules(cfg) == ["bag_of_transfer.detection.metrics"]
+    assert "bag_of_transfer.detection.metrics" in prints.named_modules(cfg)
 
 
 def test_a_knob_of_a_task_counts_where_it_takes_effect(tmp_path, data):

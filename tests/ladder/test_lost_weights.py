@@ -55,6 +55,16 @@ def test_weights_made_again_leave_finished_results_with_a_footnote(call, capfd, 
     assert record(DETECTION)["notes"] == [note]
 
 
+def test_other_seeds_that_share_a_backbone_stay_when_it_is_made_again(call, capfd, monkeypatch):
+    monkeypatch.setattr(status, "fingerprint", other_weights)
+    shared = dict(rungs="b=dict(config='{0}/b.py', seeds='shared')", tasks="detection='{0}/det.py'")
+    assert call("--seeds", 2, **shared) == 0
+    assert f"kept with a footnote: {DETECTION}" in capfd.readouterr().out
+    assert record(DETECTION)["notes"] == [f"fine-tuned from an earlier run of {B}"]
+    assert call(**shared) == 0
+    assert "2 cells: 2 done" in capfd.readouterr().out
+
+
 def other_weights(cell, selection):
     """As ``fingerprint``, of a machine on which training again gives other weights."""
     found = fingerprint(cell, selection)

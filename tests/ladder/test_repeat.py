@@ -31,6 +31,7 @@ def test_what_a_cell_writes_goes_to_a_fresh_folder_and_what_it_reads_stays(
         ["tools/train.py", "det.py", "--work-dir", own, "--backbone", f"{before}/backbone.st"],
         ["tools/test.py", "det.py", f"{own}/best_mAP_epoch_2.pth", "--out", f"{own}/metrics.json"],
         ["tools/x.py", f"{own}_more", f"a{own}" if not root else "a", "a b", "$(c)"],
+        ["tools/train.py", "--cfg-options", f"model.x.cache={own}/a", f"model.x.old={before}/a"],
     ]
     path = folder / "seed0/d_all/detection/cell.json"
     drawn.write(path, {**drawn.record("d_all", "detection", 0), "commands": made})
@@ -45,6 +46,7 @@ def test_what_a_cell_writes_goes_to_a_fresh_folder_and_what_it_reads_stays(
         *("--out", f"{new}/metrics.json"),
     ]
     assert found[2][1:] == made[2]  # another folder whose name only looks alike
+    assert found[3][1:] == [*made[3][:2], f"model.x.cache={new}/a", made[3][3]]
 
 
 def test_a_files_cell_copies_file_and_card(folder: Path) -> None:

@@ -59,6 +59,14 @@ def test_a_best_value_at_the_edge_widens_the_grid_of_all_arms(best, tried):
     assert progress.at_edge == frozenset()
 
 
+def test_a_best_value_of_0_is_the_end_of_its_axis():
+    grid = Grid(((DECAY, (0, 1e-4, 5e-4)),))
+    progress = search(grid, ARMS, (7,), lambda arm, point, seed: 50 - point[0][1])
+    assert chosen_rates(progress) == {"scratch": 0, "d": 0}
+    assert progress.grid == grid
+    assert progress.at_edge == frozenset()
+
+
 def test_a_grid_is_widened_twice_at_most_and_the_arm_is_named():
     progress = search(THREE, ARMS, (7,), near(100.0))
     assert rates(progress.grid) == (0.01, 0.02, 0.04, 0.08, 0.16)
@@ -86,7 +94,11 @@ def test_several_keys_are_tried_in_all_combinations():
 @pytest.mark.parametrize(
     ("values", "widened"),
     [
-        ((0.0, 0.1), (-0.1, 0.0, 0.1, 0.2)),  # no ratio: the same difference
+        ((0.0, 0.1), (0.0, 0.1, 0.2)),  # below 0 is another sign; no ratio: the same difference
+        ((0, 1e-4, 5e-4), (0, 1e-4, 5e-4, 0.0025)),
+        ((-0.1, 0.0), (-0.2, -0.1, 0.0)),
+        ((-2, -1), (-4, -2, -1)),  # there is no whole number between -1 and 0
+        ((-1.0, 1.0), (-3.0, -1.0, 1.0, 3.0)),
         ((2, 4), (1, 2, 4, 8)),
         ((1, 2), (1, 2, 4)),  # there is no whole number below 1
         ((0.04, 0.01), (0.0025, 0.04, 0.01, 0.16)),

@@ -95,6 +95,8 @@ def test_scratch_may_be_of_another_network(read):
     assert rung.task_options == ("model.backbone.type=ResNetB",)
 
 
+A = f"rungs = dict(a=dict(config={str(B)!r}, "
+T = f"tasks = dict(t=dict(config={str(DET)!r}, "
 WRONG = [
     ((RUNGS, TASKS, SEEDS, "referenze = 'b'\n"), "referenze"),
     ((TASKS, SEEDS), "rungs"),
@@ -140,6 +142,22 @@ WRONG = [
     ),
     (("rungs = dict(a=dict(scratch=True, teacher='b'))\n", TASKS, SEEDS), "unknown key 'teacher'"),
     ((RUNGS, f"tasks = dict(d=dict(config={str(DET)!r}, held_out=1))\n", SEEDS), "d.held_out"),
+    (("rungs = {1: None}\n", TASKS, SEEDS), "1 is not a valid name"),
+    ((RUNGS, f"tasks = {{2: {str(DET)!r}}}\n", SEEDS), "2 is not a valid name"),
+    ((RUNGS, f"tasks = {{3: {str(DET)!r}}}\n", SEEDS, "tune = dict(a=1)\n"), "key 'a'"),
+    (("rungs = dict(a={5: 1, 'a': 2})\n", TASKS, SEEDS), "unknown key 5"),
+    (("rungs = dict(a=dict(scratch='no'))\n", TASKS, SEEDS), "rungs.a.scratch"),
+    (("rungs = dict(a=dict(scratch=True, label=5))\n", TASKS, SEEDS), "5 is not a text"),
+    ((f"{A}label=['a']))\n", TASKS, SEEDS), "['a'] is not a"),
+    ((f"{A}cfg_options='a.b=1'))\n", TASKS, SEEDS), "rungs.a.cfg_options: give"),
+    ((f"{A}cfg_options=5))\n", TASKS, SEEDS), "5 is not a list of words"),
+    ((f"{A}cfg_options=[6]))\n", TASKS, SEEDS), "[6] is not a list of words"),
+    ((f"{A}cfg_options=dict(c=1)))\n", TASKS, SEEDS), "{'c': 1} is not a list of words"),
+    ((f"{A}cfg_options=['a.b=2']))\n", TASKS, SEEDS), "mine.py: rungs.a.cfg_options: "),
+    ((f"{A}task_options='a.b=3'))\n", TASKS, SEEDS), "rungs.a.task_options: give"),
+    ((RUNGS, f"{T}cfg_options='a.b=4'))\n", SEEDS), "tasks.t.cfg_options: give"),
+    ((RUNGS, f"{T}cfg_options=['a.b=5']))\n", SEEDS), "mine.py: tasks.t: "),
+    ((RUNGS, f"{T}published_split='no'))\n", SEEDS), "t.published_split"),
 ]
 
 
@@ -149,7 +167,12 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 41
+    assert len(WRONG) == 57
+
+
+def test_seeds_of_the_command_line_are_named_by_their_flag(read):
+    with pytest.raises(UserError, match=r"--seeds are \[3, 3\]: --seeds: give a list of different"):
+        read(RUNGS, TASKS, SEEDS, seeds=[3, 3])
 
 
 def test_two_rungs_of_one_row_are_told_apart_by_a_label(read):

@@ -178,6 +178,16 @@ def test_an_archive_without_a_plan_is_refused(here, tmp_path, text, told):
     assert not list((tmp_path / "there").rglob("*"))
 
 
+def test_cells_of_rungs_and_tasks_that_the_plan_no_longer_has_stay_here(here, tmp_path):
+    for key in ("seed0/old/detection", "seed0/b/old", "tuning/seed9/old/detection/lr=1"):
+        cell(here, key)
+    assert export_cells(here, tmp_path / "out.tar.gz") == ["seed0/b/detection"]
+    assert import_cells(tmp_path / "there", tmp_path / "out.tar.gz") == (["seed0/b/detection"], [])
+    write_plan(here, rungs={}, teachers=None)
+    with pytest.raises(UserError, match="no finished cell"):
+        export_cells(here, tmp_path / "none.tar.gz")
+
+
 def test_an_existing_file_is_not_written_over(here, tmp_path):
     out = tmp_path / "out.tar.gz"
     out.write_text("mine")

@@ -1,13 +1,19 @@
 """A ladder that tunes its rungs: its cells, in which order they run, what they choose."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bag_of_transfer.ladder.plan.cells import Cell
+from bag_of_transfer.ladder.plan.spec import Rung, Task
 from bag_of_transfer.ladder.run import command, status
-from bag_of_transfer.ladder.seal import write_sealed
+from bag_of_transfer.ladder.run.cell_process import refuses_added
+from bag_of_transfer.ladder.seal import digests, write_sealed
+from bag_of_transfer.ladder.search import Grid
 from tests.ladder.fake_ladder import ladder, use_fake_tools, write_ladder
+from tests.ladder.fake_tools import FAKE
 
 LR = "optim_wrapper.optimizer.lr"
 MODEL = "model = dict(distillation=None)\n"
@@ -87,6 +93,75 @@ def test_a_lost_loss_counts_as_the_worst_score(tuned):
     record = json.loads((tuned.out / f"tuning/seed9/b/detection/{LR}=8.0/cell.json").read_text())
     assert record["status"] == "done"
     assert record["lost"].startswith("the loss is nan")
+
+
+REFUSING = f"""import sys
+if any(word.endswith(".lr=0.02") for word in sys.argv):
+    print("error: {LR} is 0.02, not a number below 0.015: det.py: mend it", file=sys.stderr)
+    sys.exit(2)
+"""
+
+
+def test_a_value_that_the_search_added_counts_as_the_worst_if_it_is_refused(tuned, tmp_path):
+    (tmp_path / "tools/train.py").write_text(REFUSING + FAKE)
+    assert tuned(tune=f"dict(detection={{'{LR}': [0.005, 0.01]}})") == 0
+    for rung in ("scratch", "b", "d"):
+        assert options(tuned.out / f"seed0/{rung}/detection")[-1] == f"{LR}=0.01"
+    note = f"detection: the search went on to {LR}=0.02, which was refused ({LR} is 0.02, not a "
+    assert (tuned.out / "summary.md").read_text().count(note) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "is_about_it"),
+    [
+        (f"{LR} is 0.08, not a number below 0.05: the config: mend it", 2, True),
+        ("the rate must be below 0.05, got 0.08.: model.head: mend it", 2, True),
+        (f"out of memory: {LR}: make it smaller", 2, True),
+        (f"{LR} is 0.08", 1, False),  # a bug of the tool
+        ("no such data: data/voc: put it there", 2, False),
+        ("0.04 is too small, as 0.080 and x0.08 are: the config: mend it", 2, False),
+        (f"no space: out/tuning/seed9/b/detection/{LR}=0.08/epoch_1.pth: free space", 2, False),
+    ],
+)
+def test_a_failure_that_is_not_about_the_added_value_stays_one(reason, code, is_about_it):
+    task = Task("t", "det", Path("t.py"), ("AP",), tune=Grid(((LR, (0.02, 0.04)),)))
+    rung = Rung("scratch", "scratch")
+    tried = {
+        rate: Cell(rung, task, 9, None, (), Path("out"), ((LR, rate),), tunes=True)
+        for rate in (0.04, 0.08)
+    }
+    assert refuses_added(tried[0.08], code, reason) == is_about_it
+    assert not refuses_added(tried[0.04], code, reason)
+    assert not replace(tried[0.08], tunes=False).added
+
+
+def test_other_searches_go_on_although_a_cell_failed_which_is_tried_once(tuned, tmp_path, capsys):
+    place = str(tmp_path)
+    rungs = f"""rungs = dict(
+    b=dict(config='{place}/b.py', tune={{'{LR}': [0.02]}}), bad=dict(config='{place}/fails.py')
+)"""
+    assert tuned(tune="None", more=rungs) == 2
+    said = capsys.readouterr()
+    assert "error: 1 cell failed, 1 that need them were left out: seed0/bad/pretraining" in said.err
+    assert said.out.count("] seed0/bad/pretraining") == 1
+    assert "failed: seed0/bad/pretraining" not in said.out
+    assert options(tuned.out / "seed0/b/pretraining")[-1] == f"{LR}=0.02"
+    assert (tuned.out / "seed0/b/detection/cell.json").is_file()
+
+
+def test_a_run_without_a_score_is_named_because_no_later_call_would_choose(tuned, capsys):
+    cell = tuned.out / f"tuning/seed9/b/detection/{LR}=0.01"
+    tune = f"dict(detection={{'{LR}': [0.01]}})"
+    assert tuned(tune=tune) == 0
+    (cell / "metrics.json").write_text('{"metrics": {"mAP_voc07": null}}')
+    record = json.loads((cell / "cell.json").read_text())
+    write_sealed(cell / "cell.json", {**record, "files": digests(cell)})
+    for flags in ((), ("--slurm",)):
+        assert tuned(*flags, tune=tune) == 2
+        said = capsys.readouterr()
+        assert "error: no values can be chosen, because a run has no mAP_voc07 on val: " in said.err
+        assert cell.relative_to(tuned.out).as_posix() in said.err
+    assert "no cell is left to run" in said.out
 
 
 def test_tables_say_what_was_not_tuned_and_what_was_tuned_on_its_own_split(tuned):
@@ -175,6 +250,12 @@ def test_exported_tuning_cells_are_imported(tuned, tmp_path):
         (f"dict(detection={{'{LR}': [True]}})", "", "is a number, not True"),
         (f"dict(detection={{'{LR}': [[0.1]]}})", "", "cannot be tried"),
         (f"dict(detection={{'{LR}': [0.1, 0.1]}})", "", "gives a value twice"),
+        (f"dict(detection={{'{LR}': [1, 1.0]}})", "", "gives a value twice"),
+        (f"dict(detection={{'{LR}': [0.0, -0.0]}})", "", "gives a value twice"),
+        (f"dict(detection={{'{LR}': [0.1, float('inf')]}})", "", "inf cannot be tried"),
+        (f"dict(detection={{'{LR}': [float('nan')]}})", "", "nan cannot be tried"),
+        (f"dict(detection={{'{LR}': ['1e-3']}})", "", "'1e-3' would be read as 0.001"),
+        (f"dict(detection={{'{LR}': ['True']}})", "", "'True' would be read as True"),
         (f"dict(detection={{'{LR}': [0.1]}})", "tuning_seeds = [0]", "seed 0 is tuned with"),
         (f"dict(detection={{'{LR}': [0.1]}})", "tuning_seeds = []", "tuning_seeds are"),
         ("[0.1]", "", "is not a dict"),

@@ -16,6 +16,7 @@ from bag_of_transfer.ladder.folder import (
     cell_key,
     selection_of,
 )
+from bag_of_transfer.ladder.metrics import TOP1
 from bag_of_transfer.ladder.plan.spec import Rung, Task
 from bag_of_transfer.ladder.search import Point, options_of, point_name
 
@@ -95,6 +96,18 @@ class Cell:
     def kind(self) -> str:
         """``"cls"``, ``"det"`` or ``"seg"``."""
         return self.task.kind if self.task else "cls"
+
+    @property
+    def judge(self) -> str:
+        """The metric that a run of a search is judged by, on val."""
+        return self.task.metrics[-1] if self.task else TOP1
+
+    @property
+    def added(self) -> Point:
+        """The values of a run of a search that the ladder's config does not state."""
+        grid = self.task.tune if self.task else self.rung.tune
+        stated = dict(grid.axes) if grid and self.tunes else {}
+        return tuple((key, v) for key, v in self.point if v not in stated.get(key, (v,)))
 
     @property
     def config(self) -> Path | None:

@@ -4,16 +4,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bag_of_transfer.engine.config_file import leaf_keys
+from mmengine.config import Config
+
+from bag_of_transfer.engine.config_file import leaf_keys, resolved_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.override_value import CFG_OPTIONS
 from bag_of_transfer.ladder.folder import is_folder_name
 
 __all__ = [
     "check_folder_name",
     "check_keys",
+    "config_with",
     "existing_config",
     "list_of_words",
     "one_of",
+    "optional_text",
     "yes_or_no",
 ]
 
@@ -26,9 +31,10 @@ def check_keys(stated: Iterable[str], known: Iterable[str], where: object) -> No
     Raises:
         UserError: If one of ``stated`` is not in ``known``.
     """
-    unknown = sorted(set(stated) - set(known))
+    unknown = sorted(set(stated) - set(known), key=str)
     if unknown:
-        raise UserError(f"unknown key {unknown[0]!r}", where, f"known: {', '.join(sorted(known))}")
+        names = ", ".join(sorted(map(str, known)))
+        raise UserError(f"unknown key {unknown[0]!r}", where, f"known: {names}")
 
 
 def one_of(value: Any, known: Sequence[Word], where: str) -> Word:
@@ -66,6 +72,17 @@ def list_of_words(value: Any, where: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def optional_text(value: Any, where: str) -> str:
+    """Check that ``value`` is a text and return it; "" for None.
+
+    Raises:
+        UserError: If it is not.
+    """
+    if not isinstance(value, str | None):
+        raise UserError(f"{value!r} is not a text", where, 'give "TEXT"')
+    return value or ""
+
+
 def existing_config(config: str, where: str) -> Path:
     """Return the path of a config that exists and is Python.
 
@@ -80,12 +97,25 @@ def existing_config(config: str, where: str) -> Path:
     return path
 
 
-def check_folder_name(name: str, where: str) -> None:
+def config_with(config: Path, options: Sequence[str], where: str) -> Config:
+    """Return a config with the overrides that stand at ``where``.
+
+    Raises:
+        UserError: If one cannot be applied, or as ``config_file.resolved_config``.
+    """
+    try:
+        return resolved_config(config, options)
+    except UserError as error:
+        place = where if error.where == CFG_OPTIONS else f"{where} ({error.where})"
+        raise UserError(error.what, place, error.mend) from error
+
+
+def check_folder_name(name: Any, where: str) -> None:
     """Check that a name may become the name of a folder.
 
     Raises:
-        UserError: If it has characters other than letters, digits, ``-`` and ``_``.
+        UserError: If it is no text, or has characters other than letters, digits, ``-`` and ``_``.
     """
-    if not is_folder_name(name):
+    if not (isinstance(name, str) and is_folder_name(name)):
         mend = "use letters, digits, - and _: the name becomes a folder"
         raise UserError(f"{name!r} is not a valid name", where, mend)

@@ -15,6 +15,7 @@ from bag_of_transfer.ladder.search import Grid
 __all__ = [
     "describe",
     "identity",
+    "left_out_seeds",
     "other_seeds",
     "read_plan",
     "with_seeds",
@@ -46,8 +47,17 @@ def write_plan(ladder: Ladder, root: Path) -> None:
 
 def other_seeds(ladder: Ladder, root: Path) -> list[int]:
     """List the seeds that were begun in a folder by other calls for the same rungs and tasks."""
+    return _begun(ladder, root, alike=True)
+
+
+def left_out_seeds(ladder: Ladder, root: Path) -> list[int]:
+    """List the seeds of a folder that leave its plan, because rungs or tasks are others now."""
+    return _begun(ladder, root, alike=False)
+
+
+def _begun(ladder: Ladder, root: Path, alike: bool) -> list[int]:
     plan = read_plan(root)
-    if plan is None or _identities(plan) != _identities(describe(ladder)):
+    if plan is None or (_identities(plan) == _identities(describe(ladder))) != alike:
         return []
     begun = (seed for seed in plan["seeds"] if (root / seed_folder(seed)).is_dir())
     return [seed for seed in begun if seed not in ladder.seeds]

@@ -1,11 +1,11 @@
 """List the cells of a ladder, as far as the values that it tunes are known."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, selection_of
-from bag_of_transfer.ladder.metrics import TOP1
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.spec import Ladder, Rung, Task
 from bag_of_transfer.ladder.search import Grid, Point, Progress, search
@@ -21,11 +21,16 @@ class Plan(NamedTuple):
     Args:
         cells: Tuning cells first, then seed by seed: teachers before students, backbones before
             fine-tuning.
-        is_whole: Whether these are all cells; if not, more follow when the searches are done.
+        unjudged: Those of them without the score that a search needs.
     """
 
     cells: list[Cell]
-    is_whole: bool
+    unjudged: list[Cell]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all cells; if not, more follow when the searches are done."""
+        return not self.unjudged
 
 
 def plan(ladder: Ladder, root: Path) -> Plan:
@@ -50,7 +55,7 @@ class _Planner:
     guesses: bool = False
     cells: dict[str, Cell] = field(default_factory=dict)
     chosen: dict[tuple[str, str], Point] = field(default_factory=dict)
-    is_whole: bool = True
+    unjudged: list[Cell] = field(default_factory=list)
 
     def plan(self) -> Plan:
         self._choose_pretrainings()
@@ -62,7 +67,7 @@ class _Planner:
             for rung in self._fine_tuned:
                 for task in self.ladder.tasks:
                     self._fine_tuning(rung, task, seed)
-        return Plan(list(self.cells.values()), self.is_whole)
+        return Plan(list(self.cells.values()), self.unjudged)
 
     @property
     def _fine_tuned(self) -> list[Rung]:
@@ -93,12 +98,12 @@ class _Planner:
     def _search(self, grid: Grid, rungs: tuple[str, ...], task: Task | None = None) -> Progress:
         """List the cells of a search, and note what it has chosen."""
         seeds, name = self.ladder.tuning_seeds, task.name if task else PRETRAINING
-        metric = task.metrics[-1] if task else TOP1
         picks = selection_of(task, self.ladder.selection) == "val"
 
+        @cache  # a grid that is widened is gone through again
         def score(arm: str, point: Point, seed: int) -> float | None:
             cell = self._tried(self._named(arm), task, seed, point)
-            return score_of(cell.folder, metric, picks) if cell else None
+            return score_of(cell.folder, cell.judge, picks) if cell else None
 
         progress = search(grid, rungs, seeds, score)
         for point in progress.grid.points:
@@ -107,11 +112,10 @@ class _Planner:
                     cell = self._tried(self._named(rung), task, seed, point)
                     if cell:
                         self.cells.setdefault(cell.key, cell)
+                        self.unjudged += [cell] * (score(rung, point, seed) is None)
         chosen = progress.chosen
-        if not chosen:
-            self.is_whole = False
-            if self.guesses:
-                chosen = dict.fromkeys(rungs, progress.grid.points[0])
+        if self.guesses and not chosen:
+            chosen = dict.fromkeys(rungs, progress.grid.points[0])
         self.chosen.update({(arm, name): point for arm, point in chosen.items()})
         return progress
 

@@ -14,9 +14,11 @@ from bag_of_transfer.ladder.folder import SCRATCH, SEED_KINDS, SOURCES, RungKind
 from bag_of_transfer.ladder.plan.checks import (
     check_folder_name,
     check_keys,
+    config_with,
     existing_config,
     list_of_words,
     one_of,
+    optional_text,
     yes_or_no,
 )
 from bag_of_transfer.ladder.plan.tune import read_grid
@@ -91,7 +93,8 @@ def read_rungs(
     Raises:
         UserError: If a key is unknown, a config, file or model does not exist, a config does not
             train a classifier, a teacher or what a rung is compared with is not an earlier rung,
-            two rungs have the same label, no rung is fine-tuned, or a value cannot be tuned.
+            two rungs have the same label, no rung is fine-tuned, a value cannot be tuned, or an
+            entry is of a wrong type.
     """
     rungs: list[Rung] = []
     for name, value in stated.items():
@@ -139,13 +142,14 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
         raise UserError(f"{stated!r} is not a valid rung", where, mend)
     check_keys(stated, KEYS, where)
     of_any: dict[str, Any] = dict(
-        task_options=tuple(stated.get("task_options") or ()),
+        task_options=list_of_words(stated.get("task_options"), f"{where}.task_options"),
         compared_with=stated.get("compared_with") or "",
         states=list_of_words(stated.get("states"), f"{where}.states"),
     )
-    if stated.get(SCRATCH):
+    label = optional_text(stated.get("label"), f"{where}.label")
+    if yes_or_no(stated.get(SCRATCH, False), f"{where}.{SCRATCH}"):
         check_keys(stated, {SCRATCH, "label", *of_any}, where)
-        return Rung(name, SCRATCH, label=stated.get("label") or name.replace("_", " "), **of_any)
+        return Rung(name, SCRATCH, label=label or name.replace("_", " "), **of_any)
     kinds = [kind for kind in SOURCES if stated.get(kind)]
     if len(kinds) != 1:
         given = " and ".join(kinds) or "no source"
@@ -157,12 +161,14 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
     if row:
         one_of(row, list(_published()), f"{where}.row")
     seed_kind = one_of(stated.get("seeds", seeds), SEED_KINDS, f"{where}.seeds")
-    cfg_options = tuple(stated.get("cfg_options") or ())
+    cfg_options = list_of_words(stated.get("cfg_options"), f"{where}.cfg_options")
+    if kind == "config" and cfg_options:
+        config_with(Path(source), cfg_options, f"{where}.cfg_options")
     return Rung(
         name=name,
         kind=kind,
         source=source,
-        label=stated.get("label") or row or name.replace("_", " "),
+        label=label or row or name.replace("_", " "),
         teacher=stated.get("teacher") or "",
         cached=yes_or_no(stated.get("cached", False), f"{where}.cached"),
         teaches_only=yes_or_no(stated.get("teaches_only", False), f"{where}.teaches_only"),

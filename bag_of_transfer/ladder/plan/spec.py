@@ -13,13 +13,9 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
 from bag_of_transfer.ladder.metrics import METRICS
-from bag_of_transfer.ladder.plan.checks import one_of
+from bag_of_transfer.ladder.plan.checks import config_with, one_of
 from bag_of_transfer.ladder.plan.rungs import Rung, read_rungs
-from bag_of_transfer.ladder.plan.tasks import (
-    Task,
-    check_options,
-    read_tasks,
-)
+from bag_of_transfer.ladder.plan.tasks import Task, read_tasks
 from bag_of_transfer.ladder.plan.tune import check_tuning_seeds, read_searches
 
 __all__ = ["Ladder", "Rung", "Task", "read_ladder"]
@@ -87,7 +83,7 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     leaf_keys(path)  # its error names the line that is not valid Python
     cfg = read_config(path)
     _check_form(cfg, path)
-    stated_seeds = _seeds(cfg.seeds, path)
+    stated_seeds = _seeds(cfg.seeds, f"{path}: seeds")
     selection = one_of(cfg.get("selection", "last"), SELECTIONS, f"{path}: selection")
     default = one_of(cfg.get("pretrain_seeds", "matched"), SEED_KINDS, f"{path}: pretrain_seeds")
     searches = read_searches(cfg.get("tune"), list(cfg.tasks), path)
@@ -97,9 +93,10 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     reference = cfg.get("reference", SCRATCH if SCRATCH in names else names[0])
     for rung in rungs:
         for task in tasks if rung.task_options else ():
-            check_options(task, rung.task_options, f"{path}: rungs.{rung.name}.task_options")
-    reported = _seeds(seeds, path) if seeds else stated_seeds
-    tuning_seeds = _seeds(cfg.get("tuning_seeds", TUNING_SEEDS), path, "tuning_seeds")
+            place = f"{path}: rungs.{rung.name}.task_options ({task.name})"
+            config_with(task.config, [*task.cfg_options, *rung.task_options], place)
+    reported = _seeds(seeds, "--seeds") if seeds else stated_seeds
+    tuning_seeds = _seeds(cfg.get("tuning_seeds", TUNING_SEEDS), f"{path}: tuning_seeds")
     if _tunes(rungs, tasks):
         check_tuning_seeds(tuning_seeds, (*reported, *stated_seeds), f"{path}: tuning_seeds")
     return Ladder(
@@ -137,11 +134,11 @@ def _check_form(cfg: Config, path: Path) -> None:
             raise UserError(what, f"{path}: {key}", "give each of them a name: dict(name=...)")
 
 
-def _seeds(stated: Any, path: Path, key: str = "seeds") -> tuple[int, ...]:
+def _seeds(stated: Any, where: str) -> tuple[int, ...]:
     seeds = tuple(stated) if isinstance(stated, list | tuple) else ()
     if not seeds or len(set(map(str, seeds))) < len(seeds) or not all(map(_is_count, seeds)):
         mend = "give a list of different whole numbers, 0 or more"
-        raise UserError(f"{key} are {stated!r}", f"{path}: {key}", mend)
+        raise UserError(f"{where.rpartition(' ')[2]} are {stated!r}", where, mend)
     return seeds
 
 

@@ -1,6 +1,6 @@
 """The tasks of a ladder config: every rung is fine-tuned for each of them and tested."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,24 @@ from mmengine.config import Config
 
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
-from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.held_out import HELD_OUT, check_held_out, hold_out
 from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.engine.tasks import Phase, find_task
 from bag_of_transfer.ladder.folder import PRETRAINING, Selection, selection_of
 from bag_of_transfer.ladder.metrics import shown_metrics
-from bag_of_transfer.ladder.plan.checks import check_folder_name, check_keys, existing_config
+from bag_of_transfer.ladder.plan.checks import (
+    check_folder_name,
+    check_keys,
+    config_with,
+    existing_config,
+    list_of_words,
+    yes_or_no,
+)
 from bag_of_transfer.ladder.plan.tune import read_grid
 from bag_of_transfer.ladder.search import Grid
 
-__all__ = ["Task", "check_options", "read_tasks"]
+__all__ = ["Task", "read_tasks"]
 
 KEYS = {"config", "cfg_options", "published_split", "held_out"}
 
@@ -72,18 +78,6 @@ def read_tasks(
     )
 
 
-def check_options(task: Task, options: Sequence[str], where: str) -> None:
-    """Check that overrides can be applied to a task's config.
-
-    Raises:
-        UserError: If one cannot.
-    """
-    try:
-        resolved_config(task.config, [*task.cfg_options, *options])
-    except UserError as error:
-        raise UserError(error.what, f"{where} ({task.name})", error.mend) from error
-
-
 def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -> Task:
     where = f"{path}: tasks.{name}"
     check_folder_name(name, f"{path}: tasks")
@@ -93,8 +87,8 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
         stated = dict(config=stated)
     check_keys(stated, KEYS, where)
     config = existing_config(str(stated.get("config")), f"{where}.config")
-    cfg_options = tuple(stated.get("cfg_options") or ())
-    cfg = resolved_config(config, cfg_options)
+    cfg_options = list_of_words(stated.get("cfg_options"), f"{where}.cfg_options")
+    cfg = config_with(config, cfg_options, where)
     kind = find_task(cfg)
     if kind is None or kind.phase is not Phase.FINE_TUNING:
         mend = "give a config such as those in configs/detection/ and configs/segmentation/"
@@ -107,7 +101,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
         config,
         metrics,
         cfg_options,
-        published_split=bool(stated.get("published_split")),
+        published_split=yes_or_no(stated.get("published_split", False), f"{where}.published_split"),
         tune=None if tune is None else read_grid(tune, config, cfg_options, f"{path}: tune.{name}"),
         held_out=_held_out(stated.get("held_out"), cfg, f"{where}.held_out"),
     )

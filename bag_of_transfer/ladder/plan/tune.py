@@ -10,6 +10,8 @@ from mmengine.config import Config
 from bag_of_transfer.engine.config_file import resolved_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.knobs import follow_options
+from bag_of_transfer.engine.numbers import is_finite_number
+from bag_of_transfer.engine.override_value import read_value
 from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.plan.checks import check_keys
@@ -52,8 +54,8 @@ def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str)
 
     Raises:
         UserError: If there is no value, a value stands there twice, a key exists nowhere in the
-            config, a value has another type than the config's, or is neither number, word, True,
-            False nor None.
+            config, a value has another type than the config's, or is neither finite number, word,
+            True, False nor None, or is a word that would be read as one of the others.
     """
     if not isinstance(stated, Mapping) or not stated:
         mend = 'give {KEY: [values]}, such as {"optim_wrapper.optimizer.lr": [0.01, 0.02]}'
@@ -71,11 +73,15 @@ def _values(stated: Any, where: str) -> tuple[Value, ...]:
         mend = "give a list with at least one value, [0.01, 0.02, 0.04]"
         raise UserError(f"{stated!r} is no list of values", where, mend)
     for value in stated:
-        is_word = isinstance(value, str) and WORD.fullmatch(value)
-        if not (is_word or value is None or isinstance(value, bool | int | float)):
-            mend = "give numbers, words, True, False or None"
+        if isinstance(value, str) and WORD.fullmatch(value):
+            read = read_value("value", value)
+            if read != value:
+                what = f"the word {value!r} would be read as {read!r}"
+                raise UserError(what, where, "leave out the quotation marks")
+        elif not (value is None or isinstance(value, bool) or is_finite_number(value)):
+            mend = "give finite numbers, words, True, False or None"
             raise UserError(f"{value!r} cannot be tried", where, mend)
-    if len(set(map(repr, stated))) < len(stated):
+    if len(set(stated)) < len(stated):  # 1, 1.0 and True are equal: no search tells them apart
         raise UserError(f"{stated!r} gives a value twice", where, "give each value once")
     return tuple(stated)
 

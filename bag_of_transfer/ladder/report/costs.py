@@ -9,7 +9,7 @@ from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH, tuning_r
 from bag_of_transfer.ladder.report.results import CELL_NAMES, CellResult, LadderResults
 from bag_of_transfer.ladder.seal import read_cell
 
-__all__ = ["pretraining_minutes", "tuning_minutes"]
+__all__ = ["pretraining_minutes", "tried_cells", "tuning_minutes"]
 
 
 def pretraining_minutes(ladder: LadderResults) -> dict[str, float]:
@@ -33,7 +33,8 @@ def _with_teachers(ladder: LadderResults, rung: str) -> list[str]:
     name: str | None = rung if ladder.rungs[rung].kind == "config" else None
     while name and name not in names:
         names.append(name)
-        name = ladder.rungs[name].teacher if name in ladder.rungs else None
+        known = ladder.rungs.get(name) or ladder.teachers.get(name)
+        name = known.teacher if known else None
     return names
 
 
@@ -60,6 +61,11 @@ def _recorded(records: Iterable[Path]) -> Iterator[CellResult]:
             yield CellResult(rung, task, seed, path.parent, "done", None, record)
 
 
+def tried_cells(ladder: LadderResults) -> Iterator[CellResult]:
+    """Yield the runs of searches that are done, and the pretrainings from which they start."""
+    return _recorded(tuning_records(ladder.folder))
+
+
 def tuning_minutes(ladder: LadderResults) -> dict[str, dict[str, float]]:
     """Return the time of the runs of searches by task and rung, in minutes.
 
@@ -67,7 +73,7 @@ def tuning_minutes(ladder: LadderResults) -> dict[str, dict[str, float]]:
     with all of its time.
     """
     minutes: dict[str, dict[str, float]] = {}
-    for cell in _recorded(tuning_records(ladder.folder)):
+    for cell in tried_cells(ladder):
         seconds = cell.training_seconds
         if seconds is None:
             seconds = cell.record.get("seconds")

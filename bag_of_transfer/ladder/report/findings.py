@@ -35,7 +35,6 @@ class Finding:
     image_differences: Mapping[str, BootstrapInterval]
     both: Mapping[str, BootstrapInterval]
     correlation: RankCorrelation | None
-    num_planned: int  # number of seeds that every rung should have
 
 
 @dataclass(frozen=True)
@@ -118,9 +117,7 @@ def _finding(
         images, paired = over_images(cells, metric, by_rung, compared, num_resamples)
         both = over_both(cells, metric, compared)
     correlation = rank_correlation(top1, {rung: each.mean for rung, each in by_rung.items()})
-    return Finding(
-        task, metric, by_rung, compared, images, paired, both, correlation, len(ladder.seeds)
-    )
+    return Finding(task, metric, by_rung, compared, images, paired, both, correlation)
 
 
 def compare_rungs(ladder: LadderResults, task: str, metric: str) -> dict[str, Comparison]:
@@ -136,5 +133,4 @@ def compare_top1(ladder: LadderResults, top1: Top1) -> Finding | None:
     if not compared:
         return None
     task = TaskResults(PRETRAINING, "cls", "", (TOP1,))
-    planned = len(ladder.seeds)
-    return Finding(task, TOP1, top1.measured, compared, {}, {}, {}, None, planned)
+    return Finding(task, TOP1, top1.measured, compared, {}, {}, {}, None)

@@ -120,7 +120,7 @@ def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> It
     yield (
         "Seeds are matched if each has its own pretrained backbone: n repeats of the whole chain."
     )
-    if any(cell.diverged for cell in ladder.cells):
+    if any(cell.diverged or cell.left_out for cell in ladder.cells):
         yield (
             "Diverged: the loss or the weights were no numbers any more, mostly because the "
             "learning rate was too large. Such seeds are left out of means and differences, which "

@@ -44,7 +44,8 @@ def _lines(cell: CellResult, ladder: LadderResults) -> Iterator[str]:
         source = PurePath(rung.origin)
         yield shlex.join(["cp", str(source), f"{folder}/{BACKBONE}"])
         yield shlex.join(["cp", str(source.with_suffix(".json")), f"{folder}/{CARD}"])
-    recorded = re.compile(rf"^(.*/)?{re.escape(key)}(?=/|$)")
+    # A path, or an override whose value is one: of a pretraining, where its stored answers are.
+    recorded = re.compile(rf"^((?:\w+\.)+\w+=)?(?:.*/)?{re.escape(key)}(?=/|$)")
     for words in cell.record.get("commands") or ():
-        moved = (recorded.sub(lambda _: folder, str(word)) for word in words)
+        moved = (recorded.sub(lambda match: (match[1] or "") + folder, str(w)) for w in words)
         yield shlex.join(["python", *moved])

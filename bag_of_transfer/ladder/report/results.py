@@ -4,8 +4,9 @@
 and weights are not needed, so the report can be made on any machine.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +42,10 @@ CellState = Literal["done", "failed", "damaged", "unfinished", "missing"]
 
 @dataclass(frozen=True)
 class CellResult:
-    """The pretraining of a rung or its fine-tuning for one task, with one seed."""
+    """The pretraining of a rung or its fine-tuning for one task, with one seed.
+
+    ``left_out``: it was not begun, because its backbone, or a teacher of that, diverged.
+    """
 
     rung: str
     task: str
@@ -51,6 +55,7 @@ class CellResult:
     reason: str | None = None  # why it is not done
     record: Mapping[str, Any] = field(default_factory=dict)  # cell.json
     result: Mapping[str, Any] = field(default_factory=dict)  # metrics.json
+    left_out: bool = False
 
     @property
     def diverged(self) -> bool:
@@ -144,23 +149,7 @@ class LadderResults:
         Those count, too, that were not begun because their backbone, or its teacher, diverged.
         """
         cells = [cell for cell in self.cells if cell.rung == rung and cell.task == task]
-        return sum(cell.diverged or self._lacks_backbone(cell) for cell in cells)
-
-    def _lacks_backbone(self, cell: CellResult) -> bool:
-        if cell.status != "missing":
-            return False
-        lost = {(c.rung, c.seed) for c in self.cells if c.task == PRETRAINING and c.diverged}
-        shared = {rung for rung, _ in lost if self.rungs[rung].seeds == "shared"}
-        needed = self._teacher(cell.rung) if cell.task == PRETRAINING else cell.rung
-        while needed:
-            if needed in shared or (needed, cell.seed) in lost:
-                return True
-            needed = self._teacher(needed)
-        return False
-
-    def _teacher(self, rung: str) -> str | None:
-        known = self.rungs.get(rung)
-        return known.teacher if known else None
+        return sum(cell.diverged or cell.left_out for cell in cells)
 
     def num_planned(self, rung: str, task: str) -> int:
         """Return the number of cells that are planned for a rung and a task (or pretraining)."""
@@ -195,8 +184,10 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
         raise UserError("values are tuned with no tuning_seeds", folder / PLAN, AGAIN)
     teachers = {n: planned_rung(n, stated) for n, stated in (plan.get("teachers") or {}).items()}
     seeds = tuple(plan["seeds"])
+    shared = seeds if plan.get("shared_seed") is None else (plan["shared_seed"],)
     selection: Selection = plan.get("selection") or "last"
     tuning_seeds = tuple(plan.get("tuning_seeds") or ())
+    cells = _cells(folder, rungs, tasks, seeds, shared)
     return LadderResults(
         folder=folder,
         name=plan["name"],
@@ -207,7 +198,7 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
         rungs=rungs,
         tasks=tasks,
         notes=tuple(plan.get("notes") or ()),
-        cells=tuple(_cells(folder, rungs, tasks, seeds, plan.get("shared_seed"))),
+        cells=tuple(_with_left_out(folder, cells, {**teachers, **rungs}, shared)),
         teachers=teachers,
         tunings=read_tunings(folder, rungs, teachers, tasks, tuning_seeds, selection),
         margins={name: float(value) for name, value in (plan.get("margins") or {}).items()},
@@ -219,17 +210,50 @@ def _cells(
     rungs: Mapping[str, RungResults],
     tasks: Mapping[str, TaskResults],
     seeds: tuple[int, ...],
-    shared_seed: int | None,
+    shared: tuple[int, ...],
 ) -> Iterator[CellResult]:
     for rung in rungs.values():
         # Backbone files and public weights are copied or converted: these cells have no metrics.
         metrics = (TOP1,) if rung.kind == "config" else ()
-        shared = seeds if shared_seed is None else (shared_seed,)
         for seed in _pretrained_seeds(folder, rung, seeds, shared):
             yield _cell(folder, rung.name, PRETRAINING, seed, metrics)
         for task in tasks.values():
             for seed in seeds:
                 yield _cell(folder, rung.name, task.name, seed, task.metrics)
+
+
+def _with_left_out(
+    folder: Path,
+    cells: Iterable[CellResult],
+    rungs: Mapping[str, RungResults],
+    shared: tuple[int, ...],
+) -> Iterator[CellResult]:
+    """Yield the cells; of those that were not begun because a pretraining diverged, say so."""
+
+    @cache
+    def is_lost(rung: str, seed: int) -> bool:
+        return _cell(folder, rung, PRETRAINING, seed, ()).diverged
+
+    for cell in cells:
+        needed = _needed(cell, rungs, shared) if cell.status == "missing" else ()
+        lost = [rung.label for rung, seeds in needed if any(is_lost(rung.name, s) for s in seeds)]
+        reason = f"the pretraining of {lost[0]} diverged" if lost else cell.reason
+        yield replace(cell, reason=reason, left_out=bool(lost))
+
+
+def _needed(
+    cell: CellResult, rungs: Mapping[str, RungResults], shared: tuple[int, ...]
+) -> Iterator[tuple[RungResults, tuple[int, ...]]]:
+    """Yield whose pretrainings a cell needs, and with which seed, or seeds if it may be several."""
+    seeds: tuple[int, ...] = (cell.seed,)
+    name = rungs[cell.rung].teacher if cell.task == PRETRAINING else cell.rung
+    for _ in rungs:  # in an edited plan teachers may go round
+        rung = rungs.get(name or "")
+        if rung is None:
+            return
+        seeds = shared if rung.seeds == "shared" else seeds
+        yield rung, seeds
+        name = rung.teacher
 
 
 def _pretrained_seeds(

@@ -102,8 +102,9 @@ def _metric(
     (finding,) = (each for each in findings if each.metric == metric)
     interval = finding.images.get(rung.name)
     over = f"; {_limits(interval)} over images" if interval else ""
+    planned = ladder.num_planned(rung.name, finding.task.name)
     diverged = ladder.num_diverged(rung.name, finding.task.name)
-    return _spread_entry(finding.spreads[rung.name], finding.num_planned, diverged, over)
+    return _spread_entry(finding.spreads[rung.name], planned, diverged, over)
 
 
 def _limits(images: BootstrapInterval, sign: str = "") -> str:
@@ -140,6 +141,8 @@ def _difference(
     ladder: LadderResults, finding: Finding, comparison: Comparison, number: int
 ) -> list[Entry]:
     mean, metric = comparison.mean, label_of(finding.metric)
+    pair = (comparison.rung, ladder.reference)
+    planned = min(ladder.num_planned(rung, finding.task.name) for rung in pair)
     return [
         Entry(ladder.rungs[comparison.rung].label, number),
         Entry(metric, metric),
@@ -148,7 +151,7 @@ def _difference(
         else Entry(f"{mean:+.2f}", mean),
         _interval(finding, comparison),
         _of_images(finding.both.get(comparison.rung)),
-        Entry(f"{comparison.n} of {finding.num_planned}", comparison.n, comparison.kind),
+        Entry(f"{comparison.n} of {planned}", comparison.n, comparison.kind),
         _verdict(comparison),
     ]
 

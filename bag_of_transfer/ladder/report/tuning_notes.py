@@ -5,9 +5,10 @@ They stand below every table, because a difference between rungs may be one betw
 
 from collections.abc import Iterator
 
+from bag_of_transfer.engine.errors import is_divergence
 from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.ladder.folder import PRETRAINING
-from bag_of_transfer.ladder.report.costs import tuning_minutes
+from bag_of_transfer.ladder.report.costs import tried_cells, tuning_minutes
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tuning import Tuning
 from bag_of_transfer.ladder.report.tuning_tables import text_of
@@ -29,6 +30,7 @@ def tuning_notes(ladder: LadderResults) -> Iterator[str]:
         )
     for tuning in ladder.tunings:
         yield from _state(ladder, tuning)
+    yield from _refused(ladder)
     for task in dict.fromkeys(tuning.task for tuning in ladder.tunings):
         yield from _unlike(ladder, task)
     yield from _cost(ladder)
@@ -63,6 +65,20 @@ def _state(ladder: LadderResults, tuning: Tuning) -> Iterator[str]:
         yield (
             f"{tuning.task}: after {MAX_WIDENED} more steps the best {keys} is still at the edge "
             f"of what was tried for {', '.join(at_edge)}: a better one may lie beyond."
+        )
+
+
+def _refused(ladder: LadderResults) -> Iterator[str]:
+    """Yield the values that a search added and a tool refused, each with the reason."""
+    reasons = {
+        (cell.task, cell.folder.name): lost.partition(": ")[0]
+        for cell in tried_cells(ladder)
+        if (lost := cell.record.get("lost")) and not is_divergence(lost)
+    }
+    for (task, tried), reason in reasons.items():
+        yield (
+            f"{task}: the search went on to {tried}, which was refused ({reason}): it counts as a "
+            "lost loss."
         )
 
 

@@ -12,10 +12,25 @@ from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes, told_at_once
 from bag_of_transfer.ladder.report.page import render
 from bag_of_transfer.ladder.report.plots import draw_plots
-from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.tables import NUMBERS, long_form
 
-__all__ = ["write_report"]
+__all__ = ["read_compared", "write_report"]
+
+
+def read_compared(folder: Path, reference: str | None) -> LadderResults:
+    """Read a ladder's folder, to compare with a rung; None: with the reference of the ladder.
+
+    Raises:
+        UserError: If the folder is not a ladder's, its plan is damaged, or the rung is unknown.
+    """
+    ladder = read_results(folder)
+    if not reference:
+        return ladder
+    if reference not in ladder.rungs:
+        mend = f"give one of {', '.join(ladder.rungs)}"
+        raise UserError(f"the ladder has no rung {reference}", "--reference", mend)
+    return replace(ladder, reference=reference)
 
 
 def write_report(folder: Path, reference: str | None = None) -> list[Path]:
@@ -32,14 +47,9 @@ def write_report(folder: Path, reference: str | None = None) -> list[Path]:
         The files that were written, the page last.
 
     Raises:
-        UserError: If the folder is not a ladder's, its plan is damaged, or the rung is unknown.
+        UserError: As :func:`read_compared`.
     """
-    ladder = read_results(folder)
-    if reference:
-        if reference not in ladder.rungs:
-            mend = f"give one of {', '.join(ladder.rungs)}"
-            raise UserError(f"the ladder has no rung {reference}", "--reference", mend)
-        ladder = replace(ladder, reference=reference)
+    ladder = read_compared(folder, reference)
     for line in told_at_once(ladder):
         print(line)
     findings, top1 = find(ladder), find_top1(ladder)

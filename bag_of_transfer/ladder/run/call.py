@@ -60,7 +60,7 @@ def check_call(call: LadderCall) -> None:
     """
     if call.jobs is not None and call.jobs < 1:
         raise UserError(f"{call.jobs} is not a valid number", "--jobs", "give 1 or more")
-    if call.max_minutes is not None and call.max_minutes < 0:
+    if call.max_minutes is not None and not (isfinite(call.max_minutes) and call.max_minutes >= 0):
         raise UserError(
             f"{call.max_minutes} is not a valid number", "--max-minutes", "give 0 or more"
         )

@@ -1,6 +1,7 @@
 """The process of one cell: it runs the cell's commands, one after another."""
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -23,6 +24,7 @@ from bag_of_transfer.ladder.folder import (
     LAST_CHECKPOINT,
     LOG,
     METRICS,
+    TUNING,
     Selection,
 )
 from bag_of_transfer.ladder.plan.cells import Cell, Command, commands
@@ -37,10 +39,12 @@ from bag_of_transfer.ladder.run.tool_process import (
     stream,
 )
 
-__all__ = ["run_cell"]
+__all__ = ["refuses_added", "run_cell"]
 
 TRAINED = ("img_per_s", "minutes_per_epoch", "seconds")
 TRAINERS = ("tools/train_cls.py", "tools/train.py")
+WORD = re.compile(r"[\w.+-]*\w")  # a name or a number, without the full stop behind it
+TRIED = re.compile(rf"\b{TUNING}/\S*")  # a run's folder, in whose name keys and values are
 STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # interrupted, which is not a failure
 
 
@@ -95,7 +99,7 @@ def run_cell(
     seconds = time.perf_counter() - started
     # Without a point, a run of a search starts from it: its score decides nothing.
     tried = cell.tunes and cell.point
-    lost = reason if tried and is_divergence(reason) else ""
+    lost = reason if tried and (is_divergence(reason) or refuses_added(cell, code, reason)) else ""
     if lost:
         code, reason = 0, ""
     if code not in STOPPED:
@@ -141,6 +145,17 @@ def _make(
         print(f"{ERROR}{reason}", file=sys.stderr, flush=True)
         return known.exit_code if known else 1, reason, train
     return 0, "", train
+
+
+def refuses_added(cell: Cell, code: int, reason: str) -> bool:
+    """Return whether a tool refused a value that the search itself added, and said so.
+
+    Nobody can take such a value out of the search.  A reason that names neither the key nor the
+    value, such as data that is missing, has nothing to do with it.
+    """
+    said = set(WORD.findall(TRIED.sub("", reason)))
+    named = {word for key, value in cell.added for word in (key, key.split(".")[-1], repr(value))}
+    return code == UserError.exit_code and not said.isdisjoint(named)
 
 
 def _remove_weights(cell: Cell) -> None:

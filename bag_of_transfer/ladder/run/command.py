@@ -15,7 +15,7 @@ from bag_of_transfer.engine.last_lines import command, say_next
 from bag_of_transfer.engine.quantities import counted, duration
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
 from bag_of_transfer.ladder.plan.cells import Cell
-from bag_of_transfer.ladder.plan.plan_file import other_seeds, write_plan
+from bag_of_transfer.ladder.plan.plan_file import left_out_seeds, other_seeds, write_plan
 from bag_of_transfer.ladder.plan.planning import Plan, plan, plan_whole
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
 from bag_of_transfer.ladder.plan.splits import check_splits
@@ -25,7 +25,7 @@ from bag_of_transfer.ladder.report.summary import overview, summarise
 from bag_of_transfer.ladder.run import precision, status
 from bag_of_transfer.ladder.run.call import LadderCall, check_call
 from bag_of_transfer.ladder.run.decisions import counts_of, decide
-from bag_of_transfer.ladder.run.ending import exit_code, tell_diverged
+from bag_of_transfer.ladder.run.ending import check_chosen, exit_code, tell_diverged
 from bag_of_transfer.ladder.run.estimate import Estimate, describe_estimates, estimate_cells
 from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.run.on_ray import connected, resources, run_on_ray, share_of_a_cell
@@ -58,6 +58,7 @@ def climb(call: LadderCall) -> int:
         refuse_existing(call.slurm_script)
     if call.cell:
         _check_cell(plan(ladder, root), call.cell)
+    _tell_left_out(ladder, root)
     if call.dry_run:
         _print_plan(call, ladder)
         precision.print_needed(call)
@@ -71,29 +72,47 @@ def climb(call: LadderCall) -> int:
             shutil.rmtree(root / ".removed", ignore_errors=True)  # left by a call that was killed
         ray = entered.enter_context(connected(call.ray)) if call.ray else None
         call, ladder = _with_seeds(call, ladder, precision.begun(call, ladder))
-        cells, before = _decided(call, ladder)
+        cells, before = _decided(call, ladder, {})
         write_plan(ladder, root)
         if call.slurm_script:
             return _write_script(call, ladder, cells, before)
         if ray:
             let_waiting()
-        outcome = _run(ray, call, ladder, cells, before, began)
+        outcome = _run(ray, call, ladder, cells, before, began, {})
         while outcome.goes_on and not call.cell:
             # Runs of a search are done: now more cells are known.
-            more = _known_now(call, ladder, cells)
-            if more is None and (seeds := precision.next_seeds(call, ladder)):
+            more = _known_now(call, ladder, cells, outcome.failed)
+            seeds = () if more or outcome.failed else precision.next_seeds(call, ladder)
+            if seeds:
                 call, ladder = _with_seeds(call, ladder, seeds)
                 write_plan(ladder, root)
-                more = _known_now(call, ladder, cells)
+                more = _known_now(call, ladder, cells, {})
             if more is None:
                 break
             cells, before = more
-            outcome = _run(ray, call, ladder, cells, before, began)
+            outcome = _run(ray, call, ladder, cells, before, began, outcome.failed)
         if call.cell is None:
             _summarise(cells, root)
         tell_diverged(outcome, root)
         precision.print_needed(call)
-    return exit_code(outcome, root, alone=call.cell is not None)
+    return _ended(call, ladder, outcome)
+
+
+def _ended(call: LadderCall, ladder: Ladder, outcome: Outcome) -> int:
+    code = exit_code(outcome, call.root, alone=call.cell is not None)
+    if code == 0 and not call.cell:
+        check_chosen(plan(ladder, call.root))
+    return code
+
+
+def _tell_left_out(ladder: Ladder, root: Path) -> None:
+    if seeds := left_out_seeds(ladder, root):
+        listed, flag = ", ".join(map(str, seeds)), " ".join(map(str, seeds))
+        print(
+            f"rungs or tasks are others than before: the tables leave out seeds {listed} of "
+            f"{root}; --seeds {flag} runs what they lack and adds them again",
+            flush=True,
+        )
 
 
 def _with_seeds(call: LadderCall, ladder: Ladder, more: Sequence[int]) -> tuple[LadderCall, Ladder]:
@@ -103,7 +122,9 @@ def _with_seeds(call: LadderCall, ladder: Ladder, more: Sequence[int]) -> tuple[
     return replace(call, seeds=seeds), read_ladder(call.config, seeds)
 
 
-def _decided(call: LadderCall, ladder: Ladder) -> tuple[list[Cell], dict[str, status.Status]]:
+def _decided(
+    call: LadderCall, ladder: Ladder, failed: Mapping[str, int]
+) -> tuple[list[Cell], dict[str, status.Status]]:
     """Return the cells that are known by now and how far they are, after what the call decides."""
     cells = plan(ladder, call.root).cells
     if call.cell:
@@ -112,18 +133,18 @@ def _decided(call: LadderCall, ladder: Ladder) -> tuple[list[Cell], dict[str, st
     before = _survey(cells, others, ladder.selection)
     if call.cell:
         cells = _alone(cells, before)
-    moved, decided = decide(call, ladder, cells, others, before)
+    moved, decided = decide(call, ladder, cells, others, before, failed)
     # A run of a search that is done again no longer counts: what it chose may change.
-    return _decided(call, ladder) if moved else (cells, decided)
+    return _decided(call, ladder, failed) if moved else (cells, decided)
 
 
 def _known_now(
-    call: LadderCall, ladder: Ladder, known: Sequence[Cell]
+    call: LadderCall, ladder: Ladder, known: Sequence[Cell], failed: Mapping[str, int]
 ) -> tuple[list[Cell], dict[str, status.Status]] | None:
     """Return the cells that are known now and how far they are; None if they are the known ones."""
     if {cell.key for cell in plan(ladder, call.root).cells} == {cell.key for cell in known}:
         return None
-    return _decided(call, ladder)
+    return _decided(call, ladder, failed)
 
 
 def _check_gpus(call: LadderCall) -> None:
@@ -187,16 +208,17 @@ def _write_script(
     before: Mapping[str, status.Status],
 ) -> int:
     file, arrays = call.slurm_script or Path(), levels(cells, before)
+    outcome = cells_to_run(cells, before)[1]
     if not arrays:
         print("no cell is left to run: no script is needed")
-        tell_diverged(cells_to_run(cells, before)[1], call.root)
-        return 0
+        tell_diverged(outcome, call.root)
+        return _ended(call, ladder, outcome)
     write_script(file, call.root, arrays, (sys.executable, *_of_a_cell(call)))
     waiting = counted(sum(map(len, arrays)), "cell")
     print(f"{waiting} in {counted(len(arrays), 'level')} in {file}: bash {file}")
     if not plan(ladder, call.root).is_whole:
         print("they choose the values of the others: write another script when they are done")
-    return 0
+    return exit_code(outcome, call.root, alone=False)
 
 
 def _of_a_cell(call: LadderCall) -> list[str]:
@@ -212,8 +234,9 @@ def _run(
     cells: Sequence[Cell],
     before: Mapping[str, status.Status],
     began: float,
+    failed: Mapping[str, int],
 ) -> Outcome:
-    until: dict[str, Any] = dict(max_minutes=call.max_minutes, since=began)
+    until: dict[str, Any] = dict(max_minutes=call.max_minutes, since=began, failed=failed)
     if not ray:
         jobs = call.jobs or cells_at_once(len(cells))
         return run_cells(cells, before, ladder, jobs=jobs, gpus=call.gpus, **until)
@@ -229,7 +252,8 @@ def _run(
 
 
 def _print_plan(call: LadderCall, ladder: Ladder) -> None:
-    cells, is_whole = plan_whole(ladder, call.root)
+    whole = plan_whole(ladder, call.root)
+    cells = whole.cells
     if call.cell:
         cells = _with_needs(cells, call.cell)
     others = [] if call.cell else _of_other_seeds(ladder, cells, call.root)
@@ -245,7 +269,7 @@ def _print_plan(call: LadderCall, ladder: Ladder) -> None:
         why = f" (cannot be timed: {estimate})" if isinstance(estimate, str) else why
         print(f"{now.word:8} {cell.key}{time}{why}")
     print(counts_of(before))
-    if not is_whole:
+    if not whole.is_whole:
         print("values are still to be chosen: a search whose best value is at its edge adds cells")
     if estimates:
         jobs = call.jobs or cells_at_once(len(cells))

@@ -1,7 +1,7 @@
 """Decide what a call does with cells that changed or lost their weights; print how far all are."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.quantities import counted
@@ -20,6 +20,7 @@ def decide(
     cells: Sequence[Cell],
     others: Sequence[Cell],
     before: Mapping[str, status.Status],
+    failed: Collection[str] = (),
 ) -> tuple[bool, dict[str, status.Status]]:
     """Print what will be done; put changed cells aside or keep them, as the call says.
 
@@ -29,6 +30,7 @@ def decide(
         cells: The cells that it runs.
         others: Cells of other seeds, which stay in the tables.
         before: How far all of them are.
+        failed: Keys of the cells that failed in this call, which does not try them again.
 
     Returns:
         Whether a run of a search was put aside; how far ``cells``, and the cells that they need,
@@ -65,10 +67,12 @@ def decide(
     if moved:
         return True, decided
     decided = status.with_weights(cells, decided)
+    done = [cell for cell in cells if decided[cell.key].is_result]
+    done += [cell for cell in others if status.has_result(cell.folder)]
     for cell in cells:
         if decided[cell.key].weights_gone:
-            _make_again(cell, [other for other in cells if decided[other.key].is_result])
-    _print_progress({cell.key: decided[cell.key] for cell in cells})
+            _make_again(cell, done)
+    _print_progress({cell.key: decided[cell.key] for cell in cells}, failed)
     return False, decided
 
 
@@ -82,10 +86,10 @@ def _make_again(cell: Cell, done: Sequence[Cell]) -> None:
     print(f"{cell.key} is run again, because its weights are missing{kept}", flush=True)
 
 
-def _print_progress(before: Mapping[str, status.Status]) -> None:
+def _print_progress(before: Mapping[str, status.Status], failed: Collection[str]) -> None:
     """Print how far the cells are and what happens to those that were begun."""
     for key, now in before.items():
-        if now.word in (status.FAILED, status.CUT_OFF):
+        if now.word in (status.FAILED, status.CUT_OFF) and key not in failed:
             how = "continues from what it has saved" if now.goes_on else "starts again"
             why = f" ({now.why})" if now.why else ""
             print(f"{now.word}: {key}: {how}{why}")

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.ladder.plan.planning import Plan
 from bag_of_transfer.ladder.run.schedule import Outcome
 from bag_of_transfer.ladder.run.status import reason_of
 
-__all__ = ["exit_code", "tell_diverged"]
+__all__ = ["check_chosen", "exit_code", "tell_diverged"]
 
 STOPPED = 75  # stopped cleanly: call again to go on
 
@@ -50,6 +51,18 @@ def exit_code(outcome: Outcome, root: Path, alone: bool) -> int:
         mend = f"change its recipe: {reason_of(root / outcome.diverged[0])}"
         raise UserError(what, outcome.blocked[0], mend)
     return 0
+
+
+def check_chosen(known: Plan) -> None:
+    """Check that every search has chosen, when all cells that are known have ended.
+
+    Raises:
+        UserError: If a run of a search has no score: no later call would choose without it.
+    """
+    for cell in known.unjudged:
+        what = f"no values can be chosen, because a run has no {cell.judge} on val"
+        mend = "let the config measure it on val, remove the cell's folder, and call again"
+        raise UserError(what, cell.key, mend)
 
 
 def _failure(outcome: Outcome, root: Path) -> Exception:

@@ -44,6 +44,8 @@ SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") e
 def export_cells(root: Path, out: Path) -> list[str]:
     """Pack all cells of a ladder that are finished or diverged, and its plan.
 
+    Cells of rungs and tasks that the plan no longer has stay out: no ladder could import them.
+
     Args:
         root: The ladder's folder.
         out: A ``.tar.gz`` file; a failure leaves no part of it.
@@ -52,16 +54,16 @@ def export_cells(root: Path, out: Path) -> list[str]:
         The cells' keys.
 
     Raises:
-        UserError: If there is no finished cell.
+        UserError: If there is no such cell.
         RefusedError: If ``out`` exists, or a cell was edited.
     """
     if out.exists():
         raise RefusedError("the file exists", out, "name another one, or remove it")
-    keys = [
-        record.parent.relative_to(root).as_posix()
-        for record in records(root)
-        if has_result(record.parent)
-    ]
+    done = (record.parent for record in records(root) if has_result(record.parent))
+    keys, plan = [folder.relative_to(root).as_posix() for folder in done], read_plan(root)
+    if plan:
+        known = _described(plan).keys()
+        keys = [key for key in keys if _named(key) <= known]
     if not keys:
         raise UserError("no finished cell", root, "run the ladder first")
     for key in keys:
@@ -157,23 +159,31 @@ def _united_plan(root: Path, aside: Path, keys: list[str], file: Path) -> dict[s
     except UserError as error:
         raise UserError(error.what, f"{file}: {PLAN}", AGAIN) from error
     ours = read_plan(root) or theirs
+    known, other = _described(ours), _described(theirs)
     for key in keys:
-        rung, task = names_in(key)
-        for what, name in (("rung", rung), ("task", task)):
-            known, other = _described(ours, what), _described(theirs, what)
-            if name not in known or known[name] != other.get(name, known[name]):
-                known_as = "is another one in" if name in known else "is not in"
+        for named in sorted(_named(key)):
+            if named not in known or known[named] != other.get(named, known[named]):
+                what, name = named
+                known_as = "is another one in" if named in known else "is not in"
                 mend = "import into a folder of the same ladder config, --work-dir DIR"
                 raise UserError(f"{what} {name!r} {known_as} this ladder", f"{file}: {key}", mend)
     return with_seeds(ours, theirs["seeds"])
 
 
-def _described(plan: Mapping[str, Any], what: str) -> dict[str, tuple[str, ...]]:
-    if what == "task":
-        tasks = {name: identity(entry) for name, entry in plan["tasks"].items()}
-        return {PRETRAINING: (), **tasks}
-    rungs = {**plan.get("teachers", {}), **plan["rungs"]}
-    return {name: identity(entry) for name, entry in rungs.items()}
+def _named(key: str) -> set[tuple[str, str]]:
+    return set(zip(("rung", "task"), names_in(key), strict=True))
+
+
+def _described(plan: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return what stands for each rung and task of a plan."""
+    rungs = {**(plan.get("teachers") or {}), **plan["rungs"]}
+    by_kind = {"rung": rungs, "task": plan["tasks"]}
+    described = {
+        (kind, name): identity(entry)
+        for kind, entries in by_kind.items()
+        for name, entry in entries.items()
+    }
+    return {("task", PRETRAINING): (), **described}
 
 
 def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:

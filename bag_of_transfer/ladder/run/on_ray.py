@@ -126,6 +126,7 @@ def run_on_ray(
     jobs: int | None = None,
     max_minutes: float | None = None,
     since: float | None = None,
+    failed: Mapping[str, int] | None = None,
 ) -> Outcome:
     """Run the cells that are not done, as ``schedule.run_in_order`` says.
 
@@ -138,11 +139,12 @@ def run_on_ray(
         jobs: Largest number of cells at once; None: as many as the cluster has room for.
         max_minutes: Stop this long after ``since``.
         since: See ``schedule.run_in_order``.
+        failed: See ``schedule.cells_to_run``.
 
     Raises:
         UserError: If a node does not see the ladder's folder or the repository.
     """
-    waiting, outcome = cells_to_run(cells, before)
+    waiting, outcome = cells_to_run(cells, before, failed)
     if not waiting:
         return outcome
     with _marked(cells[0].root) as (marker, token):
@@ -154,7 +156,7 @@ def run_on_ray(
             flush=True,
         )
         tasks = _Tasks(ray, cells[0].root, command, share, jobs)
-        return run_in_order(cells, before, tasks, max_minutes, since)
+        return run_in_order(cells, before, tasks, max_minutes, since, failed)
 
 
 def resources(ray: Any) -> list[dict[str, float]]:
@@ -231,7 +233,7 @@ class _Tasks:
         )
         self.running[ref.future()] = (cell.key, ref)
 
-    def wait(self, seconds: float | None) -> dict[str, int]:
+    def wait(self, seconds: float) -> dict[str, int]:
         # Not ray.wait, which swallows what a handler of SIGTERM raises.
         ended, _ = wait(self.running, seconds, FIRST_COMPLETED)
         return dict(self._code(future) for future in ended)

@@ -32,6 +32,7 @@ def run_cells(
     gpus: Sequence[str] = (),
     max_minutes: float | None = None,
     since: float | None = None,
+    failed: Mapping[str, int] | None = None,
 ) -> Outcome:
     """Run the cells that are not done, as ``schedule.run_in_order`` says.
 
@@ -44,8 +45,9 @@ def run_cells(
             GPUs, several get one each.
         max_minutes: Stop this long after ``since``.
         since: See ``schedule.run_in_order``.
+        failed: See ``schedule.cells_to_run``.
     """
-    waiting, outcome = cells_to_run(cells, before)
+    waiting, outcome = cells_to_run(cells, before, failed)
     if not waiting:
         return outcome
     import_once()
@@ -57,7 +59,7 @@ def run_cells(
         print(
             f"{jobs} cells at once, each on {cores}; each writes to {LOG} in its folder", flush=True
         )
-    return run_in_order(cells, before, _Processes(ladder, jobs, gpus), max_minutes, since)
+    return run_in_order(cells, before, _Processes(ladder, jobs, gpus), max_minutes, since, failed)
 
 
 class _Processes:
@@ -84,7 +86,7 @@ class _Processes:
         process.start()
         self.running[place] = (cell.key, process)
 
-    def wait(self, seconds: float | None) -> dict[str, int]:
+    def wait(self, seconds: float) -> dict[str, int]:
         ended = self._ended(seconds)
         codes: dict[str, int] = {}
         for place in [i for i, (_, process) in self.running.items() if process.sentinel in ended]:
@@ -97,14 +99,14 @@ class _Processes:
             codes[key] = process.exitcode or 0
         return codes
 
-    def _ended(self, seconds: float | None) -> list[Any]:
+    def _ended(self, seconds: float) -> list[Any]:
         """Wait until a process ends, or for ``seconds``; show meanwhile how far the cells are."""
         sentinels = [process.sentinel for _, process in self.running.values()]
         if not self.shown:
             return wait(sentinels, seconds)
-        until = None if seconds is None else time.monotonic() + seconds
+        until = time.monotonic() + seconds
         while True:
-            left = LOOK_EVERY_S if until is None else min(LOOK_EVERY_S, until - time.monotonic())
+            left = min(LOOK_EVERY_S, until - time.monotonic())
             ended = wait(sentinels, max(left, 0.0))
             if ended or left <= 0:
                 return ended

@@ -1,5 +1,6 @@
 """Run cells in order, wherever they run, so that no finished cell is lost."""
 
+import math
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from bag_of_transfer.ladder.run import status
 __all__ = ["STOPPED_S", "Outcome", "Places", "cells_to_run", "run_in_order"]
 
 STOPPED_S = 60  # a cell that takes longer to stop is killed
+LONGEST_WAIT_S = 24 * 3600.0  # the system's poll takes at most 2**31 ms
 
 
 @dataclass
@@ -31,8 +33,8 @@ class Outcome:
 
     @property
     def goes_on(self) -> bool:
-        """Whether nothing is left to do for these cells: more may be known now."""
-        return not (self.failed or self.skipped or self.out_of_time or self.blocked)
+        """Whether what can be done is done for these cells: more may be known now."""
+        return not (self.out_of_time or self.blocked)
 
     @property
     def blocked(self) -> list[str]:
@@ -41,17 +43,22 @@ class Outcome:
 
 
 def cells_to_run(
-    cells: Sequence[Cell], before: Mapping[str, status.Status]
+    cells: Sequence[Cell],
+    before: Mapping[str, status.Status],
+    failed: Mapping[str, int] | None = None,
 ) -> tuple[list[Cell], Outcome]:
     """Return the cells that have no result and can get one, and what is known of the others.
 
     Args:
         cells: Of :func:`bag_of_transfer.ladder.plan.cells.plan`.
         before: Of :func:`bag_of_transfer.ladder.run.status.survey`.
+        failed: Cells that failed in this call already, with their exit codes: they are not tried
+            again, and the outcome begins with them.
     """
     diverged = [cell.key for cell in cells if before[cell.key].word == status.DIVERGED]
-    outcome = Outcome(diverged=diverged)
-    waiting = [cell for cell in cells if not before[cell.key].is_result]
+    outcome = Outcome(diverged=diverged, failed=dict(failed or {}))
+    undone = [cell for cell in cells if not before[cell.key].is_result]
+    waiting = [cell for cell in undone if cell.key not in outcome.failed]
     return _still_possible(waiting, outcome), outcome
 
 
@@ -64,7 +71,7 @@ class Places(Protocol):
     def start(self, cell: Cell, resume: bool) -> None:
         """Start a cell; with ``resume`` it continues where it was cut off."""
 
-    def wait(self, seconds: float | None) -> dict[str, int]:
+    def wait(self, seconds: float) -> dict[str, int]:
         """Wait until cells end; return their exit codes by key, none after ``seconds``."""
 
     def stop(self) -> None:
@@ -77,6 +84,7 @@ def run_in_order(
     places: Places,
     max_minutes: float | None = None,
     since: float | None = None,
+    failed: Mapping[str, int] | None = None,
 ) -> Outcome:
     """Run the cells that have no result, in order, each once the cells that it needs are done.
 
@@ -90,9 +98,10 @@ def run_in_order(
         places: Where they run.
         max_minutes: Stop this long after ``since``.
         since: When the call began, as ``time.monotonic`` gave it; None: now.
+        failed: As in :func:`cells_to_run`.
     """
     ready = {key for key, now in before.items() if now.word == status.DONE}
-    waiting, outcome = cells_to_run(cells, before)
+    waiting, outcome = cells_to_run(cells, before, failed)
     waiting.sort(key=lambda cell: before[cell.key].word == status.FAILED)
     began = time.monotonic() if since is None else since
     deadline = None if max_minutes is None else began + 60 * max_minutes
@@ -111,9 +120,9 @@ def run_in_order(
                 running[cell.key] = cell
             if not running:
                 break
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ended = places.wait(left)
-            if not ended:
+            left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+            ended = places.wait(min(left, LONGEST_WAIT_S))
+            if not ended and left <= LONGEST_WAIT_S:
                 outcome.out_of_time = True
                 return outcome
             for key, code in ended.items():

@@ -200,7 +200,8 @@ def end(
         seconds: The time that it took.
         train: The training's speeds.
         failed: The reason of a failure; "" for none.
-        lost: Of a run of a search: where its loss was lost.  It is done, with the worst score.
+        lost: Of a run of a search: where its loss was lost, or why a tool refused a value that the
+            search added.  It is done, with the worst score.
     """
     begun = _read(cell.folder / BEGUN)
     record = {
