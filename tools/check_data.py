@@ -59,8 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         cfg, _ = load_config(args.config, phase, **tool_flags.config_flags(args))
         report = check_data(cfg, before)
         report = report._replace(findings=(*report.findings, *warnings))
-        if args.page:
-            write_page(report, str(args.config), args.page, args.seed or 0)
     if args.json:
         print(json.dumps(as_json(report, str(args.config)), indent=2))
     else:
@@ -68,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         show(report, Console())
     if args.page:
+        write_page(report, str(args.config), args.page, args.seed or 0)
         print(f"page: {args.page}", file=sys.stderr if args.json else sys.stdout)
     if not count(report, ERROR):
         return 0

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -39,15 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import backbones  # noqa: F401  registers the networks
     from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.engine.input_channels import in_channels_of
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, options=args.cfg_options)
     head, data = cfg.model.get("head") or {}, cfg.train_dataloader.dataset
     if head.get("num_classes") is None and data.get("classes"):  # the data are not read
         head["num_classes"] = len(data.classes)
     height, width = args.shape or _validation_px(cfg)
+    channels = in_channels_of(cfg.model)
     with torch.device("meta"):  # shapes without values: no time, no memory
         model = MODELS.build(cfg.model).eval()
-        image = torch.empty(1, 3, height, width)
+        image = torch.empty(1, channels, height, width)
     counter = FlopCounterMode(display=False)
     try:
         with counter, torch.no_grad():
@@ -58,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = (model, model.backbone)
     whole, backbone = (sum(p.numel() for p in part.parameters()) / 1e6 for part in parts)
     # torch counts a multiply-add as two operations, the paper (table 5) as one.
-    print(f"input       3 x {height} x {width}")
+    print(f"input       {channels} x {height} x {width}")
     print(
         f"GFLOPs      {counter.get_total_flops() / 2e9:.2f} (multiply-adds; norms, ReLU left out)"
     )
@@ -67,11 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _validation_px(cfg: "Config") -> tuple[int, int]:
-    loader = cfg.get("val_dataloader") or cfg.get("test_dataloader")
-    if not loader:
-        what = "the config has neither a validation nor a test split to take the size from"
+    loader: Any = cfg.get("val_dataloader") or cfg.get("test_dataloader") or {}
+    sizes = [
+        step["size"] for step in loader.get("dataset", {}).get("pipeline", ()) if "size" in step
+    ]
+    if not sizes:
+        what = "neither the validation's pipeline nor the test's states the size of images"
         raise UserError(what, cfg.filename, "give --shape")
-    sizes = [step["size"] for step in loader.dataset.pipeline if "size" in step]
     return (sizes[-1], sizes[-1]) if isinstance(sizes[-1], int) else tuple(sizes[-1])
 
 

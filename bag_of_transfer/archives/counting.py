@@ -72,7 +72,7 @@ def _num_listed(root: Path, split: str) -> int:
         return 0
     truth = ("Annotations", ".xml") if split.startswith("Main") else ("SegmentationClass", ".png")
     complete = _stems(root / "JPEGImages", ".jpg") & _stems(root / truth[0], truth[1])
-    return len(complete.intersection(path.read_text(encoding="ascii").split()))
+    return len(complete.intersection(path.read_text(encoding="utf-8", errors="replace").split()))
 
 
 def _folders(root: Path) -> list[str]:

@@ -104,7 +104,7 @@ def _append(archive: Archive, part: Path, step: Step) -> None:
     with response:
         if response.status == http.client.OK:
             start = 0  # the server does not support ranges: start from the first byte
-        total = _total(response, start)
+        total = _total(response, start) or archive.size
         if None not in (total, archive.size) and total != archive.size:
             raise UserError(
                 f"the address offers a file of {total:,} bytes instead of {archive.size:,}",

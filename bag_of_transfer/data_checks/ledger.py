@@ -62,38 +62,37 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._folder = os.path.abspath(folder)
         self._places = [Path(self._folder, LEDGER), _in_cache(self._folder)]
-        self._files: dict[str, Any] = {}
-        for place in self._places:
-            self._files |= _read(place)
-        self._new: dict[str, list[Any]] = {}
+        self._seen: dict[str, list[Any]] = {}  # by this process
+        self._new: dict[str, list[Any]] = {}  # of that, what is not written yet
+        # The places may contradict each other, where only one of them can be written.
+        self._files = [self._seen, *map(_read, self._places)]
 
     def __len__(self) -> int:
         """Return the number of files that it knows."""
-        return len(self._files)
+        return len(set().union(*self._files))
 
     def entry(self, path: Path) -> Entry | None:
         """Return what is known of a file, which may have changed since."""
-        return _entry(self._files.get(self._name(path)))
+        known = self._known(path)
+        return self.valid_entry(path) or (known[0] if known else None)
 
     def valid_entry(self, path: Path) -> Entry | None:
         """Return what is known of a file, if its size and time of change are the same."""
-        entry = self.entry(path)
-        if entry is None:
-            return None
+        known = self._known(path)
         try:
-            status = path.stat()
+            status = path.stat() if known else None
         except OSError:
             return None
-        same = (entry.size, entry.mtime_ns) == (status.st_size, status.st_mtime_ns)
-        return entry if same else None
+        same = (e for e in known if status and (e.size, e.mtime_ns) == _stamp(status))
+        return next(same, None)
 
     def note(self, path: Path, entry: Entry) -> None:
         """Take down what a look has shown; :meth:`save` writes it."""
         known = [list(each) if isinstance(each, tuple) else each for each in entry.look]
         written = [entry.size, entry.mtime_ns, entry.flipped, *known]
         name = self._name(path)
-        if self._files.get(name) != written:
-            self._files[name] = self._new[name] = written
+        if next((files[name] for files in self._files if name in files), None) != written:
+            self._seen[name] = self._new[name] = written
 
     def save(self) -> None:
         """Write what is new; a line says so if it cannot be written anywhere."""
@@ -108,11 +107,20 @@ class Ledger:
         message = f"{self._folder}: what was seen of its files cannot be kept: no place to write"
         print_log(message, logger="current", level=logging.WARNING)
 
+    def _known(self, path: Path) -> list[Entry]:
+        name = self._name(path)
+        entries = (_entry(files.get(name)) for files in self._files)
+        return [entry for entry in entries if entry is not None]
+
     def _name(self, path: Path) -> str:
         full = os.path.abspath(path)
         inside = full.startswith(f"{self._folder}{os.sep}")  # relpath takes five times as long
         name = full[len(self._folder) + 1 :] if inside else os.path.relpath(full, self._folder)
         return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
 def _in_cache(folder: str) -> Path:

@@ -9,6 +9,7 @@ from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.splits import Split
 from bag_of_transfer.engine.file_names import composed
 from bag_of_transfer.engine.image_files import files_below, has_image_suffix
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["odd_names", "odd_sizes", "without_partner"]
 
@@ -39,7 +40,7 @@ def odd_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
 def without_partner(splits: Sequence[Split]) -> Iterator[Finding]:
     """Yield images without an annotation or a mask, and the reverse, in the folders of the data."""
     folders = {pair for split in splits for part in split.parts for pair in _folders(part)}
-    for images, truths, suffix in sorted(folders):
+    for images, truths, suffix, is_listed in sorted(folders):
         pictures = {_stem(path, images, len(path.suffix)): path for path in _pictures(images)}
         notes = {
             _stem(path, truths, len(suffix)): path
@@ -49,23 +50,31 @@ def without_partner(splits: Sequence[Split]) -> Iterator[Finding]:
         what = "mask" if suffix != ".xml" else "annotation"
         if images == truths:
             continue
-        for name in sorted(pictures.keys() - notes.keys()):
-            yield found("no-annotation", "", pictures[name], f"the image has no {what} in {truths}")
+        alone = sorted(pictures.keys() - notes.keys())
+        # Pascal VOC has a mask for every sixth image, and lists of these: one finding for the rest.
+        told, rest = (alone[:1], alone[1:]) if is_listed else (alone, [])
+        more = f", and {counted(len(rest), 'other image')} have none" if rest else ""
+        for name in told:
+            detail = f"the image has no {what} in {truths}{more}"
+            yield found("no-annotation", "", pictures[name], detail)
         for name in sorted(notes.keys() - pictures.keys()):
             yield found("no-image", "", notes[name], f"the {what} has no image in {images}")
 
 
-def _folders(part: Any) -> Iterator[tuple[Path, Path, str]]:
-    """Yield the folders of images and of their annotations, and the annotations' suffix."""
+def _folders(part: Any) -> Iterator[tuple[Path, Path, str, bool]]:
+    """Yield the folders of images and of their annotations, the annotations' suffix...
+
+    ... and whether a list says which of the images are used.
+    """
     if hasattr(part, "img_subdir") and hasattr(part, "ann_subdir"):
         root = Path(part.data_root or "")
-        yield root / part.img_subdir, root / part.ann_subdir, ".xml"
+        yield root / part.img_subdir, root / part.ann_subdir, ".xml", False
     images = getattr(part, "image_dir", None)
     if images and len(part):
         info = part.get_data_info(0)
         image, mask = Path(info["img_path"]), Path(info["seg_map_path"])
         depth = len(image.relative_to(images).parts) - 1
-        yield Path(images), mask.parents[depth], mask.name[len(image.stem) :]
+        yield Path(images), mask.parents[depth], mask.name[len(image.stem) :], part.is_listed
 
 
 def _pictures(folder: Path) -> Iterable[Path]:

@@ -1,6 +1,7 @@
 """Show findings: as tables on the screen, one for each kind, and as JSON."""
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,7 +114,11 @@ def _table(group: Sequence[Finding], folder: str) -> Table:
 
 def below(folder: str, text: str) -> str:
     """Return text with the files of a folder called by their paths from there."""
-    return text.replace(f"{folder}/", "") if folder else text
+    if not folder:
+        return text
+    names = [folder, *(name for name in (os.path.relpath(folder),) if not name.startswith("."))]
+    # At the beginning of a path, not within one.
+    return re.sub(rf"(?<![^\s'\"(])(?:{'|'.join(map(re.escape, names))})/", "", text)
 
 
 def _text(words: str, style: str = "") -> Text:

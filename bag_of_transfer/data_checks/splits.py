@@ -77,6 +77,15 @@ class Example(NamedTuple):
             return hashes.get(self.mask)
         return self.label if self.boxes is None else tuple(sorted(self.boxes))
 
+    def joined(self, other: "Example") -> "Example":
+        """Return the same image as another list has it, with the boxes of both."""
+        if self.boxes is None or other.boxes is None:
+            return other
+        if self.annotation is not None and self.annotation == other.annotation:
+            return other  # one file, read twice
+        new = tuple(box for box in other.boxes if box not in self.boxes)
+        return self._replace(boxes=self.boxes + new, annotation=None, numbers=())
+
     def labels(self, values: Sequence[int]) -> list[int]:
         """Return the labels of its mask's values, as training gets them."""
         labels: list[int] = labels_of(np.array(values, np.int64), self.numbering).tolist()
@@ -127,7 +136,10 @@ def build_splits(cfg: Config) -> tuple[list[Split], list[Finding]]:
 def split_of(name: str, dataset: Any) -> Split:
     """Return a data set that is built as a split."""
     parts = tuple(data_sets.parts_of(dataset))
-    examples = {example.path: example for part in parts for example in _examples(part)}
+    examples: dict[Path, Example] = {}
+    for example in (each for part in parts for each in _examples(part)):
+        known = examples.get(example.path)
+        examples[example.path] = known.joined(example) if known else example
     return Split(name, data_sets.classes_of(dataset), tuple(examples.values()), parts)
 
 

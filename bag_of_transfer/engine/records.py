@@ -101,6 +101,8 @@ class RunRecorder(Hook):
         """Note the loss but leave it on its device; read it where the log reads it."""
         if self._second_batch is None:
             self._second_batch = time.perf_counter()
+            if is_main_process():  # of a run that had ended, and is resumed for longer
+                Path(runner.work_dir, METRICS).unlink(missing_ok=True)
         else:
             self._num_images += num_images_of(data_batch)
         self._loss.add(outputs["loss"])

@@ -17,6 +17,7 @@ from bag_of_transfer.onnx_export.kinds import (
     Difference,
     Kind,
     Output,
+    few,
     largest,
     prepare,
     refuse_unless,
@@ -28,7 +29,6 @@ from bag_of_transfer.prediction.network import Trained
 __all__ = ["KIND", "Detector"]
 
 PIXEL, SCORE = 0.1, 1e-3  # between a box and its partner
-ALONE = 0.01  # share of the boxes that may have no partner
 
 
 class Detector(nn.Module):
@@ -149,10 +149,11 @@ def _compare(ours: Answer, theirs: Answer) -> list[Difference]:
     scores = np.abs(ours["scores"][:, None] - theirs["scores"])
     near = same & (apart <= PIXEL) & (scores <= SCORE)
     alone = int((~near.any(0)).sum() + (~near.any(1)).sum())
-    # Of few boxes, one of each may: its overlap with another is as large as nms allows.
-    allowed = max(2, int(ALONE * sum(near.shape)))
+    # Where no box has a partner, that is no matter of one overlap.
+    among = sum(near.shape)
+    allowed = few(among) if near.any() else 0
     return [
-        Difference("{} and {} boxes, without a partner".format(*near.shape), alone, allowed),
+        Difference("{} and {} boxes, without a partner".format(*near.shape), alone, allowed, among),
         Difference("pixels between partners", largest(apart[near]), PIXEL),
         Difference("score between partners", largest(scores[near]), SCORE),
         Difference("rise of a score", largest(np.diff(ours["scores"]).clip(0)), 0.0),

@@ -15,11 +15,20 @@ import torch
 from torch import Tensor
 
 from bag_of_transfer.engine.errors import UserError, without_colons
-from bag_of_transfer.onnx_export.kinds import Answer, Difference, kind_of, takes_bgr
+from bag_of_transfer.onnx_export.kinds import Answer, Difference, few, kind_of, takes_bgr
 from bag_of_transfer.onnx_export.pictures import resized
 from bag_of_transfer.prediction.network import Trained, scope_of
 
-__all__ = ["INPUT", "NO_SUCH_SIZE", "Checked", "UnequalError", "answer_of", "as_rgb", "check"]
+__all__ = [
+    "INPUT",
+    "NO_SUCH_SIZE",
+    "Checked",
+    "UnequalError",
+    "answer_of",
+    "as_rgb",
+    "check",
+    "together",
+]
 
 INPUT = "image"
 NO_SUCH_SIZE = (RuntimeError, ValueError, AssertionError)  # what networks raise that take others
@@ -96,7 +105,7 @@ def check(
     options.log_severity_level = SILENT
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     checked = [_compared(session, trained, batch, "") for batch in batches]
-    wrong = next((one for one in checked if not one.is_right), None)
+    wrong = next((one for one in [*checked, together(checked)] if not one.is_right), None)
     if wrong:
         what = f"onnxruntime's answers are not torch's ({without_colons(wrong)})"
         raise UnequalError(what, out, "nothing was written; report it with the config")
@@ -104,6 +113,15 @@ def check(
         pictures = [picture for batch in batches for picture in batch]
         checked += _at_odd_sizes(session, trained, pictures, out)
     return checked
+
+
+def together(checked: Sequence[Checked]) -> Checked:
+    """Return what was counted in all batches: a few in each are too many."""
+    counts = [each for one in checked for each in one.differences if each.among]
+    among = sum(each.among for each in counts)
+    alone = sum(each.found for each in counts)
+    total = Difference(f"{among} boxes, without a partner", alone, few(among), among)
+    return Checked("all images together", (total,) if counts else ())
 
 
 def _compared(session: Any, trained: Trained, batch: Tensor, what: str) -> Checked:

@@ -18,6 +18,7 @@ __all__ = [
     "Difference",
     "Kind",
     "Output",
+    "few",
     "kind_of",
     "largest",
     "prepare",
@@ -42,11 +43,15 @@ class Output(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What was compared, the largest difference, and the largest that is allowed."""
+    """What was compared, the largest difference, and the largest that is allowed.
+
+    Where things that differ were counted, ``among`` is the number of all of them; else 0.
+    """
 
     of: str
     found: float
     allowed: float
+    among: int = 0
 
     def __str__(self) -> str:
         return f"{self.of} {self.found:.2g} (allowed {self.allowed:.2g})"
@@ -55,6 +60,11 @@ class Difference(NamedTuple):
     def is_small(self) -> bool:
         """Return whether the difference is allowed; one that is no number is not."""
         return self.found <= self.allowed
+
+
+def few(among: int) -> int:
+    """Return how many of some boxes may differ: an overlap may be as large as nms allows."""
+    return max(2, int(0.01 * among))
 
 
 class Kind(NamedTuple):

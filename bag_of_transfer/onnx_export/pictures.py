@@ -41,7 +41,20 @@ def read_pictures(trained: Trained, folder: Path | None, count: int) -> list[Ten
     chosen = np.unique(np.linspace(0, len(paths) - 1, count).astype(int))
     with scope_of(trained.task.scope):
         load = build_load(trained.cfg, trained.task)
-        return [load.file(paths[index]).inputs for index in chosen]
+        return [_bytes(load.file(paths[index]).inputs, paths[index]) for index in chosen]
+
+
+def _bytes(picture: Tensor, path: Path) -> Tensor:
+    """Return a picture as uint8: a pipeline with ``to_float32`` gives the same numbers as floats.
+
+    Raises:
+        UserError: If they are no whole numbers from 0 to 255.
+    """
+    pixels = picture.to(torch.uint8)
+    if not torch.equal(pixels.to(picture.dtype), picture):
+        mend = "leave out what changes the pixels, and normalise in the preprocessor"
+        raise UserError("the pipeline's pixels are no whole numbers from 0 to 255", path, mend)
+    return pixels
 
 
 def _in_folder(folder: Path) -> list[Path]:

@@ -117,7 +117,7 @@ class MaskFolder(BaseSegDataset):
             max_refetch=max_refetch,
         )
         # Not arguments: mmseg would read the folder as a list, and has no argument for the map.
-        self.image_dir = str(root / img_dir)
+        self.image_dir, self.is_listed = str(root / img_dir), bool(split)
         self._metainfo["label_map"] = self._numbering.label_map
         if test_mode:  # names in metrics; training sets that are joined must have one metainfo
             self._metainfo["img_dir"] = self.image_dir

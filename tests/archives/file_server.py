@@ -16,6 +16,7 @@ class Behaviour:
         self.cut_after: list[int] = []  # bytes per answer, until the list is used up
         self.statuses: list[int] = []  # answered first, without a body
         self.knows_ranges = True
+        self.tells_lengths = True
         self.asked: list[tuple[str, str | None]] = []  # path and Range
         self.sent = 0  # bytes of bodies
         self.address = ""
@@ -59,7 +60,8 @@ def answer(request: BaseHTTPRequestHandler, behaviour: Behaviour) -> None:
             return
         status = 206
     request.send_response(status)
-    request.send_header("Content-Length", str(len(data) - start))
+    if behaviour.tells_lengths:
+        request.send_header("Content-Length", str(len(data) - start))
     if status == 206:
         request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
     request.end_headers()

@@ -89,6 +89,16 @@ def test_goes_on_when_the_connection_breaks(
     assert server.sent == len(remote(server))
 
 
+def test_a_cut_is_seen_by_the_known_size_where_the_server_tells_none(
+    offered: DataSet, server: Behaviour, tmp_path: Path
+) -> None:
+    server.tells_lengths = False
+    server.cut_after = [100]
+    (path,) = download(offered, tmp_path).values()
+    assert path.read_bytes() == remote(server)
+    assert len(server.asked) == 2
+
+
 def test_gives_up_when_tries_bring_nothing(
     offered: DataSet, server: Behaviour, tmp_path: Path
 ) -> None:

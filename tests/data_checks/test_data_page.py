@@ -15,6 +15,7 @@ import bag_of_transfer.classification.image_folder
 import bag_of_transfer.detection.datasets
 import bag_of_transfer.segmentation.datasets  # noqa: F401  they register their classes
 from bag_of_transfer.data_checks.check import Report
+from bag_of_transfer.data_checks.labels import odd_boxes
 from bag_of_transfer.data_checks.page import gallery
 from bag_of_transfer.data_checks.page.drawn import around, drawn
 from bag_of_transfer.data_checks.page.gallery import galleries
@@ -132,6 +133,20 @@ def test_pictures_beyond_the_limit_are_counted(
 def pixels(uri: str | None) -> np.ndarray:
     assert uri
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))), int)
+
+
+def test_a_finding_shows_the_boxes_of_its_own_split(
+    reports: dict[str, Report], tmp_path: Path
+) -> None:
+    path = tmp_path / "both.png"
+    picture(5).save(path)
+    twice = Box((1, 1, 20, 20), 0)
+    train = reports["voc"].splits[0]._replace(examples=(Example(path, tmp_path, boxes=()),))
+    val = train._replace(name="val", examples=(Example(path, tmp_path, boxes=(twice, twice)),))
+    (odd,) = odd_boxes(val)
+    report = reports["voc"]._replace(splits=(train, val), findings=(odd,))
+    suspicious, _, _ = galleries(report, seed=0)
+    assert suspicious[0].title == f"{odd.severity}: {odd.kind}"
 
 
 def test_boxes_are_drawn_where_they_are(tmp_path: Path) -> None:

@@ -99,6 +99,26 @@ def test_where_data_cannot_be_written_the_cache_is_used(folder: Path, cache: Pat
     look(folder, never)
 
 
+def test_of_two_ledgers_the_entry_counts_that_is_of_the_file(folder: Path, cache: Path) -> None:
+    def looked(blocked: bool) -> None:
+        if blocked:
+            (folder / LEDGER).mkdir()
+        look(folder)
+        if blocked:
+            (folder / LEDGER).rmdir()
+        look(folder, never)
+
+    looked(blocked=True)  # in the cache
+    (folder / "0.jpg").write_bytes((folder / "1.jpg").read_bytes())
+    looked(blocked=False)  # the change is in the folder's ledger
+    (folder / LEDGER).rename(folder / "aside")
+    (folder / "1.jpg").write_bytes((folder / "2.jpg").read_bytes())
+    looked(blocked=True)  # and this one in the cache
+    (folder / "aside").rename(folder / LEDGER)
+    look(folder, never)
+    assert len(Ledger(folder)) == 3
+
+
 def test_an_interrupted_look_goes_on_where_it_was(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

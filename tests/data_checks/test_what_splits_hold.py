@@ -20,8 +20,8 @@ from bag_of_transfer.data_checks.check import Report, check_data
 from bag_of_transfer.data_checks.counts import ClassCount, Range, count_split
 from bag_of_transfer.data_checks.ledger import LEDGER
 from bag_of_transfer.data_checks.pretraining import pretraining_split
-from bag_of_transfer.data_checks.report import as_json, show
-from bag_of_transfer.data_checks.splits import Example, Split
+from bag_of_transfer.data_checks.report import as_json, below, show
+from bag_of_transfer.data_checks.splits import Box, Example, Split
 from bag_of_transfer.data_checks.summary import class_grid, short_lines
 from bag_of_transfer.engine.errors import UserError
 from tests.data_checks.worlds import (
@@ -234,6 +234,33 @@ def test_a_finding_in_a_text_file_names_its_line(tmp_path: Path) -> None:
     labels.write_text("0 0.5 0.5 0.2 0.2\n1 0.5 0.5\n")
     error = next(each for each in looked_at("yolo", tmp_path).findings)
     assert (error.file, error.place, error.severity) == (str(labels), "line 2", "error")
+
+
+def test_boxes_of_an_image_in_two_lists_are_all_counted(tmp_path: Path) -> None:
+    cat, dog = Box((1, 1, 5, 5), 0), Box((2, 2, 9, 9), 1)
+    one = Example(tmp_path / "a.jpg", tmp_path, boxes=(cat,))
+    other = one._replace(boxes=(cat, dog))
+    assert one.joined(other).boxes == (cat, dog)
+    assert other.joined(one).boxes == (cat, dog)
+    listed = one._replace(annotation=tmp_path / "a.xml", boxes=(cat, cat), numbers=(0, 1))
+    assert listed.joined(listed) == listed  # the same file, in two lists
+
+
+def test_masks_of_some_images_are_no_finding_for_each_other_one(tmp_path: Path) -> None:
+    WORLDS["masks"](tmp_path)
+    for number in range(3):
+        picture(900 + number).save(tmp_path / f"JPEGImages/more{number}.jpg")
+    found = [e for e in looked_at("masks", tmp_path).findings if e.kind == "no-annotation"]
+    assert [Path(each.file).name for each in found] == ["more0.jpg"]
+    assert found[0].detail.endswith("and 2 other images have none")
+
+
+def test_a_file_is_called_by_its_path_below_the_folder_of_the_data() -> None:
+    assert below("/data", "/data/a.jpg, as /mnt/data/a.jpg and '/data/b c.jpg'") == (
+        "a.jpg, as /mnt/data/a.jpg and 'b c.jpg'"
+    )
+    here = Path.cwd() / "data"
+    assert below(str(here), "data/a.jpg is more/data/a.jpg") == "a.jpg is more/data/a.jpg"
 
 
 def test_json_has_what_no_format_may_lose(reports: dict[str, Report]) -> None:

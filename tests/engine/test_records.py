@@ -100,6 +100,15 @@ def test_a_step_that_overflowed_and_was_left_out_is_no_reason_to_stop(tmp_path: 
     recorder.before_save_checkpoint(runner, SAVED)  # the best one, after the validation
 
 
+def test_a_run_that_goes_on_is_not_called_done_by_its_earlier_end(tmp_path: Path) -> None:
+    recorder, runner = records.RunRecorder(), fake_runner(tmp_path)
+    (tmp_path / "metrics.json").write_text("{}")
+    recorder.before_train(runner)
+    assert (tmp_path / "metrics.json").exists()  # a resumed run may have no step left
+    feed(recorder, runner, [0.5])
+    assert not (tmp_path / "metrics.json").exists()
+
+
 @pytest.mark.parametrize(("iteration", "kept"), [(0, 0.0), (3, 10.5), (6, 31.0)])
 def test_seconds_count_what_a_resumed_run_keeps(
     tmp_path: Path, clock: None, iteration: int, kept: float

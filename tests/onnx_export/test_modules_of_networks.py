@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.onnx_export.equality import answer_of, as_rgb
+from bag_of_transfer.onnx_export.equality import Checked, answer_of, as_rgb, together
 from bag_of_transfer.onnx_export.kinds import kind_of
 from bag_of_transfer.prediction.network import Trained
 from tests.onnx_export.slim_networks import C4, GLUON, SLIM_C4, SLIM_GLUON, pictures, trained
@@ -22,6 +22,34 @@ def compared(network: Trained, images: torch.Tensor) -> tuple[dict[str, Any], An
     values = values if isinstance(values, tuple) else (values,)
     ours = dict(zip(kind.outputs, (value.numpy() for value in values), strict=True))
     return ours, answer_of(network, images)
+
+
+def found(boxes: list[list[float]], labels: list[int]) -> dict[str, np.ndarray]:
+    number = len(boxes)
+    return {
+        "boxes": np.array(boxes, np.float32).reshape(-1, 4),
+        "scores": np.linspace(0.9, 0.8, number),
+        "labels": np.array(labels),
+        "images": np.zeros(number, int),
+    }
+
+
+def test_boxes_of_which_none_has_a_partner_are_another_answer() -> None:
+    box, other, none = found([[1, 2, 9, 9]], [0]), found([[30, 2, 39, 9]], [1]), found([], [])
+    compare = kind_of(trained("det")).compare
+    for mine, theirs, is_right in ((box, box, True), (none, none, True), (box, other, False)):
+        assert Checked("", tuple(compare(mine, theirs))).is_right == is_right
+    assert not Checked("", tuple(compare(none, box))).is_right
+
+
+def test_a_box_without_a_partner_in_each_image_is_too_many() -> None:
+    compare = kind_of(trained("det")).compare
+    mine = found([[1, 2, 9, 9], [30, 2, 39, 9]], [0, 1])
+    theirs = found([[1, 2, 9, 9], [50, 2, 59, 9]], [0, 1])
+    one = Checked("", tuple(compare(mine, theirs)))
+    assert one.is_right  # one overlap may be as large as the threshold
+    assert together([one]).is_right
+    assert not together([one] * 8).is_right
 
 
 FEW = {

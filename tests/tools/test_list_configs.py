@@ -128,6 +128,12 @@ def test_flops_take_the_configs_size_or_the_users(
     path = ROOT / "configs/classification/inception-v3_efficient_8xb128_in1k.py"
     assert tool("get_flops", path) == 0
     assert "3 x 299 x 299" in capsys.readouterr().out
+    grey = ["--cfg-options", "model.backbone.in_channels=1", "model.head.num_classes=3"]
+    tiny = ROOT / "configs/classification/resnet18-d_tiny.py"
+    assert tool("get_flops", tiny, *grey) == 0
+    assert "input       1 x " in capsys.readouterr().out
+    assert tool("get_flops", tiny, *grey, "val_dataloader.dataset.pipeline=[]") == 2
+    assert "states the size of images" in capsys.readouterr().err
     small = ROOT / "configs/classification/mobilenet_efficient_8xb128_in1k.py"
     assert tool("get_flops", small, "--shape", "97", "131") == 0
     assert "3 x 97 x 131" in capsys.readouterr().out

@@ -82,11 +82,11 @@ def galleries(report: Report, seed: int) -> tuple[list[Gallery], list[Gallery], 
 
 def _found(report: Report) -> Iterator[Plan]:
     """Plan the pictures that findings name, errors first."""
-    places = {}
+    places, own = {}, {}
     for split in reversed(report.splits):  # a file of two splits counts as the first one's
         for example in split.examples:
             for path in filter(None, (example.mask, example.annotation, example.path)):
-                places[storable(path)] = split, example
+                places[storable(path)] = own[split.name, storable(path)] = split, example
     groups: dict[tuple[str, str], list[Finding]] = {}
     for severity in (ERROR, WARNING):
         for finding in report.findings:
@@ -95,7 +95,7 @@ def _found(report: Report) -> Iterator[Plan]:
     for (severity, kind), group in groups.items():
         pictures = []
         for finding in group[:PER_KIND]:
-            split, example = places[finding.file]
+            split, example = own.get((finding.split, finding.file), places[finding.file])
             boxes = boxes_at(example, finding.place)
             note = f"{finding.split}: {finding.detail}"
             views = [View(split, example, note, boxes, close=boxes is not None)]

@@ -30,7 +30,8 @@ def draw_plots(report: Report) -> Iterator[Plot]:
     numbers = {each.name: _numbers_of_boxes(each) for each in own}
     title = "Boxes per image"
     yield from _histogram("boxes-per-image", title, "boxes in an image", numbers, whole=True)
-    yield from _classes([each for each in report.counts if each.truth])
+    counts = (each for each in report.counts if each.truth and each.split != PRETRAINING)
+    yield from _classes(list(counts))
 
 
 def _image_sides(split: Split, report: Report) -> np.ndarray:
