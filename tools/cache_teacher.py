@@ -37,11 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import backbones  # noqa: F401  registers ResNetA..D
     from bag_of_transfer.classification.cache_making import make_cache
+    from bag_of_transfer.classification.teachers import check_classes
     from bag_of_transfer.engine import training
     from bag_of_transfer.engine.config_file import load_config
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
     lines, train_set = training.prepare_training(cfg, args.amp)
+    check_classes(cfg)
     if is_main_process():
         print("\n".join(lines), flush=True)
     with telling(lambda: "stored answers are kept; the same command goes on"):

@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import backbones  # noqa: F401  registers ResNetA..D
         from bag_of_transfer.audit.tricks import TrickAudit
         from bag_of_transfer.classification.cached_teacher import refuse_unknown_batch, use_cache
+        from bag_of_transfer.classification.teachers import check_classes
         from bag_of_transfer.data_checks.at_start import ContentAtStart
         from bag_of_transfer.engine import auto_batch, training
         from bag_of_transfer.engine.config_file import load_config
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines, train_set = training.prepare_training(
             cfg, args.amp, fill_memory=args.auto_batch, resume_from=args.resume
         )
+        check_classes(cfg)
         cached, train_set = use_cache(cfg, train_set)
         training.add_hooks(cfg, TrickAudit.__name__, ContentAtStart.__name__)
         finished = training.train(

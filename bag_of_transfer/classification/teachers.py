@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmengine.config import Config
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -14,9 +15,10 @@ from bag_of_transfer.engine.checkpoints import load_checkpoint, meta_of, state_d
 from bag_of_transfer.engine.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.finite import refuse_non_finite
+from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.sized_build import build_described
 
-__all__ = ["TEACHERS", "load_teacher"]
+__all__ = ["TEACHERS", "check_classes", "load_teacher"]
 
 WHERE = "model.distillation.teacher"
 
@@ -71,6 +73,28 @@ def load_teacher(
             "take a teacher trained on the same classes",
         )
     return Teacher(trained.network, trained.mean, trained.std, student_mean, student_std)
+
+
+def check_classes(cfg: Config) -> None:
+    """Check that a teacher of ours knows the classes of the data, in the order of their labels.
+
+    Files of others do not say which classes they know.
+
+    Args:
+        cfg: With ``classes``, from ``training.prepare_training``.
+
+    Raises:
+        UserError: If it knows others.
+    """
+    stated = (cfg.model.get("distillation") or {}).get("teacher") or {}
+    path = Path(stated.get("checkpoint") or "").expanduser()
+    if stated.get("type", "checkpoint") != "checkpoint" or not path.is_file():
+        return  # where the file is needed, loading says that it is missing
+    known = meta_of(load_checkpoint(path)).get("classes")
+    pair = class_difference(known, cfg.classes) if known else None
+    if pair:
+        what = f"the teacher's classes are not the data's: {pair[0]} against {pair[1]}"
+        raise UserError(what, path, "take a teacher trained on the same classes, in that order")
 
 
 def _from_checkpoint(checkpoint: str) -> _Trained:

@@ -18,6 +18,7 @@ from bag_of_transfer.engine.json_file import parse_json
 from bag_of_transfer.engine.processes import of_first_process
 
 __all__ = [
+    "FP32",
     "KEY",
     "Facts",
     "channels_last_line",

@@ -106,11 +106,28 @@ def _parsed(text: bytes) -> ast.Module:
 def keys_in(tree: ast.Module) -> set[str]:
     """Return the dotted keys that the assignments of a config set."""
     keys: dict[str, set[str]] = {}
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            name = statement.targets[0].id
-            keys[name] = set(_dotted(statement.value, keys))
+    for name, path, value in _assigned(tree):
+        below = {f"{path}{inner}" for inner in _dotted(value, keys)}
+        keys[name] = below if not path else keys.get(name, set()) | below
     return {f"{name}{inner}" for name, inside in keys.items() for inner in inside}
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[str, str, ast.expr]]:
+    """Yield each variable, the keys below it that a statement sets (behind dots), and the value."""
+    for statement in tree.body:
+        value = getattr(statement, "value", None)
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and value is not None:
+            target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+            path = ""
+            while isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+                path, target = f".{target.slice.value!s}{path}", target.value
+            if isinstance(target, ast.Name):
+                yield target.id, path, value
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            owner, method = value.func.value, value.func.attr
+            if method == "update" and isinstance(owner, ast.Name):
+                for name, child in (*_items(value), *(i for a in value.args for i in _items(a))):
+                    yield owner.id, f".{name}", child
 
 
 def _collect(path: Path, files: dict[Path, ast.Module]) -> None:
@@ -207,8 +224,16 @@ def _dotted(value: ast.expr, known: Mapping[str, set[str]]) -> Iterator[str]:
         yield from known.get(value.id, {""})
         return
     yield ""
-    for name, child in _items(value):
+    for name, child in (*_items(value), *_members(value)):
         yield from (f".{name}{inner}" for inner in _dotted(child, known))
+    for spread in (word.value for word in getattr(value, "keywords", ()) if word.arg is None):
+        yield from _dotted(spread, known)  # dict(**extra)
+
+
+def _members(value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the members of a list that have keys of their own, by their numbers."""
+    members = value.elts if isinstance(value, ast.List | ast.Tuple) else []
+    yield from ((str(place), one) for place, one in enumerate(members) if any(_items(one)))
 
 
 def _items(value: ast.expr) -> Iterator[tuple[str, ast.expr]]:

@@ -1,5 +1,6 @@
 """Read ``--cfg-options``."""
 
+import ast
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ _DICT = re.compile(r"""(^|[\[(,\s])(dict\(|\{)""")  # DictAction reads a dict as
 # DictAction moves the bracket in [1,2][3], and never ends on others.
 _AFTER = re.compile(r"^\s*[\[(].*[\])]\s*[^\s,\])]")
 _INNER = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
+_QUOTED = re.compile(r"""\s*(['"]|[\[(].*['"])""", re.DOTALL)
+_NO_LITERAL = re.compile(r"""\\|['"]\s*['"]""")  # escapes, and texts that Python would join
 _BLANK = "\0"  # stands for a blank that stays; no argument of a process can hold it
 
 
@@ -38,7 +41,8 @@ def read_options(options: Sequence[str]) -> dict[str, Any]:
 def read_value(key: str, text: str) -> Any:
     """Read a value as mmengine does, without its silent misreadings.
 
-    Blanks inside a name or a path stay, as in ``data_root=my data``; mmengine drops them.
+    Blanks inside a name or a path stay, as in ``data_root=my data``; mmengine drops them.  What
+    stands in quotes is text, with its commas: ``'1'``, ``['a,b','c']``; mmengine drops the quotes.
 
     Args:
         key: The dotted key, for the error.
@@ -47,6 +51,9 @@ def read_value(key: str, text: str) -> Any:
     Raises:
         UserError: If mmengine would read something else than was meant.
     """
+    quoted = _quoted(text)
+    if quoted is not None:
+        return quoted
     unclosed = text[:1] in {"'", '"'} and (len(text) == 1 or text[-1] != text[0])
     try:
         if not text or unclosed or _DICT.search(text) or not _balanced(text) or _AFTER.search(text):
@@ -60,6 +67,16 @@ def read_value(key: str, text: str) -> Any:
             "quote lists for the shell, `'a.b=[1,2]'`, and set dicts key by key, `a.b.c=1`",
         ) from None
     return _with_blanks(namespace.parsed[key])
+
+
+def _quoted(text: str) -> Any:
+    """Return a text in quotes, or a list with such texts, as Python reads it; else None."""
+    if not _QUOTED.match(text) or _NO_LITERAL.search(text) or _DICT.search(text):
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _balanced(text: str) -> bool:

@@ -26,6 +26,7 @@ __all__ = ["apply_overrides", "option_keys"]
 LEAST_LIKENESS = 1.1  # of a spelling, out of 3; below, it is another key
 _FLAGS = {"amp": "--amp", "seed": "--seed"}  # of the training tools
 _ABSENT = object()
+SWITCHES = {"yes", "no", "on", "off", "y", "n"}  # of YAML; mmengine knows true and false
 _MM_KEYS = frozenset({"_delete_", "_scope_"})  # mmengine understands them in any dict
 
 
@@ -134,9 +135,16 @@ def _merge(old: Any, new: Any) -> Any:
 
 
 def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
-    """Check that no word replaces a number: it would fail deep inside, or be ignored."""
+    """Check that no word replaces a number: it would fail deep inside, or be ignored.
+
+    Nor may ``no`` or ``off`` stand for False: as words they count as True.
+    """
     for name in parts:
         old, new = _child(old, name), _child(new, name)
+    if isinstance(new, str) and new.lower() in SWITCHES and not isinstance(old, str):
+        if parts != ("amp",):
+            what = f"override `{'.'.join(parts)}` has the word `{new}`, which counts as True"
+            raise UserError(what, CFG_OPTIONS, "write True or False")
     if isinstance(new, str) and isinstance(old, int | float) and not isinstance(old, bool):
         key = ".".join(parts)
         raise UserError(

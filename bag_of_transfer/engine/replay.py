@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from bag_of_transfer.engine import checkpoints, training
+from bag_of_transfer.engine.channels_last import FP32
 from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError, in_one_line
 from bag_of_transfer.engine.finite import lost_tensor
@@ -153,7 +154,9 @@ def replay(cfg: Config, step: LostStep, folder: Path, make_set: MakeSet, hook: R
     with tempfile.TemporaryDirectory() as cfg.work_dir:
         cfg.update(compile=False, log_level="ERROR")
         wanted = str(checkpoint) if checkpoint else None
-        lines, images = training.prepare_training(cfg, "auto", resume_from=wanted)
+        # Where a run without mixed precision has none, the type of its optimizer says so.
+        amp = "off" if cfg.optim_wrapper.get("type", FP32) == FP32 else "auto"
+        lines, images = training.prepare_training(cfg, amp, resume_from=wanted)
         if get_world_size() != step.processes:
             raise UserError(
                 f"the run had {step.processes} processes, this one {get_world_size()}",

@@ -59,6 +59,7 @@ def add_options_flag(to_parser: ToolParser) -> None:
     to_parser.add_argument(
         "--cfg-options",
         nargs="+",
+        action="extend",  # the flag may be given again, as with mmengine's DictAction
         default=[],
         metavar="K=V",
         help="set values of the config: image_size=320 epochs=30, or any dotted key "

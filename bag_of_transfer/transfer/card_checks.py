@@ -52,7 +52,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_range(value: Any) -> bool:
-    return NUMBERS.keeps(value) and len(value) == 2 and value[0] < value[1]
+    return NUMBERS.keeps(value) and list(value) == [0, 255]
 
 
 def _is_variant(value: Any) -> bool:
@@ -84,7 +84,7 @@ FIELDS = {
     "mean": NUMBERS,
     "std": list_of(POSITIVE),
     "channel_order": one_of("RGB", "BGR"),
-    "value_range": Rule(_is_range, "two rising numbers"),
+    "value_range": Rule(_is_range, "[0, 255], the range of mean and std"),
     "seed": optional(COUNT_OR_0),
     "epochs": optional(COUNT_OR_0),
     "sha256": SHA256,

@@ -125,8 +125,7 @@ def _errors_of_safetensors(path: Path) -> Iterator[None]:
 
 
 def _refuse_card(path: Path) -> None:
-    file = path.with_suffix(".safetensors")
-    if path.suffix == ".json" and file.is_file():
+    if path.suffix == ".json" and (file := path.with_suffix(".safetensors")).is_file():
         raise UserError("this is the card, not the backbone file", path, f"give {file}")
 
 

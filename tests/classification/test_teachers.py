@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import timm
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS
 from safetensors.torch import save_file
 
 from bag_of_transfer.classification import ImageClassifier
-from bag_of_transfer.classification.teachers import load_teacher
+from bag_of_transfer.classification.teachers import check_classes, load_teacher
 from bag_of_transfer.engine.errors import UserError
 
 MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]
@@ -50,6 +51,18 @@ def test_our_checkpoint_answers_as_the_classifier_did(
     answer = teacher(normalised(pixels.float(), MEAN, STD))
     torch.testing.assert_close(answer, expected, rtol=1e-4, atol=1e-5)
     assert answer.std() > 0.01
+
+
+def test_a_teacher_of_the_same_classes_in_another_order_is_refused(checkpoint: Path) -> None:
+    def check(*classes: str, **teacher: Any) -> None:
+        described = dict(distillation=dict(teacher=dict(checkpoint=str(checkpoint)) | teacher))
+        check_classes(Config(dict(model=described, classes=classes)))
+
+    check("a", "b", "c")
+    check("a", "c", "b", checkpoint="gone.pth")  # loading says that it is gone
+    check_classes(Config(dict(model=dict(distillation=None), classes=("x",))))
+    with pytest.raises(UserError, match=r"not the data's: b against c: .*teacher\.pth"):
+        check("a", "c", "b")
 
 
 @pytest.fixture(scope="module")

@@ -292,6 +292,33 @@ def test_a_word_where_a_number_is_is_refused(cfg: Config) -> None:
         apply_overrides(cfg, ["model.depth=many"])
 
 
+@pytest.mark.parametrize("word", ["no", "off", "Yes"])
+def test_a_word_is_no_switch(cfg: Config, word: str) -> None:
+    for key in ("resume", "model.closed", "randomness.deterministic"):
+        with pytest.raises(UserError, match=rf"`{key}` has the word `{word}`.*write True or False"):
+            apply_overrides(cfg, [f"{key}={word}"])
+    cfg.work_dir = "runs"
+    apply_overrides(cfg, ["resume=false", f"work_dir={word}"])
+    assert (cfg.resume, cfg.work_dir) == (False, word)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("'1'", "1"),
+        ("'None'", "None"),
+        ("'a,b'", "a,b"),
+        ("['a,b','c']", ["a,b", "c"]),
+        ("['0', 1, \"it's\"]", ["0", 1, "it's"]),
+        ("('a', [2, 'b'])", ("a", [2, "b"])),
+        (r"'C:\new'", r"C:\new"),
+    ],
+)
+def test_what_stands_in_quotes_is_text(cfg: Config, text: str, value: object) -> None:
+    apply_overrides(cfg, [f"load_from={text}"])
+    assert cfg.load_from == value
+
+
 @pytest.mark.parametrize("option", ["model.depth", "=3", "model..depth=3", ".depth=3"])
 def test_option_without_key_or_value_is_refused(cfg: Config, option: str) -> None:
     with pytest.raises(UserError, match="is not KEY=VALUE"):

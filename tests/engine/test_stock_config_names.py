@@ -70,6 +70,26 @@ def test_a_missing_stock_config_is_told_with_the_nearest_name(name: str, mend: s
     assert caught.value.mend.startswith(mend)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model['neck']['in_channels'] = [7]",
+        "model.update(neck=dict(in_channels=[7]))",
+        "model.update({'neck': {'in_channels': [7]}})",
+        "model: dict = dict(neck=dict(in_channels=[7]))",
+        "more = dict(in_channels=[7])\nmodel = dict(neck=dict(**more))",
+    ],
+)
+def test_a_value_is_the_users_word_however_it_is_set(tmp_path: Path, text: str) -> None:
+    (tmp_path / "leaf.py").write_text(f"model = dict(depth=18)\n{text}\n")
+    assert "model.neck.in_channels" in leaf_keys(tmp_path / "leaf.py")
+
+
+def test_so_are_the_members_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "leaf.py").write_text("heads = [dict(in_channels=7), 3, [1, 2]]\n")
+    assert leaf_keys(tmp_path / "leaf.py") == {"heads", "heads.0", "heads.0.in_channels"}
+
+
 def test_what_a_leaf_sets_by_a_variable_is_its_word(tmp_path: Path) -> None:
     leaf = tmp_path / "leaf.py"
     leaf.write_text(

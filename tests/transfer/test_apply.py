@@ -141,6 +141,21 @@ def test_a_bgr_card_turns_the_swap_off(backbone_file: Write) -> None:
     assert cfg.model.data_preprocessor.std == [4.0, 5.0, 6.0]
 
 
+def test_a_file_in_init_cfg_must_be_normalised_as_its_card_says(backbone_file: Write) -> None:
+    path = backbone_file()
+    cfg = upstream("mmdet", FPN)
+    apply_backbone(cfg, path, set())
+    cfg.model.data_preprocessor.pop("bgr_to_rgb")
+    assert apply_backbone(cfg, None, set())[1:] == ["model.data_preprocessor.bgr_to_rgb: True"]
+    cfg.model.data_preprocessor.std = [1.0, 1.0, 1.0]
+    with pytest.raises(
+        UserError, match=r"sets \[1\.0, 1\.0, 1\.0\], but the backbone's card needs"
+    ):
+        apply_backbone(cfg, None, set())
+    cfg.model.backbone.init_cfg.checkpoint = "gone.safetensors"  # a resumed run needs it no more
+    assert len(apply_backbone(cfg, None, set())) == 1
+
+
 def test_deformable_convolutions_are_not_dropped_silently(backbone_file: Write) -> None:
     cfg = upstream("mmdet", FPN)
     cfg.model.backbone.dcn = dict(type="DCN", deform_groups=1)

@@ -21,6 +21,7 @@ timm = pytest.importorskip("timm")
 NUM_TENSORS = {
     "mobilenetv1_100": 135,  # 27 convolutions, five tensors each
     "convnext_atto": 124,
+    "seresnet18": 132,  # 20 convolutions, and two more without a norm in each of 8 blocks
     "resnet10t": 70,  # 3 + 8 + 3 convolutions: stem, 4 blocks, shortcuts
 }
 
@@ -39,7 +40,12 @@ def write(folder: Path, state: dict[str, Tensor]) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    ["convnext_atto", "resnet10t", pytest.param("mobilenetv1_100", marks=pytest.mark.slow)],
+    [
+        "convnext_atto",
+        "resnet10t",
+        "seresnet18",
+        pytest.param("mobilenetv1_100", marks=pytest.mark.slow),
+    ],
 )
 def test_a_local_file_computes_what_it_computed_in_timm(tmp_path: Path, name: str) -> None:
     theirs, out = trained(name), tmp_path / "o.safetensors"

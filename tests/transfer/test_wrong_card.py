@@ -85,7 +85,7 @@ WRONG: dict[str, list[Any]] = {
     "mean": NO_MEANS,
     "std": [*NO_MEANS, [0, 1, 1], [-1, 1, 1]],
     "channel_order": [None, 5, ["RGB"], {}, "rgb", "BRG"],
-    "value_range": [None, 255, [0], [255, 0], ["0", "255"], [0, 1e999], [0, 1, 2]],
+    "value_range": [None, 255, [0], [255, 0], [0, 1], ["0", "255"], [0, 1e999], [0, 1, 2]],
     "seed": NO_COUNTS,
     "epochs": NO_COUNTS,
     "sha256": [None, 5, ["a"], "abc", "Z" * 64],

@@ -17,7 +17,7 @@ from backbones.blocks import DEPTHS, VARIANTS, stage_out_channels
 from bag_of_transfer.engine.arguments import SCRATCH
 from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.backbone_card import TIMM
+from bag_of_transfer.transfer.backbone_card import TIMM, card_path
 from bag_of_transfer.transfer.backbone_file import Card, read_card
 from bag_of_transfer.transfer.config.channels import derive_channels
 from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
@@ -37,7 +37,7 @@ from bag_of_transfer.transfer.tensor_file import read_shapes
 
 __all__ = ["apply_backbone", "build_parts"]
 
-HEAD = "model.roi_head.shared_head"
+HEAD, PREPROCESSOR = "model.roi_head.shared_head", "model.data_preprocessor"
 FROM_CARD = ("depth", "in_channels", "stem_channels", "base_channels")
 # Arguments of mm*'s ResNets that are dropped: our type and the file's tensors replace them.
 REPLACED = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
@@ -65,7 +65,7 @@ def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -
             what += ", it is in model.detector.backbone"
         raise UserError(what, BACKBONE, "give the config of a detector or segmenter itself")
     if choice is None:
-        return [stated_weights(cfg)]
+        return [stated_weights(cfg), *_follow_stated_file(cfg)]
     is_scratch = str(choice) == SCRATCH
     settings = Settings(cfg, explicit, "a random start" if is_scratch else "the backbone's card")
     _forget_load_from(settings)
@@ -85,6 +85,24 @@ def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
 
 
 # ---- neither file nor scratch ----
+
+
+def _follow_stated_file(cfg: Config) -> list[str]:
+    """Let images be normalised as the card of a file in ``init_cfg`` says; return what changed.
+
+    Raises:
+        UserError: If the config states otherwise.
+    """
+    owners = (cfg.model, cfg.model.backbone)
+    stated = (init_cfg for owner in owners for init_cfg in settings_of(owner.get("init_cfg")))
+    paths = [Path(one.checkpoint) for one in stated if bare_type(one) == "BackboneFile"]
+    explicit = {f"{PREPROCESSOR}.{key}" for key in cfg.model.get("data_preprocessor") or ()}
+    settings = Settings(cfg, explicit, "the backbone's card")
+    for path in paths:
+        if path.is_file() and card_path(path).is_file():  # a resumed run needs them no more
+            _fit_preprocessor(settings, read_card(path))
+    settings.refuse_disagreements()
+    return settings.lines
 
 
 def _forget_load_from(settings: Settings) -> None:
@@ -241,7 +259,7 @@ def _drop_foreign(settings: Settings, backbone: ConfigDict, kind: str) -> None:
 
 
 def _fit_preprocessor(settings: Settings, card: Card) -> None:
-    node = "model.data_preprocessor"
+    node = PREPROCESSOR
     if settings.get(node) is None:
         raise UserError(
             "the config has no data_preprocessor to normalise images",

@@ -96,10 +96,11 @@ def _create(name: str) -> nn.Module:
 
 
 def _prefixes(names: Iterable[str], theirs: nn.Module) -> list[str]:
-    first = next(iter(shapes_of(theirs.state_dict())))
-    return sorted(
-        name.removesuffix(first) for name in names if name == first or name.endswith(f".{first}")
-    )
+    found, wanted = set(names), list(shapes_of(theirs.state_dict()))
+    first = wanted[0]
+    begins = {n.removesuffix(first) for n in found if n == first or n.endswith(f".{first}")}
+    # A block may have a tensor of that name, too, but not most of the network's.
+    return sorted(b for b in begins if 2 * sum(b + n in found for n in wanted) > len(wanted))
 
 
 def _names(ours: nn.Module, file: Mapping[str, Tensor]) -> dict[str, str]:
