@@ -86,10 +86,13 @@ def check_classes(cfg: Config) -> None:
     Raises:
         UserError: If it knows others.
     """
-    stated = (cfg.model.get("distillation") or {}).get("teacher") or {}
-    path = Path(stated.get("checkpoint") or "").expanduser()
-    if stated.get("type", "checkpoint") != "checkpoint" or not path.is_file():
-        return  # where the file is needed, loading says that it is missing
+    distillation = cfg.model.get("distillation")
+    stated = distillation.get("teacher") if isinstance(distillation, Mapping) else None
+    if not isinstance(stated, Mapping) or stated.get("type", "checkpoint") != "checkpoint":
+        return  # what is wrong with a teacher is told where it is loaded
+    path = Path(str(stated.get("checkpoint"))).expanduser()
+    if not path.is_file():
+        return
     known = meta_of(load_checkpoint(path)).get("classes")
     pair = class_difference(known, cfg.classes) if known else None
     if pair:

@@ -91,7 +91,7 @@ def cache(tool, taught_by, tmp_path_factory):
         ("train_dataloader.batch_sampler.type=Pairs", "train_dataloader.batch_sampler"),
         ("train_dataloader.batch_size=4", "another batch size"),
         ("model.mixup.off_epochs=1", "mixup ends before the last epoch"),
-        ("train_dataloader.sampler.type=InfiniteSampler", "the sampler InfiniteSampler"),
+        ("train_dataloader.sampler.type=InfiniteSampler", "InfiniteSampler yields images"),
     ],
 )
 def test_a_cache_of_another_run_is_refused_before_training(

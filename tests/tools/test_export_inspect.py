@@ -30,12 +30,13 @@ def checkpoint(tmp_path: Path) -> Path:
             "std": [58.393, 57.12, 57.375],
         },
     }
-    meta = {"epoch": 3, "seed": 0, "dataset": "ImageFolder x", "model_json": json.dumps(model)}
+    meta = {"epoch": 3, "iter": 9, "seed": 0, "dataset": "ImageFolder x"}
+    meta["model_json"] = json.dumps(model)
     path = tmp_path / "run" / "epoch_3.pth"
     path.parent.mkdir()
     torch.save({"meta": meta, "state_dict": state}, path)
     (path.parent / "last_checkpoint").write_text(str(path))
-    line = {"epoch": 3, "lr": 0.1, "loss": 1.0, "top1": 61.25}
+    line = {"epoch": 3, "iter": 9, "lr": 0.1, "loss": 1.0, "top1": 61.25}
     (path.parent / "curve.jsonl").write_text(json.dumps(line))
     tricks = {"mixup": {"on": False}, "zero_gamma": {"on": True, "value": 1, "evidence": "x"}}
     (path.parent / "tricks.json").write_text(json.dumps(tricks))
