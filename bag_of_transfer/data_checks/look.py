@@ -50,8 +50,13 @@ class Look(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether all is known that a look shows; earlier versions took down less."""
-        return bool(self.size) or UNREADABLE in self.marks
+        """Whether all is known that a look shows; earlier versions took down less.
+
+        They read greys of 2 and 4 bits as multiples of 17.
+        """
+        greys = {*self.values} - {0, 255}
+        was_scaled = bool(greys) and not any(value % 17 for value in greys)
+        return (bool(self.size) and not was_scaled) or UNREADABLE in self.marks
 
 
 def look_at_picture(path: Path, data: bytes) -> Look:

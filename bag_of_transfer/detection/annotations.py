@@ -181,7 +181,7 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
     result = []
     for image in images:
         parts = [_clip(box, image) for box in image.boxes]
-        result.append(with_usable_boxes(image))
+        result.append(_with_usable(image, parts))
         pairs = [*zip(image.boxes, parts, strict=True)]
         right = [(box, part) for box, part in pairs if not _is_swapped(box)]
         swapped.append((image, [box for box in image.boxes if _is_swapped(box)]))
@@ -197,7 +197,10 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
 
 def with_usable_boxes(image: AnnotatedImage) -> AnnotatedImage:
     """Return an image with its boxes clipped to it, those without area left out."""
-    parts = (_clip(box, image) for box in image.boxes)
+    return _with_usable(image, [_clip(box, image) for box in image.boxes])
+
+
+def _with_usable(image: AnnotatedImage, parts: Sequence[Box]) -> AnnotatedImage:
     return image._replace(boxes=tuple(part for part in parts if _has_area(part)))
 
 

@@ -25,7 +25,12 @@ from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.json_config import SUFFIX, read_json_config, stated_keys
 from bag_of_transfer.engine.knob_names import ALL_NAMES
-from bag_of_transfer.engine.knobs import follow_files, follow_options, stated_lines
+from bag_of_transfer.engine.knobs import (
+    follow_files,
+    follow_options,
+    left_lines,
+    stated_lines,
+)
 from bag_of_transfer.engine.overrides import apply_overrides, option_keys
 from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.runner import hush
@@ -148,7 +153,7 @@ def settle(
     lines = follow_files(cfg, sources, option_keys(options) & ALL_NAMES)
     keys = apply_overrides(cfg, options) if options else set()
     lines += follow_options(cfg, keys, sources)
-    lines = [*stated_lines(cfg, keys, sources), *lines]
+    lines = [*stated_lines(cfg, keys, sources), *lines, *left_lines(cfg, keys, sources)]
     if explicit is not None:
         explicit |= keys
         explicit.lines += lines

@@ -25,12 +25,13 @@ from bag_of_transfer.engine.lr import not_scaled, scaled_lr
 from bag_of_transfer.engine.recipe import Difference, differences
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
-__all__ = ["follow_files", "follow_options", "stated_lines"]
+__all__ = ["follow_files", "follow_options", "left_lines", "stated_lines"]
 
 FLAG = "--cfg-options"
 SHOWN = 4  # changes in a line
 MOST_STATED = 8
 LONGEST = 80  # characters of a value
+_GONE = object()
 ALIKE = 0.8  # of difflib: `epoch` and `epochs`
 # At the top of a config, besides what mmengine reads: read by runs and tools, or written by them.
 OURS = frozenset(
@@ -121,7 +122,9 @@ def stated_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list
     lines = []
     for name, stated in (*places, (FLAG, frozenset(keys))):
         read = _read(cfg) | ALL_NAMES
-        known = sorted(key for key in stated if key.partition(".")[0] in read)
+        known = sorted(
+            k for k in stated if k.partition(".")[0] in read and _at(cfg, k) is not _GONE
+        )
         last = [key for key in known if not any(other.startswith(f"{key}.") for other in known)]
         more = f" and {len(last) - MOST_STATED} more" if len(last) > MOST_STATED else ""
         if last:
@@ -129,15 +132,36 @@ def stated_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list
     return lines
 
 
+def left_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list[str]:
+    """Return a line if the batch size was set, and the lr, which was not, does not follow it.
+
+    Args:
+        cfg: The config, with all of it.
+        keys: The dotted keys that the command line sets.
+        sources: The config's files.
+    """
+    stated = keys.union(*(source.keys for source in sources if source.is_own))
+    knobs = {SYNONYMS.get(name, name) for name in stated}
+    if "batch_size" not in knobs or "lr" in knobs or "optim_wrapper.optimizer.lr" in stated:
+        return []
+    line = not_scaled(cfg)
+    return [line] if line else []
+
+
+def _at(cfg: Config, key: str) -> Any:
+    """Return the value of a dotted key; ``_GONE`` where a list was replaced by a shorter one."""
+    value: Any = cfg
+    for name in key.split("."):
+        if isinstance(value, list | tuple):
+            value = dict(zip(map(str, range(len(value))), value, strict=True))
+        value = value.get(name, _GONE) if isinstance(value, Mapping | Config) else _GONE
+    return value
+
+
 def _told(cfg: Config, keys: Sequence[str]) -> Iterator[str]:
     """Yield keys with their values, but those of dicts and lists of dicts alone."""
     for key in keys:
-        value: Any = cfg
-        for name in key.split("."):
-            if isinstance(value, Mapping | Config):
-                value = value.get(name)
-            else:
-                value = value[int(name)] if isinstance(value, list | tuple) else None
+        value = _at(cfg, key)
         yield f"{key}={_text(value)}" if _is_plain(value) else key
 
 
@@ -238,10 +262,7 @@ SETTERS: dict[str, Callable[[Config, Request], None]] = {
     "lr": _set_lr,
 }
 # What a user may expect to follow, and does not; "" where nothing is left behind.
-KEPT: dict[str, Callable[[Config], str]] = {
-    "image_size": anchors_kept,
-    "batch_size": not_scaled,
-}
+KEPT: dict[str, Callable[[Config], str]] = {"image_size": anchors_kept}
 
 
 # ---- names without effect ----

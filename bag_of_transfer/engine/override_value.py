@@ -74,9 +74,11 @@ def _quoted(text: str) -> Any:
     if not _QUOTED.match(text) or _NO_LITERAL.search(text) or _DICT.search(text):
         return None
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
+    is_single = isinstance(value, str) and text.lstrip()[0] == "("  # mmengine's tuple of one
+    return None if is_single else value
 
 
 def _balanced(text: str) -> bool:

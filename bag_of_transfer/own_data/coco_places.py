@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import read_json
+
 __all__ = ["coco_splits"]
 
 # A split by the names that it has in files and folders, where a year may follow: val2017.
@@ -35,14 +38,25 @@ def coco_splits(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _begin_of_names(file: Path, places: list[Path]) -> Path:
+    """Return the folder in which the first image is; the first one if it is in none of them."""
+    if len(places) == 1:
+        return places[0]
+    try:
+        name = str(read_json(file, "write it again", finite=False)["images"][0]["file_name"])
+    except (UserError, LookupError, TypeError):
+        return places[0]  # what is wrong with the file is told where it is read
+    return next((place for place in places if (place / name).is_file()), places[0])
+
+
 def _places(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, Path]]:
     """Yield files of a split with the folders of their images."""
     for file in sorted((folder / "annotations").glob("*.json")):
         stem = file.stem.removeprefix("instances_")
-        images = (folder / stem, folder / "images" / stem, folder / "images")
-        place = next((each for each in images if each.is_dir()), None)
-        if name.fullmatch(stem) and place is not None:
-            yield file, place
+        images = [folder / stem, folder / "images" / stem, folder / "images"]
+        places = [each for each in images if each.is_dir()] if name.fullmatch(stem) else []
+        if places:
+            yield file, _begin_of_names(file, places)
     for file in sorted(folder.glob(f"*/{EXPORTED}")):
         if name.fullmatch(file.parent.name):
             yield file, file.parent

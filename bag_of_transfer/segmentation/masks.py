@@ -48,7 +48,7 @@ def mask_facts(paths: Sequence[Path]) -> dict[Path, MaskFacts]:
     Raises:
         UserError: If a mask holds colours or fractions.
     """
-    facts = scan_files(paths, _inspect, "masks-3", _glance)
+    facts = scan_files(paths, _inspect, "masks-4", _glance)
     return {path: MaskFacts(*values) for path, values in facts.items()}
 
 

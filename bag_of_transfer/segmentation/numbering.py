@@ -72,7 +72,8 @@ class Numbering:
         Raises:
             UserError: As for the class.
         """
-        kind = DATASETS.get(described["type"]) if "type" in described else None
+        kind = described.get("type")
+        kind = DATASETS.get(kind) if isinstance(kind, str) else kind
         preset = signature(kind).parameters.get(REDUCE) if kind else None
         stated: dict[str, Any] = {}
         if preset and preset.default is True:

@@ -161,9 +161,12 @@ def test_an_older_ledger_is_completed_and_still_finds_damage(tmp_path: Path) -> 
     first = looked_at("masks", root)
     ledger = json.loads((root / LEDGER).read_text())
     old = {name: entry[:8] for name, entry in ledger["files"].items()}
-    (root / LEDGER).write_text(json.dumps({**ledger, "files": old}))
-    assert looked_at("masks", root).counts == first.counts
-    assert json.loads((root / LEDGER).read_text()) == ledger
+    # Greys of 2 bits were read as 0, 85, 170 and 255.
+    scaled = {n: [*e[:7], [85 * v for v in e[7]], *e[8:]] for n, e in ledger["files"].items()}
+    for entries in (old, scaled):
+        (root / LEDGER).write_text(json.dumps({**ledger, "files": entries}))
+        assert looked_at("masks", root).counts == first.counts
+        assert json.loads((root / LEDGER).read_text()) == ledger
 
 
 def test_pixels_beyond_a_byte_and_below_zero_are_counted(tmp_path: Path) -> None:

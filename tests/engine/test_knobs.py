@@ -19,7 +19,7 @@ from bag_of_transfer.engine.config_vocabulary import known_children
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_config import dump_config
 from bag_of_transfer.engine.knob_names import ALL_NAMES, KNOBS, SYNONYMS
-from bag_of_transfer.engine.knobs import OURS, follow_options
+from bag_of_transfer.engine.knobs import OURS, follow_options, left_lines
 from bag_of_transfer.engine.recipe import differences
 from bag_of_transfer.engine.stock_configs import config_path
 from bag_of_transfer.engine.tasks import Phase
@@ -149,6 +149,18 @@ def test_a_config_without_knobs_resolves_to_what_its_files_say(path: Path) -> No
 # ---- what follows from each ----
 
 
+def test_a_list_that_was_replaced_by_a_shorter_one_is_told_as_it_is(
+    own: Callable[..., Path],
+) -> None:
+    hooks = '[dict(type="EpochSeed"), dict(type="ExactState")]'
+    base = own(CLS, f"custom_hooks = {hooks}", "base")
+    leaf = own(base, 'custom_hooks = [dict(type="EpochSeed")]', "leaf")
+    explicit = load_config(leaf, Phase.PRETRAINING)[1]
+    assert any("base.py sets custom_hooks.0.type='EpochSeed'" in line for line in explicit.lines)
+    cfg, _ = load_config(leaf, Phase.PRETRAINING, options=["custom_hooks=[]"])
+    assert cfg.custom_hooks == []
+
+
 def test_a_classifier_is_trained_and_evaluated_at_the_size_and_resized_in_proportion() -> None:
     assert changed(CLS, image_size=299) == {
         "train_dataloader.dataset.pipeline.0.size": 299,
@@ -228,19 +240,17 @@ def test_paths_beside_the_data_of_a_stock_config_move_too() -> None:
 
 
 def test_a_stock_config_says_that_its_lr_does_not_follow_the_batch() -> None:
-    size = {"batch_size"}
     detector = with_knobs(config_path("mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"))
     segmenter = with_knobs(config_path("mmseg::fcn/fcn_r50-d8_4xb4-20k_voc12aug-512x512.py"))
-    detector.batch_size = segmenter.batch_size = 1
-    (line,) = follow_options(detector, size, ())
-    assert line.endswith("; the lr stays at 0.02; auto_scale_lr.enable=True scales it")
-    (line,) = follow_options(segmenter, size, ())
-    assert (
-        "; the lr stays at 0.01; auto_scale_lr.enable=True auto_scale_lr.base_batch_size=" in line
-    )
-    detector.auto_scale_lr.enable, detector.batch_size = True, 2
-    assert "lr stays" not in follow_options(detector, size, ())[0]
-    assert "lr stays" not in follow_options(with_knobs(DET, batch_size=3), size, ())[0]
+    (line,) = left_lines(detector, {"batch_size"}, ())
+    assert line == "the lr stays at 0.02; auto_scale_lr.enable=True scales it"
+    (line,) = left_lines(segmenter, {"batch"}, ())
+    assert line.startswith("the lr stays at 0.01; auto_scale_lr.enable=True auto_scale_lr.base_bat")
+    for others in ({"batch_size", "lr"}, {"batch_size", "optim_wrapper.optimizer.lr"}, {"epochs"}):
+        assert left_lines(detector, others, ()) == []
+    detector.auto_scale_lr.enable = True
+    assert left_lines(detector, {"batch_size"}, ()) == []
+    assert left_lines(with_knobs(DET), {"batch_size"}, ()) == []
 
 
 def test_the_sides_of_a_stock_config_may_be_short_first_and_its_lengths_in_epochs() -> None:

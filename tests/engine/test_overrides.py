@@ -311,6 +311,7 @@ def test_a_word_is_no_switch(cfg: Config, word: str) -> None:
         ("['a,b','c']", ["a,b", "c"]),
         ("['0', 1, \"it's\"]", ["0", 1, "it's"]),
         ("('a', [2, 'b'])", ("a", [2, "b"])),
+        ("('a')", ("a",)),  # as mmengine reads it
         (r"'C:\new'", r"C:\new"),
     ],
 )

@@ -87,6 +87,7 @@ def test_training_gets_the_labels_that_mmsegs_loader_gives(
 def test_labels_of_a_stock_set_begin_where_its_class_says() -> None:
     for kind, first in (("ADE20KDataset", 1), ("CityscapesDataset", 0), ("MaskFolder", 0)):
         assert Numbering.stated_in(dict(type=kind)).first == first
+    assert Numbering.stated_in(dict(type=MaskFolder)).first == 0
     assert Numbering.stated_in(dict(type="ADE20KDataset", reduce_zero_label=False)).first == 0
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from bag_of_transfer.data_checks.splits import build_splits
 from bag_of_transfer.engine.config_file import load_config, phase_of, read_config
 from bag_of_transfer.engine.layouts import LAYOUTS, SIZES
+from bag_of_transfer.own_data.coco_places import coco_splits
 from tests.data_checks.worlds import CLASSES, WORLDS, load_mask, picture, save_mask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -294,6 +295,20 @@ def test_coco_is_found_where_others_put_it(
     cfg = written()
     assert splits_of(cfg) == ({"train": 4, "val": 2} if val else {"train": 3, "val": 1})
     assert tuple(cfg.classes) == CLASSES
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"), [("a.jpg", "images/train/"), ("train/a.jpg", "images/")]
+)
+def test_cocos_images_are_looked_for_where_their_names_begin(
+    tmp_path: Path, name: str, prefix: str
+) -> None:
+    for folder in ("annotations", "images/train"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "images/train/a.jpg").touch()
+    listed = json.dumps({"images": [{"file_name": name}]})
+    (tmp_path / "annotations/train.json").write_text(listed)
+    assert coco_splits(tmp_path)["train"]["data_prefix"] == {"img": prefix}
 
 
 @SLOW

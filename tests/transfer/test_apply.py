@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,13 +146,13 @@ def test_a_file_in_init_cfg_must_be_normalised_as_its_card_says(backbone_file: W
     path = backbone_file()
     cfg = upstream("mmdet", FPN)
     apply_backbone(cfg, path, set())
-    cfg.model.data_preprocessor.pop("bgr_to_rgb")
-    assert apply_backbone(cfg, None, set())[1:] == ["model.data_preprocessor.bgr_to_rgb: True"]
-    cfg.model.data_preprocessor.std = [1.0, 1.0, 1.0]
-    with pytest.raises(
-        UserError, match=r"sets \[1\.0, 1\.0, 1\.0\], but the backbone's card needs"
-    ):
-        apply_backbone(cfg, None, set())
+    assert len(apply_backbone(cfg, None, set())) == 1
+    for key, value in (("std", [1.0, 1.0, 1.0]), ("mean", None), ("bgr_to_rgb", False)):
+        other = copy.deepcopy(cfg)
+        other.model.data_preprocessor[key] = value
+        with pytest.raises(UserError, match=r"needs .*name the file by --backbone") as caught:
+            apply_backbone(other, None, set())
+        assert caught.value.where == f"model.data_preprocessor.{key}"
     cfg.model.backbone.init_cfg.checkpoint = "gone.safetensors"  # a resumed run needs it no more
     assert len(apply_backbone(cfg, None, set())) == 1
 

@@ -154,7 +154,10 @@ def refuses_added(cell: Cell, code: int, reason: str) -> bool:
     value, such as data that is missing, has nothing to do with it.
     """
     said = set(WORD.findall(TRIED.sub("", reason)))
-    named = {word for key, value in cell.added for word in (key, key.split(".")[-1], repr(value))}
+    named = {key for key, _ in cell.added}
+    # The last part of a key may be an English word, and a whole number may count something else.
+    named |= {last for key in named if "_" in (last := key.split(".")[-1])}
+    named |= {repr(value) for _, value in cell.added if isinstance(value, float) and value % 1}
     return code == UserError.exit_code and not said.isdisjoint(named)
 
 

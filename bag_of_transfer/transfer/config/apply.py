@@ -65,7 +65,8 @@ def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -
             what += ", it is in model.detector.backbone"
         raise UserError(what, BACKBONE, "give the config of a detector or segmenter itself")
     if choice is None:
-        return [stated_weights(cfg), *_follow_stated_file(cfg)]
+        _check_stated_file(cfg)
+        return [stated_weights(cfg)]
     is_scratch = str(choice) == SCRATCH
     settings = Settings(cfg, explicit, "a random start" if is_scratch else "the backbone's card")
     _forget_load_from(settings)
@@ -87,22 +88,26 @@ def build_parts(model: ConfigDict) -> tuple[nn.Module, nn.Module | None]:
 # ---- neither file nor scratch ----
 
 
-def _follow_stated_file(cfg: Config) -> list[str]:
-    """Let images be normalised as the card of a file in ``init_cfg`` says; return what changed.
-
-    Raises:
-        UserError: If the config states otherwise.
-    """
-    owners = (cfg.model, cfg.model.backbone)
+def _check_stated_file(cfg: Config) -> None:
+    """Refuse images that are not normalised as the card of a file in ``init_cfg`` says."""
+    owners, images = (cfg.model, cfg.model.backbone), cfg.model.get("data_preprocessor")
     stated = (init_cfg for owner in owners for init_cfg in settings_of(owner.get("init_cfg")))
-    paths = [Path(one.checkpoint) for one in stated if bare_type(one) == "BackboneFile"]
-    explicit = {f"{PREPROCESSOR}.{key}" for key in cfg.model.get("data_preprocessor") or ()}
-    settings = Settings(cfg, explicit, "the backbone's card")
-    for path in paths:
-        if path.is_file() and card_path(path).is_file():  # a resumed run needs them no more
-            _fit_preprocessor(settings, read_card(path))
-    settings.refuse_disagreements()
-    return settings.lines
+    for path in (Path(one.checkpoint) for one in stated if bare_type(one) == "BackboneFile"):
+        if images is None or not (path.is_file() and card_path(path).is_file()):
+            continue  # a resumed run needs the file no more
+        for key, wanted in _normalisation(read_card(path)).items():
+            value = images.get(key) or False
+            if not nearly_equal(value, wanted):
+                what = f"the config sets {value!r}, but the card of {path.name} needs {wanted!r}"
+                mend = "state the card's value, or name the file by --backbone, which does"
+                raise UserError(what, f"{PREPROCESSOR}.{key}", mend)
+
+
+def _normalisation(card: Card) -> dict[str, Any]:
+    """Return the preprocessor's mean, std and order of channels for a card's network."""
+    # mm*'s loaders read three channels as BGR; other images are read as they are stored.
+    to_rgb = card.channel_order == "RGB" and card.in_channels == 3
+    return {"mean": list(card.mean), "std": list(card.std), "bgr_to_rgb": to_rgb}
 
 
 def _forget_load_from(settings: Settings) -> None:
@@ -266,11 +271,8 @@ def _fit_preprocessor(settings: Settings, card: Card) -> None:
             node,
             "define one: DetDataPreprocessor (mmdet) or SegDataPreProcessor (mmseg)",
         )
-    settings.set(f"{node}.mean", list(card.mean), nearly_equal)
-    settings.set(f"{node}.std", list(card.std), nearly_equal)
-    # mm*'s loaders read three channels as BGR; other images are read as they are stored.
-    to_rgb = card.channel_order == "RGB" and card.in_channels == 3
-    settings.set(f"{node}.bgr_to_rgb", to_rgb)
+    for key, value in _normalisation(card).items():
+        settings.set(f"{node}.{key}", value, nearly_equal)
     if settings.get(f"{node}.rgb_to_bgr"):
         settings.set(f"{node}.rgb_to_bgr", False)
 

@@ -19,7 +19,9 @@ TOLERANCE = 0.1
 
 
 def nearly_equal(stated: Any, wanted: Any) -> bool:
-    """Return whether two means or stds, lists on the 0 to 255 scale, agree."""
+    """Return whether two means or stds, lists on the 0 to 255 scale, agree; or other values."""
+    if not isinstance(stated, Sequence) or not isinstance(wanted, Sequence):
+        return bool(stated == wanted)
     pairs = zip(stated, wanted, strict=False)
     return len(stated) == len(wanted) and all(abs(a - b) <= TOLERANCE for a, b in pairs)
 
