@@ -25,6 +25,9 @@ from bag_of_transfer.engine.worker_signals import leave_signals_to_the_parent
 __all__ = ["MANIFEST_FILE", "check_world", "draw_world"]
 
 MANIFEST_FILE = "manifest.json"
+# A SIGTERM that reaches the group is taken by each worker within a few ms.  SIGTERM does not queue:
+# the pool's own, sent earlier, would be lost, and the worker waited for without end.
+TAKEN_S = 0.5
 _STALE_S = 3600  # no drawing takes an hour: an older folder was left by a killed run
 Job = tuple[int, int]  # number of the split, number of the picture
 
@@ -128,10 +131,13 @@ def _manifest_by(
     digests: dict[str, list[bytes]] = {split.key: [] for split in SPLITS}
     with Pool(num_processes, initializer=leave_signals_to_the_parent) as pool:
         results = pool.imap(job, jobs, chunksize=16)
-        for (number, _), digest in zip(
-            jobs, track(results, description, total=len(jobs)), strict=True
-        ):
-            digests[SPLITS[number].key].append(digest)
+        tracked = track(results, description, total=len(jobs))
+        try:
+            for (number, _), digest in zip(jobs, tracked, strict=True):
+                digests[SPLITS[number].key].append(digest)
+        except BaseException:
+            time.sleep(TAKEN_S)
+            raise
     return make_manifest(seed, digests)
 
 
