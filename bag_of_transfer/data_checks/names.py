@@ -62,10 +62,7 @@ def without_partner(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def _folders(part: Any) -> Iterator[tuple[Path, Path, str, bool]]:
-    """Yield the folders of images and of their annotations, the annotations' suffix...
-
-    ... and whether a list says which of the images are used.
-    """
+    """Yield folders of images and of annotations, their suffix, and whether a list chooses."""
     if hasattr(part, "img_subdir") and hasattr(part, "ann_subdir"):
         root = Path(part.data_root or "")
         yield root / part.img_subdir, root / part.ann_subdir, ".xml", False

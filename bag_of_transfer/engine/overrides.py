@@ -141,10 +141,10 @@ def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
     """
     for name in parts:
         old, new = _child(old, name), _child(new, name)
-    if isinstance(new, str) and new.lower() in SWITCHES and not isinstance(old, str):
-        if parts != ("amp",):
-            what = f"override `{'.'.join(parts)}` has the word `{new}`, which counts as True"
-            raise UserError(what, CFG_OPTIONS, "write True or False")
+    is_switch = isinstance(new, str) and new.lower() in SWITCHES and not isinstance(old, str)
+    if is_switch and parts != ("amp",):  # a flag's, which is told elsewhere
+        what = f"override `{'.'.join(parts)}` has the word `{new}`, which counts as True"
+        raise UserError(what, CFG_OPTIONS, "write True or False")
     if isinstance(new, str) and isinstance(old, int | float) and not isinstance(old, bool):
         key = ".".join(parts)
         raise UserError(

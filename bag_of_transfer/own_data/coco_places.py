@@ -8,10 +8,10 @@ from typing import Any
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json
 
-__all__ = ["coco_splits"]
+__all__ = ["SPLIT_NAMES", "coco_splits"]
 
 # A split by the names that it has in files and folders, where a year may follow: val2017.
-NAMES = {"train": r"train(ing)?", "val": r"val(id(ation)?)?", "test": r"test(ing)?"}
+SPLIT_NAMES = {"train": r"train(ing)?", "val": r"val(id(ation)?)?", "test": r"test(ing)?"}
 EXPORTED = "_annotations.coco.json"  # of Roboflow, beside the images
 
 
@@ -26,7 +26,7 @@ def coco_splits(folder: Path) -> dict[str, dict[str, Any]]:
         folder: The folder of the data.
     """
     found: dict[str, dict[str, Any]] = {}
-    for split, pattern in NAMES.items():
+    for split, pattern in SPLIT_NAMES.items():
         name = re.compile(rf"{pattern}\d*", re.IGNORECASE)
         places = next(_places(folder, name), None)
         if places is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.image_files import files_below, has_image_suffix
 from bag_of_transfer.engine.layouts import LAYOUTS, Layout
-from bag_of_transfer.own_data.coco_places import coco_splits
+from bag_of_transfer.own_data.coco_places import SPLIT_NAMES, coco_splits
 
 __all__ = ["class_root", "layout_of", "nearest_trees"]
 
@@ -17,7 +17,7 @@ NUM_SHOWN = 2
 # Folders with these names hold a part of another layout, or a split, not the images of a class.
 PARTS = {part.path.partition("/")[0] for one in LAYOUTS if one.name != IMAGES for part in one.parts}
 NO_CLASSES = {name.lower() for name in PARTS} | {"masks"}
-SPLITS = re.compile(r"(train(ing)?|val(id(ation)?)?|test(ing)?)[-_]?\d*([-_]?(images?|set|data))?")
+SPLIT = re.compile(rf"({'|'.join(SPLIT_NAMES.values())})[-_]?\d*([-_]?(images?|set|data))?")
 
 
 def layout_of(folder: Path, name: str | None = None) -> Layout:
@@ -98,7 +98,7 @@ def _no_classes(folder: Path) -> Iterator[str]:
     root = class_root(folder)
     for one in _class_folders(root) if root else ():
         name = one.name.lower()
-        if name in NO_CLASSES or (root == folder and SPLITS.fullmatch(name)):
+        if name in NO_CLASSES or (root == folder and SPLIT.fullmatch(name)):
             yield one.name
 
 

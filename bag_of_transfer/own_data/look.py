@@ -12,13 +12,13 @@ from bag_of_transfer.engine.image_files import files_below
 from bag_of_transfer.engine.image_scan import image_facts
 from bag_of_transfer.engine.layouts import CLASSES_FILE, MASKS
 from bag_of_transfer.engine.mask_reader import IGNORED
-from bag_of_transfer.own_data.coco_places import coco_splits
+from bag_of_transfer.own_data.coco_places import SPLIT_NAMES, coco_splits
 from bag_of_transfer.own_data.detect import class_root
 from bag_of_transfer.segmentation.masks import mask_facts
 
 __all__ = ["SPLITS", "Looked", "look"]
 
-SPLITS = ("train", "val", "test")
+SPLITS = tuple(SPLIT_NAMES)
 
 
 class Looked(NamedTuple):
