@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from bag_of_transfer.engine.atomic import write_bytes
-from bag_of_transfer.engine.checkpoints import load_checkpoint
 from bag_of_transfer.engine.manifest import write_checkpoint
+from bag_of_transfer.engine.weights.checkpoints import load_checkpoint
 from rounds import Comparison, compare, main
 
 MEGABYTES = (100, 300)  # weights of a ResNet-50; with momentum and an average

@@ -18,8 +18,8 @@ import numpy as np
 
 from bag_of_transfer.data_checks.likeness import likeness, nearest
 from bag_of_transfer.data_checks.look import Look, look_at_picture
-from bag_of_transfer.engine.image_files import files_below, has_image_suffix
-from bag_of_transfer.engine.image_reader import read_pixels
+from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix
+from bag_of_transfer.engine.data.image_reader import read_pixels
 
 NUM_RANDOM = 100_000
 COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

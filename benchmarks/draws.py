@@ -2,9 +2,9 @@
 
 Command:   python benchmarks/draws.py [--threads 1]
 The first table seeds the three global generators for each of 512 images that cost nothing to read,
-with SeedSequence and each library's own call, and as `engine/draws.py` does: median seconds by 512
-are the price of an image.  The second loads the first batch of an epoch, 32 images of zeros, with
-two workers that are started for the epoch, and with two that are kept.
+with SeedSequence and each library's own call, and as `engine/loop/draws.py` does: median seconds
+by 512 are the price of an image.  The second loads the first batch of an epoch, 32 images of zeros,
+with two workers that are started for the epoch, and with two that are kept.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader
 
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  a worker is a copy of a process of usual size
-from bag_of_transfer.engine.draws import SeededItems
-from bag_of_transfer.engine.turns import TurnIndex
+from bag_of_transfer.engine.loop.draws import SeededItems
+from bag_of_transfer.engine.loop.turns import TurnIndex
 from rounds import Comparison, compare, main
 
 IMAGES, BATCH, WORKERS = 512, 32, 2
@@ -73,7 +73,7 @@ def first_batch(keep: bool) -> Callable[[], float]:
 
 def measure(args: argparse.Namespace) -> Iterable[Comparison]:
     """Run both comparisons."""
-    ways = {"the libraries' calls": seed_by_calls, "engine/draws.py": seed_by_index}
+    ways = {"the libraries' calls": seed_by_calls, "engine/loop/draws.py": seed_by_index}
     what = f"seed {IMAGES} images, in batches of {BATCH}"
     yield compare(what, ways, rounds=args.rounds, work=IMAGES, unit="image", clock=args.clock)
     starting = {"workers of the epoch": first_batch(False), "kept workers": first_batch(True)}

@@ -14,8 +14,8 @@ import onnxruntime
 import torch
 from mmengine.registry import MODELS
 
-from bag_of_transfer.engine.config_file import read_config
-from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.tasks import find_task
 from bag_of_transfer.onnx_export.equality import INPUT, answer_of, as_rgb
 from bag_of_transfer.onnx_export.file import export

@@ -15,8 +15,8 @@ from torch.distributed import TCPStore
 from torch.utils.data import Dataset
 
 from bag_of_transfer.engine.cli import run_tool
-from bag_of_transfer.engine.loader_watch import NO_SIGN_S, build_loader, watching_loaders
 from bag_of_transfer.engine.lost_process import watch_processes
+from bag_of_transfer.engine.run.loader_watch import NO_SIGN_S, build_loader, watching_loaders
 from rounds import compare
 
 BATCHES = 5_000

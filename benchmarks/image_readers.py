@@ -21,7 +21,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image, ImageOps
 from torchvision.io import ImageReadMode, decode_image, read_file
 
-from bag_of_transfer.engine.image_reader import ReadImage, read_image
+from bag_of_transfer.engine.data.image_reader import ReadImage, read_image
 
 ROUNDS = 40
 LOAD, READ, KEEP = LoadImageFromFile(), ReadImage(), ReadImage(keep_mb=1000)

@@ -27,7 +27,7 @@ from bag_of_transfer.classification import ClassificationPreprocessor, HSVScale,
 from bag_of_transfer.classification.colours import COLOURS, draw_colours
 from bag_of_transfer.classification.image_folder import read_input
 from bag_of_transfer.classification.transforms import build_pipeline, planes
-from bag_of_transfer.engine.image_reader import PixelReader
+from bag_of_transfer.engine.data.image_reader import PixelReader
 from drawn_jpegs import draw
 from rounds import Comparison, compare, main
 

@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import transforms
 
 import bag_of_transfer.classification  # noqa: F401  registers ImageFolder and its transforms
-from bag_of_transfer.engine.config_file import read_config
-from bag_of_transfer.engine.device_copy import copied_ahead
-from bag_of_transfer.engine.draws import draw_by_index
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.loop.device_copy import copied_ahead
+from bag_of_transfer.engine.loop.draws import draw_by_index
 from drawn_jpegs import draw
 from rounds import CLOCKS, Comparison, compare, has_peer
 

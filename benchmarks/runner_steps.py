@@ -22,12 +22,12 @@ from mmengine.structures import InstanceData, PixelData
 from torch.utils.data import Dataset
 
 import bag_of_transfer.detection  # noqa: F401  puts operators into mmcv
-from bag_of_transfer.engine.compiling import compile_backbone
-from bag_of_transfer.engine.config_file import read_config
-from bag_of_transfer.engine.launch import replace_sync_bn
-from bag_of_transfer.engine.runner import build_runner
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.loop.compiling import compile_backbone
+from bag_of_transfer.engine.run.launch import replace_sync_bn
+from bag_of_transfer.engine.run.runner import build_runner
+from bag_of_transfer.engine.run.training import prepare_training
 from bag_of_transfer.engine.stock_configs import config_path
-from bag_of_transfer.engine.training import prepare_training
 from steps import Maker, Step, classifiers_on_gpu
 
 __all__ = ["Work", "detection", "pretraining", "segmentation"]

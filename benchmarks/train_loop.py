@@ -30,8 +30,8 @@ from torch.utils.data import DataLoader, Dataset
 
 import rounds
 from bag_of_transfer.classification import ImageClassifier  # noqa: F401  registers the task
-from bag_of_transfer.engine.runner import build_runner
-from bag_of_transfer.engine.training import prepare_training
+from bag_of_transfer.engine.run.runner import build_runner
+from bag_of_transfer.engine.run.training import prepare_training
 from turns import CHUNK, Turns
 
 LOGGED = 450_000

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from bag_of_transfer.engine.precision import resolve_precision
+from bag_of_transfer.engine.loop.precision import resolve_precision
 from rounds import Comparison, compare, main
 from steps import Maker, Step, classifiers, detectors, segmenters
 

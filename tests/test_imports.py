@@ -12,31 +12,37 @@ ROOT = Path(__file__).parents[1]
 # A room is a package of ours without the name before it, "" the package itself.  What a room may
 # import is everything that ours may need, written out: an arrow that is not here is a decision.
 TASKS = ["classification", "detection", "segmentation"]
+# The rooms of engine from the lowest to the highest: each may import those before it.
+FLOORS = ["engine", *(f"engine.{room}" for room in ("data", "weights", "config", "loop", "run"))]
+ENGINE, DATA, WEIGHTS, CONFIG, LOOP, RUN = FLOORS
 MAY_IMPORT: dict[str, list[str]] = {
     "backbones": [],
     "": ["prediction"],  # when asked for
-    "engine": [],
-    "archives": ["engine"],
-    "demo_world": ["engine"],
-    "pages": ["engine"],
-    "data_checks": ["engine"],  # what the tasks' data sets have read, in mmengine's words
-    "data_checks.page": ["data_checks", "engine", "pages", "prediction"],
-    **{task: ["backbones", "engine"] for task in TASKS},
-    "audit": ["classification", "engine"],
-    "own_data": ["engine", "segmentation"],
+    **{room: FLOORS[:floor] for floor, room in enumerate(FLOORS)},
+    LOOP: [ENGINE, DATA, WEIGHTS],
+    "archives": [ENGINE],
+    "demo_world": [ENGINE],
+    "pages": [ENGINE],
+    "data_checks": [ENGINE, DATA, CONFIG],  # what data sets have read, in mmengine's words
+    "data_checks.page": ["data_checks", ENGINE, DATA, "pages", "prediction"],
+    "classification": ["backbones", *FLOORS],
+    **{task: ["backbones", ENGINE, DATA, CONFIG, LOOP] for task in TASKS[1:]},
+    "audit": ["classification", ENGINE],
+    "own_data": [ENGINE, DATA, CONFIG, "segmentation"],
     "transfer.layouts": ["backbones"],
-    "transfer": ["backbones", "engine", "transfer.layouts"],
-    "transfer.config": ["backbones", "engine", "transfer", "transfer.layouts"],
-    "transfer.convert": ["backbones", "engine", "transfer", "transfer.layouts"],
-    "prediction": ["backbones", "engine", *TASKS],
-    "run_report": ["engine", "pages", "prediction"],
-    "onnx_export": ["detection", "engine", "prediction"],
-    "ladder": ["engine"],
-    "ladder.statistics": ["engine", "ladder"],
-    "ladder.report": ["engine", "ladder", "ladder.statistics", "pages"],  # nothing that trains
-    "ladder.plan": ["engine", "ladder", "transfer", "transfer.convert", *TASKS[1:]],
+    "transfer": ["backbones", ENGINE, WEIGHTS, CONFIG, "transfer.layouts"],
+    "transfer.config": ["backbones", ENGINE, CONFIG, "transfer", "transfer.layouts"],
+    "transfer.convert": ["backbones", ENGINE, "transfer", "transfer.layouts"],
+    "prediction": ["backbones", *FLOORS, *TASKS],
+    "run_report": [ENGINE, DATA, LOOP, RUN, "pages", "prediction"],
+    "onnx_export": ["detection", ENGINE, DATA, CONFIG, "prediction"],
+    "ladder": [ENGINE],
+    "ladder.statistics": [ENGINE, "ladder"],
+    "ladder.report": [ENGINE, "ladder", "ladder.statistics", "pages"],  # nothing that trains
+    "ladder.plan": [ENGINE, DATA, CONFIG, "ladder", "transfer", "transfer.convert", *TASKS[1:]],
     "ladder.run": [
-        *("engine", "ladder", "ladder.plan", "ladder.report", "ladder.statistics"),
+        *(ENGINE, DATA, CONFIG, RUN),
+        *("ladder", "ladder.plan", "ladder.report", "ladder.statistics"),
         *("pages", "prediction", *TASKS),
     ],
 }

@@ -30,14 +30,14 @@ def show_changes(before):
     print("changed:", *(name for name, value in state().items() if value != before[name]))
 
 before = state()
-import bag_of_transfer.engine.training, bag_of_transfer.engine.evaluation
-import bag_of_transfer.engine.process_setup, bag_of_transfer.ladder.report.write
+import bag_of_transfer.engine.run.training, bag_of_transfer.engine.run.evaluation
+import bag_of_transfer.engine.config.process_setup, bag_of_transfer.ladder.report.write
 import bag_of_transfer.transfer.config.apply, bag_of_transfer.transfer.export
 import bag_of_transfer.demo_world.prepare, bag_of_transfer.archives.prepare
 show_changes(before)
 
 import bag_of_transfer.detection
-assert CheckpointLoader._schemes[""] is bag_of_transfer.engine.checkpoints.load_for_mmengine
+assert CheckpointLoader._schemes[""] is bag_of_transfer.engine.weights.checkpoints.load_for_mmengine
 assert MODULE2PACKAGE["mmseg"] == "mmseg"
 show_changes(before)
 
@@ -45,7 +45,7 @@ import mmdet.models, mmseg.models
 import bag_of_transfer.prediction.predictor
 warnings.filterwarnings("ignore", message="of the user")
 before = state()
-bag_of_transfer.engine.process_setup.prepare_process()
+bag_of_transfer.engine.config.process_setup.prepare_process()
 import bag_of_transfer.segmentation.heads, bag_of_transfer.detection.metrics
 import bag_of_transfer.detection.datasets
 show_changes(before)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from bag_of_transfer.engine.paper_rows import paper_rows
+from bag_of_transfer.engine.config.paper_rows import paper_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(path for path in (ROOT / "configs").glob("*/*.py") if path.parent.name != "_base_")

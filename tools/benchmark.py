@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import SCRATCH, check_backbone
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Phase
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     from bag_of_transfer.engine.atomic import write_json
-    from bag_of_transfer.engine.benchmark_report import lines
+    from bag_of_transfer.engine.run.benchmark_report import lines
 
     print("\n".join(lines(record)))
     if args.json:
@@ -67,9 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(args: "Namespace") -> dict[str, Any]:
     import backbones  # noqa: F401  registers ResNetA..D
-    from bag_of_transfer.engine.benchmark import Benchmark
-    from bag_of_transfer.engine.config_file import phase_of
-    from bag_of_transfer.engine.training import train
+    from bag_of_transfer.engine.config.config_file import phase_of
+    from bag_of_transfer.engine.run.benchmark import Benchmark
+    from bag_of_transfer.engine.run.training import train
 
     prepare = _classifier if phase_of(args.config) is Phase.PRETRAINING else _with_backbone
     with tempfile.TemporaryDirectory() as folder:
@@ -84,8 +85,8 @@ def _measure(args: "Namespace") -> dict[str, Any]:
 def _classifier(args: "Namespace", flags: dict[str, Any]) -> tuple["Config", list[str], Any]:
     """Prepare a run as ``train_cls.py`` does."""
     from bag_of_transfer.classification.cached_teacher import use_cache
-    from bag_of_transfer.engine.config_file import load_config
-    from bag_of_transfer.engine.training import prepare_training
+    from bag_of_transfer.engine.config.config_file import load_config
+    from bag_of_transfer.engine.run.training import prepare_training
 
     if args.backbone:
         what = "a classifier starts from no backbone file"
@@ -100,8 +101,8 @@ def _with_backbone(args: "Namespace", flags: dict[str, Any]) -> tuple["Config", 
     """Prepare a run as ``train.py`` does."""
     import bag_of_transfer.detection
     import bag_of_transfer.segmentation  # noqa: F401
-    from bag_of_transfer.engine.config_file import load_config
-    from bag_of_transfer.engine.training import prepare_training
+    from bag_of_transfer.engine.config.config_file import load_config
+    from bag_of_transfer.engine.run.training import prepare_training
     from bag_of_transfer.transfer.config.apply import apply_backbone
     from bag_of_transfer.transfer.config.fit_check import check_fit
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.interruption import telling
 from bag_of_transfer.engine.last_lines import command, flags_of, say_next
 from bag_of_transfer.engine.process_group import is_main_process
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     import backbones  # noqa: F401  registers ResNetA..D
     from bag_of_transfer.classification.cache_making import make_cache
     from bag_of_transfer.classification.teachers import check_classes
-    from bag_of_transfer.engine import training
-    from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.engine.config.config_file import load_config
+    from bag_of_transfer.engine.run import training
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
     lines, train_set = training.prepare_training(cfg, args.amp)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.bars import waiting
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.engine.tasks import Phase
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         with waiting("importing torch, mmdet and mmseg"):
-            from bag_of_transfer.engine.config_file import load_config, phase_of
+            from bag_of_transfer.engine.config.config_file import load_config, phase_of
 
             phase = phase_of(args.config)
             if phase is Phase.FINE_TUNING:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_checkpoint
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.last_lines import say_next, use_of_backbone
 from bag_of_transfer.engine.quantities import figure
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_config
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Phase
 
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     import backbones  # noqa: F401  registers the networks
-    from bag_of_transfer.engine.config_file import load_config
-    from bag_of_transfer.engine.input_channels import in_channels_of
+    from bag_of_transfer.engine.config.config_file import load_config
+    from bag_of_transfer.engine.config.input_channels import in_channels_of
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, options=args.cfg_options)
     head, data = cfg.model.get("head") or {}, cfg.train_dataloader.dataset

@@ -65,7 +65,7 @@ def _try_against(path: Path, config: Path) -> list[str]:
     warnings.simplefilter("ignore")
     # Imported here: mm* takes seconds to import, and showing a file does not need it.
     import bag_of_transfer.detection.shared_head  # noqa: F401  before mmdet
-    from bag_of_transfer.engine.config_file import load_config
+    from bag_of_transfer.engine.config.config_file import load_config
     from bag_of_transfer.transfer.backbone_file import card_path, load_backbone
     from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
 

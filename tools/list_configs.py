@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print all facts as JSON")
     args = parser.parse_args(argv)
 
-    from bag_of_transfer.engine.paper_rows import paper_rows
+    from bag_of_transfer.engine.config.paper_rows import paper_rows
 
     rows = [row for row in paper_rows(CONFIGS) if args.table in (None, row["table"][1:])]
     if args.json:

@@ -8,9 +8,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.bars import waiting
+from bag_of_transfer.engine.data.layouts import LAYOUTS, SIZES, Layout
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.last_lines import command, say_next
-from bag_of_transfer.engine.layouts import LAYOUTS, SIZES, Layout
 
 ROOT = Path(__file__).resolve().parents[1]
 PRETRAINS = "train_cls"
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import bag_of_transfer.detection
         import bag_of_transfer.segmentation  # noqa: F401
         from bag_of_transfer.engine.atomic import write_text
-        from bag_of_transfer.engine.config_file import load_config
+        from bag_of_transfer.engine.config.config_file import load_config
         from bag_of_transfer.engine.tasks import Phase
         from bag_of_transfer.own_data.look import look
         from bag_of_transfer.own_data.write import config_text, seen

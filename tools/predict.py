@@ -6,9 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_checkpoint, check_config
 from bag_of_transfer.engine.bars import waiting
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.last_lines import again, command, say_next
 from bag_of_transfer.engine.stock_configs import config_path
 

@@ -7,7 +7,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = "python tools/replay.py work_dirs/resnet18-d_demo/non_finite.json --image"
@@ -22,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     import backbones  # noqa: F401  registers ResNetA..D
-    from bag_of_transfer.engine.config_file import load_config, phase_of
-    from bag_of_transfer.engine.lost_step import read_lost_step
+    from bag_of_transfer.engine.config.config_file import load_config, phase_of
+    from bag_of_transfer.engine.loop.lost_step import read_lost_step
 
     step = read_lost_step(args.file)
     folder = args.file.resolve().parent
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import bag_of_transfer.segmentation
     import bag_of_transfer.audit.tricks  # noqa: F401  a resolved config names its hook
     from bag_of_transfer.classification.cached_teacher import use_cache
-    from bag_of_transfer.engine.replay import Replay, replay
+    from bag_of_transfer.engine.run.replay import Replay, replay
 
     def images(cfg: Any, train_set: Any) -> Any:
         return use_cache(cfg, train_set) if phase is Phase.PRETRAINING else ([], train_set)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.bars import waiting
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.last_lines import after_a_test, say_next
 from bag_of_transfer.engine.tasks import Phase
 
@@ -22,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with waiting("importing torch"):
         import backbones  # noqa: F401  registers ResNetA..D
         import bag_of_transfer.classification  # noqa: F401
-        from bag_of_transfer.engine import evaluation
-        from bag_of_transfer.engine.config_file import load_config
+        from bag_of_transfer.engine.config.config_file import load_config
+        from bag_of_transfer.engine.run import evaluation
         from bag_of_transfer.run_report.after_test import after_test
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))

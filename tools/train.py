@@ -7,9 +7,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_backbone
 from bag_of_transfer.engine.bars import waiting
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.last_lines import after_a_training, say_trained
 from bag_of_transfer.engine.tasks import Phase
 from bag_of_transfer.transfer.config.stated_weights import refuse_no_weights
@@ -35,11 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         import bag_of_transfer.segmentation  # noqa: F401
         from bag_of_transfer.audit.tricks import TrickAudit
         from bag_of_transfer.data_checks.at_start import ContentAtStart
-        from bag_of_transfer.engine import auto_batch, training
-        from bag_of_transfer.engine.config_file import load_config
-        from bag_of_transfer.engine.dry_run import DryRun, short_scans
-        from bag_of_transfer.engine.evaluation import split_to_test
-        from bag_of_transfer.engine.json_config import dump_config
+        from bag_of_transfer.engine.config.config_file import load_config
+        from bag_of_transfer.engine.config.json_config import dump_config
+        from bag_of_transfer.engine.run import auto_batch, training
+        from bag_of_transfer.engine.run.dry_run import DryRun, short_scans
+        from bag_of_transfer.engine.run.evaluation import split_to_test
         from bag_of_transfer.run_report.after_training import after_training
         from bag_of_transfer.transfer.config.apply import apply_backbone
         from bag_of_transfer.transfer.config.fit_check import check_fit

@@ -6,8 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bag_of_transfer.engine import cli, tool_flags
+from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.bars import waiting
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.last_lines import Finished, after_a_training, command, say_trained
 from bag_of_transfer.engine.tasks import Phase
 
@@ -24,11 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bag_of_transfer.classification.cached_teacher import refuse_unknown_batch, use_cache
         from bag_of_transfer.classification.teachers import check_classes
         from bag_of_transfer.data_checks.at_start import ContentAtStart
-        from bag_of_transfer.engine import auto_batch, training
-        from bag_of_transfer.engine.config_file import load_config
-        from bag_of_transfer.engine.dry_run import DryRun, short_scans
-        from bag_of_transfer.engine.evaluation import split_to_test
-        from bag_of_transfer.engine.json_config import dump_config
+        from bag_of_transfer.engine.config.config_file import load_config
+        from bag_of_transfer.engine.config.json_config import dump_config
+        from bag_of_transfer.engine.run import auto_batch, training
+        from bag_of_transfer.engine.run.dry_run import DryRun, short_scans
+        from bag_of_transfer.engine.run.evaluation import split_to_test
         from bag_of_transfer.run_report.after_training import after_training
 
     if args.auto_batch:

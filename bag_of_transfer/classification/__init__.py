@@ -8,7 +8,7 @@ from bag_of_transfer.classification.image_folder import ImageFolder
 from bag_of_transfer.classification.metrics import TopK
 from bag_of_transfer.classification.preprocessor import ClassificationPreprocessor
 from bag_of_transfer.classification.transforms import HSVScale, PCANoise
-from bag_of_transfer.engine.process_setup import prepare_process
+from bag_of_transfer.engine.config.process_setup import prepare_process
 
 __all__ = [
     "ClassificationPreprocessor",

@@ -23,13 +23,13 @@ from bag_of_transfer.classification.teacher_cache import (
 )
 from bag_of_transfer.engine.atomic import is_leftover_name
 from bag_of_transfer.engine.bars import Step
-from bag_of_transfer.engine.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.engine.loader_watch import build_loader, watching_loaders
-from bag_of_transfer.engine.metrics_record import hardware, versions
-from bag_of_transfer.engine.precision import autocast_of
+from bag_of_transfer.engine.loop.draws import draw_by_index, note_draws
+from bag_of_transfer.engine.loop.metrics_record import hardware, versions
+from bag_of_transfer.engine.loop.precision import autocast_of
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.quantities import duration, size
+from bag_of_transfer.engine.run.loader_watch import build_loader, watching_loaders
 
 __all__ = ["DEFAULT_TOP_K", "make_cache"]
 
@@ -43,7 +43,7 @@ def make_cache(
     """Make a cache, or go on with one that was cut off; return a line on what it took.
 
     Args:
-        cfg: From :func:`bag_of_transfer.engine.training.prepare_training`.
+        cfg: From :func:`bag_of_transfer.engine.run.training.prepare_training`.
         train_set: The training data.
         folder: Where to write.
         num_views: V; None: as many as the run has epochs, which gives the live teacher's losses.

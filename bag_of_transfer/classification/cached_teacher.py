@@ -18,9 +18,9 @@ from bag_of_transfer.classification.settings import complete_setting
 from bag_of_transfer.classification.teacher_cache import TeacherCache
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
+from bag_of_transfer.engine.loop.turns import TurnIndex
 from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.engine.run_files import follow_pointer
-from bag_of_transfer.engine.turns import TurnIndex
 
 __all__ = [
     "WithAnswers",
@@ -73,7 +73,7 @@ def use_cache(cfg: Config, train_set: Any) -> tuple[list[str], Any]:
     """Let a run learn from a cache if its config names one.
 
     Args:
-        cfg: From :func:`bag_of_transfer.engine.training.prepare_training`; changed.
+        cfg: From :func:`bag_of_transfer.engine.run.training.prepare_training`; changed.
         train_set: The training data.
 
     Returns:

@@ -17,17 +17,18 @@ from torch.utils.data import DataLoader
 
 from bag_of_transfer.classification.classifier import ImageClassifier
 from bag_of_transfer.classification.settings import TRICKS
-from bag_of_transfer.engine import image_parts, run_files
-from bag_of_transfer.engine.checkpoints import load_checkpoint, state_dict_of
-from bag_of_transfer.engine.config_file import read_config
-from bag_of_transfer.engine.config_nodes import dicts_with
-from bag_of_transfer.engine.described import admit
+from bag_of_transfer.engine import run_files
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.config.config_nodes import dicts_with
+from bag_of_transfer.engine.config.described import admit
+from bag_of_transfer.engine.config.mistakes import building
+from bag_of_transfer.engine.config.plain_config import read_plain_config
+from bag_of_transfer.engine.config.sized_build import build_described
+from bag_of_transfer.engine.data import image_parts
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.fields import BELOW_1, TEXT, check, fields, optional
-from bag_of_transfer.engine.loader_watch import build_loader
-from bag_of_transfer.engine.mistakes import building
-from bag_of_transfer.engine.plain_config import read_plain_config
-from bag_of_transfer.engine.sized_build import build_described
+from bag_of_transfer.engine.run.loader_watch import build_loader
+from bag_of_transfer.engine.weights.checkpoints import load_checkpoint, state_dict_of
 
 __all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
 

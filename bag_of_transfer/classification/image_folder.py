@@ -20,11 +20,15 @@ from bag_of_transfer.classification.transforms import (
     planes,
     takes_tensors,
 )
+from bag_of_transfer.engine.data.image_files import (
+    files_below,
+    has_image_suffix,
+    warn_of_passed_over,
+)
+from bag_of_transfer.engine.data.image_reader import PixelReader
+from bag_of_transfer.engine.data.image_scan import leave_out_unreadable
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import refuse_undecodable
-from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
-from bag_of_transfer.engine.image_reader import PixelReader
-from bag_of_transfer.engine.image_scan import leave_out_unreadable
 from bag_of_transfer.engine.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.quantities import counted
 
@@ -82,7 +86,7 @@ class ImageFolder(Dataset):
 
     Args:
         root: Folder with one folder per class.  Images in deeper folders count, hidden files
-            don't; for suffixes see ``bag_of_transfer/engine/image_files.py``.
+            don't; for suffixes see ``bag_of_transfer/engine/data/image_files.py``.
         pipeline: Transforms, see :mod:`bag_of_transfer.classification.transforms`.
         classes: Names in the order of the labels; read from the folders when None.
         classes_from: Take the classes from this folder (the training set's), not from ``root``.

@@ -10,7 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 from torch import Tensor
 
-from bag_of_transfer.engine.details import Details, share
+from bag_of_transfer.engine.loop.details import Details, share
 from bag_of_transfer.engine.run_files import MAX_CONFUSED
 
 __all__ = ["TopK", "answers_of", "image_details", "ranks_of_true_class"]

@@ -85,6 +85,6 @@ def rng_of_step() -> random.Random:
     seed, iteration = hub.get_info("seed"), hub.get_info("iter")
     if seed is None or iteration is None:
         return random.Random(int(torch.randint(2**62, ())))
-    if draws := hub.get_info("draws"):  # see bag_of_transfer.engine.draws.note_draws
+    if draws := hub.get_info("draws"):  # see bag_of_transfer.engine.loop.draws.note_draws
         seed, iteration = draws["seed"], iteration % draws["num_iters"]
     return random.Random(f"mixup {seed} {iteration}")

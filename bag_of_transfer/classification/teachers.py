@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from bag_of_transfer.classification.distillation import Teacher
 from bag_of_transfer.classification.settings import TRICKS
-from bag_of_transfer.engine.checkpoints import load_checkpoint, meta_of, state_dict_of
-from bag_of_transfer.engine.described import admit, read_description
+from bag_of_transfer.engine.config.described import admit, read_description
+from bag_of_transfer.engine.config.sized_build import build_described
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.finite import refuse_non_finite
 from bag_of_transfer.engine.recipe import class_difference
-from bag_of_transfer.engine.sized_build import build_described
+from bag_of_transfer.engine.weights.checkpoints import load_checkpoint, meta_of, state_dict_of
+from bag_of_transfer.engine.weights.finite import refuse_non_finite
 
 __all__ = ["TEACHERS", "check_classes", "load_teacher"]
 

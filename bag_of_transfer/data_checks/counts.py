@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bag_of_transfer.data_checks.look import Look
 from bag_of_transfer.data_checks.splits import Example, Split
-from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.engine.data.mask_reader import IGNORED
 
 __all__ = ["ClassCount", "Counts", "Range", "Sizes", "count_split"]
 

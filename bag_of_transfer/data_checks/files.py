@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from bag_of_transfer.data_checks.ledger import Entry, Ledger
 from bag_of_transfer.data_checks.look import UNREADABLE, Look
+from bag_of_transfer.engine.data.image_scan import inspect_all
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_scan import inspect_all
 from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["File", "Seen", "look_at_files"]

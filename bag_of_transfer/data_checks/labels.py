@@ -10,8 +10,8 @@ from bag_of_transfer.data_checks.counts import Counts
 from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.look import Look
 from bag_of_transfer.data_checks.splits import Box, Example, Split
-from bag_of_transfer.engine.mask_reader import IGNORED
-from bag_of_transfer.engine.object_lines import lines_of_objects
+from bag_of_transfer.engine.data.mask_reader import IGNORED
+from bag_of_transfer.engine.data.object_lines import lines_of_objects
 
 __all__ = ["boxes_at", "odd_boxes", "odd_masks", "unlearned_classes"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from bag_of_transfer.data_checks.likeness import likeness
-from bag_of_transfer.engine.image_reader import FORMATS, decode_bytes
-from bag_of_transfer.engine.mask_reader import decode_mask
+from bag_of_transfer.engine.data.image_reader import FORMATS, decode_bytes
+from bag_of_transfer.engine.data.mask_reader import decode_mask
 
 __all__ = ["BLANK", "UNREADABLE", "Look", "look_at_mask", "look_at_picture"]
 

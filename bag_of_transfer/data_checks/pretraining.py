@@ -4,10 +4,10 @@ from pathlib import Path
 
 from bag_of_transfer.data_checks.kinds import Finding
 from bag_of_transfer.data_checks.splits import PRETRAINING, Example, Split, listening, split_of
-from bag_of_transfer.engine import data_sets, held_out
-from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine.config.config_file import load_config
+from bag_of_transfer.engine.data import data_sets, held_out
+from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_files import files_below, has_image_suffix
 from bag_of_transfer.engine.tasks import Phase
 
 __all__ = ["pretraining_split"]

@@ -13,11 +13,11 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from bag_of_transfer.data_checks.kinds import ERROR, STRUCTURE, WARNING, Finding
-from bag_of_transfer.engine import data_sets, held_out, own_metrics
+from bag_of_transfer.engine.data import data_sets, held_out, own_metrics
+from bag_of_transfer.engine.data.mask_reader import labels_of
+from bag_of_transfer.engine.data.own_readers import read_with_ours
+from bag_of_transfer.engine.data.splits import check_splits
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.mask_reader import labels_of
-from bag_of_transfer.engine.own_readers import read_with_ours
-from bag_of_transfer.engine.splits import check_splits
 from bag_of_transfer.engine.tasks import task_named
 
 __all__ = [

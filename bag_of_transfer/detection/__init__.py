@@ -8,7 +8,7 @@ Other classes are registered when their modules are imported, as ``custom_import
 import bag_of_transfer.detection.shared_head  # noqa: F401  registers ResNetStage4
 from bag_of_transfer.detection.judges import JUDGES
 from bag_of_transfer.detection.mmcv_ops import install
-from bag_of_transfer.engine.process_setup import prepare_process
+from bag_of_transfer.engine.config.process_setup import prepare_process
 from bag_of_transfer.engine.tasks import Preprocessor, complete
 
 __all__ = ["install"]

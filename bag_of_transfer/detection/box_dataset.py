@@ -243,7 +243,7 @@ def _where_boxes_stand(image: AnnotatedImage) -> dict[str, Any]:
 
 
 def check(dataset: BoxDataset) -> None:
-    """Check a data set, for :func:`bag_of_transfer.engine.data_sets.check_dataset`.
+    """Check a data set, for :func:`bag_of_transfer.engine.data.data_sets.check_dataset`.
 
     Raises:
         NoTruthError: If no box counts.

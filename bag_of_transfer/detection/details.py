@@ -10,7 +10,7 @@ import numpy as np
 from mmdet.evaluation.functional.bbox_overlaps import bbox_overlaps
 from numpy import ndarray
 
-from bag_of_transfer.engine.details import Details, share
+from bag_of_transfer.engine.loop.details import Details, share
 
 __all__ = ["Matches", "box_details", "matches_of"]
 

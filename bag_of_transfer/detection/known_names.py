@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from bag_of_transfer.engine.image_scan import stamp_of
+from bag_of_transfer.engine.data.image_scan import stamp_of
 
 __all__ = ["note_names", "noted_names"]
 

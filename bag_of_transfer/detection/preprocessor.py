@@ -3,7 +3,7 @@
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 from mmengine.registry import MODELS
 
-from bag_of_transfer.engine.any_channels import AnyChannels
+from bag_of_transfer.engine.data.any_channels import AnyChannels
 
 __all__ = ["AnyChannelsDetPreprocessor"]
 

@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box
+from bag_of_transfer.engine.data.object_lines import place_of_element
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.object_lines import place_of_element
 from bag_of_transfer.engine.plain_files import read_file
 
 __all__ = ["read_xml"]

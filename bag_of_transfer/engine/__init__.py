@@ -1,1 +1,5 @@
-"""How a run runs, for all three tasks: command line, config, checks, progress, records."""
+"""What all parts share: errors, files, numbers, screen, processes, the tasks' records.
+
+Above it are five rooms, each of which may import those before it: ``data``, ``weights``,
+``config``, ``loop``, ``run``.
+"""

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_whole
+from bag_of_transfer.engine.process_group import LAUNCHERS
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.stock_configs import nearest_stock_config
 
 __all__ = [
     "AUTO",
-    "LAUNCHERS",
     "SCRATCH",
     "check_backbone",
     "check_checkpoint",
@@ -23,8 +23,6 @@ __all__ = [
     "check_weights",
 ]
 
-# What each launcher sets for the processes that it starts.
-LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 AUTO = "auto"  # in place of a checkpoint to resume: the newest complete one
 SCRATCH = "scratch"  # in place of a backbone file: a random start
 NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits

@@ -1,9 +1,39 @@
-"""What becomes of a run whose log file cannot be written any more, as on a full disk."""
+"""What of mmengine's log the screen shows, and what becomes of a log file on a full disk."""
 
 import logging
 import sys
 
-__all__ = ["say_once_that_lines_are_lost"]
+from bag_of_transfer.engine.bars import console_handlers
+
+__all__ = ["hush", "say_once_that_lines_are_lost"]
+
+# First words of the messages that mmengine writes about its internals.
+HUSHED = (
+    "Config:",
+    "Hooks will be executed",
+    "Distributed training is not used",
+    "paramwise_options",
+    "The prefix is not set in metric class",
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+    "Checkpoints will be saved",
+    "Saving checkpoint",
+    "Exp name:",
+    "Load checkpoint from",
+    "Using env variable",
+)
+
+
+class _Hush(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().lstrip().startswith(HUSHED)
+
+
+def hush(logger: logging.Logger) -> None:
+    """Keep mmengine's messages about its internals off the screen; the log file has them."""
+    for handler in console_handlers(logger):
+        if not any(isinstance(known, _Hush) for known in handler.filters):
+            handler.addFilter(_Hush())
 
 
 def say_once_that_lines_are_lost(logger: logging.Logger) -> None:

@@ -3,10 +3,14 @@
 torch is looked up among the imported modules: where it is not imported, there is one process.
 """
 
+import os
 import sys
 from typing import Any
 
-__all__ = ["is_main_process", "process_group"]
+__all__ = ["LAUNCHERS", "is_first_process", "is_main_process", "process_group"]
+
+# The rank, as each launcher tells it to the processes that it starts.
+LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
 
 def process_group() -> Any:
@@ -21,3 +25,9 @@ def is_main_process() -> bool:
     """Return whether this process is rank 0, the one that prints and writes."""
     dist = process_group()
     return dist is None or dist.get_rank() == 0
+
+
+def is_first_process() -> bool:
+    """Return whether this is rank 0, before the processes are connected as well."""
+    numbers = (os.environ[name] for name in LAUNCHERS.values() if name in os.environ)
+    return next(numbers, "0") == "0"

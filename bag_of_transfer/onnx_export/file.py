@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from bag_of_transfer.engine.atomic import replacing
+from bag_of_transfer.engine.config.input_channels import in_channels_of
 from bag_of_transfer.engine.errors import UserError, mistake_in, without_colons
 from bag_of_transfer.engine.file_hash import sha256_of
-from bag_of_transfer.engine.input_channels import in_channels_of
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.onnx_export.equality import INPUT, NO_SUCH_SIZE, Checked, as_rgb, check
 from bag_of_transfer.onnx_export.kinds import kind_of

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import nn
 
+from bag_of_transfer.engine.config.input_channels import in_channels_of
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.input_channels import in_channels_of
 from bag_of_transfer.engine.tasks import ResultKind
 from bag_of_transfer.onnx_export.preparation import Preparation
 from bag_of_transfer.prediction.network import Trained

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bag_of_transfer.engine.data_sets import build_dataset, file_of
+from bag_of_transfer.engine.data.data_sets import build_dataset, file_of
+from bag_of_transfer.engine.data.held_out import hold_out
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.held_out import hold_out
 from bag_of_transfer.prediction.inputs import find_images
 from bag_of_transfer.prediction.network import Trained, scope_of
 from bag_of_transfer.prediction.pipeline import build_load

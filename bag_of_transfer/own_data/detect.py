@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix
+from bag_of_transfer.engine.data.layouts import LAYOUTS, Layout
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_files import files_below, has_image_suffix
-from bag_of_transfer.engine.layouts import LAYOUTS, Layout
 from bag_of_transfer.own_data.coco_places import SPLIT_NAMES, coco_splits
 
 __all__ = ["class_root", "layout_of", "nearest_trees"]

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.data_sets import build_dataset, classes_of, file_of, missing_places
-from bag_of_transfer.engine.image_files import files_below
-from bag_of_transfer.engine.image_scan import image_facts
-from bag_of_transfer.engine.layouts import CLASSES_FILE, MASKS
-from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.engine.data.data_sets import build_dataset, classes_of, file_of, missing_places
+from bag_of_transfer.engine.data.image_files import files_below
+from bag_of_transfer.engine.data.image_scan import image_facts
+from bag_of_transfer.engine.data.layouts import CLASSES_FILE, MASKS
+from bag_of_transfer.engine.data.mask_reader import IGNORED
 from bag_of_transfer.own_data.coco_places import SPLIT_NAMES, coco_splits
 from bag_of_transfer.own_data.detect import class_root
 from bag_of_transfer.segmentation.masks import mask_facts

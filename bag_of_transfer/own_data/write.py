@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from bag_of_transfer.engine.config.knob_size import image_size_of
+from bag_of_transfer.engine.data.layouts import Layout
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.knob_size import image_size_of
-from bag_of_transfer.engine.layouts import Layout
 from bag_of_transfer.engine.tasks import find_task
 from bag_of_transfer.own_data.look import SPLITS, Looked
 

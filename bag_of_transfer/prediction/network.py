@@ -11,18 +11,19 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from bag_of_transfer.engine import checkpoints, evaluation
-from bag_of_transfer.engine.channels_last import follow_run
-from bag_of_transfer.engine.config_file import resolved_config
+from bag_of_transfer.engine.config.config_file import resolved_config
+from bag_of_transfer.engine.config.knobs import follow_options
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
+from bag_of_transfer.engine.config.overrides import apply_overrides
+from bag_of_transfer.engine.config.process_setup import prepare_process
+from bag_of_transfer.engine.config.sized_build import build_described
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.knobs import follow_options
-from bag_of_transfer.engine.num_classes import fill_num_classes
-from bag_of_transfer.engine.overrides import apply_overrides
-from bag_of_transfer.engine.process_setup import prepare_process
+from bag_of_transfer.engine.loop.channels_last import follow_run
+from bag_of_transfer.engine.run import evaluation
 from bag_of_transfer.engine.run_files import follow_pointer
-from bag_of_transfer.engine.sized_build import build_described
 from bag_of_transfer.engine.tasks import Task, find_task
+from bag_of_transfer.engine.weights import checkpoints
 
 __all__ = ["Trained", "choose_device", "load_trained", "scope_of"]
 

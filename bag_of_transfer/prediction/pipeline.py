@@ -12,11 +12,11 @@ from mmengine.dataset import Compose
 
 from bag_of_transfer.classification.image_folder import as_input
 from bag_of_transfer.classification.transforms import build_pipeline
+from bag_of_transfer.engine.config.input_channels import follow_in_channels, in_channels_of
+from bag_of_transfer.engine.data.image_reader import PixelReader, ReadImage, read_pixels
+from bag_of_transfer.engine.data.mask_reader import ReadMask
+from bag_of_transfer.engine.data.own_readers import read_with_ours
 from bag_of_transfer.engine.errors import UserError, without_colons
-from bag_of_transfer.engine.image_reader import PixelReader, ReadImage, read_pixels
-from bag_of_transfer.engine.input_channels import follow_in_channels, in_channels_of
-from bag_of_transfer.engine.mask_reader import ReadMask
-from bag_of_transfer.engine.own_readers import read_with_ours
 from bag_of_transfer.engine.tasks import Task
 
 __all__ = ["Item", "Load", "build_load", "ignores_orientation", "pipeline_of", "without_truth"]

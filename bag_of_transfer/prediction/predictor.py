@@ -12,8 +12,8 @@ import torch
 import backbones  # noqa: F401  registers ResNetA..D
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  lets configs say _base_ = "mmseg::..."
-from bag_of_transfer.engine.channels_last import KEY, lay_out
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loop.channels_last import KEY, lay_out
 from bag_of_transfer.prediction.network import choose_device, load_trained, scope_of
 from bag_of_transfer.prediction.pipeline import Item, build_load, ignores_orientation, pipeline_of
 from bag_of_transfer.prediction.results import RESULTS, Boxes, Classes, Mask, Result

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bag_of_transfer.engine.image_reader import FORMATS, read_image
+from bag_of_transfer.engine.data.image_reader import FORMATS, read_image
 from bag_of_transfer.engine.tasks import ResultKind
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.colours import class_colours

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from bag_of_transfer.engine.data_sets import build_dataset, classes_of, parts_of
+from bag_of_transfer.engine.data.data_sets import build_dataset, classes_of, parts_of
+from bag_of_transfer.engine.data.held_out import HELD_OUT, hold_out
+from bag_of_transfer.engine.data.mask_reader import ReadMask
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.held_out import HELD_OUT, hold_out
-from bag_of_transfer.engine.mask_reader import ReadMask
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.tasks import ResultKind, Task
 from bag_of_transfer.prediction.inputs import Source, below_what_they_share

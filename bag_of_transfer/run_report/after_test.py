@@ -1,10 +1,10 @@
 """What is shown and written after a test."""
 
-from bag_of_transfer.engine.class_table import class_table
-from bag_of_transfer.engine.details import describe, write_details
-from bag_of_transfer.engine.details_hook import command_line
-from bag_of_transfer.engine.evaluation import Evaluated
+from bag_of_transfer.engine.loop.class_table import class_table
+from bag_of_transfer.engine.loop.details import describe, write_details
+from bag_of_transfer.engine.loop.details_hook import command_line
 from bag_of_transfer.engine.process_group import is_main_process
+from bag_of_transfer.engine.run.evaluation import Evaluated
 from bag_of_transfer.engine.run_files import TEST_DETAILS
 from bag_of_transfer.run_report import after_training
 from bag_of_transfer.run_report.worst import draw_worst

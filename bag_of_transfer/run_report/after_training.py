@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.details_file import read_details
+from bag_of_transfer.engine.loop.details_file import read_details
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.run_files import DETAILS, PLOTS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.atomic import write_text
-from bag_of_transfer.engine.class_table import numbers_in_words
+from bag_of_transfer.engine.loop.class_table import numbers_in_words
 from bag_of_transfer.engine.quantities import duration, size
 from bag_of_transfer.engine.run_files import RESOLVED_CONFIG, WORST
 from bag_of_transfer.engine.tasks import task_named

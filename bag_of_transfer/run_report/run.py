@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bag_of_transfer.engine.details_file import read_details, read_run
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loop.details_file import read_details, read_run
 from bag_of_transfer.engine.plain_files import read_file
 from bag_of_transfer.engine.run_files import (
     CURVE,

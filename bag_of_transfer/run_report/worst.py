@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.details import worst_images
-from bag_of_transfer.engine.evaluation import Evaluated
-from bag_of_transfer.engine.image_reader import read_image
+from bag_of_transfer.engine.data.image_reader import read_image
+from bag_of_transfer.engine.loop.details import worst_images
+from bag_of_transfer.engine.run.evaluation import Evaluated
 from bag_of_transfer.engine.run_files import WORST
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.prediction.outcomes import mistakes

@@ -6,7 +6,7 @@ Importing this package registers them; mmseg's networks are imported when one is
 import contextlib
 import io
 
-from bag_of_transfer.engine.process_setup import prepare_process
+from bag_of_transfer.engine.config.process_setup import prepare_process
 from bag_of_transfer.engine.tasks import Preprocessor, complete
 from bag_of_transfer.segmentation.judges import JUDGES
 from bag_of_transfer.segmentation.metrics import SegMetric

@@ -11,12 +11,16 @@ from mmengine.registry import DATASETS
 from mmseg.datasets import BaseSegDataset
 from mmseg.utils import get_classes, get_palette
 
+from bag_of_transfer.engine.data.image_files import (
+    files_below,
+    has_image_suffix,
+    warn_of_passed_over,
+)
+from bag_of_transfer.engine.data.image_scan import image_facts, leave_out
+from bag_of_transfer.engine.data.layouts import CLASSES_FILE, MASKS, PICTURES
+from bag_of_transfer.engine.data.mask_reader import IGNORED
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_names import composed
-from bag_of_transfer.engine.image_files import files_below, has_image_suffix, warn_of_passed_over
-from bag_of_transfer.engine.image_scan import image_facts, leave_out
-from bag_of_transfer.engine.layouts import CLASSES_FILE, MASKS, PICTURES
-from bag_of_transfer.engine.mask_reader import IGNORED
 from bag_of_transfer.engine.name_list import read_class_names, read_names
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.segmentation.masks import (
@@ -47,7 +51,7 @@ class MaskFolder(BaseSegDataset):
     Args:
         data_root: Folder of the data; the other paths are relative to it.
         img_dir: Folder of the images and their sub-folders; for suffixes see
-            ``engine/image_files.py``.
+            ``engine/data/image_files.py``.
         mask_dir: Folder of the masks, in the same sub-folders.
         split: File with one name per line, without suffix; "": use every image of ``img_dir``.
         classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None:

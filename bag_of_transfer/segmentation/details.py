@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
-from bag_of_transfer.engine.details import Details, share
+from bag_of_transfer.engine.loop.details import Details, share
 
 __all__ = ["pixel_details"]
 

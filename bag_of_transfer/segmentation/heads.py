@@ -10,7 +10,7 @@ from mmengine.registry import MODELS
 from mmseg.models.decode_heads import FCNHead
 from torch import nn
 
-from bag_of_transfer.engine.process_setup import ignore_warning
+from bag_of_transfer.engine.config.process_setup import ignore_warning
 
 __all__ = ["GluonFCNHead"]
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from bag_of_transfer.engine.data.image_reader import read_error
+from bag_of_transfer.engine.data.image_scan import ImageFacts, scan_files
+from bag_of_transfer.engine.data.mask_reader import IGNORED, decode_mask, first_pixel
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_reader import read_error
-from bag_of_transfer.engine.image_scan import ImageFacts, scan_files
-from bag_of_transfer.engine.mask_reader import IGNORED, decode_mask, first_pixel
 from bag_of_transfer.segmentation.numbering import Numbering
 
 __all__ = [

@@ -19,9 +19,9 @@ from PIL import Image
 from torch import Tensor
 
 from bag_of_transfer.engine.atomic import write_arrays
-from bag_of_transfer.engine.details import Details
+from bag_of_transfer.engine.data.mask_reader import IGNORED
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.mask_reader import IGNORED
+from bag_of_transfer.engine.loop.details import Details
 from bag_of_transfer.segmentation.details import pixel_details
 
 __all__ = ["SegMetric", "count_confusion", "count_pixels", "name_of", "scores"]

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Int32
 from mmseg.registry import DATASETS
 
+from bag_of_transfer.engine.data.mask_reader import IGNORED, labels_of
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.mask_reader import IGNORED, labels_of
 from bag_of_transfer.engine.numbers import is_whole
 
 __all__ = ["Numbering"]

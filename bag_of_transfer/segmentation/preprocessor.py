@@ -3,7 +3,7 @@
 from mmengine.registry import MODELS
 from mmseg.models import SegDataPreProcessor
 
-from bag_of_transfer.engine.any_channels import AnyChannels
+from bag_of_transfer.engine.data.any_channels import AnyChannels
 
 __all__ = ["AnyChannelsSegPreprocessor"]
 

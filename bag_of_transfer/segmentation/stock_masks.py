@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from mmseg.datasets import BaseSegDataset
 
+from bag_of_transfer.engine.data.mask_reader import IGNORED, first_pixel, labels_of
 from bag_of_transfer.engine.errors import NoTruthError, UserError
-from bag_of_transfer.engine.mask_reader import IGNORED, first_pixel, labels_of
 from bag_of_transfer.segmentation.masks import mask_facts
 
 __all__ = ["check"]

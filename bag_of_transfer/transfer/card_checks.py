@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backbones.blocks import DEPTHS, VARIANTS
-from bag_of_transfer.engine.described import names_a_place
+from bag_of_transfer.engine.config.described import names_a_place
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.fields import (
     ANYTHING,

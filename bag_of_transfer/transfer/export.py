@@ -9,13 +9,8 @@ import torch
 from torch import Tensor
 
 from backbones.blocks import VARIANTS
-from bag_of_transfer.engine.checkpoints import (
-    load_checkpoint,
-    meta_of,
-    state_dict_of,
-)
-from bag_of_transfer.engine.config_nodes import bare_type
-from bag_of_transfer.engine.described import admit, read_description
+from bag_of_transfer.engine.config.config_nodes import bare_type
+from bag_of_transfer.engine.config.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.run_files import (
@@ -24,6 +19,11 @@ from bag_of_transfer.engine.run_files import (
     read_curve,
     read_metrics,
     read_tricks,
+)
+from bag_of_transfer.engine.weights.checkpoints import (
+    load_checkpoint,
+    meta_of,
+    state_dict_of,
 )
 from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
@@ -36,7 +36,7 @@ __all__ = ["export_backbone"]
 
 PREFIX = "backbone."
 DAMAGED = "it is a record of the training: copy it again, or remove it"
-# The other entries of a line of curve.jsonl, see engine/records.py.
+# The other entries of a line of curve.jsonl, see engine/loop/records.py.
 NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds")
 
 

@@ -1,7 +1,8 @@
 """Read pickles of NumPy arrays, such as Detectron's ``.pkl``, by a list of allowed names.
 
-A pickle names functions and calls them.  Those that build arrays and plain records have stand-ins
-(``engine/plain_records.py``); a file that names others is refused before anything is called.
+A pickle names functions and calls them.  Those that build arrays and plain records have
+stand-ins (``engine/weights/plain_records.py``); a file that names others is refused before
+anything is called.
 """
 
 import io
@@ -10,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.pickle_outline import (
+from bag_of_transfer.engine.weights.pickle_outline import (
     Named,
     full_name,
     read_outline,
     refusal,
     refuse_bomb,
 )
-from bag_of_transfer.engine.plain_records import STAND_INS
-from bag_of_transfer.engine.stand_ins import resolve
-from bag_of_transfer.engine.weight_files import ARRAYS, PADDLE, kind_of
+from bag_of_transfer.engine.weights.plain_records import STAND_INS
+from bag_of_transfer.engine.weights.stand_ins import resolve
+from bag_of_transfer.engine.weights.weight_files import ARRAYS, PADDLE, kind_of
 
 __all__ = ["read_numpy_pickle"]
 

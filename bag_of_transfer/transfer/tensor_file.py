@@ -14,13 +14,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bag_of_transfer.engine.arguments import check_weights
-from bag_of_transfer.engine.checkpoints import load_from_local_weights_only
 from bag_of_transfer.engine.errors import UserError, without_colons
-from bag_of_transfer.engine.finite import refuse_non_finite
-from bag_of_transfer.engine.pickle_outline import TORCH_LEGACY
 from bag_of_transfer.engine.run_files import follow_pointer
-from bag_of_transfer.engine.weight_containers import find_weights
-from bag_of_transfer.engine.weight_files import is_safetensors, kind_of, refuse_shard
+from bag_of_transfer.engine.weights.checkpoints import load_from_local_weights_only
+from bag_of_transfer.engine.weights.finite import refuse_non_finite
+from bag_of_transfer.engine.weights.pickle_outline import TORCH_LEGACY
+from bag_of_transfer.engine.weights.weight_containers import find_weights
+from bag_of_transfer.engine.weights.weight_files import is_safetensors, kind_of, refuse_shard
 from bag_of_transfer.transfer.layouts.recognise import recognise
 from bag_of_transfer.transfer.mxnet_params import LIST_MAGIC, read_params
 from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle

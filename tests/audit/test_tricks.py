@@ -17,7 +17,7 @@ from torch import nn
 import backbones
 from bag_of_transfer.audit.tricks import TrickAudit
 from bag_of_transfer.classification.settings import TRICKS as CLASSIFIER_TRICKS
-from bag_of_transfer.engine.precision import AutocastOptimWrapper
+from bag_of_transfer.engine.loop.precision import AutocastOptimWrapper
 from bag_of_transfer.engine.trick_keys import TRICK_KEYS
 from tests.audit.tricky_runs import (
     BATCH,

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader
 
 import backbones  # noqa: F401  registers ResNetA..D
 from bag_of_transfer.audit.tricks import audit
-from bag_of_transfer.engine import checkpoints, precision  # noqa: F401  register their types
+from bag_of_transfer.engine.loop import precision  # noqa: F401  register their types
 from bag_of_transfer.engine.lr import apply_lr_rule
+from bag_of_transfer.engine.weights import checkpoints  # noqa: F401  register their types
 
 EPOCHS, BATCH, K = 4, 8, 10
 DATA = [{"inputs": torch.zeros(3, 32, 32, dtype=torch.uint8), "labels": i % K} for i in range(32)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
+from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
 
 __all__ = ["Board"]
 

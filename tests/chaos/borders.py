@@ -25,21 +25,22 @@ from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.detection.yolo_files import read_labels
 from bag_of_transfer.detection.yolo_yaml import read_yolo_yaml
-from bag_of_transfer.engine import class_table, details_file, run_files
-from bag_of_transfer.engine.checkpoints import check_resumable, load_checkpoint
-from bag_of_transfer.engine.config_file import read_config
-from bag_of_transfer.engine.config_values import (
+from bag_of_transfer.engine import run_files
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.config.config_values import (
     check_sections,
     check_training_sections,
     check_values,
     settle_whole_numbers,
 )
+from bag_of_transfer.engine.config.overrides import apply_overrides
+from bag_of_transfer.engine.config.plain_config import read_plain_config
+from bag_of_transfer.engine.data.image_reader import read_pixels
+from bag_of_transfer.engine.data.mask_reader import read_mask
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_reader import read_pixels
-from bag_of_transfer.engine.mask_reader import read_mask
+from bag_of_transfer.engine.loop import class_table, details_file
 from bag_of_transfer.engine.name_list import read_class_names, read_names
-from bag_of_transfer.engine.overrides import apply_overrides
-from bag_of_transfer.engine.plain_config import read_plain_config
+from bag_of_transfer.engine.weights.checkpoints import check_resumable, load_checkpoint
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import read_results

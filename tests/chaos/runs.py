@@ -23,7 +23,7 @@ from tests.tools.tiny_world import draw_world
 __all__ = ["LONGEST", "Run", "Undisturbed", "World", "faults_of", "unchecked"]
 
 LONGEST = 600  # seconds that an attempt may take on a busy machine
-SLOW_IMPORTS = ("bag_of_transfer.engine.training", "bag_of_transfer.audit", "yapf")
+SLOW_IMPORTS = ("bag_of_transfer.engine.run.training", "bag_of_transfer.audit", "yapf")
 EACH_STEP = ["--cfg-options", "default_hooks.checkpoint.minutes=1e-9"]
 
 

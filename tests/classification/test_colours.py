@@ -12,9 +12,9 @@ from torch.utils.data import default_collate
 
 from bag_of_transfer.classification import ClassificationPreprocessor, ImageClassifier, ImageFolder
 from bag_of_transfer.classification.colours import change_colours
-from bag_of_transfer.engine.draws import SeededItems
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.turns import TurnIndex
+from bag_of_transfer.engine.loop.draws import SeededItems
+from bag_of_transfer.engine.loop.turns import TurnIndex
 
 HSV, NOISE = dict(type="HSVScale"), dict(type="PCANoise", std=0.3)
 FLIP, END = dict(type="torchvision/RandomHorizontalFlip"), dict(type="torchvision/PILToTensor")

@@ -13,12 +13,12 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
 import backbones  # noqa: F401  registers the networks
-from bag_of_transfer.engine.config_file import load_config
-from bag_of_transfer.engine.data_sets import build_dataset
+from bag_of_transfer.engine.config.config_file import load_config
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
+from bag_of_transfer.engine.config.overrides import apply_overrides
+from bag_of_transfer.engine.data.data_sets import build_dataset
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.num_classes import fill_num_classes
-from bag_of_transfer.engine.overrides import apply_overrides
-from bag_of_transfer.engine.precision import apply_precision
+from bag_of_transfer.engine.loop.precision import apply_precision
 from bag_of_transfer.engine.tasks import Phase
 
 CONFIGS = Path(__file__).parents[2] / "configs/classification"

@@ -9,8 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bag_of_transfer.classification import ImageClassifier, classifier
-from bag_of_transfer.engine.loops import train_step
-from bag_of_transfer.engine.update import Update
+from bag_of_transfer.engine.loop.loops import train_step
+from bag_of_transfer.engine.loop.update import Update
 
 # What waits: a number is read, or the size of a result depends on values.
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero")

@@ -27,7 +27,7 @@ from bag_of_transfer.data_checks.ledger import Ledger
 from bag_of_transfer.data_checks.look import look_at_mask, look_at_picture
 from bag_of_transfer.data_checks.report import show
 from bag_of_transfer.engine import cli
-from bag_of_transfer.engine.data_sets import LookAtSplits
+from bag_of_transfer.engine.data.data_sets import LookAtSplits
 from tests.data_checks.rows import flipped
 from tests.data_checks.worlds import SIZES, WORLDS, described, draw_images
 
@@ -37,7 +37,7 @@ CONFIG = "configs/classification/resnet50-d_own-images.py"
 
 @pytest.fixture(autouse=True)
 def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", tmp_path / "scans")
+    monkeypatch.setattr("bag_of_transfer.engine.data.image_scan.SCAN_DIR", tmp_path / "scans")
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
 
 

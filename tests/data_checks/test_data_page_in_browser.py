@@ -20,7 +20,7 @@ LONG = "a_class_with_a_name_that_is_much_longer_than_any_line_<b>of_a_phone</b>"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("voc")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", root / "scans")
+        patch.setattr("bag_of_transfer.engine.data.image_scan.SCAN_DIR", root / "scans")
         draw_voc(root)
         (root / "classes.txt").write_text(f"ball\nbox\n{LONG}\n")
         xml_of(root, "train0").write_text(xml([(LONG.replace("<", "&lt;"), (4, 5, 24, 30))] * 2))

@@ -37,7 +37,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", tmp_path / "scans")
+    monkeypatch.setattr("bag_of_transfer.engine.data.image_scan.SCAN_DIR", tmp_path / "scans")
     return tmp_path / "data"
 
 

@@ -122,8 +122,8 @@ def test_of_two_ledgers_the_entry_counts_that_is_of_the_file(folder: Path, cache
 def test_an_interrupted_look_goes_on_where_it_was(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bag_of_transfer.engine.image_scan.CHUNK", 1)
-    monkeypatch.setattr("bag_of_transfer.engine.image_scan.share_of_cores", lambda: 1)
+    monkeypatch.setattr("bag_of_transfer.engine.data.image_scan.CHUNK", 1)
+    monkeypatch.setattr("bag_of_transfer.engine.data.image_scan.share_of_cores", lambda: 1)
     decoded: list[str] = []
 
     def interrupted(path: Path, data: bytes) -> Look:

@@ -140,7 +140,7 @@ TASKS = dict(images="cls", voc="det", coco="det", yolo="det", masks="seg")
 def drawn_worlds(folder: Path) -> Iterator[Path]:
     """Draw a data set of each format into the folder, which also keeps what looks at them find."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", folder / "scans")
+        patch.setattr("bag_of_transfer.engine.data.image_scan.SCAN_DIR", folder / "scans")
         for world, draw in WORLDS.items():
             draw(folder / world)
         yield folder

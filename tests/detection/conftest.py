@@ -21,7 +21,7 @@ Drawn = tuple[np.ndarray, list[tuple[str, int, int, int, int]]]
 
 @pytest.fixture(autouse=True)
 def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", tmp_path / ".scans")
+    monkeypatch.setattr("bag_of_transfer.engine.data.image_scan.SCAN_DIR", tmp_path / ".scans")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 
 SPLITS = ("train", "val", "test")
 

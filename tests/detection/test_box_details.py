@@ -15,7 +15,7 @@ from bag_of_transfer.detection.coco_judge import judge_boxes
 from bag_of_transfer.detection.coco_per_image import boxes_of, coco_arrays
 from bag_of_transfer.detection.details import box_details, matches_of
 from bag_of_transfer.detection.metrics import VocMetric
-from bag_of_transfer.engine.details import Details, describe, worst_images
+from bag_of_transfer.engine.loop.details import Details, describe, worst_images
 
 CLASSES = ("a", "b", "c", "d")
 NUM_IMAGES = 12

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, HOOKS, TASK_UTILS
 from torch import Tensor, nn
 
-import bag_of_transfer.engine.checkpoint_hook  # noqa: F401  registers the hook
+import bag_of_transfer.engine.weights.checkpoint_hook  # noqa: F401  registers the hook
 from tests.detection.small import build_model, build_optimizer, loader_of, shrink
 
 CONFIGS = Path(__file__).parents[2] / "configs/detection"
@@ -117,7 +117,7 @@ def test_an_image_may_hold_more_than_100_boxes(c4: Config) -> None:
 
 
 def test_no_checkpoint_is_picked_on_the_test_split(c4: Config) -> None:
-    # As bag_of_transfer/engine/training.py builds it: what the config says wins.
+    # As bag_of_transfer/engine/run/training.py builds it: what the config says wins.
     hook = HOOKS.build(dict(save_best="auto", rule="greater") | c4.default_hooks.checkpoint)
     assert hook.save_best is None
     assert c4.val_dataloader.dataset == c4.test_dataloader.dataset

@@ -9,7 +9,7 @@ import pytest
 from mmdet.datasets import CocoDataset
 
 from bag_of_transfer.detection.datasets import CocoFormat
-from bag_of_transfer.engine.data_sets import check_dataset
+from bag_of_transfer.engine.data.data_sets import check_dataset
 from bag_of_transfer.engine.errors import UserError
 
 

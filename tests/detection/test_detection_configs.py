@@ -13,7 +13,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, MODELS
 from torch import nn
 
-from bag_of_transfer.engine.config_file import resolved_config
+from bag_of_transfer.engine.config.config_file import resolved_config
 from tests.detection.small import (
     SPLITS,
     build_model,

@@ -11,7 +11,7 @@ from mmdet.datasets import CocoDataset, VOCDataset, XMLDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
-from bag_of_transfer.engine.data_sets import build_dataset, check_dataset
+from bag_of_transfer.engine.data.data_sets import build_dataset, check_dataset
 from bag_of_transfer.engine.errors import UserError
 
 NAMES = ("brick", "leaf")  # in the order of the file

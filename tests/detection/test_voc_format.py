@@ -16,7 +16,7 @@ from bag_of_transfer.detection import voc_files
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box, check_twins
 from bag_of_transfer.detection.datasets import VocFormat
 from bag_of_transfer.detection.voc_xml import read_xml
-from bag_of_transfer.engine.data_sets import check_dataset
+from bag_of_transfer.engine.data.data_sets import check_dataset
 from bag_of_transfer.engine.errors import UserError
 
 Draw = Callable[..., Path]

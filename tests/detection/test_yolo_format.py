@@ -14,7 +14,7 @@ from mmengine.logging import MMLogger
 from bag_of_transfer.detection.box_dataset import BoxDataset
 from bag_of_transfer.detection.datasets import CocoFormat, VocFormat, YoloFormat
 from bag_of_transfer.detection.metrics import VocMetric
-from bag_of_transfer.engine.data_sets import test_split as split_to_check
+from bag_of_transfer.engine.data.data_sets import test_split as split_to_check
 from bag_of_transfer.engine.errors import UserError
 
 YAML = "path: .\ntrain: images/train\nval: images/val\nnames: [brick, leaf]\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.own_readers import read_with_ours
+from bag_of_transfer.engine.data.own_readers import read_with_ours
 
 CONFIGS = Path(__file__).parents[2] / "configs/detection"
 # What makes up a recipe, all of it compared.

@@ -9,9 +9,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from bag_of_transfer.engine import auto_batch, launch
-from bag_of_transfer.engine.dry_run import DryRunDone
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.run import auto_batch, launch
+from bag_of_transfer.engine.run.dry_run import DryRunDone
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import torch
 from mmengine.model import ExponentialMovingAverage
 from torch import nn
 
-from bag_of_transfer.engine.averages import MovingAverage, MovingAverageHook
-from bag_of_transfer.engine.own_parts import own
+from bag_of_transfer.engine.loop.averages import MovingAverage, MovingAverageHook
+from bag_of_transfer.engine.loop.own_parts import own
 
 
 def network() -> nn.Sequential:

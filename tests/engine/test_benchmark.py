@@ -7,9 +7,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from bag_of_transfer.engine import benchmark, precision, switches
-from bag_of_transfer.engine.benchmark_report import lines
-from bag_of_transfer.engine.rates import Speed
+from bag_of_transfer.engine.loop import precision
+from bag_of_transfer.engine.loop.rates import Speed
+from bag_of_transfer.engine.run import benchmark, switches
+from bag_of_transfer.engine.run.benchmark_report import lines
 
 RECORD = {
     "task": "det",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bag_of_transfer.engine.changed_schedule import same_rates_so_far
+from bag_of_transfer.engine.run.changed_schedule import same_rates_so_far
 
 STEP: dict[str, Any] = {"type": "MultiStepLR", "milestones": [1, 3], "gamma": 0.1}
 COSINE: dict[str, Any] = {"type": "CosineAnnealingLR"}

@@ -10,8 +10,9 @@ from mmengine.model import BaseDataPreprocessor
 from torch import nn
 
 from backbones import ResNetB, ResNetD
-from bag_of_transfer.engine import channels_last
-from bag_of_transfer.engine.channels_last import (
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loop import channels_last
+from bag_of_transfer.engine.loop.channels_last import (
     Facts,
     channels_last_line,
     choose_channels_last,
@@ -19,8 +20,7 @@ from bag_of_transfer.engine.channels_last import (
     is_channels_last,
     lay_out,
 )
-from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.same_run import changes
+from bag_of_transfer.engine.run.same_run import changes
 
 SLOW = Facts("seg", 2048, "cpu", "AVX2", "OptimWrapper")
 

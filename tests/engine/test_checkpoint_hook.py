@@ -17,9 +17,9 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
-from bag_of_transfer.engine.checkpoints import find_resumable
 from bag_of_transfer.engine.run_files import manifest_of
+from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
+from bag_of_transfer.engine.weights.checkpoints import find_resumable
 
 COUNTER = itertools.count()
 

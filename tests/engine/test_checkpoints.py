@@ -11,15 +11,15 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import CheckpointLoader
 
 from bag_of_transfer.engine import atomic
-from bag_of_transfer.engine.checkpoints import (
+from bag_of_transfer.engine.config.process_setup import prepare_process
+from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.manifest import write_checkpoint
+from bag_of_transfer.engine.run_files import follow_pointer, manifest_of, newest_checkpoint
+from bag_of_transfer.engine.weights.checkpoints import (
     find_resumable,
     load_checkpoint,
     state_dict_of,
 )
-from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.engine.manifest import write_checkpoint
-from bag_of_transfer.engine.process_setup import prepare_process
-from bag_of_transfer.engine.run_files import follow_pointer, manifest_of, newest_checkpoint
 
 
 class RunsCode:
@@ -176,7 +176,7 @@ def test_the_next_older_one_is_taken_with_a_warning(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(
-        "bag_of_transfer.engine.checkpoints.print_log",
+        "bag_of_transfer.engine.weights.checkpoints.print_log",
         lambda text, logger=None, level=0: said.append(text),
     )
     three_epochs(tmp_path)

@@ -7,12 +7,12 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from bag_of_transfer.engine.compiling import (
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loop.compiling import (
     compile_backbone,
     compiling_mistake,
     follow_compiler,
 )
-from bag_of_transfer.engine.errors import UserError
 
 
 def network() -> nn.Module:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine.config.config_file import load_config
+from bag_of_transfer.engine.config.tool_flags import config_flags, training_parser
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Phase
-from bag_of_transfer.engine.tool_flags import config_flags, training_parser
 
 BASE = 'default_scope = "mmengine"\nmodel = dict(a=1, b=2)\nrandomness = dict(seed=7)\n'
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config_values import (
+from bag_of_transfer.engine.config.config_values import (
     check_sections,
     check_training_sections,
     check_values,
     settle_whole_numbers,
 )
+from bag_of_transfer.engine.config.overrides import apply_overrides
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.overrides import apply_overrides
 
 NAN, INF = float("nan"), float("inf")
 CFG: dict[str, Any] = {

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from bag_of_transfer.engine import custom_imports
 from bag_of_transfer.engine.cli import run_tool
-from bag_of_transfer.engine.config_file import read_config
-from bag_of_transfer.engine.custom_imports import import_stated
+from bag_of_transfer.engine.config import custom_imports
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.config.custom_imports import import_stated
+from bag_of_transfer.engine.config.overrides import apply_overrides
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.overrides import apply_overrides
 
 OURS = "bag_of_transfer.engine.schedules"
 
@@ -39,6 +39,18 @@ def test_former_names_become_those_of_today():
         "allow_failed_imports": False,
     }
     assert import_stated({"imports": "engine"}) == {"imports": "bag_of_transfer.engine"}
+
+
+@pytest.mark.parametrize(
+    ("former", "today"),
+    [
+        ("bag_of_transfer.engine.image_reader", "bag_of_transfer.engine.data.image_reader"),
+        ("engine.checkpoints", "bag_of_transfer.engine.weights.checkpoints"),
+        ("bag_of_transfer.engine.data.mask_reader", "bag_of_transfer.engine.data.mask_reader"),
+    ],
+)
+def test_a_module_of_engine_is_found_by_its_name_without_the_room(former, today):
+    assert import_stated({"imports": [former]}) == {"imports": [today]}
 
 
 @pytest.mark.parametrize("own", ["engine", "engine/schedules"])

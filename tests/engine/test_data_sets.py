@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from bag_of_transfer.engine.data_sets import LookAtSplits, build_dataset, classes_of
+from bag_of_transfer.engine.data.data_sets import LookAtSplits, build_dataset, classes_of
 from bag_of_transfer.engine.errors import UserError
 
 

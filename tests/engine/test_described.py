@@ -12,9 +12,9 @@ from mmengine.registry import MODELS
 
 import backbones  # noqa: F401  registers ResNetA to ResNetD
 import bag_of_transfer.detection  # noqa: F401  before anything imports mmdet
-from bag_of_transfer.engine.described import admit, read_description
+from bag_of_transfer.engine.config.described import admit, read_description
+from bag_of_transfer.engine.config.sized_build import build_described, sized_by
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.sized_build import build_described, sized_by
 from tests.engine.gadgets import EXPRESSION, GADGETS, PLACES, executed, put
 
 MODEL: dict[str, Any] = {

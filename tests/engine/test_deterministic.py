@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from bag_of_transfer.engine.deterministic import deterministic_mistake, follow_determinism
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.run.deterministic import deterministic_mistake, follow_determinism
 
 
 def config(**more) -> Config:

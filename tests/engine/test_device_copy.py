@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from bag_of_transfer.engine.device_copy import copied_ahead
+from bag_of_transfer.engine.loop.device_copy import copied_ahead
 
 
 class Network(nn.Module):

@@ -8,8 +8,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.cli import run_tool
+from bag_of_transfer.engine.config.tool_flags import training_parser
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.engine.tool_flags import training_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,9 +14,9 @@ from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Sampler
 
-from bag_of_transfer.engine import turns
-from bag_of_transfer.engine.draws import SeededItems, draw_by_index
-from bag_of_transfer.engine.turns import EndlessTurns, TurnIndex, batches_after
+from bag_of_transfer.engine.loop import turns
+from bag_of_transfer.engine.loop.draws import SeededItems, draw_by_index
+from bag_of_transfer.engine.loop.turns import EndlessTurns, TurnIndex, batches_after
 
 IMAGES = 7
 Item = tuple[int, float, float, float]

@@ -11,8 +11,8 @@ import torch
 from mmengine.runner import Runner
 from PIL import Image
 
-from bag_of_transfer.engine.data_sets import build_dataset
-from bag_of_transfer.engine.draws import draw_by_index
+from bag_of_transfer.engine.data.data_sets import build_dataset
+from bag_of_transfer.engine.loop.draws import draw_by_index
 
 IMAGES, WIDTH, HEIGHT = 5, 41, 30
 

@@ -12,15 +12,15 @@ from mmengine.hooks import Hook
 from mmengine.runner import get_priority
 
 import bag_of_transfer.classification  # noqa: F401  registers TopK
-from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
-from bag_of_transfer.engine.early_stopping import StopEarly
+from bag_of_transfer.engine.data.own_metrics import check_watched_metrics
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.exact_state import ExactState
 from bag_of_transfer.engine.file_hash import sha256_of
-from bag_of_transfer.engine.own_metrics import check_watched_metrics
-from bag_of_transfer.engine.own_parts import own
-from bag_of_transfer.engine.records import RunRecorder
+from bag_of_transfer.engine.loop.early_stopping import StopEarly
+from bag_of_transfer.engine.loop.own_parts import own
+from bag_of_transfer.engine.loop.records import RunRecorder
 from bag_of_transfer.engine.run_files import newest_checkpoint
+from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
+from bag_of_transfer.engine.weights.exact_state import ExactState
 from tests.engine.test_checkpoint_hook import make_runner
 
 SCORES = [10.0, 30.0, 20.0, 25.0, 29.0, 28.0]  # after the fifth, three were no better than 30

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.exact_state import ExactState, collect
+from bag_of_transfer.engine.weights.exact_state import ExactState, collect
 
 
 @pytest.fixture

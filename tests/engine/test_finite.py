@@ -15,11 +15,11 @@ from mmengine.registry import DATASETS, MODELS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from bag_of_transfer.engine import checkpoints
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.engine.finite import first_non_finite
-from bag_of_transfer.engine.records import RunRecorder
-from bag_of_transfer.engine.runner import build_runner
+from bag_of_transfer.engine.loop.records import RunRecorder
+from bag_of_transfer.engine.run.runner import build_runner
+from bag_of_transfer.engine.weights import checkpoints
+from bag_of_transfer.engine.weights.finite import first_non_finite
 from bag_of_transfer.transfer.tensor_file import read_tensors
 
 NAN, INF = math.nan, math.inf

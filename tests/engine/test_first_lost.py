@@ -8,8 +8,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import nn
 
-from bag_of_transfer.engine.first_lost import look_at
-from bag_of_transfer.engine.update import Update
+from bag_of_transfer.engine.loop.update import Update
+from bag_of_transfer.engine.run.first_lost import look_at
 
 
 class Root(nn.Module):

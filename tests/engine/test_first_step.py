@@ -12,9 +12,10 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine import data_sets, training
-from bag_of_transfer.engine.dry_run import DryRunDone
+from bag_of_transfer.engine.data import data_sets
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.run import training
+from bag_of_transfer.engine.run.dry_run import DryRunDone
 
 
 class Line(BaseModel):

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.freeze_first import FreezeBackboneFirst
+from bag_of_transfer.engine.loop.freeze_first import FreezeBackboneFirst
 from bag_of_transfer.engine.recipe import recipe_of
 
 BATCHES = 3
@@ -106,7 +106,7 @@ def test_epochs_are_not_counted_by_every_loop() -> None:
 
 
 def test_several_processes_have_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bag_of_transfer.engine.freeze_first.get_world_size", lambda: 2)
+    monkeypatch.setattr("bag_of_transfer.engine.loop.freeze_first.get_world_size", lambda: 2)
     with pytest.raises(UserError, match="several processes"):
         FreezeBackboneFirst(epochs=1).before_train(runner())
     FreezeBackboneFirst(epochs=1).before_train(runner(find_unused_parameters=True))

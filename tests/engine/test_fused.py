@@ -7,9 +7,9 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from bag_of_transfer.engine.fused import use_fused_update
+from bag_of_transfer.engine.loop.fused import use_fused_update
+from bag_of_transfer.engine.loop.update import Update
 from bag_of_transfer.engine.recipe import differences, recipe_of
-from bag_of_transfer.engine.update import Update
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])

@@ -7,10 +7,10 @@ import pytest
 from mmengine.config import Config
 
 import bag_of_transfer.detection  # noqa: F401  its metrics stand for mmdet's
+from bag_of_transfer.engine.config.overrides import apply_overrides
+from bag_of_transfer.engine.data.held_out import hold_out, judged_split
+from bag_of_transfer.engine.data.own_metrics import judge_in_percent
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.held_out import hold_out, judged_split
-from bag_of_transfer.engine.overrides import apply_overrides
-from bag_of_transfer.engine.own_metrics import judge_in_percent
 
 PARTS = ("dataloader", "cfg", "evaluator")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 
-from bag_of_transfer.engine.history import LENGTH, RecentHistory, history_of, set_length
+from bag_of_transfer.engine.loop.history import LENGTH, RecentHistory, history_of, set_length
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])

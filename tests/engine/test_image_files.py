@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bag_of_transfer.engine import image_files
-from bag_of_transfer.engine.image_files import (
+from bag_of_transfer.engine.data import image_files
+from bag_of_transfer.engine.data.image_files import (
     SUFFIXES,
     files_below,
     has_image_suffix,

@@ -13,9 +13,9 @@ import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
 
-from bag_of_transfer.engine.data_sets import build_dataset
+from bag_of_transfer.engine.data.data_sets import build_dataset
+from bag_of_transfer.engine.data.image_parts import Picture, draw, held_out_part, remaining_part
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_parts import Picture, draw, held_out_part, remaining_part
 
 NUM = 12
 DATA = {
@@ -109,7 +109,7 @@ def warnings() -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", tmp_path / ".scans")
+    monkeypatch.setattr("bag_of_transfer.engine.data.image_scan.SCAN_DIR", tmp_path / ".scans")
 
 
 def of(kind: str, root: Path, **more: Any) -> dict[str, Any]:

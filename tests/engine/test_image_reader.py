@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from bag_of_transfer.engine import image_reader
+from bag_of_transfer.engine.data import image_reader
+from bag_of_transfer.engine.data.image_reader import PixelReader, ReadImage, read_image, read_pixels
+from bag_of_transfer.engine.data.image_scan import find_unreadable, image_facts
+from bag_of_transfer.engine.data.plain_images import is_plain
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_reader import PixelReader, ReadImage, read_image, read_pixels
-from bag_of_transfer.engine.image_scan import find_unreadable, image_facts
-from bag_of_transfer.engine.plain_images import is_plain
 
 EXIF_ORIENTATION = 0x0112
 RNG = np.random.default_rng(0)
@@ -141,7 +141,7 @@ def test_a_plain_file_gives_the_same_pixels_by_opencv_as_by_pillow(
     path = written(tmp_path / "image", PLAIN[name])
     assert is_plain(PLAIN[name])
     by_opencv = read_pixels(path)
-    monkeypatch.setattr("bag_of_transfer.engine.image_reader.is_plain", lambda _: False)
+    monkeypatch.setattr("bag_of_transfer.engine.data.image_reader.is_plain", lambda _: False)
     np.testing.assert_array_equal(by_opencv, read_pixels(path))
 
 

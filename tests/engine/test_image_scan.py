@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from bag_of_transfer.engine import image_scan
-from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.image_scan import (
+from bag_of_transfer.engine.data import image_scan
+from bag_of_transfer.engine.data.image_scan import (
     find_unreadable,
     image_facts,
     leave_out_unreadable,
@@ -18,6 +17,7 @@ from bag_of_transfer.engine.image_scan import (
     num_glanced,
     scan_files,
 )
+from bag_of_transfer.engine.errors import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 
 import bag_of_transfer.prediction.predictor  # noqa: F401  registers all networks
-from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.config.input_channels import follow_in_channels
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.input_channels import follow_in_channels
-from bag_of_transfer.engine.num_classes import fill_num_classes
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.prediction.pipeline import build_load
 from tests.prediction.tiny_networks import CLASSES, CONFIGS

@@ -12,8 +12,6 @@ import pytest
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 
-from bag_of_transfer.engine.checkpoint_hook import SafeCheckpointHook
-from bag_of_transfer.engine.evaluation import WITHOUT_TEST, split_to_test
 from bag_of_transfer.engine.last_lines import (
     Finished,
     after_a_test,
@@ -23,6 +21,8 @@ from bag_of_transfer.engine.last_lines import (
     flags_of,
     say_trained,
 )
+from bag_of_transfer.engine.run.evaluation import WITHOUT_TEST, split_to_test
+from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
 
 BEST, LAST = Path("w/best_top1_epoch_2.pth"), Path("w/epoch_3.pth")
 

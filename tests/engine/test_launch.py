@@ -9,9 +9,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from bag_of_transfer.engine import launch
-from bag_of_transfer.engine.averages import MovingAverageHook
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loop.averages import MovingAverageHook
+from bag_of_transfer.engine.run import launch
 
 
 @pytest.fixture

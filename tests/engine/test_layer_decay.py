@@ -7,7 +7,7 @@ from torch import nn
 
 from backbones import ResNetD
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.layer_decay import use_resnet_layer_decay
+from bag_of_transfer.engine.loop.layer_decay import use_resnet_layer_decay
 from bag_of_transfer.engine.lr import current_lr
 
 

@@ -13,10 +13,11 @@ from unittest.mock import Mock
 import pytest
 from torch.utils.data import Dataset
 
-from bag_of_transfer.engine import hard_exit, loader_watch
+from bag_of_transfer.engine import hard_exit
 from bag_of_transfer.engine.cli import run_tool
 from bag_of_transfer.engine.errors import LostError, UserError
-from bag_of_transfer.engine.loader_watch import build_loader, name_loader, watching_loaders
+from bag_of_transfer.engine.run import loader_watch
+from bag_of_transfer.engine.run.loader_watch import build_loader, name_loader, watching_loaders
 
 SECONDS = 0.4
 

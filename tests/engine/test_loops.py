@@ -15,11 +15,11 @@ from mmengine.runner import Runner
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import Dataset
 
-from bag_of_transfer.engine.loops import HookCalls, total_loss
-from bag_of_transfer.engine.non_finite import SkipNonFinite
+from bag_of_transfer.engine.loop.loops import HookCalls, total_loss
+from bag_of_transfer.engine.loop.non_finite import SkipNonFinite
+from bag_of_transfer.engine.loop.records import RunRecorder
 from bag_of_transfer.engine.progress import ProgressHook
-from bag_of_transfer.engine.records import RunRecorder
-from bag_of_transfer.engine.runner import build_runner
+from bag_of_transfer.engine.run.runner import build_runner
 
 EPOCH = {"by_epoch": True, "max_epochs": 2}
 ITERS = {"type": "IterBasedTrainLoop", "max_iters": 12, "val_interval": 6}

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from bag_of_transfer.engine.data.image_reader import read_pixels
+from bag_of_transfer.engine.data.mask_reader import read_mask
 from bag_of_transfer.engine.errors import as_user_error, mistake_in
-from bag_of_transfer.engine.image_reader import read_pixels
-from bag_of_transfer.engine.mask_reader import read_mask
 
 
 def opened(path: Path) -> bytes:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from mmengine.runner import CheckpointLoader
 
-from bag_of_transfer.engine.checkpoints import load_checkpoint
+from bag_of_transfer.engine.config.process_setup import prepare_process
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.manifest import remove_checkpoint, write_checkpoint
-from bag_of_transfer.engine.process_setup import prepare_process
 from bag_of_transfer.engine.run_files import manifest_of
+from bag_of_transfer.engine.weights.checkpoints import load_checkpoint
 
 LONG = json.dumps({"sha256": "0" * 64, "bytes": 1, "notes": "x" * 2**16})
 

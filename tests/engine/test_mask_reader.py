@@ -12,8 +12,8 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 import bag_of_transfer.segmentation  # noqa: F401  registers PillowResize
+from bag_of_transfer.engine.data.mask_reader import ReadMask, labels_of, read_mask
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.mask_reader import ReadMask, labels_of, read_mask
 
 RNG = np.random.default_rng(0)
 LABELS = np.kron(RNG.choice([0, 1, 2, 254, 255], (5, 7)), np.ones((9, 9), int)).astype(np.uint8)

@@ -11,13 +11,13 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import DATA_SAMPLERS, HOOKS, MODELS, OPTIMIZERS, PARAM_SCHEDULERS
 from torch import nn
 
-from bag_of_transfer.engine.errors import UserError, chain
-from bag_of_transfer.engine.mistakes import (
+from bag_of_transfer.engine.config.mistakes import (
     building,
     computing_mistake,
     late_building_mistake,
     out_of_memory,
 )
+from bag_of_transfer.engine.errors import UserError, chain
 
 
 class ProbeNeck(BaseModule):

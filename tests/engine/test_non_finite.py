@@ -14,11 +14,12 @@ from mmengine.registry import DATASETS, MODELS
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from bag_of_transfer.engine import checkpoint_hook, non_finite, skipped_steps, update
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.fused import one_group_per_setting
-from bag_of_transfer.engine.records import RunRecorder
-from bag_of_transfer.engine.runner import build_runner
+from bag_of_transfer.engine.loop import non_finite, skipped_steps, update
+from bag_of_transfer.engine.loop.fused import one_group_per_setting
+from bag_of_transfer.engine.loop.records import RunRecorder
+from bag_of_transfer.engine.run.runner import build_runner
+from bag_of_transfer.engine.weights import checkpoint_hook
 
 CHECKPOINT = checkpoint_hook.SafeCheckpointHook.__name__
 SKIP = {"on": "skip", "most": 4, "in_a_row": 2}

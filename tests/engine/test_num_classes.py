@@ -3,8 +3,8 @@
 import pytest
 from mmengine.config import Config
 
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.num_classes import fill_num_classes
 
 
 def test_every_open_num_classes_is_filled_lists_included():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.object_lines import lines_of_objects
+from bag_of_transfer.engine.data.object_lines import lines_of_objects
 
 XML = """<annotation xmlns:v="a">
   <object><name>a</name></object>

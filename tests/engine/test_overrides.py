@@ -10,9 +10,9 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModule
 from mmengine.registry import HOOKS, MODELS, TRANSFORMS
 
-from bag_of_transfer.engine.config_vocabulary import find_callables
+from bag_of_transfer.engine.config.config_vocabulary import find_callables
+from bag_of_transfer.engine.config.overrides import apply_overrides
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.overrides import apply_overrides
 
 
 class ProbeBase(BaseModule):
@@ -358,7 +358,7 @@ def test_arguments_of_the_old_type_are_left_out_and_named(
 ) -> None:
     lines: list[str] = []
     monkeypatch.setattr(
-        "bag_of_transfer.engine.overrides.print_log", lambda line, logger: lines.append(line)
+        "bag_of_transfer.engine.config.overrides.print_log", lambda line, logger: lines.append(line)
     )
     apply_overrides(cfg, [option])
     node: Any = cfg

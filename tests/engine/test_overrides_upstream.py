@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from bag_of_transfer.engine.config.overrides import apply_overrides
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.overrides import apply_overrides
 
 UPSTREAM = {
     "mmdet": "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py",

@@ -6,7 +6,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 
-from bag_of_transfer.engine.own_readers import read_with_ours
+from bag_of_transfer.engine.data.own_readers import read_with_ours
 
 IMAGES = "reader: LoadImageFromFile -> ReadImage"
 MASKS = "reader: LoadAnnotations -> ReadMask"
@@ -35,7 +35,7 @@ def test_a_loader_with_default_arguments_is_replaced(theirs: dict[str, Any]) -> 
     cfg = read(theirs)
     assert cfg.steps == [dict(type="ReadImage")]
     assert cfg.lines == [IMAGES]
-    assert cfg.custom_imports.imports == ["bag_of_transfer.engine.image_reader"]
+    assert cfg.custom_imports.imports == ["bag_of_transfer.engine.data.image_reader"]
 
 
 def test_float32_is_kept() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bag_of_transfer.engine.config.paper_rows import paper_rows
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.paper_rows import paper_rows
 
 ROW = 'dict(table="T6", row="cosine", published=dict(top1=77.73){more})'
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bag_of_transfer.engine import peak_memory
+from bag_of_transfer.engine.loop import peak_memory
 
 MIB = 2**20
 

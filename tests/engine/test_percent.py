@@ -6,8 +6,8 @@ from mmengine.config import Config
 import bag_of_transfer.classification.metrics
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
+from bag_of_transfer.engine.data.own_metrics import check_watched_metrics, judge_in_percent
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.own_metrics import check_watched_metrics, judge_in_percent
 
 
 def judged(metric: dict | list, **more: object) -> Config:

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from bag_of_transfer.engine.config.plain_config import read_plain_config
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.plain_config import read_plain_config
 
 ROOT = Path(__file__).resolve().parents[2]
 RESOLVED = sorted((ROOT / "tests/golden").rglob("resolved_config.py"))

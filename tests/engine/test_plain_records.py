@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 import torch
 
-from bag_of_transfer.engine.checkpoints import load_checkpoint
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.weights.checkpoints import load_checkpoint
 from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
 
 UTC = datetime.UTC

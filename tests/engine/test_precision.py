@@ -6,7 +6,7 @@ from mmengine.config import Config
 from torch import nn
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.precision import (
+from bag_of_transfer.engine.loop.precision import (
     AutocastOptimWrapper,
     apply_precision,
     resolve_precision,

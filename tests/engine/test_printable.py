@@ -8,8 +8,8 @@ import pytest
 from mmengine.logging import MMLogger, print_log
 
 from bag_of_transfer.engine.cli import run_tool
+from bag_of_transfer.engine.config.process_setup import prepare_process
 from bag_of_transfer.engine.printable import printable
-from bag_of_transfer.engine.process_setup import prepare_process
 
 # Codes that clear the screen, name its window, go back, hide text, and turn the direction.
 CODES = ["\x1b[2J", "\x1b]0;owned\x07", "a\rb", "\x1b[8m", "\u202eb", "\x9b2J", "\x00", "\x7f"]

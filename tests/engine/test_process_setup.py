@@ -11,7 +11,7 @@ KNOWN = {
     "bag_of_transfer/detection/__init__.py": ["complete", "prepare_process"],
     "bag_of_transfer/segmentation/__init__.py": ["complete", "prepare_process"],
     "bag_of_transfer/classification/transforms.py": ["TRANSFORMS.register_module"],
-    "bag_of_transfer/engine/atomic_backend.py": ["register_backend"],
+    "bag_of_transfer/engine/weights/atomic_backend.py": ["register_backend"],
 }
 
 

@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine import loss_watch, records
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.running_loss import RunningLoss
+from bag_of_transfer.engine.loop import loss_watch, records
+from bag_of_transfer.engine.loop.running_loss import RunningLoss
 
 SAVED: dict[str, Any] = {"meta": {"iter": 3}}
 

@@ -17,8 +17,9 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.loop.turns import EndlessTurns, Turns
 from bag_of_transfer.engine.recipe import recipe_of
-from bag_of_transfer.engine.resuming import (
+from bag_of_transfer.engine.run.resuming import (
     ConfiguredSchedule,
     _epoch_differences,
     _refuse_others,
@@ -26,7 +27,6 @@ from bag_of_transfer.engine.resuming import (
     resume,
 )
 from bag_of_transfer.engine.run_files import manifest_of
-from bag_of_transfer.engine.turns import EndlessTurns, Turns
 
 PATH = Path("epoch_2.pth")
 STEP = [dict(type="MultiStepLR", milestones=[1, 3], gamma=0.1)]

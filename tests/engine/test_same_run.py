@@ -12,10 +12,12 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from bag_of_transfer.engine import progress, same_run, stored_config
+from bag_of_transfer.engine import progress
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.same_run import changes, refusal
-from bag_of_transfer.engine.stored_config import identity
+from bag_of_transfer.engine.run import same_run
+from bag_of_transfer.engine.run.same_run import changes, refusal
+from bag_of_transfer.engine.weights import stored_config
+from bag_of_transfer.engine.weights.stored_config import identity
 
 WHERE = Path("epoch_2.pth")
 

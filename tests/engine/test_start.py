@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.training import _check_start
+from bag_of_transfer.engine.run.training import _check_start
 
 
 class Network(nn.Module):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from bag_of_transfer.engine.step_timing import StepTime, first_images, time_steps
+from bag_of_transfer.engine.run.step_timing import StepTime, first_images, time_steps
 
 BATCH = 64
 

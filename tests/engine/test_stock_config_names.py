@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.config_file import leaf_keys, load_config
+from bag_of_transfer.engine.config.config_file import leaf_keys, load_config
+from bag_of_transfer.engine.config.tool_flags import config_flags, training_parser
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.stock_configs import config_path, is_stock
 from bag_of_transfer.engine.tasks import Phase
-from bag_of_transfer.engine.tool_flags import config_flags, training_parser
 
 ATSS = "mmdet::atss/atss_r50_fpn_1x_coco.py"
 PSPNET = "mmseg::pspnet/pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py"

@@ -8,7 +8,8 @@ import pytest
 
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  they complete their records
-from bag_of_transfer.engine import config_file, tasks
+from bag_of_transfer.engine import tasks
+from bag_of_transfer.engine.config import config_file
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.run.pictures import PAINTERS
 from bag_of_transfer.prediction.results import RESULTS

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.evaluation import _augment_at_test_time
+from bag_of_transfer.engine.run.evaluation import _augment_at_test_time
 
 
 def config(**more: object) -> Config:

@@ -15,10 +15,10 @@ from mmengine.runner import CheckpointLoader
 from safetensors.torch import save_file
 from torch import nn
 
-from bag_of_transfer.engine.checkpoints import load_checkpoint, state_dict_of
+from bag_of_transfer.engine.config.process_setup import prepare_process
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.process_setup import prepare_process
-from bag_of_transfer.engine.weight_containers import find_weights
+from bag_of_transfer.engine.weights.checkpoints import load_checkpoint, state_dict_of
+from bag_of_transfer.engine.weights.weight_containers import find_weights
 
 NET = nn.Linear(3, 2).state_dict()
 OTHER = nn.Linear(3, 2).state_dict()

@@ -3,8 +3,8 @@
 import pytest
 from mmengine.config import Config
 
+from bag_of_transfer.engine.data.splits import PARTS, check_splits
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.splits import PARTS, check_splits
 
 
 def config(*without: str) -> Config:

@@ -7,7 +7,7 @@ import pytest
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.plain_files import mend_of
-from bag_of_transfer.engine.work_dir import WorkDirWatch
+from bag_of_transfer.engine.run.work_dir import WorkDirWatch
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from bag_of_transfer.engine.checkpoints import load_checkpoint, meta_of
-from bag_of_transfer.engine.described import admit, read_description
+from bag_of_transfer.engine.config.described import admit, read_description
+from bag_of_transfer.engine.weights.checkpoints import load_checkpoint, meta_of
 from bag_of_transfer.transfer.tensor_file import read_tensors
 from tests.engine.gadgets import MADE, PROGRAM
 from tests.hostile.hostile_file import HostileFile, table

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from bag_of_transfer.engine.image_reader import read_pixels
-from bag_of_transfer.engine.mask_reader import read_mask
+from bag_of_transfer.engine.data.image_reader import read_pixels
+from bag_of_transfer.engine.data.mask_reader import read_mask
 from tests.hostile.hostile_file import HostileFile, table
 
 __all__ = ["FILES", "png"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bag_of_transfer.engine.checkpoints import load_checkpoint
+from bag_of_transfer.engine.weights.checkpoints import load_checkpoint
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.tensor_file import read_shapes, read_tensors
 from tests.engine.gadgets import MADE

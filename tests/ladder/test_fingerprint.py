@@ -187,7 +187,7 @@ def test_code_is_what_the_tools_import_and_no_docs_or_tests():
     }
     assert {
         "tools/train.py",
-        "bag_of_transfer/engine/training.py",
+        "bag_of_transfer/engine/run/training.py",
         "bag_of_transfer/engine/atomic.py",
         "backbones/resnet.py",
     } <= names

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bag_of_transfer.engine.config_vocabulary import known_children
+from bag_of_transfer.engine.config.config_vocabulary import known_children
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.trick_keys import TRICK_KEYS
 from bag_of_transfer.ladder.report.compared_settings import COMPARED

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
-from bag_of_transfer.engine.config_file import read_config
-from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.tasks import find_task
 from bag_of_transfer.prediction.network import Trained
 from tests.prediction.tiny_networks import CLASSES, CONFIGS, ROOT, fill

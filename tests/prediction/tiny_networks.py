@@ -8,8 +8,8 @@ import torch
 from mmengine.registry import MODELS, DefaultScope
 
 import bag_of_transfer.prediction  # noqa: F401  registers all networks
-from bag_of_transfer.engine.config_file import read_config
-from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {

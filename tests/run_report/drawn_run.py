@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bag_of_transfer.engine.details import Details, describe, write_details
+from bag_of_transfer.engine.loop.details import Details, describe, write_details
 
 __all__ = ["EVIL", "draw_run", "logged"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bag_of_transfer.engine import image_scan
+from bag_of_transfer.engine.data import image_scan
 
 WIDTH, HEIGHT = 113, 101  # odd and not square
 SPLITS = {"train": 9, "val": 4, "test": 5}

@@ -18,9 +18,9 @@ from mmengine.runner import Runner, set_random_seed
 
 import backbones  # noqa: F401
 import bag_of_transfer.segmentation  # noqa: F401
-from bag_of_transfer.engine.config_file import resolved_config
-from bag_of_transfer.engine.launch import replace_sync_bn
-from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.config.config_file import resolved_config
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
+from bag_of_transfer.engine.run.launch import replace_sync_bn
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs/segmentation"

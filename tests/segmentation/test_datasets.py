@@ -10,7 +10,7 @@ from mmengine.dataset import ConcatDataset
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 
-from bag_of_transfer.engine import image_files, image_scan
+from bag_of_transfer.engine.data import image_files, image_scan
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.segmentation import MaskFolder, datasets
 from bag_of_transfer.segmentation.datasets import IGNORED

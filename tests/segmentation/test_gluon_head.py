@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.segmentation.fcn import FCNHead as TorchvisionHead
 
-from bag_of_transfer.engine.launch import replace_sync_bn
+from bag_of_transfer.engine.run.launch import replace_sync_bn
 from bag_of_transfer.segmentation.heads import GluonFCNHead
 
 LEAF = Path(__file__).resolve().parents[2] / "configs/segmentation/fcn_d8_paper_ade20k.py"

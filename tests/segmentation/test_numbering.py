@@ -16,11 +16,11 @@ from PIL import Image
 from bag_of_transfer.data_checks.labels import odd_masks
 from bag_of_transfer.data_checks.look import look_at_mask
 from bag_of_transfer.data_checks.splits import split_of
+from bag_of_transfer.engine.config.overrides import apply_overrides
+from bag_of_transfer.engine.data.mask_reader import IGNORED, read_mask
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.mask_reader import IGNORED, read_mask
-from bag_of_transfer.engine.overrides import apply_overrides
-from bag_of_transfer.engine.same_run import changes
-from bag_of_transfer.engine.stored_config import stored_config
+from bag_of_transfer.engine.run.same_run import changes
+from bag_of_transfer.engine.weights.stored_config import stored_config
 from bag_of_transfer.ladder.run import pictures
 from bag_of_transfer.segmentation import MaskFolder, SegMetric
 from bag_of_transfer.segmentation.numbering import Numbering

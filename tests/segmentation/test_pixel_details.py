@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bag_of_transfer.engine.details import describe, worst_images
+from bag_of_transfer.engine.loop.details import describe, worst_images
 from bag_of_transfer.segmentation.metrics import SegMetric
 
 NAMES = ("sky", "road", "tree", "never")

@@ -12,9 +12,9 @@ from mmengine.registry import MODELS, DefaultScope
 
 import backbones  # noqa: F401
 import bag_of_transfer.engine.schedules  # noqa: F401
-from bag_of_transfer.engine.launch import replace_sync_bn
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.lr import apply_lr_rule
-from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.run.launch import replace_sync_bn
 from bag_of_transfer.engine.schedules import lr_curve
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/segmentation"

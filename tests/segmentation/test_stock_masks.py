@@ -9,7 +9,7 @@ from mmseg.datasets import ADE20KDataset
 from PIL import Image
 
 import bag_of_transfer.segmentation  # noqa: F401  registers the check
-from bag_of_transfer.engine.data_sets import build_dataset
+from bag_of_transfer.engine.data.data_sets import build_dataset
 from bag_of_transfer.engine.errors import UserError
 
 THREE = ("ground", "ball", "box")
@@ -17,7 +17,7 @@ THREE = ("ground", "ball", "box")
 
 @pytest.fixture(autouse=True)
 def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bag_of_transfer.engine.image_scan.SCAN_DIR", tmp_path / ".scans")
+    monkeypatch.setattr("bag_of_transfer.engine.data.image_scan.SCAN_DIR", tmp_path / ".scans")
 
 
 def build(folder: Path, values: list[int], classes: Any = THREE, **kwargs: Any) -> Any:

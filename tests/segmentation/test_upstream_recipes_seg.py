@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import bag_of_transfer.segmentation  # noqa: F401  lets "mmseg::" find the fork
-from bag_of_transfer.engine.own_readers import read_with_ours
+from bag_of_transfer.engine.data.own_readers import read_with_ours
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/segmentation"
 ABSENT = "absent"

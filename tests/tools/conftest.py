@@ -50,8 +50,8 @@ def tool() -> Callable[..., int]:
     """
 
     def call(name: str, *argv: str | Path, drawing: bool = False) -> int:
-        from bag_of_transfer.engine import details
         from bag_of_transfer.engine.cli import run_tool
+        from bag_of_transfer.engine.loop import details
         from bag_of_transfer.run_report import after_training
 
         main = _main_of(name)

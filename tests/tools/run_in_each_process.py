@@ -18,7 +18,7 @@ from torch.distributed.launcher.api import elastic_launch
 from torch.distributed.run import config_from_args, get_args_parser
 
 from bag_of_transfer.engine.cli import run_tool
-from bag_of_transfer.engine.process_setup import ignore_warning, prepare_process
+from bag_of_transfer.engine.config.process_setup import ignore_warning, prepare_process
 
 __all__ = ["run_in_each_process"]
 

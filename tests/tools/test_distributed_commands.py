@@ -11,10 +11,10 @@ from torch.distributed.run import get_args_parser
 from bag_of_transfer.classification.metrics import (
     TopK,  # registered: overrides are checked against it
 )
-from bag_of_transfer.engine.config_file import load_config
+from bag_of_transfer.engine.config.config_file import load_config
+from bag_of_transfer.engine.config.tool_flags import config_flags, training_parser
 from bag_of_transfer.engine.lr import apply_lr_rule
 from bag_of_transfer.engine.tasks import Phase
-from bag_of_transfer.engine.tool_flags import config_flags, training_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 DOC = (ROOT / "docs/distributed.md").read_text()

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bag_of_transfer.engine import dry_run
 from bag_of_transfer.engine.atomic import is_leftover_name
 from bag_of_transfer.engine.bars import Step
+from bag_of_transfer.engine.run import dry_run
 from tests.chaos.forks import start
 
 ROOT = Path(__file__).resolve().parents[2]

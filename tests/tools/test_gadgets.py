@@ -11,8 +11,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from bag_of_transfer.classification.teachers import load_teacher
-from bag_of_transfer.engine.checkpoints import check_resumable, load_checkpoint
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.weights.checkpoints import check_resumable, load_checkpoint
 from tests.engine.gadgets import GADGETS, executed, put
 from tests.prediction.tiny_networks import CONFIGS, random_network
 

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from bag_of_transfer.engine.num_classes import fill_num_classes
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from bag_of_transfer.engine import loops
+from bag_of_transfer.engine.loop import loops
+from bag_of_transfer.engine.loop.records import RunRecorder
 from bag_of_transfer.engine.progress import ProgressHook
-from bag_of_transfer.engine.records import RunRecorder
 from tests.tools.stopped_runs import STEPS, TASKS, comparable, differences
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from mmengine.registry import DATASETS
 
-from bag_of_transfer.engine.dry_run import ESTIMATE
 from bag_of_transfer.engine.interruption import TerminatedError
+from bag_of_transfer.engine.run.dry_run import ESTIMATE
 from bag_of_transfer.ladder.report.findings import find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
 from bag_of_transfer.ladder.report.results import read_results

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bag_of_transfer.engine.paper_rows import paper_rows
+from bag_of_transfer.engine.config.paper_rows import paper_rows
 
 ROOT = Path(__file__).parents[2]
 NUM_ROWS = dict(T1=2, T2=3, T3=6, T4=10, T5=4, T6=18, T7=2, T8=7, T9=7)

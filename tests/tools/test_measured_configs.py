@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine import precision
+from bag_of_transfer.engine.loop import precision
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"

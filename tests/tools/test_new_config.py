@@ -12,8 +12,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from bag_of_transfer.data_checks.splits import build_splits
-from bag_of_transfer.engine.config_file import load_config, phase_of, read_config
-from bag_of_transfer.engine.layouts import LAYOUTS, SIZES
+from bag_of_transfer.engine.config.config_file import load_config, phase_of, read_config
+from bag_of_transfer.engine.data.layouts import LAYOUTS, SIZES
 from bag_of_transfer.own_data.coco_places import coco_splits
 from tests.data_checks.worlds import CLASSES, WORLDS, load_mask, picture, save_mask
 

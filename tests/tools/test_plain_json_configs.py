@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config_file import leaf_keys, load_config, phase_of, read_config
+from bag_of_transfer.engine.config.config_file import leaf_keys, load_config, phase_of, read_config
+from bag_of_transfer.engine.config.json_config import dump_config
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.json_config import dump_config
 from bag_of_transfer.engine.tasks import Phase
 from tests.engine.gadgets import EXPRESSION, GADGETS, MADE, executed
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bag_of_transfer.classification.preprocessor import ClassificationPreprocessor
 from bag_of_transfer.engine.errors import UserError, in_one_line
-from bag_of_transfer.engine.lost_step import read_lost_step
+from bag_of_transfer.engine.loop.lost_step import read_lost_step
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import get_worker_info
 
-from bag_of_transfer.engine import image_reader
+from bag_of_transfer.engine.data import image_reader
 from bag_of_transfer.engine.progress import ProgressHook
 
 ROOT = Path(__file__).resolve().parents[2]

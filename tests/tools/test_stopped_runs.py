@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from bag_of_transfer.engine import loops
+from bag_of_transfer.engine.loop import loops
 from bag_of_transfer.engine.progress import ProgressHook
 from tests.tools.stopped_runs import (
     TASKS,

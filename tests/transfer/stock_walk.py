@@ -10,9 +10,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 import bag_of_transfer.detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
-from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.launch import replace_sync_bn
+from bag_of_transfer.engine.run.launch import replace_sync_bn
 from bag_of_transfer.engine.stock_configs import config_path
 from bag_of_transfer.transfer.backbone_file import parts_of
 from bag_of_transfer.transfer.config.apply import apply_backbone

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import bag_of_transfer.detection.roi_extractor
 import bag_of_transfer.detection.shared_head
 import bag_of_transfer.segmentation  # noqa: F401
-from bag_of_transfer.engine.config_file import leaf_keys
+from bag_of_transfer.engine.config.config_file import leaf_keys
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.config.apply import apply_backbone
 from tests.transfer.any_backbone_files import CAFFE, FILES, RESNETS, TIMM, Pretrained, pretrained

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.weight_containers import find_weights
+from bag_of_transfer.engine.weights.weight_containers import find_weights
 from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
 from bag_of_transfer.transfer.tensor_file import read_tensors
 

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from bag_of_transfer.engine.config_file import leaf_keys
+from bag_of_transfer.engine.config.config_file import leaf_keys
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.backbone_file import load_backbone

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from bag_of_transfer.data_checks.splits import Box, Example
-from bag_of_transfer.engine.image_reader import decode_file
-from bag_of_transfer.engine.mask_reader import IGNORED, labels_of, read_mask
+from bag_of_transfer.engine.data.image_reader import decode_file
+from bag_of_transfer.engine.data.mask_reader import IGNORED, labels_of, read_mask
 from bag_of_transfer.engine.printable import printable
 from bag_of_transfer.pages.pictures import picture_uri
 from bag_of_transfer.prediction.colours import class_colours

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config_file import leaf_keys, resolved_config
+from bag_of_transfer.engine.config.config_file import leaf_keys, resolved_config
+from bag_of_transfer.engine.config.override_value import CFG_OPTIONS
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.override_value import CFG_OPTIONS
 from bag_of_transfer.ladder.folder import is_folder_name
 
 __all__ = [

@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.config_file import read_config
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.config.paper_rows import paper_rows
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.paper_rows import paper_rows
 from bag_of_transfer.engine.tasks import Phase, find_task
 from bag_of_transfer.ladder.folder import SCRATCH, SEED_KINDS, SOURCES, RungKind, SeedKind, Source
 from bag_of_transfer.ladder.plan.checks import (

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config_file import leaf_keys, read_config
+from bag_of_transfer.engine.config.config_file import leaf_keys, read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection

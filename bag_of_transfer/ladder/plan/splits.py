@@ -7,10 +7,10 @@ from typing import Any
 
 from mmengine.registry import DATASETS, DefaultScope
 
-from bag_of_transfer.engine.config_file import resolved_config
+from bag_of_transfer.engine.config.config_file import resolved_config
+from bag_of_transfer.engine.data.held_out import hold_out
+from bag_of_transfer.engine.data.own_metrics import judge_in_percent
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.held_out import hold_out
-from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.ladder.plan.spec import Task
 
 __all__ = ["check_splits"]

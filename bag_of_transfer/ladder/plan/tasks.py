@@ -9,9 +9,9 @@ from mmengine.config import Config
 
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
+from bag_of_transfer.engine.data.held_out import HELD_OUT, check_held_out, hold_out
+from bag_of_transfer.engine.data.own_metrics import judge_in_percent
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.held_out import HELD_OUT, check_held_out, hold_out
-from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.engine.tasks import Phase, find_task
 from bag_of_transfer.ladder.folder import PRETRAINING, Selection, selection_of
 from bag_of_transfer.ladder.metrics import shown_metrics
@@ -157,6 +157,6 @@ def _check_val(cfg: Config, where: str) -> None:
         what = "no checkpoint can be picked on val, the task has no val split"
         raise UserError(what, where, f"define val_dataloader, {mend}")
     hook = cfg.get("default_hooks", {}).get("checkpoint") or {}
-    if not hook.get("save_best", "auto"):  # without an entry, engine/training.py sets "auto"
+    if not hook.get("save_best", "auto"):  # without an entry, engine/run/training.py sets "auto"
         what = "no checkpoint is picked on val, default_hooks.checkpoint.save_best is None"
         raise UserError(what, where, f"name a metric there, {mend}")

@@ -7,12 +7,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config_file import resolved_config
+from bag_of_transfer.engine.config.config_file import resolved_config
+from bag_of_transfer.engine.config.knobs import follow_options
+from bag_of_transfer.engine.config.override_value import read_value
+from bag_of_transfer.engine.config.overrides import apply_overrides
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.knobs import follow_options
 from bag_of_transfer.engine.numbers import is_finite_number
-from bag_of_transfer.engine.override_value import read_value
-from bag_of_transfer.engine.overrides import apply_overrides
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.plan.checks import check_keys
 from bag_of_transfer.ladder.search import Grid, Point, Value, options_of

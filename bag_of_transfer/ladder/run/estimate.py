@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from bag_of_transfer.engine.dry_run import ESTIMATE
 from bag_of_transfer.engine.fields import COUNT, COUNT_OR_0, NOT_NEGATIVE, fields
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.quantities import duration, size
+from bag_of_transfer.engine.run.dry_run import ESTIMATE
 from bag_of_transfer.ladder.folder import LOG, SCRATCH
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.run.schedule import cells_to_run

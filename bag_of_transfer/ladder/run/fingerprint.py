@@ -19,12 +19,12 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from bag_of_transfer.engine.config_file import resolved_config
-from bag_of_transfer.engine.data_sets import stated_elsewhere
+from bag_of_transfer.engine.config.config_file import resolved_config
+from bag_of_transfer.engine.config.override_value import read_options
+from bag_of_transfer.engine.data.data_sets import stated_elsewhere
+from bag_of_transfer.engine.data.own_metrics import judge_in_percent
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
-from bag_of_transfer.engine.override_value import read_options
-from bag_of_transfer.engine.own_metrics import judge_in_percent
 from bag_of_transfer.ladder.folder import CARD, Selection, selection_of
 from bag_of_transfer.ladder.plan.cells import Cell, commands
 

@@ -10,10 +10,10 @@ from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 
 from bag_of_transfer.engine.atomic import replacing
+from bag_of_transfer.engine.data.image_reader import read_image
+from bag_of_transfer.engine.data.mask_reader import labels_of, read_mask
 from bag_of_transfer.engine.fields import ANYTHING, NUMBER, NUMBERS, WHOLE, fields, list_of
-from bag_of_transfer.engine.image_reader import read_image
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.engine.mask_reader import labels_of, read_mask
 from bag_of_transfer.engine.tasks import ResultKind, task_named
 from bag_of_transfer.ladder.folder import PICTURES, PREDICTIONS, TRUTH
 from bag_of_transfer.ladder.plan.cells import Cell

@@ -1,0 +1,1 @@
+"""What happens around each step: order, draws, update, log, losses that are lost, records."""

@@ -1,0 +1,102 @@
+"""Mixed precision for the three tasks, on a CPU as well.
+
+Paper: arXiv:1812.01187, sec. 3.2 (low-precision training): multiply in 16 bits, keep the weights
+in 32.  fp16 needs loss scaling, because small gradients vanish in it; bf16 has fp32's range.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import OPTIM_WRAPPERS
+from torch import nn
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loop.update import Update
+
+__all__ = [
+    "MODES",
+    "AutocastOptimWrapper",
+    "apply_precision",
+    "autocast_of",
+    "resolve_precision",
+]
+
+MODES = ("auto", "off", "fp16", "bf16")
+
+
+@OPTIM_WRAPPERS.register_module()
+class AutocastOptimWrapper(Update):
+    """Compute the forward pass in bf16, weights and updates in fp32; no loss scaling is needed.
+
+    mmengine's AmpOptimWrapper refuses to run on a CPU.
+    """
+
+    cast_dtype = torch.bfloat16
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Cast inside the forward pass; otherwise do as the parent class (accumulation, DDP)."""
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, self.cast_dtype):
+            yield
+
+
+def autocast_of(optim_wrapper: Config, device: str) -> AbstractContextManager:
+    """Return the context in which a run of :func:`apply_precision` computes its forward pass."""
+    kinds = {"AutocastOptimWrapper": torch.bfloat16, "AmpOptimWrapper": torch.float16}
+    dtype = kinds.get(optim_wrapper.get("type", ""))
+    return torch.autocast(device, dtype) if dtype else nullcontext()
+
+
+def resolve_precision(mode: str) -> str:
+    """Return the mode, with ``auto`` turned into what is fast on this machine: ``bf16`` or ``off``.
+
+    Raises:
+        UserError: For fp16 without a GPU: CPUs compute it slowly and without loss scaling.
+    """
+    on_gpu = torch.cuda.is_available()
+    if mode == "fp16" and not on_gpu:
+        raise UserError("fp16 needs a GPU", "--amp fp16", "use --amp bf16 or --amp off on a CPU")
+    if mode != "auto":
+        return mode
+    fast = torch.cuda.is_bf16_supported(False) if on_gpu else _cpu_multiplies_bf16()
+    return "bf16" if fast else "off"
+
+
+def _cpu_multiplies_bf16() -> bool:
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def apply_precision(cfg: Config, mode: str) -> str:
+    """Set the optimiser wrapper's type in ``cfg``; return the line that says so.
+
+    With ``auto`` the config decides, if it says anything: ``amp = "off"``, or a wrapper of its
+    own such as AmpOptimWrapper.
+
+    Args:
+        cfg: A training config; changed.
+        mode: ``auto``, ``off``, ``fp16`` or ``bf16``.
+
+    Raises:
+        UserError: If the config's ``amp`` is none of these, or fp16 is asked for without a GPU.
+    """
+    stated = cfg.optim_wrapper.get("type", "OptimWrapper")
+    if mode == "auto" and stated != "OptimWrapper":
+        return f"precision: {stated}, as the config says"
+    origin = f"--amp {mode}"
+    if mode == "auto" and "amp" in cfg:
+        mode, origin = cfg.amp, "the config's amp"
+        if mode not in MODES:
+            mend = f"use one of {', '.join(MODES)}"
+            raise UserError(f"amp={mode!r} is not a valid precision", "amp", mend)
+    precision = resolve_precision(mode)
+    if precision == "fp16":
+        cfg.optim_wrapper.update(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
+    else:
+        wrapper = {"bf16": "AutocastOptimWrapper", "off": "OptimWrapper"}[precision]
+        cfg.optim_wrapper.type = wrapper
+        for key in ("dtype", "loss_scale"):
+            cfg.optim_wrapper.pop(key, None)
+    return f"precision: {precision} ({origin})"

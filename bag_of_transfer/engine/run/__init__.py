@@ -1,0 +1,1 @@
+"""A run as a whole: built, launched, watched, resumed, timed, evaluated."""

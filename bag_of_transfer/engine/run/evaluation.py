@@ -1,0 +1,237 @@
+"""Compute the metrics of a checkpoint, the same way for the three tasks."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from bag_of_transfer.engine import progress
+from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.config.described import admit, read_description
+from bag_of_transfer.engine.config.input_channels import follow_in_channels, import_preprocessor
+from bag_of_transfer.engine.config.sized_build import sized_by
+from bag_of_transfer.engine.data import data_sets, own_metrics, own_readers
+from bag_of_transfer.engine.data.held_out import hold_out, judged_split
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.loop import metrics_record
+from bag_of_transfer.engine.loop.channels_last import follow_run
+from bag_of_transfer.engine.loop.details import Details, details_of
+from bag_of_transfer.engine.loop.peak_memory import peak_memory
+from bag_of_transfer.engine.quantities import counted, figure
+from bag_of_transfer.engine.recipe import class_difference
+from bag_of_transfer.engine.run import launch
+from bag_of_transfer.engine.run.runner import build_runner
+from bag_of_transfer.engine.run_files import follow_pointer
+from bag_of_transfer.engine.weights import checkpoints
+
+__all__ = ["Evaluated", "described_model", "evaluate", "report", "split_to_test"]
+
+WITHOUT_TEST = [f"test_{part}=None" for part in ("dataloader", "cfg", "evaluator")]
+
+
+class Evaluated(NamedTuple):
+    """What an evaluation gives.
+
+    Args:
+        record: The record for ``metrics.json``.
+        details: What the metric found out class by class, on the main process; None if it is one
+            that does not.
+        work_dir: The folder for what else is written.
+        dataset: The images, in the order in which they were evaluated.
+        again: Returns the network's output for the image at a position, with the truth.
+        tta: Whether images were augmented.
+    """
+
+    record: dict[str, Any]
+    details: Details | None
+    work_dir: Path
+    dataset: Any
+    again: Callable[[int], Any]
+    tta: bool
+
+
+def evaluate(
+    cfg: Config,
+    checkpoint_path: Path,
+    evaluator_options: dict[str, Any] | None = None,
+    tta: bool = False,
+) -> Evaluated:
+    """Evaluate a checkpoint on the test split (the val split where a config has no other).
+
+    The network is rebuilt from its description in the checkpoint, so a detector that was
+    fine-tuned with ``--backbone`` does not need that flag again.
+
+    Args:
+        cfg: From :func:`load_config`; changed.
+        checkpoint_path: A checkpoint that this toolkit wrote.
+        evaluator_options: More arguments for the metric, such as where to write predictions.
+        tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``; its
+            ``tta_test_cfg``, if any (such as sliding windows), goes into the network's
+            ``test_cfg``.
+
+    Raises:
+        UserError: If the checkpoint lacks its description, its tensors do not fit, its
+            classes are not those of the data, or the config has neither a test nor a validation
+            split or no test-time augmentation.
+    """
+    checkpoint_path = follow_pointer(checkpoint_path)
+    checkpoint = checkpoints.load_checkpoint(checkpoint_path)
+    launch.init_processes(cfg)
+    own_metrics.judge_in_percent(cfg)
+    split = _only_test(cfg)
+    own_readers.read_with_ours(cfg)
+    cfg.model = described_model(checkpoint, checkpoint_path, cfg)
+    follow_in_channels(cfg)
+    follow_run(cfg, checkpoints.meta_of(checkpoint), checkpoint_path)
+    launch.share_cores(cfg)
+    cfg.test_evaluator.update(evaluator_options or {})
+    if tta:
+        _augment_at_test_time(cfg)
+    state = checkpoints.state_dict_of(checkpoint, checkpoint_path)
+    with sized_by(state, checkpoint_path):
+        runner = build_runner(cfg)
+    dataset = runner.test_loop.dataloader.dataset
+    data_sets.check_dataset(dataset)
+    _check_classes(
+        tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
+    )
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    network = network.module if tta else network
+    checkpoints.refuse_misfits(network, state, checkpoint_path)
+    network.load_state_dict(state)
+    started = time.perf_counter()
+    metrics = runner.test()
+    seconds = time.perf_counter() - started
+    record = metrics_record.describe_run(
+        runner,
+        split=split,
+        num_images=len(dataset),
+        metrics=metrics,
+        by_class=metrics_record.per_class(runner.test_loop.evaluator),
+        checkpoint=checkpoint_path,
+        seconds=seconds,
+        img_per_s=len(dataset) / seconds,
+        minutes_per_epoch=None,
+        peak=peak_memory(),
+    )
+    # The config does not hold it: training got it from --backbone.
+    record |= {"backbone_sha256": checkpoint["meta"].get("backbone_sha256")}
+    details, work_dir = details_of(runner.test_loop.evaluator), Path(cfg.work_dir)
+    return Evaluated(record, details, work_dir, dataset, partial(_again, runner), tta)
+
+
+def _again(runner: Runner, index: int) -> Any:
+    """Return the network's output for one image."""
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    loader = runner.test_loop.dataloader
+    with torch.no_grad():
+        return network.test_step(loader.collate_fn([loader.dataset[index]]))[0]
+
+
+def report(record: dict[str, Any], out: Path | None) -> None:
+    """Print the metrics, and write the whole record to ``out`` if given; on rank 0 only."""
+    if not is_main_process():
+        return
+    metrics = "  ".join(f"{name} {figure(value)}" for name, value in record["metrics"].items())
+    images = counted(record["num_images"], "image")
+    print(f"{record['split']} ({images}), in percent: {metrics}")
+    if out:
+        write_json(out, record)
+
+
+def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> ConfigDict:
+    """Return the config of the network that a checkpoint describes; it is safe to build.
+
+    Args:
+        checkpoint: The contents of the file.
+        path: The file, for the error.
+        cfg: The config that the user gave; types that its model uses are allowed, too.
+
+    Raises:
+        UserError: If the checkpoint describes no network or names no classes, or if the network
+            is of another type than the config's, or ``described.admit`` refuses it.
+    """
+    meta = checkpoints.meta_of(checkpoint)
+    described, classes = read_description(meta, path), meta.get("classes")
+    if described is None or not classes:
+        raise UserError(
+            "the checkpoint does not describe its network", path, "use one that this toolkit wrote"
+        )
+    if not isinstance(classes, list | tuple) or not all(isinstance(n, str) for n in classes):
+        mend = "use one that this toolkit wrote"
+        raise UserError("the checkpoint's classes are not a list of names", path, mend)
+    kind, stated = described.get("type"), cfg.model.get("type")
+    if kind != stated:
+        raise UserError(
+            f"the checkpoint's model is {without_colons(str(kind)[:60])}, the config's {stated}",
+            path,
+            "give the config that it was trained with",
+        )
+    import_preprocessor(cfg)
+    return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
+
+
+def split_to_test(cfg: Config) -> tuple[str, list[str]] | None:
+    """Return the split that :func:`evaluate` can take, and the overrides that it needs for that.
+
+    It is the test split, if its files are there with their truth, else the val split; None if
+    neither can be taken.
+    """
+    test = cfg.get("test_dataloader")
+    if test is not None and not (
+        data_sets.missing_places(test.dataset) or data_sets.only_formats(cfg.get("test_evaluator"))
+    ):
+        return "val" if data_sets.tests_on_val(cfg) else "test", []
+    if cfg.get("val_dataloader") is None:
+        return None
+    return judged_split(cfg), WITHOUT_TEST if test is not None else []
+
+
+def _only_test(cfg: Config) -> str:
+    """Drop what only training needs; return the name of the split to evaluate."""
+    if cfg.get("test_dataloader") is None:
+        if cfg.get("val_dataloader") is None:
+            what = "the config has neither a test nor a validation split"
+            raise UserError(what, cfg.filename, "state test_dataloader and test_evaluator")
+        hold_out(cfg)
+        split = judged_split(cfg)
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+        cfg.test_cfg = {}
+    else:
+        split = "val" if data_sets.tests_on_val(cfg) else "test"
+    dropped = ("dataloader", "cfg", "evaluator")
+    for key in (f"{part}_{what}" for part in ("train", "val") for what in dropped):
+        cfg.pop(key, None)
+    for key in ("optim_wrapper", "param_scheduler", "auto_scale_lr"):
+        cfg.pop(key, None)
+    cfg.setdefault("default_hooks", {}).checkpoint = None  # it would look for ``save_best``
+    cfg.custom_hooks = [dict(type=progress.ProgressHook.__name__)]
+    return split
+
+
+def _augment_at_test_time(cfg: Config) -> None:
+    if not {"tta_model", "tta_pipeline"} <= cfg.keys():
+        raise UserError(
+            "the config has no test-time augmentation", "--tta", "state tta_model and tta_pipeline"
+        )
+    if "tta_test_cfg" in cfg:
+        cfg.merge_from_dict({"model": {"test_cfg": cfg.tta_test_cfg}})
+    cfg.model = ConfigDict(cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def _check_classes(trained: Sequence[str], evaluated: Sequence[str], path: Path) -> None:
+    pair = class_difference(trained, evaluated)
+    if pair:
+        raise UserError(
+            f"the checkpoint's classes are not the data's: {pair[0]} against {pair[1]}",
+            path,
+            "evaluate on data with the classes it was trained on, in that order",
+        )

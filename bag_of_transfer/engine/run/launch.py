@@ -1,0 +1,270 @@
+"""Processes, threads and seeds of a run."""
+
+import itertools
+import os
+import random
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import all_reduce, get_rank, get_world_size, init_dist, is_distributed
+from mmengine.hooks import EMAHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from bag_of_transfer.engine.arguments import check_launcher
+from bag_of_transfer.engine.cores import share_of_cores
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.lost_process import watch_processes
+from bag_of_transfer.engine.progress import counts_epochs
+from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.engine.run.loader_watch import NO_SIGN_S
+
+__all__ = [
+    "EpochSeed",
+    "SyncRunningStats",
+    "init_processes",
+    "replace_sync_bn",
+    "share_cores",
+    "use_own_gpu",
+]
+
+PLACES = {"pytorch": "LOCAL_RANK", "slurm": "SLURM_LOCALID", "mpi": "OMPI_COMM_WORLD_LOCAL_RANK"}
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def init_processes(cfg: Config) -> None:
+    """Join the process group, if a launcher is named, before anything needs its size.
+
+    The Runner would join it later than the lr rule needs it.  Without a GPU the group is created
+    with gloo, because mmengine's launcher calls ``torch.cuda.set_device`` and would fail; it
+    leaves an existing group alone.  The DDP wrapper is then set to put the network on no GPU.
+
+    Raises:
+        UserError: If the launcher has not started this process, or needs a GPU and there is none,
+            or torchrun has started several processes and no launcher is named.
+    """
+    if cfg.launcher == "none":
+        _refuse_several_alone()
+        return
+    _check_launcher(cfg.launcher)
+    if torch.cuda.is_available():
+        _init_on_gpus(cfg)
+    else:
+        _init_on_cpus(cfg)
+    watch_processes(max(_seconds_without_a_sign(cfg)))
+
+
+def _seconds_without_a_sign(cfg: Config) -> list[float]:
+    stated = [cfg[name].get("timeout", NO_SIGN_S) for name in LOADERS if cfg.get(name)]
+    return stated or [NO_SIGN_S]
+
+
+def _init_on_cpus(cfg: Config) -> None:
+    if not is_distributed():
+        stated = _dist_cfg(cfg).get("timeout")
+        timeout = None if stated is None else timedelta(seconds=stated)
+        torch.distributed.init_process_group("gloo", timeout=timeout)
+    cfg.model_wrapper_cfg = dict(
+        type="MMDistributedDataParallel",
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get("find_unused_parameters", False),
+    )
+
+
+def use_own_gpu(launcher: str) -> None:
+    """Choose this process's GPU without joining the process group, which would do so, too.
+
+    Raises:
+        UserError: If the launcher has not started this process.
+    """
+    if launcher != "none":
+        _check_launcher(launcher)
+        place = int(os.environ.get(PLACES[launcher], 0))
+        torch.cuda.set_device(place % torch.cuda.device_count())
+
+
+def _refuse_several_alone() -> None:
+    count = os.environ.get("WORLD_SIZE", "1")
+    if "TORCHELASTIC_RUN_ID" in os.environ and count != "1":
+        raise UserError(
+            f"torchrun started {count} processes, and each would train alone in the same folder",
+            "--launcher none",
+            "add --launcher pytorch",
+        )
+
+
+def _check_launcher(launcher: str) -> None:
+    check_launcher(launcher)
+    if launcher != "pytorch" and not torch.cuda.is_available():
+        where = f"--launcher {launcher}"
+        raise UserError("there is no GPU here", where, "use torchrun and --launcher pytorch")
+
+
+def _init_on_gpus(cfg: Config) -> None:
+    if is_distributed():
+        return
+    env = cfg.get("env_cfg") or {}
+    # If no method is set, init_dist chooses spawn, which the loaders' workers would use, too.
+    method = (env.get("mp_cfg") or {}).get("mp_start_method", "fork")
+    torch.multiprocessing.set_start_method(method, force=True)
+    init_dist(cfg.launcher, **_dist_cfg(cfg))
+
+
+def _dist_cfg(cfg: Config) -> dict[str, Any]:
+    return dict((cfg.get("env_cfg") or {}).get("dist_cfg") or {})
+
+
+def share_cores(cfg: Config) -> str:
+    """Limit loader workers and compute threads to this process's share of the cores.
+
+    More threads than cores wait for each other (up to ten times slower).  ``OMP_NUM_THREADS``
+    can lower the number of threads further.  Workers live as long as the run, so that no epoch
+    begins with their start, unless the config states ``persistent_workers=False``.
+
+    Returns:
+        The line that says how the cores are shared.
+    """
+    cores = share_of_cores()
+    most_workers = 0
+    for name in LOADERS:
+        loader = cfg.get(name)
+        if loader is not None and "num_workers" in loader:
+            loader.num_workers = min(loader.num_workers, cores - 1)
+            if loader.num_workers:
+                loader.setdefault("persistent_workers", True)
+            else:
+                loader.pop("persistent_workers", None)
+                loader.pop("prefetch_factor", None)
+            if torch.cuda.is_available():
+                loader.setdefault("pin_memory", True)  # else a copy would wait for the step
+            most_workers = max(most_workers, loader.num_workers)
+    threads = min(cores - most_workers, int(os.environ.get("OMP_NUM_THREADS", cores)))
+    torch.set_num_threads(threads)
+    shares = f"{counted(threads, 'compute thread')} + {counted(most_workers, 'loader worker')}"
+    return f"cores: {cores} = {shares}"
+
+
+def replace_sync_bn(cfg: Config) -> str | None:
+    """Turn SyncBN into BN where there is no GPU; SyncBN has no CPU kernel."""
+    if torch.cuda.is_available():
+        return None
+    # MMSyncBN is mmcv's own; the heads of some stock configs use it.
+    count = sum(_rename(cfg.model, name, "BN") for name in ("SyncBN", "MMSyncBN"))
+    return f"SyncBN became BN in {counted(count, 'place')}: no GPU here" if count else None
+
+
+def _rename(node: Any, old: str, new: str) -> int:
+    if isinstance(node, ConfigDict):
+        count = int(node.get("type") == old)
+        if count:
+            node.type = new
+        return count + sum(_rename(child, old, new) for child in node.values())
+    if isinstance(node, list | tuple):
+        return sum(_rename(child, old, new) for child in node)
+    return 0
+
+
+@HOOKS.register_module()
+class EpochSeed(Hook):
+    """Seed all generators from (seed, epoch, rank) at each epoch's start.
+
+    What the network draws (dropout, sampled proposals) then depends on these three only, so a run
+    that resumes at an epoch's end goes on exactly as if it had never stopped.  Images are drawn
+    apart from it, see :mod:`bag_of_transfer.engine.loop.draws`.
+    """
+
+    priority = "VERY_HIGH"
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed python, numpy and torch."""
+        # SeedSequence mixes the three, so neighbouring epochs share no stream of numbers.
+        words = np.random.SeedSequence([runner.seed or 0, runner.epoch, get_rank()])
+        seed = int(words.generate_state(1)[0])
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  mmcv's transforms draw from it
+        torch.manual_seed(seed)
+
+
+@HOOKS.register_module()
+class SyncRunningStats(Hook):
+    """Average batch norm's running statistics over the processes before they are used.
+
+    Each process updates its own statistics from its share of the images.  Without this, every
+    process would validate with a different network, and the checkpoint would hold that of rank 0.
+    So are those of an EMAHook's average, which a checkpoint holds as the network.
+    Norms in evaluation mode (frozen ones) are left as they are, bit for bit.
+    """
+
+    # Before the checkpoint hook.
+    priority = "NORMAL"
+
+    def __init__(self) -> None:
+        self._resumed: Mapping[str, list[Tensor]] = {}
+
+    def process_state(self, runner: Runner) -> dict[str, list[Tensor]]:
+        """Return the statistics of this process, which differ until they are averaged."""
+        if get_world_size() == 1:
+            return {}
+        named = _running_stats(runner.model).items()
+        return {name: [one.cpu() for one in statistics] for name, statistics in named}
+
+    def load_process_state(self, runner: Runner, state: Mapping[str, list[Tensor]]) -> None:
+        """Keep them until the network has its weights."""
+        self._resumed = state
+
+    def before_train(self, runner: Runner) -> None:
+        """Give a resumed run's process its own statistics."""
+        norms = dict(runner.model.named_modules())
+        for name, kept in self._resumed.items():
+            for statistic, value in zip(_stats_of(norms[name]), kept, strict=True):
+                statistic.copy_(value)
+        self._resumed = {}
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Average at the epoch's end."""
+        _average_running_stats(runner)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Average where a loop that counts iterations is about to validate."""
+        if get_world_size() == 1 or counts_epochs(runner):
+            return
+        done, loop = runner.iter + 1, runner.train_loop
+        # All intervals of a loop that changes its own: to average once more does no harm.
+        intervals = (loop.val_interval, *getattr(loop, "dynamic_intervals", ()))
+        if done == runner.max_iters or any(done % interval == 0 for interval in intervals):
+            _average_running_stats(runner)
+
+
+def _average_running_stats(runner: Runner) -> None:
+    if get_world_size() == 1:
+        return
+    network: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    hooks = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    for name, statistics in _running_stats(network).items():
+        # The average's own norms do not know which are frozen.
+        averages = [_stats_of(hook.ema_model.module.get_submodule(name)) for hook in hooks]
+        for statistic in itertools.chain(statistics, *averages):
+            all_reduce(statistic, "mean")
+
+
+def _running_stats(network: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return mean and variance of the batch norms that are in training mode."""
+    return {
+        name: _stats_of(norm)
+        for name, norm in network.named_modules()
+        if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats
+    }
+
+
+def _stats_of(norm: Any) -> tuple[Tensor, Tensor]:
+    return norm.running_mean, norm.running_var

@@ -1,0 +1,1 @@
+"""Checkpoints and weight files: written whole, read as data without running code."""
