@@ -9,9 +9,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.own_files import CONFIGS
 
 EXAMPLE = "python tools/list_configs.py --table 6"
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

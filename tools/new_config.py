@@ -11,8 +11,8 @@ from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.data.layouts import LAYOUTS, SIZES, Layout
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.last_lines import command, say_next
+from bag_of_transfer.engine.own_files import CONFIGS
 
-ROOT = Path(__file__).resolve().parents[1]
 PRETRAINS = "train_cls"
 PUBLIC = {  # timm's weights, as near to a config's backbone as there are
     "slim": "resnet18d.ra2_in1k",
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bag_of_transfer.own_data.write import config_text, seen
 
     size = args.size or ("full" if torch.cuda.is_available() else "slim")
-    base = ROOT / "configs" / layout.configs[size]
+    base = CONFIGS / layout.configs[size]
     options = {"data_root": str(args.folder.resolve())}
     phase = Phase.PRETRAINING if layout.tool == PRETRAINS else Phase.FINE_TUNING
     cfg, _ = load_config(base, phase, options=options)

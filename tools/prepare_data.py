@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_of_transfer.archives.catalogue import DATA_SETS
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.interruption import telling
+from bag_of_transfer.engine.own_files import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = "python tools/prepare_data.py voc --archives ~/Downloads"
 GOLDEN = ROOT / "tests/golden/demo_manifest.json"
 

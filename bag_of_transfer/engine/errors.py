@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bag_of_transfer.engine.former_names import current_name
+from bag_of_transfer.engine.own_files import ROOT
 from bag_of_transfer.engine.printable import printable
 
 __all__ = [
@@ -44,8 +45,7 @@ NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 # The last line of an error of the system, as a loader's worker sends it; where torch fetches items.
 OS_ERROR = re.compile(r"\w*Error: \[Errno (\d+)\] ([^:]+): (['\"])(.+)\3")
 FETCH = ("data", "_utils", "fetch.py")
-OWN_ROOT = Path(__file__).resolve().parents[2]  # of this toolkit
-OWN_CODE = tuple(OWN_ROOT / name for name in ("bag_of_transfer", "backbones", "tools"))
+OWN_CODE = tuple(ROOT / name for name in ("bag_of_transfer", "backbones", "tools"))
 INSTALL = "make setup, then `. .venv/bin/activate`; or call .venv/bin/python"
 PUT_BACK = "put it back, or take it out of the data set"
 MAX_PART = 1000  # characters of each part of an error's line
@@ -199,7 +199,7 @@ def _missing_package(cause: BaseException) -> str | None:
         return None
     package = name.partition(".")[0]
     is_asked_by_ours = any(places[-1].is_relative_to(folder) for folder in OWN_CODE)
-    return package if is_asked_by_ours and not (OWN_ROOT / package).is_dir() else None
+    return package if is_asked_by_ours and not (ROOT / package).is_dir() else None
 
 
 def _unread_data(cause: BaseException) -> tuple[str, str] | None:

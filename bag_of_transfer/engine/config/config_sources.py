@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.own_files import CONFIGS
 from bag_of_transfer.engine.stock_configs import config_path, is_stock
 
 __all__ = ["Source", "config_sources", "keys_in", "parsed_config", "places_of"]
 
 BASE = "_base_"
 FROM_A_BASE = re.compile(rf"{BASE}\.(\w+)")  # how a config reads a name of its bases
-# Where the repository's own configs lie; an installed package has none.
-SHIPPED = Path(__file__).resolve().parents[2] / "configs"
 
 
 class Source(NamedTuple):
@@ -43,7 +42,7 @@ class Source(NamedTuple):
     @property
     def is_own(self) -> bool:
         """Whether a user wrote it: it came with no installed package, nor with this toolkit."""
-        return not is_stock(self.path) and not self.path.resolve().is_relative_to(SHIPPED)
+        return not is_stock(self.path) and not self.path.resolve().is_relative_to(CONFIGS)
 
 
 def config_sources(path: Path) -> list[Source]:

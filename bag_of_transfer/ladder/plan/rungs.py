@@ -9,6 +9,7 @@ from typing import Any
 from bag_of_transfer.engine.config.config_file import read_config
 from bag_of_transfer.engine.config.paper_rows import paper_rows
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.own_files import CONFIGS
 from bag_of_transfer.engine.tasks import Phase, find_task
 from bag_of_transfer.ladder.folder import SCRATCH, SEED_KINDS, SOURCES, RungKind, SeedKind, Source
 from bag_of_transfer.ladder.plan.checks import (
@@ -28,7 +29,6 @@ from bag_of_transfer.transfer.convert.model_zoos import check_model_name
 
 __all__ = ["Rung", "read_rungs"]
 
-CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 KEYS = {
     *SOURCES,
     *("teacher", "cached", "teaches_only", "cfg_options", "task_options", "seeds", "tune"),

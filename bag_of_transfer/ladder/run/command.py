@@ -12,6 +12,7 @@ from typing import Any
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.last_lines import command, say_next
+from bag_of_transfer.engine.own_files import ROOT
 from bag_of_transfer.engine.quantities import counted, duration
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
 from bag_of_transfer.ladder.plan.cells import Cell
@@ -37,7 +38,7 @@ from bag_of_transfer.ladder.run.share import cells_at_once, visible_gpus
 
 __all__ = ["climb"]
 
-TOOL = Path(__file__).resolve().parents[3] / "tools/ladder.py"
+TOOL = ROOT / "tools/ladder.py"
 
 
 def climb(call: LadderCall) -> int:

@@ -25,6 +25,7 @@ from bag_of_transfer.engine.data.data_sets import stated_elsewhere
 from bag_of_transfer.engine.data.own_metrics import judge_in_percent
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.engine.own_files import ROOT
 from bag_of_transfer.ladder.folder import CARD, Selection, selection_of
 from bag_of_transfer.ladder.plan.cells import Cell, commands
 
@@ -37,7 +38,6 @@ __all__ = [
     "imported_files",
 ]
 
-ROOT = Path(__file__).resolve().parents[3]
 # Their content is hashed; of images and masks only name and size, as reading ImageNet takes hours.
 ANNOTATIONS = {".json", ".xml", ".txt", ".csv", ".yaml", ".yml"}
 ROOTS = ("data_root", "root")  # keys of mm*'s data sets, and of ImageFolder

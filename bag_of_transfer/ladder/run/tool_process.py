@@ -20,10 +20,10 @@ from typing import Any, TextIO
 import torch
 
 from bag_of_transfer.engine.cli import END_WORDS
+from bag_of_transfer.engine.own_files import ROOT
 
 __all__ = ["ERROR", "die_with_parent", "import_once", "run_quietly", "run_tool", "stream"]
 
-ROOT = Path(__file__).resolve().parents[3]
 # The order matters: detection provides mmcv's compiled ops, which mmdet needs when imported.
 SLOW_IMPORTS = (
     "bag_of_transfer.classification",
