@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +57,9 @@ def at(when: str, number: signal.Signals) -> Callable[[], None]:
 
         def first(*given: Any, **more: Any) -> Any:
             setattr(holder, name, once)
-            os.killpg(0, number)
+            send = f"import os; os.killpg({os.getpgrp()}, {int(number)})"
+            # From elsewhere: workers end at a SIGTERM that their parent sends.
+            subprocess.run([sys.executable, "-c", send], start_new_session=True, check=True)
             return once(*given, **more)
 
         setattr(holder, name, first)
