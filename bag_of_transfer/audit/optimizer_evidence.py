@@ -11,7 +11,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from bag_of_transfer.audit.evidence import Evidence, bare_model
+from bag_of_transfer.audit.evidence import Evidence
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.lr import scaled_lr
 
 __all__ = ["linear_scaling", "main_group", "mixed_precision", "no_bias_decay", "peak_lr"]
@@ -50,7 +51,7 @@ def no_bias_decay(runner: Runner) -> Evidence:
         for group in runner.optim_wrapper.optimizer.param_groups
         for parameter in group["params"]
     }
-    model = bare_model(runner)
+    model = network_of(runner.model)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     decayed = {name for name, p in trained.items() if decay.get(id(p), 0)}
     wanted = _conv_and_linear_weights(model) & trained.keys()
@@ -71,7 +72,7 @@ def mixed_precision(runner: Runner) -> Evidence:
     probe = torch.ones(2, 2, device=device)
     with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
         product = (probe @ probe).dtype
-    weights = next(bare_model(runner).parameters()).dtype
+    weights = next(network_of(runner.model).parameters()).dtype
     scaler = getattr(runner.optim_wrapper, "loss_scaler", None)
     scaling = (
         f"loss x {scaler.get_scale():g}" if scaler and scaler.is_enabled() else "no loss scaling"

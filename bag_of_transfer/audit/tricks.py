@@ -17,8 +17,9 @@ from rich.table import Table
 from bag_of_transfer.audit import network_evidence as network
 from bag_of_transfer.audit import optimizer_evidence as optimizer
 from bag_of_transfer.audit import schedule_evidence as schedule
-from bag_of_transfer.audit.evidence import Evidence, bare_model, not_seen
+from bag_of_transfer.audit.evidence import Evidence, not_seen
 from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.progress import on_terminal
 from bag_of_transfer.engine.run_files import TRICKS, TRICKS_RULE
@@ -37,7 +38,7 @@ def audit(runner: Runner) -> dict[str, Evidence]:
         Ten entries, in the paper's order.  Nothing of the run changes, not even the state of its
         random number generators.
     """
-    model = bare_model(runner)
+    model = network_of(runner.model)
     rates = schedule.rehearsed_lr(runner)
     schedulers = " + ".join(type(s).__name__ for s in schedule.live_schedulers(runner))
     return {

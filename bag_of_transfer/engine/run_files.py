@@ -32,6 +32,7 @@ __all__ = [
     "CURVE",
     "DETAILS",
     "LAST_CHECKPOINT",
+    "LINE_RULES",
     "LOST_STEP",
     "MANIFEST",
     "MAX_CONFUSED",
@@ -39,6 +40,7 @@ __all__ = [
     "PLOTS",
     "RESOLVED_CONFIG",
     "RUN",
+    "SKIPPED",
     "TEST_DETAILS",
     "TRICKS",
     "TRICKS_RULE",
@@ -61,6 +63,7 @@ RUN = "run.json"  # what was begun
 DETAILS, TEST_DETAILS = "details.json", "test_details.json"  # of the newest validation, and test
 PLOTS, WORST = "plots", "worst"  # folders
 MAX_CONFUSED = 5000  # classes; a confusion has as many numbers as their square
+SKIPPED = "skipped_steps"  # in records, and in what a checkpoint keeps of a run
 BACKGROUND = "background"  # in a detector's confusion: no object, or no detection
 MANIFEST = ".json"  # after a checkpoint's whole name: epoch_3.pth.json
 
@@ -78,12 +81,13 @@ METRICS_RULE = fields(
         "versions": optional(by_name(TEXT)),
     }
 )
-LINE_RULES = {  # of the curve; a line has metrics, too
+LINE_RULES = {  # of the curve; the other entries of a line are metrics
     "epoch": NOT_NEGATIVE,
     "iter": optional(COUNT_OR_0),
     "lr": optional(NUMBER),
     "loss": optional(REAL),
     **dict.fromkeys(("seconds", "img_per_s"), optional(NOT_NEGATIVE)),
+    SKIPPED: optional(COUNT_OR_0),
 }
 TRICKS_RULE = by_name(
     fields({"on": SWITCH, "value": optional(ANYTHING), "evidence": optional(TEXT)})

@@ -12,6 +12,7 @@ from numpy import ndarray
 from PIL import Image
 
 from bag_of_transfer.engine.numbers import is_finite_number
+from bag_of_transfer.engine.run_files import LINE_RULES
 from bag_of_transfer.pages.plots import (
     COLOURS,
     INK,
@@ -41,7 +42,6 @@ MAX_LABELLED, MAX_NUMBERED = 30, 15  # classes whose names, and whose shares, ca
 MAX_PIXELS = 250  # cells in a row of a picture; with more classes each shows the largest of several
 MAX_LINES = 8  # classes with a line each; of more, only the mean has one
 STRONGEST = 0.7  # the part of the colour that a share of 100 percent gets: text on it is readable
-NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds", "skipped_steps")
 
 
 def confusion_matrix(record: Record) -> ndarray:
@@ -158,7 +158,7 @@ def curve_plots(lines: Sequence[Record], log: Sequence[Record] = ()) -> list[Plo
 
 def _metrics_of(lines: Sequence[Record]) -> list[str]:
     """Return the names of the validation's metrics."""
-    names = dict.fromkeys(name for line in lines for name in line if name not in NOT_METRICS)
+    names = dict.fromkeys(name for line in lines for name in line if name not in LINE_RULES)
     return [name for name in names if any(_is_metric(line.get(name)) for line in lines)]
 
 

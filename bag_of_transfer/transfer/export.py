@@ -14,6 +14,7 @@ from bag_of_transfer.engine.config.described import admit, read_description
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.run_files import (
+    LINE_RULES,
     METRICS,
     follow_pointer,
     read_curve,
@@ -36,8 +37,6 @@ __all__ = ["export_backbone"]
 
 PREFIX = "backbone."
 DAMAGED = "it is a record of the training: copy it again, or remove it"
-# The other entries of a line of curve.jsonl, see engine/loop/records.py.
-NOT_METRICS = ("epoch", "iter", "lr", "loss", "img_per_s", "seconds")
 
 
 def export_backbone(
@@ -208,7 +207,7 @@ def _metrics(path: Path, digest: str, iteration: int | None) -> dict[str, float]
         return _finite(metrics) if isinstance(metrics, dict) else metrics
     for line in read_curve(run, DAMAGED, cut_short=True):
         if iteration is not None and line.get("iter") == iteration:
-            line = {name: value for name, value in line.items() if name not in NOT_METRICS}
+            line = {name: value for name, value in line.items() if name not in LINE_RULES}
             return _finite(line)
     return {}
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -13,13 +14,14 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import Dataset
 
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.loop.records import RunRecorder
 from bag_of_transfer.engine.run.runner import build_runner
 from bag_of_transfer.engine.weights import checkpoints
-from bag_of_transfer.engine.weights.finite import first_non_finite
+from bag_of_transfer.engine.weights.finite import first_non_finite, lost_tensor
 from bag_of_transfer.transfer.tensor_file import read_tensors
 
 NAN, INF = math.nan, math.inf
@@ -49,6 +51,24 @@ def holding(value: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 def test_what_is_no_number(name: str, tensor: torch.Tensor, is_lost: bool) -> None:
     others = {"first": torch.ones(2), name: tensor, "last": holding(NAN)}
     assert first_non_finite(others) == (name if is_lost else "last")
+
+
+class NamedModule(nn.Module):
+    """A network that calls one of its parts ``module``, as a wrapper calls the whole network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.module, self.head = nn.Linear(2, 2), nn.Linear(2, 1)
+
+
+@pytest.mark.parametrize("wrap", [lambda network: network, nn.DataParallel])
+def test_a_part_called_module_is_not_taken_for_the_network(wrap: Callable[..., Any]) -> None:
+    network = NamedModule()
+    wrapper = SimpleNamespace(optimizer=torch.optim.SGD(network.parameters(), 0.1))
+    runner: Any = SimpleNamespace(model=wrap(network), hooks=[], optim_wrapper=wrapper)
+    assert lost_tensor(runner) is None
+    nn.init.constant_(network.head.bias, NAN)
+    assert lost_tensor(runner) == "head.bias"
 
 
 # ---- a run ----

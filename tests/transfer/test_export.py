@@ -84,9 +84,12 @@ def test_metrics_of_another_checkpoint_are_not_claimed(
 
 
 def write_curve(run: Path) -> None:
-    """Write the lines of epochs of 30 iterations."""
+    """Write the lines of epochs of 30 iterations, with all entries that are no metrics."""
     lines = [
-        {"epoch": epoch, "iter": 30 * epoch, "lr": 0.1, "loss": 1.0, "top1": 10.0 * epoch}
+        {
+            **{"epoch": epoch, "iter": 30 * epoch, "lr": 0.1, "loss": 1.0},
+            **{"img_per_s": 9.5, "seconds": 1.5, "skipped_steps": 3, "top1": 10.0 * epoch},
+        }
         for epoch in (6, 7, 8)
     ]
     (run / "curve.jsonl").write_text("\n".join(map(json.dumps, lines)))

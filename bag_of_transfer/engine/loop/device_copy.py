@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from mmengine.model import is_model_wrapper
 from torch import nn
+
+from bag_of_transfer.engine.bare_network import network_of
 
 __all__ = ["copied_ahead"]
 
@@ -24,7 +25,7 @@ def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
         model: mmengine's; its preprocessor moves a batch, and finds nothing to move afterwards.
     """
     device = next(model.parameters()).device
-    network: Any = model.module if is_model_wrapper(model) else model
+    network = network_of(model)
     if device.type != "cuda" or not hasattr(network, "data_preprocessor"):
         yield from batches
         return

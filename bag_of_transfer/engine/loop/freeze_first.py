@@ -8,11 +8,11 @@ from typing import Any
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.progress import counts_epochs
@@ -55,7 +55,7 @@ class FreezeBackboneFirst(Hook):
             UserError: If there is no pretrained backbone, it would be frozen until the end, the
                 loop does not count epochs, or several processes expect its gradients.
         """
-        network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        network = network_of(runner.model)
         self._backbone = getattr(network, "backbone", self._backbone)
         self._check(runner)
         if self._is_over(runner):

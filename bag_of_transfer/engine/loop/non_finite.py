@@ -17,10 +17,11 @@ from bag_of_transfer.engine.errors import LOST_LOSS, UserError
 from bag_of_transfer.engine.loop.averages import MovingAverage, MovingAverageHook
 from bag_of_transfer.engine.loop.loss_watch import interval_of
 from bag_of_transfer.engine.loop.lost_step import NewestBatches
-from bag_of_transfer.engine.loop.skipped_steps import SKIPPED, SkippedSteps
+from bag_of_transfer.engine.loop.skipped_steps import SkippedSteps
 from bag_of_transfer.engine.loop.update import Update
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.engine.run_files import SKIPPED
 
 __all__ = ["NON_FINITE", "SkipNonFinite", "follow_non_finite"]
 

@@ -20,6 +20,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.interruption import raise_if_swallowed
 from bag_of_transfer.engine.loop.loops import train_step
 from bag_of_transfer.engine.progress import num_images_of
@@ -127,7 +128,7 @@ def step_of(runner: Runner, wrapper: OptimWrapper | None = None) -> Callable[[An
 
 def forward_of(runner: Runner) -> Callable[[Any], None] | None:
     """Return the forward part of a training step; None for a model with a step of its own."""
-    network, wrapper = getattr(runner.model, "module", runner.model), runner.optim_wrapper
+    network, wrapper = network_of(runner.model), runner.optim_wrapper
     if getattr(type(network), "train_step", None) is not BaseModel.train_step:
         return None
 

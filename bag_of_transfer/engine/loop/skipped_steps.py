@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-__all__ = ["SKIPPED", "SkippedSteps", "skipped_steps"]
+from bag_of_transfer.engine.run_files import SKIPPED
 
-SKIPPED = "skipped_steps"  # in records, and in what a checkpoint keeps of a run
+__all__ = ["SkippedSteps", "skipped_steps"]
 
 
 class _Kept(NamedTuple):

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine import progress
 from bag_of_transfer.engine.atomic import write_json
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.config.described import admit, read_description
 from bag_of_transfer.engine.config.input_channels import follow_in_channels, import_preprocessor
 from bag_of_transfer.engine.config.sized_build import sized_by
@@ -102,7 +102,7 @@ def evaluate(
     _check_classes(
         tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
     )
-    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    network = network_of(runner.model)
     network = network.module if tta else network
     checkpoints.refuse_misfits(network, state, checkpoint_path)
     network.load_state_dict(state)
@@ -129,7 +129,7 @@ def evaluate(
 
 def _again(runner: Runner, index: int) -> Any:
     """Return the network's output for one image."""
-    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    network = network_of(runner.model)
     loader = runner.test_loop.dataloader
     with torch.no_grad():
         return network.test_step(loader.collate_fn([loader.dataset[index]]))[0]

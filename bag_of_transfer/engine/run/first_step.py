@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.config.mistakes import (
     computing_mistake,
     late_building_mistake,
@@ -41,7 +42,7 @@ class FirstStep(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Note the network whose modules an error may name."""
-        self._network, self._cfg = getattr(runner.model, "module", runner.model), runner.cfg
+        self._network, self._cfg = network_of(runner.model), runner.cfg
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None

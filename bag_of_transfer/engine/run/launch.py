@@ -12,13 +12,13 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_reduce, get_rank, get_world_size, init_dist, is_distributed
 from mmengine.hooks import EMAHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bag_of_transfer.engine.arguments import check_launcher
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.lost_process import watch_processes
@@ -248,7 +248,7 @@ class SyncRunningStats(Hook):
 def _average_running_stats(runner: Runner) -> None:
     if get_world_size() == 1:
         return
-    network: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    network = network_of(runner.model)
     hooks = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
     for name, statistics in _running_stats(network).items():
         # The average's own norms do not know which are frozen.

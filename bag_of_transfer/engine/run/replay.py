@@ -19,6 +19,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.errors import UserError, in_one_line
 from bag_of_transfer.engine.loop.channels_last import FP32
 from bag_of_transfer.engine.loop.lost_step import LostStep
@@ -65,7 +66,7 @@ class Replay(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Keep the network as it is before the step."""
-        self._before.keep(_network_of(runner))
+        self._before.keep(network_of(runner.model))
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -88,7 +89,7 @@ class Replay(Hook):
             lr = current_lr(runner.optim_wrapper)
             yield f"it began in iteration {runner.iter + 1}, lr {lr:g}"
             yield from (f"  {name}" for name in names)
-        network = _network_of(runner)
+        network = network_of(runner.model)
         self._before.restore(network)
         seen = look_at(network, batch, runner.optim_wrapper)
         yield "losses: " + ", ".join(f"{name} {value:.6g}" for name, value in seen.losses.items())
@@ -116,11 +117,6 @@ class _State:
         np.random.set_state(self._draws[1])  # noqa: NPY002
         torch.set_rng_state(self._draws[2])
         torch.cuda.set_rng_state_all(self._on_gpus)
-
-
-def _network_of(runner: Runner) -> nn.Module:
-    network: nn.Module = getattr(runner.model, "module", runner.model)
-    return network
 
 
 def _after_update(tensor: str | None) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.config.mistakes import building
 from bag_of_transfer.engine.data.data_sets import data_mistakes, leave_imports_uncollected
 from bag_of_transfer.engine.errors import UserError
@@ -103,8 +103,7 @@ class _Runner(Runner):
                 raise UserError(str(error), "param_scheduler", mend) from error
 
     def _maybe_compile(self, target: str) -> None:
-        network = self.model.module if is_model_wrapper(self.model) else self.model
-        compile_backbone(network, self.cfg.get("compile"))
+        compile_backbone(network_of(self.model), self.cfg.get("compile"))
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Change the layout before DDP lays out its buckets.

@@ -12,10 +12,10 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine import lr, progress, schedules
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.config.config_values import check_training_sections
 from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config.mistakes import building
@@ -278,7 +278,7 @@ def _check_start(runner: Runner, load_from: str, whole: bool) -> list[str]:
     """
     if "://" in load_from:
         return [f"load_from={load_from}: fetched by mmengine, not checked tensor by tensor"]
-    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    network = network_of(runner.model)
     path = follow_pointer(load_from)
     state = checkpoints.state_dict_of(checkpoints.load_checkpoint(path), path)
     if whole or not hasattr(network, "backbone"):

@@ -9,6 +9,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["first_non_finite", "lost_tensor", "refuse_non_finite"]
@@ -81,13 +82,13 @@ def lost_tensor(runner: Runner) -> str | None:
     Network, averages and the optimizer's state are looked at.  In weights, a number beyond 1e19
     counts as infinite: nothing but NaN comes out of them.
     """
-    network = getattr(runner.model, "module", runner.model)
+    network = network_of(runner.model)
     weights = {name for name, _ in network.named_parameters()}
     return first_non_finite(_tensors_of(runner), weights)
 
 
 def _tensors_of(runner: Runner) -> dict[str, Tensor]:
-    network = getattr(runner.model, "module", runner.model)
+    network = network_of(runner.model)
     tensors = dict(network.state_dict())
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
