@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 
 import bag_of_transfer.detection  # noqa: F401  puts operators into mmcv
 from bag_of_transfer.engine.config.config_file import read_config
-from bag_of_transfer.engine.loop.compiling import compile_backbone
+from bag_of_transfer.engine.run.compiling import compile_backbone
 from bag_of_transfer.engine.run.launch import replace_sync_bn
 from bag_of_transfer.engine.run.runner import build_runner
 from bag_of_transfer.engine.run.training import prepare_training

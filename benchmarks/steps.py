@@ -18,8 +18,8 @@ from torch import Tensor, nn
 import bag_of_transfer.detection  # noqa: F401  puts operators into mmcv
 from backbones import ResNetD
 from bag_of_transfer.classification import ImageClassifier
-from bag_of_transfer.engine.loop.compiling import compile_backbone
 from bag_of_transfer.engine.loop.precision import apply_precision
+from bag_of_transfer.engine.run.compiling import compile_backbone
 from bag_of_transfer.engine.run.launch import replace_sync_bn
 from bag_of_transfer.engine.run.runner import build_runner
 from rounds import has_peer

@@ -20,6 +20,7 @@ from bag_of_transfer.classification.transforms import (
     planes,
     takes_tensors,
 )
+from bag_of_transfer.engine.data.file_names import refuse_undecodable
 from bag_of_transfer.engine.data.image_files import (
     files_below,
     has_image_suffix,
@@ -27,9 +28,8 @@ from bag_of_transfer.engine.data.image_files import (
 )
 from bag_of_transfer.engine.data.image_reader import PixelReader
 from bag_of_transfer.engine.data.image_scan import leave_out_unreadable
+from bag_of_transfer.engine.data.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.file_names import refuse_undecodable
-from bag_of_transfer.engine.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["ImageFolder", "as_input", "class_folders", "read_input"]

@@ -19,7 +19,7 @@ from bag_of_transfer.data_checks.kinds import ERROR, Finding
 from bag_of_transfer.data_checks.splits import Split, split_of
 from bag_of_transfer.data_checks.summary import short_lines
 from bag_of_transfer.engine.data.data_sets import LookAtSplits, tests_on_val
-from bag_of_transfer.engine.garbage import no_collection
+from bag_of_transfer.engine.data.garbage import no_collection
 
 __all__ = ["ContentAtStart", "known_content"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.splits import Split
+from bag_of_transfer.engine.data.file_names import composed
 from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix
-from bag_of_transfer.engine.file_names import composed
 from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["odd_names", "odd_sizes", "without_partner"]

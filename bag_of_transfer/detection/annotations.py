@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 
 from bag_of_transfer.engine.data.image_scan import image_facts, leave_out
+from bag_of_transfer.engine.data.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.data.object_lines import lines_of_objects, place_of_name
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.quantities import counted
 
 __all__ = [

@@ -20,8 +20,8 @@ from bag_of_transfer.detection.annotations import (
     readable_images,
 )
 from bag_of_transfer.detection.known_names import note_names, noted_names
+from bag_of_transfer.engine.data.name_list import unique_or_refuse
 from bag_of_transfer.engine.errors import NoTruthError, UserError
-from bag_of_transfer.engine.name_list import unique_or_refuse
 
 __all__ = ["BoxDataset", "check"]
 

@@ -16,8 +16,8 @@ from bag_of_transfer.detection.voc_files import read_voc
 from bag_of_transfer.detection.yolo_files import label_folder, read_yolo
 from bag_of_transfer.detection.yolo_yaml import SPLITS, YoloData, read_yolo_yaml
 from bag_of_transfer.engine.data.layouts import ANNOTATIONS, CLASSES_FILE, PICTURES, YAML_FILE
+from bag_of_transfer.engine.data.name_list import read_class_names, refuse_variants
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.name_list import read_class_names, refuse_variants
 
 __all__ = ["CocoFormat", "VocFormat", "YoloFormat"]
 

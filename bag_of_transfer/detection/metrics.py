@@ -27,8 +27,8 @@ from bag_of_transfer.detection.coco_truth import CocoTruth, truth_of_file
 from bag_of_transfer.detection.details import Matches, box_details, matches_of
 from bag_of_transfer.detection.per_image import Detections, per_image_arrays
 from bag_of_transfer.engine.atomic import write_arrays, write_text
+from bag_of_transfer.engine.data.garbage import no_collection
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.garbage import no_collection
 from bag_of_transfer.engine.loop.details import Details
 
 __all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results"]

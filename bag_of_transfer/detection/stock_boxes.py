@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.detection.annotations import ALIKE, refuse_missing, warn
+from bag_of_transfer.engine.data.name_list import nearest
 from bag_of_transfer.engine.errors import NoTruthError, UserError
-from bag_of_transfer.engine.name_list import nearest
 
 __all__ = ["check_boxes"]
 

@@ -14,8 +14,8 @@ from mmdet.datasets import CocoDataset
 
 from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.stock_boxes import check_boxes
+from bag_of_transfer.engine.data.name_list import nearest
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.name_list import nearest
 
 __all__ = ["check"]
 

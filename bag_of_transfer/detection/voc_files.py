@@ -12,10 +12,10 @@ from pathlib import Path, PurePath
 
 from bag_of_transfer.detection.annotations import MISSING_DATA, AnnotatedImage, refuse_missing
 from bag_of_transfer.detection.voc_xml import read_xml
+from bag_of_transfer.engine.data.file_names import FileFinder, composed
 from bag_of_transfer.engine.data.image_files import has_image_suffix, warn_of_passed_over
+from bag_of_transfer.engine.data.name_list import read_names
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.file_names import FileFinder, composed
-from bag_of_transfer.engine.name_list import read_names
 
 __all__ = ["find_images", "read_voc"]
 

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from bag_of_transfer.detection.annotations import AnnotatedImage, Box, refuse_missing, warn
 from bag_of_transfer.detection.yolo_yaml import YoloData
+from bag_of_transfer.engine.data.file_names import FileFinder, composed
 from bag_of_transfer.engine.data.image_files import (
     files_below,
     has_image_suffix,
     warn_of_passed_over,
 )
 from bag_of_transfer.engine.data.image_scan import image_facts
+from bag_of_transfer.engine.data.name_list import read_names
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.file_names import FileFinder, composed
-from bag_of_transfer.engine.name_list import read_names
 from bag_of_transfer.engine.plain_files import read_file
 from bag_of_transfer.engine.quantities import counted
 

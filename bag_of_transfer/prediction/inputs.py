@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
+from bag_of_transfer.engine.data.file_names import FileFinder, refuse_undecodable
 from bag_of_transfer.engine.data.image_files import (
     files_below,
     has_image_suffix,
     warn_of_passed_over,
 )
 from bag_of_transfer.engine.data.image_reader import read_pixels
+from bag_of_transfer.engine.data.name_list import read_lines
 from bag_of_transfer.engine.errors import UserError, without_colons
-from bag_of_transfer.engine.file_names import FileFinder, refuse_undecodable
-from bag_of_transfer.engine.name_list import read_lines
 from bag_of_transfer.prediction.videos import Video, is_video
 
 __all__ = ["Source", "below_what_they_share", "check_alone", "find_images"]

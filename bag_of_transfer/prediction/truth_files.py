@@ -12,11 +12,11 @@ from bag_of_transfer.detection.annotations import AnnotatedImage, Box, with_usab
 from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.detection.yolo_files import read_labels
+from bag_of_transfer.engine.data.file_names import composed
 from bag_of_transfer.engine.data.image_files import files_below
 from bag_of_transfer.engine.data.mask_reader import read_mask
+from bag_of_transfer.engine.data.name_list import nearest
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.file_names import composed
-from bag_of_transfer.engine.name_list import nearest
 from bag_of_transfer.engine.tasks import ResultKind, task_named
 from bag_of_transfer.prediction.inputs import Source
 from bag_of_transfer.prediction.predictor import Predictor

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.loop.details_file import read_details
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.run_files import DETAILS, PLOTS
+from bag_of_transfer.run_report.details_file import read_details
 
 __all__ = ["after_training", "draw_plots"]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.loop.details_file import read_details, read_run
 from bag_of_transfer.engine.plain_files import read_file
 from bag_of_transfer.engine.run_files import (
     CURVE,
@@ -25,6 +24,7 @@ from bag_of_transfer.engine.run_files import (
     read_tricks,
 )
 from bag_of_transfer.engine.tasks import Phase, task_named
+from bag_of_transfer.run_report.details_file import read_details, read_run
 from bag_of_transfer.run_report.log_values import LOGS, by_epoch, read_log
 
 __all__ = ["Run", "read_work_dir"]

@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS
 from mmseg.datasets import BaseSegDataset
 from mmseg.utils import get_classes, get_palette
 
+from bag_of_transfer.engine.data.file_names import composed
 from bag_of_transfer.engine.data.image_files import (
     files_below,
     has_image_suffix,
@@ -19,9 +20,8 @@ from bag_of_transfer.engine.data.image_files import (
 from bag_of_transfer.engine.data.image_scan import image_facts, leave_out
 from bag_of_transfer.engine.data.layouts import CLASSES_FILE, MASKS, PICTURES
 from bag_of_transfer.engine.data.mask_reader import IGNORED
+from bag_of_transfer.engine.data.name_list import read_class_names, read_names
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.file_names import composed
-from bag_of_transfer.engine.name_list import read_class_names, read_names
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.segmentation.masks import (
     MEND_ONE_CLASS,

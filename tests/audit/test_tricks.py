@@ -18,7 +18,7 @@ import backbones
 from bag_of_transfer.audit.tricks import TrickAudit
 from bag_of_transfer.classification.settings import TRICKS as CLASSIFIER_TRICKS
 from bag_of_transfer.engine.loop.precision import AutocastOptimWrapper
-from bag_of_transfer.engine.trick_keys import TRICK_KEYS
+from bag_of_transfer.ladder.report.trick_keys import TRICK_KEYS
 from tests.audit.tricky_runs import (
     BATCH,
     EPOCHS,

@@ -21,6 +21,7 @@ from PIL import Image
 from safetensors.torch import save as safetensors_bytes
 
 from bag_of_transfer.classification import finished_run, teacher_cache
+from bag_of_transfer.classification.plain_config import read_plain_config
 from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.detection.yolo_files import read_labels
@@ -34,12 +35,11 @@ from bag_of_transfer.engine.config.config_values import (
     settle_whole_numbers,
 )
 from bag_of_transfer.engine.config.overrides import apply_overrides
-from bag_of_transfer.engine.config.plain_config import read_plain_config
 from bag_of_transfer.engine.data.image_reader import read_pixels
 from bag_of_transfer.engine.data.mask_reader import read_mask
+from bag_of_transfer.engine.data.name_list import read_class_names, read_names
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.loop import class_table, details_file
-from bag_of_transfer.engine.name_list import read_class_names, read_names
+from bag_of_transfer.engine.loop import class_table
 from bag_of_transfer.engine.weights.checkpoints import check_resumable, load_checkpoint
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
@@ -47,7 +47,7 @@ from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.tables import long_form
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.prediction.videos import Video
-from bag_of_transfer.run_report import log_values, tables
+from bag_of_transfer.run_report import details_file, log_values, tables
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.mxnet_params import read_params
 from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle

@@ -8,9 +8,9 @@ import torch
 from mmengine.config import Config
 
 from bag_of_transfer.engine.loop import precision
-from bag_of_transfer.engine.loop.rates import Speed
 from bag_of_transfer.engine.run import benchmark, switches
 from bag_of_transfer.engine.run.benchmark_report import lines
+from bag_of_transfer.engine.run.rates import Speed
 
 RECORD = {
     "task": "det",

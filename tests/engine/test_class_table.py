@@ -9,7 +9,7 @@ import pytest
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.class_table import class_table
 from bag_of_transfer.engine.loop.details import Details, describe, write_details
-from bag_of_transfer.engine.loop.details_file import read_details
+from bag_of_transfer.run_report.details_file import read_details
 
 
 def record(size: int, **more: Any) -> dict[str, Any]:

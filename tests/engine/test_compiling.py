@@ -8,7 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.loop.compiling import (
+from bag_of_transfer.engine.run.compiling import (
     compile_backbone,
     compiling_mistake,
     follow_compiler,

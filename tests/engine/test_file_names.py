@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from bag_of_transfer.classification.image_folder import ImageFolder, class_folders
+from bag_of_transfer.engine.data.file_names import FileFinder
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.file_names import FileFinder
 from bag_of_transfer.prediction.inputs import find_images
 
 ODD = "na\udcefve"  # how Python shows the byte EF of a Latin-1 name

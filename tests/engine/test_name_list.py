@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.name_list import (
+from bag_of_transfer.engine.data.name_list import (
     fold,
     nearest,
     read_class_names,
     read_names,
     refuse_variants,
 )
+from bag_of_transfer.engine.errors import UserError
 
 
 def listed(folder: Path, content: bytes) -> Path:

@@ -9,8 +9,8 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 
-from bag_of_transfer.engine.loop import rates
-from bag_of_transfer.engine.loop.rates import Slice, Speed
+from bag_of_transfer.engine.run import rates
+from bag_of_transfer.engine.run.rates import Slice, Speed
 
 
 class Clock:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config.schedule_fit import fit_schedule
+from bag_of_transfer.engine.run.schedule_fit import fit_schedule
 from bag_of_transfer.engine.schedules import lr_curve
 
 GRADUAL = dict(type="GradualWarmup", begin=0, end=1, convert_to_iter_based=True)

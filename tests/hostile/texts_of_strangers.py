@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.classification.plain_config import read_plain_config
 from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.engine.config.config_file import read_config
-from bag_of_transfer.engine.config.plain_config import read_plain_config
-from bag_of_transfer.engine.name_list import read_names
+from bag_of_transfer.engine.data.name_list import read_names
 from tests.engine.gadgets import EVAL, MADE, PROGRAM
 from tests.hostile.hostile_file import HostileFile, table
 

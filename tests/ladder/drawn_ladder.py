@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bag_of_transfer.engine.trick_keys import TRICK_KEYS
+from bag_of_transfer.ladder.report.trick_keys import TRICK_KEYS
 
 EVIL = "D <b>all</b> & 'tricks'"
 EVIL_CLASS = "<script>alert(1)</script>"

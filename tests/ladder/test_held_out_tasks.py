@@ -6,8 +6,8 @@ import pytest
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.plan.spec import Task
-from bag_of_transfer.ladder.plan.splits import check_splits
 from bag_of_transfer.ladder.plan.tasks import read_tasks
+from bag_of_transfer.ladder.run.overlap import check_splits
 from tests.ladder.fake_ladder import ladder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,7 +82,7 @@ def test_held_out_images_are_not_those_of_test(
     """Val, whose images are those of test, does not count where it is replaced."""
     built: list[str] = []
     monkeypatch.setattr(
-        "bag_of_transfer.ladder.plan.splits.DATASETS.build",
+        "bag_of_transfer.ladder.run.overlap.DATASETS.build",
         lambda cfg: built.append(cfg["type"]) or [],
     )
     task = read(tune=None, cfg_options=["held_out.fraction=0.5"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bag_of_transfer.engine.trick_keys import TRICK_KEYS
+from bag_of_transfer.ladder.report.trick_keys import TRICK_KEYS
 from tests.in_browser import PHONE, SCROLLED, browser, opening
 
 __all__ = ["browser"]

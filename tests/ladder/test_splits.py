@@ -7,7 +7,7 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.plan.spec import Task
-from bag_of_transfer.ladder.plan.splits import check_splits
+from bag_of_transfer.ladder.run.overlap import check_splits
 
 CONFIG = """
 default_scope = "mmdet"

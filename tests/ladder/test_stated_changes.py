@@ -7,7 +7,6 @@ import pytest
 
 from bag_of_transfer.engine.config.config_vocabulary import known_children
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.trick_keys import TRICK_KEYS
 from bag_of_transfer.ladder.report.compared_settings import COMPARED
 from bag_of_transfer.ladder.report.documents import table_file, tables_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
@@ -17,6 +16,7 @@ from bag_of_transfer.ladder.report.publish import publish
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.step_tables import step_notes, step_table
 from bag_of_transfer.ladder.report.steps import read_steps
+from bag_of_transfer.ladder.report.trick_keys import TRICK_KEYS
 from tests.ladder import drawn_ladder as drawn
 
 LR = "optim_wrapper.optimizer.lr"

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bag_of_transfer.engine.loop import rates
-from bag_of_transfer.engine.run import auto_batch
+from bag_of_transfer.engine.run import auto_batch, rates
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import EpsImagePlugin
 
-from bag_of_transfer.engine.config.plain_config import read_plain_config
+from bag_of_transfer.classification.plain_config import read_plain_config
 from bag_of_transfer.ladder.seal import digests, write_sealed
 from tests.engine.gadgets import EVAL, GADGETS, MADE, PROGRAM, Pickled, executed
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from mmengine.registry import DATASETS
 
 from bag_of_transfer.engine.data.data_sets import check_parts, data_mistakes
+from bag_of_transfer.engine.data.file_names import composed
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.file_names import composed
 
 __all__ = ["Picture", "draw", "held_out_part", "remaining_part"]
 

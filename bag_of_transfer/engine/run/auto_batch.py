@@ -22,10 +22,10 @@ from mmengine.runner import Runner
 from bag_of_transfer.engine.arguments import AUTO
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.loop import rates
 from bag_of_transfer.engine.loop.draws import kept_generators
 from bag_of_transfer.engine.process_group import is_first_process
 from bag_of_transfer.engine.recipe import BATCH
+from bag_of_transfer.engine.run import rates
 from bag_of_transfer.engine.run.dry_run import DryRunDone
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.weights import checkpoints

@@ -13,12 +13,11 @@ from mmengine.runner import Runner
 
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.cores import available_cores
-from bag_of_transfer.engine.loop import rates
 from bag_of_transfer.engine.loop.channels_last import KEY, lay_out
 from bag_of_transfer.engine.loop.metrics_record import hardware, versions
 from bag_of_transfer.engine.loop.peak_memory import forget_peak, peak_memory
 from bag_of_transfer.engine.loop.update import lay_out_state
-from bag_of_transfer.engine.run import switches
+from bag_of_transfer.engine.run import rates, switches
 from bag_of_transfer.engine.run.dry_run import DryRunDone, val_images
 from bag_of_transfer.engine.run.switches import Setting
 

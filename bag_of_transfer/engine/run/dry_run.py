@@ -12,9 +12,9 @@ from torch import nn
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.cli import running_s
 from bag_of_transfer.engine.data.image_scan import limited_scans, num_glanced
-from bag_of_transfer.engine.loop.rates import forward_of, step_of
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.quantities import duration
+from bag_of_transfer.engine.run.rates import forward_of, step_of
 from bag_of_transfer.engine.run.step_timing import StepTime, time_steps
 
 __all__ = ["ESTIMATE", "DryRun", "DryRunDone", "frozen_parts", "short_scans", "val_images"]

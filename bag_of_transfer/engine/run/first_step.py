@@ -18,7 +18,7 @@ from bag_of_transfer.engine.config.mistakes import (
     out_of_memory,
 )
 from bag_of_transfer.engine.errors import UserError, mistake_in, worker_message
-from bag_of_transfer.engine.loop.compiling import compiling_mistake
+from bag_of_transfer.engine.run.compiling import compiling_mistake
 from bag_of_transfer.engine.run.deterministic import deterministic_mistake
 
 __all__ = ["FirstStep", "nothing_left_behind"]

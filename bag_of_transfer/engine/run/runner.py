@@ -16,9 +16,9 @@ from bag_of_transfer.engine.data.data_sets import data_mistakes, leave_imports_u
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.log_file import hush, say_once_that_lines_are_lost
 from bag_of_transfer.engine.loop.channels_last import choose_channels_last, lay_out
-from bag_of_transfer.engine.loop.compiling import compile_backbone
 from bag_of_transfer.engine.loop.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.loop.own_parts import own, own_loop
+from bag_of_transfer.engine.run.compiling import compile_backbone
 from bag_of_transfer.engine.run.loader_watch import build_loader, name_loader, watching_loaders
 
 __all__ = ["build_runner"]

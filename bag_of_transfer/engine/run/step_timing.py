@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.bars import Step, on_terminal
 from bag_of_transfer.engine.interruption import raise_if_swallowed
-from bag_of_transfer.engine.loop.rates import device_is_done
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.progress import num_images_of
 from bag_of_transfer.engine.run.first_step import TOO_FEW_FOR_BN
+from bag_of_transfer.engine.run.rates import device_is_done
 
 Doing = Callable[[Any], None]  # what takes a batch
 Clock = Callable[[], float]

@@ -14,13 +14,14 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from bag_of_transfer.engine import lr, progress, schedules
+import bag_of_transfer.engine.loop.freeze_first
+import bag_of_transfer.engine.schedules  # noqa: F401  registers the warm-ups
+from bag_of_transfer.engine import lr, progress
 from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.config.config_values import check_training_sections
 from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config.mistakes import building
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
-from bag_of_transfer.engine.config.schedule_fit import fit_schedule
 from bag_of_transfer.engine.data import data_sets, held_out, own_metrics, own_readers
 from bag_of_transfer.engine.data.splits import check_splits
 from bag_of_transfer.engine.errors import UserError
@@ -28,9 +29,7 @@ from bag_of_transfer.engine.interruption import act_at_once, telling
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.last_lines import Finished
 from bag_of_transfer.engine.loop import (
-    compiling,
     details_hook,
-    freeze_first,
     fused,
     layer_decay,
     non_finite,
@@ -38,11 +37,12 @@ from bag_of_transfer.engine.loop import (
     records,
 )
 from bag_of_transfer.engine.loop.channels_last import channels_last_line
-from bag_of_transfer.engine.run import auto_batch, deterministic, launch
+from bag_of_transfer.engine.run import auto_batch, compiling, deterministic, launch
 from bag_of_transfer.engine.run.dry_run import DryRunDone
 from bag_of_transfer.engine.run.first_step import FirstStep, nothing_left_behind
 from bag_of_transfer.engine.run.resuming import ConfiguredSchedule, resume
 from bag_of_transfer.engine.run.runner import build_runner
+from bag_of_transfer.engine.run.schedule_fit import fit_schedule
 from bag_of_transfer.engine.run.work_dir import WorkDirWatch
 from bag_of_transfer.engine.run_files import METRICS, follow_pointer, newest_checkpoint
 from bag_of_transfer.engine.tasks import task_named
@@ -51,7 +51,7 @@ from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
 
 __all__ = ["add_hooks", "prepare_training", "train"]
 
-# Every training run has these hooks; the imports above register them, and the warm-ups.
+# Every training run has these hooks; the imports above register them.
 HOOKS = (
     launch.EpochSeed,
     launch.SyncRunningStats,
@@ -61,8 +61,6 @@ HOOKS = (
     records.RunRecorder,
     details_hook.DetailsRecorder,
 )
-WARM_UPS = (schedules.GradualWarmup, schedules.ConstantWarmup)
-ON_REQUEST = (freeze_first.FreezeBackboneFirst,)
 ENDLESS = ("InfiniteSampler", "MultiSourceSampler", "GroupMultiSourceSampler")
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from bag_of_transfer.engine.trick_keys import TRICK_KEYS, changed_tricks
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH
 from bag_of_transfer.ladder.report.cell_files import changed_settings, read_settings, read_tricks
 from bag_of_transfer.ladder.report.compared_settings import compared, is_among
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
+from bag_of_transfer.ladder.report.trick_keys import TRICK_KEYS, changed_tricks
 
 __all__ = ["Change", "Step", "first_pair", "neighbours", "read_steps"]
 

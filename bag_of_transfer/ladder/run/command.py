@@ -19,11 +19,10 @@ from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.plan_file import left_out_seeds, other_seeds, write_plan
 from bag_of_transfer.ladder.plan.planning import Plan, plan, plan_whole
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
-from bag_of_transfer.ladder.plan.splits import check_splits
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
-from bag_of_transfer.ladder.run import precision, status
+from bag_of_transfer.ladder.run import seeds_needed, status
 from bag_of_transfer.ladder.run.call import LadderCall, check_call
 from bag_of_transfer.ladder.run.decisions import counts_of, decide
 from bag_of_transfer.ladder.run.ending import check_chosen, exit_code, tell_diverged
@@ -32,6 +31,7 @@ from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.run.on_ray import connected, resources, run_on_ray, share_of_a_cell
 from bag_of_transfer.ladder.run.on_slurm import levels, refuse_existing, write_script
 from bag_of_transfer.ladder.run.on_this_machine import run_cells
+from bag_of_transfer.ladder.run.overlap import check_splits
 from bag_of_transfer.ladder.run.pictures import draw_sheets
 from bag_of_transfer.ladder.run.schedule import Outcome, cells_to_run
 from bag_of_transfer.ladder.run.share import cells_at_once, visible_gpus
@@ -54,7 +54,7 @@ def climb(call: LadderCall) -> int:
     _check_gpus(call)
     root = call.root
     ladder = read_ladder(call.config, call.seeds)
-    precision.check_number(call, ladder)
+    seeds_needed.check_number(call, ladder)
     if call.slurm_script:
         refuse_existing(call.slurm_script)
     if call.cell:
@@ -62,7 +62,7 @@ def climb(call: LadderCall) -> int:
     _tell_left_out(ladder, root)
     if call.dry_run:
         _print_plan(call, ladder)
-        precision.print_needed(call)
+        seeds_needed.print_needed(call)
         return 0
     with ExitStack() as entered:
         shared = call.cell is not None
@@ -72,7 +72,7 @@ def climb(call: LadderCall) -> int:
         else:
             shutil.rmtree(root / ".removed", ignore_errors=True)  # left by a call that was killed
         ray = entered.enter_context(connected(call.ray)) if call.ray else None
-        call, ladder = _with_seeds(call, ladder, precision.begun(call, ladder))
+        call, ladder = _with_seeds(call, ladder, seeds_needed.begun(call, ladder))
         cells, before = _decided(call, ladder, {})
         write_plan(ladder, root)
         if call.slurm_script:
@@ -83,7 +83,7 @@ def climb(call: LadderCall) -> int:
         while outcome.goes_on and not call.cell:
             # Runs of a search are done: now more cells are known.
             more = _known_now(call, ladder, cells, outcome.failed)
-            seeds = () if more or outcome.failed else precision.next_seeds(call, ladder)
+            seeds = () if more or outcome.failed else seeds_needed.next_seeds(call, ladder)
             if seeds:
                 call, ladder = _with_seeds(call, ladder, seeds)
                 write_plan(ladder, root)
@@ -95,7 +95,7 @@ def climb(call: LadderCall) -> int:
         if call.cell is None:
             _summarise(cells, root)
         tell_diverged(outcome, root)
-        precision.print_needed(call)
+        seeds_needed.print_needed(call)
     return _ended(call, ladder, outcome)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config.plain_config import read_plain_config
+from bag_of_transfer.classification.plain_config import read_plain_config
 from bag_of_transfer.engine.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
