@@ -64,6 +64,7 @@ _TASK = fields(
         "config": optional(TEXT),
         "metrics": list_of(TEXT, 1),
         "published_split": optional(SWITCH),
+        "tta": optional(SWITCH),
         "tune": _TUNE,
     }
 )

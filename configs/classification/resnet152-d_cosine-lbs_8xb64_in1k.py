@@ -1,7 +1,7 @@
 """ResNet-152-D with cosine decay and label smoothing: the teacher of the distilled rows.
 
 Paper:     arXiv:1812.01187, sec. 5.3, the teacher
-Published: nothing that we know of
+Published: nothing in the paper; top-1 80.26, top-5 95.00 in the model zoo of its code
 Data:      DATA_ROOT/imagenet/{train,val}/<class>/<any name>.jpg
 Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet152-d_cosine-lbs_8xb64_in1k.py

@@ -9,9 +9,9 @@ Command:   torchrun --nproc_per_node=8 tools/train_cls.py --launcher pytorch
            configs/classification/resnet50-d_cosine-lbs-distill-mixup-200e_8xb128_in1k.py
            on one GPU: use python instead of torchrun, without --launcher, and add
            --cfg-options optim_wrapper.accumulative_counts=8
-Needs:     8 GPUs (the paper's: V100) and the teacher, resnet152-d_cosine-lbs_8xb64_in1k.py,
-           trained first; for another one: --cfg-options model.distillation.teacher.checkpoint=FILE;
-           memory and time unmeasured
+Needs:     8 GPUs (the paper's: V100) and the teacher, trained first:
+           resnet152-d_cosine-lbs-mixup-200e_8xb32_in1k.py; for another one:
+           --cfg-options model.distillation.teacher.checkpoint=FILE; memory and time unmeasured
 Compare:   resnet50-d_cosine-lbs-distill_8xb128_in1k.py
 Follows:   the paper where its code (GluonCV) differs, since the row is the paper's: Xavier
            initialisation (code: MSRA), hue jitter (code: contrast), smoothing by eps / (K - 1)
@@ -47,7 +47,9 @@ model = dict(
     mixup=dict(alpha=0.2, off_epochs=0),
     # Temperature: arXiv:1812.01187, sec. 5.3; the paper adds both losses without weights.
     distillation=dict(
-        teacher=dict(checkpoint="work_dirs/resnet152-d_cosine-lbs_8xb64_in1k/last_checkpoint"),
+        teacher=dict(
+            checkpoint="work_dirs/resnet152-d_cosine-lbs-mixup-200e_8xb32_in1k/last_checkpoint"
+        ),
         temperature=20.0,
         hard_weight=1.0,
         soft_weight=1.0,

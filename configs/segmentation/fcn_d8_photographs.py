@@ -33,6 +33,18 @@ test_pipeline = [
     dict(type="ReadMask"),  # after Resize: masks keep their size
     dict(type="PackSegInputs"),
 ]
+tta_pipeline = [
+    dict(type="ReadImage"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [dict(type="Resize", scale=(size, size), keep_ratio=True) for size in (96, 128, 192)],
+            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
+            [dict(type="ReadMask")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]
 # Every third image only, because pretraining matters most with few images; the list is sorted by
 # class.
 few = dict(photographs, indices=list(range(0, 849, 3)), pipeline=train_pipeline)

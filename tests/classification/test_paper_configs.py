@@ -56,6 +56,10 @@ STEPS: dict[str, tuple[str | None, set[str]]] = {
         "resnet50-d_cosine-lbs_8xb128_in1k",
         {"model.backbone.depth", BATCH, "amp"},
     ),
+    "resnet152-d_cosine-lbs-mixup-200e_8xb32_in1k": (
+        "resnet152-d_cosine-lbs_8xb64_in1k",
+        {BATCH, MIXUP, EPOCHS},
+    ),
     "inception-v3_baseline_8xb32_in1k": (None, set()),
     "inception-v3_efficient_8xb128_in1k": (
         "inception-v3_baseline_8xb32_in1k",
@@ -71,11 +75,11 @@ for _network in REFINED:
         ("cosine-lbs", "cosine", {LBS}),
         ("cosine-lbs-distill", "cosine-lbs", {DISTILL}),
         ("cosine-lbs-mixup-200e", "cosine-lbs", {MIXUP, EPOCHS}),
-        ("cosine-lbs-distill-mixup-200e", "cosine-lbs-distill", {MIXUP, EPOCHS}),
+        ("cosine-lbs-distill-mixup-200e", "cosine-lbs-distill", {MIXUP, EPOCHS, DISTILL}),
     ):
         _of = "{}_{}_8xb128_in1k".format
         STEPS[_of(_network, _now)] = (_of(_network, _before), _keys)
-NUM_LEAVES = 36
+NUM_LEAVES = 37
 
 each_leaf = pytest.mark.parametrize("stem", STEPS)
 
@@ -125,7 +129,7 @@ def test_distillation_and_mixup_meet(network: str) -> None:
     of = f"{network}_{{}}_8xb128_in1k".format
     both, mixed = of("cosine-lbs-distill-mixup-200e"), of("cosine-lbs-mixup-200e")
     assert difference(both, mixed) == {DISTILL}
-    assert difference(both, of("cosine-lbs-distill")) == {MIXUP, EPOCHS}
+    assert difference(both, of("cosine-lbs-distill")) == {MIXUP, EPOCHS, DISTILL}  # its teacher
     assert difference(mixed, of("cosine-lbs-distill")) == {MIXUP, EPOCHS, DISTILL}
     assert difference(both, of("efficient")) == {LR, LBS, MIXUP, EPOCHS, DISTILL}
     assert read_leaf(both).train_cfg.max_epochs == read_leaf(mixed).train_cfg.max_epochs == 200
@@ -163,7 +167,7 @@ def test_the_last_row_has_the_papers_values() -> None:
     assert weights == dict(temperature=20.0, hard_weight=1.0, soft_weight=1.0)
     teacher = Path(model.distillation.teacher.checkpoint)
     assert teacher.name == "last_checkpoint"
-    assert teacher.parent.as_posix() == "work_dirs/resnet152-d_cosine-lbs_8xb64_in1k"
+    assert teacher.parent.as_posix() == "work_dirs/resnet152-d_cosine-lbs-mixup-200e_8xb32_in1k"
     assert teacher.parent.name in STEPS
 
 
@@ -194,6 +198,7 @@ def test_inferred_recipes_say_so() -> None:
     assert inferred == {
         "resnet50-b_baseline_8xb32_in1k",
         "resnet152-d_cosine-lbs_8xb64_in1k",
+        "resnet152-d_cosine-lbs-mixup-200e_8xb32_in1k",
         "resnet50-d_efficient_8xb128_places365",
         "resnet50-d_cosine-lbs-mixup-200e_8xb128_places365",
     }

@@ -76,11 +76,11 @@ def test_every_trained_rung_of_the_small_ladders_is_tuned_alike(name):
     assert None not in grids | {task.tune for task in ladder.tasks}
 
 
-def test_the_papers_teacher_only_teaches():
+def test_the_papers_teachers_only_teach():
     cells = plan(read("paper"), Path("out")).cells
-    assert [cell.key for cell in cells if cell.rung.name == "teacher"] == [
-        "seed0/teacher/pretraining"
-    ]
+    for name in ("teacher", "teacher_mixup"):
+        of_teacher = [cell.key for cell in cells if cell.rung.name == name]
+        assert of_teacher == [f"seed0/{name}/pretraining"]
     assert len([cell for cell in cells if cell.task]) == 7 * 2
 
 
@@ -100,7 +100,7 @@ def on_one_gpu(name):
 def test_the_papers_batches_and_learning_rates_are_whole_on_one_gpu():
     found = on_one_gpu("paper")
     pretrained = [path for path in found if "classification" in path.parts]
-    assert (len(pretrained), len(found)) == (7 + 1, 7 + 1 + 2)
+    assert (len(pretrained), len(found)) == (7 + 2, 7 + 2 + 2)
     num_told = 0
     for path in pretrained:
         text, batch, lr = found[path]
@@ -110,8 +110,9 @@ def test_the_papers_batches_and_learning_rates_are_whole_on_one_gpu():
         if "GPUs: lr" in text:
             assert f"GPUs: {lr}\n" in text
             num_told += 1
-    assert num_told == 7  # the eighth leaves the base's batch of 256 and its lr as they are
-    assert found[pretrained[1]][1:] == (256, "lr 0.1 = 0.1 x 256 / 256")
+    assert num_told == 7  # the others leave the base's batch of 256 and its lr as they are
+    for path in pretrained[1:3]:
+        assert found[path][1:] == (256, "lr 0.1 = 0.1 x 256 / 256")
 
 
 def test_the_papers_fine_tuning_has_the_batch_that_its_lr_is_stated_for():

@@ -161,7 +161,8 @@ def _fine_tuning(cell: Cell, selection: Selection, resume: bool) -> list[Command
     tested = folder / ("best" if picked else LAST_CHECKPOINT)
     kept = ("--per-image", str(folder / PER_IMAGE))
     dumped = ("--dump-predictions", str(folder / PREDICTIONS))
-    test = (*_metrics(cell), *kept, *dumped, *_logs(cell), *options)
+    augmented = ("--tta",) if cell.task and cell.task.tta else ()
+    test = (*_metrics(cell), *augmented, *kept, *dumped, *_logs(cell), *options)
     return [training, Command("tools/test.py", config, tested, test, picked_on_val=picked)]
 
 

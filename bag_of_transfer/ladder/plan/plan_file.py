@@ -31,6 +31,7 @@ PUBLISHED_NOTE = (
     "reported, none is picked on val"
 )
 
+TTA_NOTE = "Tested with test-time augmentation: {}."
 TOP1_NOTE = (
     "top-1 is measured on val, the split that the pretrainings' values were chosen on (with other "
     "seeds)"
@@ -107,6 +108,7 @@ def describe(ladder: Ladder) -> dict[str, Any]:
                 "config": str(task.config),
                 "metrics": list(task.metrics),
                 "published_split": task.published_split,
+                **({"tta": True} if task.tta else {}),
                 **_tune(task.tune),
             }
             for task in ladder.tasks
@@ -144,4 +146,6 @@ def _notes(ladder: Ladder) -> list[str]:
     notes = [SCRATCH_NOTE] if any(rung.kind == SCRATCH for rung in ladder.rungs) else []
     published = [task.name for task in ladder.tasks if task.published_split]
     notes += [PUBLISHED_NOTE.format(", ".join(published))] if published else []
+    augmented = [task.name for task in ladder.tasks if task.tta]
+    notes += [TTA_NOTE.format(", ".join(augmented))] if augmented else []
     return notes + ([TOP1_NOTE] if any(rung.tune for rung in ladder.rungs) else [])

@@ -28,7 +28,8 @@ from bag_of_transfer.ladder.search import Grid
 
 __all__ = ["Task", "read_tasks"]
 
-KEYS = {"config", "cfg_options", "published_split", "held_out"}
+KEYS = {"config", "cfg_options", "published_split", "held_out", "tta"}
+TTA = ("tta_model", "tta_pipeline")  # keys of a config, as in mmdet and mmseg
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Task:
             COCO and VOC 2007; nothing is picked on val then.
         tune: Values of the recipe that every rung chooses from on val; None: as it is.
         held_out: Overrides that hold a part of train out as val, for the runs that choose.
+        tta: The test uses the config's test-time augmentation.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Task:
     published_split: bool = False
     tune: Grid | None = None
     held_out: tuple[str, ...] = ()
+    tta: bool = False
 
 
 def read_tasks(
@@ -71,7 +74,8 @@ def read_tasks(
     Raises:
         UserError: If a key is unknown, or if a config does not exist, is of another kind, has no
             test split, has no metric that tables show, picks nothing on val although
-            ``selection`` asks for it, or has values to tune but no val split to judge them on.
+            ``selection`` asks for it, has values to tune but no val split to judge them on, or
+            lacks the test-time augmentation that is asked for.
     """
     return tuple(
         _task(name, entry, selection, path, tune.get(name)) for name, entry in stated.items()
@@ -104,6 +108,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
         published_split=yes_or_no(stated.get("published_split", False), f"{where}.published_split"),
         tune=None if tune is None else read_grid(tune, config, cfg_options, f"{path}: tune.{name}"),
         held_out=_held_out(stated.get("held_out"), cfg, f"{where}.held_out"),
+        tta=_tta(stated.get("tta", False), cfg, f"{where}.tta"),
     )
     if task.tune:
         _check_judge(task, cfg, f"{where} ({config})")
@@ -119,6 +124,16 @@ def _held_out(stated: Any, cfg: Config, where: str) -> tuple[str, ...]:
     checked = check_held_out(stated, where)
     hold_out(Config({**cfg.to_dict(), HELD_OUT: checked}))
     return tuple(f"{HELD_OUT}.{key}={value!r}" for key, value in checked.items())
+
+
+def _tta(stated: Any, cfg: Config, where: str) -> bool:
+    """Return whether the test augments images, for which the config must say how."""
+    asked = yes_or_no(stated, where)
+    missing = [key for key in TTA if not cfg.get(key)]
+    if asked and missing:
+        mend = "state it as in configs/segmentation/_base_/datasets/demo.py, or leave tta out"
+        raise UserError(f"the task's config has no {' and no '.join(missing)}", where, mend)
+    return asked
 
 
 def _check_judge(task: Task, cfg: Config, where: str) -> None:

@@ -93,6 +93,7 @@ def config_digest(cell: Cell, selection: Selection) -> str:
         "seed": cell.seed,
         "scratch": not cell.needs and cell.task is not None,
         "selection": selection_of(cell.task, selection),
+        **({"tta": True} if cell.task and cell.task.tta else {}),
     }
     return _digest(json.dumps(content, sort_keys=True, default=str).encode())
 
