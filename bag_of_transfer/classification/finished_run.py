@@ -20,10 +20,10 @@ from bag_of_transfer.classification.plain_config import read_plain_config
 from bag_of_transfer.classification.settings import TRICKS
 from bag_of_transfer.engine import run_files
 from bag_of_transfer.engine.config.config_file import read_config
-from bag_of_transfer.engine.config.config_nodes import dicts_with
 from bag_of_transfer.engine.config.described import admit
 from bag_of_transfer.engine.config.mistakes import building
 from bag_of_transfer.engine.config.sized_build import build_described
+from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.data import image_parts
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.fields import BELOW_1, TEXT, check, fields, optional

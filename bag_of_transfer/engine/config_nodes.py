@@ -7,8 +7,15 @@ __all__ = ["bare_type", "dicts_with", "nodes"]
 
 
 def bare_type(config: Mapping[str, Any]) -> str:
-    """Return a config's ``type`` without its scope: ``ResNet`` of ``mmdet.ResNet``."""
-    return str(config.get("type", "")).split(".")[-1]
+    """Return the name of a config's ``type`` alone.
+
+    Args:
+        config: Its type is a class, or a name that may have a scope (``mmdet.ResNet``) or a
+            library (``torchvision/Resize``); without a type the answer is empty.
+    """
+    kind = config.get("type", "")
+    name = kind.__name__ if isinstance(kind, type) else str(kind)
+    return name.rpartition("/")[2].rpartition(".")[2]
 
 
 def nodes(node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
+from bag_of_transfer.engine.config_nodes import nodes
+
 __all__ = [
     "BATCH",
     "COMPARED",
@@ -78,7 +80,7 @@ def recipe_of(cfg: Config) -> dict[str, Any]:
         "held_out": cfg.get("held_out"),
         "number of training images": cfg.get("num_train_images"),
         "custom_hooks": _training_hooks(cfg.get("custom_hooks")),
-        **dict(_from_the_end({"model": cfg.get("model"), "custom_hooks": cfg.get("custom_hooks")})),
+        **_from_the_end({key: cfg.get(key) for key in ("model", "custom_hooks")}),
     }
     return json.loads(json.dumps(stated, default=str))
 
@@ -122,12 +124,8 @@ def _training_hooks(hooks: Any) -> list[Any] | None:
     return [hook for hook in hooks or () if str(hook["type"]).endswith(TRAINING_HOOKS)] or None
 
 
-def _from_the_end(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, child in _children(node):
-        if key in FROM_THE_END:
-            yield f"{prefix}{key}", child
-        else:
-            yield from _from_the_end(child, f"{prefix}{key}.")
+def _from_the_end(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in nodes(cfg) if key.rpartition(".")[2] in FROM_THE_END}
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from backbones.blocks import VARIANTS
-from bag_of_transfer.engine.config.config_nodes import bare_type
 from bag_of_transfer.engine.config.described import admit, read_description
+from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.run_files import (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backbones.blocks import VARIANTS
-from bag_of_transfer.engine.config.config_nodes import bare_type
+from bag_of_transfer.engine.config_nodes import bare_type
 
 __all__ = ["equivalent_type"]
 

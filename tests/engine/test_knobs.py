@@ -13,12 +13,12 @@ import bag_of_transfer.classification
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  the three register their classes
 from bag_of_transfer.engine.config.config_file import load_config, read_config, resolved_config
-from bag_of_transfer.engine.config.config_nodes import nodes
 from bag_of_transfer.engine.config.config_sources import config_sources, places_of
 from bag_of_transfer.engine.config.config_vocabulary import known_children
 from bag_of_transfer.engine.config.json_config import dump_config
 from bag_of_transfer.engine.config.knob_names import ALL_NAMES, KNOBS, SYNONYMS
 from bag_of_transfer.engine.config.knobs import OURS, follow_options, left_lines
+from bag_of_transfer.engine.config_nodes import nodes
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.recipe import differences
 from bag_of_transfer.engine.stock_configs import config_path

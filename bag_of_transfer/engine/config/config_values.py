@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from bag_of_transfer.engine.config.config_nodes import nodes
+from bag_of_transfer.engine.config_nodes import nodes
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import (
     BELOW_1,

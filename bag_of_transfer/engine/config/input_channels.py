@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from bag_of_transfer.engine.config.config_nodes import dicts_with
+from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.data.image_reader import CHANNELS, ReadImage
 from bag_of_transfer.engine.data.own_metrics import add_import
 from bag_of_transfer.engine.errors import UserError

@@ -7,9 +7,9 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config.config_nodes import dicts_with, nodes
 from bag_of_transfer.engine.config.config_vocabulary import find_callables, parameter_names
 from bag_of_transfer.engine.config.knob_request import Request
+from bag_of_transfer.engine.config_nodes import dicts_with, nodes
 from bag_of_transfer.engine.fields import Rule
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 

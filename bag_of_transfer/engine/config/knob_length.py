@@ -7,8 +7,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config.config_nodes import nodes
 from bag_of_transfer.engine.config.knob_request import Request
+from bag_of_transfer.engine.config_nodes import nodes
 from bag_of_transfer.engine.fields import COUNT
 from bag_of_transfer.engine.recipe import FROM_THE_END
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config.config_nodes import dicts_with, nodes
 from bag_of_transfer.engine.config.knob_request import Request
+from bag_of_transfer.engine.config_nodes import bare_type, dicts_with, nodes
 from bag_of_transfer.engine.fields import COUNT, Rule
 from bag_of_transfer.engine.tasks import ImageSize, find_task
 
@@ -140,7 +140,9 @@ def _set_crop(cfg: Config, pipelines: list[list[Any]], new: Pair, request: Reque
 def _crop(cfg: Config, pipelines: list[list[Any]], request: Request) -> Pair:
     """Return width and height of a segmenter's crop."""
     batch = (cfg.get("model") or {}).get("data_preprocessor") or {}
-    crops = [_pair(node["crop_size"]) for node in chain(*pipelines) if _name(node) == "RandomCrop"]
+    crops = [
+        _pair(node["crop_size"]) for node in chain(*pipelines) if bare_type(node) == "RandomCrop"
+    ]
     if not crops and not batch.get("size"):
         raise request.refuse("training crops nothing", "set the sizes in the pipelines")
     height, width = crops[0] if crops else _pair(batch["size"])
@@ -154,7 +156,7 @@ def _ratios(old: Pair, new: Pair) -> Ratios:
 
 def _crop_of(transforms: list[Any], request: Request) -> Pair:
     """Return what the network sees of an image after a classifier's pipeline."""
-    sizes = [node["size"] for node in transforms if _name(node) in CROPS and "size" in node]
+    sizes = [node["size"] for node in transforms if bare_type(node) in CROPS and "size" in node]
     sizes = sizes or [node["size"] for node in transforms if "size" in node]
     if not sizes:
         raise request.refuse("a pipeline crops nothing", "set the sizes in the pipelines")
@@ -166,8 +168,8 @@ def _largest_scale(pipelines: list[list[Any]], request: Request) -> Pair:
     for transforms in pipelines:
         found: list[Pair] = []
         for node in transforms:
-            stated = node.get("scales" if _name(node) == "RandomChoiceResize" else "scale")
-            if _name(node) in RESIZES and stated:
+            stated = node.get("scales" if bare_type(node) == "RandomChoiceResize" else "scale")
+            if bare_type(node) in RESIZES and stated:
                 several = isinstance(stated, list | tuple) and isinstance(stated[0], list | tuple)
                 found += map(_pair, stated if several else [stated])
         if found:
@@ -178,7 +180,7 @@ def _largest_scale(pipelines: list[list[Any]], request: Request) -> Pair:
 
 def _scale(transforms: Iterable[Any], ratios: Ratios) -> None:
     for node in transforms:
-        name = _name(node)
+        name = bare_type(node)
         for key in SIZED.get(name, ()):
             if node.get(key) is None:
                 continue
@@ -238,17 +240,12 @@ def _refuse_unknown(cfg: Config, request: Request) -> None:
         if not isinstance(node, Mapping):
             continue
         for key in IN_PX.intersection(node):
-            if key not in SIZED.get(_name(node), ()) and _is_size(node[key]):
+            if key not in SIZED.get(bare_type(node), ()) and _is_size(node[key]):
                 raise request.refuse(f"{dotted}.{key} cannot follow", f"set {dotted}.{key}")
     augments = ((cfg.get("model") or {}).get("data_preprocessor") or {}).get("batch_augments")
     if augments:
         key = "model.data_preprocessor.batch_augments"
         raise request.refuse(f"{key} cannot follow", "set the sizes there and in the pipelines")
-
-
-def _name(node: Mapping[str, Any]) -> str:
-    """Return the class of a transform without the library, as of torchvision/Resize."""
-    return str(node.get("type")).rpartition("/")[2].rpartition(".")[2]
 
 
 def _pair(value: Any) -> Pair:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config.config_nodes import dicts_with
 from bag_of_transfer.engine.config.config_sources import Source, places_of
 from bag_of_transfer.engine.config.config_vocabulary import known_children
 from bag_of_transfer.engine.config.knob_data import set_classes, set_data_root
@@ -19,6 +18,7 @@ from bag_of_transfer.engine.config.knob_length import set_epochs, set_max_iters
 from bag_of_transfer.engine.config.knob_names import ALL_NAMES, KNOBS, SYNONYMS
 from bag_of_transfer.engine.config.knob_request import Request
 from bag_of_transfer.engine.config.knob_size import anchors_kept, set_image_size
+from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT, POSITIVE, shown
 from bag_of_transfer.engine.lr import not_scaled, scaled_lr

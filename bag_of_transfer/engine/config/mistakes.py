@@ -20,12 +20,12 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import build_functions
 from torch import nn
 
-from bag_of_transfer.engine.config.config_nodes import dicts_with
 from bag_of_transfer.engine.config.config_vocabulary import (
     find_callables,
     known_names,
     parameter_names,
 )
+from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in, worker_message
 
 __all__ = ["building", "computing_mistake", "late_building_mistake", "out_of_memory"]

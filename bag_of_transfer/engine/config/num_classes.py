@@ -2,7 +2,7 @@
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config.config_nodes import dicts_with
+from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import find_task
 

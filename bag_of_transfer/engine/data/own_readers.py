@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
+from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.data import image_reader, mask_reader
 from bag_of_transfer.engine.data.own_metrics import add_import
 
@@ -67,7 +68,7 @@ def read_with_ours(cfg: Config) -> list[str]:
     steps = [step for part in PARTS for step in _transforms(cfg.get(part))]
     blocked = {"LoadAnnotations": _takes_bytes_only([step for step, _ in steps])}
     for step, is_remote in steps:
-        name = _name_of(step["type"])
+        name = bare_type(step)
         ours = OURS.get(name)
         if ours is None or _library_of(step, scope) not in ours.libraries:
             continue
@@ -97,15 +98,11 @@ def _transforms(node: Any, is_remote: bool = False) -> Iterator[tuple[ConfigDict
 def _takes_bytes_only(steps: list[ConfigDict]) -> str:
     """Return which transform fails on masks of more than 8 bits, or "" if none does."""
     for step in steps:
-        if _name_of(step["type"]) == "RandomRotFlip":  # it blends labels of neighbours
+        if bare_type(step) == "RandomRotFlip":  # it blends labels of neighbours
             return "RandomRotFlip takes masks of 8 bits only"
         if step.get("backend") == "pillow":
             return "backend='pillow' takes masks of 8 bits only (PillowResize takes all)"
     return ""
-
-
-def _name_of(kind: Any) -> str:
-    return kind.__name__ if isinstance(kind, type) else str(kind).rpartition(".")[2]
 
 
 def _library_of(step: ConfigDict, scope: str) -> str:

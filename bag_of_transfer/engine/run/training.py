@@ -22,6 +22,7 @@ from bag_of_transfer.engine.config.config_values import check_training_sections
 from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config.mistakes import building
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
+from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.data import data_sets, held_out, own_metrics, own_readers
 from bag_of_transfer.engine.data.splits import check_splits
 from bag_of_transfer.engine.errors import UserError
@@ -261,8 +262,7 @@ def _check_epochs_end(cfg: Config) -> None:
 def _endless(loader: Config) -> str:
     """Return the name of a loader's sampler that has no end; empty if it has one."""
     for part in ("sampler", "batch_sampler"):
-        kind = (loader.get(part) or {}).get("type")
-        name = str(getattr(kind, "__name__", kind)).rpartition(".")[2]
+        name = bare_type(loader.get(part) or {})
         if name in ENDLESS:
             return name
     return ""

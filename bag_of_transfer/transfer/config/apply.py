@@ -15,7 +15,7 @@ from torch import nn
 from backbones import ResNet
 from backbones.blocks import DEPTHS, VARIANTS, stage_out_channels
 from bag_of_transfer.engine.arguments import SCRATCH
-from bag_of_transfer.engine.config.config_nodes import bare_type
+from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, card_path
 from bag_of_transfer.transfer.backbone_file import Card, read_card

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.config.config_nodes import bare_type
+from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["BACKBONE", "loads", "refuse_no_weights", "settings_of", "stated_weights"]
