@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import AUTO
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.last_lines import say_next, use_of_backbone
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 EXAMPLE = """python tools/convert_weights.py resnet50d.gluon_in1k weights/d50-mixup.safetensors
 python tools/convert_weights.py resnet50_v1d-00319ddc.params weights/d50-smooth.safetensors"""
 # Written out here as well: transfer.convert has them, but takes seconds to import.
-AUTO = "auto"
 LAYOUTS = (AUTO, "gluon", "caffe", "mmpretrain", "timm", "torchvision", "mmdet")
 TARGETS = ("mmpretrain", "timm", "torchvision")
 

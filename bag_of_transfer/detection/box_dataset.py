@@ -209,9 +209,9 @@ class BoxDataset(BaseDetDataset):
                 f"they need boxes and sizes that filter_cfg allows ({self.filter_cfg})",
             )
         flags = [box["ignore_flag"] for info in kept for box in info["instances"]]
-        self._no_truth = self._no_truth_error(flags, len(kept)) if all(flags) else None
-        if self._no_truth and self.test_mode:
-            raise self._no_truth
+        self.no_truth = self._no_truth_error(flags, len(kept)) if all(flags) else None
+        if self.no_truth and self.test_mode:
+            raise self.no_truth
         return kept
 
     def _no_truth_error(self, flags: Sequence[int], num_images: int) -> NoTruthError:
@@ -224,15 +224,6 @@ class BoxDataset(BaseDetDataset):
             "warnings above) don't count",
         )
 
-    def check_a_box_counts(self) -> None:
-        """Check that some box counts; done after building, as the set may be joined with others.
-
-        Raises:
-            NoTruthError: If no box counts.
-        """
-        if self._no_truth:
-            raise self._no_truth
-
 
 def _where_boxes_stand(image: AnnotatedImage) -> dict[str, Any]:
     """Return the file of an image's own, if it has one, and which of its objects the boxes are."""
@@ -243,9 +234,12 @@ def _where_boxes_stand(image: AnnotatedImage) -> dict[str, Any]:
 
 
 def check(dataset: BoxDataset) -> None:
-    """Check a data set, for :func:`bag_of_transfer.engine.data.data_sets.check_dataset`.
+    """Check that some box counts, for :func:`bag_of_transfer.engine.data.data_sets.check_dataset`.
+
+    This is done after building, as the set may be joined with others.
 
     Raises:
         NoTruthError: If no box counts.
     """
-    dataset.check_a_box_counts()
+    if dataset.no_truth:
+        raise dataset.no_truth

@@ -23,7 +23,8 @@ __all__ = [
     "check_weights",
 ]
 
-AUTO = "auto"  # in place of a checkpoint to resume: the newest complete one
+# In place of a checkpoint to resume: the newest complete one; of a layout: the one that fits.
+AUTO = "auto"
 SCRATCH = "scratch"  # in place of a backbone file: a random start
 NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
 

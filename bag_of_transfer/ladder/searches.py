@@ -11,7 +11,7 @@ Search = Callable[[Grid, tuple[str, ...]], Progress]
 
 def search_pretrainings(
     grids: Mapping[str, Grid], teachers: Mapping[str, str], search: Search
-) -> list[Progress]:
+) -> None:
     """Search the values of all pretrainings, teachers first: students learn from tuned teachers.
 
     Rungs of the same values and as many teachers above them are one search.  Students begin with
@@ -23,14 +23,11 @@ def search_pretrainings(
         search: Searches some values for some rungs.
     """
     widened: dict[Grid, Grid] = {}
-    found = []
     for level in sorted({_level(rung, teachers) for rung in grids}):
         of_level = [rung for rung in grids if _level(rung, teachers) == level]
         for grid in dict.fromkeys(grids[rung] for rung in of_level):
             rungs = tuple(rung for rung in of_level if grids[rung] == grid)
-            found.append(search(widened.get(grid, grid), rungs))
-            widened[grid] = found[-1].grid
-    return found
+            widened[grid] = search(widened.get(grid, grid), rungs).grid
 
 
 def _level(rung: str, teachers: Mapping[str, str]) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.prediction.results import MIN_SCORE
-from bag_of_transfer.transfer.convert import into_ours, out_of_ours
+from bag_of_transfer.transfer.convert import out_of_ours
+from bag_of_transfer.transfer.layouts.table import LAYOUTS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
@@ -92,7 +93,7 @@ def test_a_wrong_argument_is_told_before_torch_is_imported(tool: str, tmp_path: 
 def test_choices_and_defaults_are_the_librarys(capsys: pytest.CaptureFixture[str]) -> None:
     """They are written out in the tools, since asking the library would take seconds."""
     tool = runpy.run_path(str(ROOT / "tools/convert_weights.py"))
-    assert set(tool["LAYOUTS"]) == set(into_ours.CHOICES)
+    assert set(tool["LAYOUTS"]) == {"auto", *(layout.name for layout in LAYOUTS)}
     assert set(tool["TARGETS"]) == set(out_of_ours.TARGETS)
     with pytest.raises(SystemExit):
         runpy.run_path(str(ROOT / "tools/predict.py"))["main"](["-h"])

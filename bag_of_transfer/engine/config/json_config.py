@@ -167,7 +167,7 @@ def _reason(key: str, value: str, names: set[str]) -> str:
     if name in ("_scope_", "default_scope"):
         return "" if value in SCOPES else "not a library in use"
     if name == "type":
-        return _reason_of_type(value, names, key)
+        return _reason_of_type(value, names)
     if EXECUTED.search(value):
         return "a file that may be executed when it is read"
     if DOTTED.fullmatch(value) and _is_importable(first):
@@ -175,7 +175,7 @@ def _reason(key: str, value: str, names: set[str]) -> str:
     return ""
 
 
-def _reason_of_type(value: str, names: set[str], key: str) -> str:
+def _reason_of_type(value: str, names: set[str]) -> str:
     scope, _, name = value.rpartition(".")
     unregistered = any(value in known for known in UNREGISTERED.values())
     if (name not in names and not unregistered) or (scope and scope not in SCOPES):

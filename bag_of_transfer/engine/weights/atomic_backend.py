@@ -5,7 +5,6 @@ from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from bag_of_transfer.engine.atomic import write_bytes
 from bag_of_transfer.engine.manifest import write_checkpoint
 
 __all__ = ["BACKEND", "AtomicLocalBackend"]
@@ -14,7 +13,7 @@ BACKEND = "atomic_local"  # its name in mmengine's backend_args
 
 
 class AtomicLocalBackend(LocalBackend):
-    """Local files that are whole or not there; for mmengine's ``backend_args``.
+    """Local checkpoints that are whole or not there; for mmengine's ``backend_args``.
 
     Args:
         facts: What the manifest of the next checkpoint says besides its bytes; forgotten then.
@@ -27,10 +26,6 @@ class AtomicLocalBackend(LocalBackend):
         """Write a checkpoint and its manifest; a crash or a full disk leaves the old file."""
         write_checkpoint(filepath, obj, self._facts)
         self._facts.clear()
-
-    def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
-        """Write a text; a crash or a full disk leaves the old file as it was."""
-        write_bytes(filepath, obj.encode(encoding))
 
 
 # By name, for checkpoints only: a picture need not wait for the disk.

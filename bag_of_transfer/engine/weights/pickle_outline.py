@@ -151,12 +151,12 @@ def refuse_bomb(path: Path) -> None:
         raise UserError(what, path, "use another file")
 
 
-def named_in(contents: Any, path: str = "") -> Iterator[tuple[str, Named]]:
+def named_in(contents: Any) -> Iterator[tuple[str, Named]]:
     """Walk an outline and yield every object that is not a plain value, with its dotted key.
 
     The attributes of an object follow its key: ``args.callback``.
     """
-    waiting: list[tuple[str, Any]] = [(path[:MAX_KEY], contents)]
+    waiting: list[tuple[str, Any]] = [("", contents)]
     seen: dict[int, Any] = {}  # keeps the objects alive, or their ids would recur
     while waiting:
         path, value = waiting.pop()

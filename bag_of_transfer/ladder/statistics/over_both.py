@@ -48,5 +48,4 @@ def over_seeds_and_images(
         high=comparison.mean + half_width,
         num_images=num_images,
         num_resamples=len(defined),
-        num_undefined=len(resampled) - len(defined),
     )

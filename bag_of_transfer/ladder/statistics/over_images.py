@@ -47,8 +47,8 @@ class BootstrapInterval:
     """A 95 % interval over test images; in percent, or in percent points for a difference.
 
     ``estimate`` is the metric with each image counted once, or its mean over seeds.
-    ``num_resamples`` is the number of resamples where the metric is defined; ``num_undefined`` the
-    number of the others, which the interval leaves out.
+    ``num_resamples`` is the number of resamples where the metric is defined; the interval leaves
+    out the others.
     """
 
     metric: str
@@ -57,7 +57,6 @@ class BootstrapInterval:
     high: float
     num_images: int
     num_resamples: int
-    num_undefined: int
 
 
 def mean_over_classes(by_class: ndarray) -> ndarray:
@@ -115,7 +114,6 @@ def bootstrap(metric: PerImage, num_resamples: int = 1000, seed: int = 0) -> Boo
         high=float(high),
         num_images=num_images,
         num_resamples=len(defined),
-        num_undefined=len(values) - len(defined),
     )
 
 

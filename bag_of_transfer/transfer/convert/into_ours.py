@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bag_of_transfer.engine.arguments import AUTO
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
@@ -34,10 +35,8 @@ from bag_of_transfer.transfer.mismatch import compare
 from bag_of_transfer.transfer.network_shapes import is_counter, shapes_of
 from bag_of_transfer.transfer.timm_networks import architecture_of
 
-__all__ = ["AUTO", "CHOICES", "Converted", "convert_weights"]
+__all__ = ["Converted", "convert_weights"]
 
-AUTO = "auto"
-CHOICES = (AUTO, *(layout.name for layout in LAYOUTS))
 UNNAMED = ("counters ", "of another network")  # reasons with too many tensors to list by name
 
 
@@ -65,7 +64,7 @@ def convert_weights(
     Args:
         src: A file of weights, or the name of a model of timm or torchvision.
         out: ``OUT.safetensors``; the card becomes ``OUT.json``.
-        layout: One of ``CHOICES``.
+        layout: ``auto``, or the name of a layout (``transfer/layouts/table.py``).
         timm_name: Write a TimmNetwork of this name.  Not needed if ``src`` is the name of a model
             that is not a ResNet.
         key: Dotted key of the dict of weights in a checkpoint that holds several.
