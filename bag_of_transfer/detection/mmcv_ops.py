@@ -127,8 +127,11 @@ def roi_align_backward(
 
     Raises:
         MissingOpError: If ``pool_mode`` is 0.
+        RuntimeError: On a GPU, if only deterministic operators are allowed: it has none.
     """
     _only_average(pool_mode, "roi_align_backward")
+    if grad_output.is_cuda:
+        _refuse_where_deterministic("roi_align_backward_kernel")
     grad = _at_least_float32(grad_output)
     grad_input.copy_(
         torch.ops.torchvision._roi_align_backward(
@@ -142,6 +145,13 @@ def roi_align_backward(
             aligned,
         )
     )
+
+
+def _refuse_where_deterministic(kernel: str) -> None:
+    """Raise as torch does; torchvision 0.29 refuses in its Python, which is not called here."""
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    if torch.are_deterministic_algorithms_enabled() and not only_warns:
+        raise RuntimeError(f"{kernel} does not have a deterministic implementation")
 
 
 def _only_average(pool_mode: int, op: str) -> None:

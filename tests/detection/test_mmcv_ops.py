@@ -11,6 +11,7 @@ import mmcv
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 
 from bag_of_transfer.detection import mmcv_ops
 from bag_of_transfer.engine.errors import UserError
@@ -247,3 +248,24 @@ def test_a_compiled_module_on_disk_is_left_alone(
     monkeypatch.setattr(mmcv, "__path__", [*mmcv.__path__, str(tmp_path)])
     assert not mmcv_ops.install()
     assert "mmcv._ext" not in sys.modules
+
+
+def test_a_deterministic_run_on_a_gpu_is_refused_where_torchvisions_operator_is_silent() -> None:
+    sizes = dict(aligned_height=1, aligned_width=1, spatial_scale=1.0, sampling_ratio=0)
+
+    def backward(device: str) -> None:
+        with FakeTensorMode():
+            grad, maps = (torch.empty(1, 1, 1, 1, device=device) for _ in range(2))
+            rois = torch.empty(1, 5, device=device)
+            mmcv_ops.roi_align_backward(
+                grad, rois, grad, grad, maps, **sizes, pool_mode=1, aligned=True
+            )
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(RuntimeError, match="roi_align_backward_kernel does not have a determ"):
+            backward("cuda")
+        backward("cpu")
+    finally:
+        torch.use_deterministic_algorithms(before)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import LoggerHook
 
 from bag_of_transfer.engine.loop import peak_memory
+from bag_of_transfer.engine.loop.log_hooks import LogWriter
 
 MIB = 2**20
 
@@ -49,3 +51,16 @@ def test_on_a_gpu_the_tensors_of_the_training_count(monkeypatch: pytest.MonkeyPa
     assert told == ["forgotten"]
     assert peak == {"mib": 1.5, "kind": "gpu"}
     assert peak_memory.in_words(peak) == "peak memory: 1.57 MB allocated by tensors on the GPU"
+
+
+def test_the_log_begins_a_gpus_peak_anew_and_the_runs_own_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = iter([600 * MIB, 100 * MIB])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: next(seen))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    monkeypatch.setattr(LoggerHook, "after_test_iter", lambda *_: None)
+    peak_memory.forget_peak()
+    LogWriter().after_test_iter(None, 0)
+    assert peak_memory.peak_memory()["mib"] == 600.0

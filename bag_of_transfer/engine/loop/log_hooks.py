@@ -12,6 +12,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.loop.history import RecentHistory, history_of, set_length
+from bag_of_transfer.engine.loop.peak_memory import note_peak
 from bag_of_transfer.engine.lr import first_rates
 
 __all__ = ["IterationTimer", "LogWriter", "RuntimeInfo"]
@@ -96,7 +97,10 @@ class IterationTimer(IterTimerHook):
 
 @HOOKS.register_module()
 class LogWriter(LoggerHook):
-    """mmengine's hook, which asks for the loader's length only once an epoch."""
+    """mmengine's hook, which asks for the loader's length only once an epoch.
+
+    The peak of a GPU's memory is noted before each line, which begins it anew.
+    """
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Note how many batches an epoch has."""
@@ -109,7 +113,18 @@ class LogWriter(LoggerHook):
         done = batch_idx + 1
         names_run = (self._loop.iter + 1) % self.interval_exp_name == 0
         if names_run or done % self.interval == 0 or done == self._num_batches:
+            note_peak()
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
+
+    def after_val_iter(self, *args: Any, **more: Any) -> None:
+        """Write a line if one is due."""
+        note_peak()
+        super().after_val_iter(*args, **more)
+
+    def after_test_iter(self, *args: Any, **more: Any) -> None:
+        """Write a line if one is due."""
+        note_peak()
+        super().after_test_iter(*args, **more)
 
 
 def _longest_window(runner: Runner) -> int:

@@ -4,6 +4,7 @@ import re
 import resource
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from mmengine.dist import all_reduce
 
 from bag_of_transfer.engine.quantities import size
 
-__all__ = ["forget_peak", "in_words", "peak_memory"]
+__all__ = ["forget_peak", "in_words", "note_peak", "peak_memory"]
 
 MIB = 2**20
 STATUS = Path("/proc/self/status")
@@ -24,8 +25,15 @@ WORDS = {
 
 def forget_peak() -> None:
     """Begin anew on a GPU; a process's peak cannot be forgotten."""
+    _noted.bytes = 0
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+
+
+def note_peak() -> None:
+    """Keep the GPU's peak so far; mmengine begins it anew at each line of its log."""
+    if torch.cuda.is_available():
+        _noted.bytes = max(_noted.bytes, torch.cuda.max_memory_allocated())
 
 
 def peak_memory() -> dict[str, Any]:
@@ -39,7 +47,8 @@ def peak_memory() -> dict[str, Any]:
         and without the loaders' workers.
     """
     kind = GPU if torch.cuda.is_available() else RESIDENT
-    used = torch.cuda.max_memory_allocated() if kind == GPU else _peak_resident()
+    note_peak()
+    used = _noted.bytes if kind == GPU else _peak_resident()
     most = torch.tensor(float(used), dtype=torch.float64)
     all_reduce(most, "max")
     return {"mib": round(float(most) / MIB, 1), "kind": kind}
@@ -48,6 +57,9 @@ def peak_memory() -> dict[str, Any]:
 def in_words(peak: dict[str, Any]) -> str:
     """Return the line that says what :func:`peak_memory` returned."""
     return f"peak memory: {size(peak['mib'] * MIB)} {WORDS[peak['kind']]}"
+
+
+_noted = SimpleNamespace(bytes=0)
 
 
 def _peak_resident() -> int:

@@ -23,7 +23,7 @@ from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.loop import metrics_record
 from bag_of_transfer.engine.loop.channels_last import follow_run
 from bag_of_transfer.engine.loop.details import Details, details_of
-from bag_of_transfer.engine.loop.peak_memory import peak_memory
+from bag_of_transfer.engine.loop.peak_memory import forget_peak, peak_memory
 from bag_of_transfer.engine.quantities import counted, figure
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.run import launch
@@ -106,6 +106,7 @@ def evaluate(
     network = network.module if tta else network
     checkpoints.refuse_misfits(network, state, checkpoint_path)
     network.load_state_dict(state)
+    forget_peak()
     started = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - started
