@@ -1,9 +1,9 @@
-"""Walk through a config: every value with its dotted key, as a user would type it; its types."""
+"""Look into a config: its values with their dotted keys, as a user would type them; its types."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["bare_type", "dicts_with", "nodes"]
+__all__ = ["bare_type", "child", "dicts_with", "leaves_of", "nodes", "value_at"]
 
 
 def bare_type(config: Mapping[str, Any]) -> str:
@@ -16,6 +16,26 @@ def bare_type(config: Mapping[str, Any]) -> str:
     kind = config.get("type", "")
     name = kind.__name__ if isinstance(kind, type) else str(kind)
     return name.rpartition("/")[2].rpartition(".")[2]
+
+
+def child(node: Any, name: str, absent: Any = None) -> Any:
+    """Return the value of one key, a list's by its index; ``absent`` where there is none."""
+    if isinstance(node, list | tuple):
+        return node[int(name)] if name.isdecimal() and int(name) < len(node) else absent
+    return node.get(name, absent) if isinstance(node, Mapping) else absent
+
+
+def value_at(node: Any, key: str, absent: Any = None) -> Any:
+    """Return the value of a dotted key, in which numbers are indices of lists; see :func:`child`.
+
+    Args:
+        node: A dict; mmengine's Config is none.
+        key: Such as ``optim_wrapper.optimizer.lr``.
+        absent: The answer where there is no such value.
+    """
+    for name in key.split("."):
+        node = child(node, name, absent)
+    return node
 
 
 def nodes(node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:
@@ -42,3 +62,22 @@ def dicts_with(wanted: str, node: Any, dotted: str = "") -> Iterator[tuple[str, 
     for place, value in nodes(node, dotted):
         if isinstance(value, Mapping) and wanted in value:
             yield place, value
+
+
+def leaves_of(described: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the data sets that a description wraps (repeated, joined, mixed), with their keys.
+
+    Args:
+        described: A data set as a config states it; what is no dict is left out.
+        dotted: Its key.
+    """
+    if not isinstance(described, Mapping):
+        return
+    key = next((key for key in ("datasets", "dataset") if described.get(key)), None)
+    if key is None:
+        yield dotted, described
+    elif isinstance(described[key], list | tuple):
+        for number, part in enumerate(described[key]):
+            yield from leaves_of(part, f"{dotted}.{key}.{number}")
+    else:
+        yield from leaves_of(described[key], f"{dotted}.{key}")

@@ -12,6 +12,7 @@ from bag_of_transfer.detection.annotations import AnnotatedImage, Box, with_usab
 from bag_of_transfer.detection.coco_files import load_coco
 from bag_of_transfer.detection.voc_xml import read_xml
 from bag_of_transfer.detection.yolo_files import read_labels
+from bag_of_transfer.engine.config_nodes import leaves_of
 from bag_of_transfer.engine.data.file_names import composed
 from bag_of_transfer.engine.data.image_files import files_below
 from bag_of_transfer.engine.data.mask_reader import read_mask
@@ -64,9 +65,7 @@ def _leaf(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the description of a split's data set, that of test first, inside of its wrappers."""
     loaders = (cfg.get(f"{split}_dataloader") or {} for split in ("test", "val", "train"))
     described: Any = next(filter(None, (loader.get("dataset") for loader in loaders)), {})
-    while inner := described.get("dataset") or next(iter(described.get("datasets") or ()), None):
-        described = inner
-    return described
+    return next(leaf for _, leaf in leaves_of(described))
 
 
 def of_annotations(

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config.config_vocabulary import find_callables, parameter_names
 from bag_of_transfer.engine.config.knob_request import Request
-from bag_of_transfer.engine.config_nodes import dicts_with, nodes
+from bag_of_transfer.engine.config_nodes import dicts_with, leaves_of, nodes
 from bag_of_transfer.engine.fields import Rule
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
@@ -92,25 +92,12 @@ def set_classes(cfg: Config, request: Request) -> None:
         raise request.refuse("the network tells things and stuff apart", mend)
     for loader in LOADERS:
         dataset = (cfg.get(loader) or {}).get("dataset")
-        for dotted, part in _parts(dataset, f"{loader}.dataset"):
+        for dotted, part in leaves_of(dataset, f"{loader}.dataset"):
             _name_classes(part, dotted, names, cfg.get("default_scope", ROOT_SCOPE), request)
     for dotted, node in dicts_with("num_classes", cfg.get("model"), "model"):
         count = node["num_classes"]
         if count is not None and request.may_set(f"{dotted}.num_classes", count, len(names)):
             node["num_classes"] = len(names)
-
-
-def _parts(dataset: Any, dotted: str) -> Iterator[tuple[str, Any]]:
-    """Yield the data sets inside of wrappers, with their keys."""
-    if not isinstance(dataset, Mapping):
-        return
-    if "dataset" in dataset:
-        yield from _parts(dataset["dataset"], f"{dotted}.dataset")
-    elif "datasets" in dataset:
-        for index, part in enumerate(dataset["datasets"]):
-            yield from _parts(part, f"{dotted}.datasets.{index}")
-    else:
-        yield dotted, dataset
 
 
 def _name_classes(

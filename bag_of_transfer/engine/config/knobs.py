@@ -18,7 +18,7 @@ from bag_of_transfer.engine.config.knob_length import set_epochs, set_max_iters
 from bag_of_transfer.engine.config.knob_names import ALL_NAMES, KNOBS, SYNONYMS
 from bag_of_transfer.engine.config.knob_request import Request
 from bag_of_transfer.engine.config.knob_size import anchors_kept, set_image_size
-from bag_of_transfer.engine.config_nodes import dicts_with
+from bag_of_transfer.engine.config_nodes import dicts_with, value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT, POSITIVE, shown
 from bag_of_transfer.engine.lr import not_scaled, scaled_lr
@@ -123,7 +123,9 @@ def stated_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list
     for name, stated in (*places, (FLAG, frozenset(keys))):
         read = _read(cfg) | ALL_NAMES
         known = sorted(
-            k for k in stated if k.partition(".")[0] in read and _at(cfg, k) is not _GONE
+            key
+            for key in stated
+            if key.partition(".")[0] in read and value_at(cfg._cfg_dict, key, _GONE) is not _GONE
         )
         last = [key for key in known if not any(other.startswith(f"{key}.") for other in known)]
         more = f" and {len(last) - MOST_STATED} more" if len(last) > MOST_STATED else ""
@@ -148,20 +150,10 @@ def left_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list[s
     return [line] if line else []
 
 
-def _at(cfg: Config, key: str) -> Any:
-    """Return the value of a dotted key; ``_GONE`` where a list was replaced by a shorter one."""
-    value: Any = cfg
-    for name in key.split("."):
-        if isinstance(value, list | tuple):
-            value = dict(zip(map(str, range(len(value))), value, strict=True))
-        value = value.get(name, _GONE) if isinstance(value, Mapping | Config) else _GONE
-    return value
-
-
 def _told(cfg: Config, keys: Sequence[str]) -> Iterator[str]:
     """Yield keys with their values, but those of dicts and lists of dicts alone."""
     for key in keys:
-        value = _at(cfg, key)
+        value = value_at(cfg._cfg_dict, key, _GONE)
         yield f"{key}={_text(value)}" if _is_plain(value) else key
 
 

@@ -13,6 +13,7 @@ from bag_of_transfer.engine.config.config_vocabulary import (
     known_children,
     known_names,
 )
+from bag_of_transfer.engine.config_nodes import child
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["changes_type", "drop_leftovers"]
@@ -46,7 +47,7 @@ def drop_leftovers(
             yield from _drop_arguments(old, new, tree, path, scope)
     for name, below in tree.items():
         inner = f"{path}.{name}" if path else str(name)
-        yield from drop_leftovers(_child(old, name), _child(new, name), below, inner, scope)
+        yield from drop_leftovers(child(old, name), child(new, name), below, inner, scope)
 
 
 def changes_type(old: Any, tree: Any, scope: str) -> bool:
@@ -54,12 +55,6 @@ def changes_type(old: Any, tree: Any, scope: str) -> bool:
     if not isinstance(old, Mapping) or not isinstance(tree, Mapping) or "type" not in tree:
         return False
     return tree["type"] != old.get("type") and bool(find_callables(tree["type"], scope))
-
-
-def _child(node: Any, name: str) -> Any:
-    if isinstance(node, list | tuple):
-        return node[int(name)] if name.isdecimal() and int(name) < len(node) else None
-    return node.get(name) if isinstance(node, Mapping) else None
 
 
 def _drop_arguments(

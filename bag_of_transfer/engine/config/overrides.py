@@ -19,6 +19,7 @@ from bag_of_transfer.engine.config.custom_imports import announce_names, import_
 from bag_of_transfer.engine.config.knob_names import ALL_NAMES, SYNONYMS
 from bag_of_transfer.engine.config.leftovers import changes_type, drop_leftovers
 from bag_of_transfer.engine.config.override_value import CFG_OPTIONS, read_options
+from bag_of_transfer.engine.config_nodes import child, nodes
 from bag_of_transfer.engine.errors import UserError, former_name_in
 
 __all__ = ["apply_overrides", "option_keys"]
@@ -140,7 +141,7 @@ def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
     Nor may ``no`` or ``off`` stand for False: as words they count as True.
     """
     for name in parts:
-        old, new = _child(old, name), _child(new, name)
+        old, new = child(old, name, _ABSENT), child(new, name, _ABSENT)
     is_switch = isinstance(new, str) and new.lower() in SWITCHES and not isinstance(old, str)
     if is_switch and parts != ("amp",):  # a flag's, which is told elsewhere
         what = f"override `{'.'.join(parts)}` has the word `{new}`, which counts as True"
@@ -154,12 +155,6 @@ def _check_number(parts: tuple[str, ...], old: Any, new: Any) -> None:
 
 def _is_index(name: str, items: Sequence[Any]) -> bool:
     return name.isdecimal() and int(name) < len(items)
-
-
-def _child(node: Any, name: str) -> Any:
-    if isinstance(node, list | tuple):
-        return node[int(name)] if _is_index(name, node) else _ABSENT
-    return node.get(name, _ABSENT) if isinstance(node, Mapping) else _ABSENT
 
 
 def _paths(parts: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
@@ -194,14 +189,14 @@ def _first_unknown(
         elif changes_type(old, tree, scope):
             old = {key: value for key, value in old.items() if key not in tree}
         whole = isinstance(new, list | tuple) and depth >= num_dotted  # its items are all given
-        if _child(old, name) is _ABSENT and name not in _MM_KEYS and not whole:
+        if child(old, name, _ABSENT) is _ABSENT and name not in _MM_KEYS and not whole:
             known = _names_at(parts[:depth], old, new, scope, above)
             # A number is an index into a list, and here is no list; labels are numbers, too.
             is_index = name.isdecimal() and not FREE_FORM.intersection(parts[:depth])
             if is_index or (known is not None and name not in known):
                 return _Unknown(depth, old, known or frozenset())
-        old = _ABSENT if whole else _child(old, name)
-        above, new, tree = new, _child(new, name), _child(tree, name)
+        old = _ABSENT if whole else child(old, name, _ABSENT)
+        above, new, tree = new, child(new, name, _ABSENT), child(tree, name, _ABSENT)
     return None
 
 
@@ -232,7 +227,7 @@ def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> 
     else:
         corrected = [(*before, name, *after) for name in unknown.known - SYNONYMS.keys()]
         legal = [c for c in corrected if not _first_unknown(c, len(c), config, new, None)]
-        best = _nearest(".".join(parts), {*_dotted(config), *map(".".join, legal)})
+        best = _nearest(".".join(parts), {*dict(nodes(config)), *map(".".join, legal)})
         mend = f"did you mean `{best}`?" if best else "look the key up in the config"
     return UserError(f"override `{'.'.join(parts)}` exists nowhere", CFG_OPTIONS, mend)
 
@@ -251,16 +246,3 @@ def _nearest(key: str, candidates: Iterable[str]) -> str | None:
 
     best = max(candidates, key=likeness)
     return best if likeness(best) > LEAST_LIKENESS else None
-
-
-def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
-    """Yield every key of a config, as a user would type it."""
-    if isinstance(node, Mapping):
-        children = node.items()
-    elif isinstance(node, list):
-        children = {str(i): item for i, item in enumerate(node)}.items()
-    else:
-        return
-    for name, child in children:
-        yield f"{prefix}{name}"
-        yield from _dotted(child, f"{prefix}{name}.")

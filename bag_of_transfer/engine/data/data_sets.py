@@ -20,6 +20,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, HOOKS, init_default_scope
 from mmengine.runner import Runner
 
+from bag_of_transfer.engine.config_nodes import leaves_of
 from bag_of_transfer.engine.errors import NoTruthError, UserError, mistake_in
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.tasks import all_tasks
@@ -27,6 +28,7 @@ from bag_of_transfer.engine.tasks import all_tasks
 __all__ = [
     "LookAtSplits",
     "build_dataset",
+    "built",
     "check_dataset",
     "check_parts",
     "check_same_classes",
@@ -69,10 +71,15 @@ def build_dataset(dataset_cfg: dict[str, Any], scope: str) -> Any:
     init_default_scope(scope)
     leave_imports_uncollected()
     with data_mistakes(dataset_cfg):
-        dataset = DATASETS.build(dataset_cfg)
-        if hasattr(dataset, "full_init"):
-            dataset.full_init()
-        check_dataset(dataset)
+        check_dataset(dataset := built(dataset_cfg))
+    return dataset
+
+
+def built(described: Mapping[str, Any]) -> Any:
+    """Return the data set of a description, with all its annotations read."""
+    dataset = DATASETS.build(described)
+    if hasattr(dataset, "full_init"):
+        dataset.full_init()
     return dataset
 
 
@@ -162,27 +169,22 @@ def data_mistakes(dataset_cfg: Any) -> Iterator[None]:
 
 def _place(dataset_cfg: Any) -> object:
     if isinstance(dataset_cfg, Mapping):
-        return next((path for path, _ in _places(dataset_cfg)), dataset_cfg.get("type", "dataset"))
+        return next(_places(dataset_cfg), dataset_cfg.get("type", "dataset"))
     return "dataset"
 
 
-def _places(dataset_cfg: Mapping[str, Any]) -> Iterator[tuple[Path, bool]]:
-    """Yield the list, file or folder of each part of a split, and whether it exists.
+def _places(dataset_cfg: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the list, file or folder of each part of a split.
 
     Where they are in another file, the data set's class tells them (``split_places``).
     """
-    inner = dataset_cfg.get("datasets") or dataset_cfg.get("dataset")
-    if inner:
-        for part in inner if isinstance(inner, list | tuple) else [inner]:
-            yield from _places(part)
-        return
-    known = _class_of(dataset_cfg)
-    if hasattr(known, "split_places"):
-        yield from ((path, path.exists()) for path in known.split_places(dataset_cfg))
-        return
-    root = dataset_cfg.get("data_root") or dataset_cfg.get("root") or ""
-    path = Path(root, dataset_cfg.get("ann_file") or dataset_cfg.get("split") or "").expanduser()
-    yield path, path.exists()
+    for _, leaf in leaves_of(dataset_cfg):
+        known = _class_of(leaf)
+        if hasattr(known, "split_places"):
+            yield from known.split_places(leaf)
+        else:
+            root = leaf.get("data_root") or leaf.get("root") or ""
+            yield Path(root, leaf.get("ann_file") or leaf.get("split") or "").expanduser()
 
 
 def _class_of(dataset_cfg: Mapping[str, Any]) -> Any:
@@ -242,14 +244,13 @@ def test_split(cfg: Mapping[str, Any]) -> Any:
     A line says if its list or folder is missing.
     """
     test = (cfg.get("test_dataloader") or {}).get("dataset")
-    if test is None or tests_on_val(cfg):
-        return None
-    if only_formats(cfg.get("test_evaluator")):
-        return None  # a server evaluates, so no truth is needed here
+    if test is None or tests_on_val(cfg) or only_formats(cfg.get("test_evaluator")):
+        return None  # of a test that only formats, a server has the truth
     missing = missing_places(test)
     if missing:
-        message = f"the test split is missing, so it is not checked: {missing[0]}"
-        print_log(message, logger="current")
+        print_log(
+            f"the test split is missing, so it is not checked: {missing[0]}", logger="current"
+        )
     return None if missing else test
 
 
@@ -261,7 +262,7 @@ def tests_on_val(cfg: Mapping[str, Any]) -> bool:
 
 def missing_places(dataset_cfg: Mapping[str, Any]) -> list[Path]:
     """Return the lists, files or folders of a split that do not exist."""
-    return [path for path, exists in _places(dataset_cfg) if not exists]
+    return [path for path in _places(dataset_cfg) if not path.exists()]
 
 
 def only_formats(evaluator: Any) -> bool:

@@ -6,16 +6,17 @@ choosing the values of a recipe where val is the published test split.  The draw
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from bag_of_transfer.engine.config_nodes import leaves_of
 from bag_of_transfer.engine.data import image_parts
+from bag_of_transfer.engine.data.own_metrics import add_import, metrics_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number, is_whole
-from bag_of_transfer.engine.data.own_metrics import add_import, metrics_of
 from bag_of_transfer.engine.tasks import all_tasks
 
 __all__ = ["HELD_OUT", "check_held_out", "hold_out", "judged_split", "training_images"]
@@ -79,12 +80,12 @@ def hold_out(cfg: Config) -> list[str]:
     for part in VAL_PARTS:
         if cfg.get(f"val_{part}") is None:
             cfg[f"val_{part}"] = _of_test(cfg, part)
-    reading = next(_leaves(cfg.val_dataloader.dataset))
+    _, reading = next(leaves_of(cfg.val_dataloader.dataset))
     described = _read_as(cfg.train_dataloader.dataset, reading)
     drawn = dict(type=image_parts.held_out_part.__name__, dataset=described, **cfg.held_out)
     cfg.val_dataloader = ConfigDict({**cfg.val_dataloader, "dataset": drawn})
     cfg.val_evaluator = copy.deepcopy(cfg.val_evaluator)
-    files = {_annotations(leaf) for leaf in _leaves(described)}
+    files = {_annotations(leaf) for _, leaf in leaves_of(described)}
     for metric in metrics_of(cfg, "val_evaluator"):
         _judge_by(metric, files)
     add_import(cfg, image_parts.__name__)
@@ -123,16 +124,6 @@ def _of_test(cfg: Config, part: str) -> Any:
     if part == "cfg":
         stated.pop("type", None)  # TestLoop
     return stated
-
-
-def _leaves(described: Any) -> Iterator[Any]:
-    """Yield the descriptions of the data sets inside wrappers (repeated, joined, mixed)."""
-    inner = described.get("datasets") or described.get("dataset")
-    if not inner:
-        yield described
-        return
-    for part in inner if isinstance(inner, list | tuple) else [inner]:
-        yield from _leaves(part)
 
 
 def _read_as(described: Any, reading: Any) -> ConfigDict:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from mmengine.registry import DATASETS
 
-from bag_of_transfer.engine.data.data_sets import check_parts, data_mistakes
+from bag_of_transfer.engine.config_nodes import leaves_of
+from bag_of_transfer.engine.data.data_sets import built, check_parts, data_mistakes
 from bag_of_transfer.engine.data.file_names import composed
 from bag_of_transfer.engine.errors import UserError
 
@@ -143,28 +144,17 @@ class _Whole:
             what = f"the {name} part of the training images has no {'box' if boxes else 'image'}"
             raise UserError(what, WHERE, "give another fraction or seed, or more images")
         with data_mistakes(self._described):
-            return _built(described)
-
-
-def _built(described: Mapping[str, Any]) -> Any:
-    dataset = DATASETS.build(described)
-    if hasattr(dataset, "full_init"):
-        dataset.full_init()
-    return dataset
+            return built(described)
 
 
 def _built_leaves(described: Mapping[str, Any]) -> Iterator[Any]:
-    inner = described.get("datasets") or described.get("dataset")
-    if inner:
-        for part in inner if isinstance(inner, list | tuple) else [inner]:
-            yield from _built_leaves(part)
-        return
-    with data_mistakes(described):
-        leaf = _built(described)
-    if not hasattr(leaf, "get_subset_") or not hasattr(leaf, "get_data_info"):
-        what = f"the data set {type(leaf).__name__} cannot be divided"
-        raise UserError(what, WHERE, "use a data set of this toolkit, mmdet or mmsegmentation")
-    yield leaf
+    for _, part in leaves_of(described):
+        with data_mistakes(part):
+            leaf = built(part)
+        if not hasattr(leaf, "get_subset_") or not hasattr(leaf, "get_data_info"):
+            what = f"the data set {type(leaf).__name__} cannot be divided"
+            raise UserError(what, WHERE, "use a data set of this toolkit, mmdet or mmsegmentation")
+        yield leaf
 
 
 def _assembled(described: Mapping[str, Any], leaves: Iterator[Any]) -> dict[str, Any] | None:

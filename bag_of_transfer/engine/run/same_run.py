@@ -14,6 +14,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.config.config_vocabulary import known_children
+from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.json_file import parse_json
 from bag_of_transfer.engine.loop.channels_last import KEY
@@ -97,7 +98,7 @@ def changes(stored: Any, cfg: Any, where: object) -> Changes:
         else:
             getattr(found, _group(change.key)).append(change)
     for change in differences(led, leads):
-        same_path = _at(before, change.key) == _at(after, change.key) is not None
+        same_path = value_at(before, change.key) == value_at(after, change.key) is not None
         if same_path and None not in (change.was, change.now):
             changed = change._replace(key=f"the file of {change.key}")
             getattr(found, _group(change.key)).append(changed)
@@ -191,12 +192,3 @@ def _is_ours(kind: str) -> bool:
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _at(config: Any, key: str) -> Any:
-    for name in key.split("."):
-        if isinstance(config, dict):
-            config = config.get(name)
-        else:
-            config = config[int(name)] if isinstance(config, list) and name.isdigit() else None
-    return config

@@ -11,6 +11,7 @@ from bag_of_transfer.engine.config.config_file import resolved_config
 from bag_of_transfer.engine.config.knobs import follow_options
 from bag_of_transfer.engine.config.override_value import read_value
 from bag_of_transfer.engine.config.overrides import apply_overrides
+from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING
@@ -94,20 +95,11 @@ def _check(cfg: Config, point: Point, where: str) -> None:
         follow_options(changed, apply_overrides(changed, [option]), ())
     except UserError as error:
         raise UserError(error.what, f"{where} ({key})", error.mend) from error
-    now = _value(cfg.to_dict(), key)
+    now = value_at(cfg.to_dict(), key)
     is_number = isinstance(now, int | float) and not isinstance(now, bool)
     if is_number and isinstance(value, bool | None):
         what = f"{key} is a number, not {value!r}"
         raise UserError(what, where, f"give numbers: the config has {now}")
-
-
-def _value(node: Any, key: str) -> Any:
-    for name in key.split("."):
-        if isinstance(node, list | tuple):
-            node = node[int(name)] if name.isdecimal() and int(name) < len(node) else None
-        else:
-            node = node.get(name) if isinstance(node, Mapping) else None
-    return node
 
 
 def check_tuning_seeds(seeds: Sequence[int], reported: Sequence[int], where: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError, without_colons
 
 __all__ = ["Settings", "nearly_equal"]
@@ -56,15 +57,8 @@ class Settings:
 
     def get(self, dotted: str, default: Any = None) -> Any:
         """Return the value of a dotted key, in which numbers are indices of lists."""
-        node: Any = self.cfg._cfg_dict  # Config itself is not a mapping
-        for key in dotted.split("."):
-            if isinstance(node, Mapping):
-                node = node.get(key)
-            elif isinstance(node, list | tuple):
-                node = node[int(key)]
-            if node is None:
-                return default
-        return node
+        value = value_at(self.cfg._cfg_dict, dotted)
+        return default if value is None else value
 
     def set(
         self,
