@@ -99,4 +99,11 @@ def val_images(runner: Runner) -> int:
 def _time(runner: Runner) -> StepTime:
     """Time steps on real batches, with the loading of them; weights stay as they are."""
     seconds = min(TIMING_S, max(LEAST_S, ANSWER_S - running_s()))
-    return time_steps(runner.train_dataloader, step_of(runner), forward_of(runner), seconds)
+    return time_steps(
+        runner.train_dataloader,
+        step_of(runner),
+        forward_of(runner),
+        seconds,
+        on_gpu=next(runner.model.parameters()).is_cuda,
+        compiled=bool(runner.cfg.get("compile")),
+    )

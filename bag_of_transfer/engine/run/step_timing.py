@@ -57,8 +57,15 @@ def time_steps(
     forward: Doing | None,
     seconds: float,
     clock: Clock = time.perf_counter,
+    *,
+    on_gpu: bool = False,
+    compiled: bool = False,
 ) -> StepTime:
     """Time iterations of a whole batch, or a step of as many of its images as there is time for.
+
+    On a GPU, and with a compiled network, the first step of each size loads libraries and kernels,
+    chooses or compiles them: seconds that have nothing to do with the number of images.  It is done
+    once before it is timed.  On a GPU that is a step of a whole batch, which takes seconds there.
 
     Args:
         loader: Gives the batches.
@@ -66,16 +73,22 @@ def time_steps(
         forward: Its forward part, which is tried first; None: a step of one image is always done.
         seconds: About how long all of it may take.
         clock: Seconds, for tests.
+        on_gpu: Whether the network is on a GPU.
+        compiled: Whether torch compiles a part of the network.
     """
     bar = Step("timing steps", None) if is_main_process() and on_terminal() else None
     try:
-        return _Timing(loader, seconds, clock, bar).measure(step, forward)
+        timing = _Timing(loader, seconds, clock, bar)
+        timing.rehearses = on_gpu or compiled
+        return timing.measure(step, None if timing.rehearses else forward, whole=on_gpu)
     finally:
         if bar is not None:
             bar.close()
 
 
 class _Timing:
+    rehearses = False  # whether each size is done once before it is timed
+
     def __init__(self, loader: DataLoader, seconds: float, clock: Clock, bar: Step | None) -> None:
         self.loader, self.seconds, self.clock, self.bar = loader, seconds, clock, bar
         self.begun = clock()
@@ -85,19 +98,20 @@ class _Timing:
         # Where images cannot be counted, the batch counts as one.
         self.num = num_images_of(self.batch) or 1
 
-    def measure(self, step: Doing, forward: Doing | None) -> StepTime:
+    def measure(self, step: Doing, forward: Doing | None, whole: bool) -> StepTime:
         if forward is not None:
             images, took = self.timed(forward, 1)
             if took * STEP > self.left():
-                whole = self.with_loading(took * STEP * self.num / images)
-                return StepTime(whole, images, self.num, "a forward pass")
-        images, took = self.timed(step, 1)
+                guess = self.with_loading(took * STEP * self.num / images)
+                return StepTime(guess, images, self.num, "a forward pass")
+        images, took = self.timed(step, self.num if whole else 1)
         while larger := self.next_size(images, took):
             images, took = self.timed(step, larger)
         if images < self.num:
-            whole = self.with_loading(took * self.num / images)
-            return StepTime(whole, images, self.num, "a step")
-        count = min(TIMED, int(self.left() / max(took, 1e-9)))
+            guess = self.with_loading(took * self.num / images)
+            return StepTime(guess, images, self.num, "a step")
+        # The first batch of all waits for workers to start: a GPU's step is short beside that.
+        count = max(int(whole), min(TIMED, int(self.left() / max(took, 1e-9))))
         return StepTime(self.iterations(step, count) or took, self.num, self.num)
 
     def left(self) -> float:
@@ -112,25 +126,30 @@ class _Timing:
         """Return how many images were taken, and the seconds; BN may need more than one image."""
         if self.bar is not None:
             self.bar.show(f"with {images} of {self.num} images")
-        part = copy.deepcopy(first_images(self.batch, images, self.num))  # samples are changed
-        begun = self.clock()
         try:
-            do(part)
+            if self.rehearses:
+                self.seconds_of(do, images)
+            return images, self.seconds_of(do, images)
         except ValueError as error:
             if TOO_FEW_FOR_BN not in str(error) or images > 1 or self.num == 1:
                 raise
             return self.timed(do, 2)
+
+    def seconds_of(self, do: Doing, images: int) -> float:
+        part = copy.deepcopy(first_images(self.batch, images, self.num))  # samples are changed
+        begun = self.clock()
+        do(part)
         device_is_done()
         raise_if_swallowed()
-        return images, _agreed(self.clock() - begun)
+        return _agreed(self.clock() - begun)
 
     def iterations(self, step: Doing, count: int) -> float:
         """Return the seconds of an iteration with its loading; 0.0 if there is none."""
         begun = self.clock()
         for _ in range(count):
             step(next(self.batches))
-            device_is_done()
             raise_if_swallowed()
+        device_is_done()
         return (self.clock() - begun) / count if count else 0.0
 
     def with_loading(self, seconds: float) -> float:
