@@ -39,8 +39,8 @@ def test_sizes_are_doubled_until_one_does_not_fit(
 class Steps:
     """A training step that needs memory for so many images; it notes the batches."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit, self.seen = limit, []
+    def __init__(self, limit: int, error: Exception | None = None) -> None:
+        self.limit, self.seen, self.error = limit, [], error or torch.OutOfMemoryError()
 
     def __call__(self, runner: Any) -> Any:
         return self.step
@@ -50,7 +50,7 @@ class Steps:
         assert not any("used" in sample for sample in batch)
         batch[0]["used"] = True
         if len(batch) > self.limit:
-            raise torch.OutOfMemoryError
+            raise self.error
 
 
 def runner_of(shapes: list[tuple[int, ...]], **more: Any) -> Any:
@@ -61,8 +61,10 @@ def runner_of(shapes: list[tuple[int, ...]], **more: Any) -> Any:
     return SimpleNamespace(train_dataloader=loader, optim_wrapper=wrapper, cfg=cfg)
 
 
-def probe(monkeypatch: pytest.MonkeyPatch, runner: Any, limit: int) -> tuple[int, list[Any]]:
-    steps, hook = Steps(limit), auto_batch.BatchProbe()
+def probe(
+    monkeypatch: pytest.MonkeyPatch, runner: Any, limit: int, error: Exception | None = None
+) -> tuple[int, list[Any]]:
+    steps, hook = Steps(limit, error), auto_batch.BatchProbe()
     monkeypatch.setattr(auto_batch.rates, "step_of", steps)
     with pytest.raises(DryRunDone):
         hook.before_train(runner)
@@ -88,6 +90,31 @@ def test_the_tallest_and_the_widest_image_come_first(monkeypatch: pytest.MonkeyP
 def test_an_image_too_large_for_the_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto_batch.rates, "step_of", Steps(limit=1))
     with pytest.raises(UserError, match=r"^not even a batch of 2 images fits .*: --auto-batch: "):
+        auto_batch.BatchProbe().before_train(runner_of([(3, 4, 4)] * 9))
+
+
+NO_ENGINE = "GET was unable to find an engine to execute this computation"  # torch's, of cuDNN
+OTHER = "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED\nand more"
+
+
+@pytest.mark.parametrize(("message", "is_named"), [(NO_ENGINE, False), (OTHER, True)])
+def test_any_failure_after_a_size_that_fits_is_the_end(
+    monkeypatch: pytest.MonkeyPatch, message: str, is_named: bool
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(auto_batch, "print_log", lambda text, logger: said.append(text))
+    size, _ = probe(monkeypatch, runner_of([(3, 4, 4)] * 9), 5, RuntimeError(message))
+    assert size == 4
+    line = f"--auto-batch: 8 images do not fit: {message.splitlines()[0]}"
+    assert said == ([line] if is_named else [])
+
+
+def test_a_failure_at_the_smallest_size_is_none_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto_batch.rates, "step_of", Steps(1, RuntimeError(OTHER)))
+    with pytest.raises(RuntimeError, match="EXECUTION_FAILED"):
+        auto_batch.BatchProbe().before_train(runner_of([(3, 4, 4)] * 9))
+    monkeypatch.setattr(auto_batch.rates, "step_of", Steps(1, RuntimeError(NO_ENGINE)))
+    with pytest.raises(UserError, match=r"^not even a batch of 2 images fits"):
         auto_batch.BatchProbe().before_train(runner_of([(3, 4, 4)] * 9))
 
 

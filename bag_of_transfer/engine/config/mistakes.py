@@ -28,13 +28,24 @@ from bag_of_transfer.engine.config.config_vocabulary import (
 from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in, worker_message
 
-__all__ = ["building", "computing_mistake", "late_building_mistake", "out_of_memory"]
+__all__ = [
+    "building",
+    "computing_mistake",
+    "late_building_mistake",
+    "memory_is_full",
+    "out_of_memory",
+]
 
 LIBRARIES = frozenset(
     ("torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmseg", "timm", "numpy", "cv2", "PIL")
 )
 DEBUG = "--debug shows where"
-NO_MEMORY = ("out of memory", "can't allocate memory")
+# In small letters.  Where memory is short, cuDNN's engines fail in turn, and torch says only
+# that it found none.
+NO_MEMORY = (
+    *("out of memory", "can't allocate memory", "_status_alloc_failed"),
+    "unable to find an engine to execute this computation",
+)
 
 
 @contextlib.contextmanager
@@ -99,13 +110,17 @@ def computing_mistake(error: BaseException, network: nn.Module) -> UserError | N
     return _pipeline_mistake(what, f" ({type(transform).__name__})") if transform else None
 
 
+def memory_is_full(error: BaseException) -> bool:
+    """Return whether an error says that the memory of the device, or of the machine, is full."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(part in text for part in NO_MEMORY)
+
+
 def out_of_memory(error: BaseException) -> UserError | None:
     """Return what to do if the memory of the device, or of the machine, is full."""
-    text = str(error).lower()
-    full = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(part in text for part in NO_MEMORY)
-    )
-    if not full:
+    if not memory_is_full(error):
         return None
     lines = str(error).strip().splitlines()
     mend = "make batch_size smaller (and accumulative_counts larger), or the images smaller"

@@ -17,10 +17,12 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.arguments import AUTO
 from bag_of_transfer.engine.bars import Step
+from bag_of_transfer.engine.config.mistakes import memory_is_full
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.draws import kept_generators
 from bag_of_transfer.engine.process_group import is_first_process
@@ -172,14 +174,23 @@ def kept_draws() -> Iterator[None]:
 def _has_room(
     runner: Runner, step: Callable[[Any], None], collate: Callable[[list[Any]], Any], batch: Any
 ) -> bool:
-    """Return whether the steps of an update fit; the second update has all of its memory."""
+    """Return whether the steps of an update fit; the second update has all of its memory.
+
+    Libraries tell of full memory in many words: any failure at a size after one that succeeded
+    counts.
+    """
     num_steps = 1 + runner.cfg.optim_wrapper.get("accumulative_counts", 1)
     has_room = True
     try:
         for _ in range(num_steps):
             step(collate(copy.deepcopy(batch)))  # preprocessors change data samples
         rates.device_is_done()
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not memory_is_full(error):
+            if len(batch) == SMALLEST:
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            print_log(f"{FLAG}: {len(batch)} images do not fit: {reason}", logger="current")
         has_room = False
     runner.optim_wrapper.zero_grad()
     _free()  # after the error, which holds what its functions had
