@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -13,9 +14,13 @@ from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop import loss_watch, records
+from bag_of_transfer.engine.loop.details import Details
+from bag_of_transfer.engine.loop.details_hook import DetailsRecorder
 from bag_of_transfer.engine.loop.running_loss import RunningLoss
 
 SAVED: dict[str, Any] = {"meta": {"iter": 3}}
+ONE = np.ones(1)
+DETAILS = Details("IoU", "pixels", ["a"], ONE, ONE, ONE, ONE, np.ones((1, 1)), "", ONE)
 
 
 def fake_runner(folder: Path, **more: Any) -> SimpleNamespace:
@@ -175,3 +180,51 @@ def test_the_losses_of_a_checkpoint_are_added_up_on_the_device_of_the_run() -> N
     losses.add(torch.ones((), device="meta"))  # stands in for a GPU: it mixes with no other
     assert losses.mean().device.type == "meta"
     assert len(losses) == 61
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (0.5, 0.5),
+        (2, 2.0),
+        (np.float32(0.5), 0.5),
+        (np.int64(2), 2.0),
+        (np.array([0.5]), 0.5),
+        (torch.tensor(0.5), 0.5),
+        (torch.tensor([0.5], dtype=torch.bfloat16), 0.5),
+        ([0.5], None),
+        (np.array([0.5, 0.5]), None),
+        (torch.zeros(0), None),
+        ("0.5", None),
+        (None, None),
+        ({"a": 0.5}, None),
+    ],
+)
+def test_metrics_of_any_class_end_no_run_and_numbers_of_any_kind_are_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: Any, kept: float | None
+) -> None:
+    runner = fake_runner(
+        tmp_path,
+        cfg=Config({"task": "seg"}),
+        val_loop=SimpleNamespace(dataloader=SimpleNamespace(dataset=[0] * 4)),
+        val_evaluator=SimpleNamespace(metrics=[SimpleNamespace(details=DETAILS)]),
+        message_hub=MessageHub("metrics"),
+    )
+    (tmp_path / "last_checkpoint").write_text("gone.pth")
+    told: list[str] = []
+    monkeypatch.setattr(records, "print_log", lambda line, logger: told.append(line))
+    recorder, details = records.RunRecorder(), DetailsRecorder()
+    recorder.before_train(runner)
+    feed(recorder, runner, [0.5])
+    recorder.after_train_epoch(runner)
+    for _ in range(2):
+        recorder.after_val_epoch(runner, {"theirs": value, "mIoU": 50.0})
+        details.after_val_epoch(runner, {"theirs": value, "mIoU": 50.0})
+    recorder.after_train(runner)
+    expected = {"mIoU": 50.0} | ({} if kept is None else {"theirs": kept})
+    line = json.loads((tmp_path / "curve.jsonl").read_text())
+    assert line == line | expected
+    assert len(line.keys() & {"theirs", "mIoU"}) == len(expected)
+    for name in ("metrics.json", "details.json"):
+        assert json.loads((tmp_path / name).read_text())["metrics"] == expected
+    assert sum("no single numbers: theirs" in line for line in told) == (kept is None)

@@ -3,7 +3,6 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -15,6 +14,7 @@ from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.data.held_out import judged_split
 from bag_of_transfer.engine.loop.class_table import class_table
 from bag_of_transfer.engine.loop.details import describe, details_of, write_details
+from bag_of_transfer.engine.loop.metrics_record import plain_metrics
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.run_files import DETAILS, RUN
 
@@ -66,11 +66,7 @@ class DetailsRecorder(Hook):
             split=judged_split(runner.cfg),
             epoch=runner.epoch if counts_epochs(runner) else round(passes, 4),
             iter=runner.iter,
-            metrics=_numbers(metrics),
+            metrics={key: round(value, 4) for key, value in plain_metrics(metrics or {}).items()},
         )
         print_log(class_table(record, DETAILS), logger="current")
         write_details(Path(runner.work_dir, DETAILS), record)
-
-
-def _numbers(metrics: dict[str, float] | None) -> dict[str, Any]:
-    return {name: round(float(value), 4) for name, value in (metrics or {}).items()}

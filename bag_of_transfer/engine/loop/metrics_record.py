@@ -1,11 +1,15 @@
 """What ``metrics.json`` says of a run: its metrics, and what they were measured with."""
 
 import hashlib
+import math
 import platform
+from collections.abc import Mapping
 from importlib import metadata
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import get_world_size
 from mmengine.evaluator import Evaluator
@@ -16,7 +20,7 @@ from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.loop.channels_last import KEY
 from bag_of_transfer.engine.quantities import counted
 
-__all__ = ["describe_run", "hardware", "per_class", "versions"]
+__all__ = ["describe_run", "hardware", "left_out", "per_class", "plain_metrics", "versions"]
 
 SCHEMA = 1
 DISTRIBUTIONS = (
@@ -54,8 +58,30 @@ def per_class(evaluator: Evaluator | None) -> dict[str, float]:
     """Return the metrics per class, in percent; empty without an evaluator."""
     values: dict[str, float] = {}
     for metric in evaluator.metrics if evaluator else ():
-        values.update(getattr(metric, "per_class", {}))
-    return {name: round(float(value), 4) for name, value in values.items()}
+        stated = getattr(metric, "per_class", {})
+        values.update(stated if isinstance(stated, Mapping) else {})
+    return {name: round(value, 4) for name, value in plain_metrics(values).items()}
+
+
+def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that are single numbers, as float.
+
+    Metrics of others' classes may also be numbers of NumPy's, tensors, lists, texts and the like.
+    """
+    plain = {name: _number(value) for name, value in metrics.items()}
+    return {name: value for name, value in plain.items() if value is not None}
+
+
+def left_out(metrics: Mapping[str, Any]) -> str:
+    """Return a line that names what :func:`plain_metrics` leaves out; empty if it is nothing."""
+    names = ", ".join(name for name in metrics if name not in plain_metrics(metrics))
+    return f"metrics: not in the records, as they are no single numbers: {names}" if names else ""
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, np.ndarray | torch.Tensor) and math.prod(value.shape) == 1:
+        value = value.item()
+    return float(value) if isinstance(value, Real) else None
 
 
 def describe_run(
@@ -63,7 +89,7 @@ def describe_run(
     *,
     split: str | None,
     num_images: int,
-    metrics: dict[str, float],
+    metrics: Mapping[str, Any],
     by_class: dict[str, float],
     checkpoint: Path | None,
     seconds: float,
@@ -82,7 +108,7 @@ def describe_run(
         "task": runner.cfg.get("task"),
         "split": split,
         "num_images": num_images,
-        "metrics": {key: round(float(value), 4) for key, value in metrics.items()},
+        "metrics": {key: round(value, 4) for key, value in plain_metrics(metrics).items()},
         "per_class": by_class,
         "config_sha256": hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
         "checkpoint_sha256": sha256_of(checkpoint) if checkpoint else None,

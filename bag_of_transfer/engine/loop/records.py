@@ -15,7 +15,12 @@ from mmengine.runner import Runner
 from bag_of_transfer.engine.atomic import write_json, write_text
 from bag_of_transfer.engine.data.held_out import judged_split
 from bag_of_transfer.engine.loop.loss_watch import LossWatch
-from bag_of_transfer.engine.loop.metrics_record import describe_run, per_class
+from bag_of_transfer.engine.loop.metrics_record import (
+    describe_run,
+    left_out,
+    per_class,
+    plain_metrics,
+)
 from bag_of_transfer.engine.loop.peak_memory import forget_peak, in_words, peak_memory
 from bag_of_transfer.engine.loop.running_loss import RunningLoss
 from bag_of_transfer.engine.loop.skipped_steps import skipped_steps
@@ -124,7 +129,10 @@ class RunRecorder(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add the validation's metrics to the newest line."""
-        self._last_metrics = dict(metrics or {})
+        line = left_out(metrics or {})
+        if line and self._last_metrics is None:  # once a run
+            print_log(line, logger="current")
+        self._last_metrics = plain_metrics(metrics or {})
         self._per_class = per_class(runner.val_evaluator)
         runner.message_hub.update_info(VALIDATED, runner.iter)
         if self._lines:
