@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from bag_of_transfer.engine.config_nodes import nodes
+from bag_of_transfer.engine.data.splits import EVALUATORS, LOADERS, PARTS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import (
     BELOW_1,
@@ -114,8 +115,8 @@ RULES: dict[str, Rule] = {
 }
 OPTIONAL = {
     **dict.fromkeys(("train_cfg", "val_cfg", "test_cfg"), (dict,)),
-    **dict.fromkeys(("train_dataloader", "val_dataloader", "test_dataloader"), (dict,)),
-    **dict.fromkeys(("val_evaluator", "test_evaluator"), (dict, list, tuple)),
+    **dict.fromkeys(LOADERS, (dict,)),
+    **dict.fromkeys(EVALUATORS, (dict, list, tuple)),
     **dict.fromkeys(("optim_wrapper", "auto_scale_lr", "env_cfg", "default_hooks"), (dict,)),
     **dict.fromkeys(("randomness", "visualizer", "log_processor", "custom_imports"), (dict,)),
     "param_scheduler": (dict, list, tuple),
@@ -148,13 +149,13 @@ def check_sections(cfg: Mapping[str, Any], where: object) -> None:
         if value is not None and not isinstance(value, kinds):
             words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS)
             raise UserError(f"the config's {name} is {shown(value)}, not {words}", where, STOCK)
-    for name in ("custom_hooks", "val_evaluator", "test_evaluator"):
+    for name in ("custom_hooks", *EVALUATORS):
         stated = cfg.get(name) or ()
         for index, part in enumerate(() if isinstance(stated, Mapping) else stated):
             if not isinstance(part, Mapping) or "type" not in part:
                 what = f"{name}.{index} is {shown(part)}, {NOT_A_PART}"
                 raise UserError(what, where, STOCK)
-    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+    for name in LOADERS:
         loader = cfg.get(name)
         if loader is not None and not isinstance(loader.get("dataset"), Mapping):
             what = f"the config's {name} has no dataset, or one that is not a dict"
@@ -173,7 +174,7 @@ def check_training_sections(cfg: Mapping[str, Any], where: object) -> None:
     """
     if not cfg["model"].get("type"):
         raise UserError("the config's model has no type", where, STOCK)
-    for name in ("train_dataloader", "train_cfg", "optim_wrapper"):
+    for name in PARTS["train"]:
         if not cfg.get(name):
             raise UserError(f"the config has no {name}", where, f"training needs it; {STOCK}")
     if not isinstance(cfg["optim_wrapper"].get("optimizer"), Mapping):

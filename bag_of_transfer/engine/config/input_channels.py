@@ -12,13 +12,13 @@ from mmengine.config import Config, ConfigDict
 from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.data.image_reader import CHANNELS, ReadImage
 from bag_of_transfer.engine.data.own_metrics import add_import
+from bag_of_transfer.engine.data.splits import READING
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Preprocessor, find_task
 
 __all__ = ["follow_in_channels", "import_preprocessor", "in_channels_of"]
 
 KEY = "model.backbone.in_channels"
-PARTS = ("train_dataloader", "val_dataloader", "test_dataloader", "tta_pipeline", "custom_hooks")
 # Transforms of colours, of torchvision, mmcv, mmdet, mmseg and ours: they expect red, green, blue.
 COLOURS = re.compile(
     r"PhotoMetric|Photometric|HSV|PCA|Colou?r|Grayscale|ToGray|Hue|Saturation|Solarize|Posterize|"
@@ -123,5 +123,5 @@ def _readers(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
 
 def _typed(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
     """Yield each dict with a type in the parts that read images, with its dotted key."""
-    for part in PARTS:
+    for part in READING:
         yield from dicts_with("type", cfg.get(part), part)

@@ -10,13 +10,12 @@ from mmengine.config import Config
 from bag_of_transfer.engine.config.config_vocabulary import find_callables, parameter_names
 from bag_of_transfer.engine.config.knob_request import Request
 from bag_of_transfer.engine.config_nodes import dicts_with, leaves_of, nodes
+from bag_of_transfer.engine.data.splits import EVALUATORS, LOADERS
 from bag_of_transfer.engine.fields import Rule
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
 __all__ = ["set_classes", "set_data_root"]
 
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
-EVALUATORS = ("val_evaluator", "test_evaluator")
 ROOT, SPLIT = "data_root", "root"  # ImageFolder's root is a split, in a folder beside the others
 
 PATH = Rule(lambda v: isinstance(v, str) and bool(v.strip()), "the path of a folder")

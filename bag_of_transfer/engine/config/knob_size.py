@@ -14,13 +14,13 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config.knob_request import Request
 from bag_of_transfer.engine.config_nodes import bare_type, dicts_with, nodes
+from bag_of_transfer.engine.data.splits import LOADERS
 from bag_of_transfer.engine.fields import COUNT, Rule
 from bag_of_transfer.engine.tasks import ImageSize, find_task
 
 __all__ = ["anchors_kept", "image_size_of", "set_image_size"]
 
 Pair = tuple[int, int]
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 CROPS = ("RandomResizedCrop", "RandomCrop", "CenterCrop")
 RESIZES = ("Resize", "RandomResize", "RandomChoiceResize")
 # The keys in pixels of each transform.

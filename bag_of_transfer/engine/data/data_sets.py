@@ -246,12 +246,10 @@ def test_split(cfg: Mapping[str, Any]) -> Any:
     test = (cfg.get("test_dataloader") or {}).get("dataset")
     if test is None or tests_on_val(cfg) or only_formats(cfg.get("test_evaluator")):
         return None  # of a test that only formats, a server has the truth
-    missing = missing_places(test)
-    if missing:
-        print_log(
-            f"the test split is missing, so it is not checked: {missing[0]}", logger="current"
-        )
-    return None if missing else test
+    absent = missing_places(test)
+    if absent:
+        print_log(f"the test split is missing, so it is not checked: {absent[0]}", logger="current")
+    return None if absent else test
 
 
 def tests_on_val(cfg: Mapping[str, Any]) -> bool:

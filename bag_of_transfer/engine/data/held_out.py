@@ -15,6 +15,7 @@ from mmengine.config import Config, ConfigDict
 from bag_of_transfer.engine.config_nodes import leaves_of
 from bag_of_transfer.engine.data import image_parts
 from bag_of_transfer.engine.data.own_metrics import add_import, metrics_of
+from bag_of_transfer.engine.data.splits import PARTS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number, is_whole
 from bag_of_transfer.engine.tasks import all_tasks
@@ -22,7 +23,6 @@ from bag_of_transfer.engine.tasks import all_tasks
 __all__ = ["HELD_OUT", "check_held_out", "hold_out", "judged_split", "training_images"]
 
 HELD_OUT = "held_out"  # the config's key, and the split's name in records
-VAL_PARTS = ("dataloader", "cfg", "evaluator")
 # How a split is read, as opposed to what is read; a training may leave images out (filter_cfg).
 READING = ("pipeline", "test_mode", "filter_cfg")
 EXAMPLE = "give held_out=dict(fraction=0.2, seed=0)"
@@ -77,9 +77,9 @@ def hold_out(cfg: Config) -> list[str]:
     if not cfg.get("train_dataloader"):
         what = "there are no training images to hold out a part of"
         raise UserError(what, HELD_OUT, "state train_dataloader")
-    for part in VAL_PARTS:
-        if cfg.get(f"val_{part}") is None:
-            cfg[f"val_{part}"] = _of_test(cfg, part)
+    for of_val, of_test in zip(PARTS["val"], PARTS["test"], strict=True):
+        if cfg.get(of_val) is None:
+            cfg[of_val] = _of_test(cfg, of_test)
     _, reading = next(leaves_of(cfg.val_dataloader.dataset))
     described = _read_as(cfg.train_dataloader.dataset, reading)
     drawn = dict(type=image_parts.held_out_part.__name__, dataset=described, **cfg.held_out)
@@ -116,12 +116,12 @@ def _refuse_to_train_on_val(cfg: Config) -> None:
 
 
 def _of_test(cfg: Config, part: str) -> Any:
-    stated = copy.deepcopy(cfg.get(f"test_{part}"))
+    stated = copy.deepcopy(cfg.get(part))
     if stated is None:
         what = "neither a val nor a test split says how the held-out images are read and judged"
         mend = "state val_dataloader, with the pipeline, val_cfg and val_evaluator"
         raise UserError(what, HELD_OUT, mend)
-    if part == "cfg":
+    if part == "test_cfg":
         stated.pop("type", None)  # TestLoop
     return stated
 

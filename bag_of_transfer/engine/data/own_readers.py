@@ -12,10 +12,10 @@ from mmengine.config import Config, ConfigDict
 from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.data import image_reader, mask_reader
 from bag_of_transfer.engine.data.own_metrics import add_import
+from bag_of_transfer.engine.data.splits import READING
 
 __all__ = ["read_with_ours"]
 
-PARTS = ("train_dataloader", "val_dataloader", "test_dataloader", "tta_pipeline", "custom_hooks")
 LOCAL = (None, {"backend": "local"}, {"backend": "disk"})
 
 
@@ -65,7 +65,7 @@ def read_with_ours(cfg: Config) -> list[str]:
     """
     lines: dict[str, None] = {}
     scope = cfg.get("default_scope", "mmengine")
-    steps = [step for part in PARTS for step in _transforms(cfg.get(part))]
+    steps = [step for part in READING for step in _transforms(cfg.get(part))]
     blocked = {"LoadAnnotations": _takes_bytes_only([step for step, _ in steps])}
     for step, is_remote in steps:
         name = bare_type(step)

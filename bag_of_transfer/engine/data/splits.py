@@ -1,16 +1,21 @@
-"""Check the parts of a config that belong together: a split's loader, loop and evaluator."""
+"""The parts of a config that belong together: a split's loader, loop and evaluator."""
 
 from mmengine.config import Config
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.recipe import RECIPE_PARTS
 
-__all__ = ["check_splits"]
+__all__ = ["EVALUATORS", "LOADERS", "PARTS", "READING", "ROOTS", "check_splits"]
 
 PARTS = {
-    "train": ("train_dataloader", "train_cfg", "optim_wrapper"),
+    "train": RECIPE_PARTS,
     "val": ("val_dataloader", "val_cfg", "val_evaluator"),
     "test": ("test_dataloader", "test_cfg", "test_evaluator"),
 }
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+EVALUATORS = ("val_evaluator", "test_evaluator")
+READING = (*LOADERS, "tta_pipeline", "custom_hooks")  # what may read images
+ROOTS = ("data_root", "root")  # keys of mm*'s data sets, and of ImageFolder
 
 
 def check_splits(cfg: Config) -> str | None:

@@ -19,6 +19,7 @@ from bag_of_transfer.engine.config.input_channels import follow_in_channels, imp
 from bag_of_transfer.engine.config.sized_build import sized_by
 from bag_of_transfer.engine.data import data_sets, own_metrics, own_readers
 from bag_of_transfer.engine.data.held_out import hold_out, judged_split
+from bag_of_transfer.engine.data.splits import PARTS
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.loop import metrics_record
 from bag_of_transfer.engine.loop.channels_last import follow_run
@@ -33,7 +34,7 @@ from bag_of_transfer.engine.weights import checkpoints
 
 __all__ = ["Evaluated", "described_model", "evaluate", "report", "split_to_test"]
 
-WITHOUT_TEST = [f"test_{part}=None" for part in ("dataloader", "cfg", "evaluator")]
+WITHOUT_TEST = [f"{part}=None" for part in PARTS["test"]]
 
 
 class Evaluated(NamedTuple):
@@ -207,10 +208,7 @@ def _only_test(cfg: Config) -> str:
         cfg.test_cfg = {}
     else:
         split = "val" if data_sets.tests_on_val(cfg) else "test"
-    dropped = ("dataloader", "cfg", "evaluator")
-    for key in (f"{part}_{what}" for part in ("train", "val") for what in dropped):
-        cfg.pop(key, None)
-    for key in ("optim_wrapper", "param_scheduler", "auto_scale_lr"):
+    for key in (*PARTS["train"], *PARTS["val"], "param_scheduler", "auto_scale_lr"):
         cfg.pop(key, None)
     cfg.setdefault("default_hooks", {}).checkpoint = None  # it would look for ``save_best``
     cfg.custom_hooks = [dict(type=progress.ProgressHook.__name__)]

@@ -20,6 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bag_of_transfer.engine.arguments import check_launcher
 from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.cores import share_of_cores
+from bag_of_transfer.engine.data.splits import LOADERS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.lost_process import watch_processes
 from bag_of_transfer.engine.progress import counts_epochs
@@ -36,7 +37,6 @@ __all__ = [
 ]
 
 PLACES = {"pytorch": "LOCAL_RANK", "slurm": "SLURM_LOCALID", "mpi": "OMPI_COMM_WORLD_LOCAL_RANK"}
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def init_processes(cfg: Config) -> None:

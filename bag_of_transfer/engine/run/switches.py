@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.cores import share_of_cores
+from bag_of_transfer.engine.data.splits import LOADERS
 from bag_of_transfer.engine.loop import precision
 from bag_of_transfer.engine.loop.channels_last import KEY
 from bag_of_transfer.engine.run import launch
@@ -94,12 +95,12 @@ def _other_workers(cfg: Config) -> list[int]:
 
 def _with_workers(runner: Any, base: Setting, count: int) -> Setting:
     """Set the workers and share the cores as a run with these flags would."""
-    cfg = Config({name: copy.deepcopy(runner.cfg.get(name)) for name in launch.LOADERS})
+    cfg = Config({name: copy.deepcopy(runner.cfg.get(name)) for name in LOADERS})
     words = []
-    for name in launch.LOADERS:
+    for name in LOADERS:
         workers = (cfg[name] or {}).get("num_workers", 0)
         # The loader with the most workers decides how many threads are left.
-        if name == launch.LOADERS[0] or workers > count:
+        if name == LOADERS[0] or workers > count:
             cfg[name].num_workers = count
             words.append(f"{name}.num_workers={count}")
     before = torch.get_num_threads()

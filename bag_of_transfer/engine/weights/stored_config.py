@@ -15,12 +15,12 @@ from weakref import WeakKeyDictionary
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.data.data_sets import parts_of
+from bag_of_transfer.engine.data.splits import ROOTS
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.run_files import follow_pointer
 
 __all__ = ["FOLDER", "content_of", "identity", "stored_config", "stored_with"]
 
-ROOTS = ("data_root", "root")  # keys of mm*'s data sets, and of ImageFolder
 FOLDER = "a folder"  # what it holds is compared by the images of the data sets
 BOX = ("bbox", "bbox_label", "ignore_flag")  # of an instance, as data sets of mmdet have it
 SETS = ("training images", "validation images")

@@ -23,6 +23,7 @@ from bag_of_transfer.engine.config.config_file import resolved_config
 from bag_of_transfer.engine.config.override_value import read_options
 from bag_of_transfer.engine.data.data_sets import stated_elsewhere
 from bag_of_transfer.engine.data.own_metrics import judge_in_percent
+from bag_of_transfer.engine.data.splits import LOADERS, ROOTS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.own_files import ROOT
@@ -40,9 +41,7 @@ __all__ = [
 
 # Their content is hashed; of images and masks only name and size, as reading ImageNet takes hours.
 ANNOTATIONS = {".json", ".xml", ".txt", ".csv", ".yaml", ".yml"}
-ROOTS = ("data_root", "root")  # keys of mm*'s data sets, and of ImageFolder
 BESIDE = ("ann_file", "data_prefix")  # keys of mm*'s data sets; relative to the root if it is set
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def fingerprint(cell: Cell, selection: Selection) -> dict[str, str | None]:
