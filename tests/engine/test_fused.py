@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bag_of_transfer.engine.loop.fused import use_fused_update
 from bag_of_transfer.engine.loop.update import Update
@@ -119,3 +120,25 @@ def test_a_tensor_may_get_its_first_gradient_late() -> None:
         trained.append([one.detach() for one in tensors])
     for ours, theirs in zip(*trained, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
+@pytest.mark.parametrize(
+    ("how", "device"), [({}, "cpu"), ({"fused": True}, "cuda"), ({"capturable": True}, "cuda")]
+)
+def test_steps_of_a_checkpoint_are_counted_where_the_update_reads_them(
+    kind: Any, how: dict[str, Any], device: str
+) -> None:
+    with FakeTensorMode():  # mmengine loads a checkpoint to the GPU, with all that it holds
+        net = nn.ParameterList([torch.ones(2, device="cuda"), torch.ones((), device="cuda")])
+        wrapper = Update(kind(net.parameters(), **how))
+        state = wrapper.state_dict()
+        moments = [{"exp_avg": one + 1, "exp_avg_sq": one + 1} for one in net]
+        state["state"] = {
+            number: {"step": torch.zeros((), device="cuda"), **averages}
+            for number, averages in enumerate(moments)
+        }
+        wrapper.load_state_dict(state)
+        for one in net:
+            found = {key: value.device.type for key, value in wrapper.optimizer.state[one].items()}
+            assert found == {"step": device, "exp_avg": "cuda", "exp_avg_sq": "cuda"}

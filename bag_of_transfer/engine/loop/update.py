@@ -20,6 +20,8 @@ from bag_of_transfer.engine.loop.skipped_steps import SkippedSteps
 
 __all__ = ["ScaledUpdate", "Update", "lay_out_state"]
 
+STEP = "step"  # torch's name for a tensor's number of updates, in the state of Adam and others
+
 
 @OPTIM_WRAPPERS.register_module()
 class Update(OptimWrapper):
@@ -93,11 +95,20 @@ class ScaledUpdate(AmpOptimWrapper, Update):
 
 
 def lay_out_state(optimizer: Optimizer) -> None:
-    """Bring the state's tensors into the order of their parameters in memory.
+    """Bring the state's tensors to where the update expects them, which differs in a checkpoint.
 
-    A fused update takes that for granted, and a checkpoint has the order of its time.
+    They get the order of their parameters in memory, which a fused update takes for granted.  The
+    counts of steps go to the CPU, unless a fused or captured update reads them on the device: torch
+    leaves them where they were loaded, and would wait for the device at each of them.
     """
-    for param, state in optimizer.state.items():
-        for key, value in state.items():
-            if isinstance(value, Tensor) and value.shape == param.shape:
-                state[key] = torch.empty_like(param, dtype=value.dtype).copy_(value)
+    for group in optimizer.param_groups:
+        counts_on_device = group.get("fused") or group.get("capturable")
+        for param in group["params"]:
+            state = optimizer.state.get(param, {})
+            for key, value in state.items():
+                if not isinstance(value, Tensor):
+                    continue
+                if key == STEP:
+                    state[key] = value if counts_on_device else value.cpu()
+                elif value.shape == param.shape:
+                    state[key] = torch.empty_like(param, dtype=value.dtype).copy_(value)
