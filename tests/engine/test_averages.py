@@ -43,6 +43,24 @@ def test_the_average_and_its_state_are_mmengines(given: dict[str, Any]) -> None:
     assert not torch.equal(state["module.0.weight"], net[0].weight)
 
 
+@pytest.mark.parametrize("given", [{}, {"update_buffers": True}])
+def test_tensors_that_are_copied_at_once_have_one_dtype(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    calls: list[list[set[torch.dtype]]] = []
+    copy = torch._foreach_copy_
+
+    def noted(*lists: list[torch.Tensor]) -> None:
+        calls.append([{one.dtype for one in tensors} for tensors in lists])
+        copy(*lists)
+
+    monkeypatch.setattr(torch, "_foreach_copy_", noted)
+    net = network()
+    train(net, MovingAverage(net, 0.1, **given), steps=2)
+    assert calls
+    assert all(len(dtypes) == 1 for call in calls for dtypes in call)
+
+
 @pytest.mark.parametrize(
     ("stated", "average"),
     [

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 __all__ = ["MovingAverage", "MovingAverageHook"]
 
+Pair = tuple[Tensor, Tensor]  # of the average and of the model
+Columns = tuple[list[Tensor], list[Tensor]]
+
 
 @MODELS.register_module()
 class MovingAverage(ExponentialMovingAverage):
@@ -29,11 +32,10 @@ class MovingAverage(ExponentialMovingAverage):
             self._list_tensors(model)
         steps = int(self.steps)
         if steps == 0:
-            torch._foreach_copy_(*self._all)
+            _copy(self._all)
         elif steps % self.interval == 0:
             self._move(*self._floats)
-        if self._copied[0]:
-            torch._foreach_copy_(*self._copied)
+        _copy(self._copied)
         self.steps += 1
 
     def _move(self, averages: list[Tensor], weights: list[Tensor]) -> None:
@@ -49,15 +51,28 @@ class MovingAverage(ExponentialMovingAverage):
         self.__dict__["_source"] = model
         named = dict(model.named_parameters()) | dict(model.named_buffers())
         averaged = list(self.avg_parameters.values())
-        self._all = averaged, [named[name] for name in self.avg_parameters]
-        pairs = [pair for pair in zip(*self._all, strict=True) if pair[0].is_floating_point()]
-        self._floats = _columns(pairs)
+        pairs = list(zip(averaged, [named[name] for name in self.avg_parameters], strict=True))
+        self._all = _by_dtype(pairs)
+        self._floats = _columns([pair for pair in pairs if pair[0].is_floating_point()])
         buffers = zip(self.module.buffers(), model.buffers(), strict=True)
-        self._copied = _columns([] if self.update_buffers else list(buffers))
+        self._copied = _by_dtype([] if self.update_buffers else list(buffers))
 
 
-def _columns(pairs: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+def _columns(pairs: list[Pair]) -> Columns:
     return [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
+
+
+def _by_dtype(pairs: list[Pair]) -> list[Columns]:
+    """Return the pairs in groups: torch's kernel takes one dtype at once (counts are int64)."""
+    groups: dict[tuple[torch.dtype, torch.dtype], list[Pair]] = {}
+    for ours, theirs in pairs:
+        groups.setdefault((ours.dtype, theirs.dtype), []).append((ours, theirs))
+    return [_columns(group) for group in groups.values()]
+
+
+def _copy(groups: list[Columns]) -> None:
+    for ours, theirs in groups:
+        torch._foreach_copy_(ours, theirs)
 
 
 @HOOKS.register_module()
