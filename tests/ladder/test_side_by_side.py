@@ -6,7 +6,12 @@ import pytest
 
 from bag_of_transfer.ladder.run import screen, share
 from bag_of_transfer.ladder.run.screen import CellOnScreen
-from bag_of_transfer.ladder.run.share import cells_at_once, cores_of_place, memory_limit
+from bag_of_transfer.ladder.run.share import (
+    cells_at_once,
+    cores_of_place,
+    memory_limit,
+    visible_gpus,
+)
 
 GB = 2**30
 
@@ -121,3 +126,24 @@ def test_on_a_terminal_a_cell_has_one_bar_that_goes_with_it(tmp_path, monkeypatc
         ["k: epoch 1/2", 9, 1, "a", 4, "", "closed"],
         ["k: val", 2, 1, "b", "closed"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "expected"),
+    [
+        (None, 2, ["0", "1"]),
+        ("3,1", 2, ["3", "1"]),
+        ("3,1,-1,0", 2, ["3", "1"]),  # CUDA stops at a name that it does not know
+        ("GPU-a, GPU-b", 2, ["GPU-a", "GPU-b"]),
+        ("MIG-a,MIG-b,MIG-c", 1, ["MIG-a", "MIG-b", "MIG-c"]),  # a process sees one slice
+        ("MIG-a,MIG-b", 0, []),  # there is no driver
+    ],
+)
+def test_jobs_get_the_gpus_and_slices_that_are_listed(
+    machine, monkeypatch, visible, count, expected
+):
+    machine(16, 128 * GB, gpus=count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_gpus() == expected

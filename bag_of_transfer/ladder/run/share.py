@@ -10,6 +10,7 @@ from bag_of_transfer.engine.cores import available_cores
 
 __all__ = ["cells_at_once", "cores_of_place", "visible_gpus"]
 
+SLICE = "MIG-"  # as the names of NVIDIA's slices of a GPU begin
 # A cell takes about 1.2 GB (measured for configs/ladder/demo.py); the test and pictures add to it.
 BYTES_PER_CELL = 2 * 2**30
 # Of a container, in cgroups of version 2 and 1: bytes, or "max".
@@ -58,7 +59,13 @@ def cores_of_place(place: int, jobs: int) -> Sequence[int]:
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs' names as in CUDA_VISIBLE_DEVICES, and only those that it lists."""
+    """Return the GPUs' names as in CUDA_VISIBLE_DEVICES, and only those that it lists.
+
+    Of slices of GPUs (MIG) a process sees one only, however many are listed.
+    """
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     count = torch.cuda.device_count()
-    return named.split(",")[:count] if named else [str(index) for index in range(count)]
+    if not named:
+        return [str(index) for index in range(count)]
+    names = [name.strip() for name in named.split(",")]
+    return names if count and names[0].startswith(SLICE) else names[:count]
