@@ -7,20 +7,37 @@ __all__ = ["JUDGES"]
 METRICS = "bag_of_transfer.detection.metrics"  # by name: it imports mmdet, which takes seconds
 _SIZES = ("50", "75", "s", "m", "l")
 _COCO_AP = {"coco/bbox_mAP": "AP", **{f"coco/bbox_mAP_{size}": f"AP{size}" for size in _SIZES}}
+LOCAL = (None, {"backend": "local"}, {"backend": "disk"})
+_SAME = {"proposal_nums": ((100, 300, 1000),), "prefix": (None,)}
+_EITHER = (True, False)
 
 JUDGES = {
     "VOCMetric": Judge(
         "VocMetric",
         METRICS,
         frozenset({"collect_device"}),
-        ("metric", frozenset({"mAP"})),
+        {
+            **_SAME,
+            "metric": ("mAP", ["mAP"]),
+            "iou_thrs": (0.5, [0.5]),
+            "scale_ranges": (None,),
+            "eval_mode": ("11points",),
+        },
         {"pascal_voc/mAP": "mAP_voc07"},
     ),
     "CocoMetric": Judge(
         "CocoBoxMetric",
         METRICS,
         frozenset({"collect_device", "ann_file"}),
-        ("metric", frozenset({"bbox"})),
+        {
+            **_SAME,
+            "metric": ("bbox", ["bbox"]),
+            "classwise": _EITHER,  # ours has the values of each class in any case
+            **dict.fromkeys(("iou_thrs", "metric_items", "outfile_prefix"), (None,)),
+            **dict.fromkeys(("format_only", "sort_categories"), (False,)),
+            "use_mp_eval": _EITHER,
+            "backend_args": LOCAL,
+        },
         _COCO_AP,
     ),
 }

@@ -48,14 +48,14 @@ class Judge(NamedTuple):
         type: Its name in the registry.
         module: Where it is registered.
         kept: Arguments of theirs that ours takes, too.
-        judged: The argument that says what theirs computes, and the values that ours can compute.
-        renamed: Our names of metrics by theirs, for ``save_best``.
+        same: The other arguments of theirs, each with the values with which ours measures the same.
+        renamed: Our names of metrics by theirs, for ``save_best`` and monitors.
     """
 
     type: str
     module: str
     kept: frozenset[str]
-    judged: tuple[str, frozenset[str]]
+    same: Mapping[str, tuple[Any, ...]]
     renamed: dict[str, str]
 
 

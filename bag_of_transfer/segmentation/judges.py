@@ -10,7 +10,13 @@ JUDGES = {
         SegMetric.__name__,
         SegMetric.__module__,
         frozenset({"collect_device", "ignore_index", "output_dir"}),
-        ("iou_metrics", frozenset({"mIoU"})),
+        {
+            "iou_metrics": ("mIoU", ["mIoU"]),
+            "nan_to_num": (None,),
+            "beta": (1,),  # of the F-score
+            "format_only": (False,),
+            "prefix": (None,),
+        },
         {"aAcc": "pixAcc"},
     ),
 }

@@ -278,6 +278,16 @@ def test_what_a_kill_leaves_between_two_steps_of_saving_goes_when_the_run_goes_o
     assert manifests == ["best_top1_epoch_3.pth.json", "epoch_4.pth.json"]
 
 
+@pytest.mark.parametrize(("name", "best"), [("val/loss", 3), ("my/score", 1), ("my/accuracy", 1)])
+def test_a_loss_of_an_evaluator_of_the_users_is_best_where_it_is_least(
+    tmp_path: Path, name: str, best: int
+) -> None:
+    runner = make_runner(tmp_path, 3, [{name: 9.0}, {name: 8.0}, {name: 7.0}], save_best="auto")
+    runner.train()
+    found = [path.stem.rpartition("_")[2] for path in tmp_path.rglob("best_*.pth")]
+    assert found == [str(best)]
+
+
 def test_a_manifest_says_what_the_file_is(tmp_path: Path) -> None:
     scores = [{"top1": 1.0, "top5": 9.0}, {"top1": 2.0, "top5": 8.0}]
     runner = make_runner(tmp_path, 2, scores, save_best=["top1", "top5"], rule="greater")

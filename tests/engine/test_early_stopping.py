@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import get_priority
 
 import bag_of_transfer.classification  # noqa: F401  registers TopK
-from bag_of_transfer.engine.data.own_metrics import check_watched_metrics
+from bag_of_transfer.engine.data.watched_metrics import settle_watched_metrics
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.loop.early_stopping import StopEarly
@@ -42,6 +42,17 @@ def validations_until_the_end(hook: StopEarly, scores: list[float]) -> int:
 
 def test_mmengines_name_gives_ours() -> None:
     assert own({"type": "EarlyStoppingHook", "monitor": "top1"})["type"] is StopEarly
+
+
+def test_a_falling_loss_does_not_end_a_run() -> None:
+    def scored(**more: Any) -> bool:
+        hook, run = StopEarly("val/loss", patience=1, **more), runner()
+        for score in (9.0, 8.0, 7.0):
+            hook.after_val_epoch(run, {"val/loss": score})
+        return bool(run.train_loop.stop_training)
+
+    assert not scored()
+    assert scored(rule="greater")
 
 
 @pytest.mark.parametrize("stopped_after", range(5))
@@ -134,8 +145,8 @@ def stopping(monitor: str, **more: Any) -> Config:
 
 
 def test_its_metric_must_exist_before_anything_is_trained() -> None:
-    check_watched_metrics(stopping("top1", val_dataloader={"batch_size": 1}))
+    settle_watched_metrics(stopping("top1", val_dataloader={"batch_size": 1}))
     with pytest.raises(UserError, match=r"called 'mAP': custom_hooks\.0\.monitor: use one of"):
-        check_watched_metrics(stopping("mAP", val_dataloader={"batch_size": 1}))
+        settle_watched_metrics(stopping("mAP", val_dataloader={"batch_size": 1}))
     with pytest.raises(UserError, match=r"nothing is validated: custom_hooks\.0"):
-        check_watched_metrics(stopping("top1"))
+        settle_watched_metrics(stopping("top1"))

@@ -22,7 +22,7 @@ class StopEarly(EarlyStoppingHook):
 
     Args:
         monitor: The metric.
-        rule: ``greater``, as for all of our metrics, or ``less``.
+        rule: ``greater``, as for our metrics, or ``less``; None: what mmengine tells from the name.
         patience: How many validations without a better value end the training.
         more: As mmengine's.
 
@@ -33,7 +33,9 @@ class StopEarly(EarlyStoppingHook):
     priority = "LOW"  # before the checkpoint that a better score is added to
     same_in_all_processes = True  # see exact_state.py: a validation has one result for all
 
-    def __init__(self, monitor: str, rule: str = "greater", patience: int = 5, **more: Any) -> None:
+    def __init__(
+        self, monitor: str, rule: str | None = None, patience: int = 5, **more: Any
+    ) -> None:
         if not is_whole(patience) or patience < 1:
             raise ValueError(f"patience must be a whole number, 1 or more, got {patience!r}")
         super().__init__(monitor, rule, patience=patience, **more)

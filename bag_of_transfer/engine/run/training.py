@@ -23,7 +23,13 @@ from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config.mistakes import building
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.config_nodes import bare_type
-from bag_of_transfer.engine.data import data_sets, held_out, own_metrics, own_readers
+from bag_of_transfer.engine.data import (
+    data_sets,
+    held_out,
+    own_metrics,
+    own_readers,
+    watched_metrics,
+)
 from bag_of_transfer.engine.data.splits import check_splits
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.interruption import act_at_once, telling
@@ -122,12 +128,11 @@ def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     fill_num_classes(cfg, cfg.classes)
     asked_for = [non_finite.SkipNonFinite] if skipping else []
     add_hooks(cfg, *(hook.__name__ for hook in (*HOOKS, *asked_for)))
-    # Our first metric is always the papers' metric, and for all of them more is better.
     stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
-    best = {"save_best": "auto", "rule": "greater"}
+    best = {"save_best": "auto"}  # our first metric is always the papers' metric
     if stated is not None:  # None is mmengine's way to leave a hook out
         cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
-    own_metrics.check_watched_metrics(cfg)
+    watched_metrics.settle_watched_metrics(cfg)
     return [line for line in lines if line], dataset
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend
-from mmengine.hooks import CheckpointHook, EMAHook
+from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
@@ -29,6 +29,7 @@ from bag_of_transfer.engine.interruption import (
 from bag_of_transfer.engine.manifest import about, sweep_checkpoints
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, WITHIN_EPOCH, manifest_of
 from bag_of_transfer.engine.weights.atomic_backend import BACKEND
+from bag_of_transfer.engine.weights.best_rule import BestRule
 from bag_of_transfer.engine.weights.exact_state import PROCESSES, collect
 from bag_of_transfer.engine.weights.origin import as_plain, origin_of
 
@@ -36,13 +37,12 @@ __all__ = ["OUTDATED", "SafeCheckpointHook"]
 
 # A key of mmengine's message hub: the steps whose files go once the newest one is whole.
 OUTDATED = "outdated_ckpt_ids"
-
 BEST_OF_NOTHING = "The best checkpoint with 0.0000 "  # mmengine's line
 AGREEMENT = 10  # iterations after which several processes tell each other of signals
 
 
 @HOOKS.register_module()
-class SafeCheckpointHook(CheckpointHook):
+class SafeCheckpointHook(BestRule):
     """mmengine's hook, with files that are whole, plain, and deleted last.
 
     The log's history of every step stays out of the file (the files grow by it, and it is the
