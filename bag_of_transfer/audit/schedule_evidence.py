@@ -5,7 +5,9 @@ The tricks of arXiv:1812.01187, sec. 3.1 (warm-up) and 5.1 (decay).
 
 import copy
 import math
+from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from mmengine.hooks import ParamSchedulerHook
@@ -69,7 +71,7 @@ def rehearsed_lr(runner: Runner) -> list[float]:
     if not any(isinstance(hook, ParamSchedulerHook) for hook in runner.hooks):
         # No hook will step them, so the first rate stays.
         return [main_group(runner)["lr"]] * iters
-    stand_in = _stand_in(peak_lr(runner))
+    stand_in = _stand_in(main_group(runner), peak_lr(runner))
     copies = [_from_the_start(scheduler, stand_in) for scheduler in live_schedulers(runner)]
     return walk(copies, stand_in, epochs, iters // epochs)
 
@@ -80,12 +82,16 @@ def live_schedulers(runner: Runner) -> list[_ParamScheduler]:
     return [s for s in built if isinstance(s, _ParamScheduler) and s.param_name == "lr"]
 
 
-def _stand_in(lr: float) -> SimpleNamespace:
+def _stand_in(group: Mapping[str, Any], lr: float) -> SimpleNamespace:
+    """Return what schedulers see of an optimizer; some have added keys of their own to a group."""
+
     def step() -> None:
         raise AssertionError("a rehearsal trains nothing")
 
     step._with_counter = True  # type: ignore[attr-defined]  # mmengine warns without it
-    return SimpleNamespace(param_groups=[{"lr": lr, "initial_lr": lr}], step=step, _global_step=0)
+    kept = {key: value for key, value in group.items() if key != "params"}
+    groups = [{**kept, "lr": lr, "initial_lr": lr}]
+    return SimpleNamespace(param_groups=groups, step=step, _global_step=0)
 
 
 def _from_the_start(scheduler: _ParamScheduler, stand_in: SimpleNamespace) -> _ParamScheduler:

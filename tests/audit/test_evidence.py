@@ -1,13 +1,17 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from torch import nn
 
 import backbones
 from bag_of_transfer.audit.network_evidence import label_smoothing, model_tweak, zero_gamma
-from bag_of_transfer.audit.schedule_evidence import lr_decay, warmup
+from bag_of_transfer.audit.schedule_evidence import lr_decay, rehearsed_lr, warmup
 from bag_of_transfer.classification.classifier import ImageClassifier
 from bag_of_transfer.engine.schedules import lr_curve
+from tests.audit.tricky_runs import plain_cfg, runner_of
 
 
 @pytest.mark.parametrize(
@@ -77,3 +81,26 @@ def test_drops_are_told_with_factor_and_epochs() -> None:
     exponential = lr_curve({"type": "StepLR", "step_size": 2, "gamma": 0.94}, 0.4, 12, 5)
     evidence = lr_decay(exponential, 5, "")["evidence"]
     assert evidence.startswith("x 0.94 after epochs 2, 4, 6, 8, ...; lr ")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"type": "OneCycleLR", "eta_max": 0.4, "total_steps": 4},
+        {"type": "OneCycleLR", "eta_max": 0.4, "total_steps": 4, "convert_to_iter_based": True},
+        {"type": "CosineRestartLR", "periods": [1, 3], "restart_weights": [1, 0.5], "eta_min": 0},
+        {"type": "PolyLR", "eta_min": 0.01},
+    ],
+)
+def test_the_rehearsal_has_the_rates_of_the_run(stated: dict[str, Any], tmp_path: Path) -> None:
+    class Rates(Hook):
+        def before_train(self, runner: Runner) -> None:
+            self.rehearsed, self.real = rehearsed_lr(runner), list[float]()
+
+        def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+            self.real.append(runner.optim_wrapper.param_groups[0]["lr"])
+
+    hook = Rates()
+    runner_of({**plain_cfg(), "param_scheduler": [stated]}, tmp_path, hook).train()
+    assert len(set(hook.real)) >= 3
+    assert hook.rehearsed == pytest.approx(hook.real)
