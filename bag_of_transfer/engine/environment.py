@@ -11,9 +11,9 @@ from importlib import metadata
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["check_environment", "check_packages", "refuse_upstream_beside_forks"]
+__all__ = ["UPSTREAM", "check_environment", "check_packages", "refuse_upstream_beside_forks"]
 
-# Packages that write into a fork's folders; names as on PyPI.
+# The forks, and the packages that write into their folders; names as on PyPI.
 UPSTREAM = {
     "onedl-mmengine": ("mmengine", "mmengine-lite"),
     "onedl-mmcv": ("mmcv", "mmcv-full", "mmcv-lite"),

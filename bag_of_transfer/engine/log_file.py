@@ -29,11 +29,13 @@ class _Hush(logging.Filter):
         return not record.getMessage().lstrip().startswith(HUSHED)
 
 
+HUSH = _Hush()  # the one that a handler has, however often it is added
+
+
 def hush(logger: logging.Logger) -> None:
     """Keep mmengine's messages about its internals off the screen; the log file has them."""
     for handler in console_handlers(logger):
-        if not any(isinstance(known, _Hush) for known in handler.filters):
-            handler.addFilter(_Hush())
+        handler.addFilter(HUSH)
 
 
 def say_once_that_lines_are_lost(logger: logging.Logger) -> None:

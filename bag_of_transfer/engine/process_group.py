@@ -7,10 +7,16 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["LAUNCHERS", "is_first_process", "is_main_process", "process_group"]
+__all__ = ["LAUNCHERS", "LOCAL_RANKS", "is_first_process", "is_main_process", "process_group"]
 
 # The rank, as each launcher tells it to the processes that it starts.
 LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+# The number among the processes of a machine, of which each has one of number 0.
+LOCAL_RANKS = {
+    "pytorch": "LOCAL_RANK",
+    "slurm": "SLURM_LOCALID",
+    "mpi": "OMPI_COMM_WORLD_LOCAL_RANK",
+}
 
 
 def process_group() -> Any:

@@ -99,16 +99,14 @@ class ProgressHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Keep LoggerHook's lines off the screen; the log file has them."""
         for handler in console_handlers(runner.logger):
-            if not any(isinstance(known, _NoLoggerHook) for known in handler.filters):
-                handler.addFilter(_NoLoggerHook())
+            handler.addFilter(NO_LOGGER_HOOK)
 
     def after_run(self, runner: Runner) -> None:
         """Remove the bar and let LoggerHook's lines on the screen again."""
         self._close()
         self._training = False
         for handler in console_handlers(runner.logger):
-            for known in [known for known in handler.filters if isinstance(known, _NoLoggerHook)]:
-                handler.removeFilter(known)
+            handler.removeFilter(NO_LOGGER_HOOK)
 
     def before_train(self, runner: Runner) -> None:
         """Note that from now on a validation is part of a training."""
@@ -145,31 +143,40 @@ class ProgressHook(Hook):
         elif step.done % self.interval == 0 and step.due:
             step.show(self._train_note(runner, loss))
 
-    def before_val_epoch(self, runner: Runner) -> None:
-        """Show the bar of a validation."""
-        self._begin_stage("val", len(runner.val_dataloader))
+    def _before_epoch(self, runner: Runner, mode: str = "train") -> None:
+        """Show the bar of a validation or a test."""
+        self._tick = self._stage_start = time.perf_counter()
+        self._stage_rate, self._world_size = Rate(), get_world_size()
+        if is_main_process():
+            self._close()
+            self._step = Step(mode, len(getattr(runner, f"{mode}_dataloader")))
 
-    def after_val_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    def _after_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+        mode: str = "train",
     ) -> None:
-        """Move the bar."""
-        self._stage_iter(batch_idx, data_batch)
+        """Move the bar of a validation or a test."""
+        raise_if_swallowed()
+        now = time.perf_counter()
+        self._stage_rate.add(num_images_of(data_batch) * self._world_size, now - self._tick)
+        self._tick = now
+        step = self._step
+        if step is None:
+            return
+        step.advance_to(batch_idx + 1)
+        if step.due:
+            left = (step.total - step.done) * self._stage_rate.iter_seconds if step.total else 0.0
+            step.show(f"{rate(self._stage_rate.recent, 'img')} | left {duration(left)}")
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remove the bar and print a line with the metrics."""
         self._val_seconds = time.perf_counter() - self._stage_start
         self._end_stage(metrics)
         self._resume_train_bar(runner)
-
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Show the bar of a test."""
-        self._begin_stage("test", len(runner.test_dataloader))
-
-    def after_test_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Move the bar."""
-        self._stage_iter(batch_idx, data_batch)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remove the bar and print a line with the metrics."""
@@ -209,26 +216,6 @@ class ProgressHook(Hook):
         elif step is not None:
             step.close()
 
-    def _begin_stage(self, name: str, total: int) -> None:
-        self._tick = self._stage_start = time.perf_counter()
-        self._stage_rate, self._world_size = Rate(), get_world_size()
-        if is_main_process():
-            self._close()
-            self._step = Step(name, total)
-
-    def _stage_iter(self, batch_idx: int, data_batch: Any) -> None:
-        raise_if_swallowed()
-        now = time.perf_counter()
-        self._stage_rate.add(num_images_of(data_batch) * self._world_size, now - self._tick)
-        self._tick = now
-        step = self._step
-        if step is None:
-            return
-        step.advance_to(batch_idx + 1)
-        if step.due:
-            left = (step.total - step.done) * self._stage_rate.iter_seconds if step.total else 0.0
-            step.show(f"{rate(self._stage_rate.recent, 'img')} | left {duration(left)}")
-
     def _end_stage(self, metrics: dict[str, float] | None) -> None:
         step, self._step = self._step, None
         if step is not None:
@@ -250,6 +237,9 @@ class ProgressHook(Hook):
 class _NoLoggerHook(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         return record.module != "logger_hook" or record.levelno > logging.INFO
+
+
+NO_LOGGER_HOOK = _NoLoggerHook()  # the one that a handler has, however often it is added
 
 
 def counts_epochs(runner: Runner) -> bool:

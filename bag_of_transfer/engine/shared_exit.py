@@ -9,18 +9,17 @@ import signal
 import threading
 from typing import Any
 
-from bag_of_transfer.engine.process_group import process_group
+from bag_of_transfer.engine.process_group import LOCAL_RANKS, process_group
 
 __all__ = ["failed_elsewhere", "is_first_here", "join_failure"]
 
 KEY = "bag_of_transfer/exit_code"
-# Of torchrun, SLURM and Open MPI: each launcher starts one process of number 0 per machine.
-LOCAL_RANKS = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
 
 
 def is_first_here() -> bool:
     """Return whether this is the first of the run's processes on its machine."""
-    return next((os.environ[name] for name in LOCAL_RANKS if name in os.environ), "0") == "0"
+    numbers = (os.environ[name] for name in LOCAL_RANKS.values() if name in os.environ)
+    return next(numbers, "0") == "0"
 
 
 def join_failure(exit_code: int, on_all_ranks: bool) -> tuple[bool, int]:

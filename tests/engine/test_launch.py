@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.averages import MovingAverageHook
+from bag_of_transfer.engine.process_group import LAUNCHERS
 from bag_of_transfer.engine.run import launch
 
 
@@ -86,7 +87,7 @@ def test_an_epochs_random_numbers_depend_on_seed_and_epoch_alone():
 def launched(monkeypatch):
     """What a launcher sets on a machine with a GPU; the groups that were joined."""
     joined = []
-    for name in launch.LAUNCHERS.values():
+    for name in LAUNCHERS.values():
         monkeypatch.setenv(name, "0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(
@@ -115,7 +116,7 @@ def test_without_a_launcher_nothing_is_joined(launched):
 def test_a_launcher_that_did_not_start_the_process_is_the_users_mistake(
     monkeypatch, launcher, starter
 ):
-    monkeypatch.delenv(launch.LAUNCHERS[launcher], raising=False)
+    monkeypatch.delenv(LAUNCHERS[launcher], raising=False)
     with pytest.raises(UserError, match=f"is not set: --launcher {launcher}: .* with {starter}"):
         launch.init_processes(Config(dict(launcher=launcher)))
 
@@ -131,7 +132,7 @@ def test_several_processes_without_a_launcher_are_refused(monkeypatch):
 
 @pytest.mark.parametrize("launcher", ["slurm", "mpi"])
 def test_launchers_that_need_a_gpu_say_so(monkeypatch, launcher):
-    monkeypatch.setenv(launch.LAUNCHERS[launcher], "0")
+    monkeypatch.setenv(LAUNCHERS[launcher], "0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="there is no GPU here"):
         launch.init_processes(Config(dict(launcher=launcher)))

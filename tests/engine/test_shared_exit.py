@@ -8,6 +8,7 @@ import torch
 from bag_of_transfer.engine import shared_exit
 from bag_of_transfer.engine.cli import run_tool
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.process_group import LOCAL_RANKS
 from bag_of_transfer.engine.shared_exit import join_failure
 
 
@@ -77,7 +78,7 @@ def test_without_the_store_everybody_speaks(monkeypatch: pytest.MonkeyPatch) -> 
 def test_before_they_meet_one_process_per_machine_tells_a_users_mistake(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in shared_exit.LOCAL_RANKS:
+    for name in LOCAL_RANKS.values():
         monkeypatch.delenv(name, raising=False)
     assert join_failure(2, on_all_ranks=True) == (True, 2)  # alone
     monkeypatch.setenv(variable, "0")

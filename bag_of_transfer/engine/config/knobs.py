@@ -18,6 +18,7 @@ from bag_of_transfer.engine.config.knob_length import set_epochs, set_max_iters
 from bag_of_transfer.engine.config.knob_names import ALL_NAMES, KNOBS, SYNONYMS
 from bag_of_transfer.engine.config.knob_request import Request
 from bag_of_transfer.engine.config.knob_size import anchors_kept, set_image_size
+from bag_of_transfer.engine.config.override_value import CFG_OPTIONS
 from bag_of_transfer.engine.config_nodes import dicts_with, value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT, POSITIVE, shown
@@ -27,7 +28,6 @@ from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
 __all__ = ["follow_files", "follow_options", "left_lines", "stated_lines"]
 
-FLAG = "--cfg-options"
 SHOWN = 4  # changes in a line
 MOST_STATED = 8
 LONGEST = 80  # characters of a value
@@ -101,10 +101,12 @@ def follow_options(cfg: Config, keys: set[str], sources: Sequence[Source]) -> li
     tops = {key.partition(".")[0] for key in keys}
     for key in sorted(keys - tops):
         if key.partition(".")[0] in ALL_NAMES:
-            raise UserError(f"{key} is a part of a knob", FLAG, f"set {key.partition('.')[0]}")
+            raise UserError(
+                f"{key} is a part of a knob", CFG_OPTIONS, f"set {key.partition('.')[0]}"
+            )
     for name in sorted(tops - ALL_NAMES - _read(cfg)):
-        raise _without_effect(name, FLAG, sources)
-    place = _Place(FLAG, frozenset(keys), frozenset(tops & ALL_NAMES))
+        raise _without_effect(name, CFG_OPTIONS, sources)
+    place = _Place(CFG_OPTIONS, frozenset(keys), frozenset(tops & ALL_NAMES))
     return [line for knob in KNOBS for line in _follow(cfg, knob, [place])]
 
 
@@ -120,7 +122,7 @@ def stated_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list
     # A file without bases is a whole config, and changes nothing.
     places = [(str(source.path), source.keys) for source in own if len(sources) > 1]
     lines = []
-    for name, stated in (*places, (FLAG, frozenset(keys))):
+    for name, stated in (*places, (CFG_OPTIONS, frozenset(keys))):
         read = _read(cfg) | ALL_NAMES
         known = sorted(
             key

@@ -13,12 +13,11 @@ from bag_of_transfer.engine.config.config_vocabulary import (
     known_children,
     known_names,
 )
+from bag_of_transfer.engine.config.override_value import CFG_OPTIONS
 from bag_of_transfer.engine.config_nodes import child
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["changes_type", "drop_leftovers"]
-
-WHERE = "--cfg-options"
 
 
 def drop_leftovers(
@@ -66,7 +65,9 @@ def _drop_arguments(
     if not find_callables(new_type, scope):
         near = get_close_matches(str(new_type), known_names(scope), 1)
         mend = f"did you mean `{near[0]}`?" if near else "name its module in custom_imports"
-        raise UserError(f"no class is registered as `{new_type}`", f"{WHERE} {path}.type", mend)
+        raise UserError(
+            f"no class is registered as `{new_type}`", f"{CFG_OPTIONS} {path}.type", mend
+        )
     known = known_children(path, new, scope) or frozenset()
     leftover = [key for key in new if key not in known | tree.keys() | {"_scope_"}]
     for key in leftover:

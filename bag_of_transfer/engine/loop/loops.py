@@ -19,7 +19,7 @@ from bag_of_transfer.engine.loop.device_copy import copied_ahead
 from bag_of_transfer.engine.loop.turns import batches_after, is_endless, samplers_of
 from bag_of_transfer.engine.weights.exact_state import VALIDATED
 
-__all__ = ["EpochLoop", "HookCalls", "IterLoop", "total_loss", "train_step"]
+__all__ = ["EpochLoop", "HookCalls", "IterLoop", "losses_of", "total_loss", "train_step"]
 
 
 class HookCalls:
@@ -64,6 +64,16 @@ class _Loop:
     val_interval: int
     _iter: int
 
+    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        super().__init__(runner, *args, **kwargs)  # type: ignore[call-arg]
+        self._call = HookCalls(runner)
+
+    def _train_on(self, index: int, batch: Any) -> None:
+        self._call("before_train_iter", batch_idx=index, data_batch=batch)
+        outputs = train_step(self.runner.model, batch, self.runner.optim_wrapper)
+        self._call("after_train_iter", batch_idx=index, data_batch=batch, outputs=outputs)
+        self._iter += 1
+
     def _validate(self, done: int, last: int) -> None:
         """Validate if it is due after ``done`` of ``last`` epochs or iterations."""
         self._decide_current_val_interval()  # type: ignore[attr-defined]
@@ -80,10 +90,6 @@ class EpochLoop(_Loop, EpochBasedTrainLoop):
 
     A resumed run goes on at any iteration; the batches before it are not loaded.
     """
-
-    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        super().__init__(runner, *args, **kwargs)
-        self._call = HookCalls(runner)
 
     def run(self) -> nn.Module:
         """Train, from the start or from where a resumed run was."""
@@ -109,10 +115,7 @@ class EpochLoop(_Loop, EpochBasedTrainLoop):
 
     def run_iter(self, idx: int, data_batch: Any) -> None:
         """Train on a batch; ``idx`` counts from 0 in the epoch."""
-        self._call("before_train_iter", batch_idx=idx, data_batch=data_batch)
-        outputs = train_step(self.runner.model, data_batch, self.runner.optim_wrapper)
-        self._call("after_train_iter", batch_idx=idx, data_batch=data_batch, outputs=outputs)
-        self._iter += 1
+        self._train_on(idx, data_batch)
 
 
 @LOOPS.register_module()
@@ -121,10 +124,6 @@ class IterLoop(_Loop, IterBasedTrainLoop):
 
     A resumed run goes on at any iteration; the batches before it are not loaded.
     """
-
-    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        super().__init__(runner, *args, **kwargs)
-        self._call = HookCalls(runner)
 
     def run(self) -> None:
         """Train, from the start or from where a resumed run was."""
@@ -143,11 +142,7 @@ class IterLoop(_Loop, IterBasedTrainLoop):
 
     def run_iter(self, data_batch: Any) -> None:
         """Train on a batch."""
-        index = self._iter
-        self._call("before_train_iter", batch_idx=index, data_batch=data_batch)
-        outputs = train_step(self.runner.model, data_batch, self.runner.optim_wrapper)
-        self._call("after_train_iter", batch_idx=index, data_batch=data_batch, outputs=outputs)
-        self._iter += 1
+        self._train_on(self._iter, data_batch)
 
 
 def _endless(loader: Any, done: int) -> Iterator[Any]:
@@ -170,12 +165,22 @@ def train_step(model: Any, batch: Any, wrapper: OptimWrapper) -> dict[str, Tenso
     if getattr(kind, "train_step", None) is not BaseModel.train_step:
         return model.train_step(batch, optim_wrapper=wrapper)
     with wrapper.optim_context(model):
-        data = model.data_preprocessor(batch, True)
-        losses = model(**data, mode="loss") if isinstance(data, dict) else model(*data, mode="loss")
+        losses = losses_of(model, batch)
     own = kind.parse_losses is not BaseModel.parse_losses
     loss, logged = model.parse_losses(losses) if own else total_loss(losses)
     wrapper.update_params(loss)
     return logged
+
+
+def losses_of(network: Any, batch: Any) -> dict[str, Tensor | Sequence[Tensor]]:
+    """Return what a network gives for a batch in training: its losses, and values to log.
+
+    Args:
+        network: mmengine's, without a wrapper around it.
+        batch: What a loader yields.
+    """
+    data = network.data_preprocessor(batch, True)
+    return network(**data, mode="loss") if isinstance(data, dict) else network(*data, mode="loss")
 
 
 def total_loss(

@@ -16,6 +16,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.cores import available_cores
+from bag_of_transfer.engine.environment import UPSTREAM
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.loop.channels_last import KEY
 from bag_of_transfer.engine.quantities import counted
@@ -23,10 +24,7 @@ from bag_of_transfer.engine.quantities import counted
 __all__ = ["describe_run", "hardware", "left_out", "per_class", "plain_metrics", "versions"]
 
 SCHEMA = 1
-DISTRIBUTIONS = (
-    *("torch", "torchvision", "numpy"),
-    *("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection", "onedl-mmsegmentation"),
-)
+DISTRIBUTIONS = ("torch", "torchvision", "numpy", *UPSTREAM)
 
 
 def hardware() -> str:

@@ -13,7 +13,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from bag_of_transfer.engine.loop.draws import kept_generators
-from bag_of_transfer.engine.loop.loops import total_loss
+from bag_of_transfer.engine.loop.loops import losses_of, total_loss
 from bag_of_transfer.engine.weights.finite import first_non_finite
 
 __all__ = ["Pass", "look_at"]
@@ -67,10 +67,8 @@ def look_at(network: nn.Module, batch: Any, wrapper: OptimWrapper) -> Pass:
 
 def _loss(network: Any, batch: Any, wrapper: OptimWrapper, seen: Pass) -> Tensor:
     with wrapper.optim_context(network):
-        data = network.data_preprocessor(batch, True)
-        by_name = isinstance(data, Mapping)
-        given = network(**data, mode="loss") if by_name else network(*data, mode="loss")
-    loss, logged = total_loss(given)
+        losses = losses_of(network, batch)
+    loss, logged = total_loss(losses)
     seen.losses = {name: value.item() for name, value in logged.items() if "loss" in name}
     return loss
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.dist import all_reduce, get_rank, get_world_size, init_dist, is_distributed
 from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
@@ -19,10 +19,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bag_of_transfer.engine.arguments import check_launcher
 from bag_of_transfer.engine.bare_network import network_of
+from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.data.splits import LOADERS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.lost_process import watch_processes
+from bag_of_transfer.engine.process_group import LOCAL_RANKS
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.engine.run.loader_watch import NO_SIGN_S
@@ -35,8 +37,6 @@ __all__ = [
     "share_cores",
     "use_own_gpu",
 ]
-
-PLACES = {"pytorch": "LOCAL_RANK", "slurm": "SLURM_LOCALID", "mpi": "OMPI_COMM_WORLD_LOCAL_RANK"}
 
 
 def init_processes(cfg: Config) -> None:
@@ -87,7 +87,7 @@ def use_own_gpu(launcher: str) -> None:
     """
     if launcher != "none":
         _check_launcher(launcher)
-        place = int(os.environ.get(PLACES[launcher], 0))
+        place = int(os.environ.get(LOCAL_RANKS[launcher], 0))
         torch.cuda.set_device(place % torch.cuda.device_count())
 
 
@@ -157,19 +157,12 @@ def replace_sync_bn(cfg: Config) -> str | None:
     if torch.cuda.is_available():
         return None
     # MMSyncBN is mmcv's own; the heads of some stock configs use it.
-    count = sum(_rename(cfg.model, name, "BN") for name in ("SyncBN", "MMSyncBN"))
+    count = 0
+    for _, node in dicts_with("type", cfg.model):
+        if node["type"] in ("SyncBN", "MMSyncBN"):
+            node["type"] = "BN"
+            count += 1
     return f"SyncBN became BN in {counted(count, 'place')}: no GPU here" if count else None
-
-
-def _rename(node: Any, old: str, new: str) -> int:
-    if isinstance(node, ConfigDict):
-        count = int(node.get("type") == old)
-        if count:
-            node.type = new
-        return count + sum(_rename(child, old, new) for child in node.values())
-    if isinstance(node, list | tuple):
-        return sum(_rename(child, old, new) for child in node)
-    return 0
 
 
 @HOOKS.register_module()

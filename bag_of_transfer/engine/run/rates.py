@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.interruption import raise_if_swallowed
-from bag_of_transfer.engine.loop.loops import train_step
+from bag_of_transfer.engine.loop.loops import losses_of, train_step
 from bag_of_transfer.engine.progress import num_images_of
 
 __all__ = [
@@ -135,9 +135,7 @@ def forward_of(runner: Runner) -> Callable[[Any], None] | None:
     def forward(batch: Any) -> None:
         network.train()
         with torch.no_grad(), wrapper.optim_context(network):
-            data = network.data_preprocessor(batch, True)
-            named = isinstance(data, dict)
-            network(**data, mode="loss") if named else network(*data, mode="loss")
+            losses_of(network, batch)
 
     return forward
 

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 import torch
@@ -92,7 +93,7 @@ class _Timing:
     def __init__(self, loader: DataLoader, seconds: float, clock: Clock, bar: Step | None) -> None:
         self.loader, self.seconds, self.clock, self.bar = loader, seconds, clock, bar
         self.begun = clock()
-        self.batches = _endless(loader)
+        self.batches: Iterator[Any] = chain.from_iterable(repeat(loader))
         self.batch = next(self.batches)
         self.loading = clock() - self.begun
         # Where images cannot be counted, the batch counts as one.
@@ -173,11 +174,6 @@ def first_images(batch: Any, count: int, whole: int) -> Any:
         if not isinstance(batch, torch.Tensor):
             return [first_images(part, count, whole) for part in batch]
     return batch
-
-
-def _endless(loader: DataLoader) -> Iterator[Any]:
-    while True:
-        yield from loader
 
 
 def _agreed(seconds: float) -> float:
