@@ -265,6 +265,47 @@ def test_the_sides_of_a_stock_config_may_be_short_first_and_its_lengths_in_epoch
     assert cosine.T_max == 29  # mmengine takes whole ones
 
 
+def test_what_begins_near_the_end_of_a_stock_config_follows_too() -> None:
+    rtmdet = config_path("mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py")
+    cfg = with_knobs(rtmdet, epochs=30)
+    assert _read(rtmdet).custom_hooks[1].switch_epoch == 280
+    assert cfg.custom_hooks[1].switch_epoch == 28
+    assert cfg.train_cfg.dynamic_intervals == [(28, 1)]  # was 280
+    cfg = copy.deepcopy(_read(rtmdet))
+    cfg.epochs = 30
+    follow_options(cfg, {"epochs", "train_cfg.dynamic_intervals"}, ())
+    assert (cfg.custom_hooks[1].switch_epoch, cfg.train_cfg.dynamic_intervals[0][0]) == (28, 280)
+
+
+@pytest.mark.parametrize(
+    ("stated", "epochs", "scaled"),
+    [
+        (dict(periods=[100, 100, 40]), 12, dict(periods=[5, 5, 2])),
+        (dict(periods=[80, 80, 80]), 8, dict(periods=[3, 2, 3])),  # restarts at 2.67 and 5.33
+        (dict(periods=[239, 1]), 3, dict(periods=[3, 1])),
+        (dict(total_steps=240), 12, dict(total_steps=12)),
+        (dict(total_steps=240, convert_to_iter_based=True), 480, dict(total_steps=480)),
+        (dict(total_steps=240, by_epoch=False), 12, dict(total_steps=240)),  # iterations
+    ],
+)
+def test_restarts_and_cycles_follow_the_epochs(
+    stated: dict[str, Any], epochs: int, scaled: dict[str, Any]
+) -> None:
+    cfg = copy.deepcopy(_read(CLS))
+    assert cfg.train_cfg.max_epochs == 120
+    cfg.train_cfg.max_epochs = 240
+    cfg.param_scheduler = [{"type": "A", **stated}]
+    cfg.custom_hooks = [{"type": "EMAHook", "begin_epoch": 120, "begin_iter": 7}]
+    cfg.epochs = epochs
+    follow_options(cfg, {"epochs"}, ())
+    assert {key: cfg.param_scheduler[0][key] for key in scaled} == scaled
+    assert cfg.custom_hooks[0] == {
+        "type": "EMAHook",
+        "begin_epoch": int(epochs / 2 + 0.5),
+        "begin_iter": 7,
+    }
+
+
 def test_data_in_several_folders_are_not_moved_as_one(own: Callable[..., Path]) -> None:
     path = own(CLS, 'train_dataloader = dict(dataset=dict(root="/a/train"))')
     with pytest.raises(UserError, match=r"^data_root cannot be set here.*several folders"):

@@ -1,7 +1,8 @@
 """The knobs ``epochs`` and ``max_iters``: a training's length, which the whole schedule follows."""
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -14,8 +15,10 @@ from bag_of_transfer.engine.recipe import FROM_THE_END
 
 __all__ = ["schedulers_in", "set_epochs", "set_max_iters"]
 
-WHOLE = ("T_max", "step_size")
+WHOLE = ("T_max", "step_size", "total_steps")
 TIMES = ("begin", "end", *WHOLE)
+# When a hook begins to act (mmdet's PipelineSwitchHook, mmengine's EMAHook), by the loop's unit.
+STARTS = {"max_epochs": ("switch_epoch", "begin_epoch"), "max_iters": ("begin_iter",)}
 
 
 def set_epochs(cfg: Config, request: Request) -> None:
@@ -67,8 +70,11 @@ def _set_length(cfg: Config, request: Request, key: str) -> None:
     if not request.leaves("param_scheduler"):
         for scheduler in schedulers_in(cfg):
             _scale_scheduler(scheduler, ratio, in_epochs)
+    _scale_validations(cfg.train_cfg, request, ratio)
+    parts = {"custom_hooks": cfg.get("custom_hooks"), "default_hooks": cfg.get("default_hooks")}
+    _scale_named(parts, STARTS[key], request, ratio)
     if in_epochs:
-        _scale_ends(cfg, request, ratio)
+        _scale_named({"model": cfg.get("model"), **parts}, FROM_THE_END, request, ratio)
 
 
 def _scale_interval(
@@ -96,16 +102,33 @@ def _scale_scheduler(scheduler: Any, ratio: Fraction, in_epochs: bool) -> None:
     if "milestones" in scheduler:
         scaled = (_scaled(time, ratio, whole=True) for time in scheduler["milestones"])
         scheduler["milestones"] = [max(1, int(time)) for time in scaled]
+    if "periods" in scheduler:
+        scheduler["periods"] = _scale_periods(scheduler["periods"], ratio)
 
 
-def _scale_ends(cfg: Config, request: Request, ratio: Fraction) -> None:
-    for key, node in list(
-        nodes({"model": cfg.get("model"), "custom_hooks": cfg.get("custom_hooks")})
-    ):
-        if isinstance(node, dict):
-            for name in FROM_THE_END:
-                if isinstance(node.get(name), int) and not request.leaves(f"{key}.{name}"):
-                    node[name] = int(_scaled(node[name], ratio, whole=True))
+def _scale_periods(periods: Sequence[float], ratio: Fraction) -> list[int]:
+    """Scale the times of restarts, which are the sums of the periods before them."""
+    ends = [int(_scaled(end, ratio, whole=True)) for end in itertools.accumulate(periods)]
+    return [max(1, end - begin) for begin, end in itertools.pairwise([0, *ends])]
+
+
+def _scale_validations(loop: Any, request: Request, ratio: Fraction) -> None:
+    """Scale the times from which a loop validates at other intervals; the intervals stay."""
+    if loop.get("dynamic_intervals") and not request.leaves("train_cfg.dynamic_intervals"):
+        loop["dynamic_intervals"] = [
+            (int(_scaled(time, ratio, whole=True)), every)
+            for time, every in loop["dynamic_intervals"]
+        ]
+
+
+def _scale_named(
+    parts: Mapping[str, Any], names: Sequence[str], request: Request, ratio: Fraction
+) -> None:
+    """Scale the times that some names have anywhere below."""
+    for key, node in list(nodes(parts)):
+        for name in names if isinstance(node, dict) else ():
+            if isinstance(node.get(name), int) and not request.leaves(f"{key}.{name}"):
+                node[name] = int(_scaled(node[name], ratio, whole=True))
 
 
 def _scaled(time: float, ratio: Fraction, whole: bool) -> float:
