@@ -12,7 +12,7 @@ from mmengine.config import Config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.averages import MovingAverageHook
 from bag_of_transfer.engine.process_group import LAUNCHERS
-from bag_of_transfer.engine.run import launch
+from bag_of_transfer.engine.run import launch, runner
 
 
 @pytest.fixture
@@ -103,6 +103,27 @@ def test_on_gpus_the_group_is_there_before_the_lr_rule_asks(launched, launcher):
     assert launched == [(launcher, {"backend": "nccl"})]
     assert torch.multiprocessing.get_start_method() == "fork"
     assert "model_wrapper_cfg" not in cfg
+
+
+def test_on_cpus_the_config_stays_as_it_is(launched, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(launch, "is_distributed", lambda: True)
+    cfg = Config(dict(launcher="pytorch"))
+    launch.init_processes(cfg)
+    assert cfg.to_dict() == dict(launcher="pytorch")
+
+
+@pytest.mark.parametrize(
+    ("stated", "built"),
+    [
+        (None, dict(broadcast_buffers=False, find_unused_parameters=True, device_ids=None)),
+        (dict(static_graph=True), dict(static_graph=True, device_ids=None)),
+        (dict(type="MMFullyShardedDataParallel"),) * 2,  # it takes no device_ids
+    ],
+)
+def test_on_cpus_a_stated_wrapper_is_built_without_a_gpu(stated, built):
+    cfg = Config(dict(find_unused_parameters=True))
+    assert runner._wrapper_on_cpus(stated, cfg) == built
 
 
 def test_without_a_launcher_nothing_is_joined(launched):

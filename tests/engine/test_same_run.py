@@ -159,6 +159,27 @@ def test_a_value_is_in_its_group(cfg: Config, option: str, group: str | None) ->
     assert groups == {name: [key] if name == group else [] for name in found._fields}
 
 
+WRAPPER = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
+
+
+@pytest.mark.parametrize("unused", [{}, {"find_unused_parameters": True}])
+@pytest.mark.parametrize("turned", [False, True])
+def test_our_former_wrapper_of_processes_on_cpus_is_no_difference(
+    cfg: Config, unused: dict[str, bool], turned: bool
+) -> None:
+    former = Config(cfg.to_dict() | {"model_wrapper_cfg": WRAPPER | unused})
+    was, now = (cfg, former) if turned else (former, cfg)
+    found = changes(json.dumps(stored_config.stored_config(was)), now, WHERE)
+    assert found == ([], [], [])
+
+
+@pytest.mark.parametrize("other", [{"type": "Mine"}, {"broadcast_buffers": True}, {"dim": 1}])
+def test_a_wrapper_of_the_users_is_compared(cfg: Config, other: dict[str, Any]) -> None:
+    stated = Config(cfg.to_dict() | {"model_wrapper_cfg": WRAPPER | other})
+    found = changes(json.dumps(stored_config.stored_config(stated)), cfg, WHERE)
+    assert found.refused
+
+
 def test_a_pipeline_is_told_step_by_step(cfg: Config) -> None:
     def change(now: Config) -> None:
         now.train_dataloader.dataset.pipeline[1].prob = 0.9

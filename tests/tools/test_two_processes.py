@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from bag_of_transfer.classification.teacher_cache import TeacherCache
+from bag_of_transfer.engine.run.same_run import changes
 from tests.tools.run_in_each_process import run_in_each_process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -246,6 +247,15 @@ def test_two_processes_store_the_answers_that_one_stores(runs: Runs) -> None:
         assert log_probs == pytest.approx(wanted_probs, abs=1e-2)
         assert sorted(classes) == sorted(wanted) == [0, 1, 2]
     assert runs.said.count("views x 48 images") == 1
+
+
+def test_a_run_of_two_processes_can_go_on_in_one(runs: Runs) -> None:
+    stored = torch.load(runs.two / "cls/rank0/epoch_2.pth", weights_only=True)["meta"]
+    alone = runs.one["cls"] / "resolved_config.py"
+    found = changes(
+        stored["config_json"], Config.fromfile(alone, import_custom_modules=False), alone
+    )
+    assert not found.refused
 
 
 def test_only_the_first_process_writes(runs: Runs) -> None:

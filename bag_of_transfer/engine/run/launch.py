@@ -44,7 +44,7 @@ def init_processes(cfg: Config) -> None:
 
     The Runner would join it later than the lr rule needs it.  Without a GPU the group is created
     with gloo, because mmengine's launcher calls ``torch.cuda.set_device`` and would fail; it
-    leaves an existing group alone.  The DDP wrapper is then set to put the network on no GPU.
+    leaves an existing group alone.
 
     Raises:
         UserError: If the launcher has not started this process, or needs a GPU and there is none,
@@ -71,12 +71,6 @@ def _init_on_cpus(cfg: Config) -> None:
         stated = _dist_cfg(cfg).get("timeout")
         timeout = None if stated is None else timedelta(seconds=stated)
         torch.distributed.init_process_group("gloo", timeout=timeout)
-    cfg.model_wrapper_cfg = dict(
-        type="MMDistributedDataParallel",
-        device_ids=None,
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get("find_unused_parameters", False),
-    )
 
 
 def use_own_gpu(launcher: str) -> None:

@@ -3,15 +3,21 @@
 import itertools
 import os
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.config.mistakes import building
+from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.data.data_sets import data_mistakes, leave_imports_uncollected
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.log_file import hush, say_once_that_lines_are_lost
@@ -20,8 +26,13 @@ from bag_of_transfer.engine.loop.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.loop.own_parts import own, own_loop
 from bag_of_transfer.engine.run.compiling import compile_backbone
 from bag_of_transfer.engine.run.loader_watch import build_loader, name_loader, watching_loaders
+from bag_of_transfer.engine.tasks import find_task
 
 __all__ = ["build_runner"]
+
+DRAWING = "VisualizationHook"  # how the names of mmdet's and mmseg's hooks that draw end
+
+WRAPPER = "MMDistributedDataParallel"  # mmengine's own choice
 
 _count = itertools.count()
 
@@ -112,10 +123,24 @@ class _Runner(Runner):
         were garbled (torch 2.14, two gloo processes).
         """
         lay_out(model, choose_channels_last(self.cfg, model))
+        if self.distributed and not torch.cuda.is_available():
+            # Not in the config: where a run's processes are, and how many, may change.
+            model_wrapper_cfg = _wrapper_on_cpus(model_wrapper_cfg, self.cfg)
         with warnings.catch_warnings():
             # mmengine's argument for torch; a user cannot change it.
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
             return super().wrap_model(model_wrapper_cfg, model)
+
+
+def _wrapper_on_cpus(stated: Mapping[str, Any] | None, cfg: Config) -> dict[str, Any]:
+    """Return the config of a stated wrapper, or of mmengine's own, without a GPU."""
+    if stated is None:
+        unused = cfg.get("find_unused_parameters", False)
+        stated = dict(broadcast_buffers=False, find_unused_parameters=unused)
+    kind = stated.get("type", WRAPPER)
+    built = MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+    takes_gpus = isinstance(built, type) and issubclass(built, DistributedDataParallel)
+    return {**stated, "device_ids": None} if takes_gpus else dict(stated)
 
 
 def build_runner(cfg: Config, train_set: Any = None) -> Runner:
@@ -130,6 +155,7 @@ def build_runner(cfg: Config, train_set: Any = None) -> Runner:
     """
     # Runners of one process that start within a second would share mmengine's message hub.
     cfg.experiment_name = f"{os.getpid()}_{next(_count)}"
+    _let_hooks_draw(cfg)
     level = cfg.get("log_level", "INFO")
     cfg.log_level = "WARNING"  # the constructor prints environment and config: hundreds of lines
     with building("the config", cfg):
@@ -146,3 +172,12 @@ def build_runner(cfg: Config, train_set: Any = None) -> Runner:
     say_once_that_lines_are_lost(runner.logger)
     runner.logger.info(f"Config:\n{runner.cfg.pretty_text}")
     return runner
+
+
+def _let_hooks_draw(cfg: Config) -> None:
+    """Give the hooks that draw samples the task's visualizer: mmengine's draws no sample."""
+    hooks = [*(cfg.get("default_hooks") or {}).values(), *(cfg.get("custom_hooks") or ())]
+    draws = any(hook and hook.get("draw") and bare_type(hook).endswith(DRAWING) for hook in hooks)
+    stated, task = cfg.get("visualizer") or {}, find_task(cfg)
+    if draws and task and task.visualizer and bare_type(stated) in ("", Visualizer.__name__):
+        cfg.visualizer = {**stated, "type": task.visualizer}

@@ -32,10 +32,13 @@ __all__ = ["Changes", "changes", "data_changes", "refusal"]
 SHOWN = 8  # changed values in one error; the log lists all
 # What the tools set themselves in each call, or show with.
 NOT_OF_A_RUN = ("experiment_name", "load_from", "resume", "log_level", "visualizer")
+# Of several processes on CPUs: runs from before the Runner chose it have it in their config.
+WRAPPER, UNUSED = "model_wrapper_cfg", "find_unused_parameters"
+ON_CPUS = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
 MUST_STAY = ("default_hooks.checkpoint.save_best", "default_hooks.checkpoint.rule")
 MAY_CHANGE = (
     "non_finite*",  # no step was left out before the checkpoint, or the log says so
-    *("work_dir", "launcher", "log_processor*", "custom_imports*", "find_unused_parameters"),
+    *("work_dir", "launcher", "log_processor*", "custom_imports*", UNUSED),
     *("test_*", "tta_*"),  # for after the training
     *("train_cfg.val_interval", "train_cfg.val_begin", "train_cfg.dynamic_intervals*"),
     *(f"default_hooks.{name}*" for name in ("logger", "checkpoint", "timer", "visualization")),
@@ -172,6 +175,9 @@ def _compared(config: Any, scope: str) -> dict[str, Any]:
     """Return the sections that a run reads; any other key is a name for values used in them."""
     sections = {*(known_children("", {}, scope) or ()), *OUR_SECTIONS} - set(NOT_OF_A_RUN)
     kept = {key: value for key, value in _dict(config).items() if key in sections}
+    wrapper = _dict(kept.get(WRAPPER))
+    if {key: value for key, value in wrapper.items() if key != UNUSED} == ON_CPUS:
+        del kept[WRAPPER]
     hooks = dict(_training_hooks(kept.pop("custom_hooks", None)))
     return {**kept, "custom_hooks": hooks} if hooks else kept
 
