@@ -27,7 +27,7 @@ from bag_of_transfer.engine.data.image_files import (
     warn_of_passed_over,
 )
 from bag_of_transfer.engine.data.image_reader import PixelReader
-from bag_of_transfer.engine.data.image_scan import leave_out_unreadable
+from bag_of_transfer.engine.data.image_scan import find_unreadable, leave_out
 from bag_of_transfer.engine.data.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import counted
@@ -170,7 +170,7 @@ class ImageFolder(Dataset):
         per_class = [[path for path in paths if has_image_suffix(path.name)] for paths in files]
         _check_not_empty(self.root, names, per_class, "no image")
         images = [path for paths in per_class for path in paths]
-        bad = leave_out_unreadable(images, max_unreadable, self.root)
+        bad = leave_out(find_unreadable(images), len(images), max_unreadable, self.root)
         good = [[path for path in paths if path not in bad] for paths in per_class]
         _check_not_empty(self.root, names, good, "no readable image")
         labels = [label for label, paths in enumerate(good) for _ in paths]

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,9 @@ from bag_of_transfer.engine.tasks import Task, find_task
 from bag_of_transfer.engine.weights import checkpoints
 
 __all__ = ["Trained", "choose_device", "load_trained", "scope_of"]
+
+# Lets registries look for the classes of mmdet or mmseg first, within this context only.
+scope_of = DefaultScope.overwrite_default_scope
 
 
 class Trained(NamedTuple):
@@ -91,13 +94,6 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not has_gpu:
         raise UserError("torch finds no GPU", "device cuda", "use cpu, or auto")
     return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
-
-
-@contextlib.contextmanager
-def scope_of(name: str) -> Iterator[None]:
-    """Let registries look for mmdet's or mmseg's classes first, within this context only."""
-    with DefaultScope.overwrite_default_scope(name):
-        yield
 
 
 def _classes(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from bag_of_transfer.engine.data import image_scan
 from bag_of_transfer.engine.data.image_scan import (
     find_unreadable,
     image_facts,
-    leave_out_unreadable,
+    leave_out,
     limited_scans,
     num_glanced,
     scan_files,
@@ -76,7 +76,7 @@ def test_pillows_switch_for_truncated_images_is_off_during_the_scan_only(
 
 def test_more_unreadable_images_than_allowed_stop_the_run(mixed: list[Path]) -> None:
     with pytest.raises(UserError) as stopped:
-        leave_out_unreadable(mixed, 3, "data/mine")
+        leave_out(find_unreadable(mixed), len(mixed), 3, "data/mine")
     line = str(stopped.value)
     assert line.startswith("4 of 7 images can't be read (first: b.jpg: image file is truncated")
     assert line.endswith("): data/mine: mend them or raise max_unreadable (now 3)")
@@ -87,7 +87,7 @@ def test_as_many_as_allowed_are_left_out_and_named(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(image_scan, "print_log", lambda text, **_: said.append(text))
-    left_out = leave_out_unreadable(mixed, 4, "data/mine")
+    left_out = leave_out(find_unreadable(mixed), len(mixed), 4, "data/mine")
     assert {path.name for path in left_out} == {"b.jpg", "d.jpg", "f.jpg", "gone.jpg"}
     assert len(said) == 1
     assert said[0].startswith("data/mine: left out 4 of 7 images that can't be read: b.jpg (")
@@ -96,7 +96,7 @@ def test_as_many_as_allowed_are_left_out_and_named(
 
 def test_readable_images_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_scan, "print_log", lambda *_, **__: pytest.fail("spoke"))
-    assert leave_out_unreadable([draw(tmp_path / "a.png")], 0, "x") == set()
+    assert leave_out(find_unreadable([draw(tmp_path / "a.png")]), 1, 0, "x") == set()
 
 
 def test_sizes_are_those_after_exif_rotation(tmp_path: Path) -> None:

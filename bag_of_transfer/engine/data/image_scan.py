@@ -20,8 +20,8 @@ from PIL import Image
 
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.cores import share_of_cores
-from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.data.image_reader import decode_file, orientation_of, read_error
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.progress import track
 
@@ -31,7 +31,6 @@ __all__ = [
     "image_facts",
     "inspect_all",
     "leave_out",
-    "leave_out_unreadable",
     "limited_scans",
     "num_glanced",
     "scan_files",
@@ -61,15 +60,6 @@ class ImageFacts(NamedTuple):
 def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
     """Decode each image in full; return those that fail, each with the reason in a few words."""
     return {path: facts.error for path, facts in image_facts(paths).items() if facts.error}
-
-
-def leave_out_unreadable(paths: Sequence[Path], max_unreadable: int, where: object) -> set[Path]:
-    """Decode each image in full and return those to leave out; see :func:`leave_out`.
-
-    Raises:
-        UserError: If more than ``max_unreadable`` images can't be read.
-    """
-    return leave_out(find_unreadable(paths), len(paths), max_unreadable, where)
 
 
 def leave_out(

@@ -17,13 +17,12 @@ from bag_of_transfer.engine.loop.update import Update
 
 __all__ = [
     "MODES",
+    "WRAPPERS",
     "AutocastOptimWrapper",
     "apply_precision",
     "autocast_of",
     "resolve_precision",
 ]
-
-MODES = ("auto", "off", "fp16", "bf16")
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -43,9 +42,18 @@ class AutocastOptimWrapper(Update):
             yield
 
 
+# The optimizer wrapper that each mode sets.
+WRAPPERS = {
+    "off": "OptimWrapper",
+    "fp16": "AmpOptimWrapper",
+    "bf16": AutocastOptimWrapper.__name__,
+}
+MODES = ("auto", *WRAPPERS)
+
+
 def autocast_of(optim_wrapper: Config, device: str) -> AbstractContextManager:
     """Return the context in which a run of :func:`apply_precision` computes its forward pass."""
-    kinds = {"AutocastOptimWrapper": torch.bfloat16, "AmpOptimWrapper": torch.float16}
+    kinds = {WRAPPERS["bf16"]: torch.bfloat16, WRAPPERS["fp16"]: torch.float16}
     dtype = kinds.get(optim_wrapper.get("type", ""))
     return torch.autocast(device, dtype) if dtype else nullcontext()
 
@@ -82,8 +90,8 @@ def apply_precision(cfg: Config, mode: str) -> str:
     Raises:
         UserError: If the config's ``amp`` is none of these, or fp16 is asked for without a GPU.
     """
-    stated = cfg.optim_wrapper.get("type", "OptimWrapper")
-    if mode == "auto" and stated != "OptimWrapper":
+    stated = cfg.optim_wrapper.get("type", WRAPPERS["off"])
+    if mode == "auto" and stated != WRAPPERS["off"]:
         return f"precision: {stated}, as the config says"
     origin = f"--amp {mode}"
     if mode == "auto" and "amp" in cfg:
@@ -92,11 +100,10 @@ def apply_precision(cfg: Config, mode: str) -> str:
             mend = f"use one of {', '.join(MODES)}"
             raise UserError(f"amp={mode!r} is not a valid precision", "amp", mend)
     precision = resolve_precision(mode)
+    cfg.optim_wrapper.type = WRAPPERS[precision]
     if precision == "fp16":
-        cfg.optim_wrapper.update(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
+        cfg.optim_wrapper.update(dtype="float16", loss_scale="dynamic")
     else:
-        wrapper = {"bf16": "AutocastOptimWrapper", "off": "OptimWrapper"}[precision]
-        cfg.optim_wrapper.type = wrapper
         for key in ("dtype", "loss_scale"):
             cfg.optim_wrapper.pop(key, None)
     return f"precision: {precision} ({origin})"

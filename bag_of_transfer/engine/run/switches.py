@@ -24,11 +24,7 @@ from bag_of_transfer.engine.run import launch
 __all__ = ["MODES", "Setting", "as_configured", "to_name", "to_try"]
 
 # The modes of --amp by the wrapper that each sets.
-MODES = {
-    "OptimWrapper": "off",
-    precision.AutocastOptimWrapper.__name__: "bf16",
-    "AmpOptimWrapper": "fp16",
-}
+MODES = {wrapper: mode for mode, wrapper in precision.WRAPPERS.items()}
 
 
 @dataclass(frozen=True)

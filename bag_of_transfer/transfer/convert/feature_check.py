@@ -4,14 +4,14 @@ Trained weights alone would hide mistakes, for instance if a gamma is near 0 or 
 alike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["check_same_features", "fill", "same_map", "stage_maps"]
+__all__ = ["check_same_features", "fill", "maps_of", "same_map", "stage_maps"]
 
 # The sides are odd and unequal, to show mistakes in rounding and exchanged sides.
 IMAGE_PX = (65, 97)
@@ -40,20 +40,30 @@ def fill(state: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
 
 def stage_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
     """Run a network and return the outputs of ``layer1`` to ``layer4``."""
-    maps: list[Tensor] = []
-    hooks = [
-        network.get_submodule(f"layer{number}").register_forward_hook(
-            lambda module, inputs, output: maps.append(output)
-        )
-        for number in (1, 2, 3, 4)
-    ]
+    return maps_of(network, [f"layer{number}" for number in (1, 2, 3, 4)], images)
+
+
+def maps_of(network: nn.Module, modules: Sequence[str], images: Tensor) -> list[Tensor]:
+    """Run a network and return the outputs of some of its modules.
+
+    Args:
+        network: Any network; it is in evaluation mode afterwards.
+        modules: Their names in the network; each is called once.
+        images: What the network reads.
+    """
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda module, inputs, output: outputs.update({name: output})
+
+    hooks = [network.get_submodule(name).register_forward_hook(keep(name)) for name in modules]
     try:
         with torch.no_grad():
             network.eval()(images)
     finally:
         for hook in hooks:
             hook.remove()
-    return maps
+    return [outputs[name] for name in modules]
 
 
 def check_same_features(

@@ -14,7 +14,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import write_with_card
 from bag_of_transfer.transfer.convert.converted_card import UNKNOWN, images_line
-from bag_of_transfer.transfer.convert.feature_check import fill, same_map
+from bag_of_transfer.transfer.convert.feature_check import fill, maps_of, same_map
 from bag_of_transfer.transfer.convert.input_channels import adapt_first_convolution, adapt_images
 from bag_of_transfer.transfer.convert.model_zoos import on_255
 from bag_of_transfer.transfer.convert.sources import Source, choose_prefix
@@ -163,26 +163,13 @@ def _check_maps(
 def _same_maps(ours: TimmNetwork, theirs: nn.Module, images: Tensor) -> bool:
     try:
         with torch.no_grad():
-            maps, expected = ours.eval()(images), _maps(theirs, ours, images)
+            maps = ours.eval()(images)
+        modules = [level["module"] for level in ours.network.feature_info.get_dicts()]
+        expected = maps_of(theirs, modules[len(modules) - len(ours.strides) :], images)
     except (RuntimeError, AssertionError):  # the network does not take images of any size
         return False
     pairs = zip(maps, expected, ours.out_channels, strict=True)
     return all(same_map(a, b) and a.shape[1] == channels for a, b, channels in pairs)
-
-
-def _maps(theirs: nn.Module, ours: TimmNetwork, images: Tensor) -> list[Tensor]:
-    modules = [level["module"] for level in ours.network.feature_info.get_dicts()]
-    outputs: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Any:
-        return lambda module, inputs, output: outputs.update({name: output})
-
-    stages = modules[len(modules) - len(ours.strides) :]
-    hooks = [theirs.get_submodule(name).register_forward_hook(keep(name)) for name in stages]
-    theirs.eval()(images)
-    for hook in hooks:
-        hook.remove()
-    return [outputs[name] for name in stages]
 
 
 def _fields(source: Source, theirs: Any, architecture: str) -> dict[str, Any]:
