@@ -85,6 +85,7 @@ class Task:
         result: What its networks give for an image.
         image_size: What the knob of this name states.
         packs_samples: Whether its transforms pack data samples, as mmdet's and mmseg's do.
+        visualizer: The type that draws its samples, for its library's hooks; "": none.
         dump_argument: The metrics' argument that says where predictions are written; "": none.
         open_head: The part of a model whose ``num_classes`` a config may leave out; "": none.
         needs_several_classes: Whether a single class would leave nothing to learn.
@@ -103,6 +104,7 @@ class Task:
     result: ResultKind
     image_size: ImageSize = "resize"
     packs_samples: bool = True
+    visualizer: str = ""
     dump_argument: str = ""
     open_head: str = ""
     needs_several_classes: bool = False
@@ -125,7 +127,15 @@ _ROWS = (
         open_head="head",
         needs_several_classes=True,
     ),
-    Task("det", "mmdet", "detection", Phase.FINE_TUNING, "boxes", dump_argument="results_file"),
+    Task(
+        "det",
+        "mmdet",
+        "detection",
+        Phase.FINE_TUNING,
+        "boxes",
+        visualizer="DetLocalVisualizer",
+        dump_argument="results_file",
+    ),
     Task(
         "seg",
         "mmseg",
@@ -133,6 +143,7 @@ _ROWS = (
         Phase.FINE_TUNING,
         "mask",
         "crop",
+        visualizer="SegLocalVisualizer",
         dump_argument="output_dir",
     ),
 )
