@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import shutil
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.data import Dataset
 
 from bag_of_transfer.engine.run_files import manifest_of
@@ -117,6 +119,41 @@ def test_files_load_with_plain_weights_only_and_tell_their_origin(two_epochs: Pa
     assert checkpoint["message_hub"]["runtime_info"]["best_score"] == 20.0
     assert checkpoint["message_hub"]["log_scalars"] == {}
     assert (two_epochs / "last_checkpoint").read_text() == str(two_epochs / "epoch_2.pth")
+
+
+class SwapsInWhatIsOnTheGpu(Hook):
+    """Does what EMAHook does: the average is where the network is."""
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        with FakeTensorMode():
+            average = OrderedDict(weight=torch.ones(1, device="cuda"))
+        checkpoint["ema_state_dict"] = checkpoint["state_dict"]
+        checkpoint["state_dict"] = average
+        checkpoint["mine"] = {"pairs": [("a", (average["weight"], 3))]}
+
+
+def test_every_tensor_of_a_checkpoint_is_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "mmengine.runner.runner.save_checkpoint", lambda *a, **_: written.append(a[0])
+    )
+    runner = make_runner(tmp_path)
+    runner.register_hook(SwapsInWhatIsOnTheGpu())
+    own = runner.model.state_dict()
+    own["weight"] = own["weight"].detach()
+    monkeypatch.setattr(runner.model, "state_dict", lambda: own)
+    runner.save_checkpoint(
+        str(tmp_path), "one.pth", save_optimizer=False, save_param_scheduler=False
+    )
+    (checkpoint,) = written
+    assert checkpoint["state_dict"]["weight"].device.type == "cpu"
+    ((name, (tensor, number)),) = checkpoint["mine"]["pairs"]
+    assert (name, tensor.device.type, number) == ("a", "cpu", 3)
+    kept = checkpoint["ema_state_dict"]
+    assert kept["weight"] is own["weight"]  # not copied
+    assert kept._metadata == own._metadata
 
 
 def test_a_resumed_run_ends_as_the_uninterrupted_one_and_keeps_its_best(tmp_path: Path) -> None:

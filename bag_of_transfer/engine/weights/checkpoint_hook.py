@@ -31,7 +31,8 @@ from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, WITHIN_EPOCH, mani
 from bag_of_transfer.engine.weights.atomic_backend import BACKEND
 from bag_of_transfer.engine.weights.best_rule import BestRule
 from bag_of_transfer.engine.weights.exact_state import PROCESSES, collect
-from bag_of_transfer.engine.weights.origin import as_plain, origin_of
+from bag_of_transfer.engine.weights.origin import origin_of
+from bag_of_transfer.engine.weights.portable import make_portable
 
 __all__ = ["OUTDATED", "SafeCheckpointHook"]
 
@@ -178,17 +179,11 @@ class SafeCheckpointHook(BestRule):
         print_log(f"saved at iteration {iteration}: {self.last_ckpt}", logger="current")
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Make the checkpoint plain and add its origin; runs after all other hooks."""
-        hub = checkpoint["message_hub"]
-        hub["log_scalars"] = {}
-        # Resuming would warn about a key without its value.
-        info = hub["runtime_info"]
-        hub["resumed_keys"] = {key: on for key, on in hub["resumed_keys"].items() if key in info}
+        """Make the checkpoint portable and add its origin; runs after all other hooks."""
         checkpoint["meta"].update(origin_of(runner))
-        for part in ("meta", "message_hub"):
-            checkpoint[part] = as_plain(checkpoint[part])
         if self._processes is not None:
             checkpoint[PROCESSES] = self._processes
+        make_portable(checkpoint)
         if self.backend_args and "facts" in self.backend_args:
             self._facts.update(about(checkpoint))
 
