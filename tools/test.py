@@ -44,13 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bag_of_transfer.engine.run import evaluation
         from bag_of_transfer.run_report.after_test import after_test
 
-    cfg, _ = load_config(args.config, Phase.FINE_TUNING, **tool_flags.config_flags(args))
+    cfg, user = load_config(args.config, Phase.FINE_TUNING, **tool_flags.config_flags(args))
     written = {
         task_named(cfg.task).dump_argument: args.dump_predictions,
         "per_image_file": args.per_image,
     }
     options = {name: str(path) for name, path in written.items() if path}
-    evaluated = evaluation.evaluate(cfg, args.checkpoint, options, args.tta)
+    evaluated = evaluation.evaluate(cfg, args.checkpoint, options, args.tta, user)
     evaluation.report(evaluated.record, args.out)
     after_test(evaluated)
     say_next(after_a_test(args, evaluated.record["split"], Path(cfg.work_dir)))

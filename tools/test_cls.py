@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bag_of_transfer.engine.run import evaluation
         from bag_of_transfer.run_report.after_test import after_test
 
-    cfg, _ = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
-    evaluated = evaluation.evaluate(cfg, args.checkpoint)
+    cfg, user = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
+    evaluated = evaluation.evaluate(cfg, args.checkpoint, user=user)
     evaluation.report(evaluated.record, args.out)
     after_test(evaluated)
     say_next(after_a_test(args, evaluated.record["split"], Path(cfg.work_dir)))

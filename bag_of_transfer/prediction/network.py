@@ -12,15 +12,13 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from bag_of_transfer.engine.config.config_file import resolved_config
-from bag_of_transfer.engine.config.knobs import follow_options
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
-from bag_of_transfer.engine.config.overrides import apply_overrides
 from bag_of_transfer.engine.config.process_setup import prepare_process
 from bag_of_transfer.engine.config.sized_build import build_described
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.channels_last import follow_run
-from bag_of_transfer.engine.run import evaluation
+from bag_of_transfer.engine.run import trained_model
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.tasks import Task, find_task
 from bag_of_transfer.engine.weights import checkpoints
@@ -45,6 +43,8 @@ def load_trained(
 ) -> Trained:
     """Rebuild the network from the description in the checkpoint and load all its weights.
 
+    Its ``test_cfg`` is the config's.
+
     For a checkpoint without a description (mmdet's and mmseg's own), the config describes it.
 
     Args:
@@ -58,7 +58,7 @@ def load_trained(
     """
     check_environment()
     prepare_process()
-    cfg = resolved_config(config)
+    cfg = resolved_config(config, options)
     task = find_task(cfg)
     model = cfg.get("model")
     if task is None or not isinstance(model, Mapping) or not model.get("type"):
@@ -69,11 +69,9 @@ def load_trained(
     state = checkpoints.state_dict_of(contents, path)
     with scope_of(task.scope):
         meta = checkpoints.meta_of(contents)
-        if "model_json" in meta:
-            cfg.model = evaluation.described_model(contents, path, cfg)
+        trained_model.follow_checkpoint(cfg, contents, path, options)
         classes = _classes(meta, path)
         fill_num_classes(cfg, classes)
-        follow_options(cfg, apply_overrides(cfg, options), ())
         follow_run(cfg, meta, path)
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it did not import
             network: nn.Module = build_described(cfg.model, state, path)
@@ -97,12 +95,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def _classes(meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Return the class names from ``classes``, mmengine's ``dataset_meta`` or mm 2.x's CLASSES."""
-    stock = meta.get("dataset_meta")
-    stock = stock if isinstance(stock, Mapping) else {}
-    places = (meta.get("classes"), stock.get("classes"), stock.get("CLASSES"), meta.get("CLASSES"))
-    for names in places:
-        if names and isinstance(names, list | tuple):
-            return tuple(str(name) for name in names)
-    mend = "use one that this toolkit, mmdet or mmseg wrote"
-    raise UserError("the checkpoint does not name its classes", path, mend)
+    classes = trained_model.stated_classes(meta)
+    if not classes:
+        mend = "use one that this toolkit, mmdet or mmseg wrote"
+        raise UserError("the checkpoint does not name its classes", path, mend)
+    return classes

@@ -57,12 +57,14 @@ class UserKeys(set[str]):
 
     Attributes:
         lines: What the user changed, and what followed from it.
+        options: The overrides, as given.
     """
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         """Take the keys."""
         super().__init__(keys)
         self.lines: list[str] = []
+        self.options: Sequence[str] | Mapping[str, Any] = ()
 
 
 def load_config(
@@ -111,6 +113,7 @@ def load_config(
     object.__setattr__(cfg, "_format_python_code", False)
     check_sections(cfg, path)
     settle(cfg, path, options, explicit)
+    explicit.options = options
     check_sections(cfg, path)
     settle_whole_numbers(cfg)
     check_values(cfg)

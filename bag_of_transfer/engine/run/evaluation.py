@@ -1,7 +1,7 @@
 """Compute the metrics of a checkpoint, the same way for the three tasks."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,31 +9,41 @@ from typing import Any, NamedTuple
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
+from mmengine.hooks import EMAHook, Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine import progress
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.bare_network import network_of
-from bag_of_transfer.engine.config.described import admit, read_description
-from bag_of_transfer.engine.config.input_channels import follow_in_channels, import_preprocessor
+from bag_of_transfer.engine.config.config_file import UserKeys
+from bag_of_transfer.engine.config.config_vocabulary import find_callables, parameter_names
+from bag_of_transfer.engine.config.input_channels import follow_in_channels
+from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.config.sized_build import sized_by
+from bag_of_transfer.engine.config_nodes import bare_type, dicts_with
 from bag_of_transfer.engine.data import data_sets, own_metrics, own_readers
 from bag_of_transfer.engine.data.held_out import hold_out, judged_split
 from bag_of_transfer.engine.data.splits import PARTS
-from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop import metrics_record
 from bag_of_transfer.engine.loop.channels_last import follow_run
 from bag_of_transfer.engine.loop.details import Details, details_of
 from bag_of_transfer.engine.loop.peak_memory import forget_peak, peak_memory
 from bag_of_transfer.engine.quantities import counted, figure
 from bag_of_transfer.engine.recipe import class_difference
-from bag_of_transfer.engine.run import launch
+from bag_of_transfer.engine.run import launch, trained_model
 from bag_of_transfer.engine.run.runner import build_runner
 from bag_of_transfer.engine.run_files import follow_pointer
 from bag_of_transfer.engine.weights import checkpoints
 
-__all__ = ["Evaluated", "described_model", "evaluate", "report", "split_to_test"]
+__all__ = ["Evaluated", "evaluate", "report", "split_to_test"]
 
+# Of a hook, beside those with "test" in their names; mmengine's own call the latter four.
+CALLED_BY_TESTS = (
+    *(name for name in vars(Hook) if "test" in name),
+    *("before_run", "after_run", "_before_epoch", "_after_epoch", "_before_iter", "_after_iter"),
+)
 WITHOUT_TEST = [f"{part}=None" for part in PARTS["test"]]
 
 
@@ -63,36 +73,42 @@ def evaluate(
     checkpoint_path: Path,
     evaluator_options: dict[str, Any] | None = None,
     tta: bool = False,
+    user: UserKeys | None = None,
 ) -> Evaluated:
     """Evaluate a checkpoint on the test split (the val split where a config has no other).
 
     The network is rebuilt from its description in the checkpoint, so a detector that was
-    fine-tuned with ``--backbone`` does not need that flag again.
+    fine-tuned with ``--backbone`` does not need that flag again; its ``test_cfg`` is the config's.
 
     Args:
         cfg: From :func:`load_config`; changed.
-        checkpoint_path: A checkpoint that this toolkit wrote.
-        evaluator_options: More arguments for the metric, such as where to write predictions.
+        checkpoint_path: A checkpoint that this toolkit wrote, or mmdet or mmseg.
+        evaluator_options: More arguments, each for the first metric that takes it, such as where
+            to write predictions.
         tta: Test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``; its
             ``tta_test_cfg``, if any (such as sliding windows), goes into the network's
             ``test_cfg``.
+        user: From :func:`load_config`: what the user states counts for the network, too.
 
     Raises:
-        UserError: If the checkpoint lacks its description, its tensors do not fit, its
-            classes are not those of the data, or the config has neither a test nor a validation
-            split or no test-time augmentation.
+        UserError: If the checkpoint's tensors do not fit, its classes are not those of the data,
+            no metric takes an argument, or the config has neither a test nor a validation split
+            or no test-time augmentation.
     """
     checkpoint_path = follow_pointer(checkpoint_path)
-    checkpoint = checkpoints.load_checkpoint(checkpoint_path)
+    checkpoint = checkpoints.load_from_local_weights_only(str(checkpoint_path), "cpu")
     launch.init_processes(cfg)
     own_metrics.judge_in_percent(cfg)
-    split = _only_test(cfg)
+    split, lines = _only_test(cfg), _keep_hooks_of_tests(cfg)
     own_readers.read_with_ours(cfg)
-    cfg.model = described_model(checkpoint, checkpoint_path, cfg)
+    user = user or UserKeys()
+    lines += trained_model.follow_checkpoint(cfg, checkpoint, checkpoint_path, user.options, user)
+    classes = trained_model.stated_classes(checkpoints.meta_of(checkpoint))
+    lines += _settle_classes(cfg, classes, checkpoint_path)
     follow_in_channels(cfg)
     follow_run(cfg, checkpoints.meta_of(checkpoint), checkpoint_path)
     launch.share_cores(cfg)
-    cfg.test_evaluator.update(evaluator_options or {})
+    _hand_over(cfg, evaluator_options or {})
     if tta:
         _augment_at_test_time(cfg)
     state = checkpoints.state_dict_of(checkpoint, checkpoint_path)
@@ -100,17 +116,19 @@ def evaluate(
         runner = build_runner(cfg)
     dataset = runner.test_loop.dataloader.dataset
     data_sets.check_dataset(dataset)
-    _check_classes(
-        tuple(checkpoint["meta"]["classes"]), dataset.metainfo["classes"], checkpoint_path
-    )
+    _check_classes(classes, data_sets.classes_of(dataset), checkpoint_path)
     network = network_of(runner.model)
     network = network.module if tta else network
     checkpoints.refuse_misfits(network, state, checkpoint_path)
     network.load_state_dict(state)
+    for line in lines:
+        print_log(line, logger="current")
     forget_peak()
     started = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - started
+    if line := metrics_record.left_out(metrics):
+        print_log(line, logger="current")
     record = metrics_record.describe_run(
         runner,
         split=split,
@@ -124,7 +142,7 @@ def evaluate(
         peak=peak_memory(),
     )
     # The config does not hold it: training got it from --backbone.
-    record |= {"backbone_sha256": checkpoint["meta"].get("backbone_sha256")}
+    record |= {"backbone_sha256": checkpoints.meta_of(checkpoint).get("backbone_sha256")}
     details, work_dir = details_of(runner.test_loop.evaluator), Path(cfg.work_dir)
     return Evaluated(record, details, work_dir, dataset, partial(_again, runner), tta)
 
@@ -146,38 +164,6 @@ def report(record: dict[str, Any], out: Path | None) -> None:
     print(f"{record['split']} ({images}), in percent: {metrics}")
     if out:
         write_json(out, record)
-
-
-def described_model(checkpoint: dict[str, Any], path: Path, cfg: Config) -> ConfigDict:
-    """Return the config of the network that a checkpoint describes; it is safe to build.
-
-    Args:
-        checkpoint: The contents of the file.
-        path: The file, for the error.
-        cfg: The config that the user gave; types that its model uses are allowed, too.
-
-    Raises:
-        UserError: If the checkpoint describes no network or names no classes, or if the network
-            is of another type than the config's, or ``described.admit`` refuses it.
-    """
-    meta = checkpoints.meta_of(checkpoint)
-    described, classes = read_description(meta, path), meta.get("classes")
-    if described is None or not classes:
-        raise UserError(
-            "the checkpoint does not describe its network", path, "use one that this toolkit wrote"
-        )
-    if not isinstance(classes, list | tuple) or not all(isinstance(n, str) for n in classes):
-        mend = "use one that this toolkit wrote"
-        raise UserError("the checkpoint's classes are not a list of names", path, mend)
-    kind, stated = described.get("type"), cfg.model.get("type")
-    if kind != stated:
-        raise UserError(
-            f"the checkpoint's model is {without_colons(str(kind)[:60])}, the config's {stated}",
-            path,
-            "give the config that it was trained with",
-        )
-    import_preprocessor(cfg)
-    return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
 
 
 def split_to_test(cfg: Config) -> tuple[str, list[str]] | None:
@@ -211,8 +197,62 @@ def _only_test(cfg: Config) -> str:
     for key in (*PARTS["train"], *PARTS["val"], "param_scheduler", "auto_scale_lr"):
         cfg.pop(key, None)
     cfg.setdefault("default_hooks", {}).checkpoint = None  # it would look for ``save_best``
-    cfg.custom_hooks = [dict(type=progress.ProgressHook.__name__)]
     return split
+
+
+def _keep_hooks_of_tests(cfg: Config) -> list[str]:
+    """Leave out this toolkit's hooks of a training, and those that a test never calls."""
+    scope = cfg.get("default_scope", "mmengine")
+    stated = [
+        (hook, find_callables(hook.get("type"), scope)) for hook in cfg.get("custom_hooks") or ()
+    ]
+    kept = [hook for hook, kinds in stated if any(map(_is_of_tests, kinds))]
+    cfg.custom_hooks = [dict(type=progress.ProgressHook.__name__), *kept]
+    told = {
+        "as in a training": kept,
+        "left out, no module registers it": [hook for hook, kinds in stated if not kinds],
+    }
+    return [
+        f"custom_hooks: {', '.join(map(bare_type, hooks))}: {words}"
+        for words, hooks in told.items()
+        if hooks
+    ]
+
+
+def _is_of_tests(kind: Any) -> bool:
+    if not isinstance(kind, type) or not issubclass(kind, Hook):
+        return False
+    own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    averages = issubclass(kind, EMAHook)  # a checkpoint's weights are the averages
+    called = any(getattr(kind, name) is not getattr(Hook, name) for name in CALLED_BY_TESTS)
+    return called and not own and not averages
+
+
+def _settle_classes(cfg: Config, classes: Sequence[str], path: Path) -> list[str]:
+    """Fill in the number of classes, those of the test's data where a checkpoint names none."""
+    if classes:
+        fill_num_classes(cfg, tuple(classes))
+        return []
+    if any(node.num_classes is None for _, node in dicts_with("num_classes", cfg.model)):
+        dataset = data_sets.build_dataset(cfg.test_dataloader.dataset, cfg.default_scope)
+        fill_num_classes(cfg, data_sets.classes_of(dataset))
+    return [f"classes: those of the data, as {path.name} does not name its own"]
+
+
+def _hand_over(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Give each argument to the first metric that takes it."""
+    scope = cfg.get("default_scope", "mmengine")
+    for name, value in options.items():
+        metrics = own_metrics.metrics_of(cfg, "test_evaluator")
+        for metric in metrics:
+            kinds = find_callables(metric.get("type"), scope)
+            if any(name in parameter_names(kind) for kind in kinds):
+                metric[name] = value
+                break
+        else:
+            mend = "leave --dump-predictions and --per-image out, or add a metric of this toolkit"
+            where = f"test_evaluator ({', '.join(map(bare_type, metrics))})"
+            raise UserError(f"no metric takes {name}", where, mend)
 
 
 def _augment_at_test_time(cfg: Config) -> None:
@@ -227,7 +267,7 @@ def _augment_at_test_time(cfg: Config) -> None:
 
 
 def _check_classes(trained: Sequence[str], evaluated: Sequence[str], path: Path) -> None:
-    pair = class_difference(trained, evaluated)
+    pair = class_difference(trained or evaluated, evaluated)
     if pair:
         raise UserError(
             f"the checkpoint's classes are not the data's: {pair[0]} against {pair[1]}",
