@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mmengine.model import BaseModel
 from mmengine.runner import Runner, TestLoop, ValLoop
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
@@ -29,6 +28,7 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
+from bag_of_transfer.engine.loop import loops
 from bag_of_transfer.ladder.folder import RECORD
 from bag_of_transfer.ladder.run import cell_process, command, tool_process
 from bag_of_transfer.ladder.run.call import LadderCall
@@ -91,7 +91,7 @@ def set_clocks(folder: Path) -> None:
     """Put clocks around the parts of the tools; each tool and cell writes a line."""
     for owner, name, phase in (
         (_BaseDataLoaderIter, "__next__", "data"),
-        (BaseModel, "train_step", "forward and backward"),
+        (loops, "train_step", "forward and backward"),
         (ValLoop, "run", "evaluation"),
         (TestLoop, "run", "evaluation"),
         (Runner, "save_checkpoint", "checkpoints"),

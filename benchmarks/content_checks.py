@@ -18,6 +18,7 @@ import numpy as np
 
 from bag_of_transfer.data_checks.likeness import likeness, nearest
 from bag_of_transfer.data_checks.look import Look, look_at_picture
+from bag_of_transfer.engine.cli import ToolParser
 from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix
 from bag_of_transfer.engine.data.image_reader import read_pixels
 
@@ -48,11 +49,18 @@ def timed(work: Callable[[], list]) -> tuple[list, float]:
     return work(), time.process_time() - start
 
 
-def main(folder: Path, count: int) -> None:
+def main() -> None:
     """Print all figures."""
+    parser = ToolParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("count", type=int, nargs="?", default=2000)
+    args = parser.parse_args()
     cv2.setNumThreads(1)
-    paths = [path for path in files_below(folder) if has_image_suffix(path.name)]
-    paths = paths[:: max(1, len(paths) // count)][:count]
+    files = files_below(args.folder) if args.folder.is_dir() else ()
+    paths = [path for path in files if has_image_suffix(path.name)]
+    paths = paths[:: max(1, len(paths) // args.count)][: args.count]
+    if not paths:
+        parser.error(f"no picture lies below {args.folder}")
     looks: list[Look]
     looks, seconds = timed(lambda: [look_at_picture(p, p.read_bytes()) for p in paths])
     print(f"looking: {len(paths) / seconds:.0f} pictures/s")
@@ -75,4 +83,4 @@ def main(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
+    main()

@@ -2,7 +2,8 @@
 
 Command:   python benchmarks/exported.py --threads 2
 The networks are those of the configs for own data, with random weights, and give equal answers:
-they are compared first.  Both compute on the CPU.
+they are compared first.  Both compute on the CPU; torch's is channels last, as predict.py has it
+unless a run was channels first.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from mmengine.registry import MODELS
 
 from bag_of_transfer.engine.config.config_file import read_config
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
+from bag_of_transfer.engine.loop.channels_last import lay_out
 from bag_of_transfer.engine.tasks import find_task
 from bag_of_transfer.onnx_export.equality import INPUT, answer_of, as_rgb
 from bag_of_transfer.onnx_export.file import export
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> Iterator[Comparison]:
             export(network, list(images), file, {}, (height, width))
             session = onnxruntime.InferenceSession(file, options)
             size = file.stat().st_size / 1e6
-        network.network.to(memory_format=torch.channels_last)  # as predict.py has it
+        lay_out(network.network, channels_last=True)
         fed = {INPUT: as_rgb(network, images)}
         yield compare(
             f"{Path(name).stem}, {count} of {height} x {width}, {size:.0f} MB",

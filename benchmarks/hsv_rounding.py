@@ -6,6 +6,7 @@ the factors' range, then the worst colours under NUM_TRIED factors more.  Mean: 
 each on 1,000 colours drawn from all.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator
 from itertools import product
@@ -72,6 +73,7 @@ def worst_colours() -> tuple[float, np.ndarray]:
 
 def main() -> None:
     """Measure and print."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     largest, colours = worst_colours()
     print(f"all colours, corners of the factors: at most {largest:.2f}")
     rng = np.random.default_rng(0)

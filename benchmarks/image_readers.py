@@ -21,6 +21,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image, ImageOps
 from torchvision.io import ImageReadMode, decode_image, read_file
 
+from bag_of_transfer.engine.cli import ToolParser
 from bag_of_transfer.engine.data.image_reader import ReadImage, read_image
 
 ROUNDS = 40
@@ -76,12 +77,18 @@ def measure(paths: list[str]) -> None:
         print(f"  {name:26} {1e6 * total / len(paths):6.0f} us, differs by {differs[name]}")
 
 
-def main(folder: str, count: str = "100") -> None:
+def main() -> None:
     """Measure the folder's images in three formats."""
+    parser = ToolParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("count", type=int, nargs="?", default=100)
+    args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    files = sorted(Path(folder).rglob("*.jpg"))
-    files = files[:: max(1, len(files) // int(count))][: int(count)]
+    files = sorted(args.folder.rglob("*.jpg"))
+    files = files[:: max(1, len(files) // args.count)][: args.count]
+    if not files:
+        parser.error(f"no JPEG (*.jpg) lies below {args.folder}")
     with tempfile.TemporaryDirectory() as aside:
         formats = {"JPEG": [str(file) for file in files]}
         formats |= {suffix: copies(files, suffix, Path(aside)) for suffix in (".png", ".webp")}
@@ -91,4 +98,4 @@ def main(folder: str, count: str = "100") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,22 +1,26 @@
 """Measure several ways to do one piece of work in turn, and compare them with one of them.
 
-The ways run one after the other in each round, in an order that rotates, so that a drift of the
-machine hits all alike.  The reference runs twice in each round: how far the second time, the
-control, is from the first is the noise.  A ratio is that of one round, the reference's seconds by
-the way's, above 1 where the way is faster; the table shows the median of all rounds.
+The ways run one after the other in each round, in an order that is drawn, so that a drift of the
+machine hits all alike and none always follows the same neighbour.  The reference runs twice in each
+round, not in a row: how far the second time, the control, is from the first is the noise.  A ratio
+is that of one round, the reference's seconds by the way's, above 1 where the way is faster; the
+table shows the median of all rounds.
 Seconds are of the wall clock, or of this process on all its cores with ``--clock cpu``.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
+import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata, util
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -24,7 +28,11 @@ __all__ = ["Comparison", "Way", "compare", "has_peer", "machine", "main", "table
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 CONTROL = "the same again"
-PACKAGES = ("torch", "torchvision", "onedl-mmengine", "onedl-mmdetection", "onedl-mmsegmentation")
+# Those that are installed.
+PACKAGES = (
+    *("torch", "torchvision", "onedl-mmengine", "onedl-mmdetection", "onedl-mmsegmentation"),
+    *("timm", "pycocotools", "onnxruntime", "lightning"),
+)
 
 
 @dataclass
@@ -91,14 +99,28 @@ def compare(
     measured = {name: Way(name) for name in runs}
     for run in ways.values() if warm else ():
         run()
-    names = list(runs)
-    for number in range(rounds):
-        at = number % len(names)
-        for name in names[at:] + names[:at]:
+    for order in _orders(list(runs), rounds):
+        for name in order:
             measured[name].seconds.append(_seconds(runs[name], CLOCKS[clock]))
     found = Comparison(what, work, unit, list(measured.values()), dict(targets or {}), clock)
     print(table([found]), file=sys.stderr, flush=True)  # a long script shows that it lives
     return found
+
+
+def _orders(names: Sequence[str], rounds: int) -> Iterator[list[str]]:
+    """Yield each round's order, the same ones each time; the first two names are one way.
+
+    No way follows itself in a round, if there are two, nor from one round to the next, if there
+    are three.
+    """
+    draws, before = random.Random(0), []
+    way_of = {name: max(at, 1) for at, name in enumerate(names)}
+    for _ in range(rounds):
+        order = draws.sample(names, len(names))
+        while len(names) > 2 and any(way_of[a] == way_of[b] for a, b in pairwise(before + order)):
+            order = draws.sample(names, len(names))
+        yield order
+        before = order[-1:] if len(names) > 3 else []
 
 
 def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -155,7 +177,8 @@ def machine() -> dict[str, str | int]:
         "python": platform.python_version(),
     }
     for name in PACKAGES:
-        about[name] = metadata.version(name)
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            about[name] = metadata.version(name)
     return about | _of_torch()
 
 

@@ -28,13 +28,13 @@ from bag_of_transfer.engine.run.launch import replace_sync_bn
 from bag_of_transfer.engine.run.runner import build_runner
 from bag_of_transfer.engine.run.training import prepare_training
 from bag_of_transfer.engine.stock_configs import config_path
-from steps import Maker, Step, classifiers_on_gpu
+from steps import STOCK, Maker, Step, classifiers_on_gpu
 
 __all__ = ["Work", "detection", "pretraining", "segmentation"]
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CLASSIFIER = CONFIGS / "classification/resnet50-d_efficient_8xb128_in1k.py"
-# Ours, and the library's of the same shapes.
+# Ours, and the library's, which gets its own ResNet-D: networks of the same shapes.
 DETECTORS = (
     f"{CONFIGS}/detection/faster-rcnn_fpn_1x_coco.py",
     "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py",
@@ -186,6 +186,7 @@ def detection(
         sample.gt_instances = truth.to(get_device())
     data = {"inputs": list(_images(size, batch)), "data_samples": samples}
     models = [read_config(config_path(path)).model for path in configs or DETECTORS]
+    models[1].backbone.type = STOCK["ResNetD"]
     for model in models:
         model.roi_head.bbox_head.num_classes = COCO
     return [Work("det", model, COCO, data, folder) for model in models]
@@ -204,6 +205,7 @@ def segmentation(
         sample.gt_sem_seg = PixelData(data=label[None]).to(get_device())
     data = {"inputs": list(_images(size, batch)), "data_samples": samples}
     models = [read_config(config_path(path)).model for path in configs or SEGMENTERS]
+    models[1].backbone.type = STOCK["ResNetD"]
     for model in models:
         model.data_preprocessor.size = size
         for head in (model.decode_head, model.auxiliary_head):

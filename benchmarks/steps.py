@@ -18,13 +18,23 @@ from torch import Tensor, nn
 import bag_of_transfer.detection  # noqa: F401  puts operators into mmcv
 from backbones import ResNetD
 from bag_of_transfer.classification import ImageClassifier
+from bag_of_transfer.engine.loop.fused import use_fused_update
+from bag_of_transfer.engine.loop.loops import train_step
 from bag_of_transfer.engine.loop.precision import apply_precision
 from bag_of_transfer.engine.run.compiling import compile_backbone
 from bag_of_transfer.engine.run.launch import replace_sync_bn
 from bag_of_transfer.engine.run.runner import build_runner
 from rounds import has_peer
 
-__all__ = ["Maker", "Step", "classifiers", "classifiers_on_gpu", "detectors", "segmenters"]
+__all__ = [
+    "STOCK",
+    "Maker",
+    "Step",
+    "classifiers",
+    "classifiers_on_gpu",
+    "detectors",
+    "segmenters",
+]
 
 Step = Callable[[], object]
 Maker = Callable[[], Step]
@@ -40,18 +50,19 @@ NUM_CLASSES = 20
 def ours(
     model: dict[str, Any], scope: str, data: dict[str, Any], device: str, **options: Any
 ) -> Step:
-    """Return the step of a training run: layout, precision and optimiser as on this machine."""
+    """Return the step of a training run: layout, precision and update as on this machine."""
     with tempfile.TemporaryDirectory() as folder:
         cfg = Config({"model": model, "default_scope": scope, "work_dir": folder, **options})
         cfg.task = TASKS[scope]
         cfg.optim_wrapper = {"type": "OptimWrapper", "optimizer": {"type": "SGD", **SGD}}
         cfg.train_cfg, cfg.train_dataloader = {"by_epoch": True, "max_epochs": 1}, {}  # unused
         apply_precision(cfg, "auto")
+        use_fused_update(cfg)
         runner = build_runner(cfg)
         wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
     network = runner.model.to(device).train()
     compile_backbone(network, cfg.get("compile"))
-    return lambda: network.train_step(data, wrapper)
+    return lambda: train_step(network, data, wrapper)
 
 
 def stock(model: dict[str, Any], scope: str, data: dict[str, Any], device: str) -> Step:

@@ -47,7 +47,8 @@ def rows(document: dict[str, Any]) -> list[str]:
             target = found.targets.get(way.name)
             wanted = f"{target:.2f}" if target else ""
             cells = (found.what, found.ways[0].name, way.name, f"{median(ratios):.2f}", spread)
-            lines.append(f"| {' | '.join((*cells, wanted, way.note))} |")
+            taken = (wanted, found.clock, str(document["threads"]))
+            lines.append(f"| {' | '.join((*cells, *taken, way.note))} |")
     return lines
 
 
@@ -62,12 +63,13 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         documents = [run(name, Path(folder)) for name in args.names or SCRIPTS]
-    print("| work | reference | way | ratio | smallest - largest | target | |")
-    print("| --- | --- | --- | ---: | --- | ---: | --- |")
+    print("| work | reference | way | ratio | smallest - largest | target | clock | threads | |")
+    print("| --- | --- | --- | ---: | --- | ---: | --- | ---: | --- |")
     for document in documents:
         print("\n".join(rows(document)))
-    about = {name: value for name, value in documents[0].items() if name != "comparisons"}
-    print("\n" + ", ".join(f"{name} {value}" for name, value in about.items() if name != "command"))
+    own = ("comparisons", "command", "threads")  # of each script
+    about = (f"{name} {value}" for name, value in documents[0].items() if name not in own)
+    print("\n" + ", ".join(about))
     print(f"{(time.perf_counter() - started) / 60:.1f} minutes")
     if args.json:
         args.json.write_text(json.dumps(documents, indent=1) + "\n")

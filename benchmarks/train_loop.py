@@ -211,9 +211,13 @@ def measure(args: argparse.Namespace) -> Iterator[rounds.Comparison]:
         )
 
 
-if __name__ == "__main__":
+def measure_quietly(args: argparse.Namespace) -> list[rounds.Comparison]:
+    """Compare them without what trainings say."""
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        rounds.main(__doc__, measure, rounds=20)
-    print(said.getvalue()[said.getvalue().index("**") :])
+    with contextlib.redirect_stdout(io.StringIO()):
+        return list(measure(args))
+
+
+if __name__ == "__main__":
+    rounds.main(__doc__, measure_quietly, rounds=20)

@@ -5,6 +5,7 @@ Prints images per second (forward and backward, 48 px, batch 32, all cores as th
 spinning and for sleeping threads, alone and beside one busy process, in turn.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def rate(policy: str) -> float:
 
 def main() -> None:
     """Measure in turn, so that a drift of the machine hits all alike."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for neighbour in (False, True):
         busy = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if neighbour else None
         try:

@@ -1,19 +1,38 @@
 """What every benchmark shares: rounds in turn, ratios to a reference, tables."""
 
 import json
+from itertools import count, pairwise, permutations
 
 import pytest
 
 from rounds import CONTROL, compare, has_peer, main, table
 
 
-def test_each_way_runs_once_a_round_and_none_always_comes_first():
+def order_of(names, rounds):
+    """Return the ways in the order in which they ran, the unmeasured runs first."""
     order = []
-    ways = {name: lambda name=name: order.append(name) for name in "ab"}
-    compare("work", ways, rounds=3)
-    assert order[:2] == ["a", "b"]  # unmeasured
-    # The reference, its control, the other way; then the order rotates.
-    assert order[2:] == [*"aab", *"aba", *"baa"]
+    compare("work", {name: lambda name=name: order.append(name) for name in names}, rounds=rounds)
+    assert order[: len(names)] == list(names)
+    return order[len(names) :]
+
+
+def test_each_way_runs_once_a_round_and_follows_every_other():
+    order = order_of("abcd", rounds=50)
+    by_round = [order[at : at + 5] for at in range(0, len(order), 5)]
+    assert all(sorted(names) == [*"aabcd"] for names in by_round)
+    assert {names[0] for names in by_round} == {*"abcd"}
+    assert {*pairwise(order)} == {*permutations("abcd", 2)}  # and none itself
+    assert order == order_of("abcd", rounds=50)
+
+
+def test_few_ways_stand_between_the_reference_and_its_control():
+    assert order_of("ab", rounds=3) == [*"aba"] * 3
+    assert ("a", "a") not in pairwise(order_of("abc", rounds=50))
+    ticks = count()
+    found = compare("work", {name: lambda: float(next(ticks)) for name in "ab"}, rounds=20)
+    reference, control, _ = found.ways
+    first = [a < b for a, b in zip(reference.seconds, control.seconds, strict=True)]
+    assert {*first} == {True, False}
 
 
 def test_a_ratio_compares_seconds_of_one_round():

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 
 from steps import classifiers, detectors, segmenters
 
@@ -14,6 +15,12 @@ pytestmark = pytest.mark.slow  # they build networks of full size
 def losses(returned: Any) -> list[float]:
     """Return what mmengine's step reports."""
     return [value.item() for name, value in returned.items() if "loss" in name]
+
+
+def part_of(step: Any, kind: type) -> Any:
+    """Return the network or the optimizer's wrapper of a step."""
+    cells = (cell.cell_contents for cell in step.__closure__)
+    return next(found for found in cells if isinstance(found, kind))
 
 
 def test_every_way_to_pretrain_is_there_and_takes_a_step() -> None:
@@ -30,6 +37,7 @@ def test_every_way_to_pretrain_is_there_and_takes_a_step() -> None:
         step()
     (loss,) = set(losses(step()))
     assert 0 < loss < 20
+    assert part_of(step, OptimWrapper).optimizer.defaults["fused"]  # ours, as training sets it
 
 
 @pytest.mark.parametrize(
@@ -43,11 +51,7 @@ def test_ours_and_stock_are_networks_of_one_size(makers_of: Any, config: str, pe
     sizes = {}
     for name, make in makers.items():
         step = make()
-        network = next(
-            cell.cell_contents
-            for cell in step.__closure__
-            if isinstance(cell.cell_contents, torch.nn.Module)
-        )
+        network = part_of(step, torch.nn.Module)
         sizes[name] = sum(parameter.numel() for parameter in network.parameters())
         assert all(math.isfinite(loss) for loss in losses(step()))
     assert sizes[peer] == sizes["ours"]
