@@ -35,6 +35,7 @@ def _on_cpu(value: Any) -> Any:
         return value.cpu()  # itself if it is there
     if isinstance(value, dict):
         copied = copy.copy(value)  # with what torch notes at a network's state
-        copied.update((key, _on_cpu(item)) for key, item in value.items())
+        for key, item in value.items():  # a Counter, of milestones, adds in its update
+            copied[key] = _on_cpu(item)
         return copied
     return type(value)(map(_on_cpu, value)) if type(value) in (list, tuple) else value
