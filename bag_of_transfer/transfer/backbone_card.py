@@ -15,7 +15,7 @@ from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.transfer.card_checks import TIMM, check_fields
 from bag_of_transfer.transfer.mismatch import mend_for
-from bag_of_transfer.transfer.network_shapes import describe
+from bag_of_transfer.transfer.network_shapes import SIZES, describe
 from bag_of_transfer.transfer.tensor_file import read_shapes, read_tensors
 
 __all__ = ["SCHEMA", "SUFFIX", "TIMM", "Card", "card_path", "make_card", "read_card"]
@@ -131,8 +131,7 @@ def _check_tensors(card: Card, path: Path) -> None:
         return
     if card.type == TIMM:
         raise _wrong(f"type {TIMM}", network, path)
-    facts = ("depth", "in_channels", "stem_channels", "base_channels")
-    differ = [name for name in facts if getattr(card, name) != getattr(network, name)]
+    differ = [name for name in SIZES if getattr(card, name) != getattr(network, name)]
     if VARIANTS[card.type].letter not in network.variants:
         differ.insert(0, "type")
     if differ:

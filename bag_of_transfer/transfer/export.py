@@ -29,7 +29,13 @@ from bag_of_transfer.engine.weights.checkpoints import (
 from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
 from bag_of_transfer.transfer.mismatch import compare
-from bag_of_transfer.transfer.network_shapes import Description, describe, is_counter, shapes_of
+from bag_of_transfer.transfer.network_shapes import (
+    SIZES,
+    Description,
+    describe,
+    is_counter,
+    shapes_of,
+)
 from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
 
@@ -156,8 +162,7 @@ def _check_timm_network(
 
 
 def _widths(network: Description) -> dict[str, Any]:
-    names = ("depth", "in_channels", "stem_channels", "base_channels")
-    return {name: getattr(network, name) for name in names}
+    return {name: getattr(network, name) for name in SIZES}
 
 
 def _normalisation(preprocessor: Any, path: Path) -> dict[str, Any]:

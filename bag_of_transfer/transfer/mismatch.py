@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.layouts.recognise import Guess, recognise
 from bag_of_transfer.transfer.layouts.renaming import Shape
-from bag_of_transfer.transfer.network_shapes import Description, describe, shapes_of
+from bag_of_transfer.transfer.network_shapes import WIDTHS, Description, describe, shapes_of
 from bag_of_transfer.transfer.tensor_file import TensorFile
 
 __all__ = ["BackboneMismatchError", "Comparison", "compare", "mend_for"]
@@ -160,10 +160,7 @@ def _about_network(wanted: Mapping[str, Shape], theirs: Description | None) -> l
     differ = {
         "variant": not set(ours.variants) & set(theirs.variants),
         "depth": ours.depth != theirs.depth,
-        **{
-            name: getattr(ours, name) != getattr(theirs, name)
-            for name in ("in_channels", "stem_channels", "base_channels")
-        },
+        **{name: getattr(ours, name) != getattr(theirs, name) for name in WIDTHS},
         "num_stages": ours.num_stages > theirs.num_stages,
     }
     names = [name for name, differs in differ.items() if differs]

@@ -9,13 +9,17 @@ from torch import Tensor
 from backbones import blocks
 from bag_of_transfer.transfer.layouts.renaming import Shape, is_pooled
 
-__all__ = ["DEPTHS", "Description", "describe", "is_counter", "shapes_of"]
+__all__ = ["DEPTHS", "SIZES", "WIDTHS", "Description", "describe", "is_counter", "shapes_of"]
 
 # Depth by kind of block and blocks per stage; three stages are enough to distinguish depths.
 DEPTHS = {
     ("bottleneck" if block is blocks.Bottleneck else "basic", per_stage): depth
     for depth, (block, per_stage) in blocks.DEPTHS.items()
 }
+
+
+WIDTHS = ("in_channels", "stem_channels", "base_channels")
+SIZES = ("depth", *WIDTHS)  # what a card says of a ResNet and its shapes show
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,8 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, card_path
 from bag_of_transfer.transfer.backbone_file import Card, read_card
 from bag_of_transfer.transfer.config.channels import derive_channels
-from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
+from bag_of_transfer.transfer.config.config_writer import BACKBONE, HEAD, Settings, nearly_equal
 from bag_of_transfer.transfer.config.stated_weights import (
-    BACKBONE,
     loads,
     settings_of,
     stated_weights,
@@ -32,13 +31,13 @@ from bag_of_transfer.transfer.config.timm_backbone import (
     put_timm_network,
     stated_timm_network,
 )
+from bag_of_transfer.transfer.network_shapes import SIZES
 from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.tensor_file import read_shapes
 
 __all__ = ["apply_backbone", "build_parts"]
 
-HEAD, PREPROCESSOR = "model.roi_head.shared_head", "model.data_preprocessor"
-FROM_CARD = ("depth", "in_channels", "stem_channels", "base_channels")
+PREPROCESSOR = "model.data_preprocessor"
 # Arguments of mm*'s ResNets that are dropped: our type and the file's tensors replace them.
 REPLACED = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
 
@@ -211,7 +210,7 @@ def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[in
         if stated != TIMM:  # some networks of timm have more than four stages
             old.setdefault("out_indices", tuple(range(old.get("num_stages", 4))))
         return put_timm_network(settings, card).out_channels
-    for name in FROM_CARD:
+    for name in SIZES:
         settings.set(f"{BACKBONE}.{name}", getattr(card, name))
     _refuse_other_norms(settings, path)
     assert card.depth is not None

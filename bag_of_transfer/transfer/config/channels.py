@@ -15,11 +15,11 @@ import torch
 from mmengine.registry import MODELS
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.config.config_writer import Settings
+from bag_of_transfer.transfer.config.config_writer import BACKBONE, HEAD, Settings
 
 __all__ = ["derive_channels"]
 
-BACKBONE, NECK, ROI_HEAD = "model.backbone", "model.neck", "model.roi_head"
+NECK, ROI_HEAD = "model.neck", "model.roi_head"
 KEY = "in_channels"
 # Height and width of the first map; large enough for the pools and strides of necks.
 SIDE = 64
@@ -122,7 +122,7 @@ def _set_region_heads(settings: Settings, last: int, stage4: int) -> None:
     """Set the input of region heads without a neck (C4, DC5): the last map, or stage 4."""
     for extractor in _each(settings, f"{ROI_HEAD}.bbox_roi_extractor"):
         settings.set(f"{extractor}.out_channels", last)
-    channels = stage4 if settings.get(f"{ROI_HEAD}.shared_head") is not None else last
+    channels = stage4 if settings.get(HEAD) is not None else last
     for part in ("bbox_head", "mask_head"):
         for head in _each(settings, f"{ROI_HEAD}.{part}"):
             settings.set(f"{head}.{KEY}", channels)

@@ -11,10 +11,10 @@ from typing import Any
 
 from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.config.config_writer import BACKBONE
 
-__all__ = ["BACKBONE", "loads", "refuse_no_weights", "settings_of", "stated_weights"]
+__all__ = ["loads", "refuse_no_weights", "settings_of", "stated_weights"]
 
-BACKBONE = "model.backbone"
 LOADING = ("Pretrained", "BackboneFile")
 SET_BY = ("model", "load_from")  # first words of the keys that may name weights
 

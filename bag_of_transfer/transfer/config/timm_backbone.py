@@ -8,12 +8,12 @@ from typing import Any
 from backbones import TimmNetwork
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import Card
-from bag_of_transfer.transfer.config.config_writer import Settings
+from bag_of_transfer.transfer.config.config_writer import BACKBONE, HEAD, Settings
+from bag_of_transfer.transfer.network_shapes import SIZES
 from bag_of_transfer.transfer.timm_networks import TASK_OPTIONS, architecture_of, network_on_meta
 
 __all__ = ["TAKEN", "put_timm_network", "stated_timm_network"]
 
-BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"
 TAKEN = (
     *("type", "name", "options", "out_indices", "frozen_stages", "norm_cfg", "norm_eval"),
     *("init", "init_cfg"),
@@ -76,7 +76,7 @@ def _refuse_shared_head(settings: Settings) -> None:
 
 
 def _compare_widths(settings: Settings, card: Card) -> None:
-    for key in ("depth", "in_channels", "stem_channels", "base_channels"):
+    for key in SIZES:
         dotted = f"{BACKBONE}.{key}"
         stated = settings.get(dotted)
         if stated not in (None, getattr(card, key)) and settings.is_explicit(dotted):

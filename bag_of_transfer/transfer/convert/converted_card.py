@@ -13,7 +13,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.convert.sources import Source
 from bag_of_transfer.transfer.layouts.layout import Layout
 from bag_of_transfer.transfer.layouts.table import layout_named
-from bag_of_transfer.transfer.network_shapes import Description, describe, shapes_of
+from bag_of_transfer.transfer.network_shapes import SIZES, Description, describe, shapes_of
 
 __all__ = ["OTHERS", "UNKNOWN", "build_network", "card_fields", "images_line"]
 
@@ -91,8 +91,7 @@ def build_network(fields: Mapping[str, Any]) -> nn.Module:
     Raises:
         UserError: If our ResNets cannot have such widths.
     """
-    names = ("type", "depth", "in_channels", "stem_channels", "base_channels")
-    settings = {name: fields[name] for name in names}
+    settings = {name: fields[name] for name in ("type", *SIZES)}
     try:
         with WithoutDrawing():
             network: nn.Module = MODELS.build(settings)
