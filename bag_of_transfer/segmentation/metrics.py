@@ -145,7 +145,8 @@ class SegMetric(BaseMetric):
         """Count the pixels of one batch, and write its masks where there is an ``output_dir``."""
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
-            predicted = sample["pred_sem_seg"]["data"].squeeze(0)
+            # Of a single logit (binary, ``out_channels=1``), mmseg gives the labels as floats.
+            predicted = sample["pred_sem_seg"]["data"].squeeze(0).long()
             labels = sample["gt_sem_seg"]["data"].squeeze(0).to(predicted.device, non_blocking=True)
             confusion, stray = count_confusion(predicted, labels, num_classes, self.ignore_index)
             counts = count_pixels(confusion)

@@ -1,11 +1,13 @@
 """SegMetric against counts by hand, a plain confusion matrix, and mmseg's own metric."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import METRICS
+from mmseg.models import BaseSegmentor
 from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
@@ -111,6 +113,20 @@ def test_agrees_with_mmsegs_metric() -> None:
     assert theirs["m/mIoU"] > 10  # they compare something
     for our_name, name in {"pixAcc": "aAcc", "mIoU": "mIoU", "mAcc": "mAcc"}.items():
         assert ours[our_name] == pytest.approx(theirs[f"m/{name}"], abs=0.006)  # two digits
+
+
+def test_a_binary_segmenter_of_one_logit_is_judged(tmp_path: Path) -> None:
+    logits = torch.randn(1, 1, 20, 30, generator=torch.Generator().manual_seed(0))
+    segmenter = SimpleNamespace(decode_head=SimpleNamespace(threshold=0.3), align_corners=False)
+    (found,) = BaseSegmentor.postprocess_result(segmenter, logits)  # as floats
+    labels = torch.randint(0, 2, (20, 30), generator=torch.Generator().manual_seed(1))
+    expected = counts_of((logits[0, 0].sigmoid() > 0.3).long(), labels)[:, :2]
+    metric = SegMetric(output_dir=str(tmp_path))
+    metrics = evaluated(
+        metric, ("ground", "crack"), [sample(found.pred_sem_seg.data[0], labels, "1.png")]
+    )
+    assert metrics == scores(expected)[0]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "1.png")), found.pred_sem_seg.data[0])
 
 
 def test_values_are_percent_under_the_contracts_names() -> None:
