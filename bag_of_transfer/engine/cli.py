@@ -27,6 +27,7 @@ from bag_of_transfer.engine.interruption import (
 )
 from bag_of_transfer.engine.lost_process import lost_process
 from bag_of_transfer.engine.printable import escaping_prints, printable
+from bag_of_transfer.engine.process_group import leave_group
 from bag_of_transfer.engine.shared_exit import join_failure
 
 __all__ = [
@@ -61,6 +62,8 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         with escaping_prints():
             code = _call(main, argv)
         sys.stdout.flush()
+        if ends:
+            leave_group()
         return code
     except (KeyboardInterrupt, TerminatedError) as ended:
         end_at_once(ends)

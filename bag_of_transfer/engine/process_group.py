@@ -5,9 +5,17 @@ torch is looked up among the imported modules: where it is not imported, there i
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
-__all__ = ["LAUNCHERS", "LOCAL_RANKS", "is_first_process", "is_main_process", "process_group"]
+__all__ = [
+    "LAUNCHERS",
+    "LOCAL_RANKS",
+    "is_first_process",
+    "is_main_process",
+    "leave_group",
+    "process_group",
+]
 
 # The rank, as each launcher tells it to the processes that it starts.
 LAUNCHERS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
@@ -25,6 +33,19 @@ def process_group() -> Any:
     if dist is None or not dist.is_available() or not dist.is_initialized():
         return None
     return dist if dist.get_world_size() > 1 else None
+
+
+def leave_group() -> None:
+    """Leave the process group at the end of an orderly run, where NCCL would warn if nobody does.
+
+    After a failure others may be in the middle of an operation, and leaving could wait for them.
+    """
+    dist = sys.modules.get("torch.distributed")
+    if dist is None or not dist.is_available() or not dist.is_initialized():
+        return
+    if dist.get_backend() == "nccl":
+        with suppress(RuntimeError):  # another process has failed since: the work of this is done
+            dist.destroy_process_group()
 
 
 def is_main_process() -> bool:

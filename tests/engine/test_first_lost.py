@@ -1,5 +1,6 @@
 """Where a network's numbers are lost: in a layer, in a loss, in a gradient."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from bag_of_transfer.engine.loop.update import Update
-from bag_of_transfer.engine.run.first_lost import look_at
+from bag_of_transfer.engine.run.first_lost import _nothing_kept, look_at
 
 
 class Root(nn.Module):
@@ -37,6 +38,24 @@ class Chain(BaseModel):
 class Log(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x * 0).log()
+
+
+def test_only_the_generator_of_the_own_gpu_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[list[int]] = []
+
+    def fork_rng(devices: list[int]) -> Any:
+        kept.append(devices)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch.random, "fork_rng", fork_rng)
+    network = Chain(nn.Identity())
+    wrapper = Update(torch.optim.SGD(network.parameters(), 0.1))
+    look_at(network, {"inputs": torch.ones(3, 2)}, wrapper)
+    for name, found in {"is_available": True, "device_count": 4, "current_device": 2}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda found=found: found)
+    with _nothing_kept(network):
+        pass
+    assert kept == [[], [2]]
 
 
 @pytest.mark.parametrize(

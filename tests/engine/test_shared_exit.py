@@ -86,3 +86,45 @@ def test_before_they_meet_one_process_per_machine_tells_a_users_mistake(
     monkeypatch.setenv(variable, "1")
     assert join_failure(2, on_all_ranks=True) == (False, 2)
     assert join_failure(1, on_all_ranks=False) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("backend", "argv", "error", "leaves"),
+    [
+        ("nccl", None, None, True),
+        ("nccl", [], None, False),  # further tools may follow in these processes
+        ("gloo", None, None, False),
+        ("nccl", None, UserError("bad label", "mask.png", "use 0 to 5"), False),
+    ],
+)
+def test_an_orderly_run_leaves_nccls_group_which_would_warn(
+    monkeypatch: pytest.MonkeyPatch,
+    backend: str,
+    argv: list[str] | None,
+    error: Exception | None,
+    leaves: bool,
+) -> None:
+    left: list[bool] = []
+
+    def destroy() -> None:
+        left.append(True)
+        raise RuntimeError("NCCL error: the other process is gone")
+
+    def main(argv: object) -> int:
+        if error:
+            raise error
+        return 0
+
+    fake = {
+        "is_initialized": lambda: True,
+        "get_world_size": lambda: 1,
+        "get_backend": lambda: backend,
+        "destroy_process_group": destroy,
+    }
+    for name, replacement in fake.items():
+        monkeypatch.setattr(torch.distributed, name, replacement)
+    monkeypatch.setattr("sys.argv", ["tool"])
+    for ending in ("gc.freeze", "bag_of_transfer.engine.cli.end_at_once"):  # of this process
+        monkeypatch.setattr(ending, lambda *_: None)
+    assert run_tool(main, argv) == (2 if error else 0)
+    assert bool(left) == leaves

@@ -95,7 +95,9 @@ def _nothing_kept(network: nn.Module) -> Iterator[None]:
     kept = [(weight, weight.grad) for weight in network.parameters()]
     network.zero_grad()
     try:
-        with kept_generators(), torch.random.fork_rng():
+        # torch would keep, and warn of, the generators of all GPUs that it sees.
+        gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with kept_generators(), torch.random.fork_rng(gpus):
             yield
     finally:
         for weight, gradient in kept:
