@@ -176,3 +176,16 @@ def test_a_users_hooks_run_in_a_test_too(tool, file, tmp_path, capfd, called) ->
     told = capfd.readouterr().out
     assert "custom_hooks: Own, EachIter: as in a training" in told
     assert "Nowhere: left out, no module registers it" in told
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [
+        'custom_hooks = [dict(type="EarlyStoppingHook", monitor="mAP_voc07")]',
+        'default_hooks = dict(stop=dict(type="EarlyStoppingHook", monitor="mAP_voc07"))',
+    ],
+)
+def test_early_stopping_does_not_keep_a_checkpoint_from_its_test(
+    tool, file, tmp_path, hooks
+) -> None:
+    assert tool("test", leaf(tmp_path, hooks), file) == 0

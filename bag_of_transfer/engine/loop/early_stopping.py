@@ -40,6 +40,9 @@ class StopEarly(EarlyStoppingHook):
             raise ValueError(f"patience must be a whole number, 1 or more, got {patience!r}")
         super().__init__(monitor, rule, patience=patience, **more)
 
+    def before_run(self, runner: Runner) -> None:
+        """Demand no training loop, as mmengine's does: a test has none."""
+
     def process_state(self, runner: Runner) -> dict[str, Any]:
         """Return the best value and how many validations were no better."""
         best = float(self.best_score)

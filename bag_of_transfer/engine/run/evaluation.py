@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import EarlyStoppingHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
@@ -223,9 +223,10 @@ def _is_of_tests(kind: Any) -> bool:
     if not isinstance(kind, type) or not issubclass(kind, Hook):
         return False
     own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
-    averages = issubclass(kind, EMAHook)  # a checkpoint's weights are the averages
+    # A checkpoint's weights are the averages, and nothing can be stopped.
+    of_training = issubclass(kind, EMAHook | EarlyStoppingHook)
     called = any(getattr(kind, name) is not getattr(Hook, name) for name in CALLED_BY_TESTS)
-    return called and not own and not averages
+    return called and not own and not of_training
 
 
 def _settle_classes(cfg: Config, classes: Sequence[str], path: Path) -> list[str]:
