@@ -72,8 +72,49 @@ def test_loading_and_steps_together_take_the_time_of_both(clock: Clock) -> None:
         clock.now += 3
 
     loader: Any = Loader(clock, 5)
-    (found,) = rates.measure(rates.training(loader, step), seconds=16, num_slices=1)
+    (found,) = rates.measure(rates.training(loader, step, Line()), seconds=16, num_slices=1)
     assert found == Slice(pieces=4, images=16, seconds=16.0)
+
+
+class Gpu:
+    """A GPU that computes 3 s for a step while the host goes on, and gets batches copied ahead."""
+
+    def __init__(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock, self.is_free_at = clock, 0.0
+        self.copied: list[Any] = []
+        monkeypatch.setattr(rates, "device_is_done", self.wait)
+        monkeypatch.setattr(rates, "copied_ahead", self.copied_ahead)
+
+    def step(self, batch: Any) -> None:
+        assert batch in self.copied
+        self.is_free_at = max(self.is_free_at, self.clock.now) + 3
+
+    def wait(self) -> None:
+        self.clock.now = max(self.clock.now, self.is_free_at)
+
+    def copied_ahead(self, batches: Any, model: Any) -> Iterator[Any]:
+        for batch in batches:
+            self.copied.append(batch)
+            yield batch
+
+
+def test_a_gpu_computes_while_the_next_batch_is_loaded(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu, loader = Gpu(clock, monkeypatch), Loader(clock, 99)
+    work = rates.training(loader, gpu.step, Line())  # type: ignore[arg-type]
+    (found,) = rates.measure(work, seconds=16, num_slices=1)
+    # After loading for 1 s, a step of 3 s for each batch; the last ones while the host waits.
+    assert found == Slice(pieces=16, images=64, seconds=49.0)
+
+
+def test_batches_for_the_step_alone_are_on_the_gpu_before(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Gpu(clock, monkeypatch)
+    work = rates.stepping([{"inputs": [1, 2]}], gpu.step, Line())
+    (found,) = rates.measure(work, seconds=0, num_slices=1)
+    assert found == Slice(pieces=1, images=2, seconds=3.0)
 
 
 def test_steps_on_loaded_batches_get_unchanged_copies_and_the_first_is_left_out(
@@ -87,7 +128,7 @@ def test_steps_on_loaded_batches_get_unchanged_copies_and_the_first_is_left_out(
         clock.now += next(durations)
 
     batches: Any = [{"inputs": [1]}, {"inputs": [2, 3]}]
-    (found,) = rates.measure(rates.stepping(batches, step), seconds=4, num_slices=1)
+    (found,) = rates.measure(rates.stepping(batches, step, Line()), seconds=4, num_slices=1)
     assert found == Slice(pieces=1, images=3, seconds=4.0)
     assert seen == [[1], [2, 3]] * 2
 

@@ -130,9 +130,9 @@ def _steps_alone(runner: Runner, seconds: float) -> rates.Speed:
     step = rates.step_of(runner)
     batches = [batch for batch, _ in zip(runner.train_dataloader, range(NUM_BATCHES), strict=False)]
     # The first step is slow, the second tells how many there may be in a slice.
-    (one,) = rates.measure(rates.stepping(batches[:1], step), 0, num_slices=1)
+    (one,) = rates.measure(rates.stepping(batches[:1], step, runner.model), 0, num_slices=1)
     count = int(seconds / rates.NUM_SLICES / one.seconds)
-    work = rates.stepping(batches[: max(1, count)], step)
+    work = rates.stepping(batches[: max(1, count)], step, runner.model)
     return rates.Speed.of(rates.measure(work, seconds))
 
 
@@ -146,7 +146,8 @@ def _together(
     if changes_layout:
         _lay_out(runner, setting.channels_last)
     try:
-        work = rates.training(setting.loader, rates.step_of(runner, setting.wrapper))
+        step = rates.step_of(runner, setting.wrapper)
+        work = rates.training(setting.loader, step, runner.model)
         return rates.Speed.of(rates.measure(work, seconds, num_slices))
     finally:
         torch.set_num_threads(before)

@@ -2,7 +2,7 @@
 
 A :data:`Work` is a generator without end.  Each ``next`` does a piece of work and yields the number
 of images that count: 0 for a piece that does not, such as a pass's first batch, in which workers
-start.
+start.  A GPU may be behind a piece that has ended: :func:`measure` waits for it.
 """
 
 import copy
@@ -18,10 +18,12 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.interruption import raise_if_swallowed
+from bag_of_transfer.engine.loop.device_copy import copied_ahead
 from bag_of_transfer.engine.loop.loops import losses_of, train_step
 from bag_of_transfer.engine.progress import num_images_of
 
@@ -88,11 +90,15 @@ def measure(
         begun = before = time.perf_counter()
         for count in work:
             raise_if_swallowed()
+            if not count:
+                device_is_done()  # what it still computes would count as the next piece's
             now = time.perf_counter()
             if count:
                 done, images, busy = done + 1, images + count, busy + now - before
             late = now - begun >= 2 * seconds  # much of the work does not count
             if done >= pieces and (late or busy >= seconds / num_slices):
+                device_is_done()
+                busy += time.perf_counter() - now
                 slices.append(Slice(done, images, busy))
                 total += busy
                 done, images, busy = 0, 0, 0.0
@@ -151,26 +157,25 @@ def loading(loader: DataLoader, starts: list[float] | None = None) -> Work:
         yield count
 
 
-def training(loader: DataLoader, step: Callable[[Any], None]) -> Work:
-    """Load batches without end and train on them."""
-    for batch, count in _batches(loader):
+def training(loader: DataLoader, step: Callable[[Any], None], model: nn.Module) -> Work:
+    """Load batches without end and train a model on them, as the loops of a run do."""
+    for batch, count in _batches(loader, model=model):
         step(batch)
-        device_is_done()
         yield count
 
 
-def stepping(batches: Sequence[Any], step: Callable[[Any], None]) -> Work:
-    """Train on batches that are loaded already, without end; all of them are one piece.
+def stepping(batches: Sequence[Any], step: Callable[[Any], None], model: nn.Module) -> Work:
+    """Train on batches that the model's device has already, without end; all are one piece.
 
     The first piece does not count: memory is allocated, and kernels are chosen.
     """
     num_images = sum(map(num_images_of, batches))
     for number in itertools.count():
-        own = [copy.deepcopy(batch) for batch in batches]  # preprocessors change data samples
+        # Copies: preprocessors change data samples.
+        own = list(copied_ahead(map(copy.deepcopy, batches), model))
         yield 0
         for batch in own:
             step(batch)
-        device_is_done()
         yield num_images if number else 0
 
 
@@ -184,11 +189,16 @@ def evaluating(runner: Runner) -> Work:
         yield count
 
 
-def _batches(loader: DataLoader, starts: list[float] | None = None) -> Generator[tuple[Any, int]]:
-    """Yield batches of one pass after another, with the number of images that count."""
+def _batches(
+    loader: DataLoader, starts: list[float] | None = None, model: nn.Module | None = None
+) -> Generator[tuple[Any, int]]:
+    """Yield batches of one pass after another, with the number of images that count.
+
+    With a model they are copied ahead to its GPU.
+    """
     while True:
         begun = time.perf_counter()
-        for index, batch in enumerate(loader):
+        for index, batch in enumerate(loader if model is None else copied_ahead(loader, model)):
             if index == 0 and starts is not None:
                 starts.append(time.perf_counter() - begun)
             yield batch, num_images_of(batch) if index or len(loader) == 1 else 0
