@@ -9,11 +9,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from bag_of_transfer.archives.hashed_file import CHUNK, MB
+from bag_of_transfer.archives.hashed_file import CHUNK, MB, speed_and_left
 from bag_of_transfer.archives.records import Archive, DataSet
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.quantities import duration, size
 
 __all__ = ["bytes_missing", "download"]
 
@@ -120,7 +119,7 @@ def _append(archive: Archive, part: Path, step: Step) -> None:
                 done += len(chunk)
                 step.advance_to(done // MB)
                 if step.due:
-                    step.show(_speed(done - start, (total or done) - done, begun))
+                    step.show(speed_and_left(done - start, (total or done) - done, begun))
             file.flush()
             os.fsync(file.fileno())
     if total is not None and done != total:
@@ -165,11 +164,6 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
-
-
-def _speed(num_bytes: int, left: int, begun: float) -> str:
-    per_second = num_bytes / max(time.perf_counter() - begun, 1e-9)
-    return f"{size(per_second)}/s | left {duration(left / max(per_second, 1e-9))}"
 
 
 def _unreachable(archive: Archive, why: str) -> UserError:

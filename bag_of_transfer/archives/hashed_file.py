@@ -9,7 +9,7 @@ from typing import Any
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.quantities import duration, size
 
-__all__ = ["CHUNK", "MB", "HashedFile"]
+__all__ = ["CHUNK", "MB", "HashedFile", "speed_and_left"]
 
 CHUNK = 1 << 20  # bytes
 MB = 1_000_000
@@ -93,10 +93,17 @@ class HashedFile(io.RawIOBase):
         if self._step:
             self._step.advance_to(self.num_seen // MB)
             if self._step.due:
-                self._step.show(self._speed())
+                left = (self._step.total or 0) * MB - self.num_seen
+                self._step.show(speed_and_left(self.num_seen, left, self._started))
 
-    def _speed(self) -> str:
-        seconds = time.perf_counter() - self._started
-        per_second = self.num_seen / max(seconds, 1e-9)
-        left = ((self._step.total or 0) if self._step else 0) * MB - self.num_seen
-        return f"{size(per_second)}/s | left {duration(max(left, 0) / max(per_second, 1e-9))}"
+
+def speed_and_left(done: int, left: int, begun: float) -> str:
+    """Return how fast bytes come and how long the others take: ``3.2 MB/s | left 12 s``.
+
+    Args:
+        done: The number of bytes since ``begun``.
+        left: The number of bytes to come; less than none counts as none.
+        begun: When it was, by ``time.perf_counter``.
+    """
+    per_second = done / max(time.perf_counter() - begun, 1e-9)
+    return f"{size(per_second)}/s | left {duration(max(left, 0) / max(per_second, 1e-9))}"

@@ -45,7 +45,6 @@ class Report(NamedTuple):
 
     Args:
         findings: In the order of the splits.
-        images: The number of images of each split.
         changed: Files that were other ones when they were looked at before.
         counts: What each split holds.
         shared: What two splits share.
@@ -54,12 +53,16 @@ class Report(NamedTuple):
     """
 
     findings: tuple[Finding, ...]
-    images: dict[str, int]
     changed: tuple[Path, ...] = ()
     counts: tuple[Counts, ...] = ()
     shared: tuple[Shared, ...] = ()
     splits: tuple[Split, ...] = ()
     looks: Mapping[Path, Look] = MappingProxyType({})
+
+    @property
+    def images(self) -> dict[str, int]:
+        """The number of images of each split."""
+        return {each.split: each.images for each in self.counts}
 
 
 def check_data(cfg: Config, pretraining: Split | None = None) -> Report:
@@ -88,8 +91,7 @@ def check_data(cfg: Config, pretraining: Split | None = None) -> Report:
         findings += [*odd_boxes(split), *odd_masks(split, looks), *odd_names(split)]
     findings += [*unlearned_classes(counts), *odd_sizes(own), *without_partner(own)]
     changed = tuple(path for path, shown in seen.items() if shown.is_changed)
-    images = {each.split: each.images for each in counts}
-    return Report(tuple(findings), images, changed, counts, tuple(shared), tuple(splits), looks)
+    return Report(tuple(findings), changed, counts, tuple(shared), tuple(splits), looks)
 
 
 def ledgers_of(splits: Sequence[Split]) -> dict[Path, Ledger]:

@@ -3,9 +3,11 @@
 ``docs/data_checks.md`` lists them, beside the kinds that building a data set finds.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-__all__ = ["ERROR", "KINDS", "STRUCTURE", "WARNING", "Finding", "Kind", "found", "storable"]
+from bag_of_transfer.engine.data.file_names import storable
+
+__all__ = ["ERROR", "KINDS", "STRUCTURE", "WARNING", "Finding", "Kind", "found"]
 
 ERROR, WARNING = "error", "warning"
 STRUCTURE = "structure"  # what building a data set says: refused or warned of at every start
@@ -93,8 +95,3 @@ def found(
     return Finding(
         kind, severity, split, storable(file), place, storable(detail), mend, storable(other)
     )
-
-
-def storable(text: Any) -> str:
-    """Return text that can be printed and stored, also where a name is not UTF-8."""
-    return str(text).encode("utf-8", "backslashreplace").decode()

@@ -26,6 +26,7 @@ from mmengine.logging import print_log
 
 from bag_of_transfer.data_checks.look import Look
 from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.data.file_names import storable
 from bag_of_transfer.engine.json_file import read_json_or_none
 
 __all__ = ["LEDGER", "Entry", "Ledger"]
@@ -116,7 +117,7 @@ class Ledger:
         full = os.path.abspath(path)
         inside = full.startswith(f"{self._folder}{os.sep}")  # relpath takes five times as long
         name = full[len(self._folder) + 1 :] if inside else os.path.relpath(full, self._folder)
-        return name.encode("utf-8", "backslashreplace").decode()
+        return storable(name)
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rich import box
@@ -13,9 +13,10 @@ from rich.text import Text
 from bag_of_transfer.data_checks import summary
 from bag_of_transfer.data_checks.check import Report
 from bag_of_transfer.data_checks.kinds import ERROR, WARNING, Finding
+from bag_of_transfer.engine.data.file_names import storable
 from bag_of_transfer.engine.errors import in_one_line
 
-__all__ = ["as_json", "below", "count", "show"]
+__all__ = ["as_json", "below", "common_folder", "count", "show"]
 
 NUM_SHOWN = 5  # findings of one kind; --json has all
 LEAST_NAME = 8  # letters of a class name in a line, however narrow the terminal is
@@ -37,9 +38,7 @@ def as_json(report: Report, config: str) -> dict[str, Any]:
         "shared": [summary.shared_as_json(each) for each in report.shared],
         "errors": count(report, ERROR),
         "warnings": count(report, WARNING),
-        "changed": [
-            str(path).encode("utf-8", "backslashreplace").decode() for path in report.changed
-        ],
+        "changed": [storable(path) for path in report.changed],
         "findings": [finding._asdict() for finding in report.findings],
     }
 
@@ -47,7 +46,9 @@ def as_json(report: Report, config: str) -> dict[str, Any]:
 def show(report: Report, console: Console) -> None:
     """Print what the splits hold, errors, then warnings, kind by kind, and the numbers."""
     _show_counts(report, console)
-    folder = _common_folder(report)
+    folder = common_folder(
+        {os.path.dirname(each.file) for each in report.findings if os.path.isabs(each.file)}
+    )
     if folder:
         console.print(_text(f"files below {folder}"))
     groups: dict[tuple[str, str, str], list[Finding]] = {}
@@ -94,9 +95,8 @@ def _width_of_names(grid: summary.Grid, width: int) -> int:
     return max(LEAST_NAME, min(longest[0], width - sum(longest[1:]) - len(longest) + 1))
 
 
-def _common_folder(report: Report) -> str:
-    """Return the folder that has all files with findings; "" if that would shorten nothing."""
-    folders = {os.path.dirname(f.file) for f in report.findings if os.path.isabs(f.file)}
+def common_folder(folders: Collection[str]) -> str:
+    """Return the folder that has all of some folders; "" if that would shorten nothing."""
     common = os.path.commonpath(folders) if folders else ""
     return common if len(common) > 1 else ""
 

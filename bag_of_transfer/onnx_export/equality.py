@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.onnx_export.kinds import Answer, Difference, few, kind_of, takes_bgr
 from bag_of_transfer.onnx_export.pictures import resized
 from bag_of_transfer.prediction.network import Trained, scope_of
@@ -130,7 +131,7 @@ def _compared(session: Any, trained: Trained, batch: Tensor, what: str) -> Check
     ours = dict(zip(names, values, strict=True))
     found = kind_of(trained).compare(ours, answer_of(trained, batch))
     count, _, height, width = batch.shape
-    images = f"{count} image{'s' if count > 1 else ''}{what} of {height} x {width}"
+    images = f"{counted(count, 'image')}{what} of {height} x {width}"
     return Checked(images, tuple(found))
 
 

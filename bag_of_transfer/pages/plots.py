@@ -36,7 +36,7 @@ COLOURS = (
 DARK = ("#A6AEB8", "#4FB3EE", "#FF8A4C", "#35C99A", "#EE8FC2", "#DDAA3C", "#B296FF", "#4CC6DB")
 INK, LINE = "#1C2127", "#C9CED6"  # text and rules; the page replaces them with its own colours
 MAX_LABEL = 24  # characters
-MIN_POINTS = 3  # a plot with fewer says less than the table
+MIN_POINTS = 3  # two make no curve, and a plot with fewer says less than the table
 SIZE_INCHES = (5.0, 3.5)  # 360 pt wide: about a phone's width, where text of 10 pt is readable
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.loop.class_table import numbers_in_words
+from bag_of_transfer.engine.loop.peak_memory import MIB
 from bag_of_transfer.engine.quantities import duration, size
 from bag_of_transfer.engine.run_files import RESOLVED_CONFIG, WORST
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.pages.page import inline_plots, render_page
 from bag_of_transfer.pages.pictures import picture_uri, read_picture
+from bag_of_transfer.pages.plots import MIN_POINTS
 from bag_of_transfer.run_report.plots import (
-    LEAST_POINTS,
     MAX_LABELLED,
     as_picture,
     confusion_plot,
@@ -26,7 +27,6 @@ from bag_of_transfer.run_report.tables import class_table, confused_pairs, metri
 __all__ = ["PAGE", "write_page"]
 
 PAGE = "report.html"
-MIB = 2**20  # bytes; metrics.json states the peak in MiB
 PICTURE_PX = 800  # truth and prediction beside each other
 
 Record = Mapping[str, Any]
@@ -59,7 +59,7 @@ def render(run: Run) -> str:
         missing=run.missing,
         curves=inline_plots(curve_plots(run.curve, run.log)).get("curves", []),
         num_lines=len(run.curve),
-        least_points=LEAST_POINTS,
+        least_points=MIN_POINTS,
         most_open=MAX_LABELLED,
         metrics=_metrics(run),
         splits=[_split(run, name, record) for name, record in run.details.items()],

@@ -16,6 +16,7 @@ from bag_of_transfer.engine.run_files import LINE_RULES
 from bag_of_transfer.pages.plots import (
     COLOURS,
     INK,
+    MIN_POINTS,
     Plot,
     axes_of,
     file_name,
@@ -26,7 +27,6 @@ from bag_of_transfer.pages.plots import (
 from bag_of_transfer.run_report.log_values import is_accuracy, is_loss
 
 __all__ = [
-    "LEAST_POINTS",
     "MAX_LABELLED",
     "as_picture",
     "confusion_matrix",
@@ -37,7 +37,6 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
-LEAST_POINTS = 3  # two make no curve
 MAX_LABELLED, MAX_NUMBERED = 30, 15  # classes whose names, and whose shares, can be read
 MAX_PIXELS = 250  # cells in a row of a picture; with more classes each shows the largest of several
 MAX_LINES = 8  # classes with a line each; of more, only the mean has one
@@ -171,7 +170,7 @@ def _curve(lines: Sequence[Record], kind: str, title: str, names: Iterable[str])
         name: [(line["epoch"], line[name]) for line in lines if is_finite_number(line.get(name))]
         for name in names
     }
-    drawn = {name: of_name for name, of_name in points.items() if len(of_name) >= LEAST_POINTS}
+    drawn = {name: of_name for name, of_name in points.items() if len(of_name) >= MIN_POINTS}
     if not drawn:
         return None
     figure, (axes,) = axes_of(height=3.0 + 0.11 * len(drawn))

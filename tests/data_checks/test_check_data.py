@@ -107,7 +107,7 @@ def test_an_error_ends_with_2_and_json_has_all(
 
 def test_names_with_a_terminals_commands_are_shown_with_escapes() -> None:
     name = "/data/\x1b[31m[bold]\n.jpg"
-    report = Report((found("black", "train", name, "the picture is black"),), {"train": 1})
+    report = Report((found("black", "train", name, "the picture is black"),))
     console = Console(file=io.StringIO(), width=100)
     show(report, console)
     said = console.file.getvalue()

@@ -113,7 +113,7 @@ def test_many_classes_are_cut_in_the_middle_and_names_cannot_act() -> None:
     grid = class_grid([counts])
     assert (len(grid.rows), grid.left_out) == (30, 70)
     assert (grid.rows[0][1], grid.rows[-1][1]) == ("99", "0")
-    text = shown(Report((), {"train": 0}, counts=(counts,)))
+    text = shown(Report((), counts=(counts,)))
     assert "\x1b" not in text
     assert "train: 1 of 100 classes never seen: \\x1b[31m0" in text
 

@@ -191,4 +191,4 @@ def at_start(
 ) -> Report:
     """Return what building the data sets finds, as at every start."""
     with DefaultScope.overwrite_default_scope(SCOPES[world]):
-        return Report(tuple(build_splits(config(world, root, splits, **train))[1]), {})
+        return Report(tuple(build_splits(config(world, root, splits, **train))[1]))

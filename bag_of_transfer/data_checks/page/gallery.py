@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bag_of_transfer.data_checks.check import Report
-from bag_of_transfer.data_checks.kinds import ERROR, WARNING, Finding, storable
+from bag_of_transfer.data_checks.kinds import ERROR, WARNING, Finding
 from bag_of_transfer.data_checks.labels import boxes_at
 from bag_of_transfer.data_checks.page.drawn import drawn
 from bag_of_transfer.data_checks.splits import PRETRAINING, Box, Example, Split
+from bag_of_transfer.engine.data.file_names import storable
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["MAX_BYTES", "Gallery", "Shot", "galleries"]
 
@@ -191,4 +193,4 @@ def _truth(split: Split, example: Example) -> str:
         return split.classes[example.label]
     if example.boxes is None:
         return ""
-    return f"{len(example.boxes)} {'box' if len(example.boxes) == 1 else 'boxes'}"
+    return counted(len(example.boxes), "box", "boxes")

@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 
 from bag_of_transfer.data_checks.check import Report
-from bag_of_transfer.data_checks.kinds import ERROR, WARNING, storable
+from bag_of_transfer.data_checks.kinds import ERROR, WARNING
 from bag_of_transfer.data_checks.page.gallery import galleries
 from bag_of_transfer.data_checks.page.plots import draw_plots
-from bag_of_transfer.data_checks.report import below, count
+from bag_of_transfer.data_checks.report import below, common_folder, count
 from bag_of_transfer.data_checks.splits import PRETRAINING
 from bag_of_transfer.data_checks.summary import class_grid, never_seen_lines, split_grid
 from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.data.file_names import storable
 from bag_of_transfer.engine.errors import UserError, in_one_line
 from bag_of_transfer.pages.page import inline_plots, render_page
 
@@ -77,5 +78,4 @@ def _folder_of(report: Report) -> str:
     """Return the folder that has all data of the config; "" if that would shorten nothing."""
     own = (split for split in report.splits if split.name != PRETRAINING)
     folders = {os.path.abspath(example.folder) for split in own for example in split.examples}
-    common = os.path.commonpath(folders) if folders else ""
-    return common if len(common) > 1 else ""
+    return common_folder(folders)

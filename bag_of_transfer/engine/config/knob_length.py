@@ -13,7 +13,7 @@ from bag_of_transfer.engine.config_nodes import nodes
 from bag_of_transfer.engine.fields import COUNT
 from bag_of_transfer.engine.recipe import FROM_THE_END
 
-__all__ = ["schedulers_in", "set_epochs", "set_max_iters"]
+__all__ = ["TIMES", "schedulers_in", "set_epochs", "set_max_iters"]
 
 WHOLE = ("T_max", "step_size", "total_steps")
 TIMES = ("begin", "end", *WHOLE)

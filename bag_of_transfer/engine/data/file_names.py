@@ -7,7 +7,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["FileFinder", "composed", "refuse_undecodable"]
+__all__ = ["FileFinder", "composed", "refuse_undecodable", "storable"]
 
 
 def refuse_undecodable(paths: Iterable[PurePath], what: str) -> None:
@@ -24,8 +24,13 @@ def refuse_undecodable(paths: Iterable[PurePath], what: str) -> None:
         try:
             path.name.encode()
         except UnicodeEncodeError as error:
-            shown = str(path).encode("utf-8", "backslashreplace").decode()
-            raise UserError(f"the name of {what} is not UTF-8", shown, "rename it") from error
+            where = storable(path)
+            raise UserError(f"the name of {what} is not UTF-8", where, "rename it") from error
+
+
+def storable(text: object) -> str:
+    """Return text that can be printed and stored, also where a name is not UTF-8."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 def composed(name: str) -> str:

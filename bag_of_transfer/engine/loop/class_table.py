@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bag_of_transfer.engine.errors import in_one_line
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["class_table", "numbers_in_words"]
 
@@ -42,7 +43,7 @@ def class_table(record: Mapping[str, Any], where: object) -> str:
 def numbers_in_words(record: Mapping[str, Any]) -> str:
     """Return which detections count, and how many classes were never found."""
     never = record["num_never_found"]
-    of_classes = f"{never} {'class' if never == 1 else 'classes'} never found"
+    of_classes = f"{counted(never, 'class', 'classes')} never found"
     words = of_classes if never else "every class found"
     if record["score"] is None:
         return words

@@ -12,9 +12,9 @@ from mmengine.dist import all_reduce
 
 from bag_of_transfer.engine.quantities import size
 
-__all__ = ["forget_peak", "in_words", "note_peak", "peak_memory"]
+__all__ = ["MIB", "forget_peak", "in_words", "note_peak", "peak_memory"]
 
-MIB = 2**20
+MIB = 2**20  # bytes
 STATUS = Path("/proc/self/status")
 GPU, RESIDENT = "gpu", "resident"
 WORDS = {

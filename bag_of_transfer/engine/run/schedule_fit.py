@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.config.knob_length import schedulers_in
+from bag_of_transfer.engine.config.knob_length import TIMES, schedulers_in
 from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["fit_schedule"]
@@ -79,7 +79,7 @@ def _move(part: Any, key: str, iteration: int, iters_per_epoch: int, epochs: int
         part[key] = _tenth(epochs) if epochs else 0
         return
     if part.pop("convert_to_iter_based", False):
-        for time in ("begin", "end", "T_max", "step_size"):
+        for time in TIMES:
             if part.get(time) is not None:
                 part[time] = int(part[time] * iters_per_epoch)
         if "milestones" in part:

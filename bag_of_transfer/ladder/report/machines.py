@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.cell_files import read_tricks
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
@@ -56,6 +57,5 @@ def _versions(cell: CellResult) -> dict[str, Any]:
 
 def _listed(counts: Counter[str]) -> str:
     return ", ".join(
-        f"{value} ({number} {'cell' if number == 1 else 'cells'})"
-        for value, number in counts.most_common()
+        f"{value} ({counted(number, 'cell')})" for value, number in counts.most_common()
     )

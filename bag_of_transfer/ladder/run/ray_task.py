@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cell_task", "look", "run_there"]
+__all__ = ["ERROR", "PR_SET_PDEATHSIG", "cell_task", "look", "run_there"]
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 ERROR = "error: "

@@ -21,6 +21,7 @@ import torch
 
 from bag_of_transfer.engine.cli import END_WORDS
 from bag_of_transfer.engine.own_files import ROOT
+from bag_of_transfer.ladder.run.ray_task import ERROR, PR_SET_PDEATHSIG
 
 __all__ = ["ERROR", "die_with_parent", "import_once", "run_quietly", "run_tool", "stream"]
 
@@ -33,8 +34,6 @@ SLOW_IMPORTS = (
     "mmdet.models",
     "mmseg.models",
 )
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-ERROR = "error: "
 
 
 @functools.cache
