@@ -5,9 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.structures import BaseDataElement, InstanceData, PixelData
+from mmseg.structures import SegDataSample
 from torch import nn
+from torch.utils.data._utils.pin_memory import pin_memory
 
-from bag_of_transfer.engine.loop.device_copy import copied_ahead
+from bag_of_transfer.engine.loop.device_copy import copied_ahead, pin_data_samples
 
 
 class Network(nn.Module):
@@ -71,3 +76,33 @@ def test_on_a_cpu_batches_stay_as_they_are(notes):
     batches = [object(), object()]
     assert list(copied_ahead(batches, Network(notes, "cpu"))) == batches
     assert notes == []
+
+
+def test_what_is_within_data_samples_is_pinned_like_other_tensors(monkeypatch):
+    pinned = []
+
+    def pin(tensor):
+        pinned.append(tensor.clone())
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    monkeypatch.setattr(BaseDataElement, "pin_memory", None, raising=False)
+    monkeypatch.delattr(BaseDataElement, "pin_memory")  # and again when the test has ended
+    seg = SegDataSample(metainfo={"img_path": "a.jpg"})
+    seg.gt_sem_seg = PixelData(data=torch.arange(6).reshape(1, 2, 3))
+    det = DetDataSample(metainfo={"img_path": "b.jpg"})
+    boxes = HorizontalBoxes(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+    det.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([7]), masks=["of numpy"])
+    batch = {"inputs": [torch.ones(2)], "data_samples": [seg, det]}
+
+    pin_data_samples()
+    found = pin_memory(batch)
+    mask, instances = found["data_samples"][0].gt_sem_seg, found["data_samples"][1].gt_instances
+    tensors = [found["inputs"][0], mask.data, instances.bboxes.tensor, instances.labels]
+    assert {id(one) for one in tensors} == {id(one) for one in pinned}
+    assert torch.equal(mask.data, seg.gt_sem_seg.data)
+    assert isinstance(instances.bboxes, HorizontalBoxes)
+    assert torch.equal(instances.bboxes.tensor, boxes.tensor)
+    assert instances.masks == ["of numpy"]
+    assert [one.img_path for one in found["data_samples"]] == ["a.jpg", "b.jpg"]
+    assert det.gt_instances.bboxes is boxes  # the loader's own stay as they are

@@ -43,6 +43,16 @@ def test_threads_and_workers_share_the_cores(
     assert cfg.train_dataloader.get("persistent_workers") is kept
 
 
+@pytest.mark.parametrize("on_gpu", [True, False])
+def test_on_a_gpu_batches_and_their_samples_are_pinned(monkeypatch, keep_threads, on_gpu):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: on_gpu)
+    monkeypatch.setattr(launch, "pin_data_samples", lambda: asked.append(True))
+    cfg = Config(dict(train_dataloader=dict(num_workers=0)))
+    launch.share_cores(cfg)
+    assert cfg.train_dataloader.get("pin_memory", False) == bool(asked) == on_gpu
+
+
 def test_omp_num_threads_is_respected(monkeypatch, keep_threads):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     monkeypatch.setattr("bag_of_transfer.engine.cores.CGROUP_TIMES", ())

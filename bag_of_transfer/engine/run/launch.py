@@ -23,6 +23,7 @@ from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.data.splits import LOADERS
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.loop.device_copy import pin_data_samples
 from bag_of_transfer.engine.lost_process import watch_processes
 from bag_of_transfer.engine.process_group import LOCAL_RANKS
 from bag_of_transfer.engine.progress import counts_epochs
@@ -121,7 +122,8 @@ def share_cores(cfg: Config) -> str:
 
     More threads than cores wait for each other (up to ten times slower).  ``OMP_NUM_THREADS``
     can lower the number of threads further.  Workers live as long as the run, so that no epoch
-    begins with their start, unless the config states ``persistent_workers=False``.
+    begins with their start, unless the config states ``persistent_workers=False``.  On a GPU,
+    batches are pinned, so that a copy does not wait for the step.
 
     Returns:
         The line that says how the cores are shared.
@@ -138,8 +140,10 @@ def share_cores(cfg: Config) -> str:
                 loader.pop("persistent_workers", None)
                 loader.pop("prefetch_factor", None)
             if torch.cuda.is_available():
-                loader.setdefault("pin_memory", True)  # else a copy would wait for the step
+                loader.setdefault("pin_memory", True)
             most_workers = max(most_workers, loader.num_workers)
+    if torch.cuda.is_available():
+        pin_data_samples()
     threads = min(cores - most_workers, int(os.environ.get("OMP_NUM_THREADS", cores)))
     torch.set_num_threads(threads)
     shares = f"{counted(threads, 'compute thread')} + {counted(most_workers, 'loader worker')}"
