@@ -30,9 +30,11 @@ from bag_of_transfer.engine.data.image_reader import PixelReader
 from bag_of_transfer.engine.data.image_scan import find_unreadable, leave_out
 from bag_of_transfer.engine.data.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.engine.quantities import counted, few
 
 __all__ = ["ImageFolder", "as_input", "class_folders", "read_input"]
+
+NUM_NAMED = 5  # of many classes or images
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -189,7 +191,7 @@ def _warn_of_loose(root: Path) -> None:
     loose = sorted(name for name in loose if not (root / name).is_dir())
     if loose:
         images = counted(len(loose), "image")
-        message = f"{root}: {images} in no class folder, not used: {_few(loose)}"
+        message = f"{root}: {images} in no class folder, not used: {few(loose, NUM_NAMED)}"
         print_log(message, logger="current", level=logging.WARNING)
 
 
@@ -198,21 +200,17 @@ def _check_not_empty(
 ) -> None:
     empty = [name for name, paths in zip(names, per_class, strict=True) if not paths]
     if empty:
-        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
         mend = "put images there (.jpg, .png, ...) or remove the folder"
-        raise UserError(f"{what} in class {', '.join(empty[:5])}{more}", root, mend)
+        raise UserError(f"{what} in class {few(empty, NUM_NAMED)}", root, mend)
 
 
 def _check_same(root: Path, present: Sequence[str], names: Sequence[str]) -> None:
     for name in sorted(set(present) - set(names)):
         close = nearest(name, names)
-        mend = f"did you mean {close}?" if close else f"the classes are {_few(names)}"
+        mend = f"did you mean {close}?" if close else f"the classes are {few(names, NUM_NAMED)}"
         raise UserError(f"unknown class {name}", root, mend)
     missing = sorted(set(names) - set(present))
     if missing:
-        mend = f"every split needs a folder with images of each class; here are {_few(present)}"
-        raise UserError(f"no folder for class {_few(missing)}", root, mend)
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        here = few(present, NUM_NAMED)
+        mend = f"every split needs a folder with images of each class; here are {here}"
+        raise UserError(f"no folder for class {few(missing, NUM_NAMED)}", root, mend)

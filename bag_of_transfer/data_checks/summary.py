@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from bag_of_transfer.data_checks.alike import Shared
 from bag_of_transfer.data_checks.counts import Counts
 from bag_of_transfer.data_checks.splits import PRETRAINING
-from bag_of_transfer.engine.quantities import amount, counted
+from bag_of_transfer.engine.quantities import amount, counted, few
 
 __all__ = [
     "Grid",
@@ -77,7 +77,7 @@ def never_seen_lines(counts: Sequence[Counts]) -> list[str]:
     """Return a line for each split that lacks classes."""
     return [
         f"{each.split}: {len(each.never_seen)} of {len(each.classes)} classes never seen: "
-        + _first(each.never_seen)
+        + few(each.never_seen, NUM_NAMED)
         for each in counts
         if each.never_seen
     ]
@@ -147,9 +147,4 @@ def _in_short(counts: Counts) -> Iterator[str]:
     if counts.empty:
         yield f"{counted(counts.empty, 'image')} {NOUNS[counts.truth]}"
     if counts.never_seen:
-        yield f"{len(counts.never_seen)} never seen ({_first(counts.never_seen)})"
-
-
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
-    return ", ".join(names[:NUM_NAMED]) + more
+        yield f"{len(counts.never_seen)} never seen ({few(counts.never_seen, NUM_NAMED)})"

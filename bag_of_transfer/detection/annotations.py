@@ -17,7 +17,7 @@ from bag_of_transfer.engine.data.image_scan import image_facts, leave_out
 from bag_of_transfer.engine.data.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.data.object_lines import lines_of_objects, place_of_name
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.engine.quantities import counted, few
 
 __all__ = [
     "ALIKE",
@@ -97,7 +97,9 @@ def check_class_names(
             used.add(box.class_name)
     unused = [name for name in classes if name not in used]
     if unused:
-        warn(f"{where}: no box of {len(unused)} of {len(classes)} classes: {_first(unused)}")
+        warn(
+            f"{where}: no box of {len(unused)} of {len(classes)} classes: {few(unused, NUM_NAMED)}"
+        )
 
 
 def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
@@ -106,7 +108,7 @@ def _unknown_class(name: str, where: Path, classes: Sequence[str]) -> UserError:
     return UserError(
         f"unknown class {name!r} in an annotation",
         place_of_name(where, name),
-        f"{hint}the classes are {_first(list(classes))}",
+        f"{hint}the classes are {few(list(classes), NUM_NAMED)}",
     )
 
 
@@ -164,7 +166,7 @@ def readable_images(
     if wrong:
         warn(
             f"{where}: {counted(len(wrong), 'image')} of another size than annotated: "
-            f"{_first(wrong)}; were the boxes drawn on a resized or turned copy?"
+            f"{few(wrong, NUM_NAMED)}; were the boxes drawn on a resized or turned copy?"
         )
     return sized
 
@@ -208,7 +210,7 @@ def _warn_of(where: object, what: str, found: Sequence[_Boxes]) -> None:
     images = [(image, boxes) for image, boxes in found if boxes]
     if images:
         places = [_place(*each) for each in images[:NUM_NAMED]]
-        named = _first([*places, *images[NUM_NAMED:]])
+        named = few([*places, *images[NUM_NAMED:]], NUM_NAMED)
         warn(f"{where}: {what.format(counted(len(images), 'image'))}: {named}")
 
 
@@ -247,11 +249,6 @@ def _is_swapped(box: Box) -> bool:
 def _has_area(box: Box) -> bool:
     x1, y1, x2, y2 = box.xyxy
     return x2 - x1 >= MIN_SIDE_PX and y2 - y1 >= MIN_SIDE_PX
-
-
-def _first(names: Sequence[object]) -> str:
-    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
-    return ", ".join(map(str, names[:NUM_NAMED])) + more
 
 
 def refuse_missing(missing: Sequence[object], what: str, where: object, mend: str) -> None:

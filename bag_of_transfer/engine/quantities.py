@@ -1,9 +1,10 @@
-"""How counts, durations, rates and sizes are written for people, wherever one is shown."""
+"""How counts, lists, durations, rates and sizes are written for people, wherever one is shown."""
 
 import itertools
 import math
+from collections.abc import Sequence
 
-__all__ = ["amount", "counted", "duration", "figure", "rate", "size"]
+__all__ = ["amount", "counted", "duration", "few", "figure", "rate", "size"]
 
 PREFIXES = ("", "k", "M", "G", "T")
 UNDEFINED = -1
@@ -35,6 +36,17 @@ def counted(count: int, noun: str, plural: str = "") -> str:
         plural: What several are called, where that is not the noun with an s.
     """
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def few(things: Sequence[object], most: int) -> str:
+    """Return the first of some things, and how many more there are: a, b and 3 more.
+
+    Args:
+        things: What is listed.
+        most: How many are written out.
+    """
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return ", ".join(map(str, things[:most])) + more
 
 
 def figure(metric: float) -> str:

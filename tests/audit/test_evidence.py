@@ -10,8 +10,8 @@ import backbones
 from bag_of_transfer.audit.network_evidence import label_smoothing, model_tweak, zero_gamma
 from bag_of_transfer.audit.schedule_evidence import lr_decay, rehearsed_lr, warmup
 from bag_of_transfer.classification.classifier import ImageClassifier
-from bag_of_transfer.engine.schedules import lr_curve
 from tests.audit.tricky_runs import plain_cfg, runner_of
+from tests.lr_curves import lr_curve
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from torch import nn
 
 import backbones  # noqa: F401  registers the networks
 from bag_of_transfer.classification.transforms import build_pipeline
-from bag_of_transfer.engine.schedules import lr_curve
 from tests.classification.leaves import CONFIGS, read_leaf
 from tests.fast_builds import on_meta
+from tests.lr_curves import lr_curve
 
 LEAVES = sorted(CONFIGS.glob("*.py"))
 OURS = {

@@ -10,8 +10,8 @@ import pytest
 import backbones  # noqa: F401
 import bag_of_transfer.engine.schedules  # noqa: F401  registers the warm-up
 from bag_of_transfer.engine.lr import apply_lr_rule
-from bag_of_transfer.engine.schedules import lr_curve
 from tests.classification.leaves import CONFIGS, read_leaf
+from tests.lr_curves import lr_curve
 
 LEAVES = sorted(path.stem for path in CONFIGS.glob("*_8xb*.py"))
 GPUS = 8

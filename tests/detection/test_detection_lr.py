@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 import bag_of_transfer.engine.schedules  # noqa: F401  registers the warm-up of other leaves
 from bag_of_transfer.engine.lr import apply_lr_rule
-from bag_of_transfer.engine.schedules import lr_curve
+from tests.lr_curves import lr_curve
 
 CONFIGS = Path(__file__).parents[2] / "configs/detection"
 SHORT = ("demo", "tiny", "photographs", "own-voc", "own-coco", "own-yolo")  # not full-length

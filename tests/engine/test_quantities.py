@@ -1,11 +1,12 @@
 """Durations, rates and sizes: at most three digits and a unit, or two units."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.quantities import amount, counted, duration, figure, rate, size
+from bag_of_transfer.engine.quantities import amount, counted, duration, few, figure, rate, size
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = re.compile(r"\}\s?(img/s|MB|MiB|GB|GiB|kB|min|h)\b|:\.\df\} s\b|/ 60:\.|1e[69]:\.")
@@ -87,3 +88,19 @@ def test_a_metric_that_is_undefined_is_no_number() -> None:
     assert [figure(value) for value in (0.0, 99.996, -1, float("nan"))] == [
         *("0.00", "100.00", "-", "-")
     ]
+
+
+@pytest.mark.parametrize(
+    ("things", "text"),
+    [
+        ((), ""),
+        (("a",), "a"),
+        (("a", 2, "c"), "a, 2, c"),
+        (("a", 2, "c", "d"), "a, 2, c and 1 more"),
+        (range(10), "0, 1, 2 and 7 more"),
+    ],
+)
+def test_of_many_things_the_first_are_named_and_the_others_counted(
+    things: Sequence[object], text: str
+) -> None:
+    assert few(things, 3) == text

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from bag_of_transfer.engine.run.schedule_fit import fit_schedule
-from bag_of_transfer.engine.schedules import lr_curve
+from tests.lr_curves import lr_curve
 
 GRADUAL = dict(type="GradualWarmup", begin=0, end=1, convert_to_iter_based=True)
 COSINE = dict(type="CosineAnnealingLR", begin=1, convert_to_iter_based=True)

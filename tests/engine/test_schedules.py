@@ -14,7 +14,8 @@ from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine.schedules import ConstantWarmup, GradualWarmup, lr_curve
+from bag_of_transfer.engine.schedules import ConstantWarmup, GradualWarmup
+from tests.lr_curves import lr_curve
 
 EPOCHS, ITERS, LR = 6, 5, 0.4
 TOTAL = EPOCHS * ITERS

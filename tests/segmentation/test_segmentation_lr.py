@@ -15,7 +15,7 @@ import bag_of_transfer.engine.schedules  # noqa: F401
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.lr import apply_lr_rule
 from bag_of_transfer.engine.run.launch import replace_sync_bn
-from bag_of_transfer.engine.schedules import lr_curve
+from tests.lr_curves import lr_curve
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/segmentation"
 PER_EPOCH = 1263  # ADE20K's 20,210 images in full batches of 16: 20210 // 16

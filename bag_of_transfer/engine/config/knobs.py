@@ -23,6 +23,7 @@ from bag_of_transfer.engine.config_nodes import dicts_with, value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT, POSITIVE, shown
 from bag_of_transfer.engine.lr import not_scaled, scaled_lr
+from bag_of_transfer.engine.quantities import few
 from bag_of_transfer.engine.recipe import Difference, differences
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
@@ -130,9 +131,8 @@ def stated_lines(cfg: Config, keys: set[str], sources: Sequence[Source]) -> list
             if key.partition(".")[0] in read and value_at(cfg._cfg_dict, key, _GONE) is not _GONE
         )
         last = [key for key in known if not any(other.startswith(f"{key}.") for other in known)]
-        more = f" and {len(last) - MOST_STATED} more" if len(last) > MOST_STATED else ""
         if last:
-            lines.append(f"{name} sets {', '.join(_told(cfg, last[:MOST_STATED]))}{more}")
+            lines.append(f"{name} sets {few([*_told(cfg, last)], MOST_STATED)}")
     return lines
 
 

@@ -24,6 +24,7 @@ from bag_of_transfer.engine.data.image_reader import decode_file, orientation_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
 from bag_of_transfer.engine.progress import track
+from bag_of_transfer.engine.quantities import few
 
 __all__ = [
     "ImageFacts",
@@ -85,10 +86,9 @@ def leave_out(
             where,
             f"mend them or raise max_unreadable (now {max_unreadable})",
         )
-    named = ", ".join(f"{path.name} ({why})" for path, why in list(bad.items())[:NUM_NAMED])
-    more = f" and {len(bad) - NUM_NAMED} more" if len(bad) > NUM_NAMED else ""
+    named = few([f"{path.name} ({why})" for path, why in bad.items()], NUM_NAMED)
     message = f"{where}: left out {len(bad)} of {num_images} images that can't be read: {named}"
-    print_log(message + more, logger="current", level=logging.WARNING)
+    print_log(message, logger="current", level=logging.WARNING)
     return set(bad)
 
 

@@ -12,6 +12,7 @@ from bag_of_transfer.engine.errors import LOST_LOSS, LOST_WEIGHTS, UserError
 from bag_of_transfer.engine.loop.lost_step import NewestBatches
 from bag_of_transfer.engine.loop.running_loss import RunningLoss
 from bag_of_transfer.engine.processes import mean_over_processes
+from bag_of_transfer.engine.quantities import few
 from bag_of_transfer.engine.weights.finite import lost_tensor
 
 __all__ = ["LossWatch", "interval_of", "skips"]
@@ -110,12 +111,10 @@ class LossWatch:
         together: bool = False,
     ) -> NoReturn:
         step = self._batches.keep(runner, what, iteration, tensor, together)
-        files = step.files
-        more = f" and {len(files) - NUM_NAMED} more" if len(files) > NUM_NAMED else ""
         place = f"epoch {step.epoch}, iteration {step.iteration}"
         raise UserError(
             what,
-            f"{place}, {', '.join(files[:NUM_NAMED])}{more}" if files else place,
+            f"{place}, {few(step.files, NUM_NAMED)}" if step.files else place,
             "lower optim_wrapper.optimizer.lr or lengthen the warm-up; "
             "the work dir has the earlier checkpoints, if any were written",
         )

@@ -20,7 +20,7 @@ from bag_of_transfer.engine.loop.lost_step import NewestBatches
 from bag_of_transfer.engine.loop.skipped_steps import SkippedSteps
 from bag_of_transfer.engine.loop.update import Update
 from bag_of_transfer.engine.numbers import is_whole
-from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.engine.quantities import counted, few
 from bag_of_transfer.engine.run_files import SKIPPED
 
 __all__ = ["NON_FINITE", "SkipNonFinite", "follow_non_finite"]
@@ -133,10 +133,9 @@ class SkipNonFinite(Hook):
         self._batches.keep(
             runner, "the loss or gradient was no number", new[0], None, together=True
         )
-        more = f" and {len(new) - NUM_NAMED} more" if len(new) > NUM_NAMED else ""
         print_log(
             f"{counted(len(new), 'step')} left out, whose loss or gradient was no number "
-            f"(iteration {', '.join(map(str, new[:NUM_NAMED]))}{more}); {total} so far",
+            f"(iteration {few(new, NUM_NAMED)}); {total} so far",
             logger="current",
         )
         counts = {"in_a_row": self._skipped.longest_row, "most": total}

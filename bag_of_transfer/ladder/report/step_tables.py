@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from bag_of_transfer.engine.quantities import few
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.steps import Change, Step, read_steps
 from bag_of_transfer.pages.table import Entry, Table
@@ -66,6 +67,4 @@ def step_notes(ladder: LadderResults) -> Iterator[str]:
 
 
 def _keys(changes: Sequence[Change]) -> str:
-    keys = list(dict.fromkeys(change.key for change in changes))
-    more = f" and {len(keys) - MAX_KEYS} more" if len(keys) > MAX_KEYS else ""
-    return ", ".join(keys[:MAX_KEYS]) + more
+    return few(list(dict.fromkeys(change.key for change in changes)), MAX_KEYS)
