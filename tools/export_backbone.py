@@ -7,7 +7,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
-from bag_of_transfer.engine.arguments import check_checkpoint
 from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.last_lines import say_next, use_of_backbone
 from bag_of_transfer.engine.quantities import figure
@@ -19,13 +18,12 @@ EXAMPLE = """python tools/export_backbone.py work_dirs/resnet18-d_demo/best_top1
 def main(argv: Sequence[str] | None = None) -> int:
     """Export, and print what was written."""
     parser = cli.parser(__doc__, EXAMPLE)
-    parser.add_argument("checkpoint", type=Path, help=tool_flags.CHECKPOINT)
+    tool_flags.add_checkpoint(parser)
     parser.add_argument("out", type=Path, help="OUT.safetensors; the card becomes OUT.json")
     parser.add_argument(
         "--ema", action="store_true", help="refuse a checkpoint without averaged (EMA) weights"
     )
     parser.add_argument("--force", action="store_true", help="replace existing files")
-    parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_args(argv)
 
     from bag_of_transfer.transfer.backbone_file import card_path, export_backbone

@@ -9,12 +9,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
-from bag_of_transfer.engine.arguments import check_checkpoint, check_config
 from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.environment import check_packages
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.engine.stock_configs import config_path
 
 PACKAGES = ("onnx", "onnxruntime")
 EXAMPLE = """python tools/export_model.py configs/detection/faster-rcnn_fpn_demo.py \\
@@ -24,24 +22,17 @@ EXAMPLE = """python tools/export_model.py configs/detection/faster-rcnn_fpn_demo
 def main(argv: Sequence[str] | None = None) -> int:
     """Load the network, write the file, compare its answers, and print what was compared."""
     parser = cli.parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        "config", type=config_path, help="config that the checkpoint was trained with"
-    )
-    parser.add_argument("checkpoint", type=Path, help=tool_flags.CHECKPOINT)
+    tool_flags.add_trained_network(parser)
     parser.add_argument("out", type=Path, help="OUT.onnx")
     parser.add_argument("--size", type=_size, metavar="HxW", help="one size of images [any]")
     parser.add_argument(
         "--images", type=Path, metavar="PATH", help="what to check it on [the config's test data]"
     )
     parser.add_argument("--num-images", type=int, default=8, help="how many of them [8]")
-    parser.add_argument(
-        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
-    )
+    tool_flags.add_data_root_flag(parser)
     tool_flags.add_options_flag(parser)
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.then_check(_check_request)
-    parser.then_check(lambda args: check_config(args.config))
-    parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_args(argv)
 
     with waiting("importing torch"):

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
 from bag_of_transfer.engine.arguments import check_config
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.interruption import telling
 from bag_of_transfer.engine.quantities import counted
@@ -98,9 +99,7 @@ def _parser() -> cli.ToolParser:
     parser.add_argument("config", type=Path, help="ladder config: rungs, tasks, seeds")
     parser.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds [the config's]")
-    parser.add_argument(
-        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
-    )
+    tool_flags.add_data_root_flag(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be done; run nothing"
     )

@@ -7,11 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
-from bag_of_transfer.engine.arguments import check_checkpoint, check_config
 from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.last_lines import again, command, say_next
-from bag_of_transfer.engine.stock_configs import config_path
 
 EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \\
     work_dirs/faster-rcnn_fpn_demo/last_checkpoint photos/ --out-dir work_dirs/photos"""
@@ -20,10 +18,7 @@ EXAMPLE = """python tools/predict.py configs/detection/faster-rcnn_fpn_demo.py \
 def main(argv: Sequence[str] | None = None) -> int:
     """Find the images, load the network, write pictures and record."""
     parser = cli.parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        "config", type=config_path, help="config that the checkpoint was trained with"
-    )
-    parser.add_argument("checkpoint", type=Path, help=tool_flags.CHECKPOINT)
+    tool_flags.add_trained_network(parser)
     parser.add_argument(
         "inputs",
         type=Path,
@@ -40,9 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="draw annotations beside: of a split of the config's (test, val, train, held_out), or "
         "COCO's file, or a folder of VOC's or YOLO's files, of masks, or of one folder per class",
     )
-    parser.add_argument(
-        "--data-root", type=Path, help="folder of the split's data [$DATA_ROOT or data]"
-    )
+    tool_flags.add_data_root_flag(parser, "the split's data")
     parser.add_argument(
         "--save-crops",
         action="store_true",
@@ -57,8 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     tool_flags.add_options_flag(parser)
     parser.add_argument("--force", action="store_true", help="overwrite earlier predictions")
-    parser.then_check(lambda args: check_config(args.config))
-    parser.then_check(lambda args: check_checkpoint(args.checkpoint))
     args = parser.parse_intermixed_args(argv)  # as INPUT may be left out, and stand after flags
 
     with waiting("importing torch"):

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.archives.catalogue import DATA_SETS
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.interruption import telling
 from bag_of_transfer.engine.own_files import ROOT
 
@@ -26,9 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument("name", choices=["demo", *DATA_SETS], help="data set")
     parser.add_argument("--archives", type=Path, metavar="DIR", help="folder of official archives")
-    parser.add_argument(
-        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
-    )
+    tool_flags.add_data_root_flag(parser)
     parser.add_argument("--seed", type=int, default=0, help="demo: seed of the drawn pictures [0]")
     parser.add_argument(
         "--update-golden", action="store_true", help="demo: overwrite the committed hashes"

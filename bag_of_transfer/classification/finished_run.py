@@ -28,7 +28,11 @@ from bag_of_transfer.engine.data import image_parts
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.fields import BELOW_1, TEXT, check, fields, optional
 from bag_of_transfer.engine.run.loader_watch import build_loader
-from bag_of_transfer.engine.weights.checkpoints import load_checkpoint, state_dict_of
+from bag_of_transfer.engine.weights.checkpoints import (
+    load_checkpoint,
+    refuse_misfits,
+    state_dict_of,
+)
 
 __all__ = ["labels_of", "paper_eps", "read_curve", "trained_network"]
 
@@ -118,11 +122,8 @@ def trained_network(
     else:
         _check_types(cfg.val_dataloader, path)
         model = build_described(admit(cfg.model, path), state, path)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
-        raise UserError(f"the weights do not fit: {first}", checkpoint, "train again") from error
+    refuse_misfits(model, state, checkpoint)
+    model.load_state_dict(state)
     with building("val_dataloader", cfg):
         loader = build_loader(cfg.val_dataloader, seed=0)
     return model.to(get_device()), loader

@@ -17,21 +17,22 @@ from bag_of_transfer.engine.process_group import LAUNCHERS
 from bag_of_transfer.engine.stock_configs import config_path
 
 __all__ = [
-    "CHECKPOINT",
     "DETERMINISTIC",
     "add_amp_flag",
+    "add_checkpoint",
     "add_config_flags",
+    "add_data_root_flag",
     "add_launcher_flag",
     "add_options_flag",
     "add_run_flags",
     "add_seed_flag",
+    "add_trained_network",
     "config_flags",
     "evaluation_parser",
     "training_parser",
 ]
 
 DETERMINISTIC = "randomness.deterministic"  # what --deterministic sets in a config
-CHECKPOINT = "checkpoint (.pth), or the file last_checkpoint of a work dir"
 
 
 def add_config_flags(to_parser: ToolParser, takes_stock: bool = True) -> None:
@@ -47,11 +48,31 @@ def add_config_flags(to_parser: ToolParser, takes_stock: bool = True) -> None:
         type=config_path,
         help=f"config file (.py, or .json of --dump-config){stock if takes_stock else ''}",
     )
-    to_parser.add_argument(
-        "--data-root", type=Path, help="folder of the data sets [$DATA_ROOT or data]"
-    )
+    add_data_root_flag(to_parser)
     add_options_flag(to_parser)
     to_parser.then_check(lambda args: check_config(args.config))
+
+
+def add_data_root_flag(to_parser: argparse.ArgumentParser, what: str = "the data sets") -> None:
+    """Add ``--data-root``, with what lies in the folder."""
+    words = f"folder of {what} [$DATA_ROOT or data]"
+    to_parser.add_argument("--data-root", type=Path, help=words)
+
+
+def add_trained_network(to_parser: ToolParser) -> None:
+    """Add the config and the checkpoint of a network that is trained already."""
+    to_parser.add_argument(
+        "config", type=config_path, help="config that the checkpoint was trained with"
+    )
+    to_parser.then_check(lambda args: check_config(args.config))
+    add_checkpoint(to_parser)
+
+
+def add_checkpoint(to_parser: ToolParser) -> None:
+    """Add the checkpoint that a tool reads."""
+    words = "checkpoint (.pth), or the file last_checkpoint of a work dir"
+    to_parser.add_argument("checkpoint", type=Path, help=words)
+    to_parser.then_check(lambda args: check_checkpoint(args.checkpoint))
 
 
 def add_options_flag(to_parser: ToolParser) -> None:
@@ -177,7 +198,6 @@ def evaluation_parser(description: str, example: str, takes_stock: bool = True) 
     evaluation = parser(description, example)
     add_config_flags(evaluation, takes_stock)
     add_run_flags(evaluation)
-    evaluation.add_argument("checkpoint", type=Path, help=CHECKPOINT)
+    add_checkpoint(evaluation)
     evaluation.add_argument("--out", type=Path, metavar="F.json", help="write the metrics here")
-    evaluation.then_check(lambda args: check_checkpoint(args.checkpoint))
     return evaluation
