@@ -189,3 +189,19 @@ def test_early_stopping_does_not_keep_a_checkpoint_from_its_test(
     tool, file, tmp_path, hooks
 ) -> None:
     assert tool("test", leaf(tmp_path, hooks), file) == 0
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_file_that_is_given_is_tested_whatever_a_training_began_from(
+    tool, file, tmp_path, resume
+) -> None:
+    network, meta = random_network("det")
+    state = {name: torch.zeros_like(value) for name, value in network.state_dict().items()}
+    start = tmp_path / "start.pth"
+    torch.save({"state_dict": state, "meta": meta}, start)
+    config = leaf(tmp_path, f"load_from = {str(start)!r}", f"resume = {resume}")
+    found = []
+    for stated in (DET, config):
+        assert tool("test", stated, file, "--dump-predictions", tmp_path / "rows.json") == 0
+        found.append((tmp_path / "rows.json").read_text())
+    assert found[0] == found[1] != "[]"

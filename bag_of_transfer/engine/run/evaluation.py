@@ -196,6 +196,7 @@ def _only_test(cfg: Config) -> str:
         split = "val" if data_sets.tests_on_val(cfg) else "test"
     for key in (*PARTS["train"], *PARTS["val"], "param_scheduler", "auto_scale_lr"):
         cfg.pop(key, None)
+    cfg.update(load_from=None, resume=False)  # mmengine would load them over the weights to test
     cfg.setdefault("default_hooks", {}).checkpoint = None  # it would look for ``save_best``
     return split
 
