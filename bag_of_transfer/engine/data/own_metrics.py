@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.utils import import_modules_from_strings
 
+from bag_of_transfer.engine.data.splits import EVALUATORS
 from bag_of_transfer.engine.data.watched_metrics import follow_new_names, metrics_of
 from bag_of_transfer.engine.tasks import Judge, all_tasks
 
@@ -35,7 +36,7 @@ def judge_in_percent(cfg: Config) -> list[str]:
         for name in (theirs, f"{task.scope}.{theirs}")
     }
     lines: dict[str, None] = {}
-    for evaluator in ("val_evaluator", "test_evaluator"):
+    for evaluator in EVALUATORS:
         for metric in metrics_of(cfg, evaluator):
             ours = judges.get(str(metric.get("type")))
             if ours is None:
