@@ -20,6 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.data import Dataset
 
 from bag_of_transfer.engine.run_files import manifest_of
+from bag_of_transfer.engine.weights import checkpoint_hook
 from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.weights.checkpoints import find_resumable
 
@@ -103,6 +104,26 @@ def two_epochs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     make_runner(folder, epochs=2, scores=[np.float64(10.0), np.float32(20.0)]).train()
     return folder
+
+
+def test_processes_ask_each_other_every_ten_iterations_also_where_epochs_are_shorter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = make_runner(tmp_path, epochs=11, interval=50, save_last=False)  # two iterations each
+    asked: list[int] = []
+
+    class Told:
+        def __init__(self, number: int) -> None: ...
+
+        def any_of(self, answers: list[bool]) -> list[bool]:
+            asked.append(runner.iter + 1)
+            return [False, runner.iter + 1 == 20]  # another process got SIGUSR1
+
+    monkeypatch.setattr(checkpoint_hook, "Agreement", Told)
+    monkeypatch.setattr(checkpoint_hook, "get_world_size", lambda: 2)
+    runner.train()
+    assert asked == [10, 20]
+    assert [path.name for path in tmp_path.glob("*_iter_20.pth")] == ["epoch_9_iter_20.pth"]
 
 
 class DiesBeforeEpoch3(Hook):

@@ -4,13 +4,13 @@ mmengine 0.10.12 writes in place, deletes the old file first, and stores the log
 every step.
 """
 
+import itertools
 import logging
 import time
 from pathlib import Path, PurePath
 from typing import Any
 
-import torch
-from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
@@ -18,6 +18,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from bag_of_transfer.engine.agreement import Agreement
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.interruption import (
     end_asked,
@@ -40,6 +41,7 @@ __all__ = ["OUTDATED", "SafeCheckpointHook"]
 OUTDATED = "outdated_ckpt_ids"
 BEST_OF_NOTHING = "The best checkpoint with 0.0000 "  # mmengine's line
 AGREEMENT = 10  # iterations after which several processes tell each other of signals
+_numbers = itertools.count()  # of a process's runs
 
 
 @HOOKS.register_module()
@@ -87,7 +89,7 @@ class SafeCheckpointHook(BestRule):
             if is_main_process():
                 self._sweep(runner)
         self.saved_iter, self._saved_at = runner.iter, time.monotonic()
-        self._num_processes = get_world_size()
+        self._num_processes, self._agreement = get_world_size(), Agreement(next(_numbers))
         if runner.iter:  # of the resumed run: a better score is added to that file, too
             self.last_ckpt = self._in_this_folder(runner.message_hub.runtime_info.get("last_ckpt"))
 
@@ -118,7 +120,7 @@ class SafeCheckpointHook(BestRule):
         """
         if not self.by_epoch:
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
-        self._look_for_signals(batch_idx)
+        self._look_for_signals(runner.iter + 1)
         # Gradients of batches without an update are in no checkpoint.
         if (self._ends or self._saves) and _has_updated(runner.optim_wrapper):
             self._save_at(runner, runner.iter + 1)
@@ -151,16 +153,14 @@ class SafeCheckpointHook(BestRule):
             meta = {"epoch": runner.epoch, "iter": runner.iter}
             self._save_checkpoint_with_step(runner, step, meta)
 
-    def _look_for_signals(self, batch_idx: int) -> None:
+    def _look_for_signals(self, done: int) -> None:
         ends, saves = end_asked(), save_asked()
         if self._seconds is not None and not saves:
             saves = time.monotonic() - self._saved_at >= self._seconds
         if self._num_processes == 1:
             self._ends, self._saves = ends, saves
-        elif (batch_idx + 1) % AGREEMENT == 0:
-            asked = torch.tensor([ends, saves], dtype=torch.int32)
-            all_reduce(asked, "max")
-            self._ends, self._saves = map(bool, asked.tolist())
+        elif done % AGREEMENT == 0:
+            self._ends, self._saves = self._agreement.any_of([ends, saves])
 
     def _save_at(self, runner: Runner, iteration: int) -> None:
         """Save after ``iteration`` steps unless that is done, and end the run if that was asked."""
