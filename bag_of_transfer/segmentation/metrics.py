@@ -142,9 +142,16 @@ class SegMetric(BaseMetric):
             self.output_dir.mkdir(parents=True, exist_ok=True)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of one batch, and write its masks where there is an ``output_dir``."""
+        """Count the pixels of one batch, and write its masks where there is an ``output_dir``.
+
+        Raises:
+            UserError: If an image has no mask.
+        """
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
+            if "gt_sem_seg" not in sample:
+                mend = "state data_prefix.seg_map_path, and load the masks in the pipeline"
+                raise UserError("the image has no mask to judge by", sample["img_path"], mend)
             # Of a single logit (binary, ``out_channels=1``), mmseg gives the labels as floats.
             predicted = sample["pred_sem_seg"]["data"].squeeze(0).long()
             labels = sample["gt_sem_seg"]["data"].squeeze(0).to(predicted.device, non_blocking=True)

@@ -77,6 +77,11 @@ def test_pillows_resizing_takes_labels_beyond_a_byte(tmp_path: Path, path: Path)
     np.testing.assert_array_equal(found["gt_seg_map"] - 300, np.asarray(small))
 
 
+def test_an_image_without_a_mask_passes(path: Path) -> None:
+    image = {"img_path": "new.png", "img": 1}
+    assert ReadMask(reduce_zero_label=True)(dict(image)) == image
+
+
 def test_the_data_set_and_the_pipeline_must_agree_about_zero(path: Path) -> None:
     assert ReadMask(reduce_zero_label=True)(results(path, reduce_zero_label=True))
     with pytest.raises(UserError, match="reduce_zero_label is True, the data set's is False"):

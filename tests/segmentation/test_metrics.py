@@ -129,6 +129,13 @@ def test_a_binary_segmenter_of_one_logit_is_judged(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(tmp_path / "1.png")), found.pred_sem_seg.data[0])
 
 
+def test_an_image_without_a_mask_is_refused() -> None:
+    image = sample(torch.zeros(2, 2, dtype=torch.long), torch.zeros(2, 2))
+    del image["gt_sem_seg"]
+    with pytest.raises(UserError, match=r"no mask to judge by: a/1\.jpg"):
+        evaluated(SegMetric(), NAMES, [image])
+
+
 def test_values_are_percent_under_the_contracts_names() -> None:
     metric = METRICS.build({"type": "SegMetric"})
     perfect = torch.randint(0, 3, (33, 47), generator=torch.Generator().manual_seed(0))

@@ -2,11 +2,16 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import mmdet
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import HOOKS
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -65,6 +70,29 @@ def test_a_detector_starts_from_the_file_and_is_judged(tool, backbone, detector,
     assert isinstance(rows, list)
     for row in rows:
         assert {"image_id", "category_id", "bbox", "score"} <= row.keys()
+
+
+def hooks_of(cfg: Config) -> list[type]:
+    stated = [*cfg.default_hooks.values(), *cfg.custom_hooks]
+    return [HOOKS.get(hook.type) for hook in stated]
+
+
+def test_the_resolved_config_imports_the_hooks_that_it_names(detector):
+    cfg = Config.fromfile(detector / "resolved_config.py", import_custom_modules=False)
+    modules = {kind.__module__ for kind in hooks_of(cfg)}
+    ours = {name for name in modules if not name.startswith("mmengine.")}
+    assert len(ours) > 5
+    assert ours <= set(cfg.custom_imports.imports)
+
+
+@pytest.mark.slow
+def test_mmdets_own_tool_trains_from_the_resolved_config(detector, tmp_path):
+    program = Path(mmdet.__file__).with_name(".mim") / "tools/train.py"
+    argv = [program, detector / "resolved_config.py", "--work-dir", tmp_path / "theirs"]
+    subprocess.run([sys.executable, *argv], check=True)
+    theirs = result(tmp_path / "theirs/metrics.json")
+    assert theirs["num_images"] == 8
+    assert theirs["backbone_sha256"] == result(detector / "metrics.json")["backbone_sha256"]
 
 
 def test_a_segmenter_starts_from_the_file_and_is_judged(tool, backbone, tmp_path):

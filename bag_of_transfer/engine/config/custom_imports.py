@@ -14,11 +14,21 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from bag_of_transfer.engine.config.config_sources import config_sources
+from bag_of_transfer.engine.config.config_vocabulary import find_callables
+from bag_of_transfer.engine.config_nodes import dicts_with
+from bag_of_transfer.engine.data.own_metrics import add_import
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.former_names import current_name
 from bag_of_transfer.engine.process_group import is_first_process
+from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
-__all__ = ["announce_names", "import_error", "import_stated", "with_those_of_bases"]
+__all__ = [
+    "announce_names",
+    "import_error",
+    "import_own_types",
+    "import_stated",
+    "with_those_of_bases",
+]
 
 KEY = "custom_imports"
 
@@ -76,6 +86,22 @@ def announce_names(stated: Mapping[str, Any], current: Mapping[str, Any]) -> Non
 @cache
 def _print_once(line: str) -> None:
     print(line)
+
+
+def import_own_types(cfg: Config) -> None:
+    """Add the modules of this toolkit's types to ``custom_imports``, for those who read its text.
+
+    So the config that a run leaves works in mmengine's Runner, which imports nothing else.
+
+    Args:
+        cfg: Changed; the modules are imported.
+    """
+    scope = cfg.get("default_scope", ROOT_SCOPE)
+    stated = [node["type"] for _, node in dicts_with("type", cfg._cfg_dict)]
+    kinds = [kind for name in dict.fromkeys(stated) for kind in find_callables(name, scope)]
+    for module in sorted({kind.__module__ for kind in kinds}):
+        if module.partition(".")[0] == __name__.partition(".")[0]:
+            add_import(cfg, module)
 
 
 def _as_list(names: Any) -> list[Any]:

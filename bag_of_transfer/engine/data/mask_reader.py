@@ -13,7 +13,6 @@ from jaxtyping import Int32
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 
-from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.data.image_reader import (
     FORMATS,
     orientation_of,
@@ -21,6 +20,7 @@ from bag_of_transfer.engine.data.image_reader import (
     truncated_is_an_error,
     turned,
 )
+from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.plain_files import mend_of, read_file
 
 __all__ = ["IGNORED", "ReadMask", "decode_mask", "first_pixel", "labels_of", "read_mask"]
@@ -119,11 +119,13 @@ class ReadMask:
         self.reduce_zero_label = reduce_zero_label
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add ``gt_seg_map``, H x W.
+        """Add ``gt_seg_map``, H x W; where no mask is named, as for a new image, add nothing.
 
         Raises:
             UserError: If the file can't be read, or ``reduce_zero_label`` is not the data set's.
         """
+        if "seg_map_path" not in results:
+            return results
         reduced = results.get("reduce_zero_label", False)
         if self.reduce_zero_label not in (None, reduced):
             raise UserError(

@@ -19,6 +19,7 @@ import bag_of_transfer.engine.schedules  # noqa: F401  registers the warm-ups
 from bag_of_transfer.engine import lr, progress
 from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.config.config_values import check_training_sections
+from bag_of_transfer.engine.config.custom_imports import import_own_types
 from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config.mistakes import building
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
@@ -184,6 +185,7 @@ def train(
             run to resume was trained with other values.
         UserError: If the run does not get as far as its first step; the work dir is as before.
     """
+    import_own_types(cfg)
     lines = lines + resume(cfg, resume_from, dry_run=rehearsal is not None)
     if tensorboard:
         visualizer = cfg.get("visualizer") or dict(type="Visualizer")
