@@ -35,6 +35,7 @@ from bag_of_transfer.engine.config.knobs import (
 )
 from bag_of_transfer.engine.config.overrides import apply_overrides, option_keys
 from bag_of_transfer.engine.config.process_setup import prepare_process
+from bag_of_transfer.engine.config.type_names import name_scope, name_types
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
 from bag_of_transfer.engine.log_file import hush
@@ -223,7 +224,10 @@ def read_config(path: Path, import_named: bool = True) -> Config:
             stated = cfg.get("custom_imports") if import_named else None
             if stated:
                 stated = with_those_of_bases(stated, path)
-                cfg.custom_imports = import_stated(stated)
+                cfg.custom_imports = current = import_stated(stated)
+            name_scope(cfg)
+            if import_named:
+                name_types(cfg)
     except FileNotFoundError as error:
         raise UserError("a base of the config is missing", path, str(error)) from error
     except UserError:
@@ -236,7 +240,7 @@ def read_config(path: Path, import_named: bool = True) -> Config:
         mistake = UserError(f"the config cannot be read ({reason})", path, mend)
         raise mistake from error
     if stated:
-        announce_names(stated, cfg.custom_imports)
+        announce_names(stated, current)
     return cfg
 
 
