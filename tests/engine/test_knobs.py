@@ -265,6 +265,19 @@ def test_the_sides_of_a_stock_config_may_be_short_first_and_its_lengths_in_epoch
     assert cosine.T_max == 29  # mmengine takes whole ones
 
 
+def test_a_root_that_all_data_sets_state_themselves_has_the_last_word(
+    own: Callable[..., Path],
+) -> None:
+    loaders = ("train_dataloader", "val_dataloader", "test_dataloader")
+    stated = "\n".join(f'{name} = dict(dataset=dict(data_root="/y"))' for name in loaders)
+    leaf = own(own(DET, 'data_root = "/x"', "base"), stated, "leaf")
+    cfg = resolved_config(leaf)
+    assert {cfg[name].dataset.data_root for name in loaders} == {"/y"}
+    both = own(DET, f'data_root = "/x"\n{stated}', "both")
+    with pytest.raises(UserError, match=r"data_root='/x' contradicts train_dataloader\.dataset"):
+        resolved_config(both)
+
+
 def test_what_begins_near_the_end_of_a_stock_config_follows_too() -> None:
     rtmdet = config_path("mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py")
     cfg = with_knobs(rtmdet, epochs=30)

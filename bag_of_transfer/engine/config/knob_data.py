@@ -41,9 +41,14 @@ def set_data_root(cfg: Config, request: Request) -> None:
     """
     new = request.checked(PATH)
     data = {name: cfg[name] for name in (*LOADERS, *EVALUATORS) if cfg.get(name)}
-    roots = [os.path.normpath(root) for root in _roots(data, request)]
-    if not roots:
+    stated = list(_roots(data))
+    if not stated:
         raise request.refuse("no data set has a folder of its own", "set it in each data set")
+    roots = [os.path.normpath(root) for key, root in stated if not request.leaves(key)]
+    if not roots:  # the user states all of them
+        for key, root in stated:
+            request.may_set(key, os.path.normpath(root), os.path.normpath(new))
+        return
     old = _common(roots)
     if old is None:
         mend = "set train_dataloader.dataset.data_root and those of val and test"
@@ -56,12 +61,14 @@ def set_data_root(cfg: Config, request: Request) -> None:
                     node[key] = _moved(value, old, new)
 
 
-def _roots(data: Mapping[str, Any], request: Request) -> Iterator[str]:
+def _roots(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the keys that name folders of data, with the folders that hold all splits."""
     for key in (ROOT, SPLIT):
         for dotted, node in dicts_with(key, data):
             stated = node[key]
-            if isinstance(stated, str) and stated and not request.leaves(f"{dotted}.{key}"):
-                yield stated if key == ROOT else os.path.dirname(os.path.normpath(stated))
+            if isinstance(stated, str) and stated:
+                root = stated if key == ROOT else os.path.dirname(os.path.normpath(stated))
+                yield f"{dotted}.{key}", root
 
 
 def _common(roots: list[str]) -> str | None:
