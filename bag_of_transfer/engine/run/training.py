@@ -45,7 +45,7 @@ from bag_of_transfer.engine.loop import (
     records,
 )
 from bag_of_transfer.engine.loop.channels_last import channels_last_line
-from bag_of_transfer.engine.run import auto_batch, compiling, deterministic, launch
+from bag_of_transfer.engine.run import auto_batch, compiling, deterministic, launch, outputs
 from bag_of_transfer.engine.run.dry_run import DryRunDone
 from bag_of_transfer.engine.run.first_step import FirstStep, nothing_left_behind
 from bag_of_transfer.engine.run.resuming import ConfiguredSchedule, resume
@@ -129,10 +129,7 @@ def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
     fill_num_classes(cfg, cfg.classes)
     asked_for = [non_finite.SkipNonFinite] if skipping else []
     add_hooks(cfg, *(hook.__name__ for hook in (*HOOKS, *asked_for)))
-    stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
-    best = {"save_best": "auto"}  # our first metric is always the papers' metric
-    if stated is not None:  # None is mmengine's way to leave a hook out
-        cfg.default_hooks.checkpoint = {**best, **stated, "type": "SafeCheckpointHook"}
+    outputs.save_safely(cfg)
     watched_metrics.settle_watched_metrics(cfg)
     return [line for line in lines if line], dataset
 
@@ -188,10 +185,7 @@ def train(
     import_own_types(cfg)
     lines = lines + resume(cfg, resume_from, dry_run=rehearsal is not None)
     if tensorboard:
-        visualizer = cfg.get("visualizer") or dict(type="Visualizer")
-        backends = visualizer.get("vis_backends") or [dict(type="LocalVisBackend")]
-        backends = [*backends, dict(type="TensorboardVisBackend")]
-        cfg.visualizer = dict(visualizer, vis_backends=backends)
+        outputs.write_events(cfg)
     if rehearsal:
         cfg.work_dir = os.path.join(cfg.work_dir, ".dry_run")
     first_step, work_dir = FirstStep(), WorkDirWatch()
