@@ -137,10 +137,15 @@ def _report(error: Exception) -> int:
 
 
 class ToolParser(argparse.ArgumentParser):
-    """A parser that also checks what was given, before the tool imports what takes seconds."""
+    """A parser that also checks what was given, before the tool imports what takes seconds.
+
+    Attributes:
+        elsewhere: What to write here instead of flags that similar tools have.
+    """
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.elsewhere: dict[str, str] = {}
         self._checks: list[Callable[[argparse.Namespace], None]] = []
 
     def then_check(self, check: Callable[[argparse.Namespace], None]) -> None:
@@ -163,7 +168,10 @@ class ToolParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with one line."""
         # argparse would print the usage first; the contract wants the error on the first line.
-        print(f"error: {message}: {self.prog}: see {self.prog} -h", file=sys.stderr)
+        flags = [word.rstrip(":").partition("=")[0] for word in message.split()]
+        known = [self.elsewhere[flag] for flag in flags if flag in self.elsewhere]
+        mend = known[0] if known else f"see {self.prog} -h"
+        print(f"error: {message}: {self.prog}: {mend}", file=sys.stderr)
         sys.exit(UserError.exit_code)
 
 

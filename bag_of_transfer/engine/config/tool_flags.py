@@ -34,6 +34,26 @@ __all__ = [
 
 DETERMINISTIC = "randomness.deterministic"  # what --deterministic sets in a config
 
+_GPUS = "choose GPUs with CUDA_VISIBLE_DEVICES, several with torchrun and --launcher pytorch"
+_PICTURES = "pictures are drawn by tools/predict.py, with --truth test beside the annotations"
+# Flags of OpenMMLab's tools that have another form here, with that form.
+OPENMMLABS_FOR_TRAINING = {
+    "--amp": "write --amp auto, which is the default, --amp fp16 or --amp bf16",
+    "--auto-scale-lr": "write --cfg-options auto_scale_lr.enable=True",
+    "--no-validate": "write --cfg-options val_dataloader=None val_cfg=None val_evaluator=None",
+    "--resume-from": "write --resume PATH",
+    "--options": "write --cfg-options K=V",
+    **dict.fromkeys(("--gpus", "--gpu-id", "--gpu-ids"), _GPUS),
+}
+OPENMMLABS_FOR_TESTS = {
+    **dict.fromkeys(("--show", "--show-dir"), _PICTURES),
+    "--eval": "leave it out, the config's test_evaluator says what is measured",
+    "--format-only": "write --cfg-options test_evaluator.format_only=True",
+    "--options": "write --cfg-options K=V",
+    **dict.fromkeys(("--gpus", "--gpu-id", "--gpu-ids"), _GPUS),
+}
+PICKLES = (".pkl", ".pickle")
+
 
 def add_config_flags(to_parser: ToolParser, takes_stock: bool = True) -> None:
     """Add the flags of every tool that reads a config.
@@ -145,6 +165,7 @@ def config_flags(args: argparse.Namespace) -> dict[str, Any]:
 def training_parser(description: str, example: str, takes_stock: bool = True) -> ToolParser:
     """Return the parser of ``train_cls.py`` and ``train.py``; see :func:`add_config_flags`."""
     training = parser(description, example)
+    training.elsewhere |= OPENMMLABS_FOR_TRAINING
     add_config_flags(training, takes_stock)
     add_run_flags(training)
     add_amp_flag(training)
@@ -196,8 +217,16 @@ def _check_training(args: argparse.Namespace) -> None:
 def evaluation_parser(description: str, example: str, takes_stock: bool = True) -> ToolParser:
     """Return the parser of ``test_cls.py`` and ``test.py``; see :func:`add_config_flags`."""
     evaluation = parser(description, example)
+    evaluation.elsewhere |= OPENMMLABS_FOR_TESTS
     add_config_flags(evaluation, takes_stock)
     add_run_flags(evaluation)
     add_checkpoint(evaluation)
     evaluation.add_argument("--out", type=Path, metavar="F.json", help="write the metrics here")
+    evaluation.then_check(_check_out)
     return evaluation
+
+
+def _check_out(args: argparse.Namespace) -> None:
+    if args.out and args.out.suffix in PICKLES:
+        mend = "name it F.json; tools/test.py writes predictions with --dump-predictions P"
+        raise UserError("--out writes the metrics, as JSON", args.out, mend)
