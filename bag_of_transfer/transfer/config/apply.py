@@ -20,7 +20,8 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, card_path
 from bag_of_transfer.transfer.backbone_file import Card, read_card
 from bag_of_transfer.transfer.config.channels import derive_channels
-from bag_of_transfer.transfer.config.config_writer import BACKBONE, HEAD, Settings, nearly_equal
+from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
+from bag_of_transfer.transfer.config.filled_parts import BACKBONE, HEAD
 from bag_of_transfer.transfer.config.stated_weights import (
     loads,
     settings_of,

@@ -15,7 +15,8 @@ import torch
 from mmengine.registry import MODELS
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.config.config_writer import BACKBONE, HEAD, Settings
+from bag_of_transfer.transfer.config.config_writer import Settings
+from bag_of_transfer.transfer.config.filled_parts import BACKBONE, HEAD
 
 __all__ = ["derive_channels"]
 

@@ -8,9 +8,7 @@ from mmengine.config import Config, ConfigDict
 from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError, without_colons
 
-__all__ = ["BACKBONE", "HEAD", "Settings", "nearly_equal"]
-
-BACKBONE, HEAD = "model.backbone", "model.roi_head.shared_head"  # a C4 detector's stage 4
+__all__ = ["Settings", "nearly_equal"]
 
 MEND = (
     "remove the values that disagree, move them to a file named in _base_ (a base's values are "

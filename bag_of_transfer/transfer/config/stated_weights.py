@@ -11,7 +11,7 @@ from typing import Any
 
 from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.config.config_writer import BACKBONE
+from bag_of_transfer.transfer.config.filled_parts import BACKBONE
 
 __all__ = ["loads", "refuse_no_weights", "settings_of", "stated_weights"]
 

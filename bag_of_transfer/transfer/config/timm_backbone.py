@@ -8,7 +8,8 @@ from typing import Any
 from backbones import TimmNetwork
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import Card
-from bag_of_transfer.transfer.config.config_writer import BACKBONE, HEAD, Settings
+from bag_of_transfer.transfer.config.config_writer import Settings
+from bag_of_transfer.transfer.config.filled_parts import BACKBONE, HEAD
 from bag_of_transfer.transfer.network_shapes import SIZES
 from bag_of_transfer.transfer.timm_networks import TASK_OPTIONS, architecture_of, network_on_meta
 
