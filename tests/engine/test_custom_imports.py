@@ -96,6 +96,19 @@ def test_a_config_adds_its_modules_to_those_of_its_bases(tmp_path: Path):
         assert read_config(path).custom_imports.imports == imports
 
 
+def test_the_command_line_adds_its_modules_too(tmp_path: Path):
+    path = tmp_path / "mine.py"
+    path.write_text(f"custom_imports = dict(imports=[{OURS!r}, 'json'])\n")
+    for options, imports in (
+        (["custom_imports.imports=[ast,json]"], [OURS, "json", "ast"]),
+        (["custom_imports.imports=ast"], [OURS, "json", "ast"]),
+        (["custom_imports.imports=[ast]", "custom_imports._delete_=True"], ["ast"]),
+    ):
+        cfg = read_config(path)
+        apply_overrides(cfg, options)
+        assert cfg.custom_imports.imports == imports
+
+
 def test_a_module_that_is_not_found_is_named_with_the_way_to_it(tmp_path: Path):
     with pytest.raises(UserError, match=r"No module named 'my_hooks'\).*: .*PYTHONPATH=FOLDER"):
         read_config(config_naming(tmp_path, "my_hooks"))

@@ -423,6 +423,8 @@ def test_a_new_name_that_nothing_reads_is_told(own: Callable[..., Path]) -> None
     (line,) = explicit.lines
     assert line.startswith("`remark` in ")
     assert line.endswith("nothing reads it")
+    _, explicit = load_config(own(CLS, "lr_config = dict(step=[8, 11])"), Phase.PRETRAINING)
+    assert explicit.lines[0].endswith("nothing reads it, today it is `param_scheduler`")
 
 
 @pytest.mark.parametrize("option", ["norm_cfg.type=BN", "image_size.0=3", "own=1"])

@@ -38,7 +38,7 @@ from mmengine.runner import (
 from mmengine.utils.dl_utils import set_multi_processing
 from mmengine.visualization import Visualizer
 from torch.nn import BatchNorm2d, GroupNorm
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 __all__ = [
@@ -48,7 +48,6 @@ __all__ = [
     "known_names",
     "parameter_names",
     "registered_names",
-    "setting_names",
 ]
 
 FREE_FORM = frozenset({"custom_keys", "label_map", "metainfo"})
@@ -153,7 +152,9 @@ _IMPLIED: dict[str, frozenset[str]] = {
     "non_finite": frozenset({"on", "most", "in_a_row"}),
     "auto_scale_lr": frozenset({"enable", "base_batch_size"}),  # Runner.scale_lr
     "optim_wrapper": parameter_names(OptimWrapper) | {"type"},
-    "optim_wrapper.clip_grad": parameter_names(clip_grad_norm_) | {"type"},
+    "optim_wrapper.clip_grad": parameter_names(clip_grad_norm_)
+    | parameter_names(clip_grad_value_)
+    | {"type"},
     "optim_wrapper.paramwise_cfg": _PARAMWISE,
     "default_hooks": frozenset(_HOOKS),
     **{
@@ -251,28 +252,6 @@ def known_children(path: str, node: Mapping[str, Any], scope: str) -> frozenset[
     if is_norm:
         names |= {"requires_grad"} if targets else {"requires_grad", *_NORM}
     return frozenset(names)
-
-
-def setting_names(name: str, parent: object, scope: str) -> frozenset[str] | None:
-    """Return the keys of a dict without a ``type`` that the class of the dict around it reads.
-
-    A class states the functions that read its settings in ``setting_readers``, by name: those of
-    ImageClassifier are its tricks.
-
-    Args:
-        name: The dict's name, such as ``"distillation"``.
-        parent: The dict around it.
-        scope: Where its ``type`` is looked up.
-
-    Returns:
-        The names, or None where no class tells them.
-    """
-    type_ = parent.get("type") if isinstance(parent, Mapping) else None
-    for target in find_callables(type_, scope):
-        reader = getattr(target, "setting_readers", {}).get(name)
-        if reader is not None:
-            return parameter_names(reader)
-    return None
 
 
 def _names_with_builder(target: Callable[..., Any]) -> frozenset[str]:

@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config.config_sources import Source, places_of
 from bag_of_transfer.engine.config.config_vocabulary import known_children
+from bag_of_transfer.engine.config.former_keys import today
 from bag_of_transfer.engine.config.knob_data import set_classes, set_data_root
 from bag_of_transfer.engine.config.knob_length import set_epochs, set_max_iters
 from bag_of_transfer.engine.config.knob_names import ALL_NAMES, KNOBS, SYNONYMS
@@ -283,7 +284,8 @@ def _unread(cfg: Config, source: Source, sources: Sequence[Source]) -> Iterator[
             what = f"`{name}` changes nothing, nothing reads it"
             meant = SYNONYMS.get(near[0], near[0])
             raise UserError(what, str(source.path), f"did you mean `{meant}`?")
-        yield f"`{name}` in {source.path} changes nothing: nothing reads it"
+        hint = f", today it is `{today(name)}`" if today(name) else ""
+        yield f"`{name}` in {source.path} changes nothing: nothing reads it{hint}"
 
 
 def _without_effect(name: str, where: str, sources: Sequence[Source]) -> UserError:

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from bag_of_transfer.engine.config.config_vocabulary import FREE_FORM, known_children, setting_names
+from bag_of_transfer.engine.config.config_vocabulary import FREE_FORM, known_children
 from bag_of_transfer.engine.config.custom_imports import announce_names, import_stated
+from bag_of_transfer.engine.config.former_keys import today
 from bag_of_transfer.engine.config.knob_names import ALL_NAMES, SYNONYMS
 from bag_of_transfer.engine.config.leftovers import changes_type, drop_leftovers
 from bag_of_transfer.engine.config.override_value import CFG_OPTIONS, read_options
+from bag_of_transfer.engine.config.plain_settings import setting_names
 from bag_of_transfer.engine.config_nodes import child, nodes
 from bag_of_transfer.engine.errors import UserError, former_name_in
 
@@ -65,6 +67,8 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
     old = dict(cfg.items())
     new = _merge(old, tree)
     if "custom_imports" in tree:
+        if names := _modules(old.get("custom_imports"), tree["custom_imports"]):
+            new["custom_imports"]["imports"] = names
         new["custom_imports"] = _import(new["custom_imports"])
     dropped = list(drop_leftovers(old, new, tree))
     for key, value in parsed.items():
@@ -83,6 +87,15 @@ def apply_overrides(cfg: Config, options: Sequence[str] | Mapping[str, Any]) -> 
 def option_keys(options: Sequence[str] | Mapping[str, Any]) -> frozenset[str]:
     """Return the dotted keys of overrides, before their values are read."""
     return frozenset(option.partition("=")[0] for option in options)
+
+
+def _modules(before: Any, given: Any) -> list[str]:
+    """Return the modules of a config with those of the command line; none if that replaces them."""
+    if not isinstance(given, Mapping) or given.get("_delete_") or not before:
+        return []
+    both = [one.get("imports") or [] for one in (before, given)]
+    names = [name for one in both for name in ([one] if isinstance(one, str) else one)]
+    return list(dict.fromkeys(names))
 
 
 def _import(stated: Any) -> dict[str, Any]:
@@ -224,6 +237,8 @@ def _error(parts: tuple[str, ...], unknown: _Unknown, config: Any, new: Any) -> 
         mend = f"`{'.'.join(before)}` has {len(unknown.parent)} entries, counted from 0"
     elif parts[0] in _FLAGS and not before:
         mend = f"it is a flag of the training tools, `{_FLAGS[parts[0]]}`"
+    elif not before and (name := today(".".join(parts))):
+        mend = f"today it is `{name}`"
     else:
         corrected = [(*before, name, *after) for name in unknown.known - SYNONYMS.keys()]
         legal = [c for c in corrected if not _first_unknown(c, len(c), config, new, None)]
