@@ -4,6 +4,7 @@ What a training changed in the network, such as by ``--backbone``, is in the che
 ``test_cfg`` has no weights: there the user's config counts, and overrides count everywhere.
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -56,14 +57,13 @@ def follow_checkpoint(
     meta, stated = checkpoints.meta_of(checkpoint), cfg.model
     if "model_json" not in meta:
         return [f"model: that of {cfg.filename}, as {path.name} does not describe its own"]
-    described = _described(meta, path, cfg)
-    before = described.get(TEST_CFG)
-    if stated.get(TEST_CFG) is not None:
-        described[TEST_CFG] = stated[TEST_CFG]
-    cfg.model = described
+    cfg.model = _described(meta, path, cfg)
+    before = copy.deepcopy(cfg.model.get(TEST_CFG))
     parsed = options if isinstance(options, Mapping) else read_options(options)
     of_model = {key: value for key, value in parsed.items() if key.partition(".")[0] == "model"}
     apply_overrides(cfg, of_model)
+    if stated.get(TEST_CFG) is not None:
+        cfg.model[TEST_CFG] = stated[TEST_CFG]  # with the overrides, and what followed from knobs
     return [*_test_lines(before, cfg), *_left_lines(stated, cfg, keys)]
 
 
