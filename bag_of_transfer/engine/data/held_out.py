@@ -14,8 +14,9 @@ from mmengine.config import Config, ConfigDict
 
 from bag_of_transfer.engine.config_nodes import leaves_of
 from bag_of_transfer.engine.data import image_parts
-from bag_of_transfer.engine.data.own_metrics import add_import, metrics_of
+from bag_of_transfer.engine.data.own_metrics import add_import
 from bag_of_transfer.engine.data.splits import PARTS
+from bag_of_transfer.engine.data.watched_metrics import metrics_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number, is_whole
 from bag_of_transfer.engine.tasks import all_tasks

@@ -14,7 +14,7 @@ from bag_of_transfer.engine.data.splits import EVALUATORS
 from bag_of_transfer.engine.data.watched_metrics import follow_new_names, metrics_of
 from bag_of_transfer.engine.tasks import Judge, all_tasks
 
-__all__ = ["add_import", "judge_in_percent", "metrics_of"]
+__all__ = ["add_import", "judge_in_percent"]
 
 
 def judge_in_percent(cfg: Config) -> list[str]:

@@ -22,7 +22,7 @@ from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.config.sized_build import sized_by
 from bag_of_transfer.engine.config_nodes import bare_type, dicts_with
-from bag_of_transfer.engine.data import data_sets, own_metrics, own_readers
+from bag_of_transfer.engine.data import data_sets, own_metrics, own_readers, watched_metrics
 from bag_of_transfer.engine.data.held_out import hold_out, judged_split
 from bag_of_transfer.engine.data.splits import PARTS
 from bag_of_transfer.engine.errors import UserError
@@ -245,7 +245,7 @@ def _hand_over(cfg: Config, options: Mapping[str, Any]) -> None:
     """Give each argument to the first metric that takes it."""
     scope = cfg.get("default_scope", "mmengine")
     for name, value in options.items():
-        metrics = own_metrics.metrics_of(cfg, "test_evaluator")
+        metrics = watched_metrics.metrics_of(cfg, "test_evaluator")
         for metric in metrics:
             kinds = find_callables(metric.get("type"), scope)
             if any(name in parameter_names(kind) for kind in kinds):
