@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,7 @@ def users_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let a module of a user be importable for one test; return it."""
     (tmp_path / "users_types.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    import users_types  # type: ignore[import-not-found]
-
-    yield users_types
+    yield import_module("users_types")
     del sys.modules["users_types"]
     del HOOKS.module_dict["MineOfTypeNames"]
 
