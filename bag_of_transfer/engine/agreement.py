@@ -35,6 +35,9 @@ class Agreement:
 
         Args:
             answers: This process's, to two questions at most.
+
+        Raises:
+            RuntimeError: If another process has not come as far within the store's timeout.
         """
         if self._store is None:
             return list(answers)
@@ -42,8 +45,11 @@ class Agreement:
         key = KEY.format(self._number, this)
         own = 1 + sum(yes << BITS * place for place, yes in enumerate(answers, start=1))
         found = self._store.add(key, own)
+        begun = time.monotonic()
         while found % 2**BITS < self._size:
             time.sleep(PAUSE_S)
+            if time.monotonic() - begun > self._store.timeout.total_seconds():
+                raise RuntimeError("connection closed: a process of this run does not answer")
             found = self._store.add(key, 0)
         self._store.delete_key(KEY.format(self._number, this - 1))  # all have read it
         return [bool((found >> BITS * place) % 2**BITS) for place in range(1, len(answers) + 1)]

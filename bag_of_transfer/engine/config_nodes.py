@@ -10,11 +10,12 @@ def bare_type(config: Mapping[str, Any]) -> str:
     """Return the name of a config's ``type`` alone.
 
     Args:
-        config: Its type is a class, or a name that may have a scope (``mmdet.ResNet``) or a
-            library (``torchvision/Resize``); without a type the answer is empty.
+        config: Its type is a class or a function, or a name that may have a scope
+            (``mmdet.ResNet``) or a library (``torchvision/Resize``); without a type the answer is
+            empty.
     """
     kind = config.get("type", "")
-    name = kind.__name__ if isinstance(kind, type) else str(kind)
+    name = str(getattr(kind, "__name__", kind))
     return name.rpartition("/")[2].rpartition(".")[2]
 
 
@@ -53,8 +54,8 @@ def nodes(node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:
         children = enumerate(node)
     else:
         return
-    for key, child in children:
-        yield from nodes(child, f"{dotted}.{key}" if dotted else str(key))
+    for key, inner in children:
+        yield from nodes(inner, f"{dotted}.{key}" if dotted else str(key))
 
 
 def dicts_with(wanted: str, node: Any, dotted: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import nn
 
@@ -69,7 +70,7 @@ def load_trained(
     state = checkpoints.state_dict_of(contents, path)
     with scope_of(task.scope):
         meta = checkpoints.meta_of(contents)
-        trained_model.follow_checkpoint(cfg, contents, path, options)
+        lines = trained_model.follow_checkpoint(cfg, contents, path, options)
         classes = _classes(meta, path)
         fill_num_classes(cfg, classes)
         follow_run(cfg, meta, path)
@@ -77,6 +78,8 @@ def load_trained(
             network: nn.Module = build_described(cfg.model, state, path)
     checkpoints.refuse_misfits(network, state, path)
     network.load_state_dict(state)
+    for line in lines:
+        print_log(line, logger="current")
     return Trained(network.eval(), classes, cfg, task)
 
 

@@ -121,6 +121,7 @@ REFUSED = [
     "val_evaluator.type=IoUMetric",
     "val_cfg.fp16=True",
     "default_hooks.checkpoint.save_best=aAcc",
+    "default_hooks.checkpoint.rule=less",
     "default_hooks.param_scheduler.type=MyHook",
     "randomness.diff_rank_seed=True",
     "default_scope=mmseg",
@@ -157,6 +158,14 @@ def test_a_value_is_in_its_group(cfg: Config, option: str, group: str | None) ->
     found = compared(cfg, lambda now: now.merge_from_dict({key: value}))
     groups = {name: keys(getattr(found, name)) for name in found._fields}
     assert groups == {name: [key] if name == group else [] for name in found._fields}
+
+
+def test_more_is_better_where_no_rule_is_stated_as_in_all_former_runs(cfg: Config) -> None:
+    assert compared(cfg, lambda now: now.default_hooks.checkpoint.update(rule="greater")) == (
+        [],
+        [],
+        [],
+    )
 
 
 WRAPPER = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}

@@ -9,6 +9,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from bag_of_transfer.engine.config.config_file import read_config
+from bag_of_transfer.engine.run.trained_model import follow_checkpoint
 from tests.prediction.tiny_networks import CLASSES, CONFIGS, random_network
 
 DET = CONFIGS["det"]
@@ -205,3 +207,44 @@ def test_the_file_that_is_given_is_tested_whatever_a_training_began_from(
         assert tool("test", stated, file, "--dump-predictions", tmp_path / "rows.json") == 0
         found.append((tmp_path / "rows.json").read_text())
     assert found[0] == found[1] != "[]"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "model.distillation.teacher.checkpoint=nowhere/teacher.pth",
+        "model.backbone.init_cfg.checkpoint=nowhere/backbone.pth",
+    ],
+)
+def test_a_training_needs_a_teacher_and_weights_and_its_test_does_not(
+    tool, world, tmp_path, option
+) -> None:
+    network, meta = random_network("cls")
+    model = json.loads(meta["model_json"])
+    teacher = {"teacher": {"checkpoint": "gone/teacher.pth"}, "temperature": 20.0}
+    model["head"]["num_classes"] = 3  # the classes of the tests' pictures
+    meta["model_json"] = json.dumps(model | {"distillation": teacher})
+    meta["classes"] = list(CLASSES["det"])
+    state = {
+        name: value[:3] if name.startswith("head") else value
+        for name, value in network.state_dict().items()
+    }
+    path = tmp_path / "student.pth"
+    torch.save({"state_dict": state, "meta": meta}, path)
+    leaf = tmp_path / "student.py"
+    leaf.write_text(
+        f"_base_ = {str(CONFIGS['cls'])!r}\n"
+        "model = dict(distillation=dict(teacher=dict(checkpoint='gone/t.pth'), temperature=20.0))\n"
+    )
+    assert tool("test_cls", leaf, path, "--cfg-options", option) == 0
+
+
+def test_a_dict_of_overrides_brings_no_path_either() -> None:
+    _, meta = random_network("cls")
+    cfg, stated = read_config(CONFIGS["cls"]), {"teacher": {"checkpoint": "gone.pth"}}
+    follow_checkpoint(cfg, {"meta": meta}, Path("a.pth"), {"model.distillation": stated})
+    assert cfg.model.distillation == {"teacher": {}}
+
+
+def test_a_hook_that_only_begins_and_ends_with_a_run_is_not_of_tests(tool, file, tmp_path) -> None:
+    assert tool("test", leaf(tmp_path, "custom_hooks = [dict(type='ProfilerHook')]"), file) == 0

@@ -98,7 +98,8 @@ def import_own_types(cfg: Config) -> None:
     """
     scope = cfg.get("default_scope", ROOT_SCOPE)
     stated = [node["type"] for _, node in dicts_with("type", cfg._cfg_dict)]
-    kinds = [kind for name in dict.fromkeys(stated) for kind in find_callables(name, scope)]
+    names = dict.fromkeys(name for name in stated if isinstance(name, str))
+    kinds = [kind for name in names for kind in find_callables(name, scope)]
     for module in sorted({kind.__module__ for kind in kinds}):
         if module.partition(".")[0] == __name__.partition(".")[0]:
             add_import(cfg, module)

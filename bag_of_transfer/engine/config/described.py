@@ -18,7 +18,7 @@ from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.json_file import parse_json
 from bag_of_transfer.engine.tasks import ROOT_SCOPE, all_tasks
 
-__all__ = ["MEND", "admit", "names_a_place", "read_description"]
+__all__ = ["MEND", "admit", "leads_elsewhere", "names_a_place", "read_description"]
 
 SCOPES = frozenset(task.scope for task in all_tasks())
 # Types that mmcv and mmdet look up elsewhere than in a registry, by the key of their dict.
@@ -101,6 +101,11 @@ def admit(
     return ConfigDict(cleaned)
 
 
+def leads_elsewhere(key: str, value: Any) -> bool:
+    """Return whether an argument is of weights, or points to a file or an address; no type is."""
+    return key in WEIGHTS or (key != "type" and names_a_place(key, value))
+
+
 def names_a_place(key: str, value: Any) -> bool:
     """Return whether an argument points to weights, a file or an address, by its name or value."""
     words = key.lower().split("_")
@@ -149,7 +154,8 @@ class _Walk:
             inner = place.child(key, scope)
             if key.startswith("_") and key != "_scope_":
                 raise self._error(f"{key!r} is not a key of a network", place)
-            if key in WEIGHTS or (key != "type" and self._points_elsewhere(key, value, inner)):
+            stated = key not in WEIGHTS and _is_same(value, inner.configured)
+            if leads_elsewhere(key, value) and not stated:
                 continue
             kept[key] = self._value(value, inner)
         return kept
@@ -166,9 +172,6 @@ class _Walk:
         if isinstance(value, int) and abs(value) > MAX_COUNT and value != place.configured:
             raise self._error(f"{value} is larger than any number of a network", place)
         return value
-
-    def _points_elsewhere(self, key: str, value: Any, place: _Place) -> bool:
-        return names_a_place(key, value) and not _is_same(value, place.configured)
 
     def _scope(self, node: Mapping[str, Any], place: _Place) -> str:
         scope = node.get("_scope_", place.scope)

@@ -39,10 +39,11 @@ from bag_of_transfer.engine.weights import checkpoints
 
 __all__ = ["Evaluated", "evaluate", "report", "split_to_test"]
 
-# Of a hook, beside those with "test" in their names; mmengine's own call the latter four.
+# Of a hook; mmengine's own methods for tests call the latter four.  before_run and after_run are no
+# sign of a hook for tests: those of a training have them, too.
 CALLED_BY_TESTS = (
     *(name for name in vars(Hook) if "test" in name),
-    *("before_run", "after_run", "_before_epoch", "_after_epoch", "_before_iter", "_after_iter"),
+    *("_before_epoch", "_after_epoch", "_before_iter", "_after_iter"),
 )
 WITHOUT_TEST = [f"{part}=None" for part in PARTS["test"]]
 

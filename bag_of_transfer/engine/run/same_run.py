@@ -178,6 +178,8 @@ def _compared(config: Any, scope: str) -> dict[str, Any]:
     wrapper = _dict(kept.get(WRAPPER))
     if {key: value for key, value in wrapper.items() if key != UNUSED} == ON_CPUS:
         del kept[WRAPPER]
+    best = _dict(_dict(kept.get("default_hooks")).get("checkpoint"))
+    best.setdefault("rule", "greater")  # of all runs, before a rule could be left to mmengine
     hooks = dict(_training_hooks(kept.pop("custom_hooks", None)))
     return {**kept, "custom_hooks": hooks} if hooks else kept
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from bag_of_transfer.engine.config.described import admit, read_description
+from bag_of_transfer.engine.config.described import admit, leads_elsewhere, read_description
 from bag_of_transfer.engine.config.input_channels import import_preprocessor
 from bag_of_transfer.engine.config.override_value import read_options
 from bag_of_transfer.engine.config.overrides import apply_overrides
@@ -60,8 +60,7 @@ def follow_checkpoint(
     cfg.model = _described(meta, path, cfg)
     before = copy.deepcopy(cfg.model.get(TEST_CFG))
     parsed = options if isinstance(options, Mapping) else read_options(options)
-    of_model = {key: value for key, value in parsed.items() if key.partition(".")[0] == "model"}
-    apply_overrides(cfg, of_model)
+    apply_overrides(cfg, dict(_of_network(parsed)))
     if stated.get(TEST_CFG) is not None:
         cfg.model[TEST_CFG] = stated[TEST_CFG]  # with the overrides, and what followed from knobs
     return [*_test_lines(before, cfg), *_left_lines(stated, cfg, keys)]
@@ -100,6 +99,21 @@ def _described(meta: Mapping[str, Any], path: Path, cfg: Config) -> ConfigDict:
         )
     import_preprocessor(cfg)
     return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
+
+
+def _of_network(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the overrides of the network, but no weights and paths: a description has none."""
+    for key, value in options.items():
+        *above, last = key.split(".")
+        if "model" in (key, *above[:1]) and not any(leads_elsewhere(name, None) for name in above):
+            yield from ((key, kept) for kept in _without_paths({last: value}).values())
+
+
+def _without_paths(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        kept = {key: value for key, value in node.items() if not leads_elsewhere(str(key), value)}
+        return {key: _without_paths(value) for key, value in kept.items()}
+    return [_without_paths(one) for one in node] if isinstance(node, list) else node
 
 
 def _test_lines(before: Any, cfg: Config) -> Iterator[str]:
