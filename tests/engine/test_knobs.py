@@ -54,7 +54,7 @@ _sources = cache(config_sources)
 def with_knobs(path: Path, **knobs: Any) -> Config:
     """Return a shipped config with knobs of the command line; it is read once."""
     cfg = copy.deepcopy(_read(path))
-    cfg.update(knobs)
+    cfg.merge_from_dict(knobs)
     follow_options(cfg, set(knobs), _sources(path))
     return cfg
 
@@ -187,6 +187,9 @@ def test_a_segmenters_crop_is_width_and_height_and_everything_keeps_its_ratio() 
     assert resize.ratio_range == (0.5, 2.0)
     assert cfg.model.data_preprocessor.size == (120, 240)
     assert cfg.tta_test_cfg == dict(mode="slide", crop_size=(120, 240), stride=(80, 160))
+    both = {"image_size": (240, 120), "tta_test_cfg.crop_size": (96, 96)}
+    windows = with_knobs(PAPER_SEG, **both).tta_test_cfg
+    assert windows == dict(mode="slide", crop_size=(96, 96), stride=(80, 160))
     # mmsegmentation's variable of this name holds (height, width).
     assert changed(ITERS, crop_size=(64, 32)) == changed(ITERS, image_size=(32, 64))
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from bag_of_transfer.engine.config.knob_request import Request
-from bag_of_transfer.engine.config_nodes import bare_type, dicts_with, nodes
+from bag_of_transfer.engine.config_nodes import bare_type, dicts_with, nodes, value_at
 from bag_of_transfer.engine.data.splits import LOADERS
 from bag_of_transfer.engine.fields import COUNT, Rule
 from bag_of_transfer.engine.tasks import ImageSize, find_task
@@ -131,9 +131,10 @@ def _set_crop(cfg: Config, pipelines: list[list[Any]], new: Pair, request: Reque
     _scale(chain(*pipelines), ratios)
     if batch.get("size") and request.may_set("model.data_preprocessor.size", None, None):
         batch["size"] = new[::-1]
-    for windows in ((cfg.get("model") or {}).get("test_cfg") or {}, cfg.get("tta_test_cfg") or {}):
+    for place in ("model.test_cfg", "tta_test_cfg"):
+        windows = value_at(cfg._cfg_dict, place) or {}
         for key in ("crop_size", "stride"):
-            if windows.get(key):
+            if windows.get(key) and not request.leaves(f"{place}.{key}"):
                 windows[key] = _times(windows[key], (ratios.height, ratios.width))
 
 
