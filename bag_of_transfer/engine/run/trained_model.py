@@ -83,12 +83,10 @@ def stated_classes(meta: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _described(meta: Mapping[str, Any], path: Path, cfg: Config) -> ConfigDict:
     described, classes = read_description(meta, path), meta.get("classes")
+    mend = "use one that this toolkit wrote"
     if described is None or not classes:
-        raise UserError(
-            "the checkpoint does not describe its network", path, "use one that this toolkit wrote"
-        )
+        raise UserError("the checkpoint does not describe its network", path, mend)
     if not isinstance(classes, list | tuple) or not all(isinstance(n, str) for n in classes):
-        mend = "use one that this toolkit wrote"
         raise UserError("the checkpoint's classes are not a list of names", path, mend)
     kind, stated = described.get("type"), cfg.model.get("type")
     if kind != stated:
