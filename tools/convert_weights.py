@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="replace existing files")
     args = parser.parse_args(argv)
 
-    from bag_of_transfer.transfer.backbone_file import card_path
+    from bag_of_transfer.transfer.backbone_card import card_path
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an error must be the first line on stderr

@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="replace existing files")
     args = parser.parse_args(argv)
 
-    from bag_of_transfer.transfer.backbone_file import card_path, export_backbone
+    from bag_of_transfer.transfer.backbone_card import card_path
+    from bag_of_transfer.transfer.export import export_backbone
 
     card = export_backbone(args.checkpoint, args.out, ema=args.ema, force=args.force)
     metrics = ", ".join(f"{name} {figure(value)}" for name, value in card.metrics.items())

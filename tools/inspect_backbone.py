@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.then_check(lambda args: args.against and check_config(args.against))
     args = parser.parse_args(argv)
 
-    from bag_of_transfer.transfer.backbone_file import card_path
+    from bag_of_transfer.transfer.backbone_card import card_path
 
     # Of a file without a card, only the reason why it does not fit can be shown.
     if not args.against or card_path(args.file).is_file():
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(path: Path) -> None:
-    from bag_of_transfer.transfer.backbone_file import read_card
+    from bag_of_transfer.transfer.backbone_card import read_card
     from bag_of_transfer.transfer.tensor_file import read_tensors, summarise
 
     card = read_card(path)
@@ -66,7 +66,8 @@ def _try_against(path: Path, config: Path) -> list[str]:
     # Imported here: mm* takes seconds to import, and showing a file does not need it.
     import bag_of_transfer.detection.shared_head  # noqa: F401  before mmdet
     from bag_of_transfer.engine.config.config_file import load_config
-    from bag_of_transfer.transfer.backbone_file import card_path, load_backbone
+    from bag_of_transfer.transfer.backbone_card import card_path
+    from bag_of_transfer.transfer.backbone_file import load_backbone
     from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
 
     cfg, explicit = load_config(config, Phase.FINE_TUNING)

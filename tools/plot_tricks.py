@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import backbones  # noqa: F401  registers ResNetA..D
     from bag_of_transfer.classification import finished_run, trick_plots
+    from bag_of_transfer.engine.figures import save_figure
     from bag_of_transfer.engine.run_files import newest_checkpoint
 
     runs = dict(zip(finished_run.labels_of(args.work_dirs), args.work_dirs, strict=True))
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if gaps:
         figures["logit_gap"] = trick_plots.draw_gaps(gaps, eps, num_classes.pop())
     for name, figure in figures.items():
-        for path in trick_plots.save_figure(figure, out / name):
+        for path in save_figure(figure, out / name):
             print(path)
     return 0
 

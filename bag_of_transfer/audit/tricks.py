@@ -20,8 +20,8 @@ from bag_of_transfer.audit import schedule_evidence as schedule
 from bag_of_transfer.audit.evidence import Evidence, not_seen
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.bare_network import network_of
+from bag_of_transfer.engine.bars import on_terminal
 from bag_of_transfer.engine.json_file import read_json_or_none
-from bag_of_transfer.engine.progress import on_terminal
 from bag_of_transfer.engine.run_files import TRICKS, TRICKS_RULE
 
 __all__ = ["TrickAudit", "audit"]

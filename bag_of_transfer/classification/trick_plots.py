@@ -18,8 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.classification.classifier import ImageClassifier
-from bag_of_transfer.engine.figures import save_figure
-from bag_of_transfer.engine.progress import track
+from bag_of_transfer.engine.bars import track
 
 __all__ = [
     "draw_gaps",
@@ -27,7 +26,6 @@ __all__ = [
     "gap_in_theory",
     "gaps_of",
     "logit_gaps",
-    "save_figure",
 ]
 
 # Okabe and Ito's colours, which colour-blind people can distinguish, in the order of the runs.

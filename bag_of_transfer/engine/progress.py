@@ -19,21 +19,13 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from bag_of_transfer.engine.bars import Step, console_handlers, on_terminal, stop_bars, track
+from bag_of_transfer.engine.bars import Step, console_handlers
 from bag_of_transfer.engine.interruption import raise_if_swallowed
 from bag_of_transfer.engine.lr import current_lr
 from bag_of_transfer.engine.processes import mean_over_processes
 from bag_of_transfer.engine.quantities import duration, figure, rate
 
-__all__ = [
-    "ProgressHook",
-    "Rate",
-    "counts_epochs",
-    "num_images_of",
-    "on_terminal",
-    "stop_bars",
-    "track",
-]
+__all__ = ["ProgressHook", "Rate", "counts_epochs", "num_images_of"]
 
 SKIPPED_ITERS = 5  # while workers start, memory is allocated and kernels are chosen
 WINDOW_ITERS = 100

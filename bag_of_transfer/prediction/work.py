@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from bag_of_transfer.engine.bars import track
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.progress import track
 from bag_of_transfer.engine.tasks import task_named
 from bag_of_transfer.prediction import drawing
 from bag_of_transfer.prediction.crops import write_crops

@@ -13,24 +13,14 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
 from backbones.blocks import a_equals_b
-from bag_of_transfer.transfer.backbone_card import TIMM, Card, card_path, read_card
-from bag_of_transfer.transfer.export import export_backbone
+from bag_of_transfer.transfer.backbone_card import TIMM, Card, read_card
 from bag_of_transfer.transfer.mismatch import BackboneMismatchError, compare, mend_for
 from bag_of_transfer.transfer.network_shapes import shapes_of
 from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.tensor_file import read_tensors
 from bag_of_transfer.transfer.timm_networks import is_network_of
 
-__all__ = [
-    "BackboneFile",
-    "BackboneMismatchError",
-    "Card",
-    "card_path",
-    "export_backbone",
-    "load_backbone",
-    "parts_of",
-    "read_card",
-]
+__all__ = ["BackboneFile", "load_backbone", "parts_of"]
 
 A_AND_B = {"ResNetA", "ResNetB"}
 

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from backbones import ResNetD
-from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
+from bag_of_transfer.transfer.backbone_card import read_card
+from bag_of_transfer.transfer.backbone_file import load_backbone
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.tensor_file import read_tensors
 

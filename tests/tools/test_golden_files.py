@@ -15,7 +15,8 @@ from backbones import ResNetD
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.tables import long_form
 from bag_of_transfer.prediction import Predictor
-from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
+from bag_of_transfer.transfer.backbone_card import read_card
+from bag_of_transfer.transfer.backbone_file import load_backbone
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/before_one_package"
 EXPECTED, CONFIGS = GOLDEN / "expected", GOLDEN / "configs"

@@ -12,7 +12,7 @@ from torch import nn
 
 import backbones  # noqa: F401  registers ResNetA..D
 import bag_of_transfer.detection  # noqa: F401  before anything imports mmdet
-from bag_of_transfer.transfer.backbone_file import export_backbone
+from bag_of_transfer.transfer.export import export_backbone
 from tests.transfer.any_backbone_files import pretrained, undrawn
 
 MEAN, STD = [123.68, 116.779, 103.939], [58.393, 57.12, 57.375]

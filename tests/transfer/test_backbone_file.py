@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.backbone_file import BackboneMismatchError, load_backbone
+from bag_of_transfer.transfer.backbone_file import load_backbone
+from bag_of_transfer.transfer.mismatch import BackboneMismatchError
 
 Build, Write = Callable[..., nn.Module], Callable[..., Path]
 

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from backbones import ResNetD
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
+from bag_of_transfer.transfer.backbone_card import read_card
+from bag_of_transfer.transfer.backbone_file import load_backbone
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.input_channels import adapt_first_convolution, adapt_images
 from bag_of_transfer.transfer.convert.into_ours import convert_weights

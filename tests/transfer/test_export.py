@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.transfer.backbone_file import export_backbone, read_card
-from bag_of_transfer.transfer.export import _metrics
+from bag_of_transfer.transfer.backbone_card import read_card
+from bag_of_transfer.transfer.export import _metrics, export_backbone
 
 Build, Write = Callable[..., nn.Module], Callable[..., Path]
 

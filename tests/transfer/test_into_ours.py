@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.engine.errors import RefusedError, UserError
-from bag_of_transfer.transfer.backbone_file import load_backbone, read_card
+from bag_of_transfer.transfer.backbone_card import read_card
+from bag_of_transfer.transfer.backbone_file import load_backbone
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
 from tests.transfer.foreign_names import blob_name, detectron2_name, gluon_name, mmpretrain_d, state

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from backbones import ResNetB, TimmNetwork
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import card_path, read_card
-from bag_of_transfer.transfer.backbone_file import BackboneMismatchError, load_backbone
+from bag_of_transfer.transfer.backbone_file import load_backbone
 from bag_of_transfer.transfer.convert.out_of_ours import convert_back
 from bag_of_transfer.transfer.export import export_backbone
+from bag_of_transfer.transfer.mismatch import BackboneMismatchError
 from tests.transfer.any_backbone_files import TIMM
 
 MOBILENET, INCEPTION = TIMM

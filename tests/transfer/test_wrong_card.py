@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.backbone_card import make_card
-from bag_of_transfer.transfer.backbone_file import export_backbone, read_card
+from bag_of_transfer.transfer.backbone_card import make_card, read_card
+from bag_of_transfer.transfer.export import export_backbone
 from tests.transfer.any_backbone_files import pretrained
 
 Write = Callable[..., Path]

@@ -19,11 +19,11 @@ from mmengine.logging import print_log
 from PIL import Image
 
 from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.bars import track
 from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.data.image_reader import decode_file, orientation_of, read_error
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
-from bag_of_transfer.engine.progress import track
 from bag_of_transfer.engine.quantities import few
 
 __all__ = [

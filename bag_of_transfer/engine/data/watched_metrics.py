@@ -22,7 +22,6 @@ PARTS = ("default_hooks", "custom_hooks", "param_scheduler")  # where a monitor 
 EARLY_STOPPING = EarlyStoppingHook.__name__
 ON_PLATEAU = "ReduceOnPlateau"  # how the names of mmengine's schedulers with a monitor begin
 AUTO = "auto"  # of save_best: the first metric
-OURS = __name__.partition(".")[0]
 
 
 class _Watcher(NamedTuple):

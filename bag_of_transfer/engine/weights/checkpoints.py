@@ -22,7 +22,7 @@ from bag_of_transfer.engine.errors import RefusedError, UserError, without_colon
 from bag_of_transfer.engine.manifest import check_hash, tell_unchecked
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer, position_of
-from bag_of_transfer.engine.weights.checkpoint_hook import OUTDATED, SafeCheckpointHook
+from bag_of_transfer.engine.weights.checkpoint_hook import OUTDATED
 from bag_of_transfer.engine.weights.finite import refuse_non_finite
 from bag_of_transfer.engine.weights.pickle_outline import read_outline, refusal, refuse_bomb
 from bag_of_transfer.engine.weights.plain_records import STAND_INS
@@ -36,7 +36,6 @@ from bag_of_transfer.engine.weights.weight_files import (
 )
 
 __all__ = [
-    "SafeCheckpointHook",
     "check_resumable",
     "find_resumable",
     "load_checkpoint",

@@ -17,8 +17,7 @@ from backbones.blocks import DEPTHS, VARIANTS, stage_out_channels
 from bag_of_transfer.engine.arguments import SCRATCH
 from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.backbone_card import TIMM, card_path
-from bag_of_transfer.transfer.backbone_file import Card, read_card
+from bag_of_transfer.transfer.backbone_card import TIMM, Card, card_path, read_card
 from bag_of_transfer.transfer.config.channels import derive_channels
 from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
 from bag_of_transfer.transfer.config.filled_parts import BACKBONE, HEAD
