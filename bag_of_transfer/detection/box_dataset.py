@@ -20,6 +20,7 @@ from bag_of_transfer.detection.annotations import (
     readable_images,
 )
 from bag_of_transfer.detection.known_names import note_names, noted_names
+from bag_of_transfer.detection.stock_boxes import reads_masks, refuse_without_masks
 from bag_of_transfer.engine.data.name_list import unique_or_refuse
 from bag_of_transfer.engine.errors import NoTruthError, UserError
 
@@ -240,6 +241,9 @@ def check(dataset: BoxDataset) -> None:
 
     Raises:
         NoTruthError: If no box counts.
+        UserError: If the pipeline reads masks, and a box has none.
     """
     if dataset.no_truth:
         raise dataset.no_truth
+    for index in range(len(dataset)) if reads_masks(dataset) else ():
+        refuse_without_masks(dataset, dataset.get_data_info(index))

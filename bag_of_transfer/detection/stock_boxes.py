@@ -1,6 +1,7 @@
 """Compare the boxes that a data set of mmdet has kept with those in its files."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from bag_of_transfer.detection.annotations import ALIKE, refuse_missing, warn
 from bag_of_transfer.engine.data.name_list import nearest
 from bag_of_transfer.engine.errors import NoTruthError, UserError
 
-__all__ = ["check_boxes"]
+__all__ = ["check_boxes", "reads_masks", "refuse_without_masks"]
 
 
 def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
@@ -20,8 +21,8 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
 
     Raises:
         NoTruthError: If no box counts.
-        UserError: If a class without a box looks like a dropped one misspelt, or an image is
-            missing.
+        UserError: If a class without a box looks like a dropped one misspelt, an image is
+            missing, or the pipeline reads masks and a box has none.
     """
     classes, where = dataset.metainfo["classes"], dataset.ann_file
     dropped = {name: count for name, count in in_files.items() if name not in classes}
@@ -30,6 +31,7 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
     missing: list[str] = []
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
+        refuse_without_masks(dataset, info)
         flags += [bool(box["ignore_flag"]) for box in info["instances"]]
         missing += [] if _exists(info["img_path"], dataset) else [info["img_path"]]
     refuse_missing(missing, "images are", where, "put them there, or mend data_prefix")
@@ -54,6 +56,33 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
             f"{where}: {kind} drops {lost} more boxes: without area, marked ignore, or in images "
             "that filter_cfg leaves out"
         )
+
+
+def refuse_without_masks(dataset: Any, info: Mapping[str, Any]) -> None:
+    """Check that each box of an image has a mask where the pipeline reads masks.
+
+    mmdet's ``LoadAnnotations(with_mask=True)`` would end the training when it comes to the image.
+
+    Args:
+        dataset: A ``BaseDetDataset`` of mmdet's.
+        info: What it knows of one image.
+
+    Raises:
+        UserError: If a box has none.
+    """
+    without = sum("mask" not in box for box in info["instances"])
+    if without and reads_masks(dataset):
+        raise UserError(
+            f"{without} of {len(info['instances'])} boxes of {info['img_path']} have no mask, and "
+            "the pipeline reads masks (LoadAnnotations, with_mask=True)",
+            dataset.ann_file,
+            "give each object a segmentation, or train a detector without a mask head",
+        )
+
+
+def reads_masks(dataset: Any) -> bool:
+    """Return whether a data set's pipeline reads the masks of its boxes."""
+    return any(getattr(one, "with_mask", False) for one in dataset.pipeline.transforms)
 
 
 def _exists(image: str, dataset: Any) -> bool:

@@ -11,6 +11,7 @@ from mmdet.datasets import CocoDataset, VOCDataset, XMLDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
+from bag_of_transfer.detection.datasets import CocoFormat
 from bag_of_transfer.engine.data.data_sets import build_dataset, check_dataset
 from bag_of_transfer.engine.errors import UserError
 
@@ -79,6 +80,25 @@ def test_classes_chosen_out_of_many_are_the_users_word(
     assert len(build(coco_cfg(folder, ("leaf",)))) == 4
     message = "CocoDataset drops 4 of 8 boxes, whose classes are not among the 1 stated: brick (4)"
     assert message in warnings_of()
+
+
+MASKS = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations", with_mask=True)]
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+@pytest.mark.parametrize("kind", [CocoDataset, CocoFormat])
+def test_a_box_without_a_mask_is_refused_where_masks_are_read(folder: Path, kind: type) -> None:
+    def masks_but_one(coco: dict) -> None:
+        for note in coco["annotations"]:
+            note["segmentation"] = [[1, 1, 9, 1, 9, 9]]
+        coco["annotations"][5]["segmentation"] = None
+
+    edit(folder, masks_but_one)
+    cfg = coco_cfg(folder, pipeline=MASKS) | {"type": kind.__name__}
+    with pytest.raises(UserError, match=r"1 of 2 boxes of .* have no mask, .*with_mask=True"):
+        build(cfg)
+    edit(folder, lambda coco: coco["annotations"][5].update(segmentation=[[1, 1, 9, 1, 9, 9]]))
+    assert build(cfg)[2]["gt_masks"]
 
 
 def _without_area(coco: dict) -> None:
