@@ -155,6 +155,9 @@ WRONG = [
     ((f"{A}cfg_options=dict(c=1)))\n", TASKS, SEEDS), "{'c': 1} is not a list of words"),
     ((f"{A}cfg_options=['a.b=2']))\n", TASKS, SEEDS), "mine.py: rungs.a.cfg_options: "),
     ((f"{A}task_options='a.b=3'))\n", TASKS, SEEDS), "rungs.a.task_options: give"),
+    ((f"{A}cfg_options=['train_cfg.max_epochs=0']))\n", TASKS, SEEDS), "a.cfg_options (train_cfg"),
+    ((f"{A}task_options=['optim_wrapper.optimizer.lr=0']))\n", TASKS, SEEDS), "(optim_wrapper"),
+    ((RUNGS, f"{T}cfg_options=['train_dataloader.batch_size=1.5']))\n", SEEDS), "1.5 is not a va"),
     ((RUNGS, f"{T}cfg_options='a.b=4'))\n", SEEDS), "tasks.t.cfg_options: give"),
     ((RUNGS, f"{T}cfg_options=['a.b=5']))\n", SEEDS), "mine.py: tasks.t: "),
     ((RUNGS, f"{T}published_split='no'))\n", SEEDS), "t.published_split"),
@@ -167,7 +170,36 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 57
+    assert len(WRONG) == 60
+
+
+LR = "optim_wrapper.optimizer.lr"
+UNTRIED = "no rung is tried with these values: "
+
+
+@pytest.mark.parametrize(
+    ("rungs", "tune", "told"),
+    [
+        ("a=dict(model='resnet18')", f"pretraining={{'{LR}': [0.1]}}", UNTRIED),
+        ("a=None", f"pretraining={{'{LR}x': [0.1]}}", UNTRIED),
+        (f"a=dict(config={str(B)!r}, tune=None)", f"pretraining={{'{LR}': [0.1]}}", UNTRIED),
+        (
+            f"a=dict(config={str(B)!r}, cfg_options=['val_dataloader=None'])",
+            f"pretraining={{'{LR}': [0.1]}}",
+            "no value can be chosen on val",
+        ),
+        (
+            f"a=dict(config={str(B)!r})",
+            "pretraining={'model.label_smoothing.eps': [0.1, 2]}",
+            "label smoothing's eps must be in [0, 1), got 2",
+        ),
+        ("a=None", "detection={'model.backbone.depth': [18, 19]}", "depth must be one of"),
+    ],
+)
+def test_a_search_that_could_not_choose_is_told_with_its_place(read, rungs, tune, told):
+    with pytest.raises(UserError, match=r"mine\.py: .*tune|mine\.py: rungs\.a: ") as error:
+        read(f"rungs = dict({rungs})\n", TASKS, SEEDS, f"tune = dict({tune})\n")
+    assert told in str(error.value)
 
 
 def test_seeds_of_the_command_line_are_named_by_their_flag(read):

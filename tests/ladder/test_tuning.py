@@ -18,6 +18,7 @@ from tests.ladder.fake_tools import FAKE
 LR = "optim_wrapper.optimizer.lr"
 MODEL = "model = dict(distillation=None)\n"
 TRAINED = """
+train_cfg = dict(by_epoch=True, max_epochs=2)
 optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.1))
 val_dataloader = dict(dataset=dict())
 """
@@ -248,6 +249,11 @@ def test_exported_tuning_cells_are_imported(tuned, tmp_path):
         (f"dict(detection={{'{LR}x': [0.1]}})", "", "lrx"),
         (f"dict(detection={{'{LR}': ['high']}})", "", "wants a number"),
         (f"dict(detection={{'{LR}': [True]}})", "", "is a number, not True"),
+        (f"dict(detection={{'{LR}': [0.1, -0.1]}})", "", f"tune.detection ({LR}): give a finite"),
+        ("dict(detection={'train_cfg.max_epochs': [2, 1.5]})", "", "1.5 is not a valid value"),
+        ("dict(detection={'train_cfg.by_epoch': [True, 'maybe']})", "", "True or False, not 'ma"),
+        ("dict(detection={'train_cfg.by_epoch': [1]})", "", "is True or False, not 1"),
+        ("dict(detection={'optim_wrapper': [3]})", "", "optim_wrapper is a dict, not 3"),
         (f"dict(detection={{'{LR}': [[0.1]]}})", "", "cannot be tried"),
         (f"dict(detection={{'{LR}': [0.1, 0.1]}})", "", "gives a value twice"),
         (f"dict(detection={{'{LR}': [1, 1.0]}})", "", "gives a value twice"),

@@ -4,19 +4,26 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
 
 from bag_of_transfer.engine.config.config_file import leaf_keys, resolved_config
+from bag_of_transfer.engine.config.config_values import check_values, settle_whole_numbers
+from bag_of_transfer.engine.config.mistakes import building
 from bag_of_transfer.engine.config.override_value import CFG_OPTIONS
+from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.folder import is_folder_name
 
 __all__ = [
     "check_folder_name",
     "check_keys",
+    "check_numbers",
     "config_with",
     "existing_config",
     "list_of_words",
+    "network_mistake",
     "one_of",
     "optional_text",
     "yes_or_no",
@@ -101,13 +108,43 @@ def config_with(config: Path, options: Sequence[str], where: str) -> Config:
     """Return a config with the overrides that stand at ``where``.
 
     Raises:
-        UserError: If one cannot be applied, or as ``config_file.resolved_config``.
+        UserError: If one cannot be applied, a number is out of its range, or as
+            ``config_file.resolved_config``.
     """
     try:
-        return resolved_config(config, options)
+        cfg = resolved_config(config, options)
+        check_numbers(cfg)
+        return cfg
     except UserError as error:
         place = where if error.where == CFG_OPTIONS else f"{where} ({error.where})"
         raise UserError(error.what, place, error.mend) from error
+
+
+def check_numbers(cfg: Config) -> None:
+    """Check the numbers of a config as its training would; the config stays as it is.
+
+    Raises:
+        UserError: As ``config_values.check_values``.
+    """
+    copied = Config(cfg.to_dict())
+    settle_whole_numbers(copied)
+    check_values(copied)
+
+
+def network_mistake(cfg: Config) -> UserError | None:
+    """Return why the network of a config cannot be built, if it cannot; it takes no memory."""
+    model = Config(cfg.to_dict()).get("model")
+    for _, head in dicts_with("num_classes", model):
+        head["num_classes"] = head["num_classes"] or 2  # a training reads it from its data
+    try:
+        with torch.device("meta"), building("model", cfg):
+            with DefaultScope.overwrite_default_scope(cfg.get("default_scope")):
+                MODELS.build(model)
+    except UserError as error:
+        return error
+    except Exception as error:  # of a class that may be the user's
+        return UserError(f"{type(error).__name__}, {error}", "model", "see its class")
+    return None
 
 
 def check_folder_name(name: Any, where: str) -> None:

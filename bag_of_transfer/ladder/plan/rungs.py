@@ -6,12 +6,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from bag_of_transfer.engine.config.config_file import read_config
 from bag_of_transfer.engine.config.paper_rows import paper_rows
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.own_files import CONFIGS
 from bag_of_transfer.engine.tasks import Phase, find_task
-from bag_of_transfer.ladder.folder import SCRATCH, SEED_KINDS, SOURCES, RungKind, SeedKind, Source
+from bag_of_transfer.ladder.folder import (
+    PRETRAINING,
+    SCRATCH,
+    SEED_KINDS,
+    SOURCES,
+    RungKind,
+    SeedKind,
+    Source,
+)
 from bag_of_transfer.ladder.plan.checks import (
     check_folder_name,
     check_keys,
@@ -93,8 +103,8 @@ def read_rungs(
     Raises:
         UserError: If a key is unknown, a config, file or model does not exist, a config does not
             train a classifier, a teacher or what a rung is compared with is not an earlier rung,
-            two rungs have the same label, no rung is fine-tuned, a value cannot be tuned, or an
-            entry is of a wrong type.
+            two rungs have the same label, no rung is fine-tuned, a value cannot be tuned, no rung
+            is tried with ``tune``, or an entry is of a wrong type.
     """
     rungs: list[Rung] = []
     for name, value in stated.items():
@@ -106,7 +116,14 @@ def read_rungs(
             one_of(rung.compared_with, earlier, f"{path}: rungs.{name}.compared_with")
         rungs.append(rung)
     _check_labels([rung for rung in rungs if not rung.teaches_only], f"{path}: rungs")
+    if tune is not None and not any(_takes_default(rung, stated[rung.name]) for rung in rungs):
+        mend = "leave it out, or add a rung with a config and without a tune of its own"
+        raise UserError("no rung is tried with these values", f"{path}: tune.{PRETRAINING}", mend)
     return tuple(rungs)
+
+
+def _takes_default(rung: Rung, stated: Any) -> bool:
+    return rung.kind == "config" and "tune" not in stated
 
 
 def _check_teacher(rung: Rung, earlier: list[Rung], where: str) -> None:
@@ -162,8 +179,10 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
         one_of(row, list(_published()), f"{where}.row")
     seed_kind = one_of(stated.get("seeds", seeds), SEED_KINDS, f"{where}.seeds")
     cfg_options = list_of_words(stated.get("cfg_options"), f"{where}.cfg_options")
-    if kind == "config" and cfg_options:
-        config_with(Path(source), cfg_options, f"{where}.cfg_options")
+    cfg = None
+    if kind == "config":
+        place = f"{where}.{'cfg_options' if cfg_options else 'config'}"
+        cfg = config_with(Path(source), cfg_options, place)
     return Rung(
         name=name,
         kind=kind,
@@ -174,7 +193,7 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
         teaches_only=yes_or_no(stated.get("teaches_only", False), f"{where}.teaches_only"),
         cfg_options=cfg_options,
         seeds=seed_kind if kind == "config" else "shared",
-        tune=_grid(kind, source, cfg_options, stated, tune, where),
+        tune=_grid(kind, cfg, source, cfg_options, stated, tune, where),
         row=row,
         published=_published()[row] if row else {},
         **of_any,
@@ -183,13 +202,14 @@ def _rung(name: str, stated: Any, seeds: SeedKind, tune: Any, where: str) -> Run
 
 def _grid(
     kind: Source,
+    cfg: Config | None,
     source: str,
     cfg_options: tuple[str, ...],
     stated: Mapping[str, Any],
     default: Any,
     where: str,
 ) -> Grid | None:
-    if kind != "config":
+    if cfg is None:
         if stated.get("tune"):
             what = f"nothing is trained that could be tuned: the rung is a {kind}"
             raise UserError(what, f"{where}.tune", "leave it out, or give a config")
@@ -198,7 +218,7 @@ def _grid(
     if tune is None:
         return None
     grid = read_grid(tune, Path(source), cfg_options, f"{where}.tune")
-    if read_config(Path(source), import_named=False).get("val_dataloader") is None:
+    if cfg.get("val_dataloader") is None:
         mend = "define val_dataloader, or leave tune out"
         raise UserError("no value can be chosen on val: no val split", f"{where}: {source}", mend)
     return grid

@@ -15,7 +15,7 @@ from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING
-from bag_of_transfer.ladder.plan.checks import check_keys
+from bag_of_transfer.ladder.plan.checks import check_keys, check_numbers, network_mistake
 from bag_of_transfer.ladder.search import Grid, Point, Value, options_of
 
 __all__ = ["check_tuning_seeds", "read_grid", "read_searches"]
@@ -55,8 +55,9 @@ def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str)
 
     Raises:
         UserError: If there is no value, a value stands there twice, a key exists nowhere in the
-            config, a value has another type than the config's, or is neither finite number, word,
-            True, False nor None, or is a word that would be read as one of the others.
+            config, a value has another type than the config's, is out of its range or gives no
+            network, or is neither finite number, word, True, False nor None, or is a word that
+            would be read as one of the others.
     """
     if not isinstance(stated, Mapping) or not stated:
         mend = 'give {KEY: [values]}, such as {"optim_wrapper.optimizer.lr": [0.01, 0.02]}'
@@ -64,8 +65,12 @@ def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str)
     grid = Grid(tuple((key, _values(stated[key], f"{where}[{key!r}]")) for key in stated))
     cfg = resolved_config(config, cfg_options)
     for key, values in grid.axes:
+        # Where a config's own network can't be built here, its values can't be tried so either.
+        is_of_network = key.startswith("model.") and network_mistake(cfg) is None
         for value in values:
-            _check(cfg, ((key, value),), where)
+            changed = _changed(cfg, ((key, value),), where)
+            if is_of_network and (mistake := network_mistake(changed)):
+                raise UserError(mistake.what, f"{where} ({mistake.where})", mistake.mend)
     return grid
 
 
@@ -87,19 +92,31 @@ def _values(stated: Any, where: str) -> tuple[Value, ...]:
     return tuple(stated)
 
 
-def _check(cfg: Config, point: Point, where: str) -> None:
-    """Check that an override can be applied, and that a number stays one."""
+def _changed(cfg: Config, point: Point, where: str) -> Config:
+    """Return a config with an override, checked: the value keeps type and range."""
     ((key, value),), (option,) = point, options_of(point)
     changed = Config(cfg.to_dict())
     try:
         follow_options(changed, apply_overrides(changed, [option]), ())
+        _check_type(key, value, value_at(cfg.to_dict(), key))
+        check_numbers(changed)
     except UserError as error:
         raise UserError(error.what, f"{where} ({key})", error.mend) from error
-    now = value_at(cfg.to_dict(), key)
-    is_number = isinstance(now, int | float) and not isinstance(now, bool)
-    if is_number and isinstance(value, bool | None):
-        what = f"{key} is a number, not {value!r}"
-        raise UserError(what, where, f"give numbers: the config has {now}")
+    return changed
+
+
+def _check_type(key: str, value: Value, now: Any) -> None:
+    """Check that a value has the type of the one that the config has now."""
+    is_switch = isinstance(now, bool)
+    if is_switch and not isinstance(value, bool):
+        mend = f"give True and False: the config has {now}"
+        raise UserError(f"{key} is True or False, not {value!r}", key, mend)
+    if isinstance(now, int | float) and not is_switch and isinstance(value, bool | None):
+        raise UserError(
+            f"{key} is a number, not {value!r}", key, f"give numbers: the config has {now}"
+        )
+    if isinstance(now, Mapping) and value is not None:
+        raise UserError(f"{key} is a dict, not {value!r}", key, "tune a key inside of it")
 
 
 def check_tuning_seeds(seeds: Sequence[int], reported: Sequence[int], where: str) -> None:
