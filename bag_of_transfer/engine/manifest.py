@@ -18,9 +18,9 @@ from mmengine.logging import print_log
 
 from bag_of_transfer.engine.atomic import replacing_both
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.fields import SHA256, WHOLE, fields
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.json_file import read_json_or_none
-from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.run_files import MANIFEST, manifest_of
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 
 SCHEMA = 1
 LARGEST = 2**16  # bytes of a manifest; ours have about 300
-HASH = re.compile("[0-9a-f]{64}")
+STATED = fields({"bytes": WHOLE, "sha256": SHA256})
 NUMBERED = re.compile(r"(.*_)(\d+)\.pth")
 
 
@@ -122,11 +122,8 @@ def _stated(path: Path) -> tuple[int, str] | None:
     beside = manifest_of(path)
     if not beside.is_file() or beside.stat().st_size > LARGEST:
         return None
-    record: dict[str, Any] = read_json_or_none(beside) or {}
-    size, digest = record.get("bytes"), record.get("sha256")
-    if is_whole(size) and isinstance(digest, str) and HASH.fullmatch(digest):
-        return int(size or 0), digest
-    return None
+    record = read_json_or_none(beside, STATED)
+    return (record["bytes"], record["sha256"]) if record else None
 
 
 def remove_checkpoint(path: Path) -> None:

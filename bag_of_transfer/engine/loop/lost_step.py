@@ -13,9 +13,19 @@ from mmengine.runner import Runner
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.data.data_sets import file_of
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.fields import (
+    ANYTHING,
+    COUNT,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Rule,
+    by_name,
+    list_of,
+    optional,
+)
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.loop.history import RecentHistory
-from bag_of_transfer.engine.numbers import is_finite_number, is_whole
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.run_files import LOST_STEP, RESOLVED_CONFIG, newest_checkpoint
 
@@ -23,6 +33,22 @@ __all__ = ["LostStep", "NewestBatches", "read_lost_step"]
 
 SCHEMA = 1
 MEND = "give the non_finite.json of a run"
+_NAME = Rule(
+    lambda v: isinstance(v, str) and Path(v).name == v != "",
+    "the name of a file in the same folder",
+)
+RULES = {
+    "why": TEXT,
+    **dict.fromkeys(("epoch", "iteration", "processes"), COUNT),
+    "files": list_of(TEXT),
+    "images": list_of(ANYTHING),
+    "lr": optional(NUMBER),
+    "losses": by_name(ANYTHING),
+    "tensor": optional(TEXT),
+    "seed": WHOLE,
+    "checkpoint": optional(_NAME),
+    "config": _NAME,
+}
 
 
 class LostStep(NamedTuple):
@@ -160,35 +186,8 @@ def read_lost_step(path: Path) -> LostStep:
         UserError: If it is missing or damaged, or of another kind.
     """
     contents: Mapping[str, Any] = read_json(path, MEND)
-    fields: dict[str, Any] = {name: contents.get(name) for name in LostStep._fields}
-    rules = {
-        "why": isinstance(fields["why"], str),
-        "epoch": _is_count(fields["epoch"]),
-        "iteration": _is_count(fields["iteration"]),
-        "files": _is_list_of(str, fields["files"]),
-        "images": isinstance(fields["images"], list),
-        "lr": fields["lr"] is None or is_finite_number(fields["lr"]),
-        "losses": isinstance(fields["losses"], dict),
-        "tensor": fields["tensor"] is None or isinstance(fields["tensor"], str),
-        "seed": is_whole(fields["seed"]),
-        "processes": _is_count(fields["processes"]),
-        "checkpoint": fields["checkpoint"] is None or _is_name(fields["checkpoint"]),
-        "config": _is_name(fields["config"]),
-    }
-    wrong = [name for name, holds in rules.items() if not holds]
-    if wrong:
-        raise UserError(f"{wrong[0]} is missing or not valid", path, MEND)
-    return LostStep(**fields)
-
-
-def _is_count(value: Any) -> bool:
-    return is_whole(value) and value >= 1
-
-
-def _is_list_of(kind: type, value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
-
-
-def _is_name(value: Any) -> bool:
-    """Return whether a value is the name of a file in the same folder."""
-    return isinstance(value, str) and Path(value).name == value != ""
+    stated: dict[str, Any] = {name: contents.get(name) for name in LostStep._fields}
+    for name, rule in RULES.items():
+        if not rule.keeps(stated[name]):
+            raise UserError(f"{name} is missing or not valid", path, MEND)
+    return LostStep(**stated)
