@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-__all__ = ["CONFIGS", "ROOT"]
+__all__ = ["CONFIGS", "ROOT", "is_ours"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
+
+
+def is_ours(module: str) -> bool:
+    """Return whether a module is of this package, by its dotted name."""
+    return module.partition(".")[0] == __name__.partition(".")[0]

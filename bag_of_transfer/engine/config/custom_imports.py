@@ -19,6 +19,7 @@ from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.data.own_metrics import add_import
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.former_names import current_name
+from bag_of_transfer.engine.own_files import is_ours
 from bag_of_transfer.engine.process_group import is_first_process
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
@@ -101,7 +102,7 @@ def import_own_types(cfg: Config) -> None:
     names = dict.fromkeys(name for name in stated if isinstance(name, str))
     kinds = [kind for name in names for kind in find_callables(name, scope)]
     for module in sorted({kind.__module__ for kind in kinds}):
-        if module.partition(".")[0] == __name__.partition(".")[0]:
+        if is_ours(module):
             add_import(cfg, module)
 
 

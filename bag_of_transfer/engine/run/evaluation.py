@@ -30,6 +30,7 @@ from bag_of_transfer.engine.loop import metrics_record
 from bag_of_transfer.engine.loop.channels_last import follow_run
 from bag_of_transfer.engine.loop.details import Details, details_of
 from bag_of_transfer.engine.loop.peak_memory import forget_peak, peak_memory
+from bag_of_transfer.engine.own_files import is_ours
 from bag_of_transfer.engine.quantities import counted, figure
 from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.run import launch, trained_model
@@ -224,11 +225,10 @@ def _keep_hooks_of_tests(cfg: Config) -> list[str]:
 def _is_of_tests(kind: Any) -> bool:
     if not isinstance(kind, type) or not issubclass(kind, Hook):
         return False
-    own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
     # A checkpoint's weights are the averages, and nothing can be stopped.
     of_training = issubclass(kind, EMAHook | EarlyStoppingHook)
     called = any(getattr(kind, name) is not getattr(Hook, name) for name in CALLED_BY_TESTS)
-    return called and not own and not of_training
+    return called and not is_ours(kind.__module__) and not of_training
 
 
 def _settle_classes(cfg: Config, classes: Sequence[str], path: Path) -> list[str]:

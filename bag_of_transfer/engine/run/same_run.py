@@ -18,6 +18,7 @@ from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.json_file import parse_json
 from bag_of_transfer.engine.loop.channels_last import KEY
+from bag_of_transfer.engine.own_files import is_ours
 from bag_of_transfer.engine.recipe import (
     COMPARED,
     TRAINING_HOOKS,
@@ -61,7 +62,6 @@ OBSERVERS = (
     *("NumClassCheckHook", "DetVisualizationHook", "SegVisualizationHook", "EarlyStoppingHook"),
 )
 OUR_SECTIONS = ("task", "draws", "backbone_file")  # besides those that mmengine reads
-OURS = __name__.partition(".")[0]
 
 
 class Changes(NamedTuple):
@@ -195,7 +195,7 @@ def _training_hooks(hooks: Any) -> Iterator[tuple[str, Any]]:
 def _is_ours(kind: str) -> bool:
     # Not HOOKS.get, which imports a name with dots: this one may come from a stranger's file.
     known = HOOKS.module_dict.get(kind)
-    return known is not None and known.__module__.partition(".")[0] == OURS
+    return known is not None and is_ours(known.__module__)
 
 
 def _dict(value: Any) -> dict[str, Any]:
