@@ -1,5 +1,6 @@
 """Which of our metrics replaces which of mmdet's; their modules are imported when one is used."""
 
+from bag_of_transfer.engine.data.own_readers import LOCAL
 from bag_of_transfer.engine.tasks import Judge
 
 __all__ = ["JUDGES"]
@@ -7,7 +8,6 @@ __all__ = ["JUDGES"]
 METRICS = "bag_of_transfer.detection.metrics"  # by name: it imports mmdet, which takes seconds
 _SIZES = ("50", "75", "s", "m", "l")
 _COCO_AP = {"coco/bbox_mAP": "AP", **{f"coco/bbox_mAP_{size}": f"AP{size}" for size in _SIZES}}
-LOCAL = (None, {"backend": "local"}, {"backend": "disk"})
 # Of boxes, AP takes 100 of an image with each of these: mmdet's default, RTMDet's, COCO's own.
 PROPOSALS = ((100, 300, 1000), (100, 1, 10), (1, 10, 100))
 _SAME = {"proposal_nums": PROPOSALS, "prefix": (None,)}

@@ -5,6 +5,7 @@ mmdet gives fractions with three digits under its own names (``coco/bbox_mAP``,
 The records of the tasks say which of our metrics replaces which of theirs.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -12,9 +13,9 @@ from mmengine.utils import import_modules_from_strings
 
 from bag_of_transfer.engine.data.splits import EVALUATORS
 from bag_of_transfer.engine.data.watched_metrics import follow_new_names, metrics_of
-from bag_of_transfer.engine.tasks import Judge, all_tasks
+from bag_of_transfer.engine.tasks import all_tasks
 
-__all__ = ["add_import", "judge_in_percent"]
+__all__ = ["add_import", "judge_in_percent", "other_arguments", "put_in_place"]
 
 
 def judge_in_percent(cfg: Config) -> list[str]:
@@ -41,24 +42,32 @@ def judge_in_percent(cfg: Config) -> list[str]:
             ours = judges.get(str(metric.get("type")))
             if ours is None:
                 continue
-            if reason := _other_arguments(metric, ours):
+            if reason := other_arguments(metric, ours.kept, ours.same):
                 lines[f"metric: {metric.type} stays as it is: {reason}"] = None
                 continue
             lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
-            _replace(metric, ours)
+            put_in_place(metric, ours.type, ours.kept)
             add_import(cfg, ours.module)
             if evaluator == "val_evaluator":
                 follow_new_names(cfg, ours.renamed)
     return list(lines)
 
 
-def _other_arguments(metric: ConfigDict, ours: Judge) -> str:
-    """Return the arguments with which theirs measures what ours does not."""
+def other_arguments(
+    part: ConfigDict, kept: frozenset[str], same: Mapping[str, tuple[Any, ...]]
+) -> str:
+    """Return in words the arguments with which theirs does what ours does not; "" for none.
+
+    Args:
+        part: The description of theirs.
+        kept: Arguments that ours takes, too.
+        same: Other arguments, each with the values with which ours does the same.
+    """
     others = {
         key: value
-        for key, value in metric.items()
-        if key not in ours.kept | {"type", "_scope_"}
-        and _as_list(value) not in map(_as_list, ours.same.get(key, ()))
+        for key, value in part.items()
+        if key not in kept | {"type", "_scope_"}
+        and _as_list(value) not in map(_as_list, same.get(key, ()))
     }
     return ", ".join(f"{key}={value!r}" for key, value in others.items())
 
@@ -67,10 +76,11 @@ def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _replace(metric: ConfigDict, ours: Judge) -> None:
-    for key in set(metric) - ours.kept:
-        del metric[key]
-    metric.type = ours.type
+def put_in_place(part: ConfigDict, ours: str, kept: frozenset[str]) -> None:
+    """Give a description the type of ours, and leave it only the arguments that ours takes, too."""
+    for key in set(part) - kept:
+        del part[key]
+    part["type"] = ours
 
 
 def add_import(cfg: Config, module: str) -> None:

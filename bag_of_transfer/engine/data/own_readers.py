@@ -11,11 +11,12 @@ from mmengine.config import Config, ConfigDict
 
 from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.data import image_reader, mask_reader
-from bag_of_transfer.engine.data.own_metrics import add_import
+from bag_of_transfer.engine.data.own_metrics import add_import, other_arguments, put_in_place
 from bag_of_transfer.engine.data.splits import READING
 
-__all__ = ["read_with_ours"]
+__all__ = ["LOCAL", "read_with_ours"]
 
+# Arguments that name the files of this machine.
 LOCAL = (None, {"backend": "local"}, {"backend": "disk"})
 
 
@@ -23,7 +24,7 @@ class _Ours(NamedTuple):
     type: str
     module: str
     libraries: tuple[str, ...]  # libraries whose transform of that name it replaces
-    defaults: dict[str, tuple[Any, ...]]  # values with which ours does the same
+    same: dict[str, tuple[Any, ...]]  # values with which ours does the same
     kept: frozenset[str]  # arguments that ours takes, too
 
 
@@ -72,13 +73,14 @@ def read_with_ours(cfg: Config) -> list[str]:
         ours = OURS.get(name)
         if ours is None or _library_of(step, scope) not in ours.libraries:
             continue
-        reason = "its files are elsewhere" if is_remote else _other_arguments(step, ours)
+        others = other_arguments(step, ours.kept, ours.same)
+        reason = "its files are elsewhere" if is_remote else others
         reason = reason or blocked.get(name, "")
         if reason:
             lines[f"reader: {name} stays as it is: {reason}"] = None
             continue
         lines[f"reader: {name} -> {ours.type}"] = None
-        _replace(step, ours)
+        put_in_place(step, ours.type, ours.kept)
         add_import(cfg, ours.module)
     return list(lines)
 
@@ -109,18 +111,3 @@ def _library_of(step: ConfigDict, scope: str) -> str:
     kind = step["type"]
     dotted = f"{kind.__module__}.{kind.__name__}" if isinstance(kind, type) else str(kind)
     return dotted.partition(".")[0] if "." in dotted else step.get("_scope_", scope)
-
-
-def _other_arguments(step: ConfigDict, ours: _Ours) -> str:
-    others = {
-        key: value
-        for key, value in step.items()
-        if key not in ours.kept | {"type", "_scope_"} and value not in ours.defaults.get(key, ())
-    }
-    return ", ".join(f"{key}={value!r}" for key, value in others.items())
-
-
-def _replace(step: ConfigDict, ours: _Ours) -> None:
-    for key in set(step) - ours.kept:
-        del step[key]
-    step["type"] = ours.type
