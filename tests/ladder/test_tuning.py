@@ -274,6 +274,14 @@ def test_what_cannot_be_tuned_ends_before_any_training(tuned, capsys, tune, more
     assert not tuned.out.exists()
 
 
+def test_seeds_that_an_earlier_call_reported_are_not_tuned_with(tuned, capsys):
+    assert tuned("--seeds", 9, tune="None") == 0
+    for flags in ((), ("--dry-run",), ("--keep-changed",)):
+        assert tuned(*flags) == 2
+        assert "seed 9 is tuned with and reported" in capsys.readouterr().err
+    assert not (tuned.out / "tuning").exists()
+
+
 def test_a_published_val_is_not_tuned_on(tuned, tmp_path, capsys):
     tasks = f"tasks = dict(detection=dict(config='{tmp_path}/det.py', published_split=True))"
     assert tuned(more=tasks) == 2

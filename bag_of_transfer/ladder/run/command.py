@@ -19,6 +19,7 @@ from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.plan_file import left_out_seeds, other_seeds, write_plan
 from bag_of_transfer.ladder.plan.planning import Plan, plan, plan_whole
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
+from bag_of_transfer.ladder.plan.tune import check_tuning_seeds
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
@@ -54,6 +55,9 @@ def climb(call: LadderCall) -> int:
     _check_gpus(call)
     root = call.root
     ladder = read_ladder(call.config, call.seeds)
+    if ladder.tunes:
+        where = f"{call.config}: tuning_seeds"
+        check_tuning_seeds(ladder.tuning_seeds, other_seeds(ladder, root), where)
     seeds_needed.check_number(call, ladder)
     if call.slurm_script:
         refuse_existing(call.slurm_script)

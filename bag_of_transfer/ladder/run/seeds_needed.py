@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.plan.plan_file import other_seeds, read_plan
 from bag_of_transfer.ladder.plan.spec import Ladder
@@ -36,7 +37,7 @@ def check_number(call: LadderCall, ladder: Ladder) -> None:
         UserError: If it may not.
     """
     if call.max_seeds is not None and call.max_seeds < len(ladder.seeds):
-        what = f"{MOST} {call.max_seeds}, but the ladder has {len(ladder.seeds)} seeds"
+        what = f"{MOST} {call.max_seeds}, but the ladder has {counted(len(ladder.seeds), 'seed')}"
         raise UserError(what, MOST, f"give {len(ladder.seeds)} or more")
 
 
