@@ -1,6 +1,5 @@
 """Images in one folder per class: ``root/<class>/<image>``."""
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from PIL import Image
 from torch.utils.data import Dataset
@@ -30,6 +28,7 @@ from bag_of_transfer.engine.data.image_reader import PixelReader
 from bag_of_transfer.engine.data.image_scan import find_unreadable, leave_out
 from bag_of_transfer.engine.data.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import counted, few
 
 __all__ = ["ImageFolder", "as_input", "class_folders", "read_input"]
@@ -191,8 +190,7 @@ def _warn_of_loose(root: Path) -> None:
     loose = sorted(name for name in loose if not (root / name).is_dir())
     if loose:
         images = counted(len(loose), "image")
-        message = f"{root}: {images} in no class folder, not used: {few(loose, NUM_NAMED)}"
-        print_log(message, logger="current", level=logging.WARNING)
+        warn(f"{root}: {images} in no class folder, not used: {few(loose, NUM_NAMED)}")
 
 
 def _check_not_empty(

@@ -1,6 +1,5 @@
 """Say at the start of a run what earlier looks at the content of its data have found."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from bag_of_transfer.data_checks.splits import Split, split_of
 from bag_of_transfer.data_checks.summary import short_lines
 from bag_of_transfer.engine.data.data_sets import LookAtSplits, tests_on_val
 from bag_of_transfer.engine.data.garbage import no_collection
+from bag_of_transfer.engine.log_file import warn
 
 __all__ = ["ContentAtStart", "known_content"]
 
@@ -55,7 +55,7 @@ class ContentAtStart(Hook):
         for line in lines:
             print_log(f"data: {line}", logger="current")
         for error in _shown(errors):
-            print_log(error, logger="current", level=logging.WARNING)
+            warn(error)
 
 
 def _datasets_of(runner: Runner) -> dict[str, Any]:

@@ -16,18 +16,16 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmengine.logging import print_log
-
 from bag_of_transfer.data_checks.look import Look
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.data.file_names import storable
 from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.engine.log_file import warn
 
 __all__ = ["LEDGER", "Entry", "Ledger"]
 
@@ -105,8 +103,7 @@ class Ledger:
                 write_text(place, json.dumps({"schema": SCHEMA, "files": files}))
                 self._new.clear()
                 return
-        message = f"{self._folder}: what was seen of its files cannot be kept: no place to write"
-        print_log(message, logger="current", level=logging.WARNING)
+        warn(f"{self._folder}: what was seen of its files cannot be kept: no place to write")
 
     def _known(self, path: Path) -> list[Entry]:
         name = self._name(path)
@@ -135,8 +132,7 @@ def _read(place: Path) -> dict[str, Any]:
     content = read_json_or_none(place)
     if content is None:
         if place.is_file():
-            message = f"{place}: the ledger is damaged, files are looked at anew"
-            print_log(message, logger="current", level=logging.WARNING)
+            warn(f"{place}: the ledger is damaged, files are looked at anew")
         return {}
     files = content.get("files")
     return files if content.get("schema") == SCHEMA and isinstance(files, dict) else {}

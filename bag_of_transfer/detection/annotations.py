@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmengine.logging import print_log
-
 from bag_of_transfer.engine.data.image_scan import image_facts, leave_out
 from bag_of_transfer.engine.data.name_list import nearest, refuse_variants
 from bag_of_transfer.engine.data.object_lines import lines_of_objects, place_of_name
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import counted, few
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "keep_usable_boxes",
     "readable_images",
     "refuse_missing",
-    "warn",
     "with_usable_boxes",
 ]
 
@@ -71,11 +69,6 @@ class AnnotatedImage(NamedTuple):
 
 
 _Boxes = tuple[AnnotatedImage, list[Box]]  # of an image, those that a warning is about
-
-
-def warn(message: str) -> None:
-    """Log a warning."""
-    print_log(message, logger="current", level=30)
 
 
 def check_class_names(

@@ -19,7 +19,6 @@ from bag_of_transfer.detection.annotations import (
     AnnotatedImage,
     Box,
     refuse_missing,
-    warn,
 )
 from bag_of_transfer.detection.coco_fields import Entry, Id, id_order
 from bag_of_transfer.engine.data.file_names import FileFinder
@@ -27,6 +26,7 @@ from bag_of_transfer.engine.data.garbage import no_collection
 from bag_of_transfer.engine.data.name_list import unique_or_refuse
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["CocoFile", "load_coco"]

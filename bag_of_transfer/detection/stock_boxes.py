@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.detection.annotations import ALIKE, refuse_missing, warn
+from bag_of_transfer.detection.annotations import ALIKE, refuse_missing
 from bag_of_transfer.engine.data.name_list import nearest
 from bag_of_transfer.engine.errors import NoTruthError, UserError
+from bag_of_transfer.engine.log_file import warn
 
 __all__ = ["check_boxes", "reads_masks", "refuse_without_masks"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bag_of_transfer.detection.annotations import AnnotatedImage, Box, refuse_missing, warn
+from bag_of_transfer.detection.annotations import AnnotatedImage, Box, refuse_missing
 from bag_of_transfer.detection.yolo_yaml import YoloData
 from bag_of_transfer.engine.data.file_names import FileFinder, composed
 from bag_of_transfer.engine.data.image_files import (
@@ -21,6 +21,7 @@ from bag_of_transfer.engine.data.image_files import (
 from bag_of_transfer.engine.data.image_scan import image_facts
 from bag_of_transfer.engine.data.name_list import read_names
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.plain_files import read_file
 from bag_of_transfer.engine.quantities import counted
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from bag_of_transfer.detection.annotations import MISSING_DATA, warn
+from bag_of_transfer.detection.annotations import MISSING_DATA
 from bag_of_transfer.engine.data.name_list import refuse_variants, unique_or_refuse
 from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.plain_files import read_file
 

@@ -1,11 +1,13 @@
-"""What of mmengine's log the screen shows, and what becomes of a log file on a full disk."""
+"""Warnings in mmengine's log, what of it the screen shows, and its file on a full disk."""
 
 import logging
 import sys
 
+from mmengine.logging import print_log
+
 from bag_of_transfer.engine.bars import console_handlers
 
-__all__ = ["hush", "say_once_that_lines_are_lost"]
+__all__ = ["hush", "say_once_that_lines_are_lost", "warn"]
 
 # First words of the messages that mmengine writes about its internals.
 HUSHED = (
@@ -27,6 +29,11 @@ HUSHED = (
 class _Hush(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         return not record.getMessage().lstrip().startswith(HUSHED)
+
+
+def warn(message: str) -> None:
+    """Write a warning to the log."""
+    print_log(message, logger="current", level=logging.WARNING)
 
 
 HUSH = _Hush()  # the one that a handler has, however often it is added

@@ -1,12 +1,10 @@
 """``MaskFolder``: images and label masks in two folders, as in PASCAL VOC and ADE20K."""
 
 import glob
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from mmseg.datasets import BaseSegDataset
 from mmseg.utils import get_classes, get_palette
@@ -22,6 +20,7 @@ from bag_of_transfer.engine.data.layouts import CLASSES_FILE, MASKS, PICTURES
 from bag_of_transfer.engine.data.mask_reader import IGNORED
 from bag_of_transfer.engine.data.name_list import read_class_names, read_names
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.segmentation.masks import (
     MEND_ONE_CLASS,
@@ -214,8 +213,7 @@ def _find_pairs(img_dir: Path, mask_files: _Masks, split: Path | None) -> Pairs:
     _check_complete(names, masks, "mask", origin, mask_dir, mask_files.suffix)
     unused = [path.name for name, path in masks.items() if name not in images]
     if split is None and unused:
-        message = f"{mask_dir}: {counted(len(unused), 'mask')} without an image, first {unused[0]}"
-        print_log(message, logger="current", level=logging.WARNING)
+        warn(f"{mask_dir}: {counted(len(unused), 'mask')} without an image, first {unused[0]}")
     return [(images[name], masks[name]) for name in names]
 
 
@@ -286,5 +284,4 @@ def _is_below(folder: str) -> bool:
 def _warn_of_unused(unused: Sequence[str], num_images: int, where: Path) -> None:
     named = ", ".join(unused[:NUM_NAMED]) + (", ..." if len(unused) > NUM_NAMED else "")
     classes = counted(len(unused), "class", "classes")
-    message = f"{where}: {classes} in none of the {num_images} masks: {named}"
-    print_log(message, logger="current", level=logging.WARNING)
+    warn(f"{where}: {classes} in none of the {num_images} masks: {named}")

@@ -204,7 +204,7 @@ def test_images_beside_the_class_folders_are_counted(
     draw_folder: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[str] = []
-    monkeypatch.setattr(image_folder, "print_log", lambda text, **_: messages.append(text))
+    monkeypatch.setattr(image_folder, "warn", messages.append)
     root = draw_folder("train", ["owl", "cat"], count=1, px=(20, 30))
     shutil.copy(root / "owl" / "000.png", root / "loose.png")
     assert len(ImageFolder(str(root), TO_TENSOR)) == 2

@@ -175,10 +175,7 @@ def test_the_next_older_one_is_taken_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, harm: str
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(
-        "bag_of_transfer.engine.weights.checkpoints.print_log",
-        lambda text, logger=None, level=0: said.append(text),
-    )
+    monkeypatch.setattr("bag_of_transfer.engine.weights.checkpoints.warn", said.append)
     three_epochs(tmp_path)
     newest = tmp_path / "epoch_10.pth"
     if harm == "remove":

@@ -17,7 +17,7 @@ from bag_of_transfer.engine.data.image_files import (
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr(image_files, "print_log", lambda text, **_: lines.append(text))
+    monkeypatch.setattr(image_files, "warn", lines.append)
     return lines
 
 

@@ -86,7 +86,7 @@ def test_as_many_as_allowed_are_left_out_and_named(
     mixed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(image_scan, "print_log", lambda text, **_: said.append(text))
+    monkeypatch.setattr(image_scan, "warn", said.append)
     left_out = leave_out(find_unreadable(mixed), len(mixed), 4, "data/mine")
     assert {path.name for path in left_out} == {"b.jpg", "d.jpg", "f.jpg", "gone.jpg"}
     assert len(said) == 1
@@ -95,7 +95,7 @@ def test_as_many_as_allowed_are_left_out_and_named(
 
 
 def test_readable_images_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_scan, "print_log", lambda *_, **__: pytest.fail("spoke"))
+    monkeypatch.setattr(image_scan, "warn", lambda _: pytest.fail("spoke"))
     assert leave_out(find_unreadable([draw(tmp_path / "a.png")]), 1, 0, "x") == set()
 
 

@@ -166,7 +166,7 @@ def test_unreadable_files_are_left_out_and_named(
     voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[str] = []
-    monkeypatch.setattr(image_scan, "print_log", lambda text, **_: messages.append(text))
+    monkeypatch.setattr(image_scan, "warn", messages.append)
     cut = image(voc, "train_1")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 6 // 10])
     mask(voc, "train_3").write_bytes(b"")
@@ -184,7 +184,7 @@ def test_classes_that_no_mask_shows_are_warned_of_in_training_only(
     voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[str] = []
-    monkeypatch.setattr(datasets, "print_log", lambda text, **_: messages.append(text))
+    monkeypatch.setattr(datasets, "warn", messages.append)
     classes = ["background", "a", "b", "c", "unicorn"]
     train_set(voc, classes=classes)
     assert len(messages) == 1
@@ -415,7 +415,7 @@ def test_pictures_passed_over_for_their_suffix_are_counted(
     voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[str] = []
-    monkeypatch.setattr(image_files, "print_log", lambda text, **_: messages.append(text))
+    monkeypatch.setattr(image_files, "warn", messages.append)
     for name in ("a.heic", "b.HEIC", "Thumbs.db", "notes.txt", ".hidden.heic"):
         (voc / "JPEGImages" / name).write_bytes(b"anything")
     train_set(voc)
@@ -436,7 +436,7 @@ def test_masks_without_an_image_are_counted_where_no_list_says_which(
     voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[str] = []
-    monkeypatch.setattr(datasets, "print_log", lambda text, **_: messages.append(text))
+    monkeypatch.setattr(datasets, "warn", messages.append)
     image(voc).unlink()
     MaskFolder(str(voc))
     assert [line for line in messages if "1 mask without an image, first train_0.png" in line]

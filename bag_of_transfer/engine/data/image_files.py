@@ -1,16 +1,15 @@
 """Find the image files of a folder, and warn about pictures that are passed over."""
 
-import logging
 import mimetypes
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mmengine.logging import print_log
 from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["SUFFIXES", "files_below", "has_image_suffix", "warn_of_passed_over"]
@@ -78,7 +77,7 @@ def warn_of_passed_over(files: Iterable[Path], where: object) -> None:
             f"{where}: passed over {counted(len(pictures), 'picture')} for the suffix ({named})"
         )
         known = f"; suffixes read: {' '.join(SUFFIXES)}"
-        print_log(message + known, logger="current", level=logging.WARNING)
+        warn(message + known)
 
 
 def _is_picture(path: Path) -> bool:

@@ -7,7 +7,6 @@ and time of change, so the second start of a run only has to list the folder.
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from mmengine.logging import print_log
 from PIL import Image
 
 from bag_of_transfer.engine.atomic import write_text
@@ -24,6 +22,7 @@ from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.data.image_reader import decode_file, orientation_of, read_error
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json_or_none
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import few
 
 __all__ = [
@@ -87,8 +86,7 @@ def leave_out(
             f"mend them or raise max_unreadable (now {max_unreadable})",
         )
     named = few([f"{path.name} ({why})" for path, why in bad.items()], NUM_NAMED)
-    message = f"{where}: left out {len(bad)} of {num_images} images that can't be read: {named}"
-    print_log(message, logger="current", level=logging.WARNING)
+    warn(f"{where}: left out {len(bad)} of {num_images} images that can't be read: {named}")
     return set(bad)
 
 

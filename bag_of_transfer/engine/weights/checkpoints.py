@@ -4,7 +4,6 @@ mmengine 0.10.12 reads weights only, but unpickles any file that this refuses.
 ``process_setup.prepare_process`` ends that for every local file.
 """
 
-import logging
 import math
 import pickle
 import re
@@ -19,6 +18,7 @@ from torch import nn
 
 from bag_of_transfer.engine.arguments import check_checkpoint
 from bag_of_transfer.engine.errors import RefusedError, UserError, without_colons
+from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.manifest import check_hash, tell_unchecked
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.run_files import LAST_CHECKPOINT, follow_pointer, position_of
@@ -127,7 +127,7 @@ def find_resumable(work_dir: str | Path) -> Path | None:
         try:
             check_resumable(path)
         except UserError as error:
-            print_log(f"cannot resume from {path.name}: {error}", "current", logging.WARNING)
+            warn(f"cannot resume from {path.name}: {error}")
         else:
             return path
     if any(path.exists() for path in candidates):
