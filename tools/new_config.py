@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     phase = Phase.PRETRAINING if layout.tool == PRETRAINS else Phase.FINE_TUNING
     cfg, _ = load_config(base, phase, options=options)
     looked = look(args.folder.resolve(), cfg)
-    print(seen(layout, looked))
+    print(seen(layout, looked), *looked.remarks, sep="\n")
     write_text(args.out, config_text(args.folder, args.out, base, layout, looked, cfg))
     print(f"wrote {args.out}, of size {size}")
     say_next(

@@ -1,18 +1,20 @@
 """Find the splits of COCO data where COCO itself and the exports of labelling tools put them."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.engine.data.file_names import FileFinder
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json
+from bag_of_transfer.own_data.split_names import split_names, split_of
 
-__all__ = ["SPLIT_NAMES", "coco_splits"]
+__all__ = ["coco_splits", "splits_without_images"]
 
-# A split by the names that it has in files and folders, where a year may follow: val2017.
-SPLIT_NAMES = {"train": r"train(ing)?", "val": r"val(id(ation)?)?", "test": r"test(ing)?"}
 EXPORTED = "_annotations.coco.json"  # of Roboflow, beside the images
+# What stands before or after the split's name in a file's name: instances_train2017.
+AROUND = re.compile(r"(instances|annotations?|coco)[-_]|[-_](instances|annotations?|coco)")
+LISTS = ("images", "annotations", "categories")
 
 
 def coco_splits(folder: Path) -> dict[str, dict[str, Any]]:
@@ -21,42 +23,75 @@ def coco_splits(folder: Path) -> dict[str, dict[str, Any]]:
     Read are ``annotations/instances_train2017.json`` with the images in ``train2017/`` (COCO's
     own), ``train/_annotations.coco.json`` beside its images (Roboflow's), and
     ``annotations/train.json`` with the images in ``train/``, ``images/train/`` or ``images/``.
+    A single file without a split's name holds the training images, such as
+    ``annotations/instances_default.json`` (CVAT's) or ``result.json`` (Label Studio's).
 
     Args:
         folder: The folder of the data.
+
+    Raises:
+        UserError: If several files may be meant for a split.
     """
     found: dict[str, dict[str, Any]] = {}
-    for split, pattern in SPLIT_NAMES.items():
-        name = re.compile(rf"{pattern}\d*", re.IGNORECASE)
-        places = next(_places(folder, name), None)
-        if places is not None:
-            file, images = (place.relative_to(folder).as_posix() for place in places)
-            found[split] = {"ann_file": file, "data_prefix": {"img": f"{images}/"}}
+    for split, file in _files(folder).items():
+        images = file.parent
+        if file.name != EXPORTED:
+            images = _begin_of_names(file, [*_image_folders(folder, file), folder])
+        begin = "" if images == folder else f"{images.relative_to(folder).as_posix()}/"
+        ann_file = file.relative_to(folder).as_posix()
+        found[split] = {"ann_file": ann_file, "data_prefix": {"img": begin}}
     for split in found.keys() - {"train"}:
         if "train" in found:
             found[split]["classes_from"] = found["train"]["ann_file"]
     return found
 
 
+def splits_without_images(folder: Path) -> dict[str, Path]:
+    """Return the files of splits for which no folder of images was found."""
+    files = sorted((folder / "annotations").glob("*.json"))
+    named = {split: file for file in files if (split := split_of(_plain(file)))}
+    return {split: file for split, file in named.items() if split not in _files(folder)}
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Return the annotation file of each split that has a folder of images."""
+    exported = {file.parent.name: file for file in sorted(folder.glob(f"*/{EXPORTED}"))}
+    top = [file for file in sorted(folder.glob("*.json")) if _is_coco(file)]
+    listed = [*sorted((folder / "annotations").glob("*.json")), *top]
+    beside = {_plain(f): f for f in reversed(listed) if _image_folders(folder, f)}
+    files = {**_of_splits(exported, folder), **_of_splits(beside, folder)}
+    single = [file for file in listed if file in top or _is_coco(file)] if not files else []
+    return {"train": single[0]} if len(single) == 1 and not split_of(_plain(single[0])) else files
+
+
+def _of_splits(files: dict[str, Path], folder: Path) -> dict[str, Path]:
+    return {split: files[name] for split, name in split_names(files, folder).items()}
+
+
+def _plain(file: Path) -> str:
+    return AROUND.sub("", file.stem)
+
+
+def _image_folders(folder: Path, file: Path) -> list[Path]:
+    names = dict.fromkeys((_plain(file), file.stem))
+    places = [place / name for name in names for place in (folder, folder / "images")]
+    return [place for place in (*places, folder / "images") if place.is_dir()]
+
+
 def _begin_of_names(file: Path, places: list[Path]) -> Path:
     """Return the folder in which the first image is; the first one if it is in none of them."""
-    if len(places) == 1:
-        return places[0]
     try:
         name = str(read_json(file, "write it again", finite=False)["images"][0]["file_name"])
     except (UserError, LookupError, TypeError):
         return places[0]  # what is wrong with the file is told where it is read
-    return next((place for place in places if (place / name).is_file()), places[0])
+    finder = FileFinder()
+    return next((place for place in places if finder.find(place, name)), places[0])
 
 
-def _places(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, Path]]:
-    """Yield files of a split with the folders of their images."""
-    for file in sorted((folder / "annotations").glob("*.json")):
-        stem = file.stem.removeprefix("instances_")
-        images = [folder / stem, folder / "images" / stem, folder / "images"]
-        places = [each for each in images if each.is_dir()] if name.fullmatch(stem) else []
-        if places:
-            yield file, _begin_of_names(file, places)
-    for file in sorted(folder.glob(f"*/{EXPORTED}")):
-        if name.fullmatch(file.parent.name):
-            yield file, file.parent
+def _is_coco(file: Path) -> bool:
+    """Return whether a file has COCO's three lists."""
+    try:
+        content = read_json(file, "write it again", finite=False)
+    except UserError:
+        return False
+    return all(isinstance(content.get(name), list) for name in LISTS)

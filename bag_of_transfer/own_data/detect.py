@@ -7,17 +7,19 @@ from pathlib import Path
 from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix
 from bag_of_transfer.engine.data.layouts import LAYOUTS, Layout
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.own_data.coco_places import SPLIT_NAMES, coco_splits
+from bag_of_transfer.own_data.coco_places import coco_splits
+from bag_of_transfer.own_data.split_names import split_names, split_of
 
-__all__ = ["class_root", "layout_of", "nearest_trees"]
+__all__ = ["class_roots", "layout_of", "nearest_trees"]
 
 IMAGES = "images"  # the layout that has folders of any name
 COCO = "coco"  # the layout of which several forms are read
 NUM_SHOWN = 2
-# Folders with these names hold a part of another layout, or a split, not the images of a class.
+# Folders with these names hold a part of another layout, not the images of a class.
 PARTS = {part.path.partition("/")[0] for one in LAYOUTS if one.name != IMAGES for part in one.parts}
-NO_CLASSES = {name.lower() for name in PARTS} | {"masks"}
-SPLIT = re.compile(rf"({'|'.join(SPLIT_NAMES.values())})[-_]?\d*([-_]?(images?|set|data))?")
+OTHERS = "img imgs img_dir ann_dir masks labels annotations gt gts ground_truth groundtruth"
+NO_CLASSES = {*(name.lower() for name in PARTS), *OTHERS.split()}
+OF_SPLIT = re.compile(r"[-_ ](masks?|labels?|annot|annotations?|gt)$")  # train_masks
 
 
 def layout_of(folder: Path, name: str | None = None) -> Layout:
@@ -49,12 +51,19 @@ def layout_of(folder: Path, name: str | None = None) -> Layout:
     raise UserError(what, folder, "put in place what is MISSING in the trees that are printed")
 
 
-def class_root(folder: Path) -> Path | None:
-    """Return the folder that holds class folders with images: ``train``, or the folder itself."""
-    for root in (folder / "train", folder):
-        if _num_classes(root) > 1:
-            return root
-    return None
+def class_roots(folder: Path) -> dict[str, Path]:
+    """Return the folders that hold class folders with images, by split.
+
+    Where no folder is called like a training split and holds class folders, ``train`` is the
+    folder itself, if that has class folders.
+
+    Raises:
+        UserError: If several folders may be meant for a split.
+    """
+    names = [one.name for one in _folders_in(folder)]
+    if any(split_of(name) == "train" and _num_classes(folder / name) > 1 for name in names):
+        return {split: folder / name for split, name in split_names(names, folder).items()}
+    return {"train": folder} if _num_classes(folder) > 1 else {}
 
 
 def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
@@ -83,7 +92,7 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
 def _may_have(layout: Layout, folder: Path) -> bool:
     if layout.name == COCO:
         return "train" in coco_splits(folder)
-    return class_root(folder) is not None if layout.name == IMAGES else layout.is_in(folder)
+    return bool(class_roots(folder)) if layout.name == IMAGES else layout.is_in(folder)
 
 
 def _has(layout: Layout, folder: Path) -> bool:
@@ -95,10 +104,10 @@ def _has(layout: Layout, folder: Path) -> bool:
 
 def _no_classes(folder: Path) -> Iterator[str]:
     """Yield what would be a class, but has the name of a split or of a part of another layout."""
-    root = class_root(folder)
+    root = class_roots(folder).get("train")
     for one in _class_folders(root) if root else ():
         name = one.name.lower()
-        if name in NO_CLASSES or (root == folder and SPLIT.fullmatch(name)):
+        if name in NO_CLASSES or (root == folder and split_of(OF_SPLIT.sub("", name))):
             yield one.name
 
 
@@ -107,7 +116,12 @@ def _num_classes(root: Path) -> int:
 
 
 def _class_folders(root: Path) -> Iterator[Path]:
+    for one in _folders_in(root):
+        if any(has_image_suffix(path.name) for path in files_below(one)):
+            yield one
+
+
+def _folders_in(root: Path) -> Iterator[Path]:
     for one in root.iterdir() if root.is_dir() else ():
-        is_seen = one.is_dir() and not one.name.startswith(".")
-        if is_seen and any(has_image_suffix(path.name) for path in files_below(one)):
+        if one.is_dir() and not one.name.startswith("."):
             yield one

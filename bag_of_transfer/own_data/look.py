@@ -1,7 +1,7 @@
 """Look at a folder through the data sets that will be made of it: classes, number and size."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -12,13 +12,15 @@ from bag_of_transfer.engine.data.image_files import files_below
 from bag_of_transfer.engine.data.image_scan import image_facts
 from bag_of_transfer.engine.data.layouts import CLASSES_FILE, MASKS
 from bag_of_transfer.engine.data.mask_reader import IGNORED
-from bag_of_transfer.own_data.coco_places import SPLIT_NAMES, coco_splits
-from bag_of_transfer.own_data.detect import class_root
+from bag_of_transfer.own_data.coco_places import coco_splits, splits_without_images
+from bag_of_transfer.own_data.detect import class_roots
+from bag_of_transfer.own_data.split_names import SPLITS, split_names
 from bag_of_transfer.segmentation.masks import mask_facts
 
-__all__ = ["SPLITS", "Looked", "look"]
+__all__ = ["Looked", "look"]
 
-SPLITS = tuple(SPLIT_NAMES)
+COCO = "CocoFormat"
+LISTS = {"VocFormat": "ann_file", "MaskFolder": "split"}  # the argument that names a split's list
 
 
 class Looked(NamedTuple):
@@ -32,6 +34,7 @@ class Looked(NamedTuple):
         has_val: Whether there is a validation split.
         lacks_test: Whether the config names a test split that is not there.
         datasets: By split, arguments that its data set needs besides the folder.
+        remarks: Lines about splits that are not there, or are not read.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +44,7 @@ class Looked(NamedTuple):
     has_val: bool
     lacks_test: bool
     datasets: dict[str, dict[str, Any]]
+    remarks: tuple[str, ...]
 
 
 def look(folder: Path, cfg: Config) -> Looked:
@@ -60,34 +64,79 @@ def look(folder: Path, cfg: Config) -> Looked:
     paths = [Path(file_of(dataset, index)) for index in range(len(dataset))]
     sizes = [(fact.width, fact.height) for fact in image_facts(paths).values() if not fact.error]
     width, height = (round(median(sides)) for sides in zip(*sizes, strict=True))
-    has_val = "root" not in needed["val"] and _is_sound(cfg, "val", needed["val"])
-    lacks_test = bool(cfg.get("test_dataloader")) and not _is_sound(cfg, "test", needed["test"])
-    classes = classes_of(dataset)
-    return Looked(classes, len(paths), width, height, has_val, lacks_test, needed)
+    missing = {split: _missing(folder, cfg, split, needed[split]) for split in ("val", "test")}
+    has_val = missing["val"] is None
+    lacks_test = bool(cfg.get("test_dataloader")) and missing["test"] is not None
+    remarks = tuple(_remarks(folder, described, missing["val"]))
+    size = (len(paths), width, height)
+    return Looked(classes_of(dataset), *size, has_val, lacks_test, needed, remarks)
 
 
-def _is_sound(cfg: Config, split: str, needed: Mapping[str, Any]) -> bool:
-    """Return whether a split is there, and check it."""
+def _missing(folder: Path, cfg: Config, split: str, needed: Mapping[str, Any]) -> Path | None:
+    """Return what is missing of a split; check one that is there."""
+    if not cfg.get(f"{split}_dataloader"):
+        return None
+    if needed.get("root") == str(folder):  # class folders without splits
+        return folder / split
     described = {**cfg[f"{split}_dataloader"].dataset, **needed}
-    if missing_places(described):
-        return False
+    if missing := missing_places(described):
+        return missing[0]
     build_dataset(described, cfg.default_scope)
-    return True
+    return None
+
+
+def _remarks(folder: Path, described: Mapping[str, Any], missing_val: Path | None) -> Iterator[str]:
+    """Yield what is to be said of the splits, given the data set of training."""
+    without = splits_without_images(folder) if described["type"] == COCO else {}
+    for split, file in without.items():
+        yield f"{file} is no {split} split: no folder of its images was found"
+    if missing_val:
+        why = "" if "val" in without else f" ({missing_val} is not there)"
+        yield f"no val split{why}: a fifth of the training images is held out"
+    if "root" in described and (test := class_roots(folder).get("test")):
+        yield f"{test} is not read: class folders are judged on the val split"
 
 
 def _needed(folder: Path, cfg: Config) -> dict[str, dict[str, Any]]:
     """Return what each split's data set needs, where that differs from the config."""
     described = cfg.train_dataloader.dataset
-    if described["type"] == "CocoFormat":
+    if described["type"] == COCO:
         found = coco_splits(folder)
         stated = {split: cfg[f"{split}_dataloader"].dataset for split in found}
         usual = [s for s, needed in found.items() if {**stated[s], **needed} == stated[s]]
         return {split: {} if split in usual else found.get(split, {}) for split in SPLITS}
-    if "root" in described:  # class folders
-        root = class_root(folder)
-        return dict.fromkeys(SPLITS, {"root": str(root)} if root == folder else {})
-    is_numbered = described["type"] == "MaskFolder" and not (folder / CLASSES_FILE).is_file()
-    return dict.fromkeys(SPLITS, _numbering(folder / MASKS) if is_numbered else {})
+    if "root" in described:
+        return _class_roots(folder)
+    needed = {split: _list_of(folder, cfg, split) for split in SPLITS}
+    if described["type"] == "MaskFolder" and not (folder / CLASSES_FILE).is_file():
+        numbering = _numbering(folder / MASKS)
+        return {split: listed | numbering for split, listed in needed.items()}
+    return needed
+
+
+def _class_roots(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the folders of the splits, with the classes of train, if one has another name."""
+    roots = class_roots(folder)
+    if roots.get("train") == folder:
+        return {split: {"root": str(folder)} for split in SPLITS}
+    if all(root.name == split for split, root in roots.items() if split != "test"):
+        return {split: {} for split in SPLITS}
+    needed = {split: {"root": str(root)} for split, root in roots.items()}
+    for split in needed.keys() - {"train"}:
+        needed[split]["classes_from"] = str(roots["train"])
+    return {split: needed.get(split, {}) for split in SPLITS}
+
+
+def _list_of(folder: Path, cfg: Config, split: str) -> dict[str, Any]:
+    """Return the list of a split's images, if it has another name than the config's."""
+    dataset = (cfg.get(f"{split}_dataloader") or {}).get("dataset") or {}
+    key = LISTS.get(dataset.get("type", ""))
+    if key is None:
+        return {}
+    usual = PurePath(dataset[key])
+    names = (path.stem for path in (folder / usual.parent).glob(f"*{usual.suffix}"))
+    name = split_names(names, folder / usual.parent).get(split, split)
+    return {} if name == usual.stem else {key: str(usual.with_stem(name))}
 
 
 def _numbering(masks: Path) -> dict[str, Any]:

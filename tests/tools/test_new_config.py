@@ -122,6 +122,59 @@ def test_without_a_val_split_a_part_of_training_is_held_out(
     assert sum(splits_of(cfg).values()) == 4
 
 
+PLACES = {"images": "{}", "voc": "ImageSets/Main/{}.txt", "masks": "ImageSets/Segmentation/{}.txt"}
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "val"),
+    [
+        ("images", "train", "valid"),
+        ("voc", "train", "valid"),
+        pytest.param("images", "Training", "Validation", marks=SLOW),
+        pytest.param("images", "training_set", "val_set", marks=SLOW),
+        pytest.param("masks", "train", "validation", marks=SLOW),
+    ],
+)
+def test_splits_are_found_by_the_names_that_others_give_them(
+    tool: Any, folder: Callable[[str], Path], name: str, train: str, val: str
+) -> None:
+    root, place = folder(name), PLACES[name]
+    for usual, theirs in (("train", train), ("val", val)):
+        (root / place.format(usual)).rename(root / place.format(theirs))
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    cfg = written()
+    assert splits_of(cfg) == {"train": 4, "val": 2}
+    assert tuple(cfg.classes) == NAMES[name]
+    described = cfg.val_dataloader.dataset
+    assert described.get("classes_from", train).endswith((train, f"{train}.txt"))
+
+
+def test_two_names_of_one_split_are_asked_about(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder("images")
+    (root / "val").rename(root / "valid")
+    shutil.copytree(root / "valid", root / "validation")
+    assert tool("new_config", root, "own.py", "--size", "slim") == 2
+    assert "valid and validation may both be the val split" in capsys.readouterr().err
+    (root / "validation").rename(root / "val")  # the usual name decides
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    assert written().val_dataloader.dataset.root == str(root / "val")
+
+
+def test_it_is_told_what_is_held_out_and_what_is_not_read(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder("images")
+    (root / "val").rename(root / "test_set")
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    told = capsys.readouterr().out
+    missing = root / "val"
+    assert f"no val split ({missing} is not there): a fifth of the training images is held" in told
+    assert f"{root / 'test_set'} is not read: class folders are judged on the val split" in told
+    assert sum(splits_of(written()).values()) == 4
+
+
 def test_class_folders_need_no_splits(tool: Any, folder: Callable[[str], Path]) -> None:
     root = folder("images") / "train"
     assert tool("new_config", root, "own.py", "--size", "small") == 0
@@ -225,6 +278,8 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
         (("images", "masks"), "images and masks"),
         (("JPEGImages", "SegmentationClass"), "JPEGImages and SegmentationClass"),
         (("train/images", "train/masks"), "images and masks"),
+        (("img_dir/train", "ann_dir/train"), "ann_dir and img_dir"),
+        (("train_images", "train_masks"), "train_images and train_masks"),
         (("train/cat", "val/cat"), "train and val"),
     ],
 )
@@ -272,6 +327,7 @@ def test_a_folder_of_two_layouts_is_asked_about(
         ("annotations/instances_{}2017.json", "{}2017"),
         ("{}/_annotations.coco.json", "{}"),
         pytest.param("annotations/{}.json", "images/{}", marks=SLOW),
+        pytest.param("{}_annotations.json", "{}", marks=SLOW),
     ],
 )
 @pytest.mark.parametrize("val", ["val", "valid", None])
@@ -298,7 +354,13 @@ def test_coco_is_found_where_others_put_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "prefix"), [("a.jpg", "images/train/"), ("train/a.jpg", "images/")]
+    ("name", "prefix"),
+    [
+        ("a.jpg", "images/train/"),
+        ("train/a.jpg", "images/"),
+        ("images/train/a.jpg", ""),  # Label Studio's
+        ("images\\train\\a.jpg", ""),
+    ],
 )
 def test_cocos_images_are_looked_for_where_their_names_begin(
     tmp_path: Path, name: str, prefix: str
@@ -309,6 +371,36 @@ def test_cocos_images_are_looked_for_where_their_names_begin(
     listed = json.dumps({"images": [{"file_name": name}]})
     (tmp_path / "annotations/train.json").write_text(listed)
     assert coco_splits(tmp_path)["train"]["data_prefix"] == {"img": prefix}
+
+
+@pytest.mark.parametrize("name", ["result.json", "annotations/instances_default.json"])
+def test_a_single_coco_file_holds_the_training_images(tmp_path: Path, name: str) -> None:
+    for folder in ("annotations", "images/default"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "images/default/a.jpg").touch()
+    content = {"images": [{"file_name": "a.jpg"}], "annotations": [], "categories": []}
+    (tmp_path / "package.json").write_text("{}")
+    assert coco_splits(tmp_path) == {}
+    (tmp_path / name).write_text(json.dumps(content))
+    assert coco_splits(tmp_path)["train"]["ann_file"] == name
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    assert coco_splits(tmp_path) == {}  # which of the two?
+    (tmp_path / "other.json").rename(tmp_path / "val.json")
+    assert "train" not in coco_splits(tmp_path)
+
+
+def test_a_split_of_coco_without_images_is_named(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder("coco")
+    (root / "images").rename(root / "train2017")
+    for split in ("train", "val"):
+        file = root / f"annotations/{split}.json"
+        file.rename(file.with_name(f"instances_{split}2017.json"))
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    told = capsys.readouterr().out
+    assert "instances_val2017.json is no val split: no folder of its images was found" in told
+    assert "no val split: a fifth of the training images is held out" in told
 
 
 @SLOW
