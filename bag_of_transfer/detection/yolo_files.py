@@ -31,6 +31,8 @@ IMAGES, LABELS = "images", "labels"
 LISTED = ".txt"
 # Rounding of single precision and of six decimals; more is a mistake.
 ROUNDING = 1e-5
+VISIBILITIES = {0, 1, 2}  # of a keypoint, behind its x and y
+KEYPOINTS = "export boxes: class, x, y, width and height; detectors here don't learn keypoints"
 FORM = "write class, x, y, width and height, the last four as parts of the image's sides"
 
 
@@ -38,6 +40,7 @@ class _Line(NamedTuple):
     label: int
     corners: tuple[float, float, float, float]  # x1 y1 x2 y2, as parts of the sides
     is_polygon: bool
+    may_be_keypoints: bool = False
 
 
 def read_yolo(data: YoloData, split: str) -> list[AnnotatedImage]:
@@ -45,7 +48,8 @@ def read_yolo(data: YoloData, split: str) -> list[AnnotatedImage]:
 
     Raises:
         UserError: If a folder, a list or an image is missing, there is no image or no label file at
-            all, two images share a label file, or a label file cannot be understood.
+            all, two images share a label file, or a label file cannot be understood or holds
+            keypoints.
     """
     places = data.places(split)
     paths = [path for place in places for path in _images(place, data.folder, split)]
@@ -55,15 +59,19 @@ def read_yolo(data: YoloData, split: str) -> list[AnnotatedImage]:
     finder = FileFinder()
     labels = {path: finder.find(*_split(_label_file(path))) for path in paths}
     _tell_missing(labels, places)
-    polygons, images = 0, []
+    polygons: list[_Line] = []
+    images = []
     for path in paths:
         file, size = labels[path], facts[path][1:3]
         lines = () if file is None else tuple(read_labels(file, data.names))
-        polygons += sum(line.is_polygon for line in lines)
+        polygons += [line for line in lines if line.is_polygon]
         boxes = tuple(_box(number, line, data.names, *size) for number, line in enumerate(lines))
         images.append(AnnotatedImage(ids[path], path, file or path, *size, boxes))
     if polygons:
-        warn(f"{places[0]}: {counted(polygons, 'polygon')}: the box around each is taken")
+        if all(line.may_be_keypoints for line in polygons):
+            what = f"all {counted(len(polygons), 'polygon')} look like a box with keypoints"
+            raise UserError(what, places[0], KEYPOINTS)
+        warn(f"{places[0]}: {counted(len(polygons), 'polygon')}: the box around each is taken")
     _tell_unused(places, labels)
     return images
 
@@ -173,7 +181,8 @@ def read_labels(path: Path, names: Sequence[str]) -> Iterator[_Line]:
 
     Raises:
         UserError: If it is not UTF-8, or a line does not hold the number of a class and numbers
-            from 0 to 1, four of a box or six and more of a polygon; the line is named.
+            from 0 to 1, four of a box or six and more of a polygon, but not keypoints; the line
+            is named.
     """
     try:
         text = read_file(path).decode("utf-8-sig")
@@ -198,6 +207,9 @@ def _read_line(fields: Sequence[str], where: str, names: Sequence[str]) -> _Line
     if not 0 <= label < len(names) or label != int(label):
         what = f"class {fields[0][:20]}, but there are {len(names)} names"
         raise UserError(what, where, f"classes are numbers from 0 to {len(names) - 1}")
+    may_be_keypoints = _may_be_keypoints(values)
+    if may_be_keypoints and (len(values) % 2 or 2 in values[6::3]):
+        raise UserError(f"{len(fields)} numbers of a box with keypoints", where, KEYPOINTS)
     if len(values) != 4 and (len(values) < 6 or len(values) % 2):
         what = f"{len(fields)} numbers, neither a box (5) nor a polygon (7, 9, ...)"
         raise UserError(what, where, f"{FORM}; a score is no part of a label")
@@ -208,10 +220,21 @@ def _read_line(fields: Sequence[str], where: str, names: Sequence[str]) -> _Line
     inside = [min(max(value, 0.0), 1.0) for value in values]
     if len(inside) > 4:
         xs, ys = inside[::2], inside[1::2]
-        return _Line(int(label), (min(xs), min(ys), max(xs), max(ys)), True)
+        corners = (min(xs), min(ys), max(xs), max(ys))
+        return _Line(int(label), corners, True, may_be_keypoints)
     x, y, width, height = inside
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     return _Line(int(label), corners, False)
+
+
+def _may_be_keypoints(values: Sequence[float]) -> bool:
+    """Return whether values may be x, y, width, height, and points with their visibility.
+
+    So may those of a polygon that touches the image's border: only if all of a split's may be,
+    they are.
+    """
+    points = values[4:]
+    return len(points) > 0 and len(points) % 3 == 0 and set(points[2::3]) <= VISIBILITIES
 
 
 def _box(number: int, line: _Line, names: Sequence[str], width: int, height: int) -> Box:

@@ -208,7 +208,29 @@ def test_polygons_and_boxes_without_area_are_counted(
     assert "boxes without area in 1 image, left out: 000000.txt:3" in warnings_of()
 
 
+# A box of 0.2 x 0.3 with two points: visible, and not labelled.
+TWO_POINTS = "0 0.3 0.3 0.2 0.3 0.25 0.2 1 0 0 0\n"
+
+
+def test_keypoints_without_kpt_shape_are_no_polygons(folder: Path) -> None:
+    for path in (folder / "labels/train").iterdir():
+        path.write_text(TWO_POINTS)
+    with pytest.raises(UserError, match=r"look like a box with keypoints.*export boxes"):
+        yolo(folder)
+
+
+def test_a_polygon_at_the_border_among_others_is_no_keypoints(
+    folder: Path, warnings_of: Callable[[], str]
+) -> None:
+    polygon = "0 0.1 0.1 0.1 0.6 0.6 0.6\n"
+    (folder / "labels/train/000000.txt").write_text(TWO_POINTS + polygon)
+    assert len(yolo(folder).get_data_info(0)["instances"]) == 2
+    assert "2 polygons: the box around each is taken" in warnings_of()
+
+
 LABELS: list[tuple[bytes, str]] = [
+    (b"0 0.3 0.3 0.2 0.3 0.25 0.2 2 0.3 0.4 1", "11 numbers of a box with keypoints"),
+    (b"0 0.3 0.3 0.2 0.3 0.25 0.2 1", "8 numbers of a box with keypoints.*export boxes"),
     (b"0 0.5 0.5 0.1", r"4 numbers, neither a box \(5\) nor"),
     (b"0 0.5 0.5 0.1 0.1 0.9", "6 numbers.*a score is no part"),
     (b"0", "1 numbers"),
