@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from bag_of_transfer.engine.config import knob_names
 from bag_of_transfer.engine.config.config_vocabulary import known_children
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.ladder.report.compared_settings import COMPARED
+from bag_of_transfer.ladder.report.compared_settings import COMPARED, KNOBS
 from bag_of_transfer.ladder.report.documents import table_file, tables_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
@@ -127,6 +128,39 @@ def test_tuned_values_are_the_recipe(two: Drawn) -> None:
     for rung in "bd":
         two.plan["rungs"][rung]["tune"] = {LR: [0.1, 0.2]}
     assert only_step(two.results()) == ((f"tuned: {LR}",), {})
+
+
+@pytest.mark.parametrize(
+    ("key", "set_by_it"),
+    [
+        ("lr", {"optim_wrapper": optimizer(0.2)}),
+        (
+            "param_scheduler.0.milestones",
+            {"param_scheduler": f"[{STEP.replace('8, 11', '6, 11')}]"},
+        ),
+        (
+            "epochs",
+            {
+                "train_cfg": "dict(max_epochs=24)",
+                "param_scheduler": f"[{STEP.replace('8, 11', '16, 22')}]",
+            },
+        ),
+    ],
+)
+def test_knobs_and_items_of_lists_that_are_tuned_are_the_recipe_too(
+    two: Drawn, key: str, set_by_it: dict[str, str]
+) -> None:
+    model = "dict(backbone=dict(type='ResNetD', depth=34))"
+    two.run("d", tricks={}, **{**set_by_it, "model": model})
+    two.plan["tuning_seeds"] = [8]
+    for rung in "bd":
+        two.plan["rungs"][rung]["tune"] = {key: [1, 2]}
+    besides = {"model.backbone.depth": ("18", "34")}
+    assert only_step(two.results()) == ((f"tuned: {key}",), besides)
+
+
+def test_every_knob_of_a_recipe_can_be_tuned() -> None:
+    assert KNOBS.keys() == {*knob_names.KNOBS} - {"data_root", "classes"}
 
 
 def test_a_teacher_and_its_files_are_stated(two: Drawn) -> None:

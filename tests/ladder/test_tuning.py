@@ -74,6 +74,12 @@ def test_a_tuning_run_starts_from_a_backbone_of_its_own_seed(tuned):
     assert "tuning/seed9/b/pretraining/as_stated/" in backbone
 
 
+def test_a_knob_is_tried_by_its_one_name(tuned):
+    assert tuned(tune="dict(detection={'base_lr': [0.01, 0.02, 0.04]})") == 0
+    tried = sorted(tuned.out.glob("tuning/seed9/b/detection/*"))
+    assert [path.name for path in tried] == [f"lr={rate}" for rate in (0.01, 0.02, 0.04)]
+
+
 def test_a_student_is_tried_with_its_tuned_teacher(tuned):
     tune = f"dict(pretraining={{'{LR}': [0.01, 0.02, 0.04]}})"
     assert tuned(tune=tune) == 0
@@ -264,6 +270,7 @@ def test_exported_tuning_cells_are_imported(tuned, tmp_path):
         (f"dict(detection={{'{LR}': ['True']}})", "", "'True' would be read as True"),
         (f"dict(detection={{'{LR}': [0.1]}})", "tuning_seeds = [0]", "seed 0 is tuned with"),
         (f"dict(detection={{'{LR}': [0.1]}})", "tuning_seeds = []", "tuning_seeds are"),
+        ("dict(detection={'lr': [0.1], 'base_lr': [0.2]})", "", "lr, base_lr name a knob twice"),
         ("[0.1]", "", "is not a dict"),
         (f"dict(pretraining={{'{LR}y': [0.1]}})", "", "rungs.b.tune"),
     ],

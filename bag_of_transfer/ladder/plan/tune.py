@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from bag_of_transfer.engine.config.config_file import resolved_config
+from bag_of_transfer.engine.config.knob_names import SYNONYMS
 from bag_of_transfer.engine.config.knobs import follow_options
 from bag_of_transfer.engine.config.override_value import read_value
 from bag_of_transfer.engine.config.overrides import apply_overrides
@@ -62,7 +63,12 @@ def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str)
     if not isinstance(stated, Mapping) or not stated:
         mend = 'give {KEY: [values]}, such as {"optim_wrapper.optimizer.lr": [0.01, 0.02]}'
         raise UserError(f"{stated!r} gives no values to try", where, mend)
-    grid = Grid(tuple((key, _values(stated[key], f"{where}[{key!r}]")) for key in stated))
+    keys = {key: str(SYNONYMS.get(key, key)) for key in stated}  # the plan has knobs by one name
+    if len(set(keys.values())) < len(keys):
+        mend = "give each knob once, lr and not base_lr beside it"
+        raise UserError(f"{', '.join(stated)} name a knob twice", where, mend)
+    axes = ((keys[key], _values(stated[key], f"{where}[{key!r}]")) for key in stated)
+    grid = Grid(tuple(axes))
     cfg = resolved_config(config, cfg_options)
     for key, values in grid.axes:
         # Where a config's own network can't be built here, its values can't be tried so either.

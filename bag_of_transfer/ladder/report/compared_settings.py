@@ -6,7 +6,7 @@ A flattened config also has the config file's own variables, and names of folder
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-__all__ = ["COMPARED", "compared", "is_among"]
+__all__ = ["COMPARED", "KNOBS", "compared", "is_among", "tuned_settings"]
 
 # Names at the top of a config.  The lr rule replaces auto_scale_lr, which says what was asked for.
 COMPARED = frozenset(
@@ -27,6 +27,26 @@ LEFT_OUT = (
 )
 BY_TYPE = ("custom_hooks", "param_scheduler")  # lists in which a new item moves the others
 LR, STATED_LR = "optim_wrapper.optimizer.lr", "lr_rule.lr"
+# What the knobs that can be tuned set (engine/config/knobs.py).
+LENGTH = (
+    *(f"train_cfg.{key}" for key in ("max_epochs", "max_iters", "val_interval")),
+    *("train_cfg.dynamic_intervals", "default_hooks.checkpoint.interval"),
+    *(f"param_scheduler.*.{key}" for key in ("begin", "end", "T_max", "step_size")),
+    *(f"param_scheduler.*.{key}" for key in ("total_steps", "milestones", "periods")),
+    *(f"*_hooks.*.{key}" for key in ("switch_epoch", "begin_epoch", "begin_iter")),
+    *("*.off_epochs", "*.num_last_epochs"),
+)
+SIZES = ("size", "scale", "scales", "crop_size", "crop_px", "stride_px")
+KNOBS: dict[str, tuple[str, ...]] = {
+    "lr": (LR,),
+    "batch_size": ("train_dataloader.batch_size",),
+    "epochs": LENGTH,
+    "max_iters": LENGTH,
+    "image_size": (
+        *(f"*pipeline.*.{key}" for key in SIZES),
+        *("model.data_preprocessor.size", "model.test_cfg.crop_size", "model.test_cfg.stride"),
+    ),
+}
 
 
 def compared(settings: Mapping[str, str]) -> dict[str, str]:
@@ -38,6 +58,16 @@ def compared(settings: Mapping[str, str]) -> dict[str, str]:
     if STATED_LR in chosen:
         chosen[LR] = chosen.pop(STATED_LR)
     return chosen
+
+
+def tuned_settings(key: str, settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a tuned key, or knob, sets: keys as :func:`compared` names them, or beginnings.
+
+    Args:
+        key: The tuned key.
+        settings: The flattened config, before :func:`compared`.
+    """
+    return KNOBS.get(key, (_by_type(key, settings),))
 
 
 def _counts(key: str) -> bool:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH
 from bag_of_transfer.ladder.report.cell_files import changed_settings, read_settings, read_tricks
-from bag_of_transfer.ladder.report.compared_settings import compared, is_among
+from bag_of_transfer.ladder.report.compared_settings import compared, is_among, tuned_settings
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 from bag_of_transfer.ladder.report.trick_keys import TRICK_KEYS, changed_tricks
 
@@ -77,10 +77,17 @@ def _step(ladder: LadderResults, before: str, after: str) -> Step:
         if pair is None:
             unknown.append(run)
             continue
-        tuned = {key for each in ladder.tunings if each.task == run for key in each.keys}
-        for change in changed_settings(*(compared(read_settings(cell.folder)) for cell in pair)):
-            if change[0] in tuned:
-                stated[f"tuned: {change[0]}"] = None
+        settings = [read_settings(cell.folder) for cell in pair]
+        tuned = {
+            key: tuned_settings(key, settings[1])
+            for each in ladder.tunings
+            if each.task == run
+            for key in each.keys
+        }
+        for change in changed_settings(*map(compared, settings)):
+            of_tuned = [key for key, names in tuned.items() if is_among(change[0], names)]
+            if of_tuned:
+                stated |= {f"tuned: {key}": None for key in of_tuned}
             elif not is_among(change[0], (*allowed, *_same_precision(*pair))):
                 changes.setdefault(change, []).append(run)
     besides = tuple(Change(tuple(runs), *change) for change, runs in changes.items())
