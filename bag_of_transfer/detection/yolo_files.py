@@ -81,7 +81,10 @@ def _images(place: Path, folder: Path, split: str) -> Iterator[Path]:
         yield from _listed(place, folder)
         return
     if not place.is_dir():
+        tails = (Path(*place.parts[start:]) for start in range(1, len(place.parts)))
+        near = next((tail for tail in tails if (folder / tail).exists()), None)
         mend = f"check data_root, and {split} in data.yaml"
+        mend = f"write {split}: {near.as_posix()} into data.yaml" if near else mend
         raise UserError(f"no such folder of images, or list (.txt), of {split}", place, mend)
     files = list(files_below(place))
     warn_of_passed_over((file for file in files if file.suffix != LISTED), place)

@@ -41,6 +41,8 @@ class YoloData:
         return [self._place(text) for text in texts]
 
     def _place(self, text: str) -> Path:
+        if not (self.folder / text).exists():
+            text = text.replace("\\", "/")  # of Windows
         place = self.folder / text
         # Roboflow writes ../train/images for the folder train/images beside the file.
         inside = self.folder / text.removeprefix("../")

@@ -150,6 +150,19 @@ def test_roboflows_layout_is_read_as_it_is(folder: Path, warnings_of: Callable[[
         yolo(folder, split="test")
 
 
+@pytest.mark.parametrize("stated", [r"images\train", r"..\images\train"])
+def test_backslashes_of_windows_are_read(folder: Path, stated: str) -> None:
+    (folder / "data.yaml").write_text(f"train: {stated}\nnames: ['brick', 'leaf']\n")
+    assert len(yolo(folder)) == 4
+
+
+@pytest.mark.parametrize("stated", ["/content/ds/images/train", r"C:\Users\bob\images\train"])
+def test_a_folder_of_another_machine_is_looked_for_here(folder: Path, stated: str) -> None:
+    (folder / "data.yaml").write_text(f"train: {stated}\nnames: ['brick', 'leaf']\n")
+    with pytest.raises(UserError, match=r"of train: .*write train: images/train into data\.yaml"):
+        yolo(folder)
+
+
 def test_lists_and_several_folders_make_a_split(folder: Path) -> None:
     (folder / "lists").mkdir()
     names = sorted(path.name for path in (folder / "images/train").iterdir())
