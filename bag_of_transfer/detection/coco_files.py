@@ -143,9 +143,10 @@ def load_coco(path: Path) -> CocoFile:
         mend = "see https://cocodataset.org/#format-data"
         if not isinstance(items, list):
             raise UserError(f"{name!r} is missing, or not a list", path, mend)
-        place = next((place for place, item in enumerate(items) if not _has(item, keys)), None)
-        if place is not None:
-            raise UserError(f"{name}[{place}] lacks one of {sorted(keys)}", path, mend)
+        for place, item in enumerate(items):
+            if not _has(item, keys):
+                lacks = sorted(keys - item.keys()) if isinstance(item, dict) else sorted(keys)
+                raise UserError(f"{name}[{place}] lacks {', '.join(lacks)}", path, mend)
     return CocoFile(path, **{name: content[name] for name in NEEDED})
 
 
@@ -187,6 +188,8 @@ def _find_files(names: dict[Id, str], path: Path, image_dir: Path | None) -> dic
     mend = f"write {near}, as the file is called" if near else f"put them into {image_dir}"
     if missing and finder.find(image_dir.parent, missing[0]):
         mend = f"the names begin in {image_dir.parent}: set data_prefix to that folder"
+    elif missing and (tail := finder.tail(image_dir, missing[0])):
+        mend = f"write {tail}, as it is called from {image_dir} on"
     refuse_missing(missing, "images are", path, mend)
     return {number: file for number, file in files.items() if file is not None}
 

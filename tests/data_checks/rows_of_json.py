@@ -46,7 +46,7 @@ COCO = [
             "entry that lacks a key": (
                 without("annotations", "bbox"),
                 "annotations[0]",
-                "lacks one of",
+                "lacks ",
             ),
             "no image listed": (
                 in_json(lambda content: content["images"].clear()),

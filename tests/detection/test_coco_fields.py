@@ -132,10 +132,10 @@ DEEP = 100_000
         ([], "the file holds a list"),
         (7, "the file holds a single value"),
         (dict(SOUND, images={"1": {}}), "'images' is missing"),
-        (dict(SOUND, images=[[1, "a.png"]]), r"images\[0\] lacks one of"),
+        (dict(SOUND, images=[[1, "a.png"]]), r"images\[0\] lacks file_name, id"),
         (dict(SOUND, annotations=None), "'annotations' is missing"),
-        (dict(SOUND, annotations=["x"]), r"annotations\[0\] lacks one of"),
-        (dict(SOUND, categories=["cat"]), r"categories\[0\] lacks one of"),
+        (dict(SOUND, annotations=["x"]), r"annotations\[0\] lacks bbox, category_id, image_id"),
+        (dict(SOUND, categories=["cat"]), r"categories\[0\] lacks id, name"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, content: Any, message: str) -> None:
@@ -166,6 +166,16 @@ def test_names_that_begin_a_folder_higher_are_explained(tmp_path: Path) -> None:
     (tmp_path / "images/a.png").touch()
     named = changed("images", "file_name", "images/a.png")
     with pytest.raises(UserError, match=rf"images are missing .*begin in {tmp_path}: set data_pre"):
+        CocoFile(tmp_path / "val.json", **named).read_images(tmp_path / "images")
+
+
+def test_names_of_another_machine_are_explained(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").touch()
+    named = changed("images", "file_name", "/home/bob/a.png")
+    with pytest.raises(
+        UserError, match=rf"missing .*write a\.png, as .* from {tmp_path}/images on"
+    ):
         CocoFile(tmp_path / "val.json", **named).read_images(tmp_path / "images")
 
 

@@ -98,7 +98,7 @@ def _set(part: str, index: int, key: str, value: Any) -> Callable[[dict], None]:
     ("change", "message"),
     [
         (lambda coco: coco.pop("categories"), r"'categories' is missing"),
-        (lambda coco: coco["annotations"][3].pop("bbox"), r"annotations\[3\] lacks one of"),
+        (lambda coco: coco["annotations"][3].pop("bbox"), r"annotations\[3\] lacks bbox:"),
         (lambda coco: coco["images"].clear(), r"the file lists no image"),
         (lambda coco: coco["categories"].clear(), r"the file lists no category"),
         (_set("images", 1, "id", 0), r"images\.id occur more than once \(1, first: 0\)"),

@@ -48,6 +48,25 @@ def test_files_are_found_by_names_that_other_systems_write(tmp_path: Path) -> No
     assert finder.find(tmp_path, f"{joined}/{joined} 1.png") == there
     assert finder.find(tmp_path, f"{split}\\{split} 1.png") == there
     assert finder.find(tmp_path / split, f"..\\{joined}\\{joined} 1.png").samefile(there)
-    for name in (f"{joined} 1.png", "C:\\a.png", "x" * 300, joined, f"{joined}/{joined} 1.PNG"):
+    assert finder.find(tmp_path, f"{joined}/na%C3%AFve%201.png") == there
+    odd = picture(tmp_path / "100%25.png")
+    assert finder.find(tmp_path, odd.name) == finder.find(tmp_path, "100%2525.png") == odd
+    for name in (
+        f"{joined} 1.png",
+        "a%00.png",
+        "100%.png",
+        "C:\\a.png",
+        "x" * 300,
+        joined,
+        f"{joined}/{joined} 1.PNG",
+    ):
         assert finder.find(tmp_path, name) is None
     assert finder.nearly(tmp_path, f"{split}\\{split} 1.PNG") == there.name
+
+
+def test_the_end_of_a_path_of_another_machine_is_found(tmp_path: Path) -> None:
+    picture(tmp_path / "a" / "b.png")
+    finder = FileFinder()
+    for name in ("/home/bob/a/b.png", "D:\\bob\\a\\b.png", "../upload/a/b.png"):
+        assert finder.tail(tmp_path, name) == "a/b.png"
+    assert finder.tail(tmp_path, "/home/bob/b.png") is None

@@ -4,6 +4,7 @@ import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePath, PurePosixPath
+from urllib.parse import unquote
 
 from bag_of_transfer.engine.errors import UserError
 
@@ -39,7 +40,7 @@ def composed(name: str) -> str:
 
 
 class FileFinder:
-    """Find files by names that another system has written differently: accents, backslashes."""
+    """Find files by names that others have written differently: accents, backslashes, ``%20``."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, str]] = {}  # composed name -> name; read once
@@ -57,7 +58,16 @@ class FileFinder:
         found = folder
         for part in PurePosixPath(name.replace("\\", "/")).parts:
             found = self._entry(found, part)
-        return found if _exists(found) and found.is_file() else None
+        if _exists(found) and found.is_file():
+            return found
+        # As in an address; without its escapes a name has fewer letters, so this ends.
+        return self.find(folder, unquote(name)) if unquote(name) != name else None
+
+    def tail(self, folder: Path, name: str) -> str | None:
+        """Return the last parts of a missing ``name`` that are a file below ``folder``."""
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        tails = (str(PurePosixPath(*parts[start:])) for start in range(1, len(parts)))
+        return next((tail for tail in tails if self.find(folder, tail)), None)
 
     def nearly(self, folder: Path, name: str) -> str | None:
         """Return the name of a file that differs from the missing ``name`` in case only."""
