@@ -194,6 +194,11 @@ UNTRIED = "no rung is tried with these values: "
             "label smoothing's eps must be in [0, 1), got 2",
         ),
         ("a=None", "detection={'model.backbone.depth': [18, 19]}", "depth must be one of"),
+        (
+            f"a=dict(config={str(B)!r}, cfg_options=['train_cfg.max_epochs=3'])",
+            "pretraining={'epochs': [5, 6]}",
+            "epochs=5 contradicts",
+        ),
     ],
 )
 def test_a_search_that_could_not_choose_is_told_with_its_place(read, rungs, tune, told):

@@ -16,7 +16,12 @@ from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING
-from bag_of_transfer.ladder.plan.checks import check_keys, check_numbers, network_mistake
+from bag_of_transfer.ladder.plan.checks import (
+    check_keys,
+    check_numbers,
+    config_with,
+    network_mistake,
+)
 from bag_of_transfer.ladder.search import Grid, Point, Value, options_of
 
 __all__ = ["check_tuning_seeds", "read_grid", "read_searches"]
@@ -77,6 +82,7 @@ def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str)
             changed = _changed(cfg, ((key, value),), where)
             if is_of_network and (mistake := network_mistake(changed)):
                 raise UserError(mistake.what, f"{where} ({mistake.where})", mistake.mend)
+    config_with(config, [*cfg_options, *options_of(grid.points[0])], where)  # all together
     return grid
 
 
