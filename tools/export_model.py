@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bag_of_transfer.engine import cli
+from bag_of_transfer.engine.arguments import check_count
 from bag_of_transfer.engine.bars import waiting
 from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.environment import check_packages
@@ -59,10 +60,7 @@ def _check_request(args: argparse.Namespace) -> None:
         raise UserError("not the name of an ONNX file", args.out, "name it OUT.onnx")
     if args.out.exists() and not args.force:
         raise RefusedError("the file exists", args.out, "add --force, or choose another name")
-    if args.num_images < 1:
-        raise UserError(
-            f"{args.num_images} is not a valid number", "--num-images", "give 1 or more"
-        )
+    check_count(args.num_images, "--num-images")
     if args.images and not args.images.exists():
         raise UserError("no such file or folder", args.images, "check the path of the images")
 

@@ -5,6 +5,7 @@ The functions that use the arguments later call the same checks, so that the wor
 
 import os
 from pathlib import Path
+from typing import Final
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_whole
@@ -18,6 +19,7 @@ __all__ = [
     "check_backbone",
     "check_checkpoint",
     "check_config",
+    "check_count",
     "check_launcher",
     "check_seed",
     "check_weights",
@@ -25,7 +27,7 @@ __all__ = [
 
 # In place of a checkpoint to resume: the newest complete one; of a layout: the one that fits.
 AUTO = "auto"
-SCRATCH = "scratch"  # in place of a backbone file: a random start
+SCRATCH: Final = "scratch"  # in place of a backbone file: a random start
 NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
 
 
@@ -70,6 +72,16 @@ def check_backbone(choice: str | Path | None) -> None:
     """
     if choice is not None and str(choice) != SCRATCH:
         check_weights(Path(choice))
+
+
+def check_count(number: int | None, where: str) -> None:
+    """Check that a number is 1 or more, if one was given.
+
+    Raises:
+        UserError: If it is not.
+    """
+    if number is not None and number < 1:
+        raise UserError(f"{number} is not a valid number", where, "give 1 or more")
 
 
 def check_seed(seed: object, where: str = "--seed") -> None:

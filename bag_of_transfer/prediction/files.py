@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.engine.arguments import check_count
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.fields import TEXT, fields, list_of, optional
 from bag_of_transfer.engine.interruption import TerminatedError
@@ -37,15 +38,11 @@ def check_request(
             overwrite an input image.
         RefusedError: If there are earlier predictions and ``force`` is not given.
     """
-    if choices.batch_size < 1:
-        raise UserError(
-            f"{choices.batch_size} is not a valid number", "--batch-size", "give 1 or more"
-        )
+    check_count(choices.batch_size, "--batch-size")
+    check_count(choices.every, "--every")
     if not 0 <= choices.min_score <= 1:
         what = f"{choices.min_score} is not a score"
         raise UserError(what, "--min-score", "give a number from 0 to 1")
-    if choices.every < 1:
-        raise UserError(f"{choices.every} is not a valid number", "--every", "give 1 or more")
     if out_dir.exists() and not out_dir.is_dir():
         raise UserError("a file, not a folder", out_dir, "name another --out-dir")
     named = zip(sources, name_pictures(sources), strict=True)

@@ -12,6 +12,7 @@ import torch
 import backbones  # noqa: F401  registers ResNetA..D
 import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  lets configs say _base_ = "mmseg::..."
+from bag_of_transfer.engine.arguments import check_count
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.channels_last import KEY, lay_out
 from bag_of_transfer.prediction.network import choose_device, load_trained, scope_of
@@ -102,8 +103,7 @@ class Predictor:
             UserError: If ``batch_size`` is less than 1, or, without ``on_unreadable``, if an image
                 cannot be read.
         """
-        if batch_size < 1:
-            raise UserError(f"{batch_size} is not a valid number", "batch size", "give 1 or more")
+        check_count(batch_size, "batch size")
         read = (item for path in map(Path, paths) for item in self._read(path, on_unreadable))
         for items in _chunks(read, WINDOW * batch_size):
             yield from self._in_order(items, batch_size)

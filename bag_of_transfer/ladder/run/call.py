@@ -5,6 +5,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
+from bag_of_transfer.engine.arguments import check_count
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["MOST", "LadderCall", "check_call"]
@@ -58,8 +59,7 @@ def check_call(call: LadderCall) -> None:
     Raises:
         UserError: If they are out of range or do not fit together.
     """
-    if call.jobs is not None and call.jobs < 1:
-        raise UserError(f"{call.jobs} is not a valid number", "--jobs", "give 1 or more")
+    check_count(call.jobs, "--jobs")
     if call.max_minutes is not None and not (isfinite(call.max_minutes) and call.max_minutes >= 0):
         raise UserError(
             f"{call.max_minutes} is not a valid number", "--max-minutes", "give 0 or more"

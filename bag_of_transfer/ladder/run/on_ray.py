@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.engine.arguments import check_count
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import counted
@@ -52,8 +53,7 @@ def share_of_a_cell(
     Raises:
         UserError: If no node has that many, or a number is out of its range.
     """
-    if cpus is not None and cpus < 1:
-        raise UserError(f"{cpus} is not a valid number", "--cpus-per-cell", "give 1 or more")
+    check_count(cpus, "--cpus-per-cell")
     if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
         mend = "give a part of one GPU, or a whole number"
         raise UserError(f"{gpus:g} is not a valid number", "--gpus-per-cell", mend)

@@ -9,19 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bag_of_transfer.engine.errors import UserError
-
-__all__ = ["adapt_first_convolution", "adapt_images", "check_in_channels"]
-
-
-def check_in_channels(num: int) -> None:
-    """Check the number of channels that a user asks for.
-
-    Raises:
-        UserError: If it is below 1.
-    """
-    if num < 1:
-        raise UserError(f"{num} is not a valid number", "--in-channels", "give 1 or more")
+__all__ = ["adapt_first_convolution", "adapt_images"]
 
 
 def adapt_first_convolution(weight: Tensor, num: int, channel_order: str = "RGB") -> Tensor:

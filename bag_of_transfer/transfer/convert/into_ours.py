@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bag_of_transfer.engine.arguments import AUTO
+from bag_of_transfer.engine.arguments import AUTO, check_count
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
@@ -23,7 +23,6 @@ from bag_of_transfer.transfer.convert.feature_check import check_same_features
 from bag_of_transfer.transfer.convert.input_channels import (
     adapt_first_convolution,
     adapt_images,
-    check_in_channels,
 )
 from bag_of_transfer.transfer.convert.sources import Source, choose_prefix, open_source
 from bag_of_transfer.transfer.convert.timm_network import convert_timm
@@ -82,7 +81,7 @@ def convert_weights(
     """
     out = Path(out)
     check_target(out, force)
-    check_in_channels(in_channels)
+    check_count(in_channels, "--in-channels")
     stated = layout_named(layout)
     source = open_source(src, TIMM if timm_name and stated is None else stated, key)
     if timm_name or (source.layout is TIMM and recognise(source.tensors) is None):
