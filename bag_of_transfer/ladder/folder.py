@@ -7,8 +7,9 @@ are in ``tuning/seed<S>/<rung>/<task>/<values>/``.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
+from bag_of_transfer.engine.arguments import SCRATCH
 from bag_of_transfer.engine.run_files import (
     CURVE,
     LAST_CHECKPOINT,
@@ -81,7 +82,6 @@ FLAT_CONFIG = "resolved_config.json"
 
 # A rung starts from random weights or from a source: a pretraining config, a backbone file, or a
 # public model.
-SCRATCH: Final = "scratch"
 RungKind = Literal["scratch", "config", "file", "model"]
 Source = Literal["config", "file", "model"]
 RUNG_KINDS: tuple[RungKind, ...] = get_args(RungKind)

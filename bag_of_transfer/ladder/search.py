@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
 
+from bag_of_transfer.engine.numbers import is_finite_number
+
 __all__ = [
     "LOST",
     "MAX_WIDENED",
@@ -131,7 +133,7 @@ def _best(grid: Grid, means: Mapping[Point, float]) -> Point:
 
 def _ends(values: tuple[Value, ...]) -> list[tuple[int, tuple[float, float]]]:
     """Return -1 and 1 with the smallest or largest value, and the value beyond it."""
-    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    numbers = [v for v in values if is_finite_number(v)]
     if len(numbers) < max(2, len(values)):
         return []
     first, second, *_ = sorted(numbers)

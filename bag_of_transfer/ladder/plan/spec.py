@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config.config_file import leaf_keys, read_config
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.fields import COUNT_OR_0
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
 from bag_of_transfer.ladder.metrics import METRICS
@@ -136,14 +137,14 @@ def _check_form(cfg: Config, path: Path) -> None:
 
 def _seeds(stated: Any, where: str) -> tuple[int, ...]:
     seeds = tuple(stated) if isinstance(stated, list | tuple) else ()
-    if not seeds or len(set(map(str, seeds))) < len(seeds) or not all(map(_is_count, seeds)):
+    if not seeds or len(set(map(str, seeds))) < len(seeds) or not all(map(COUNT_OR_0.holds, seeds)):
         mend = "give a list of different whole numbers, 0 or more"
         raise UserError(f"{where.rpartition(' ')[2]} are {stated!r}", where, mend)
     return seeds
 
 
 def _count(stated: Any, where: str) -> int:
-    if not _is_count(stated):
+    if not COUNT_OR_0.holds(stated):
         raise UserError(
             f"num_pictures must be 0 or more, got {stated!r}", where, "give a whole number"
         )
@@ -160,7 +161,3 @@ def _margins(stated: Any, where: str) -> dict[str, float]:
             mend = "give a number of percent points above 0"
             raise UserError(f"the margin is {points!r}", f"{where}.{metric}", mend)
     return {metric: float(points) for metric, points in stated.items()}
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

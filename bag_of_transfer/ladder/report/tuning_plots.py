@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.axes import Axes
 
+from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.metrics import label_of
 from bag_of_transfer.ladder.report.drawing import style_of
 from bag_of_transfer.ladder.report.results import LadderResults
@@ -68,7 +69,7 @@ def _plot(ladder: LadderResults, task: str, key: str, tunings: Sequence[Tuning])
 
 def _places(axes: Axes, key: str, values: list[Value]) -> Mapping[Value, float]:
     """Return where each value stands on the x-axis, and prepare the axis."""
-    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    numbers = [v for v in values if is_finite_number(v)]
     are_numbers = len(numbers) == len(values)
     x_of = dict(zip(values, numbers if are_numbers else range(len(values)), strict=True))
     if are_numbers and min(numbers) > 0 and max(numbers) >= RATIO * min(numbers):
