@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-__all__ = ["amount", "counted", "duration", "few", "figure", "rate", "size"]
+__all__ = ["amount", "counted", "duration", "few", "figure", "rate", "shortened", "size"]
 
 PREFIXES = ("", "k", "M", "G", "T")
 UNDEFINED = -1
@@ -47,6 +47,11 @@ def few(things: Sequence[object], most: int) -> str:
     """
     more = f" and {len(things) - most} more" if len(things) > most else ""
     return ", ".join(map(str, things[:most])) + more
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most ``most`` letters; one that is cut ends in three dots."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def figure(metric: float) -> str:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from bag_of_transfer.engine.config_nodes import nodes
+from bag_of_transfer.engine.quantities import shortened
 
 __all__ = [
     "BATCH",
@@ -146,5 +147,4 @@ def _children(node: Any) -> list[tuple[str, Any]]:
 
 
 def _short(value: Any) -> str:
-    text = "not stated" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return "not stated" if value is None else shortened(str(value), 60)

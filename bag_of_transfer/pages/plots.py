@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bag_of_transfer.engine.printable import printable
+from bag_of_transfer.engine.quantities import shortened
 
 __all__ = [
     "COLOURS",
@@ -80,8 +81,7 @@ def axes_of(num_rows: int = 1, height: float | None = None) -> tuple[Figure, Any
 
 def short_label(text: str) -> str:
     """Return a label that a plot has room for."""
-    text = printable(text)
-    text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 3] + "..."
+    text = shortened(printable(text), MAX_LABEL)
     return text.replace("$", r"\$")  # matplotlib would take a dollar for the start of a formula
 
 

@@ -24,7 +24,7 @@ from bag_of_transfer.engine.config_nodes import dicts_with, value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT, POSITIVE, shown
 from bag_of_transfer.engine.lr import not_scaled, scaled_lr
-from bag_of_transfer.engine.quantities import few
+from bag_of_transfer.engine.quantities import few, shortened
 from bag_of_transfer.engine.recipe import Difference, differences
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
@@ -196,8 +196,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return shortened(repr(value), LONGEST)
 
 
 def _request(

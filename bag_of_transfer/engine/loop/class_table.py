@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bag_of_transfer.engine.errors import in_one_line
-from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.engine.quantities import counted, shortened
 
 __all__ = ["class_table", "numbers_in_words"]
 
@@ -62,8 +62,7 @@ def _shown(classes: Sequence[Mapping[str, Any]]) -> list[list[Text]]:
 
 
 def _row(entry: Mapping[str, Any]) -> list[Text]:
-    name = in_one_line(entry["name"])
-    name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
+    name = shortened(in_one_line(entry["name"]), MAX_NAME)
     figures = (_percent(entry[key]) for key in ("precision", "recall"))
     return [Text(part) for part in (name, _percent(entry["figure"]), f"{entry['count']}", *figures)]
 

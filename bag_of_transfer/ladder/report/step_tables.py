@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bag_of_transfer.engine.quantities import few
+from bag_of_transfer.engine.quantities import few, shortened
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.steps import Change, Step, read_steps
 from bag_of_transfer.pages.table import Entry, Table
@@ -38,9 +38,7 @@ def _besides(step: Step) -> str:
 
 
 def _text(value: str | None) -> str:
-    if value is None:
-        return "absent"
-    return value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 3] + "..."
+    return "absent" if value is None else shortened(value, MAX_TEXT)
 
 
 def marked(ladder: LadderResults, tables: Sequence[Table]) -> list[Table]:
