@@ -53,10 +53,8 @@ def test_the_start_of_a_pass_is_measured_apart(clock: Clock) -> None:
     assert starts == [10.0]
 
 
-def test_a_slice_has_as_many_pieces_as_asked_for(clock: Clock) -> None:
+def test_the_time_is_divided_into_slices_of_one_length(clock: Clock) -> None:
     loader: Any = Loader(clock, 99)
-    (found,) = rates.measure(rates.loading(loader), seconds=0, num_slices=1, pieces=3)
-    assert found == Slice(pieces=3, images=12, seconds=3.0)
     two = rates.measure(rates.loading(loader), seconds=10, num_slices=2)
     assert two == [Slice(pieces=5, images=20, seconds=5.0), Slice(5, 20, 5.0)]
 

@@ -18,9 +18,9 @@ from jaxtyping import UInt8
 from mmengine.registry import TRANSFORMS
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from bag_of_transfer.engine.data.plain_images import is_plain, may_be_turned
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.plain_files import mend_of, read_file
-from bag_of_transfer.engine.data.plain_images import is_plain, may_be_turned
 
 __all__ = ["FORMATS", "PixelReader", "ReadImage", "decode_bytes", "decode_file", "orientation_of",
            "read_error", "read_image", "read_pixels", "truncated_is_an_error",
@@ -45,13 +45,13 @@ _decoding: list[bool] = []  # for each decode under way, Pillow's switch before 
 Pixels = UInt8[np.ndarray, "H W *C"]
 
 
-def read_image(path: str | Path, channels: int = 3) -> Image.Image:
-    """Return an image as Pillow's, upright and of 8 bits: L, RGB or RGBA; see :func:`read_pixels`.
+def read_image(path: str | Path) -> Image.Image:
+    """Return an image as Pillow's, upright and in RGB of 8 bits; see :func:`read_pixels`.
 
     Raises:
         UserError: If the file can't be read.
     """
-    return Image.fromarray(read_pixels(path, channels))
+    return Image.fromarray(read_pixels(path))
 
 
 def read_pixels(path: str | Path, channels: int = 3, bgr: bool = False) -> Pixels:

@@ -70,16 +70,13 @@ class Speed:
         return cls(median(rates), min(rates), max(rates))
 
 
-def measure(
-    work: Work, seconds: float, num_slices: int = NUM_SLICES, pieces: int = 1
-) -> list[Slice]:
+def measure(work: Work, seconds: float, num_slices: int = NUM_SLICES) -> list[Slice]:
     """Do pieces of work for about so many seconds, and end the work.
 
     Args:
         work: See the module.
         seconds: How long the pieces that count may take together.
         num_slices: Slices of about the same length to divide them into; slow pieces give fewer.
-        pieces: Smallest number of pieces in a slice.
 
     Returns:
         One slice or more.
@@ -96,7 +93,7 @@ def measure(
             if count:
                 done, images, busy = done + 1, images + count, busy + now - before
             late = now - begun >= 2 * seconds  # much of the work does not count
-            if done >= pieces and (late or busy >= seconds / num_slices):
+            if done and (late or busy >= seconds / num_slices):
                 device_is_done()
                 busy += time.perf_counter() - now
                 slices.append(Slice(done, images, busy))
