@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from bag_of_transfer.engine.shared_exit import is_first_here
+from bag_of_transfer.engine.process_group import is_first_here
 
 __all__ = [
     "TerminatedError",

@@ -11,6 +11,7 @@ from typing import Any
 __all__ = [
     "LAUNCHERS",
     "LOCAL_RANKS",
+    "is_first_here",
     "is_first_process",
     "is_main_process",
     "leave_group",
@@ -56,5 +57,14 @@ def is_main_process() -> bool:
 
 def is_first_process() -> bool:
     """Return whether this is rank 0, before the processes are connected as well."""
-    numbers = (os.environ[name] for name in LAUNCHERS.values() if name in os.environ)
+    return _is_0(LAUNCHERS)
+
+
+def is_first_here() -> bool:
+    """Return whether this is the first of the run's processes on its machine."""
+    return _is_0(LOCAL_RANKS)
+
+
+def _is_0(variables: dict[str, str]) -> bool:
+    numbers = (os.environ[name] for name in variables.values() if name in os.environ)
     return next(numbers, "0") == "0"

@@ -4,22 +4,15 @@ A process that fails leaves the others in the middle of a collective operation. 
 in turn, with errors that say nothing about the cause.
 """
 
-import os
 import signal
 import threading
 from typing import Any
 
-from bag_of_transfer.engine.process_group import LOCAL_RANKS, process_group
+from bag_of_transfer.engine.process_group import is_first_here, process_group
 
-__all__ = ["failed_elsewhere", "is_first_here", "join_failure"]
+__all__ = ["failed_elsewhere", "join_failure"]
 
 KEY = "bag_of_transfer/exit_code"
-
-
-def is_first_here() -> bool:
-    """Return whether this is the first of the run's processes on its machine."""
-    numbers = (os.environ[name] for name in LOCAL_RANKS.values() if name in os.environ)
-    return next(numbers, "0") == "0"
 
 
 def join_failure(exit_code: int, on_all_ranks: bool) -> tuple[bool, int]:
