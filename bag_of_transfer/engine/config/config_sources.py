@@ -133,7 +133,7 @@ def _collect(path: Path, files: dict[Path, ast.Module]) -> None:
     """Add a config's files, each once, bases first."""
     tree = parsed_config(path)
     for base in _bases(tree):
-        file = config_path(base) if "::" in base else path.parent / base
+        file = path.parent / config_path(base)
         if file not in files and file.suffix == path.suffix and file.is_file():
             _collect(file, files)
     files[path] = tree

@@ -9,6 +9,7 @@ from functools import cache
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.runner import CheckpointLoader
 
+from bag_of_transfer.engine.config.described import SCOPES
 from bag_of_transfer.engine.environment import refuse_upstream_beside_forks
 from bag_of_transfer.engine.printable import escape_records
 from bag_of_transfer.engine.tasks import ROOT_SCOPE, all_tasks
@@ -40,7 +41,7 @@ def prepare_process() -> None:
             task.install_stand_ins()
     # mmengine looks for a distribution named mmsegmentation, and the fork is named
     # onedl-mmsegmentation; the name of the module works for both.
-    libraries = {task.scope for task in all_tasks()} - {ROOT_SCOPE}
+    libraries = SCOPES - {ROOT_SCOPE}
     MODULE2PACKAGE.update({library: library for library in libraries})
     CheckpointLoader.register_scheme("", load_for_mmengine, force=True)
     for task in all_tasks():

@@ -14,16 +14,16 @@ from mmengine.registry import Registry, root
 from mmengine.utils import get_object_from_string
 from torch.nn import SyncBatchNorm
 
-from bag_of_transfer.engine.config.described import UNREGISTERED
+from bag_of_transfer.engine.config.described import SCOPES, UNREGISTERED
 from bag_of_transfer.engine.config_nodes import nodes
 from bag_of_transfer.engine.data.own_metrics import add_import
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.tasks import ROOT_SCOPE, all_tasks
+from bag_of_transfer.engine.tasks import ROOT_SCOPE
 
 __all__ = ["name_scope", "name_types"]
 
 # Packages whose registries import their modules themselves.
-LIBRARIES = frozenset({"mmcv", "torch", *(task.scope for task in all_tasks())})
+LIBRARIES = frozenset({"mmcv", "torch", *SCOPES})
 KINDS = type | FunctionType
 # mmcv registers a subclass that checks no shape.
 ALIASES: dict[Any, str] = {SyncBatchNorm: "SyncBN"}
@@ -39,8 +39,7 @@ def name_scope(cfg: Config) -> None:
     kind = model.get("type") if isinstance(model, Mapping) else None
     if cfg.get("default_scope") is None and isinstance(kind, type):
         package = kind.__module__.partition(".")[0]
-        scopes = {task.scope for task in all_tasks()}
-        cfg.default_scope = package if package in scopes else ROOT_SCOPE
+        cfg.default_scope = package if package in SCOPES else ROOT_SCOPE
 
 
 def name_types(cfg: Config) -> None:

@@ -14,6 +14,7 @@ from mmengine.config import Config, ConfigDict
 
 from bag_of_transfer.engine.config_nodes import leaves_of
 from bag_of_transfer.engine.data import image_parts
+from bag_of_transfer.engine.data.image_parts import HELD_OUT
 from bag_of_transfer.engine.data.own_metrics import add_import
 from bag_of_transfer.engine.data.splits import PARTS
 from bag_of_transfer.engine.data.watched_metrics import metrics_of
@@ -23,7 +24,6 @@ from bag_of_transfer.engine.tasks import all_tasks
 
 __all__ = ["HELD_OUT", "check_held_out", "hold_out", "judged_split", "training_images"]
 
-HELD_OUT = "held_out"  # the config's key, and the split's name in records
 # How a split is read, as opposed to what is read; a training may leave images out (filter_cfg).
 READING = ("pipeline", "test_mode", "filter_cfg")
 EXAMPLE = "give held_out=dict(fraction=0.2, seed=0)"

@@ -18,9 +18,9 @@ from bag_of_transfer.engine.data.data_sets import built, check_parts, data_mista
 from bag_of_transfer.engine.data.file_names import composed
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["Picture", "draw", "held_out_part", "remaining_part"]
+__all__ = ["HELD_OUT", "Picture", "draw", "held_out_part", "remaining_part"]
 
-WHERE = "held_out"
+HELD_OUT = "held_out"  # the config's key, and the split's name in records
 
 
 class Picture(NamedTuple):
@@ -67,7 +67,7 @@ def draw(pictures: Iterable[Picture], fraction: float, seed: int) -> set[Hashabl
         before = after
     if not drawn:
         what = f"a fraction of {fraction:g} of {before} images is none"
-        raise UserError(what, f"{WHERE}.fraction", "give a larger one, or more images")
+        raise UserError(what, f"{HELD_OUT}.fraction", "give a larger one, or more images")
     return drawn
 
 
@@ -142,7 +142,7 @@ class _Whole:
         described = _assembled(self._described, iter(rest))
         if described is None or (None not in boxes and not any(boxes)):
             what = f"the {name} part of the training images has no {'box' if boxes else 'image'}"
-            raise UserError(what, WHERE, "give another fraction or seed, or more images")
+            raise UserError(what, HELD_OUT, "give another fraction or seed, or more images")
         with data_mistakes(self._described):
             return built(described)
 
@@ -153,7 +153,9 @@ def _built_leaves(described: Mapping[str, Any]) -> Iterator[Any]:
             leaf = built(part)
         if not hasattr(leaf, "get_subset_") or not hasattr(leaf, "get_data_info"):
             what = f"the data set {type(leaf).__name__} cannot be divided"
-            raise UserError(what, WHERE, "use a data set of this toolkit, mmdet or mmsegmentation")
+            raise UserError(
+                what, HELD_OUT, "use a data set of this toolkit, mmdet or mmsegmentation"
+            )
         yield leaf
 
 
