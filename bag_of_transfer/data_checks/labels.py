@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
+import torch
+from torchvision.ops import box_iou
 
 from bag_of_transfer.data_checks.counts import Counts
 from bag_of_transfer.data_checks.kinds import Finding, found
@@ -24,18 +25,9 @@ def odd_boxes(split: Split) -> Iterator[Finding]:
     for example in split.examples:
         if not example.boxes or len(example.boxes) < 2:
             continue
-        boxes = np.array([box.xyxy for box in example.boxes])
-        for one, other in np.argwhere(np.triu(_overlaps(boxes) >= NEARLY_ONE, k=1)).tolist():
+        boxes = torch.tensor([box.xyxy for box in example.boxes], dtype=torch.float64)
+        for one, other in (box_iou(boxes, boxes) >= NEARLY_ONE).triu(1).nonzero().tolist():
             yield _pair_of_boxes(split, example, one, other)
-
-
-def _overlaps(boxes: np.ndarray) -> np.ndarray:
-    """Return the IoU of boxes x1 y1 x2 y2 with each other."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    common = (high - low).clip(0).prod(-1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-    return common / np.maximum(areas[:, None] + areas - common, np.finfo(float).tiny)
 
 
 def _pair_of_boxes(split: Split, example: Example, one: int, other: int) -> Finding:

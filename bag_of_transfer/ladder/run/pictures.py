@@ -9,7 +9,6 @@ import numpy as np
 from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 
-from bag_of_transfer.engine.atomic import replacing
 from bag_of_transfer.engine.data.image_reader import read_image
 from bag_of_transfer.engine.data.mask_reader import labels_of, read_mask
 from bag_of_transfer.engine.fields import ANYTHING, NUMBER, NUMBERS, WHOLE, fields, list_of
@@ -25,6 +24,7 @@ from bag_of_transfer.prediction.colours import class_colours
 from bag_of_transfer.prediction.inputs import Source
 from bag_of_transfer.prediction.pairs import side_by_side
 from bag_of_transfer.prediction.picture_names import name_pictures
+from bag_of_transfer.prediction.png_file import write_png
 from bag_of_transfer.segmentation.metrics import name_of
 
 __all__ = ["draw_cell", "draw_sheets"]
@@ -57,9 +57,10 @@ def draw_cell(cell: Cell, count: int) -> None:
     indices = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int))
     infos = [dataset.get_data_info(int(index)) for index in indices]
     for info, name in zip(infos, _names([info["img_path"] for info in infos]), strict=True):
-        _save(painter.draw(cell, dataset, info, predictions), cell.folder / PICTURES / name)
+        write_png(cell.folder / PICTURES / name, painter.draw(cell, dataset, info, predictions))
         # Drawn again by every cell, because the labels may have been corrected meanwhile.
-        _save(painter.draw(None, dataset, info, {}), cell.root / TRUTH / cell.task.name / name)
+        truth = cell.root / TRUTH / cell.task.name / name
+        write_png(truth, painter.draw(None, dataset, info, {}))
 
 
 def _names(images: Sequence[str]) -> list[str]:
@@ -68,11 +69,6 @@ def _names(images: Sequence[str]) -> list[str]:
     below = ["_".join(Path(image).relative_to(shared).parts) for image in images]
     sources = [Source(Path(i), PurePosixPath(b)) for i, b in zip(images, below, strict=True)]
     return [f"{name}.png" for name in name_pictures(sources)]
-
-
-def _save(picture: Panel, path: Path) -> None:
-    with replacing(path) as aside:
-        picture.save(aside, format="PNG")
 
 
 def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
@@ -91,7 +87,7 @@ def draw_sheets(cells: Sequence[Cell], folder: Path) -> list[Path]:
             panels = [(label, picture) for label, picture in read if picture is not None]
             if panels:
                 drawn.append(folder / f"{task}_{name}")
-                _save(side_by_side(panels), drawn[-1])
+                write_png(drawn[-1], side_by_side(panels))
     return drawn
 
 
