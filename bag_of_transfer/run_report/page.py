@@ -1,7 +1,6 @@
 """``report.html`` of a single run: a single file that opens from disk and needs no network."""
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from bag_of_transfer.pages.pictures import picture_uri, read_picture
 from bag_of_transfer.pages.plots import MIN_POINTS
 from bag_of_transfer.run_report.plots import (
     MAX_LABELLED,
+    Record,
     as_picture,
     confusion_plot,
     curve_plots,
@@ -28,8 +28,6 @@ __all__ = ["PAGE", "write_page"]
 
 PAGE = "report.html"
 PICTURE_PX = 800  # truth and prediction beside each other
-
-Record = Mapping[str, Any]
 
 
 def write_page(folder: Path) -> Path:

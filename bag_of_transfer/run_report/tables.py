@@ -1,16 +1,13 @@
 """A run's results as tables: of the whole split, of each class, of what is confused most."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bag_of_transfer.pages.table import Entry, Table
-from bag_of_transfer.run_report.plots import confusion_matrix
+from bag_of_transfer.run_report.plots import Record, confusion_matrix
 
 __all__ = ["class_table", "confused_pairs", "metrics_table"]
 
 MAX_PAIRS = 10
-
-Record = Mapping[str, Any]
 
 
 def metrics_table(columns: Mapping[str, Mapping[str, float | None]]) -> Table:

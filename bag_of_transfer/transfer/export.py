@@ -30,8 +30,6 @@ from bag_of_transfer.transfer.backbone_card import TIMM, Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
 from bag_of_transfer.transfer.mismatch import compare
 from bag_of_transfer.transfer.network_shapes import (
-    SIZES,
-    Description,
     describe,
     is_counter,
     shapes_of,
@@ -136,7 +134,7 @@ def _check_network(
             path,
             "the checkpoint is inconsistent: train again",
         )
-    return {"type": stated, "variant": letter, **_widths(network)}
+    return {"type": stated, "variant": letter, **network.sizes}
 
 
 def _check_timm_network(
@@ -159,10 +157,6 @@ def _check_timm_network(
         **dict.fromkeys(("depth", "stem_channels", "base_channels")),
         "options": options,
     }
-
-
-def _widths(network: Description) -> dict[str, Any]:
-    return {name: getattr(network, name) for name in SIZES}
 
 
 def _normalisation(preprocessor: Any, path: Path) -> dict[str, Any]:

@@ -36,6 +36,11 @@ class Description:
     base_channels: int
     num_stages: int
 
+    @property
+    def sizes(self) -> dict[str, int | None]:
+        """Return depth and widths under the names of a card."""
+        return {name: getattr(self, name) for name in SIZES}
+
     def __str__(self) -> str:
         """Return text like ``ResNet-D-50 (stem 64, base 64)``."""
         letters = " or ".join(self.variants)

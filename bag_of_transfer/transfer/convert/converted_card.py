@@ -54,12 +54,10 @@ def card_fields(source: Source, layout: Layout, tensors: Mapping[str, Tensor]) -
     plain = origin.plain_variant
     letter = plain if plain in network.variants else network.variants[0]
     kind = source.fields.get("type", f"ResNet{letter}")
-    widths = {name: getattr(network, f"{name}_channels") for name in ("in", "stem", "base")}
     return {
         "type": kind,
         "variant": VARIANTS[kind].letter,
-        "depth": network.depth,
-        **{f"{name}_channels": width for name, width in widths.items()},
+        **network.sizes,
         "value_range": [0, 255],
         **origin.images.fields(),
         **UNKNOWN,
