@@ -22,6 +22,7 @@ from bag_of_transfer.engine.data.file_names import refuse_undecodable
 from bag_of_transfer.engine.data.image_files import (
     files_below,
     has_image_suffix,
+    is_hidden,
     warn_of_passed_over,
 )
 from bag_of_transfer.engine.data.image_reader import PixelReader
@@ -47,7 +48,7 @@ def class_folders(root: Path) -> tuple[str, ...]:
         raise UserError(
             "the data folder is missing", root, f"check data_root and --data-root; {layout}"
         )
-    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    folders = [p for p in root.iterdir() if p.is_dir() and not is_hidden(p.name)]
     refuse_undecodable(folders, "a class")
     classes = tuple(sorted(p.name for p in folders))
     if not classes:

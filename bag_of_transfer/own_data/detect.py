@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix
+from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix, is_hidden
 from bag_of_transfer.engine.data.layouts import LAYOUTS, Layout
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.own_data.coco_places import coco_splits
@@ -123,5 +123,5 @@ def _class_folders(root: Path) -> Iterator[Path]:
 
 def _folders_in(root: Path) -> Iterator[Path]:
     for one in root.iterdir() if root.is_dir() else ():
-        if one.is_dir() and not one.name.startswith("."):
+        if one.is_dir() and not is_hidden(one.name):
             yield one

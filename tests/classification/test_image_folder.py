@@ -49,6 +49,19 @@ def test_suffixes_in_capitals_and_deeper_folders_count_and_hidden_files_do_not(
     assert [dataset.path(i).name for i in range(len(dataset))] == ["000.png", "B.JPG"]
 
 
+@pytest.mark.parametrize("left", ["@eaDir", "__MACOSX", "$RECYCLE.BIN", "lost+found"])
+def test_folders_that_systems_leave_are_no_classes_and_hold_no_images(
+    draw_folder: Draw, left: str
+) -> None:
+    root = draw_folder("train", ["cat", "dog"], count=2)
+    for folder in (root / left, root / "cat" / left / "deeper"):
+        folder.mkdir(parents=True)
+        shutil.copy(next(root.glob("dog/*")), folder)
+    dataset = ImageFolder(str(root), [])
+    assert dataset.metainfo["classes"] == ("cat", "dog")
+    assert len(dataset) == 4
+
+
 def test_names_beyond_ascii_survive(draw_folder: Draw) -> None:
     root = draw_folder("train", ["k\u00e4fer"], count=1)
     (root / "k\u00e4fer" / "000.png").rename(root / "k\u00e4fer" / "\u732b.png")

@@ -12,7 +12,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import counted
 
-__all__ = ["SUFFIXES", "files_below", "has_image_suffix", "warn_of_passed_over"]
+__all__ = ["SUFFIXES", "files_below", "has_image_suffix", "is_hidden", "warn_of_passed_over"]
 
 # In either case.  Formats that the reader knows (image_reader.py) and people keep
 # photographs in: an .ico is read where an annotation names it, but not looked for.
@@ -20,12 +20,17 @@ SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jpe", ".jfif", ".gif",
     ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif",
 )  # fmt: skip
+# Folders that systems leave: thumbnails and waste of network drives, what macOS puts into archives.
+OF_SYSTEMS = frozenset({
+    "__MACOSX", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information",
+    "lost+found",
+})  # fmt: skip
 # Tried on files whose suffix says nothing: reading these headers is cheap and runs no program.
 SNIFFED = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
 
 
 def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Yield all files of a folder and its sub-folders in order, except hidden files and folders.
+    """Yield all files of a folder and its sub-folders in order, except :func:`is_hidden` ones.
 
     Notebooks keep copies of pictures in hidden folders.  Links to folders are followed, but not
     links to a folder that is being read: its pictures would come again and again.  The order is
@@ -43,7 +48,7 @@ def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator
         return
     try:
         with os.scandir(folder) as scan:
-            entries = sorted((e for e in scan if not e.name.startswith(".")), key=lambda e: e.name)
+            entries = sorted((e for e in scan if not is_hidden(e.name)), key=lambda e: e.name)
     except OSError as error:
         what = f"the folder cannot be read ({error.strerror})"
         raise UserError(what, folder, "get permission to read it, or move it away") from error
@@ -52,6 +57,11 @@ def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator
             yield from files_below(Path(entry.path), without | {real})
         else:
             yield Path(entry.path)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, or a folder that a system has left there."""
+    return name.startswith(".") or name in OF_SYSTEMS
 
 
 def has_image_suffix(name: str) -> bool:
