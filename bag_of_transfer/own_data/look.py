@@ -12,6 +12,8 @@ from bag_of_transfer.engine.data.image_files import files_below
 from bag_of_transfer.engine.data.image_scan import image_facts
 from bag_of_transfer.engine.data.layouts import CLASSES_FILE, MASKS
 from bag_of_transfer.engine.data.mask_reader import IGNORED
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import few
 from bag_of_transfer.own_data.coco_places import coco_splits, splits_without_images
 from bag_of_transfer.own_data.detect import class_roots
 from bag_of_transfer.own_data.split_names import SPLITS, split_names
@@ -20,6 +22,7 @@ from bag_of_transfer.segmentation.masks import mask_facts
 __all__ = ["Looked", "look"]
 
 COCO = "CocoFormat"
+MOST_WITH_GAPS = 20  # more numbers with gaps between them are shades of grey, not labels
 LISTS = {"VocFormat": "ann_file", "MaskFolder": "split"}  # the argument that names a split's list
 
 
@@ -142,15 +145,25 @@ def _list_of(folder: Path, cfg: Config, split: str) -> dict[str, Any]:
 def _numbering(masks: Path) -> dict[str, Any]:
     facts = mask_facts([path for path in files_below(masks) if path.suffix.lower() == ".png"])
     values = set().union(*(fact.values for fact in facts.values()))
-    return _numbered(sorted(values))
+    return _numbered(sorted(values), masks)
 
 
-def _numbered(values: Sequence[int]) -> dict[str, Any]:
-    """Return a map where the labels are not 0, 1, 2, ...; 255 is a class where one is left."""
+def _numbered(values: Sequence[int], masks: Path) -> dict[str, Any]:
+    """Return a map where the labels are not 0, 1, 2, ...; 255 is a class where one is left.
+
+    Raises:
+        UserError: If there are so many that they must be shades of grey.
+    """
     labels = [value for value in values if value != IGNORED]
     if len(labels) == 1:
         labels = [*labels, IGNORED][: len(values)]
-    if labels == list(range(len(labels))) or len(labels) < 2:
+    has_gaps = labels != list(range(len(labels)))
+    if len(labels) > (MOST_WITH_GAPS if has_gaps else IGNORED - 1):
+        what = f"the masks hold {len(labels)} numbers ({few(labels, 5)}) as greys do"
+        mend = "if they were resized or compressed, which blends labels, write them anew from what "
+        mend += "they were made of; if not, name the classes in classes.txt"
+        raise UserError(what, masks, mend)
+    if not has_gaps or len(labels) < 2:
         return {}
     names = tuple(f"class_{value}" for value in labels)
     return {"label_map": {old: new for new, old in enumerate(labels)}, "classes": names}

@@ -205,6 +205,20 @@ def test_labels_with_gaps_get_a_map(
     assert splits_of(written()) == {"train": 4, "val": 2}
 
 
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=SLOW)])
+def test_shades_of_grey_are_no_classes(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str], step: int
+) -> None:
+    root = folder("masks")
+    (root / "classes.txt").unlink()
+    ramp = np.arange(256, dtype=np.uint8) // step * step  # what blurring a mask of 0 and 255 gives
+    for path in (root / "SegmentationClass").iterdir():
+        save_mask(root, path.stem, np.resize(ramp, load_mask(root, path.stem).shape))
+    assert tool("new_config", root, "own.py", "--size", "slim") == 2
+    assert "as greys do: " in capsys.readouterr().err
+    assert not Path("own.py").exists()
+
+
 def test_masks_in_sub_folders_are_looked_at_too(tool: Any, folder: Callable[[str], Path]) -> None:
     root = folder("masks")
     (root / "classes.txt").unlink()
