@@ -11,6 +11,7 @@ from bag_of_transfer.engine.config import tool_flags
 from bag_of_transfer.engine.interruption import telling
 from bag_of_transfer.engine.last_lines import command, flags_of, say_next
 from bag_of_transfer.engine.process_group import is_main_process
+from bag_of_transfer.engine.run_files import ANSWERS
 from bag_of_transfer.engine.tasks import Phase
 
 EXAMPLE = """python tools/cache_teacher.py configs/classification/resnet18-d-all_demo.py answers
@@ -24,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     tool_flags.add_config_flags(parser, takes_stock=False)
     tool_flags.add_run_flags(parser)
     tool_flags.add_amp_flag(parser)
-    parser.add_argument("out", type=Path, help="folder of the cache")
+    parser.add_argument(
+        "out", type=Path, nargs="?", help=f"folder of the cache [{ANSWERS}/ in the work dir]"
+    )
     parser.add_argument(
         "--views",
         type=int,
@@ -34,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--top-k", type=int, metavar="N", help="stored classes per answer [all, at most 100]"
     )
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
 
     import backbones  # noqa: F401  registers ResNetA..D
     from bag_of_transfer.classification.cache_making import make_cache
@@ -45,13 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
     lines, train_set = training.prepare_training(cfg, args.amp)
     check_classes(cfg)
+    out = args.out or Path(cfg.work_dir, ANSWERS)
     if is_main_process():
         print("\n".join(lines), flush=True)
     with telling(lambda: "stored answers are kept; the same command goes on"):
-        said = make_cache(cfg, train_set, args.out, args.views, args.top_k)
+        said = make_cache(cfg, train_set, out, args.views, args.top_k)
     if is_main_process():
         print(said)
-    flags = flags_of(args, f"model.distillation.cache={args.out}")
+    flags = flags_of(args, f"model.distillation.cache={out}")
     say_next({"train with it": command("train_cls", args.config, *flags)})
     return 0
 

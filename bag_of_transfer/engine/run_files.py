@@ -28,6 +28,7 @@ from bag_of_transfer.engine.fields import (
 from bag_of_transfer.engine.json_file import read_json, read_json_lines
 
 __all__ = [
+    "ANSWERS",
     "BACKGROUND",
     "CURVE",
     "DETAILS",
@@ -60,6 +61,7 @@ METRICS, CURVE, TRICKS = "metrics.json", "curve.jsonl", "tricks.json"
 LAST_CHECKPOINT, RESOLVED_CONFIG = "last_checkpoint", "resolved_config.py"
 LOST_STEP = "non_finite.json"
 RUN = "run.json"  # what was begun
+ANSWERS = "answers"  # folder: a teacher's, stored by tools/cache_teacher.py
 DETAILS, TEST_DETAILS = "details.json", "test_details.json"  # of the newest validation, and test
 PLOTS, WORST = "plots", "worst"  # folders
 MAX_CONFUSED = 5000  # classes; a confusion has as many numbers as their square

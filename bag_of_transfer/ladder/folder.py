@@ -11,6 +11,7 @@ from typing import Literal, Protocol, get_args
 
 from bag_of_transfer.engine.arguments import SCRATCH
 from bag_of_transfer.engine.run_files import (
+    ANSWERS,
     CURVE,
     LAST_CHECKPOINT,
     METRICS,
@@ -62,8 +63,6 @@ __all__ = [
 ]
 
 SCHEMA = 1  # of the plan and of every cell's record
-
-ANSWERS = "answers"  # a pretraining's folder: its teacher's, stored by tools/cache_teacher.py
 
 # In the ladder's folder.
 PLAN, LOCK = "ladder.json", ".lock"

@@ -59,9 +59,9 @@ def test_a_view_per_epoch_gives_the_live_teachers_losses(tool, taught_by, tmp_pa
 
 
 def test_fewer_views_than_epochs_come_again(tool, taught_by, tmp_path, capfd):
-    cache = tmp_path / "cache"
-    assert tool("cache_teacher", CLS, cache, "--views", 1, "--top-k", 2, *taught_by()) == 0
-    assert tool("cache_teacher", CLS, cache, "--views", 1, "--top-k", 2, *taught_by()) == 0
+    cache, flags = tmp_path / "answers", ("--top-k", 2, *taught_by())
+    assert tool("cache_teacher", CLS, "--views", 1, "--work-dir", tmp_path, *flags) == 0
+    assert tool("cache_teacher", CLS, "--views", 1, cache, *flags) == 0
     assert "the cache is complete already" in capfd.readouterr().out
     options = taught_by(f"model.distillation.cache={cache}")
     # The cache's seed decides what is drawn, the run's seed the weights.
