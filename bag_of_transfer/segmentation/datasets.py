@@ -240,11 +240,17 @@ def _check_complete(
         return
     first = missing[0]
     mend = f"add them, or take the names out of {origin}"
-    other = next((path.name for path in folder.glob(f"{glob.escape(first.lstrip('/'))}.*")), None)
+    start = glob.escape(first.lstrip("/"))
+    other = next((path.name for path in folder.glob(f"{start}.*")), None)
+    # For instance a_mask.png; but 10.png is not the mask of 1.
+    longer = next((path.name for path in folder.glob(f"{start}[!0-9A-Za-z]*{ends}")), None)
     if has_image_suffix(first) and str(PurePath(first).with_suffix("")) in files:
         mend = f"a line of {origin} is a name without its suffix"
     elif other:
         mend = f"there is {other}, but {what}s end in {ends}"
+    elif longer:
+        end = longer[len(PurePath(first).name) :]
+        mend = f"there is {longer}: state mask_suffix={end!r} for the data sets of all splits"
     raise UserError(
         f"{len(missing)} of {len(names)} {what}s are missing (first: {first})", folder, mend
     )

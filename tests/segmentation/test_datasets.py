@@ -229,6 +229,11 @@ def mask_named_jpg(root: Path) -> None:
     mask(root).rename(mask(root).with_suffix(".jpg"))
 
 
+def masks_with_an_end(root: Path) -> None:
+    for path in (root / "SegmentationClass").iterdir():
+        path.rename(path.with_name(f"{path.stem}_mask.png"))
+
+
 def suffixes_in_the_list(root: Path) -> None:
     (root / LISTS / "train.txt").write_text("train_0.jpg\n")
 
@@ -255,6 +260,7 @@ BAD = [
     (coloured_mask, {}, "a picture with colours (RGB)", "train_0.png", "grey or palette PNG"),
     (jpeg_mask, {}, "the mask is a JPEG", "train_0.png", "again as PNG"),
     (mask_named_jpg, {}, "(first: train_0)", "SegmentationClass", "but masks end in .png"),
+    (masks_with_an_end, {}, "(first: train_0)", "SegmentationClass", "mask_suffix='_mask.png'"),
     (suffixes_in_the_list, {}, "(first: train_0.jpg)", "JPEGImages", "a name without its suffix"),
     (twin, {}, "two images share one mask", "train_0.jpg", "remove one"),
     (black_and_white, {}, "fewer than two classes (0; 255 is ignored)", "SegmentationClass", "0"),
@@ -301,7 +307,7 @@ def test_bad_data_stop_before_training(
 
 
 def test_every_kind_of_bad_data_is_tried() -> None:
-    assert len(BAD) == 17
+    assert len(BAD) == 18
 
 
 @pytest.mark.parametrize("kind", ["L", "P", "1", "I;16"])
