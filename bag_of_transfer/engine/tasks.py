@@ -21,6 +21,7 @@ __all__ = [
     "Task",
     "all_tasks",
     "complete",
+    "default_scope",
     "find_task",
     "task_named",
     "tasks_in",
@@ -179,6 +180,11 @@ def task_named(name: str) -> Task:
         mend = f"the tasks are {', '.join(_table)}"
         raise UserError(f"no task is called {name!r}", "task", mend)
     return _table[name]
+
+
+def default_scope(cfg: Mapping[str, Any]) -> str:
+    """Return where a config's types are looked up."""
+    return str(cfg.get("default_scope") or ROOT_SCOPE)
 
 
 def find_task(cfg: Mapping[str, Any]) -> Task | None:

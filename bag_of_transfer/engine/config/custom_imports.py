@@ -21,7 +21,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.former_names import current_name
 from bag_of_transfer.engine.own_files import is_ours
 from bag_of_transfer.engine.process_group import is_first_process
-from bag_of_transfer.engine.tasks import ROOT_SCOPE
+from bag_of_transfer.engine.tasks import default_scope
 
 __all__ = [
     "announce_names",
@@ -97,7 +97,7 @@ def import_own_types(cfg: Config) -> None:
     Args:
         cfg: Changed; the modules are imported.
     """
-    scope = cfg.get("default_scope", ROOT_SCOPE)
+    scope = default_scope(cfg)
     stated = [node["type"] for _, node in dicts_with("type", cfg._cfg_dict)]
     names = dict.fromkeys(name for name in stated if isinstance(name, str))
     kinds = [kind for name in names for kind in find_callables(name, scope)]

@@ -12,7 +12,7 @@ from bag_of_transfer.engine.config.knob_request import Request
 from bag_of_transfer.engine.config_nodes import dicts_with, leaves_of, nodes
 from bag_of_transfer.engine.data.splits import EVALUATORS, LOADERS
 from bag_of_transfer.engine.fields import Rule
-from bag_of_transfer.engine.tasks import ROOT_SCOPE
+from bag_of_transfer.engine.tasks import default_scope
 
 __all__ = ["set_classes", "set_data_root"]
 
@@ -99,7 +99,7 @@ def set_classes(cfg: Config, request: Request) -> None:
     for loader in LOADERS:
         dataset = (cfg.get(loader) or {}).get("dataset")
         for dotted, part in leaves_of(dataset, f"{loader}.dataset"):
-            _name_classes(part, dotted, names, cfg.get("default_scope", ROOT_SCOPE), request)
+            _name_classes(part, dotted, names, default_scope(cfg), request)
     for dotted, node in dicts_with("num_classes", cfg.get("model"), "model"):
         count = node["num_classes"]
         if count is not None and request.may_set(f"{dotted}.num_classes", count, len(names)):

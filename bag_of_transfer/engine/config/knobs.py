@@ -26,7 +26,7 @@ from bag_of_transfer.engine.fields import COUNT, POSITIVE, shown
 from bag_of_transfer.engine.lr import not_scaled, scaled_lr
 from bag_of_transfer.engine.quantities import few, shortened
 from bag_of_transfer.engine.recipe import Difference, differences
-from bag_of_transfer.engine.tasks import ROOT_SCOPE
+from bag_of_transfer.engine.tasks import default_scope
 
 __all__ = ["follow_files", "follow_options", "left_lines", "stated_lines"]
 
@@ -264,7 +264,7 @@ KEPT: dict[str, Callable[[Config], str]] = {"image_size": anchors_kept}
 
 def _read(cfg: Config) -> frozenset[str]:
     """Return the keys at a config's top that a run or a tool reads; knobs are not among them."""
-    return (known_children("", {}, cfg.get("default_scope", ROOT_SCOPE)) or frozenset()) | OURS
+    return (known_children("", {}, default_scope(cfg)) or frozenset()) | OURS
 
 
 def _unread(cfg: Config, source: Source, sources: Sequence[Source]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from bag_of_transfer.engine.config.config_vocabulary import (
 )
 from bag_of_transfer.engine.config_nodes import dicts_with
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in, worker_message
+from bag_of_transfer.engine.tasks import default_scope
 
 __all__ = [
     "building",
@@ -168,14 +169,14 @@ def _other(error: Exception, where: str) -> UserError:
 
 
 def _unregistered(kind: str, where: str, cfg: Mapping[str, Any]) -> UserError:
-    near = get_close_matches(kind, known_names(cfg.get("default_scope") or "mmengine"), 1)
+    near = get_close_matches(kind, known_names(default_scope(cfg)), 1)
     mend = f"did you mean `{near[0]}`?" if near else "add its module to custom_imports"
     return UserError(f"no class is registered as `{kind}`", where, mend)
 
 
 def _unknown_type(cfg: Mapping[str, Any], key: str) -> UserError | None:
     """Return the mistake of an unknown type: some builders look it up themselves and get None."""
-    scope = cfg.get("default_scope") or "mmengine"
+    scope = default_scope(cfg)
     for where, node in dicts_with("type", cfg.get(key), key):
         if isinstance(node.get("type"), str) and not find_callables(node["type"], scope):
             return _unregistered(node["type"], where, cfg)

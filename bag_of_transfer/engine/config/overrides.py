@@ -23,6 +23,7 @@ from bag_of_transfer.engine.config.override_value import CFG_OPTIONS, read_optio
 from bag_of_transfer.engine.config.plain_settings import setting_names
 from bag_of_transfer.engine.config_nodes import child, nodes
 from bag_of_transfer.engine.errors import UserError, former_name_in
+from bag_of_transfer.engine.tasks import default_scope
 
 __all__ = ["apply_overrides", "option_keys"]
 
@@ -189,7 +190,7 @@ def _first_unknown(
     The first ``num_dotted`` parts were joined by dots.  ``old`` and ``new`` are the config before
     and after the merge, ``tree`` the overrides.
     """
-    scope = new.get("default_scope") or "mmengine"
+    scope = default_scope(new)
     above: Any = None  # the node around ``new``
     for depth, name in enumerate(parts):
         if isinstance(new, Mapping):

@@ -18,7 +18,7 @@ from bag_of_transfer.engine.config.described import SCOPES, UNREGISTERED
 from bag_of_transfer.engine.config_nodes import nodes
 from bag_of_transfer.engine.data.own_metrics import add_import
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.tasks import ROOT_SCOPE
+from bag_of_transfer.engine.tasks import ROOT_SCOPE, default_scope
 
 __all__ = ["name_scope", "name_types"]
 
@@ -57,7 +57,7 @@ def name_types(cfg: Config) -> None:
     for name, value in list(cfg.items()):
         if name in cfg._imported_names and isinstance(value, KINDS | ModuleType):
             cfg.pop(name)
-    names = _Names(cfg.get("default_scope") or ROOT_SCOPE)
+    names = _Names(default_scope(cfg))
     for dotted, node in [("", cfg._cfg_dict), *nodes(dict(cfg.items()))]:
         for key, value in list(node.items()) if isinstance(node, dict) else ():
             is_type = key == "type" or str(key).endswith("_type")  # ema_type, dataset_type

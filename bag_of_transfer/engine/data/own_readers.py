@@ -13,6 +13,7 @@ from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.data import image_reader, mask_reader
 from bag_of_transfer.engine.data.own_metrics import add_import, other_arguments, put_in_place
 from bag_of_transfer.engine.data.splits import READING
+from bag_of_transfer.engine.tasks import default_scope
 
 __all__ = ["LOCAL", "read_with_ours"]
 
@@ -65,7 +66,7 @@ def read_with_ours(cfg: Config) -> list[str]:
         Lines to print: what was replaced, and what was not, with the reason.
     """
     lines: dict[str, None] = {}
-    scope = cfg.get("default_scope", "mmengine")
+    scope = default_scope(cfg)
     steps = [step for part in READING for step in _transforms(cfg.get(part))]
     blocked = {"LoadAnnotations": _takes_bytes_only([step for step, _ in steps])}
     for step, is_remote in steps:

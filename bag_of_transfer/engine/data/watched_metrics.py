@@ -14,7 +14,7 @@ from mmengine.registry import METRICS
 
 from bag_of_transfer.engine.config_nodes import bare_type, dicts_with
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.tasks import ROOT_SCOPE
+from bag_of_transfer.engine.tasks import default_scope
 
 __all__ = ["follow_new_names", "metrics_of", "settle_watched_metrics"]
 
@@ -52,7 +52,7 @@ def settle_watched_metrics(cfg: Config) -> None:
         UserError: If no evaluator gives one of the metrics, if nothing is validated, or if it is
             not known which value of a metric is better.
     """
-    scope = cfg.get("default_scope", ROOT_SCOPE)
+    scope = default_scope(cfg)
     given = [_names_given(metric, scope) for metric in metrics_of(cfg, "val_evaluator")]
     names = [name for group in given for name in group or ()]
     is_any = not given or None in given

@@ -36,6 +36,7 @@ from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.run import launch, trained_model
 from bag_of_transfer.engine.run.runner import build_runner
 from bag_of_transfer.engine.run_files import follow_pointer
+from bag_of_transfer.engine.tasks import default_scope
 from bag_of_transfer.engine.weights import checkpoints
 
 __all__ = ["Evaluated", "evaluate", "report", "split_to_test"]
@@ -205,7 +206,7 @@ def _only_test(cfg: Config) -> str:
 
 def _keep_hooks_of_tests(cfg: Config) -> list[str]:
     """Leave out this toolkit's hooks of a training, and those that a test never calls."""
-    scope = cfg.get("default_scope", "mmengine")
+    scope = default_scope(cfg)
     stated = [
         (hook, find_callables(hook.get("type"), scope)) for hook in cfg.get("custom_hooks") or ()
     ]
@@ -244,7 +245,7 @@ def _settle_classes(cfg: Config, classes: Sequence[str], path: Path) -> list[str
 
 def _hand_over(cfg: Config, options: Mapping[str, Any]) -> None:
     """Give each argument to the first metric that takes it."""
-    scope = cfg.get("default_scope", "mmengine")
+    scope = default_scope(cfg)
     for name, value in options.items():
         metrics = watched_metrics.metrics_of(cfg, "test_evaluator")
         for metric in metrics:

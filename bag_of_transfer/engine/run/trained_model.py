@@ -18,6 +18,7 @@ from bag_of_transfer.engine.config.overrides import apply_overrides
 from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.recipe import differences
+from bag_of_transfer.engine.tasks import default_scope
 from bag_of_transfer.engine.weights import checkpoints
 
 __all__ = ["follow_checkpoint", "stated_classes"]
@@ -96,7 +97,7 @@ def _described(meta: Mapping[str, Any], path: Path, cfg: Config) -> ConfigDict:
             "give the config that it was trained with",
         )
     import_preprocessor(cfg)
-    return admit(described, path, cfg.model, cfg.get("default_scope", "mmengine"))
+    return admit(described, path, cfg.model, default_scope(cfg))
 
 
 def _of_network(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

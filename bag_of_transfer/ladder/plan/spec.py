@@ -18,6 +18,7 @@ from bag_of_transfer.ladder.plan.checks import config_with, one_of
 from bag_of_transfer.ladder.plan.rungs import Rung, read_rungs
 from bag_of_transfer.ladder.plan.tasks import Task, read_tasks
 from bag_of_transfer.ladder.plan.tune import check_tuning_seeds, read_searches
+from bag_of_transfer.ladder.search import options_of
 
 __all__ = ["Ladder", "Rung", "Task", "read_ladder"]
 
@@ -95,7 +96,8 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     for rung in rungs:
         for task in tasks if rung.task_options else ():
             place = f"{path}: rungs.{rung.name}.task_options ({task.name})"
-            config_with(task.config, [*task.cfg_options, *rung.task_options], place)
+            tried = options_of(task.tune.points[0]) if task.tune else ()
+            config_with(task.config, [*task.cfg_options, *rung.task_options, *tried], place)
     reported = _seeds(seeds, "--seeds") if seeds else stated_seeds
     tuning_seeds = _seeds(cfg.get("tuning_seeds", TUNING_SEEDS), f"{path}: tuning_seeds")
     if _tunes(rungs, tasks):
