@@ -199,10 +199,15 @@ UNTRIED = "no rung is tried with these values: "
             "pretraining={'epochs': [5, 6]}",
             "epochs=5 contradicts",
         ),
+        (
+            f"a=dict(scratch=True, task_options=['{LR}=1'])",
+            "detection={'lr': [2, 3]}",
+            "lr=2 contradicts",
+        ),
     ],
 )
 def test_a_search_that_could_not_choose_is_told_with_its_place(read, rungs, tune, told):
-    with pytest.raises(UserError, match=r"mine\.py: .*tune|mine\.py: rungs\.a: ") as error:
+    with pytest.raises(UserError, match=r"mine\.py: (tune\.|rungs\.a)") as error:
         read(f"rungs = dict({rungs})\n", TASKS, SEEDS, f"tune = dict({tune})\n")
     assert told in str(error.value)
 
