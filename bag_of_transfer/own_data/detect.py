@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix, is_hidden
-from bag_of_transfer.engine.data.layouts import LAYOUTS, Layout
+from bag_of_transfer.engine.data.layouts import LAYOUTS, PICTURES, Layout
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.own_data.coco_places import coco_splits
 from bag_of_transfer.own_data.split_names import split_names, split_of
@@ -15,6 +15,7 @@ __all__ = ["class_roots", "layout_of", "nearest_trees"]
 IMAGES = "images"  # the layout that has folders of any name
 COCO = "coco"  # the layout of which several forms are read
 NUM_SHOWN = 2
+ALL_NAMES = f"ls {PICTURES} | sed 's/[.][^.]*$//'"
 # Folders with these names hold a part of another layout, not the images of a class.
 PARTS = {part.path.partition("/")[0] for one in LAYOUTS if one.name != IMAGES for part in one.parts}
 OTHERS = "img imgs img_dir ann_dir masks labels annotations gt gts ground_truth groundtruth"
@@ -73,10 +74,7 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
         folder: The folder.
         name: The only layout to show; None: the nearest.
     """
-    shares = {
-        layout.name: sum(part.is_in(folder) for part in layout.parts) / len(layout.parts)
-        for layout in LAYOUTS
-    }
+    shares = {layout.name: _share(layout, folder) for layout in LAYOUTS}
     ranked = sorted(LAYOUTS, key=lambda layout: shares[layout.name], reverse=True)
     near = [layout for layout in ranked if shares[layout.name]][:NUM_SHOWN] or ranked
     for layout in near if name is None else [one for one in LAYOUTS if one.name == name]:
@@ -85,8 +83,21 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
         if layout.name == IMAGES and (folder / "train").is_dir():
             number = _num_classes(folder / "train")
             yield f"  train/ has {number} folders with images, and two are needed"
+        for part in layout.parts:
+            if part.path.endswith("/train.txt") and not part.is_in(folder):
+                yield f"  {ALL_NAMES} > {part.path} lists all images"
+    for one in sorted(_folders_in(folder)):
+        found = [layout.title for layout in LAYOUTS if _has(layout, one)]
+        if found and not split_of(one.name):
+            yield f"{one.name}/ in it holds {found[0]}: give that folder."
     if named := sorted(_no_classes(folder)):
         yield f"If {' and '.join(named)} are classes, --layout {IMAGES} says so."
+
+
+def _share(layout: Layout, folder: Path) -> float:
+    """Return which share of the parts is there; something in its place is half a part."""
+    parts = (1 if p.is_in(folder) else bool(p.in_its_place(folder)) / 2 for p in layout.parts)
+    return sum(parts) / len(layout.parts)
 
 
 def _may_have(layout: Layout, folder: Path) -> bool:

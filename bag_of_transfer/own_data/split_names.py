@@ -27,14 +27,19 @@ def split_names(names: Iterable[str], where: object) -> dict[str, str]:
         where: They are there, for the error.
 
     Raises:
-        UserError: If several names may stand for a split, and none is the usual one.
+        UserError: If several names may stand for train or val, and none is the usual one.
     """
     found: dict[str, list[str]] = {}
     for name in sorted(names):
         if split := split_of(name):
             found.setdefault(split, []).append(name)
-    for split, called in found.items():
-        if len(called) > 1 and split not in called:
+    chosen = {split: split for split, called in found.items() if split in called}
+    for split in found.keys() - chosen.keys():
+        called = found[split]
+        if len(called) == 1:
+            chosen[split] = called[0]
+        elif split != "test":  # which may be missing
             what = f"{' and '.join(called)} may both be the {split} split"
-            raise UserError(what, where, f"call the one that is meant {split}, or move others away")
-    return {split: split if split in called else called[0] for split, called in found.items()}
+            mend = f"call the one that is meant {split}, or move others away"
+            raise UserError(what, where, mend)
+    return chosen

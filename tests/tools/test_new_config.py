@@ -160,6 +160,9 @@ def test_two_names_of_one_split_are_asked_about(
     (root / "validation").rename(root / "val")  # the usual name decides
     assert tool("new_config", root, "own.py", "--size", "slim") == 0
     assert written().val_dataloader.dataset.root == str(root / "val")
+    for name in ("test1", "test2"):  # which class folders do not need
+        shutil.copytree(root / "val", root / name)
+    assert tool("new_config", root, "b.py", "--size", "slim") == 0
 
 
 def test_it_is_told_what_is_held_out_and_what_is_not_read(
@@ -282,6 +285,56 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
     assert all(f"--layout {name}" in capsys.readouterr().out for name in ("voc",))
     assert tool("new_config", "nowhere", "own.py") == 2
     assert "no such folder: nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        (
+            ["images/a.png", "annotations/a.xml"],  # of many data sets on Kaggle
+            [
+                "JPEGImages/ MISSING: images; there is images/",
+                "Annotations/ MISSING: an XML file for each image; there is annotations/a.xml",
+                "ls JPEGImages | sed 's/[.][^.]*$//' > ImageSets/Main/train.txt lists all images",
+            ],
+        ),
+        (
+            ["images/a.png", "masks/a.png"],
+            [
+                "JPEGImages/ MISSING: images; there is images/",
+                "SegmentationClass/ MISSING: a mask (.png) for each image; there is masks/",
+            ],
+        ),
+        (
+            ["JPEGImages/a.png", "Annotations/a.xml", "ImageSets/Main/default.txt"],  # CVAT's
+            [
+                "ImageSets/Main/train.txt MISSING: names of images without suffix; there is "
+                "ImageSets/Main/default.txt"
+            ],
+        ),
+        (
+            ["images/a.png", "labels/a.txt", "classes.txt"],  # Label Studio's
+            [
+                "data.yaml MISSING: names of the classes, and where the splits are; there is "
+                "classes.txt"
+            ],
+        ),
+        (
+            ["dl/train/cat/a.png", "dl/train/dog/a.png"],
+            ["dl/ in it holds class folders: give that"],
+        ),
+    ],
+)
+def test_what_stands_in_the_place_of_a_part_is_named(
+    tool: Any, capsys: pytest.CaptureFixture[str], files: list[str], lines: list[str]
+) -> None:
+    for file in files:
+        path = Path("data", file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert tool("new_config", "data", "own.py") == 2
+    told = " ".join(capsys.readouterr().out.split())
+    assert [line for line in lines if line not in told] == []
 
 
 @pytest.mark.parametrize(

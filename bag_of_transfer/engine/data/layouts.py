@@ -21,6 +21,11 @@ __all__ = [
 
 PICTURES, ANNOTATIONS, MASKS = "JPEGImages", "Annotations", "SegmentationClass"
 CLASSES_FILE, YAML_FILE = "classes.txt", "data.yaml"
+IMAGES_OF_OTHERS = ("[Ii]mages", "[Ii]m*gs", "img_dir")
+MASKS_OF_OTHERS = (
+    *("*[Mm]asks*", "ann_dir", "*/*[Mm]asks", "*labels*/*.png", "*[_-]mask.png", "*/*[_-]mask.png"),
+    *("annotations/*.png", "annotations/*/*.png"),
+)
 SIZES = ("slim", "small", "full")  # on a CPU, on a small GPU, on a GPU
 
 
@@ -32,17 +37,26 @@ class Part(NamedTuple):
         is_folder: Whether it is a folder.
         is_needed: Whether the layout is only recognised with it.
         note: What it holds.
+        others: Patterns of what others have in its place.
     """
 
     path: str
     is_folder: bool
     is_needed: bool
     note: str
+    others: tuple[str, ...] = ()
 
     def is_in(self, folder: Path) -> bool:
         """Return whether a folder has it."""
         path = folder / self.path
         return path.is_dir() if self.is_folder else path.is_file()
+
+    def in_its_place(self, folder: Path) -> str | None:
+        """Return the first file or folder that a folder has in its place, below the folder."""
+        for pattern in self.others:
+            if found := min(folder.glob(pattern), default=None):
+                return found.relative_to(folder).as_posix() + "/" * found.is_dir()
+        return None
 
 
 class Layout(NamedTuple):
@@ -67,6 +81,8 @@ class Layout(NamedTuple):
                 state = "found"
             else:
                 state = f"{'MISSING' if part.is_needed else 'not there'}: {part.note}"
+                other = part.in_its_place(folder)
+                state += f"; there is {other}" if other else ""
             yield f"  {name:{width}}  {state}"
 
 
@@ -94,9 +110,12 @@ LAYOUTS = (
         "boxes in Pascal VOC's layout",
         "train",
         (
-            Part(PICTURES, True, True, "images"),
-            Part(ANNOTATIONS, True, True, "an XML file for each image"),
-            Part("ImageSets/Main/train.txt", False, True, "names of images without suffix"),
+            Part(PICTURES, True, True, "images", IMAGES_OF_OTHERS),
+            Part(ANNOTATIONS, True, True, "an XML file for each image", ("*.xml", "*/*.xml")),
+            Part(
+                *("ImageSets/Main/train.txt", False, True, "names of images without suffix"),
+                ("ImageSets/Main/*.txt", "ImageSets/*.txt"),
+            ),
         ),
         _boxes("voc"),
     ),
@@ -106,7 +125,10 @@ LAYOUTS = (
         "train",
         (
             Part("images", True, True, "images"),
-            Part("annotations/train.json", False, True, "images, annotations, categories"),
+            Part(
+                *("annotations/train.json", False, True, "images, annotations, categories"),
+                ("annotations/*.json", "*.json", "*/*.json"),
+            ),
         ),
         _boxes("coco"),
     ),
@@ -115,9 +137,18 @@ LAYOUTS = (
         "boxes in YOLO's layout",
         "train",
         (
-            Part(YAML_FILE, False, True, "names of the classes, and where the splits are"),
-            Part("images/train", True, False, f"images, or where {YAML_FILE} says"),
-            Part("labels/train", True, False, "a text file for each image"),
+            Part(
+                *(YAML_FILE, False, True, "names of the classes, and where the splits are"),
+                ("*.yaml", "*.yml", "*.data", "classes.txt"),
+            ),
+            Part(
+                *("images/train", True, False, f"images, or where {YAML_FILE} says"),
+                ("images", "*/images"),
+            ),
+            Part(
+                *("labels/train", True, False, "a text file for each image"),
+                ("labels", "*/labels", "obj_*data"),
+            ),
         ),
         _boxes("yolo"),
     ),
@@ -126,9 +157,12 @@ LAYOUTS = (
         "masks",
         "train",
         (
-            Part(PICTURES, True, True, "images"),
-            Part(MASKS, True, True, "a mask (.png) for each image"),
-            Part("ImageSets/Segmentation/train.txt", False, True, "names without suffix"),
+            Part(PICTURES, True, True, "images", IMAGES_OF_OTHERS),
+            Part(MASKS, True, True, "a mask (.png) for each image", MASKS_OF_OTHERS),
+            Part(
+                *("ImageSets/Segmentation/train.txt", False, True, "names without suffix"),
+                ("ImageSets/Segmentation/*.txt", "ImageSets/*.txt"),
+            ),
             Part(CLASSES_FILE, False, False, "names of the classes, one per line"),
         ),
         _configs("segmentation/fcn_d8_{}own-masks.py", "r18-slim_", "r18_", ""),
