@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.then_check(lambda args: check_backbone(args.backbone))
     args = parser.parse_args(argv)
-    if not args.seconds > 0:
+    if not 0 < args.seconds < math.inf:
         raise UserError(f"{args.seconds:g} is not a time", "--seconds", "give more than 0")
 
     only_json = args.json == "-"

@@ -62,7 +62,13 @@ def test_a_cell_gets_its_share_of_a_node(nodes, asked, share):
     assert share_of_a_cell([dict(CPU=c, GPU=g) for c, g in nodes], **asked) == share
 
 
-@pytest.mark.parametrize("asked", [dict(cpus=9), dict(gpus=1), dict(cpus=0), dict(gpus=1.5)])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *(dict(cpus=9), dict(gpus=1), dict(cpus=0), dict(gpus=1.5)),
+        *(dict(gpus=float("inf")), dict(gpus=float("nan"))),
+    ],
+)
 def test_more_than_a_node_has_is_refused_at_once(asked):
     with pytest.raises(UserError, match="-per-cell"):
         share_of_a_cell([dict(CPU=8.0)], **asked)

@@ -77,6 +77,7 @@ def test_a_config_without_validation_is_measured_and_json_is_all_that_is_printed
         ),
         (CLS, ["--backbone", "scratch"], "a classifier starts from no backbone file"),
         (CLS, ["--seconds", "0"], "0 is not a time: --seconds: "),
+        (CLS, ["--seconds", "inf"], "inf is not a time: --seconds: "),
         (DET, ["--backbone", "nowhere.safetensors"], "nowhere.safetensors"),
         ("nowhere.py", [], "no such config: nowhere.py"),
         ("pose.py", [], "is 'mmpose', this tool takes 'mmengine' or 'mmdet' or 'mmseg': pose.py"),

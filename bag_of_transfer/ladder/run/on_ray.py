@@ -54,7 +54,7 @@ def share_of_a_cell(
         UserError: If no node has that many, or a number is out of its range.
     """
     check_count(cpus, "--cpus-per-cell")
-    if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+    if gpus is not None and (not 0 <= gpus < math.inf or (gpus > 1 and gpus != int(gpus))):
         mend = "give a part of one GPU, or a whole number"
         raise UserError(f"{gpus:g} is not a valid number", "--gpus-per-cell", mend)
     if gpus is None:
