@@ -1,4 +1,6 @@
 import copy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,16 @@ def fits(cfg: Config, path: Path) -> str:
 
 
 # ---- a file ----
+
+
+def test_in_a_fresh_process_the_file_can_be_loaded_as_the_config_says() -> None:
+    code = (
+        "from bag_of_transfer.transfer.config import apply\n"
+        "from mmengine.registry import WEIGHT_INITIALIZERS\n"
+        "sys.exit('BackboneFile' not in WEIGHT_INITIALIZERS)"
+    )
+    call = [sys.executable, "-c", f"import sys\n{code}"]
+    assert subprocess.run(call, cwd=CONFIGS.parent).returncode == 0
 
 
 def test_an_unmodified_mmdet_fpn_config_takes_type_widths_and_channels(

@@ -18,6 +18,7 @@ from bag_of_transfer.engine.arguments import SCRATCH
 from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, Card, card_path, read_card
+from bag_of_transfer.transfer.backbone_file import BackboneFile
 from bag_of_transfer.transfer.config.channels import derive_channels
 from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
 from bag_of_transfer.transfer.config.filled_parts import BACKBONE, HEAD
@@ -91,7 +92,8 @@ def _check_stated_file(cfg: Config) -> None:
     """Refuse images that are not normalised as the card of a file in ``init_cfg`` says."""
     owners, images = (cfg.model, cfg.model.backbone), cfg.model.get("data_preprocessor")
     stated = (init_cfg for owner in owners for init_cfg in settings_of(owner.get("init_cfg")))
-    for path in (Path(one.checkpoint) for one in stated if bare_type(one) == "BackboneFile"):
+    files = [one for one in stated if bare_type(one) == BackboneFile.__name__]
+    for path in (Path(one.checkpoint) for one in files):
         if images is None or not (path.is_file() and card_path(path).is_file()):
             continue  # a resumed run needs the file no more
         for key, wanted in _normalisation(read_card(path)).items():
@@ -181,7 +183,7 @@ def _start_from_file(settings: Settings, card: Card, path: Path) -> list[str]:
     derive_channels(settings, stages, before)
     # With a shared head the whole model gets init_cfg: one load fills both and counts both.
     owner = settings.cfg.model if has_head else settings.cfg.model.backbone
-    owner.init_cfg = ConfigDict(type="BackboneFile", checkpoint=str(path))
+    owner.init_cfg = ConfigDict(type=BackboneFile.__name__, checkpoint=str(path))
     settings.cfg.backbone_file = dict(path=str(path), sha256=card.sha256, changed=settings.lines)
     widths = f" (stem {card.stem_channels}, base {card.base_channels})"
     first = f"backbone: {card.title}{'' if card.type == TIMM else widths} from {path}"
