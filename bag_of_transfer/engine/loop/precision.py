@@ -21,6 +21,7 @@ __all__ = [
     "AutocastOptimWrapper",
     "apply_precision",
     "autocast_of",
+    "is_left_to_the_machine",
     "resolve_precision",
 ]
 
@@ -77,15 +78,27 @@ def _cpu_multiplies_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def apply_precision(cfg: Config, mode: str) -> str:
+def is_left_to_the_machine(cfg: Config, mode: str) -> bool:
+    """Return whether neither the flag nor the config states a precision.
+
+    Args:
+        cfg: A training config.
+        mode: The flag.
+    """
+    stated = cfg.optim_wrapper.get("type", WRAPPERS["off"])
+    return mode == cfg.get("amp", "auto") == "auto" and stated == WRAPPERS["off"]
+
+
+def apply_precision(cfg: Config, mode: str, stored: str | None = None) -> str:
     """Set the optimiser wrapper's type in ``cfg``; return the line that says so.
 
     With ``auto`` the config decides, if it says anything: ``amp = "off"``, or a wrapper of its
-    own such as AmpOptimWrapper.
+    own such as AmpOptimWrapper.  Else a run that is resumed keeps what it had.
 
     Args:
         cfg: A training config; changed.
         mode: ``auto``, ``off``, ``fp16`` or ``bf16``.
+        stored: The mode of the run that is resumed; None if none is.
 
     Raises:
         UserError: If the config's ``amp`` is none of these, or fp16 is asked for without a GPU.
@@ -99,6 +112,8 @@ def apply_precision(cfg: Config, mode: str) -> str:
         if mode not in MODES:
             mend = f"use one of {', '.join(MODES)}"
             raise UserError(f"amp={mode!r} is not a valid precision", "amp", mend)
+    if mode == "auto" and stored:
+        mode, origin = stored, "of the run that is resumed"
     precision = resolve_precision(mode)
     cfg.optim_wrapper.type = WRAPPERS[precision]
     if precision == "fp16":

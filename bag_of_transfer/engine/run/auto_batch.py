@@ -9,7 +9,6 @@ import copy
 import gc
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from bag_of_transfer.engine.arguments import AUTO
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.config.mistakes import memory_is_full
 from bag_of_transfer.engine.errors import UserError
@@ -29,8 +27,7 @@ from bag_of_transfer.engine.process_group import is_first_process
 from bag_of_transfer.engine.recipe import BATCH
 from bag_of_transfer.engine.run import rates
 from bag_of_transfer.engine.run.dry_run import DryRunDone
-from bag_of_transfer.engine.run_files import follow_pointer
-from bag_of_transfer.engine.weights import checkpoints
+from bag_of_transfer.engine.run.stored_run import stored_recipe
 
 __all__ = [
     "BatchProbe",
@@ -139,16 +136,9 @@ def stored_images(cfg: Config, resume_from: str | None) -> int | None:
 
     Args:
         cfg: With the work dir.
-        resume_from: The flag ``--resume``; ``resume=True`` in the config counts as the flag.
+        resume_from: As in ``stored_run.stored_recipe``.
     """
-    if resume_from is None and cfg.get("resume"):
-        resume_from = cfg.get("load_from") or AUTO
-    if resume_from is None:
-        return None
-    newest = resume_from == AUTO
-    path = checkpoints.find_resumable(Path(cfg.work_dir)) if newest else follow_pointer(resume_from)
-    recipe = checkpoints.check_resumable(path).get("recipe") if path else None
-    images = recipe.get(BATCH) if isinstance(recipe, dict) else None
+    images = stored_recipe(cfg, resume_from).get(BATCH)
     return images if isinstance(images, int) else None
 
 

@@ -51,6 +51,7 @@ from bag_of_transfer.engine.run.first_step import FirstStep, nothing_left_behind
 from bag_of_transfer.engine.run.resuming import ConfiguredSchedule, resume
 from bag_of_transfer.engine.run.runner import build_runner
 from bag_of_transfer.engine.run.schedule_fit import fit_schedule
+from bag_of_transfer.engine.run.stored_run import stored_precision
 from bag_of_transfer.engine.run.work_dir import WorkDirWatch
 from bag_of_transfer.engine.run_files import METRICS, follow_pointer, newest_checkpoint
 from bag_of_transfer.engine.tasks import task_named
@@ -98,7 +99,7 @@ def prepare_training(
     images = auto_batch.stored_images(cfg, resume_from) if fill_memory else None
     largest = _largest_batch(cfg, amp) if fill_memory and images is None else None
     launch.init_processes(cfg)
-    lines, dataset = _prepare(cfg, amp)
+    lines, dataset = _prepare(cfg, amp, stored_precision(cfg, amp, resume_from))
     if images is not None:
         lines.append(auto_batch.take_stored(cfg, images))
     elif largest is not None:
@@ -109,12 +110,12 @@ def prepare_training(
     return lines, dataset
 
 
-def _prepare(cfg: Config, amp: str) -> tuple[list[str], Any]:
+def _prepare(cfg: Config, amp: str, stored: str | None = None) -> tuple[list[str], Any]:
     """Prepare all but processes, batch size and lr; return lines and the training data."""
     lines = [*own_metrics.judge_in_percent(cfg), *held_out.hold_out(cfg), check_splits(cfg)]
     _forget_workers_of_an_epoch(cfg.train_dataloader)
     lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
-    lines += [precision.apply_precision(cfg, amp), compiling.follow_compiler(cfg)]
+    lines += [precision.apply_precision(cfg, amp, stored), compiling.follow_compiler(cfg)]
     lines.append(deterministic.follow_determinism(cfg))
     lines += own_readers.read_with_ours(cfg)
     skipping = non_finite.follow_non_finite(cfg)
