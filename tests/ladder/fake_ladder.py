@@ -1,10 +1,12 @@
 """A ladder whose tools only pretend to train, behind its real door."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from bag_of_transfer.ladder.run import estimate, on_this_machine
 from tests.ladder import fake_tools
 
 ROOT = Path(__file__).resolve().parents[2]
+OUT = Path("out")
 DET = """default_scope = "mmdet"
 test_dataloader = dict(dataset=dict())
 test_evaluator = dict(type="VocMetric")
@@ -33,6 +36,11 @@ def call_tool(name: str, *argv: object) -> int:
     spec.loader.exec_module(module)
     sys.path.remove(str(ROOT))  # the tool put it there once more
     return run_tool(module.main, [str(word) for word in argv])
+
+
+def record(key: str) -> dict[str, Any]:
+    """Return the record of a cell of the ladder in ``out/``."""
+    return json.loads((OUT / key / "cell.json").read_text())
 
 
 def use_fake_tools(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,8 @@ import pytest
 
 from bag_of_transfer.ladder.run import status
 from bag_of_transfer.ladder.run.fingerprint import fingerprint
-from tests.ladder.fake_ladder import DET, ladder, use_fake_tools, write_ladder
+from tests.ladder.fake_ladder import DET, OUT, ladder, record, use_fake_tools, write_ladder
 
-OUT = Path("out")
 B, DETECTION, MORE = "seed0/b/pretraining", "seed0/b/detection", "seed0/b/more"
 TASKS = "detection='{0}/det.py', more='{0}/det.py'"
 
@@ -29,10 +28,6 @@ def call(tmp_path, monkeypatch):
 
     again.folder = tmp_path
     return again
-
-
-def record(key):
-    return json.loads((OUT / key / "cell.json").read_text())
 
 
 def test_weights_made_again_leave_finished_results_with_a_footnote(call, capfd, monkeypatch):

@@ -9,9 +9,8 @@ import pytest
 from bag_of_transfer.ladder.report.findings import compare_rungs
 from bag_of_transfer.ladder.report.results import read_results
 from tests.ladder import fake_tools
-from tests.ladder.fake_ladder import ladder, use_fake_tools, write_ladder
+from tests.ladder.fake_ladder import OUT, ladder, use_fake_tools, write_ladder
 
-OUT = Path("out")
 SEEDS = "[0, 1, 2]"
 # With sd 1 (three seeds) and one rung: t(0.975, 2) = 4.303, / sqrt(3) = 2.48; it takes 7 seeds to
 # reach 1 (2.447 / sqrt(7) = 0.92; 2.571 / sqrt(6) = 1.05).

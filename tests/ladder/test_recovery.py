@@ -2,15 +2,13 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.run import cell_process, status
-from tests.ladder.fake_ladder import DET, ladder, use_fake_tools, write_ladder
+from tests.ladder.fake_ladder import DET, OUT, ladder, record, use_fake_tools, write_ladder
 
-OUT = Path("out")
 B, DETECTION = "seed0/b/pretraining", "seed0/b/detection"
 
 
@@ -26,10 +24,6 @@ def call(tmp_path, monkeypatch):
 
     again.folder = tmp_path
     return again
-
-
-def record(key):
-    return json.loads((OUT / key / "cell.json").read_text())
 
 
 def break_tool(folder, name, how):

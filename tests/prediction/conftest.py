@@ -4,23 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from bag_of_transfer.prediction import Predictor
-from tests.prediction.tiny_networks import CONFIGS, SIZES, random_network
+from tests.prediction.tiny_networks import CONFIGS, SIZES, save_checkpoints
 
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Write a checkpoint per task: ``cls``, ``det``, ``seg``."""
-    folder = tmp_path_factory.mktemp("checkpoints")
-    paths = {}
-    for task in CONFIGS:
-        network, meta = random_network(task)
-        paths[task] = folder / f"{task}.pth"
-        torch.save({"state_dict": network.state_dict(), "meta": meta}, paths[task])
-    return paths
+    return save_checkpoints(tmp_path_factory.mktemp("checkpoints"))
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,15 @@ def random_network(task: str) -> tuple[Any, dict[str, Any]]:
     return network.eval(), {"model_json": model, "classes": list(CLASSES[task])}
 
 
+def save_checkpoints(folder: Path) -> dict[str, Path]:
+    """Write a checkpoint per task: ``cls``, ``det``, ``seg``."""
+    paths = {task: folder / f"{task}.pth" for task in CONFIGS}
+    for task, path in paths.items():
+        network, meta = random_network(task)
+        torch.save({"state_dict": network.state_dict(), "meta": meta}, path)
+    return paths
+
+
 def fill(network: torch.nn.Module) -> None:
     """Fill all tensors with random numbers, so that no part can be left out unseen."""
     rng = torch.Generator().manual_seed(1)

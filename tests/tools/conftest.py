@@ -30,6 +30,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a checkpoint of random tensors per task."""
+    from tests.prediction.tiny_networks import save_checkpoints  # imports all libraries
+
+    return save_checkpoints(tmp_path_factory.mktemp("checkpoints"))
+
+
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: Path) -> None:
     monkeypatch.chdir(tmp_path)

@@ -8,6 +8,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from tests.tools.work_dirs import curve
+
 __all__ = ["STEPS", "TASKS", "comparable", "config_of", "differences", "flags_of", "places"]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,13 +70,12 @@ def comparable(folder: Path) -> dict[str, Any]:
     kept = ("state_dict", "ema_state_dict", "optimizer", "param_schedulers")
     hub = checkpoint["message_hub"]["runtime_info"]
     record = json.loads((folder / "metrics.json").read_text())
-    lines = map(json.loads, (folder / "curve.jsonl").read_text().splitlines())
     return {
         "parts": {name: checkpoint.get(name) for name in kept},
         "meta": {name: checkpoint["meta"][name] for name in ("epoch", "iter", "recipe")},
         "info": {name: hub[name] for name in ("best_score", "keep_ckpt_ids", "validated")},
         "metrics": [record["metrics"], record["per_class"]],
-        "curve": [{k: v for k, v in line.items() if k not in TIMES} for line in lines],
+        "curve": [{k: v for k, v in line.items() if k not in TIMES} for line in curve(folder)],
         "files": sorted(path.name for path in folder.glob("*.pth")),
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bag_of_transfer.classification.teacher_cache import CARD
+from tests.tools.work_dirs import losses
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
@@ -18,11 +19,6 @@ def taught_by(pretrained):
     """The options that make the pretrained classifier a teacher, with as many views as given."""
     teacher = f"model.distillation.teacher.checkpoint={pretrained / 'last_checkpoint'}"
     return lambda *more: ("--cfg-options", teacher, *more)
-
-
-def losses(folder: Path) -> list[float]:
-    lines = (folder / "curve.jsonl").read_text().splitlines()
-    return [json.loads(line)["loss"] for line in lines]
 
 
 COLOURED = """

@@ -16,22 +16,13 @@ from bag_of_transfer import Predictor
 from bag_of_transfer.classification.classifier import LinearHead
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.onnx_export.classifier import Classifier
-from tests.prediction.tiny_networks import CLASSES, CONFIGS, ROOT, random_network
+from tests.prediction.tiny_networks import CLASSES, CONFIGS, ROOT
 
 OUTPUTS = {
     "cls": ["probabilities"],
     "det": ["boxes", "scores", "labels", "images"],
     "seg": ["labels", "logits"],
 }
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for task in CONFIGS:
-        network, meta = random_network(task)
-        torch.save({"state_dict": network.state_dict(), "meta": meta}, folder / f"{task}.pth")
-    return {task: folder / f"{task}.pth" for task in CONFIGS}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bag_of_transfer.engine.run import auto_batch, rates
+from tests.tools.work_dirs import weights
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
@@ -34,11 +35,6 @@ def memory_for_five(monkeypatch):
     pretended = SimpleNamespace(step_of=step_of, device_is_done=rates.device_is_done)
     monkeypatch.setattr(auto_batch, "rates", pretended)
     return tried
-
-
-def weights(folder):
-    path = Path((folder / "last_checkpoint").read_text())
-    return torch.load(path, weights_only=True)["state_dict"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -17,13 +17,21 @@ from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.run import command
 from bag_of_transfer.ladder.run.lock import locked
 from bag_of_transfer.ladder.seal import write_sealed
-from tests.ladder.fake_ladder import DET, ROOT, ladder, until, use_fake_tools, write_ladder
+from tests.ladder.fake_ladder import (
+    DET,
+    OUT,
+    ROOT,
+    ladder,
+    record,
+    until,
+    use_fake_tools,
+    write_ladder,
+)
 
 CELLS = [
     *("seed0/b/pretraining", "seed0/d/pretraining"),
     *("seed0/scratch/detection", "seed0/b/detection", "seed0/d/detection"),
 ]
-OUT = Path("out")
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +55,6 @@ def first_error(capfd):
         -1:
     ]
     return line
-
-
-def record(key):
-    return json.loads((OUT / key / "cell.json").read_text())
 
 
 def test_one_call_makes_all_and_the_next_one_nothing(call, capfd):

@@ -5,23 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from bag_of_transfer import Predictor
 from bag_of_transfer.prediction.colours import class_colours
-from tests.prediction.tiny_networks import CLASSES, CONFIGS, random_network
+from tests.prediction.tiny_networks import CLASSES, CONFIGS
 
 MIN_SCORE = 0.54  # no random box of these images has a score within 0.01 of it
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for task in CONFIGS:
-        network, meta = random_network(task)
-        torch.save({"state_dict": network.state_dict(), "meta": meta}, folder / f"{task}.pth")
-    return {task: folder / f"{task}.pth" for task in CONFIGS}
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.tools.work_dirs import curve
+
 LEAVES = Path(__file__).resolve().parents[2] / "configs/segmentation"
 HEIGHT, WIDTH = 48, 64
 SLIM = """
@@ -67,10 +69,6 @@ def by_iterations(last: int) -> str:
     )
 
 
-def lines_of(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def test_a_recipe_of_iterations_trains_is_judged_and_resumes(tool, small, tmp_path, capfd) -> None:
     work, data = tmp_path / "work", ("--data-root", tmp_path / "data")
     where = ("--backbone", "scratch", "--work-dir", work, *data)
@@ -80,27 +78,27 @@ def test_a_recipe_of_iterations_trains_is_judged_and_resumes(tool, small, tmp_pa
     assert "4 iterations of" in said
     assert "lr 0.00125 = 0.01 x 2 / 16" in said
     assert tool("train", small("fcn_d8_160k_ade20k", by_iterations(4)), *where) == 0
-    assert [line["iter"] for line in lines_of(work / "curve.jsonl")] == [2, 4]
+    assert [line["iter"] for line in curve(work)] == [2, 4]
     assert {path.name for path in work.glob("*.pth")} == {"iter_2.pth", "iter_4.pth"}  # no best_*
-    first = lines_of(work / "curve.jsonl")
+    first = curve(work)
 
     config = small("fcn_d8_160k_ade20k", by_iterations(6))
     assert tool("train", config, *where, "--resume") == 0
-    curve = lines_of(work / "curve.jsonl")
-    assert [line["iter"] for line in curve] == [2, 4, 6]
+    whole = curve(work)
+    assert [line["iter"] for line in whole] == [2, 4, 6]
     timed = {"seconds": 0, "img_per_s": 0}  # the second line ends after the resume
-    assert [line | timed for line in curve[:2]] == [line | timed for line in first]
-    assert [line["epoch"] for line in curve] == [1, 2, 3]  # four images in batches of two
-    assert all({"lr", "loss", "pixAcc", "mIoU", "mAcc"} <= line.keys() for line in curve)
+    assert [line | timed for line in whole[:2]] == [line | timed for line in first]
+    assert [line["epoch"] for line in whole] == [1, 2, 3]  # four images in batches of two
+    assert all({"lr", "loss", "pixAcc", "mIoU", "mAcc"} <= line.keys() for line in whole)
     made = json.loads((work / "metrics.json").read_text())
     assert made["split"] == "val"
-    assert made["metrics"]["mIoU"] == pytest.approx(curve[-1]["mIoU"], abs=1e-3)
+    assert made["metrics"]["mIoU"] == pytest.approx(whole[-1]["mIoU"], abs=1e-3)
     assert (work / "last_checkpoint").read_text().endswith("iter_6.pth")  # two are kept
     assert {path.name for path in work.glob("*.pth")} == {"iter_4.pth", "iter_6.pth"}
 
     shorter = small("fcn_d8_160k_ade20k", by_iterations(4))
     assert tool("train", shorter, *where, "--resume") == 3  # no run of that config
-    assert lines_of(work / "curve.jsonl") == curve
+    assert curve(work) == whole
 
     out = tmp_path / "test.json"
     assert tool("test", config, work / "last_checkpoint", *data, "--out", out) == 0

@@ -9,17 +9,10 @@ import torch
 
 from bag_of_transfer.classification import classifier
 from bag_of_transfer.classification.mixing import rng_of_step
+from tests.tools.work_dirs import curve, losses
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
-
-
-def curve(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
-
-
-def losses(folder: Path) -> list[float]:
-    return [line["loss"] for line in curve(folder)]
 
 
 def test_it_leaves_what_the_contract_names(pretrained):

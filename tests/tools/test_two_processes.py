@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from mmengine.registry import HOOKS
 from bag_of_transfer.classification.teacher_cache import TeacherCache
 from bag_of_transfer.engine.run.same_run import changes
 from tests.tools.run_in_each_process import run_in_each_process
+from tests.tools.work_dirs import curve, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
@@ -88,15 +89,6 @@ class Step(NamedTuple):
 def steps_of(folder: Path, rank: int = 0) -> list[Step]:
     told = json.loads((folder / f"witness_rank{rank}.json").read_text())["steps"]
     return [Step(tuple(one["images"]), one["loss"], one["lr"]) for one in told]
-
-
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    path = Path((folder / "last_checkpoint").read_text())
-    return torch.load(path, weights_only=True)["state_dict"]
-
-
-def lines_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
 
 
 class Runs(NamedTuple):
@@ -177,7 +169,7 @@ def check_same_training(whole: list[Step], halves: list[Step], num_steps: int) -
 
 
 def check_same_weights(one: Path, other: Path) -> None:
-    wanted, found = weights_of(one), weights_of(other)
+    wanted, found = weights(one), weights(other)
     assert wanted.keys() == found.keys()
     assert len(wanted) > 100
     for name in wanted:
@@ -222,7 +214,7 @@ def test_all_state_one_effective_lr(runs: Runs) -> None:
 
 def test_the_curve_has_the_mean_loss_of_all_processes(runs: Runs) -> None:
     shards = [steps_of(runs.two / f"cls/rank{rank}", rank) for rank in (0, 1)]
-    lines = lines_of(runs.two / "cls/rank0")
+    lines = curve(runs.two / "cls/rank0")
     for index, line in enumerate(lines):
         losses = [[step.loss for step in shard[6 * index : 6 * index + 6]] for shard in shards]
         assert line["loss"] == pytest.approx(sum(map(sum, losses)) / 12, abs=2e-6)
@@ -234,7 +226,7 @@ def test_the_curve_has_the_mean_loss_of_all_processes(runs: Runs) -> None:
 
 def test_one_process_writes_the_loss_it_computed_to_the_last_digit(runs: Runs) -> None:
     losses = torch.tensor([step.loss for step in steps_of(runs.one["cls"])])
-    said = [line["loss"] for line in lines_of(runs.one["cls"])]
+    said = [line["loss"] for line in curve(runs.one["cls"])]
     assert said == [round(float(part.mean()), 6) for part in losses.split(6)]
 
 
@@ -286,7 +278,7 @@ def test_five_images_count_once_each_on_two_processes(runs: Runs, tool: Callable
 
 
 def test_all_processes_validate_the_network_that_is_saved(runs: Runs) -> None:
-    saved = weights_of(runs.two / "bn/rank0")
+    saved = weights(runs.two / "bn/rank0")
     for rank in (0, 1):
         path = runs.two / f"bn/rank{rank}/validated_rank{rank}.pt"
         held = torch.load(path, weights_only=True)
@@ -312,5 +304,5 @@ def test_torchrun_trains_as_the_readme_says(world: Path, tmp_path: Path) -> None
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command, env=environment, cwd=tmp_path, timeout=300, check=True)
-    assert len(lines_of(tmp_path / "run")) == 2
+    assert len(curve(tmp_path / "run")) == 2
     assert (tmp_path / "run/metrics.json").is_file()
