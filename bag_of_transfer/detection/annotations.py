@@ -43,6 +43,11 @@ MIN_SIDE_PX = 1
 ALIKE = 0.85
 # If such a spelling is this many times rarer, it is a mistake.
 RARE = 20
+MANY = 10  # boxes that are wrong, and a quarter of all: that is no slip of a hand
+ORDERS = (
+    "are the numbers what the format means (VOC: two corners; COCO: a corner, width, height; YOLO: "
+    "the centre, width, height), and were the boxes drawn on these images?"
+)
 NUM_NAMED = 10  # of many images, classes or files
 
 
@@ -169,7 +174,14 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
 
     Training, evaluation and drawing all use the boxes that remain.  Where a side of an image is
     0, its length is not known, and boxes are not clipped there.
+
+    Raises:
+        UserError: If all boxes are within a pixel: they are parts of the image's sides.
     """
+    number = sum(len(image.boxes) for image in images)
+    if number and all(max(map(abs, box.xyxy)) <= 1 for image in images for box in image.boxes):
+        mend = "write pixels: x times the image's width, y times its height"
+        raise UserError(f"{counted(number, 'box', 'boxes')}, all from 0 to 1", where, mend)
     clipped: list[_Boxes] = []
     swapped: list[_Boxes] = []
     lost: list[_Boxes] = []
@@ -185,6 +197,10 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
     _warn_of(where, "boxes reach out of {}, clipped", clipped)
     _warn_of(where, "boxes with swapped corners (a negative side) in {}, left out", swapped)
     _warn_of(where, "boxes without area in {}, left out", lost)
+    wrong = sum(len(boxes) for _, boxes in (*clipped, *swapped))
+    if wrong >= MANY and wrong * 4 >= number:
+        what = f"{wrong} of {number} boxes have swapped corners or reach out of their image"
+        warn(f"{where}: {what}: {ORDERS}; tools/check_data.py CONFIG --page F.html draws them")
     if empty := sum(not image.boxes for image in result):
         warn(f"{where}: {empty} of {len(result)} images have no box")
     return result

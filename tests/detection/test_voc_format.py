@@ -332,6 +332,26 @@ def test_a_split_that_loses_every_box_is_refused(folder: Path) -> None:
         check_dataset(train_split(folder))
 
 
+def test_corners_in_parts_of_the_sides_are_refused(folder: Path) -> None:
+    for path in (folder / "Annotations").glob("*.xml"):
+        path.write_text(re.sub(r"<([xy]m..)>(\d+)<", r"<\1>0.\2<", path.read_text()))
+    with pytest.raises(UserError, match=r"12 boxes, all from 0 to 1: .*train\.txt: write pixels"):
+        train_split(folder)
+
+
+def test_widths_in_place_of_corners_are_warned_of(
+    folder: Path, warnings_of: Callable[[], str]
+) -> None:
+    train_split(folder)
+    assert "boxes have swapped corners" not in warnings_of()
+    for path in (folder / "Annotations").glob("*.xml"):
+        path.write_text(re.sub(r"<(xmax|ymax)>\d+<", r"<\1>3<", path.read_text()))
+    with pytest.raises(UserError, match="none of 6 images is left"):
+        train_split(folder, filter_cfg=dict(filter_empty_gt=True))
+    assert "12 of 12 boxes have swapped corners or reach out of their image: " in warnings_of()
+    assert "COCO: a corner, width, height" in warnings_of()
+
+
 def test_a_part_without_a_box_that_counts_may_be_joined_with_others(
     folder: Path, draw_voc: Draw
 ) -> None:
