@@ -4,7 +4,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix, is_hidden
+from bag_of_transfer.engine.data.image_files import (
+    files_below,
+    has_image_suffix,
+    is_hidden,
+    warn_of_passed_over,
+)
 from bag_of_transfer.engine.data.layouts import LAYOUTS, PICTURES, Layout
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.own_data.coco_places import coco_splits
@@ -74,6 +79,7 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
         folder: The folder.
         name: The only layout to show; None: the nearest.
     """
+    warn_of_passed_over(files_below(folder), folder)
     shares = {layout.name: _share(layout, folder) for layout in LAYOUTS}
     ranked = sorted(LAYOUTS, key=lambda layout: shares[layout.name], reverse=True)
     near = [layout for layout in ranked if shares[layout.name]][:NUM_SHOWN] or ranked

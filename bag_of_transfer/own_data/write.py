@@ -9,6 +9,7 @@ from mmengine.config import Config
 from bag_of_transfer.engine.config.knob_size import image_size_of
 from bag_of_transfer.engine.data.layouts import Layout
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.engine.tasks import find_task
 from bag_of_transfer.own_data.look import Looked
 from bag_of_transfer.own_data.split_names import SPLITS
@@ -24,7 +25,8 @@ def seen(layout: Layout, looked: Looked) -> str:
     """Return in a line what a folder holds."""
     names = ", ".join(looked.classes[:MOST_NAMES]) + ", ..." * (len(looked.classes) > MOST_NAMES)
     return (
-        f"{layout.title}: {looked.num_images} images to train on, {len(looked.classes)} classes "
+        f"{layout.title}: {looked.num_images} images to train on, "
+        f"{counted(len(looked.classes), 'class', 'classes')} "
         f"({names}), median {looked.width} x {looked.height} px"
     )
 

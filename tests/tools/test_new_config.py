@@ -337,6 +337,15 @@ def test_what_stands_in_the_place_of_a_part_is_named(
     assert [line for line in lines if line not in told] == []
 
 
+def test_pictures_that_are_not_read_are_counted(
+    tool: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("data/train/cat").mkdir(parents=True)
+    Path("data/train/cat/a.heic").touch()
+    assert tool("new_config", "data", "own.py") == 2
+    assert "passed over 1 picture for the suffix (1 .heic)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("folders", "named"),
     [
