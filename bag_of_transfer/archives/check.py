@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from bag_of_transfer.archives.catalogue import DATA_SETS
 from bag_of_transfer.archives.records import Archive, DataSet
 from bag_of_transfer.archives.unpack import first_file
 from bag_of_transfer.engine.errors import UserError
@@ -45,12 +46,8 @@ def find_archives(data_set: DataSet, folder: Path) -> dict[Archive, Path]:
     return {archive: folder / archive.name for archive in data_set.archives}
 
 
-def check_sizes(paths: Mapping[Archive, Path], known: Mapping[str, DataSet]) -> None:
-    """Compare the sizes with the official ones, which is fast.
-
-    Args:
-        paths: The archives on disk.
-        known: All data sets, in which to look for a file that is not the expected one.
+def check_sizes(paths: Mapping[Archive, Path]) -> None:
+    """Compare the sizes of archives on disk with the official ones, which is fast.
 
     Raises:
         UserError: If an archive is cut off, of another release, or can't be read.
@@ -65,15 +62,14 @@ def check_sizes(paths: Mapping[Archive, Path], known: Mapping[str, DataSet]) -> 
             ) from error
         if archive.size is not None and size != archive.size:
             raise UserError(
-                f"{_what_it_is(archive, path, size, known)}: {size:,} bytes instead of "
-                f"{archive.size:,}",
+                f"{_what_it_is(archive, path, size)}: {size:,} bytes instead of {archive.size:,}",
                 path,
                 f"get it again from {archive.url or 'its page'}",
             )
 
 
-def _what_it_is(archive: Archive, path: Path, size: int, known: Mapping[str, DataSet]) -> str:
-    for other in (archive for data_set in known.values() for archive in data_set.archives):
+def _what_it_is(archive: Archive, path: Path, size: int) -> str:
+    for other in (archive for data_set in DATA_SETS.values() for archive in data_set.archives):
         if other.size == size:
             return f"of another release, by its size {other.name}"
     first = first_file(archive, path)

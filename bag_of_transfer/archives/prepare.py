@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from bag_of_transfer.archives.catalogue import DATA_SETS
 from bag_of_transfer.archives.check import check_sizes, check_space, find_archives
 from bag_of_transfer.archives.download import bytes_missing, download
 from bag_of_transfer.archives.records import Archive, DataSet
@@ -76,14 +75,14 @@ def _whole_archives(
 ) -> dict[Archive, Path]:
     if archives is not None:
         paths = find_archives(data_set, archives)
-        check_sizes(paths, DATA_SETS)
+        check_sizes(paths)
         check_space(fresh, sum(path.stat().st_size for path in paths.values()))
         return paths
     if not data_set.login:
         sizes = sum(archive.size or 0 for archive in data_set.archives)
         check_space(fresh, sizes, bytes_missing(data_set, downloads))
     paths = download(data_set, downloads)
-    check_sizes(paths, DATA_SETS)
+    check_sizes(paths)
     return paths
 
 

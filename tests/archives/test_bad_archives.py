@@ -72,7 +72,7 @@ def test_voc_2007_under_the_name_of_2012_is_told_by_its_content(
 def test_an_official_file_under_another_ones_name_is_told_by_its_size(
     voc: DataSet, archives: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "DATA_SETS", {"voc": voc})
+    monkeypatch.setattr(check, "DATA_SETS", {"voc": voc})
     shutil.copy(archives / TEST07, archives / TRAINVAL07)
     message = refused(voc, target, archives)
     assert f"of another release, by its size {TEST07}: " in message
