@@ -8,7 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bag_of_transfer.onnx_export.kinds import Answer, Difference, Kind, Output, largest, prepare
+from bag_of_transfer.onnx_export.kinds import (
+    Answer,
+    Difference,
+    Exported,
+    Kind,
+    Output,
+    largest,
+    prepare,
+)
 from bag_of_transfer.prediction.network import Trained
 
 __all__ = ["KIND", "Classifier"]
@@ -16,17 +24,8 @@ __all__ = ["KIND", "Classifier"]
 PROBABILITY = 1e-4
 
 
-class Classifier(nn.Module):
-    """A trained classifier and its softmax.
-
-    Args:
-        network: The classifier.
-        preparation: Normalises the images.
-    """
-
-    def __init__(self, network: Any, preparation: nn.Module) -> None:
-        super().__init__()
-        self.network, self.preparation = network, preparation
+class Classifier(Exported):
+    """A trained classifier and its softmax."""
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the probabilities B K of images B C H W."""

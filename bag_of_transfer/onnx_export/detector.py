@@ -15,6 +15,7 @@ from bag_of_transfer.onnx_export.detector_parts import parts_of
 from bag_of_transfer.onnx_export.kinds import (
     Answer,
     Difference,
+    Exported,
     Kind,
     Output,
     few,
@@ -31,17 +32,8 @@ __all__ = ["KIND", "Detector"]
 PIXEL, SCORE = 0.1, 1e-3  # between a box and its partner
 
 
-class Detector(nn.Module):
-    """A trained Faster R-CNN of mmdet, computed by its own parts with its own ``test_cfg``.
-
-    Args:
-        network: The detector.
-        preparation: Normalises and pads the images.
-    """
-
-    def __init__(self, network: Any, preparation: nn.Module) -> None:
-        super().__init__()
-        self.network, self.preparation = network, preparation
+class Detector(Exported):
+    """A trained Faster R-CNN of mmdet, computed by its own parts with its own ``test_cfg``."""
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the boxes of all images in one list, sorted by score.

@@ -16,6 +16,7 @@ from bag_of_transfer.prediction.network import Trained
 __all__ = [
     "Answer",
     "Difference",
+    "Exported",
     "Kind",
     "Output",
     "few",
@@ -60,6 +61,19 @@ class Difference(NamedTuple):
     def is_small(self) -> bool:
         """Return whether the difference is allowed; one that is no number is not."""
         return self.found <= self.allowed
+
+
+class Exported(nn.Module):
+    """A trained network and what prepares its images.
+
+    Args:
+        network: The network.
+        preparation: Normalises the images, and pads them for networks that need it.
+    """
+
+    def __init__(self, network: Any, preparation: nn.Module) -> None:
+        super().__init__()
+        self.network, self.preparation = network, preparation
 
 
 def few(among: int) -> int:

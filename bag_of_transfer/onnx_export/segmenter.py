@@ -16,6 +16,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.onnx_export.kinds import (
     Answer,
     Difference,
+    Exported,
     Kind,
     Output,
     largest,
@@ -30,17 +31,8 @@ LOGIT = 1e-3  # of the largest logit, or of 1 if that is smaller
 PIXELS = 1e-3  # share of the pixels that may have another label: of two with the same logit
 
 
-class Segmenter(nn.Module):
-    """A trained segmenter, with its logits enlarged to the size of the image.
-
-    Args:
-        network: The segmenter; it looks at whole images.
-        preparation: Normalises and pads the images.
-    """
-
-    def __init__(self, network: Any, preparation: nn.Module) -> None:
-        super().__init__()
-        self.network, self.preparation = network, preparation
+class Segmenter(Exported):
+    """A trained segmenter that looks at whole images; its logits get the image's size."""
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the labels B H W and the logits B K H W of images B C H W."""
