@@ -21,6 +21,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image, ImageOps
 from torchvision.io import ImageReadMode, decode_image, read_file
 
+import jpegs
 from bag_of_transfer.engine.cli import ToolParser
 from bag_of_transfer.engine.data.image_reader import ReadImage, read_image
 
@@ -85,10 +86,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    files = sorted(args.folder.rglob("*.jpg"))
+    files = jpegs.below(args.folder, parser)
     files = files[:: max(1, len(files) // args.count)][: args.count]
-    if not files:
-        parser.error(f"no JPEG (*.jpg) lies below {args.folder}")
     with tempfile.TemporaryDirectory() as aside:
         formats = {"JPEG": [str(file) for file in files]}
         formats |= {suffix: copies(files, suffix, Path(aside)) for suffix in (".png", ".webp")}

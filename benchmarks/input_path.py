@@ -25,12 +25,13 @@ from torchvision import transforms as v1
 from torchvision.io import ImageReadMode, decode_image, read_file
 from torchvision.transforms import v2
 
+import jpegs
 from bag_of_transfer.classification import ClassificationPreprocessor, HSVScale, PCANoise
 from bag_of_transfer.classification.colours import COLOURS, draw_colours
 from bag_of_transfer.classification.image_folder import read_input
 from bag_of_transfer.classification.transforms import build_pipeline, planes
+from bag_of_transfer.engine.cli import ToolParser
 from bag_of_transfer.engine.data.image_reader import PixelReader
-from drawn_jpegs import draw
 from rounds import Comparison, compare, main
 
 SIZE = 224
@@ -135,13 +136,18 @@ def difference(files: Sequence[str]) -> str:
     return f"from Pillow's pixels: {largest} of 255 levels at most, {np.mean(means):.2f} on average"
 
 
+PARSER = ToolParser()
+PARSER.add_argument("--images", type=int, default=100, help="(100)")
+PARSER.add_argument("--folder", type=Path, help="of JPEGs, instead of drawn ones")
+
+
 def measure(args: argparse.Namespace) -> Iterator[Comparison]:
     """Yield the comparison of all pipelines."""
     cv2.setNumThreads(args.threads or 1)
     with tempfile.TemporaryDirectory() as aside:
         if not args.folder:
-            draw(Path(aside), args.images)
-        found = sorted((args.folder or Path(aside)).rglob("*.jp*g"))[: args.images]
+            jpegs.draw(Path(aside), args.images)
+        found = jpegs.below(args.folder or Path(aside), PARSER)[: args.images]
         files = [str(file) for file in found]
         size = sum(file.stat().st_size for file in found) / len(found) / 1000
         comparison = compare(
@@ -159,7 +165,4 @@ def measure(args: argparse.Namespace) -> Iterator[Comparison]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--images", type=int, default=100, help="(100)")
-    parser.add_argument("--folder", type=Path, help="of JPEGs, instead of drawn ones")
-    main(__doc__, measure, rounds=5, parser=parser)
+    main(__doc__, measure, rounds=5, parser=PARSER)

@@ -24,7 +24,7 @@ import bag_of_transfer.classification  # noqa: F401  registers ImageFolder and i
 from bag_of_transfer.engine.config.config_file import read_config
 from bag_of_transfer.engine.loop.device_copy import copied_ahead
 from bag_of_transfer.engine.loop.draws import draw_by_index
-from drawn_jpegs import draw
+from jpegs import draw
 from rounds import CLOCKS, Comparison, compare, has_peer
 
 __all__ = ["comparisons"]

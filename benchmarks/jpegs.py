@@ -1,11 +1,14 @@
-"""JPEGs of about 466 x 388 px and 95 kB, as ImageNet's are."""
+"""The JPEGs of a folder, and drawn ones of about 466 x 388 px and 95 kB, as ImageNet's are."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-__all__ = ["draw"]
+from bag_of_transfer.engine.cli import ToolParser
+from bag_of_transfer.engine.data.image_files import files_below
+
+__all__ = ["below", "draw"]
 
 
 def draw(folder: Path, count: int) -> None:
@@ -25,3 +28,17 @@ def draw(folder: Path, count: int) -> None:
         pixels += rng.normal(0, 19, pixels.shape)
         quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
         cv2.imwrite(str(folder / f"{number:03}.jpg"), pixels.clip(0, 255).astype(np.uint8), quality)
+
+
+def below(folder: Path, parser: ToolParser) -> list[Path]:
+    """Return the JPEGs of a folder and of those in it, in order; end with a line if none is there.
+
+    Args:
+        folder: Where to look.
+        parser: That of the script, which says the line.
+    """
+    files = files_below(folder) if folder.is_dir() else ()
+    found = [path for path in files if path.name.lower().endswith((".jpg", ".jpeg"))]
+    if not found:
+        parser.error(f"no JPEG (.jpg, .jpeg) lies below {folder}")
+    return found
