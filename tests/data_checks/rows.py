@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,6 +71,11 @@ def saved(path: str, change: Callable[[Image.Image], Image.Image], **options: An
         change(image).save(root / path, **options)
 
     return plant
+
+
+def copied(source: str, target: str) -> Plant:
+    """Put a copy of a file there."""
+    return lambda root: shutil.copy(root / source, root / target)
 
 
 def cut(path: str, keep: float, fill: bytes = b"") -> Plant:

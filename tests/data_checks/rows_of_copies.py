@@ -7,15 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.data_checks.rows import Plant, doubts, harms
+from tests.data_checks.rows import Plant, copied, doubts, harms
 from tests.data_checks.worlds import LISTS, names, picture, xml, xml_of
 
 ANY = "all"
 ONE = "train/ball/train0.jpg"
-
-
-def copied(source: str, target: str) -> Plant:
-    return lambda root: shutil.copy(root / source, root / target)
 
 
 def changed_copy(source: str, target: str, change: object, **options: object) -> Plant:

@@ -10,10 +10,6 @@ from tests.data_checks.worlds import picture
 CLASS_FOLDERS = "image folders"
 
 
-def renamed(source: str, target: str) -> Plant:
-    return lambda root: os.rename(root / source, os.fsencode(root) + b"/" + os.fsencode(target))
-
-
 def copied_class(target: str, split: str = "train") -> Plant:
     """Add a class of one picture of its own."""
 

@@ -3,13 +3,9 @@
 import shutil
 from pathlib import Path
 
-from tests.data_checks.rows import Plant, removed, stops, warns, written
+from tests.data_checks.rows import Plant, copied, removed, stops, warns, written
 
 YAML, LABELS = "data.yaml", "labels/train/train0.txt"
-
-
-def copied(source: str, target: str) -> Plant:
-    return lambda root: shutil.copy(root / source, root / target)
 
 
 def without_labels(root: Path) -> None:

@@ -16,7 +16,6 @@ from tests.ladder.fake_ladder import ladder, use_fake_tools, write_ladder
 from tests.ladder.fake_tools import FAKE
 
 LR = "optim_wrapper.optimizer.lr"
-MODEL = "model = dict(distillation=None)\n"
 TRAINED = """
 train_cfg = dict(by_epoch=True, max_epochs=2)
 optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.1))

@@ -15,11 +15,6 @@ from bag_of_transfer.engine.errors import UserError
 THREE = ("ground", "ball", "box")
 
 
-@pytest.fixture(autouse=True)
-def _scans_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bag_of_transfer.engine.data.image_scan.SCAN_DIR", tmp_path / ".scans")
-
-
 def build(folder: Path, values: list[int], classes: Any = THREE, **kwargs: Any) -> Any:
     """Write two images whose masks hold ``values``; the second mask holds the first value only."""
     for name, held in (("a", values), ("b", values[:1])):

@@ -11,7 +11,6 @@ TASKS = {
     "det": ROOT / "configs/detection/faster-rcnn_fpn_tiny.py",
     "seg": ROOT / "configs/segmentation/fcn_d8_tiny.py",
 }
-COLOURFUL = '[dict(type="torchvision/ColorJitter"),dict(type="torchvision/PILToTensor")]'
 
 
 def channels(num: int) -> list[str]:

@@ -22,8 +22,6 @@ from tests.tools.stopped_runs import (
     places,
 )
 
-CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
-
 
 class KilledError(BaseException):
     """Stands in for SIGKILL: nothing reacts to it."""
