@@ -4,6 +4,7 @@ The functions that use the arguments later call the same checks, so that the wor
 """
 
 import os
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ __all__ = [
 
 # In place of a checkpoint to resume: the newest complete one; of a layout: the one that fits.
 AUTO = "auto"
+SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".pkl", ".safetensors", ".params")
 SCRATCH: Final = "scratch"  # in place of a backbone file: a random start
 NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits
 
@@ -60,8 +62,14 @@ def check_weights(path: Path) -> None:
     Raises:
         UserError: If there is no such file or folder.
     """
-    if not (path.is_file() or path.is_dir()):
-        raise UserError("no such file of weights", path, "check the path")
+    if path.is_file() or path.is_dir():
+        return
+    mend = "check the path"
+    is_address = ":/" in str(path)  # a path has a single slash there
+    if is_address or (path.parent == Path() and path.suffix.lower() not in SUFFIXES):
+        name = "NAME" if is_address else shlex.quote(str(path))
+        mend += f"; tools/convert_weights.py {name} OUT.safetensors fetches public weights by name"
+    raise UserError("no such file of weights", path, mend)
 
 
 def check_backbone(choice: str | Path | None) -> None:

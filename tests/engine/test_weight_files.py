@@ -198,6 +198,9 @@ def test_an_intact_file_of_another_kind_is_called_by_its_kind(tmp_path: Path, nu
 def test_a_folder_is_called_by_its_kind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a folder"):
         load_checkpoint(tmp_path)
+    (tmp_path / "last_checkpoint").touch()
+    with pytest.raises(UserError, match=r"work dir of a run: .*: give last_checkpoint in it"):
+        load_checkpoint(tmp_path)
     (tmp_path / "__0_0.distcp").touch()
     with pytest.raises(UserError, match="sharded"):
         load_checkpoint(tmp_path)

@@ -63,7 +63,11 @@ DEMO = str(ROOT / "configs/ladder/demo.py")
 
 WRONG = {
     "train": {
-        "no such file of weights: gone.pth: ": [DET, "--backbone", "gone.pth"],
+        "no such file of weights: gone.pth: check the path\n": [DET, "--backbone", "gone.pth"],
+        "no such file of weights: resnet18d.ra2_in1k: check the path; tools/convert_weights.py "
+        "resnet18d.ra2_in1k OUT.safetensors fetches ": [DET, "--backbone", "resnet18d.ra2_in1k"],
+        "no such file of weights: torchvision:/resnet18: check the path; tools/convert_weights.py "
+        "NAME OUT.safetensors fetches ": [DET, "--backbone", "torchvision://resnet18"],
         "nothing to start from, neither --backbone nor weights in init_cfg or ": [DET],
     },
     "train_cls": {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.run_files import LAST_CHECKPOINT
 from bag_of_transfer.engine.weights.pickle_outline import (
     PICKLE,
     TORCH_LEGACY,
@@ -206,6 +207,7 @@ def _folder(path: Path) -> Kind:
         (lambda name: name.endswith(".distcp"), SHARDED._replace(name="a sharded checkpoint")),
         (re.compile(r".*mp_rank_\d+").match, DEEPSPEED._replace(name="a DeepSpeed checkpoint")),
         ("saved_model.pb".__eq__, Kind("a SavedModel of TensorFlow", AS_TENSORS)),
+        (LAST_CHECKPOINT.__eq__, Kind("the work dir of a run", f"give {LAST_CHECKPOINT} in it")),
         ("data.pkl".__eq__, Kind("an unpacked checkpoint", "give the .pth itself")),
     )
     kinds = (kind for test, kind in tests if any(map(test, names)))
