@@ -17,7 +17,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Draw figure 3 from the curves, and figure 4 from the checkpoints that exist."""
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument(
-        "work_dirs", type=Path, nargs="+", metavar="WORK_DIR", help="work dirs of train_cls.py"
+        "work_dirs",
+        type=Path,
+        nargs="+",
+        metavar="WORK_DIR",
+        help="work dirs of train_cls.py; images are read from where the runs read them",
     )
     parser.add_argument("--out", type=Path, help="folder of the figures [plots/ in the first run]")
     parser.add_argument(

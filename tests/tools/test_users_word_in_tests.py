@@ -51,6 +51,15 @@ def test_how_a_network_is_tested_is_the_users_word(tool, file, tmp_path, capfd) 
         assert "as stated now, not as in training: test_cfg.rcnn.max_per_img=1, not " in told
 
 
+@pytest.mark.parametrize(("stored", "seed"), [(7, 7), ("7", None), (None, None)])
+def test_the_record_of_a_test_states_the_seed_of_the_training(tool, tmp_path, stored, seed) -> None:
+    network, meta = random_network("seg")
+    path, record = tmp_path / "seg.pth", tmp_path / "record.json"
+    torch.save({"state_dict": network.state_dict(), "meta": {**meta, "seed": stored}}, path)
+    assert tool("test", CONFIGS["seg"], path, "--seed", 3, "--out", record) == 0
+    assert json.loads(record.read_text())["seed"] == seed
+
+
 def test_what_was_trained_is_the_checkpoints_word_and_the_user_is_told(
     tool, file, tmp_path, capfd
 ) -> None:

@@ -30,6 +30,7 @@ from bag_of_transfer.engine.loop import metrics_record
 from bag_of_transfer.engine.loop.channels_last import follow_run
 from bag_of_transfer.engine.loop.details import Details, details_of
 from bag_of_transfer.engine.loop.peak_memory import forget_peak, peak_memory
+from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.own_files import is_ours
 from bag_of_transfer.engine.quantities import counted, figure
 from bag_of_transfer.engine.recipe import class_difference
@@ -144,8 +145,13 @@ def evaluate(
         minutes_per_epoch=None,
         peak=peak_memory(),
     )
-    # The config does not hold it: training got it from --backbone.
-    record |= {"backbone_sha256": checkpoints.meta_of(checkpoint).get("backbone_sha256")}
+    # Of the training: its config got them from --backbone and --seed.
+    meta = checkpoints.meta_of(checkpoint)
+    seed = meta.get("seed")
+    record |= {
+        "backbone_sha256": meta.get("backbone_sha256"),
+        "seed": seed if is_whole(seed) else None,
+    }
     details, work_dir = details_of(runner.test_loop.evaluator), Path(cfg.work_dir)
     return Evaluated(record, details, work_dir, dataset, partial(_again, runner), tta)
 
