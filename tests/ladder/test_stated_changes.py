@@ -159,6 +159,16 @@ def test_knobs_and_items_of_lists_that_are_tuned_are_the_recipe_too(
     assert only_step(two.results()) == ((f"tuned: {key}",), besides)
 
 
+def test_what_only_another_rung_was_tuned_in_is_not_stated(two: Drawn) -> None:
+    two.run("d", tricks={}, optim_wrapper=optimizer(0.2))
+    two.plan["tuning_seeds"] = [8]
+    another = {**two.plan["rungs"]["b"], "label": "C", "tune": {LR: [0.1, 0.2]}}
+    two.plan["rungs"] = {"c": another, **two.plan["rungs"]}
+    *_, step = read_steps(two.results())
+    assert (step.before, step.after, step.stated) == ("b", "d", ())
+    assert [change.key for change in step.besides] == [LR]
+
+
 def test_every_knob_of_a_recipe_can_be_tuned() -> None:
     assert KNOBS.keys() == {*knob_names.KNOBS} - {"data_root", "classes"}
 

@@ -81,7 +81,7 @@ def _step(ladder: LadderResults, before: str, after: str) -> Step:
         tuned = {
             key: tuned_settings(key, settings[1])
             for each in ladder.tunings
-            if each.task == run
+            if each.task == run and {before, after} & {*each.rungs}
             for key in each.keys
         }
         for change in changed_settings(*map(compared, settings)):
