@@ -1,6 +1,5 @@
 """Recognise the layout of a folder, or say what is missing."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,19 +12,19 @@ from bag_of_transfer.engine.data.image_files import (
 from bag_of_transfer.engine.data.layouts import LAYOUTS, PICTURES, Layout
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.own_data.coco_places import coco_splits
+from bag_of_transfer.own_data.mask_places import OF_SPLIT, mask_splits
 from bag_of_transfer.own_data.split_names import split_names, split_of
 
 __all__ = ["class_roots", "layout_of", "nearest_trees"]
 
 IMAGES = "images"  # the layout that has folders of any name
-COCO = "coco"  # the layout of which several forms are read
+COCO, MASKS = "coco", "masks"  # the layouts of which several forms are read
 NUM_SHOWN = 2
 ALL_NAMES = f"ls {PICTURES} | sed 's/[.][^.]*$//'"
 # Folders with these names hold a part of another layout, not the images of a class.
 PARTS = {part.path.partition("/")[0] for one in LAYOUTS if one.name != IMAGES for part in one.parts}
 OTHERS = "img imgs img_dir ann_dir masks labels annotations gt gts ground_truth groundtruth"
 NO_CLASSES = {*(name.lower() for name in PARTS), *OTHERS.split()}
-OF_SPLIT = re.compile(r"[-_ ](masks?|labels?|annot|annotations?|gt)$")  # train_masks
 
 
 def layout_of(folder: Path, name: str | None = None) -> Layout:
@@ -109,7 +108,9 @@ def _share(layout: Layout, folder: Path) -> float:
 def _may_have(layout: Layout, folder: Path) -> bool:
     if layout.name == COCO:
         return "train" in coco_splits(folder)
-    return bool(class_roots(folder)) if layout.name == IMAGES else layout.is_in(folder)
+    if layout.name == IMAGES:
+        return bool(class_roots(folder))
+    return layout.is_in(folder) or (layout.name == MASKS and bool(mask_splits(folder)))
 
 
 def _has(layout: Layout, folder: Path) -> bool:

@@ -16,14 +16,15 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import few
 from bag_of_transfer.own_data.coco_places import coco_splits, splits_without_images
 from bag_of_transfer.own_data.detect import class_roots
+from bag_of_transfer.own_data.mask_places import mask_splits
 from bag_of_transfer.own_data.split_names import SPLITS, split_names
 from bag_of_transfer.segmentation.masks import mask_facts
 
 __all__ = ["Looked", "look"]
 
-COCO = "CocoFormat"
+COCO, MASK_FOLDER = "CocoFormat", "MaskFolder"
 MOST_WITH_GAPS = 20  # more numbers with gaps between them are shades of grey, not labels
-LISTS = {"VocFormat": "ann_file", "MaskFolder": "split"}  # the argument that names a split's list
+LISTS = {"VocFormat": "ann_file", MASK_FOLDER: "split"}  # the argument that names a split's list
 
 
 class Looked(NamedTuple):
@@ -94,7 +95,8 @@ def _remarks(folder: Path, described: Mapping[str, Any], missing_val: Path | Non
     for split, file in without.items():
         yield f"{file} is no {split} split: no folder of its images was found"
     if missing_val:
-        why = "" if "val" in without else f" ({missing_val} is not there)"
+        has_no_place = "val" in without or described.get("split") == ""
+        why = "" if has_no_place else f" ({missing_val} is not there)"
         yield f"no val split{why}: a fifth of the training images is held out"
     if "root" in described and (test := class_roots(folder).get("test")):
         yield f"{test} is not read: class folders are judged on the val split"
@@ -110,11 +112,23 @@ def _needed(folder: Path, cfg: Config) -> dict[str, dict[str, Any]]:
         return {split: {} if split in usual else found.get(split, {}) for split in SPLITS}
     if "root" in described:
         return _class_roots(folder)
-    needed = {split: _list_of(folder, cfg, split) for split in SPLITS}
-    if described["type"] == "MaskFolder" and not (folder / CLASSES_FILE).is_file():
-        numbering = _numbering(folder / MASKS)
-        return {split: listed | numbering for split, listed in needed.items()}
-    return needed
+    lists = {split: _list_of(folder, cfg, split) for split in SPLITS}
+    return _masks(folder, described, lists) if described["type"] == MASK_FOLDER else lists
+
+
+def _masks(
+    folder: Path, described: Mapping[str, Any], lists: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return lists or folders of the splits, and how the masks number the classes."""
+    found = {} if (folder / described["split"]).is_file() else mask_splits(folder)
+    needed = found or lists
+    if not (folder / CLASSES_FILE).is_file():
+        places = {
+            one.get("mask_dir", MASKS): one.get("mask_suffix", ".png") for one in needed.values()
+        }
+        numbering = _numbering({folder / place: end for place, end in places.items()})
+        needed = {split: options | numbering for split, options in needed.items()}
+    return {split: needed.get(split, {}) for split in SPLITS}
 
 
 def _class_roots(folder: Path) -> dict[str, dict[str, Any]]:
@@ -142,10 +156,12 @@ def _list_of(folder: Path, cfg: Config, split: str) -> dict[str, Any]:
     return {} if name == usual.stem else {key: str(usual.with_stem(name))}
 
 
-def _numbering(masks: Path) -> dict[str, Any]:
-    facts = mask_facts([path for path in files_below(masks) if path.suffix.lower() == ".png"])
-    values = set().union(*(fact.values for fact in facts.values()))
-    return _numbered(sorted(values), masks)
+def _numbering(places: Mapping[Path, str]) -> dict[str, Any]:
+    """Return how the masks in folders number the classes, given how their names end."""
+    files = ((path, end) for place, end in places.items() for path in files_below(place))
+    masks = [path for path, end in files if path.name.lower().endswith(end.lower())]
+    values = set().union(*(fact.values for fact in mask_facts(masks).values()))
+    return _numbered(sorted(values), next(iter(places)))
 
 
 def _numbered(values: Sequence[int], masks: Path) -> dict[str, Any]:

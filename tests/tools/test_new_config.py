@@ -15,6 +15,7 @@ from bag_of_transfer.data_checks.splits import build_splits
 from bag_of_transfer.engine.config.config_file import load_config, phase_of, read_config
 from bag_of_transfer.engine.data.layouts import LAYOUTS, SIZES
 from bag_of_transfer.own_data.coco_places import coco_splits
+from bag_of_transfer.own_data.mask_places import mask_splits
 from tests.data_checks.worlds import CLASSES, WORLDS, load_mask, picture, save_mask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,6 +209,57 @@ def test_labels_with_gaps_get_a_map(
     assert splits_of(written()) == {"train": 4, "val": 2}
 
 
+@pytest.mark.parametrize(
+    ("images", "masks", "end"),
+    [
+        ("{}/images", "{}/masks", ".png"),
+        ("img_dir/{}", "ann_dir/{}", "_seg.png"),  # mmseg's
+        ("{}", "{}", "_mask.png"),  # Roboflow's
+        pytest.param("{}", "{}_labels", "_L.tif", marks=SLOW),
+        pytest.param("images/{}", "annotations/{}", ".png", marks=SLOW),  # ADE20K's
+    ],
+)
+def test_masks_are_found_where_others_put_them(
+    tool: Any, folder: Callable[[str], Path], images: str, masks: str, end: str
+) -> None:
+    root = folder("masks")
+    for split, theirs in (("train", "training"), ("val", "validation")):
+        places = [root / part.format(theirs) for part in (images, masks)]
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
+        for path in sorted((root / "JPEGImages").glob(f"{split}*")):
+            mask = Image.open(root / f"SegmentationClass/{path.stem}.png")
+            path.rename(places[0] / path.name)
+            mask.save(places[1] / f"{path.stem}{end}")
+    for left in ("JPEGImages", "SegmentationClass", "ImageSets"):
+        shutil.rmtree(root / left)
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    assert splits_of(written()) == {"train": 4, "val": 2}
+
+
+def test_masks_without_splits_and_lists_are_for_training(
+    tool: Any, folder: Callable[[str], Path]
+) -> None:
+    root = folder("masks")
+    shutil.rmtree(root / "ImageSets")
+    (root / "JPEGImages").rename(root / "images")
+    (root / "SegmentationClass").rename(root / "masks")
+    (root / "classes.txt").unlink()
+    for path in (root / "masks").iterdir():
+        Image.fromarray(np.array(Image.open(path)) * np.uint8(100)).save(path)
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    assert sum(splits_of(written()).values()) == 6
+    assert written().train_dataloader.dataset.label_map == {0: 0, 100: 1, 200: 2}
+
+
+def test_images_with_numbers_behind_their_names_are_no_masks(tmp_path: Path) -> None:
+    for name in ("a.png", "a_1.png", "a_2.png"):
+        for label in ("cat", "dog"):
+            (tmp_path / "train" / label).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "train" / label / name).touch()
+    assert mask_splits(tmp_path) == {}
+
+
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=SLOW)])
 def test_shades_of_grey_are_no_classes(
     tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str], step: int
@@ -299,7 +351,7 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
             ],
         ),
         (
-            ["images/a.png", "masks/a.png"],
+            ["images/a.png", "masks/a.jpg"],
             [
                 "JPEGImages/ MISSING: images; there is images/",
                 "SegmentationClass/ MISSING: a mask (.png) for each image; there is masks/",
@@ -365,7 +417,7 @@ def test_splits_and_parts_of_other_layouts_are_no_classes(
     for folder in folders:
         Path("data", folder).mkdir(parents=True)
         for number in range(3):
-            picture(number).save(f"data/{folder}/{number}.png")
+            picture(number).save(f"data/{folder}/{folder.replace('/', '')}{number}.png")
     assert tool("new_config", "data", "own.py") == 2
     told = capsys.readouterr()
     assert "the folder has none of the layouts that are read" in told.err
