@@ -33,7 +33,7 @@ before = state()
 import bag_of_transfer.engine.run.training, bag_of_transfer.engine.run.evaluation
 import bag_of_transfer.engine.config.process_setup, bag_of_transfer.ladder.report.write
 import bag_of_transfer.transfer.config.apply, bag_of_transfer.transfer.export
-import bag_of_transfer.demo_world.prepare, bag_of_transfer.archives.prepare
+import bag_of_transfer.demo_world.draw, bag_of_transfer.archives.prepare
 show_changes(before)
 
 import bag_of_transfer.detection

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     from bag_of_transfer.archives.prepare import prepare
-    from bag_of_transfer.demo_world.prepare import prepare_demo
+    from bag_of_transfer.demo_world.draw import prepare_demo
 
     data_root = args.data_root or Path(os.environ.get("DATA_ROOT") or "data")
     # Resolved: if the folder is a link, the files go where it points to.

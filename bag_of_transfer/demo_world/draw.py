@@ -12,6 +12,7 @@ from pathlib import Path
 from bag_of_transfer.demo_world.files import digest_on_disk, write_picture
 from bag_of_transfer.demo_world.manifest import (
     Manifest,
+    counts,
     first_difference,
     make_manifest,
     read_manifest,
@@ -19,10 +20,11 @@ from bag_of_transfer.demo_world.manifest import (
 from bag_of_transfer.demo_world.sets import SPLITS, text_files
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.bars import track
+from bag_of_transfer.engine.cores import available_cores
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.worker_signals import leave_signals_to_the_parent
 
-__all__ = ["MANIFEST_FILE", "check_world", "draw_world"]
+__all__ = ["MANIFEST_FILE", "check_world", "draw_world", "prepare_demo"]
 
 MANIFEST_FILE = "manifest.json"
 # A SIGTERM that reaches the group is taken by each worker within a few ms.  SIGTERM does not queue:
@@ -30,6 +32,28 @@ MANIFEST_FILE = "manifest.json"
 TAKEN_S = 0.5
 _STALE_S = 3600  # no drawing takes an hour: an older folder was left by a killed run
 Job = tuple[int, int]  # number of the split, number of the picture
+
+
+def prepare_demo(folder: Path, seed: int, golden_file: Path, update_golden: bool) -> Manifest:
+    """Draw the world into ``folder``, or leave it if it is complete; print which, and the counts.
+
+    Args:
+        folder: Folder of the world.
+        seed: Seed of the pictures.
+        golden_file: The committed manifest of hashes, compared if its seed is ``seed``.
+        update_golden: Draw in any case, and overwrite ``golden_file``.
+    """
+    golden = None if update_golden else read_manifest(golden_file)
+    num_processes = available_cores()
+    manifest = None
+    if folder.is_dir() and not update_golden:
+        manifest, wrong = check_world(folder, seed, golden, num_processes)
+        print(f"{folder}: {f'to be drawn again: {wrong}' if wrong else 'complete, left as it is'}")
+    manifest = manifest or draw_world(folder, seed, golden, num_processes)
+    print("\n".join(counts(manifest)))
+    if update_golden:
+        write_json(golden_file, manifest)
+    return manifest
 
 
 def draw_world(folder: Path, seed: int, golden: Manifest | None, num_processes: int) -> Manifest:
