@@ -1,6 +1,5 @@
 """Check that no image is in val and in test: a checkpoint picked on it would be tested on it."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from bag_of_transfer.engine.config.config_file import resolved_config
 from bag_of_transfer.engine.data.held_out import hold_out
 from bag_of_transfer.engine.data.own_metrics import judge_in_percent
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.ladder.plan.spec import Task
 
 __all__ = ["check_splits"]
@@ -51,4 +51,4 @@ def _images(dataset: Mapping[str, Any]) -> dict[str, Path]:
     """Return the files of a split's images by the hash of their content."""
     images = DATASETS.build(dict(dataset))
     paths = [Path(images.get_data_info(index)["img_path"]) for index in range(len(images))]
-    return {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
+    return {sha256_of(path): path for path in paths}
