@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from bag_of_transfer.engine.bars import stop_bars
 from bag_of_transfer.engine.errors import UserError, as_user_error, mistake_in
+from bag_of_transfer.engine.home import at_home
 from bag_of_transfer.engine.interruption import (
     TerminatedError,
     end_at_once,
@@ -161,6 +162,7 @@ class ToolParser(argparse.ArgumentParser):
         return self._checked(super().parse_intermixed_args(*args, **more))
 
     def _checked(self, parsed: Any) -> Any:
+        at_home(vars(parsed))
         for check in self._checks:
             check(parsed)
         return parsed

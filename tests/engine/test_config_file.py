@@ -52,6 +52,23 @@ def test_work_dir_is_named_after_the_config(leaf):
     assert load(leaf)[0].work_dir == "work_dirs/leaf"
 
 
+def test_paths_in_the_home_folder_are_found_wherever_they_are_stated(leaf, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/bob")
+    assert load(leaf, "--work-dir=~/runs")[0].work_dir == "/home/bob/runs"
+    assert load(leaf, "--cfg-options", "work_dir=~/runs")[0].work_dir == "/home/bob/runs"
+    text = (
+        'work_dir = "~/runs"\nload_from = "~/a.pth"\nnote = "a ~/b"\n'
+        'parts = [dict(data_root="~/blood", tail=("~/a", "~b"))]\n'
+    )
+    leaf.write_text(leaf.read_text() + text)
+    cfg = load(leaf)[0]
+    assert (cfg.work_dir, cfg.load_from) == ("/home/bob/runs", "/home/bob/a.pth")
+    assert cfg.parts == [dict(data_root="/home/bob/blood", tail=("/home/bob/a", "~b"))]
+    assert cfg.note == "a ~/b"
+    args = training_parser("d", "e").parse_args([str(leaf), "--data-root=~/data"])
+    assert str(args.data_root) == "/home/bob/data"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

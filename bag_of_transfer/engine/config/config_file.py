@@ -38,6 +38,7 @@ from bag_of_transfer.engine.config.process_setup import prepare_process
 from bag_of_transfer.engine.config.type_names import name_scope, name_types
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
+from bag_of_transfer.engine.home import at_home
 from bag_of_transfer.engine.log_file import hush
 from bag_of_transfer.engine.stock_configs import is_stock
 from bag_of_transfer.engine.tasks import Phase, Task, all_tasks, find_task, tasks_in
@@ -146,7 +147,7 @@ def settle(
     options: Sequence[str] | Mapping[str, Any] = (),
     explicit: UserKeys | None = None,
 ) -> None:
-    """Apply overrides and knobs to a config that was read, in place.
+    """Apply overrides and knobs to a config that was read, in place; ``~/`` is the user's home.
 
     Args:
         cfg: The config as read.
@@ -162,6 +163,9 @@ def settle(
     keys = apply_overrides(cfg, options) if options else set()
     lines += follow_options(cfg, keys, sources)
     lines = [*stated_lines(cfg, keys, sources), *lines, *left_lines(cfg, keys, sources)]
+    for key, value in list(cfg.items()):
+        if (found := at_home(value)) is not value:
+            cfg[key] = found
     if explicit is not None:
         explicit |= keys
         explicit.lines += lines
