@@ -100,6 +100,7 @@ def launched(monkeypatch):
     for name in LAUNCHERS.values():
         monkeypatch.setenv(name, "0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(
         launch, "init_dist", lambda launcher, **more: joined.append((launcher, more))
     )
@@ -133,7 +134,14 @@ def test_on_cpus_the_config_stays_as_it_is(launched, monkeypatch):
 )
 def test_on_cpus_a_stated_wrapper_is_built_without_a_gpu(stated, built):
     cfg = Config(dict(find_unused_parameters=True))
-    assert runner._wrapper_on_cpus(stated, cfg) == built
+    assert runner._wrapper_here(stated, cfg) == built
+
+
+def test_a_wrapper_is_built_on_the_gpu_that_the_process_has_chosen(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setenv("LOCAL_RANK", "3")  # of a process that sees its own GPU only
+    assert runner._wrapper_here(None, Config())["device_ids"] == [0]
 
 
 def test_without_a_launcher_nothing_is_joined(launched):

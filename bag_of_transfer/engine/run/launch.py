@@ -28,6 +28,7 @@ from bag_of_transfer.engine.lost_process import watch_processes
 from bag_of_transfer.engine.process_group import LOCAL_RANKS
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.quantities import counted
+from bag_of_transfer.engine.run.gpu_of_process import first_machine_of_mpi, own_gpu
 from bag_of_transfer.engine.run.loader_watch import NO_SIGN_S
 
 __all__ = [
@@ -78,12 +79,11 @@ def use_own_gpu(launcher: str) -> None:
     """Choose this process's GPU without joining the process group, which would do so, too.
 
     Raises:
-        UserError: If the launcher has not started this process.
+        UserError: If the launcher has not started this process, or there is no GPU for it.
     """
     if launcher != "none":
         _check_launcher(launcher)
-        place = int(os.environ.get(LOCAL_RANKS[launcher], 0))
-        torch.cuda.set_device(place % torch.cuda.device_count())
+        torch.cuda.set_device(own_gpu(launcher))
 
 
 def _refuse_several_alone() -> None:
@@ -110,7 +110,13 @@ def _init_on_gpus(cfg: Config) -> None:
     # If no method is set, init_dist chooses spawn, which the loaders' workers would use, too.
     method = (env.get("mp_cfg") or {}).get("mp_start_method", "fork")
     torch.multiprocessing.set_start_method(method, force=True)
+    name, own = LOCAL_RANKS[cfg.launcher], own_gpu(cfg.launcher)
+    if cfg.launcher == "mpi" and "MASTER_ADDR" not in os.environ:
+        os.environ["MASTER_ADDR"] = first_machine_of_mpi()
+    place = os.environ.get(name, "0")
+    os.environ[name] = str(own)  # for mmengine, whose GPU has this number
     init_dist(cfg.launcher, **_dist_cfg(cfg))
+    os.environ[name] = os.environ["LOCAL_RANK"] = place  # the latter, mpirun does not set
 
 
 def _dist_cfg(cfg: Config) -> dict[str, Any]:

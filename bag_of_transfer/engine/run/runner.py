@@ -123,24 +123,28 @@ class _Runner(Runner):
         were garbled (torch 2.14, two gloo processes).
         """
         lay_out(model, choose_channels_last(self.cfg, model))
-        if self.distributed and not torch.cuda.is_available():
+        if self.distributed:
             # Not in the config: where a run's processes are, and how many, may change.
-            model_wrapper_cfg = _wrapper_on_cpus(model_wrapper_cfg, self.cfg)
+            model_wrapper_cfg = _wrapper_here(model_wrapper_cfg, self.cfg)
         with warnings.catch_warnings():
             # mmengine's argument for torch; a user cannot change it.
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
             return super().wrap_model(model_wrapper_cfg, model)
 
 
-def _wrapper_on_cpus(stated: Mapping[str, Any] | None, cfg: Config) -> dict[str, Any]:
-    """Return the config of a stated wrapper, or of mmengine's own, without a GPU."""
+def _wrapper_here(stated: Mapping[str, Any] | None, cfg: Config) -> dict[str, Any]:
+    """Return the config of a stated wrapper, or of mmengine's own, on this process's device.
+
+    mmengine takes the process's number on its machine for that of its GPU.
+    """
     if stated is None:
         unused = cfg.get("find_unused_parameters", False)
         stated = dict(broadcast_buffers=False, find_unused_parameters=unused)
     kind = stated.get("type", WRAPPER)
     built = MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
     takes_gpus = isinstance(built, type) and issubclass(built, DistributedDataParallel)
-    return {**stated, "device_ids": None} if takes_gpus else dict(stated)
+    own = [torch.cuda.current_device()] if torch.cuda.is_available() else None
+    return {**stated, "device_ids": own} if takes_gpus else dict(stated)
 
 
 def build_runner(cfg: Config, train_set: Any = None) -> Runner:

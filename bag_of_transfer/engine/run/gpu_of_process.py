@@ -1,0 +1,59 @@
+"""Which GPU each process of a machine computes on, as its launcher has arranged it."""
+
+import os
+import re
+
+import torch
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.process_group import LOCAL_RANKS
+
+__all__ = ["first_machine_of_mpi", "own_gpu"]
+
+# How many processes there are on a machine; SLURM's has a number for each machine, "8(x2),4".
+LOCAL_SIZES = {
+    "pytorch": "LOCAL_WORLD_SIZE",
+    "slurm": "SLURM_STEP_TASKS_PER_NODE",
+    "mpi": "OMPI_COMM_WORLD_LOCAL_SIZE",
+}
+TASKS = re.compile(r"(\d+)(?:\(x(\d+)\))?")
+
+
+def own_gpu(launcher: str) -> int:
+    """Return the number of this process's GPU among those that it sees.
+
+    SLURM and MPI may show each process its own GPU only.
+
+    Args:
+        launcher: ``pytorch``, ``slurm`` or ``mpi``.
+
+    Raises:
+        UserError: If this machine has fewer GPUs than processes; in each of them.
+    """
+    place, count = int(os.environ.get(LOCAL_RANKS[launcher], 0)), torch.cuda.device_count()
+    processes = max(place + 1, _processes_here(launcher))
+    if processes > count and (launcher == "pytorch" or count > 1):
+        what = f"{processes} processes on this machine, and {count} GPUs that they see"
+        mend = f"start {count} of them, as torchrun --nproc_per_node={count} does"
+        raise UserError(what, f"--launcher {launcher}", mend)
+    return place if place < count else 0
+
+
+def _processes_here(launcher: str) -> int:
+    told = TASKS.findall(os.environ.get(LOCAL_SIZES[launcher], ""))
+    counts = [int(count) for count, times in told for _ in range(int(times or 1))]
+    machine = int(os.environ.get("SLURM_NODEID", 0)) if len(counts) > 1 else 0
+    return counts[machine] if machine < len(counts) else 1
+
+
+def first_machine_of_mpi() -> str:
+    """Return the address of the machine with rank 0, which mpirun does not tell.
+
+    Raises:
+        UserError: If there are several machines.
+    """
+    sizes = [os.environ.get(f"OMPI_COMM_WORLD_{part}SIZE") for part in ("", "LOCAL_")]
+    if sizes[0] != sizes[1]:
+        mend = "mpirun -x MASTER_ADDR=NAME, that of the machine with rank 0"
+        raise UserError("MASTER_ADDR is not set", "--launcher mpi", mend)
+    return "127.0.0.1"
