@@ -38,6 +38,9 @@ def layout_of(folder: Path, name: str | None = None) -> Layout:
         UserError: If there is no such folder, it has none of the layouts, several, or not the one
             that it is said to have.
     """
+    if folder.is_file():
+        mend = "give the folder that holds it; unpack an archive first"
+        raise UserError("a file, not the folder of your data", folder, mend)
     if not folder.is_dir():
         raise UserError("no such folder", folder, "give the folder of your data")
     if name is None:

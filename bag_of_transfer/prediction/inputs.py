@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from bag_of_transfer.prediction.videos import Video, is_video
 __all__ = ["Source", "below_what_they_share", "check_alone", "find_images"]
 
 LIST = ".txt"
+NO_PATH = re.compile(r"\w+:/|\d+$|-$")  # of an address, a path keeps a single slash
 
 
 class Source(NamedTuple):
@@ -77,7 +79,10 @@ def _matching(path: Path) -> list[Path]:
     if os.path.exists(path):
         return [path]
     if not glob.has_magic(str(path)):
-        raise UserError("no such file or folder", path, "check the path of the images")
+        mend = "check the path of the images"
+        if NO_PATH.match(str(path)):
+            mend = "save it as a file first: addresses, cameras and standard input are not read"
+        raise UserError("no such file or folder", path, mend)
     found = sorted(glob.glob(str(path), recursive=True))
     if not found:
         raise UserError("no file matches the pattern", path, "check the path of the images")

@@ -92,6 +92,9 @@ def test_pictures_of_an_earlier_call_are_no_input(tmp_path: Path, draw) -> None:
 def test_missing_and_empty_inputs_are_errors(tmp_path: Path, draw) -> None:
     with pytest.raises(UserError, match=r"no such file or folder: .*nowhere\.jpg"):
         names_of(tmp_path, "nowhere.jpg")
+    for name in ("https://example.org/a.jpg", "rtsp://camera", "0", "-"):
+        with pytest.raises(UserError, match=r"no such file or folder: .*: save it as a file first"):
+            find_images([Path(name)])
     (tmp_path / "empty/sub").mkdir(parents=True)
     with pytest.raises(UserError, match=r"no image in the folder: .*empty"):
         names_of(tmp_path, "empty")

@@ -337,6 +337,9 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
     assert all(f"--layout {name}" in capsys.readouterr().out for name in ("voc",))
     assert tool("new_config", "nowhere", "own.py") == 2
     assert "no such folder: nowhere" in capsys.readouterr().err
+    Path("data.yaml").touch()
+    assert tool("new_config", "data.yaml", "own.py") == 2
+    assert "a file, not the folder of your data: data.yaml: give" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
