@@ -179,7 +179,9 @@ class SegMetric(BaseMetric):
             if self._confusions:
                 rank, world_size = get_dist_info()
                 repeated = len(self.results) > len(range(rank, size, world_size))
-                total = torch.stack(self._confusions[: -1 if repeated else None]).sum(0)
+                own = self._confusions[: -1 if repeated else None]
+                # With fewer images than processes, the last of these have repeated ones only.
+                total = torch.stack(own or [torch.zeros_like(self._confusions[0])]).sum(0)
                 self.results[0] = (*self.results[0][:3], total.cpu())
                 self._confusions = []
             names, counts, strays, confusions = zip(*self.results, strict=True)

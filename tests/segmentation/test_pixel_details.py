@@ -67,6 +67,25 @@ def test_confusion_counts_every_image_once(per_image: bool, repeated: int, tmp_p
     )
 
 
+@pytest.mark.parametrize("rank", range(4))
+def test_with_fewer_images_than_processes_each_image_counts_once(
+    rank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items, collected = samples(3), []
+    place = "bag_of_transfer.segmentation.metrics"
+    monkeypatch.setattr(f"{place}.get_dist_info", lambda: (rank, 4))
+    monkeypatch.setattr(
+        f"{place}.BaseMetric.evaluate", lambda self, size: collected.extend(self.results)
+    )
+    metric = SegMetric()
+    metric.dataset_meta = {"classes": NAMES}
+    metric.process({}, [items[rank % 3]])  # as a sampler fills up the last round
+    metric.evaluate(3)
+    ((_, _, _, confusion),) = collected
+    expected = counted(items[rank : rank + 1])  # nothing in the last process
+    assert confusion.tolist() == expected.tolist()
+
+
 def test_the_worst_image_comes_first_and_a_second_evaluation_starts_anew() -> None:
     items = samples(3)
     items[1]["pred_sem_seg"]["data"] = torch.full_like(items[1]["pred_sem_seg"]["data"], 2)
