@@ -76,6 +76,14 @@ def test_sync_bn_becomes_bn_everywhere_and_says_so():
     assert launch.replace_sync_bn(cfg) is None
 
 
+def test_on_a_gpu_only_mmcvs_sync_bn_which_is_not_compiled_becomes_torchs(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    kinds = ["MMSyncBN", "SyncBN", "BN"]
+    cfg = Config(dict(model=dict(heads=[dict(norm_cfg=dict(type=kind)) for kind in kinds])))
+    assert launch.replace_sync_bn(cfg).startswith("MMSyncBN became SyncBN in 1 place")
+    assert [head.norm_cfg.type for head in cfg.model.heads] == ["SyncBN", "SyncBN", "BN"]
+
+
 class FakeRunner:
     def __init__(self, seed, epoch):
         self.seed, self.epoch = seed, epoch

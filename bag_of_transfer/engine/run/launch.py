@@ -157,16 +157,20 @@ def share_cores(cfg: Config) -> str:
 
 
 def replace_sync_bn(cfg: Config) -> str | None:
-    """Turn SyncBN into BN where there is no GPU; SyncBN has no CPU kernel."""
-    if torch.cuda.is_available():
+    """Turn SyncBN into BN where there is no GPU; SyncBN has no CPU kernel.
+
+    On a GPU, mmcv's MMSyncBN, which the heads of some stock configs use and which needs a compiled
+    mmcv, becomes torch's: it takes empty batches as well today.
+    """
+    on_gpu = torch.cuda.is_available()
+    kinds, kind = (("MMSyncBN",), "SyncBN") if on_gpu else (("SyncBN", "MMSyncBN"), "BN")
+    nodes = [node for _, node in dicts_with("type", cfg.model) if node["type"] in kinds]
+    for node in nodes:
+        node["type"] = kind
+    if not nodes:
         return None
-    # MMSyncBN is mmcv's own; the heads of some stock configs use it.
-    count = 0
-    for _, node in dicts_with("type", cfg.model):
-        if node["type"] in ("SyncBN", "MMSyncBN"):
-            node["type"] = "BN"
-            count += 1
-    return f"SyncBN became BN in {counted(count, 'place')}: no GPU here" if count else None
+    why = "torch's needs no compiled mmcv" if on_gpu else "no GPU here"
+    return f"{kinds[0]} became {kind} in {counted(len(nodes), 'place')}: {why}"
 
 
 @HOOKS.register_module()
