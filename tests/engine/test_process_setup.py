@@ -3,6 +3,11 @@
 import ast
 from pathlib import Path
 
+import pytest
+from mmengine.device import get_device
+
+from bag_of_transfer.engine.config.process_setup import prepare_process
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(p for top in ("backbones", "bag_of_transfer") for p in (ROOT / top).rglob("*.py"))
 # Calls at the top level of a module: they add to registries by name, or prepare the process.
@@ -33,3 +38,12 @@ def test_only_known_modules_call_something_when_they_are_imported() -> None:
     found = {str(path.relative_to(ROOT)): calls_at_import(path) for path in MODULES}
     assert len(found) >= 200
     assert {path: calls for path, calls in found.items() if calls} == KNOWN
+
+
+@pytest.mark.parametrize(("found", "used"), [("mps", "cpu"), ("cuda", "cuda"), ("cpu", "cpu")])
+def test_apples_gpu_is_not_computed_on(
+    monkeypatch: pytest.MonkeyPatch, found: str, used: str
+) -> None:
+    monkeypatch.setattr("mmengine.device.utils.DEVICE", found)
+    prepare_process()
+    assert get_device() == used

@@ -7,6 +7,7 @@ import warnings
 from functools import cache
 
 from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.device import utils as device_choice
 from mmengine.runner import CheckpointLoader
 
 from bag_of_transfer.engine.config.described import SCOPES
@@ -31,6 +32,8 @@ def prepare_process() -> None:
     4. mmengine reads local checkpoints with :func:`load_for_mmengine`, which runs no code.
     5. Warnings that no user has to act upon are ignored.
     6. What a terminal would act upon is escaped in log lines.
+    7. On a Mac mmengine computes on the CPU: Apple's GPU has no 64-bit floats, and nothing of ours
+       was tried there.
 
     Raises:
         UserError: If upstream packages are installed beside the forks.
@@ -48,6 +51,8 @@ def prepare_process() -> None:
         for message in task.unheeded_warnings:
             ignore_warning(message)
     escape_records()
+    if device_choice.DEVICE == "mps":
+        device_choice.DEVICE = "cpu"
 
 
 @cache
