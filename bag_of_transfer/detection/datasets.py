@@ -37,7 +37,7 @@ class VocFormat(BoxDataset):
             mmdet (they are background, unless the assigners have an ``ignore_iof_thr``);
             ``"keep"``: like all others, as in GluonCV.
         **kwargs: See :class:`BoxDataset`; ``ann_file`` is for instance
-            ``ImageSets/Main/train.txt``.
+            ``ImageSets/Main/train.txt``, or a folder in ``ann_subdir``: its XML files are taken.
 
     Raises:
         UserError: If ``difficult`` has any other value, or as for :class:`BoxDataset`.

@@ -14,11 +14,12 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.own_data.coco_places import coco_splits
 from bag_of_transfer.own_data.mask_places import OF_SPLIT, mask_splits
 from bag_of_transfer.own_data.split_names import split_names, split_of
+from bag_of_transfer.own_data.voc_places import voc_splits
 
 __all__ = ["class_roots", "layout_of", "nearest_trees"]
 
 IMAGES = "images"  # the layout that has folders of any name
-COCO, MASKS = "coco", "masks"  # the layouts of which several forms are read
+COCO, MASKS, VOC = "coco", "masks", "voc"  # the layouts of which several forms are read
 NUM_SHOWN = 2
 ALL_NAMES = f"ls {PICTURES} | sed 's/[.][^.]*$//'"
 # Folders with these names hold a part of another layout, not the images of a class.
@@ -113,7 +114,8 @@ def _may_have(layout: Layout, folder: Path) -> bool:
         return "train" in coco_splits(folder)
     if layout.name == IMAGES:
         return bool(class_roots(folder))
-    return layout.is_in(folder) or (layout.name == MASKS and bool(mask_splits(folder)))
+    without_lists = {MASKS: mask_splits, VOC: voc_splits}.get(layout.name)
+    return layout.is_in(folder) or (without_lists is not None and "train" in without_lists(folder))
 
 
 def _has(layout: Layout, folder: Path) -> bool:

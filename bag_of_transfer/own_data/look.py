@@ -18,13 +18,14 @@ from bag_of_transfer.own_data.coco_places import coco_splits, splits_without_ima
 from bag_of_transfer.own_data.detect import class_roots
 from bag_of_transfer.own_data.mask_places import mask_splits
 from bag_of_transfer.own_data.split_names import SPLITS, split_names
+from bag_of_transfer.own_data.voc_places import voc_splits
 from bag_of_transfer.segmentation.masks import mask_facts
 
 __all__ = ["Looked", "look"]
 
-COCO, MASK_FOLDER = "CocoFormat", "MaskFolder"
+COCO, MASK_FOLDER, VOC = "CocoFormat", "MaskFolder", "VocFormat"
 MOST_WITH_GAPS = 20  # more numbers with gaps between them are shades of grey, not labels
-LISTS = {"VocFormat": "ann_file", MASK_FOLDER: "split"}  # the argument that names a split's list
+LISTS = {VOC: "ann_file", MASK_FOLDER: "split"}  # the argument that names a split's list
 
 
 class Looked(NamedTuple):
@@ -95,8 +96,9 @@ def _remarks(folder: Path, described: Mapping[str, Any], missing_val: Path | Non
     for split, file in without.items():
         yield f"{file} is no {split} split: no folder of its images was found"
     if missing_val:
-        has_no_place = "val" in without or described.get("split") == ""
-        why = "" if has_no_place else f" ({missing_val} is not there)"
+        listed = described.get(LISTS.get(described["type"], ""), ".txt")
+        is_told = listed.endswith(".txt") and "val" not in without
+        why = f" ({missing_val} is not there)" if is_told else ""
         yield f"no val split{why}: a fifth of the training images is held out"
     if "root" in described and (test := class_roots(folder).get("test")):
         yield f"{test} is not read: class folders are judged on the val split"
@@ -113,7 +115,12 @@ def _needed(folder: Path, cfg: Config) -> dict[str, dict[str, Any]]:
     if "root" in described:
         return _class_roots(folder)
     lists = {split: _list_of(folder, cfg, split) for split in SPLITS}
-    return _masks(folder, described, lists) if described["type"] == MASK_FOLDER else lists
+    if described["type"] == MASK_FOLDER:
+        return _masks(folder, described, lists)
+    if described["type"] == VOC and not (folder / described["ann_file"]).is_file():
+        found = voc_splits(folder)
+        return {split: found.get(split, {}) for split in SPLITS}
+    return lists
 
 
 def _masks(

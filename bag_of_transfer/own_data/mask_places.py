@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix, is_hidden
 from bag_of_transfer.engine.data.layouts import MASKS, PICTURES
-from bag_of_transfer.own_data.split_names import split_names, split_of
+from bag_of_transfer.own_data.split_names import are_listed, split_names, split_of
 
-__all__ = ["OF_SPLIT", "mask_splits"]
+__all__ = ["IMAGE_FOLDERS", "OF_SPLIT", "mask_splits"]
 
 Places = Iterator[tuple[str, Path, Path]]  # a split, the folders of its images and masks
 
@@ -23,6 +23,7 @@ MASK_FOLDERS = (
 OF_SPLIT = re.compile(r"[-_ ](masks?|labels?|annot|annotations?|gt)$", re.IGNORECASE)
 OF_IMAGE = re.compile(r"[-_ .](masks?|labels?|annot|annotations?|gt|L)\.\w+", re.IGNORECASE)
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # of files that keep numbers
+MOST_FILES = 20_000  # of a million images, looking at all would take minutes
 NUM_TRIED = 20  # images whose masks are looked for
 
 
@@ -41,6 +42,8 @@ def mask_splits(folder: Path) -> dict[str, dict[str, Any]]:
     Raises:
         UserError: If several folders may be meant for a split.
     """
+    if are_listed(folder):
+        return {}
     forms = (_in_split, _in_parts, _whole, _beside, _together)
     found = (_arguments(folder, form(folder)) for form in forms)
     return next((splits for splits in found if "train" in splits), {})
@@ -103,10 +106,10 @@ def _end_of_masks(images: Path, masks: Path) -> str | None:
     """Return what follows an image's name in its mask's: ``.png``, ``_mask.png``; None: no mask."""
     if not masks.is_dir():
         return None
-    files = [path for path in files_below(masks) if path.suffix.lower() in SUFFIXES]
+    files = [p for p in islice(files_below(masks), MOST_FILES) if p.suffix.lower() in SUFFIXES]
     names = [path.relative_to(masks).as_posix() for path in files]
     pictures = (path for path in files_below(images) if has_image_suffix(path.name))
-    for _, image in zip(range(NUM_TRIED), pictures, strict=False):
+    for image in islice(pictures, NUM_TRIED):
         start = image.relative_to(images).with_suffix("").as_posix()
         ends = (name.removeprefix(start) for name in names if name.startswith(start))
         if images == masks:  # where a_1.png is another image

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["SPLITS", "split_names", "split_of"]
+__all__ = ["SPLITS", "are_listed", "split_names", "split_of"]
 
 # What may follow: a year, and what the folder holds (val2017, train_images, test_set).
 AFTER = r"[-_ ]?\d*([-_ ]?(images?|set|data|split))?"
@@ -17,6 +18,12 @@ def split_of(name: str) -> str | None:
     """Return the split that a folder or list is named after: "val" for ``Validation``, or None."""
     matches = (split for split in SPLITS if re.fullmatch(NAMES[split] + AFTER, name.lower()))
     return next(matches, None)
+
+
+def are_listed(folder: Path) -> bool:
+    """Return whether lists in ``ImageSets/`` say which images are in which split."""
+    names = (path.stem for path in folder.glob("ImageSets/*/*.txt"))
+    return any(split_of(name) or name == "trainval" for name in names)
 
 
 def split_names(names: Iterable[str], where: object) -> dict[str, str]:

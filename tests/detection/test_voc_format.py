@@ -412,6 +412,23 @@ def test_filters_that_leave_nothing_stop_the_run(folder: Path) -> None:
         train_split(folder, filter_cfg=dict(min_size=66))  # the images are 96 x 65
 
 
+def test_a_folder_of_annotations_takes_the_place_of_a_list(
+    folder: Path, warnings_of: Callable[[], str]
+) -> None:
+    (folder / "Annotations/000002.xml").unlink()
+    listed = VocFormat(ann_file="Annotations", data_root=str(folder))
+    names = [listed.get_data_info(number)["img_id"] for number in range(len(listed))]
+    assert names == sorted(path.stem for path in (folder / "Annotations").iterdir())
+    assert len(names) == 8
+    assert "JPEGImages: 1 image without an annotation, not used, first 000002." in warnings_of()
+    (folder / "JPEGImages/000001.jpg").unlink()
+    with pytest.raises(UserError, match=r"first: 000001\): .*an image has its annotation's name"):
+        VocFormat(ann_file="Annotations", data_root=str(folder))
+    (folder / "none").mkdir()
+    with pytest.raises(UserError, match=r"no annotations \(\.xml\): .*none"):
+        VocFormat(ann_file="none", ann_subdir="none", data_root=str(folder))
+
+
 def test_held_out_images_are_every_nth_and_in_no_other_split(folder: Path) -> None:
     def ids(**kwargs: Any) -> list[str]:
         split = train_split(folder, **kwargs)

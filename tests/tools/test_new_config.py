@@ -237,6 +237,45 @@ def test_masks_are_found_where_others_put_them(
     assert splits_of(written()) == {"train": 4, "val": 2}
 
 
+@pytest.mark.parametrize(
+    ("images", "notes"),
+    [
+        ("{}", "{}"),  # Roboflow's
+        ("images/{}", "annotations/{}"),
+        pytest.param("images", "annotations", marks=SLOW),
+        pytest.param("", "", marks=SLOW),  # labelImg's
+        pytest.param("JPEGImages", "Annotations", marks=SLOW),
+    ],
+)
+def test_xml_files_are_found_where_others_put_them(
+    tool: Any, folder: Callable[[str], Path], images: str, notes: str
+) -> None:
+    root = folder("voc").rename("before")
+    for split, theirs in (("train", "train"), ("val", "valid")):
+        for path in sorted(root.glob(f"*/{split}*.*")):
+            kind = notes if path.suffix == ".xml" else images
+            place = Path("data", kind.format(theirs))
+            place.mkdir(parents=True, exist_ok=True)
+            path.rename(place / path.name)
+    assert tool("new_config", "data", "own.py", "--size", "slim") == 0
+    seen = splits_of(written())
+    assert seen == {"train": 4, "val": 2} if "{" in images else sum(seen.values()) == 6
+    assert tuple(written().classes) == CLASSES
+
+
+@pytest.mark.parametrize("name", ["voc", "masks"])
+def test_images_of_a_listed_split_are_not_trained_on(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    root = folder(name)
+    (train,) = root.glob("ImageSets/*/train.txt")
+    train.rename(train.with_name("trainval.txt"))
+    assert tool("new_config", root, "own.py", "--size", "slim") == 2
+    assert (
+        f"there is {train.with_name('trainval.txt').relative_to(root)}" in capsys.readouterr().out
+    )
+
+
 def test_masks_without_splits_and_lists_are_for_training(
     tool: Any, folder: Callable[[str], Path]
 ) -> None:
@@ -320,7 +359,7 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
     tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = folder("voc")
-    shutil.rmtree(root / "ImageSets")
+    shutil.rmtree(root / "Annotations")
     assert tool("new_config", root, "own.py") == 2
     told = capsys.readouterr()
     assert told.err.startswith("error: the folder has none of the layouts that are read: ")
@@ -328,8 +367,8 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
     start = lines.index("boxes in Pascal VOC's layout (--layout voc):")
     assert lines[start + 1 : start + 4] == [
         "JPEGImages/ found",
-        "Annotations/ found",
-        "ImageSets/Main/train.txt MISSING: names of images without suffix",
+        "Annotations/ MISSING: an XML file for each image",
+        "ImageSets/Main/train.txt found",
     ]
     assert not Path("own.py").exists()
     Path("empty").mkdir()
@@ -346,7 +385,7 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
     ("files", "lines"),
     [
         (
-            ["images/a.png", "annotations/a.xml"],  # of many data sets on Kaggle
+            ["images/a.png", "annotations/a.xml"],  # which is empty
             [
                 "JPEGImages/ MISSING: images; there is images/",
                 "Annotations/ MISSING: an XML file for each image; there is annotations/a.xml",
@@ -361,10 +400,10 @@ def test_a_folder_of_no_layout_is_refused_with_what_is_missing(
             ],
         ),
         (
-            ["JPEGImages/a.png", "Annotations/a.xml", "ImageSets/Main/default.txt"],  # CVAT's
+            ["JPEGImages/a.png", "Annotations/a.xml", "ImageSets/Main/trainval.txt"],
             [
                 "ImageSets/Main/train.txt MISSING: names of images without suffix; there is "
-                "ImageSets/Main/default.txt"
+                "ImageSets/Main/trainval.txt"
             ],
         ),
         (
