@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from PIL import Image
 
 from bag_of_transfer.data_checks.splits import build_splits
@@ -432,12 +433,15 @@ def test_what_stands_in_the_place_of_a_part_is_named(
 
 
 def test_pictures_that_are_not_read_are_counted(
-    tool: Any, capsys: pytest.CaptureFixture[str]
+    tool: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     Path("data/train/cat").mkdir(parents=True)
     Path("data/train/cat/a.heic").touch()
+    logger = MMLogger.get_current_instance()  # its own handler may write where an earlier test read
+    logger.addHandler(caplog.handler)
     assert tool("new_config", "data", "own.py") == 2
-    assert "passed over 1 picture for the suffix (1 .heic)" in capsys.readouterr().out
+    logger.removeHandler(caplog.handler)
+    assert "passed over 1 picture for the suffix (1 .heic)" in caplog.text
 
 
 @pytest.mark.parametrize(
