@@ -12,6 +12,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 from torch.utils.data._utils.pin_memory import pin_memory
 
+from bag_of_transfer.engine.loop import device_copy
 from bag_of_transfer.engine.loop.device_copy import copied_ahead, pin_data_samples
 
 
@@ -36,6 +37,7 @@ class Network(nn.Module):
 def notes(monkeypatch):
     """Record what each stream does."""
     written = []
+    device_copy._copying_stream.cache_clear()
 
     class Stream:
         def __init__(self, name):
@@ -64,6 +66,14 @@ def test_a_batch_is_copied_before_the_step_of_the_one_before(notes):
         "computing waits for copying",
         "step with c on the GPU",
     ]
+
+
+def test_all_epochs_copy_on_one_stream_whose_memory_serves_again(notes, monkeypatch):
+    made, stream = [], torch.cuda.Stream
+    monkeypatch.setattr("torch.cuda.Stream", lambda device: made.append(device) or stream(device))
+    for _ in range(3):
+        assert len(list(copied_ahead(["a", "b"], Network(notes)))) == 2
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("batches", [[], ["a"], ["a", "b"]])

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
     if device.type != "cuda" or not hasattr(network, "data_preprocessor"):
         yield from batches
         return
-    copying, computing = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    copying, computing = _copying_stream(device), torch.cuda.current_stream(device)
 
     def to_gpu(batch: Any) -> Any:
         copying.wait_stream(computing)
@@ -47,6 +48,15 @@ def copied_ahead(batches: Iterable[Any], model: nn.Module) -> Iterator[Any]:
             yield present
         computing.wait_stream(copying)
         yield ahead
+
+
+@cache
+def _copying_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the same stream in each epoch: memory that is freed serves its own stream again only.
+
+    With another one each time, torch would keep the batches' memory of up to 32 streams.
+    """
+    return torch.cuda.Stream(device)
 
 
 @contextlib.contextmanager
