@@ -28,7 +28,7 @@ from bag_of_transfer.engine.lost_process import watch_processes
 from bag_of_transfer.engine.process_group import LOCAL_RANKS
 from bag_of_transfer.engine.progress import counts_epochs
 from bag_of_transfer.engine.quantities import counted
-from bag_of_transfer.engine.run.gpu_of_process import first_machine_of_mpi, own_gpu
+from bag_of_transfer.engine.run.launchers import meeting_place, own_gpu
 from bag_of_transfer.engine.run.loader_watch import NO_SIGN_S
 
 __all__ = [
@@ -111,8 +111,7 @@ def _init_on_gpus(cfg: Config) -> None:
     method = (env.get("mp_cfg") or {}).get("mp_start_method", "fork")
     torch.multiprocessing.set_start_method(method, force=True)
     name, own = LOCAL_RANKS[cfg.launcher], own_gpu(cfg.launcher)
-    if cfg.launcher == "mpi" and "MASTER_ADDR" not in os.environ:
-        os.environ["MASTER_ADDR"] = first_machine_of_mpi()
+    os.environ.update(meeting_place(cfg.launcher))
     place = os.environ.get(name, "0")
     os.environ[name] = str(own)  # for mmengine, whose GPU has this number
     init_dist(cfg.launcher, **_dist_cfg(cfg))

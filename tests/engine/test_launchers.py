@@ -9,13 +9,15 @@ from mmengine.config import Config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.process_group import LAUNCHERS, LOCAL_RANKS
 from bag_of_transfer.engine.run import launch
-from bag_of_transfer.engine.run.gpu_of_process import LOCAL_SIZES
+from bag_of_transfer.engine.run.launchers import LOCAL_SIZES
+
+MASTER = ("MASTER_ADDR", "MASTER_PORT")
 
 
 @pytest.fixture
 def start(monkeypatch):
     """Join the group as a process that a launcher has started; return what mmengine sees then."""
-    for name in (*LAUNCHERS.values(), *LOCAL_RANKS.values(), *LOCAL_SIZES.values(), "MASTER_ADDR"):
+    for name in (*LAUNCHERS.values(), *LOCAL_RANKS.values(), *LOCAL_SIZES.values(), *MASTER):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -80,3 +82,14 @@ def test_processes_of_mpirun_on_several_machines_have_to_be_told_the_first_one(s
     with pytest.raises(UserError, match=r"MASTER_ADDR is not set.*mpirun -x MASTER_ADDR"):
         start("mpi", 4, **sizes)
     assert start("mpi", 4, **sizes, MASTER_ADDR="node0")["MASTER_ADDR"] == "node0"
+
+
+def test_jobs_and_steps_of_slurm_on_one_machine_meet_at_ports_of_their_own(start):
+    ids = [dict(SLURM_JOB_ID=str(job), SLURM_STEP_ID=str(s)) for job in (7, 8) for s in range(3)]
+    ports = []
+    for here in ids:
+        ports.append(int(start("slurm", 4, **here)["MASTER_PORT"]))
+        os.environ.pop("MASTER_PORT")
+    assert len(set(ports)) == len(ids)
+    assert all(1024 < port < 32768 for port in ports)
+    assert start("slurm", 4, **ids[0], MASTER_PORT="29511")["MASTER_PORT"] == "29511"

@@ -1,4 +1,4 @@
-"""Which GPU each process of a machine computes on, as its launcher has arranged it."""
+"""What launchers do not tell their processes alike: the GPU of each, and where they meet."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import torch
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.process_group import LOCAL_RANKS
 
-__all__ = ["first_machine_of_mpi", "own_gpu"]
+__all__ = ["meeting_place", "own_gpu"]
 
 # How many processes there are on a machine; SLURM's has a number for each machine, "8(x2),4".
 LOCAL_SIZES = {
@@ -16,6 +16,9 @@ LOCAL_SIZES = {
     "slurm": "SLURM_STEP_TASKS_PER_NODE",
     "mpi": "OMPI_COMM_WORLD_LOCAL_SIZE",
 }
+# Below those that systems give to whoever asks for any (from 32768 on Linux).
+PORTS = range(15000, 30000)
+STRIDE = 7  # steps of a job get ports of their own as well
 TASKS = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 
 
@@ -46,14 +49,26 @@ def _processes_here(launcher: str) -> int:
     return counts[machine] if machine < len(counts) else 1
 
 
-def first_machine_of_mpi() -> str:
-    """Return the address of the machine with rank 0, which mpirun does not tell.
+def meeting_place(launcher: str) -> dict[str, str]:
+    """Return what torch looks for in the environment, as far as it is not there and follows.
+
+    ``MASTER_ADDR`` is not told by mpirun.  Of ``MASTER_PORT``, jobs of SLURM that share a machine
+    need one each; else theirs would be torch's default.
+
+    Args:
+        launcher: ``pytorch``, ``slurm`` or ``mpi``.
 
     Raises:
-        UserError: If there are several machines.
+        UserError: If mpirun has started processes on several machines.
     """
-    sizes = [os.environ.get(f"OMPI_COMM_WORLD_{part}SIZE") for part in ("", "LOCAL_")]
-    if sizes[0] != sizes[1]:
-        mend = "mpirun -x MASTER_ADDR=NAME, that of the machine with rank 0"
-        raise UserError("MASTER_ADDR is not set", "--launcher mpi", mend)
-    return "127.0.0.1"
+    found = {}
+    if launcher == "mpi" and "MASTER_ADDR" not in os.environ:
+        sizes = [os.environ.get(f"OMPI_COMM_WORLD_{part}SIZE") for part in ("", "LOCAL_")]
+        if sizes[0] != sizes[1]:
+            mend = "mpirun -x MASTER_ADDR=NAME, that of the machine with rank 0"
+            raise UserError("MASTER_ADDR is not set", "--launcher mpi", mend)
+        found["MASTER_ADDR"] = "127.0.0.1"
+    if launcher == "slurm" and "MASTER_PORT" not in os.environ:
+        job, step = (int(os.environ.get(f"SLURM_{part}_ID", 0)) for part in ("JOB", "STEP"))
+        found["MASTER_PORT"] = str(PORTS[(STRIDE * job + step) % len(PORTS)])
+    return found
