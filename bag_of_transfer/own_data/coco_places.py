@@ -50,7 +50,8 @@ def splits_without_images(folder: Path) -> dict[str, Path]:
     """Return the files of splits for which no folder of images was found."""
     files = sorted((folder / "annotations").glob("*.json"))
     named = {split: file for file in files if (split := split_of(_plain(file)))}
-    return {split: file for split, file in named.items() if split not in _files(folder)}
+    found = _files(folder)
+    return {split: file for split, file in named.items() if split not in found}
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from bag_of_transfer.own_data.split_names import are_listed, split_names, split_
 
 __all__ = ["IMAGE_FOLDERS", "OF_SPLIT", "mask_splits"]
 
-Places = Iterator[tuple[str, Path, Path]]  # a split, the folders of its images and masks
+Places = Iterator[tuple[str, Path, Path]]  # the name of a split's folder; its images and masks
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir", PICTURES.lower())
 MASK_FOLDERS = (
@@ -52,22 +52,22 @@ def mask_splits(folder: Path) -> dict[str, dict[str, Any]]:
 def _arguments(folder: Path, places: Places) -> dict[str, dict[str, Any]]:
     """Return the arguments of the splits; the first folders that hold masks count."""
     found: dict[str, dict[str, Any]] = {}
-    for split, images, masks in places:
-        if split not in found and (end := _end_of_masks(images, masks)):
+    for name, images, masks in places:
+        if name not in found and (end := _end_of_masks(images, masks)):
             img_dir, mask_dir = (each.relative_to(folder).as_posix() for each in (images, masks))
-            found[split] = {"img_dir": img_dir, "mask_dir": mask_dir, "split": ""}
-            found[split] |= {"mask_suffix": end} if end != ".png" else {}
-    return found
+            found[name] = {"img_dir": img_dir, "mask_dir": mask_dir, "split": ""}
+            found[name] |= {"mask_suffix": end} if end != ".png" else {}
+    return {split: found[name] for split, name in split_names(found, folder).items()}
 
 
 def _in_split(folder: Path) -> Places:
-    for split, place in _splits(folder):
-        yield from ((split, *pair) for pair in _pairs(place))
+    for place in _splits(folder):
+        yield from ((place.name, *pair) for pair in _pairs(place))
 
 
 def _in_parts(folder: Path) -> Places:
     for images, masks in _pairs(folder):
-        yield from ((split, place, masks / place.name) for split, place in _splits(images))
+        yield from ((place.name, place, masks / place.name) for place in _splits(images))
 
 
 def _whole(folder: Path) -> Places:
@@ -76,13 +76,13 @@ def _whole(folder: Path) -> Places:
 
 def _beside(folder: Path) -> Places:
     masks = [one for one in _folders(folder) if OF_SPLIT.search(one.name)]
-    for (split, images), one in product(_splits(folder), masks):
-        if split_of(OF_SPLIT.sub("", one.name)) == split:
-            yield split, images, one
+    for images, one in product(_splits(folder), masks):
+        if split_of(OF_SPLIT.sub("", one.name)) == split_of(images.name):
+            yield images.name, images, one
 
 
 def _together(folder: Path) -> Places:
-    yield from ((split, place, place) for split, place in _splits(folder))
+    yield from ((place.name, place, place) for place in _splits(folder))
 
 
 def _pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -92,9 +92,8 @@ def _pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
             yield named[images], named[masks]
 
 
-def _splits(folder: Path) -> Iterator[tuple[str, Path]]:
-    names = split_names((one.name for one in _folders(folder)), folder)
-    yield from ((split, folder / name) for split, name in names.items())
+def _splits(folder: Path) -> list[Path]:
+    return [one for one in _folders(folder) if split_of(one.name)]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -563,6 +563,21 @@ def test_a_single_coco_file_holds_the_training_images(tmp_path: Path, name: str)
     assert "train" not in coco_splits(tmp_path)
 
 
+def test_folders_of_another_year_are_no_matter(
+    tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder("coco")
+    shutil.copytree(root / "images", root / "train2014")
+    (root / "images").rename(root / "train2017")
+    (root / "annotations/val.json").unlink()
+    (root / "annotations/train.json").rename(root / "annotations/instances_train2017.json")
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    text = (root / "annotations/instances_train2017.json").read_text()
+    (root / "annotations/instances_train2014.json").write_text(text)
+    assert tool("new_config", root, "b.py", "--size", "slim") == 2
+    assert "train2014 and train2017 may both be the train split" in capsys.readouterr().err
+
+
 def test_a_split_of_coco_without_images_is_named(
     tool: Any, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
