@@ -4,6 +4,7 @@ The tricks of arXiv:1812.01187, sec. 3, that live in the optimiser.
 """
 
 import math
+import os
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from bag_of_transfer.engine.lr import scaled_lr
 
 __all__ = ["linear_scaling", "main_group", "mixed_precision", "no_bias_decay", "peak_lr"]
 
+TF32 = "NVIDIA_TF32_OVERRIDE"  # NVIDIA's variable for all of its libraries
 CLOSE = 1e-6  # the rule's lr may be off by rounding
 
 
@@ -82,8 +84,16 @@ def mixed_precision(runner: Runner) -> Evidence:
         f"a matrix product in the optimizer's context is {_bare(product)}, "
         f"weights are {_bare(weights)}, {scaling}"
     )
+    if product == torch.float32 and _rounds_to_tf32(device):
+        text += f"; convolutions round to TF32, torch's default ({TF32}=0 switches it off)"
     value = short.get(product, _bare(product))
     return Evidence(on=product != torch.float32, value=value, evidence=text)
+
+
+def _rounds_to_tf32(device: torch.device) -> bool:
+    """Return whether convolutions in 32 bits keep 10 of mantissa, as on GPUs from Ampere on."""
+    chosen = torch.backends.cudnn.allow_tf32 and os.environ.get(TF32) != "0"
+    return device.type == "cuda" and chosen and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def peak_lr(runner: Runner) -> float:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 import backbones
+from bag_of_transfer.audit.optimizer_evidence import mixed_precision
 from bag_of_transfer.audit.tricks import TrickAudit
 from bag_of_transfer.classification.settings import TRICKS as CLASSIFIER_TRICKS
 from bag_of_transfer.engine.loop.precision import AutocastOptimWrapper
@@ -28,6 +30,7 @@ from tests.audit.tricky_runs import (
     runner_of,
     tricks_of,
 )
+from tests.pretended_gpu import pretended_gpu
 
 TRICKS = list(TRICK_KEYS)
 
@@ -198,6 +201,36 @@ def test_fp16_is_seen_with_the_scale_of_its_loss(tmp_path: Path) -> None:
     trick = tricks_of(plain_cfg(), tmp_path, swap)["mixed_precision"]
     assert (trick["on"], trick["value"]) == (True, "fp16")
     assert trick["evidence"].endswith("is float16, weights are float32, loss x 1024")
+
+
+@pytest.mark.parametrize(
+    ("amp", "capability", "override", "told"),
+    [
+        ("off", (8, 0), None, True),
+        ("off", (7, 5), None, False),
+        ("off", (9, 0), "0", False),
+        ("bf16", (9, 0), None, False),
+    ],
+)
+def test_fp32_on_a_gpu_says_where_convolutions_round_to_tf32(
+    amp: str,
+    capability: tuple[int, int],
+    override: str | None,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds = {"off": OptimWrapper, "bf16": AutocastOptimWrapper}
+    if override is not None:
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", override)
+    with pretended_gpu():
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+        model = nn.Linear(2, 2).to("cuda")
+        runner: Any = SimpleNamespace(
+            model=model, optim_wrapper=kinds[amp](torch.optim.SGD(model.parameters(), lr=1.0))
+        )
+        trick = mixed_precision(runner)
+    assert trick["on"] == (amp == "bf16")
+    assert ("round to TF32" in trick["evidence"]) == told
 
 
 def test_schedulers_that_nothing_steps_are_not_believed(teacher: str, tmp_path: Path) -> None:
