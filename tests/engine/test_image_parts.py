@@ -64,6 +64,18 @@ def test_the_draw_follows_from_seed_and_names_alone() -> None:
     assert draw(plain(50), 0.4, 0) > first  # a larger part adds images
 
 
+@pytest.mark.parametrize("label", [None, 0])
+def test_changed_copies_of_a_picture_stay_together(label: int | None) -> None:
+    digests = ("0c2bb8b8b6d4b3cf9f9a51e06ae7a1a2", "Qh3vYt8sLzK2mN5pR7wX", "ffeeddccbbaa99887766")
+    names = [f"train/{n}_jpg.rf.{digest}.jpg" for digest in digests for n in range(20)]
+    copies = [Picture(name, name, label, None) for name in names]
+    drawn = draw(copies, 0.2, 0)
+    assert len(drawn) == 12
+    assert len({name.partition(".rf.")[0] for name in drawn}) == 4
+    with pytest.raises(UserError, match=r"0\.9 of 3 images is none"):
+        draw(copies[::20], 0.9, 0)
+
+
 def test_a_fraction_of_no_image_is_refused() -> None:
     with pytest.raises(UserError, match=r"0\.01 of 12 images is none: held_out\.fraction: "):
         draw(plain(12), 0.01, 0)

@@ -1,6 +1,7 @@
 """Names of files and folders that are not UTF-8, or that a list spells in another way."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePath, PurePosixPath
@@ -8,7 +9,10 @@ from urllib.parse import unquote
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["FileFinder", "composed", "refuse_undecodable", "storable"]
+__all__ = ["FileFinder", "composed", "original_of", "refuse_undecodable", "storable"]
+
+# Roboflow writes a picture, changed in several ways, as a_jpg.rf.HASH.jpg.
+OF_ROBOFLOW = re.compile(r"\.rf\.[0-9A-Za-z_-]{16,}(?=\.\w+$)")
 
 
 def refuse_undecodable(paths: Iterable[PurePath], what: str) -> None:
@@ -37,6 +41,11 @@ def storable(text: object) -> str:
 def composed(name: str) -> str:
     """Return a name with its accents joined to their letters (NFC); macOS separates them."""
     return unicodedata.normalize("NFC", name)
+
+
+def original_of(name: str) -> str:
+    """Return a name that is the same for all changed copies that Roboflow writes of a picture."""
+    return OF_ROBOFLOW.sub("", name)
 
 
 class FileFinder:

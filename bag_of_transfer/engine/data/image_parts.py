@@ -1,8 +1,9 @@
 """Two parts of a data set, one held out and one to train on, drawn from a seed and file names.
 
-No image file is in both, however often wrappers repeat it and data sets list it.  The draw is the
-same on every machine: images are ordered by a hash of seed and name, and names begin in the
-innermost folder that has all images of their data set.
+No image file is in both, however often wrappers repeat it and data sets list it, and neither are
+two changed copies of a picture that Roboflow has named after it.  The draw is the same on every
+machine: pictures are ordered by a hash of seed and name, and names begin in the innermost folder
+that has all images of their data set.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from mmengine.registry import DATASETS
 
 from bag_of_transfer.engine.config_nodes import leaves_of
 from bag_of_transfer.engine.data.data_sets import built, check_parts, data_mistakes
-from bag_of_transfer.engine.data.file_names import composed
+from bag_of_transfer.engine.data.file_names import composed, original_of
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["HELD_OUT", "Picture", "draw", "held_out_part", "remaining_part"]
@@ -42,7 +43,8 @@ class Picture(NamedTuple):
 def draw(pictures: Iterable[Picture], fraction: float, seed: int) -> set[Hashable]:
     """Draw the files that are held out: the fraction of all, and as nearly as it goes of a class.
 
-    A file remains of every class, and one at least of images without classes.
+    A file remains of every class, and one at least of images without classes.  Copies of a picture
+    stay together.
 
     Args:
         pictures: All images; a file may be among them several times.
@@ -63,7 +65,7 @@ def draw(pictures: Iterable[Picture], fraction: float, seed: int) -> set[Hashabl
         after = before + len(group)
         # The rounded sums, so that the rounding errors of the classes do not add up.
         count = int(fraction * after + 0.5) - int(fraction * before + 0.5)
-        drawn.update(picture.file for picture in group[: min(count, len(group) - 1)])
+        drawn.update(_first_files(group, count))
         before = after
     if not drawn:
         what = f"a fraction of {fraction:g} of {before} images is none"
@@ -71,8 +73,21 @@ def draw(pictures: Iterable[Picture], fraction: float, seed: int) -> set[Hashabl
     return drawn
 
 
+def _first_files(ordered: Iterable[Picture], count: int) -> list[Hashable]:
+    """Return ``count`` files or a few more, as copies of a picture stay together, but not all."""
+    pictures = [[one.file for one in same] for _, same in groupby(ordered, key=_original)]
+    files: list[Hashable] = []
+    for copies in pictures[:-1]:
+        files += copies if len(files) < count else []
+    return files
+
+
+def _original(picture: Picture) -> str:
+    return original_of(composed(picture.name))
+
+
 def _place(picture: Picture, seed: int) -> tuple[int, bytes]:
-    text = f"{seed} {composed(picture.name)}".encode("utf-8", "surrogateescape")
+    text = f"{seed} {_original(picture)}".encode("utf-8", "surrogateescape")
     return -1 if picture.label is None else picture.label, hashlib.sha256(text).digest()
 
 
