@@ -9,6 +9,7 @@ from bag_of_transfer.data_checks.kinds import Finding, found
 from bag_of_transfer.data_checks.likeness import NUM_SIGNS, nearest
 from bag_of_transfer.data_checks.look import BLANK, Look
 from bag_of_transfer.data_checks.splits import LEARNED, Split
+from bag_of_transfer.engine.data.file_names import original_of
 
 __all__ = ["Picture", "Shared", "alike_in_training", "leaks", "repeats", "shared_pictures"]
 
@@ -31,6 +32,8 @@ class Shared(NamedTuple):
         same: Pictures of ``other`` whose pixels ``one`` has, too, with the first of its pictures.
         nearly: Further pictures of ``other`` with the nearest of ``one``, and the number of signs
             that differ, see :mod:`bag_of_transfer.data_checks.likeness`.
+        copies: Further pictures of ``other`` that Roboflow has named after the same picture as one
+            of ``one``.
         is_all: Whether ``same`` has all pictures of ``other``.
         is_equal: Whether the splits have the same pictures.
     """
@@ -39,6 +42,7 @@ class Shared(NamedTuple):
     other: str
     same: tuple[tuple[Picture, Picture], ...]
     nearly: tuple[tuple[Picture, Picture, int], ...]
+    copies: tuple[tuple[Picture, Picture], ...]
     is_all: bool
     is_equal: bool
 
@@ -82,6 +86,9 @@ def leaks(shared: Iterable[Shared]) -> Iterator[Finding]:
         for picture, near, count in pair.nearly if pair.one in LEARNED else ():
             detail = f"nearly the same as {near.path} of {pair.one} ({_how_near(count)})"
             yield found("nearly-shared", pair.other, picture.path, detail, other=near.path)
+        for picture, copy in pair.copies if pair.one in LEARNED else ():
+            detail = f"named after the same picture as {copy.path} of {pair.one}, by Roboflow"
+            yield found("shared-original", pair.other, picture.path, detail, other=copy.path)
 
 
 def repeats(splits: Sequence[Split], looks: Mapping[Path, Look]) -> Iterator[Finding]:
@@ -137,9 +144,22 @@ def _compare(
     same = [(each, ours[key][0]) for key, group in theirs.items() if key in ours for each in group]
     new = [group[0] for key, group in theirs.items() if key not in ours]
     nearly = list(_pairs(new, [group[0] for group in ours.values()])) if search else []
+    near = {picture.path for picture, _, _ in nearly}
+    copies = _copies([picture for picture in new if picture.path not in near], ours)
     is_all = all_known and not new
     is_equal = is_all and ours.keys() == theirs.keys()
-    return Shared(one, other, tuple(same), tuple(nearly), is_all, is_equal)
+    return Shared(one, other, tuple(same), tuple(nearly), tuple(copies), is_all, is_equal)
+
+
+def _copies(pictures: Iterable[Picture], others: Groups) -> Iterator[tuple[Picture, Picture]]:
+    """Yield pictures whose names say that one of the others is a copy of the same picture."""
+    first: dict[str, Picture] = {}
+    for other in (each for group in others.values() for each in group):
+        first.setdefault(original_of(other.path.name), other)
+    for picture in pictures:
+        name = original_of(picture.path.name)
+        if name != picture.path.name and name in first:
+            yield picture, first[name]
 
 
 def _repeat(split: Split, first: Picture, other: Picture) -> Finding:

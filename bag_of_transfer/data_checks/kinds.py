@@ -46,6 +46,7 @@ KINDS = {
     "two-truths": Kind(WARNING, f"{_ONE}, rightly annotated"),
     "twice": Kind(WARNING, _ONE),
     "nearly-shared": Kind(WARNING, "look at both; keep them in one split"),
+    "shared-original": Kind(WARNING, "keep all copies of a picture in one split"),
     "nearly-two-classes": Kind(WARNING, "look at both; is one in the wrong class?"),
     "nearly-twice": Kind(WARNING, "look at both; do both teach something?"),
     # Labels.

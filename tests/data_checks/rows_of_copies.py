@@ -85,6 +85,11 @@ def commented_copy(root: Path) -> None:
     (root / "val/ball/other.jpg").write_bytes(data[:2] + b"\xff\xfe\x00\x06abcd" + data[2:])
 
 
+def roboflows_copies(root: Path) -> None:
+    for split, seed in (("train", 800), ("val", 801)):
+        picture(seed).save(root / split / "ball" / f"a_jpg.rf.{seed:032}.jpg")
+
+
 COPIES = [
     *harms(
         ANY,
@@ -202,6 +207,11 @@ COPIES = [
                 changed_copy(ONE, "val/ball/other.jpg", rotated),
                 "other.jpg",
                 "nearly-shared",
+            ),
+            "copies of a picture in two splits, by Roboflow's names": (
+                roboflows_copies,
+                f"a_jpg.rf.{801:032}.jpg",
+                "shared-original",
             ),
             "nearly the same twice in training": (
                 changed_copy(ONE, "train/ball/other.jpg", smaller),
