@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -51,6 +52,30 @@ def test_on_a_gpu_batches_and_their_samples_are_pinned(monkeypatch, keep_threads
     cfg = Config(dict(train_dataloader=dict(num_workers=0)))
     launch.share_cores(cfg)
     assert cfg.train_dataloader.get("pin_memory", False) == bool(asked) == on_gpu
+
+
+@pytest.mark.parametrize(
+    ("sees", "visible", "driver", "words"),
+    [
+        (True, None, True, "1 x Ours$"),
+        (False, None, False, "core.*[^:]$"),
+        (False, None, True, r"core.*, as torch \S+ cannot use the NVIDIA GPU .*: docs/inst"),
+        (False, "0", True, r"core.*, as torch \S+ cannot use the NVIDIA GPU .*: docs/inst"),
+        (False, "", True, "core.*[^:]$"),  # hidden on purpose
+    ],
+)
+def test_what_computes_is_told_and_a_gpu_that_torch_cannot_use(
+    monkeypatch, tmp_path, sees, visible, driver, words
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: sees)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Ours")
+    monkeypatch.setattr(launch, "DRIVER", tmp_path if driver else tmp_path / "none")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    line = launch.device_line()
+    assert re.match(f"computes on .*{words}", line), line
+    assert ("cannot use" in line) == ("cannot" in words)
 
 
 def test_omp_num_threads_is_respected(monkeypatch, keep_threads):

@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.data.splits import LOADERS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.device_copy import pin_data_samples
+from bag_of_transfer.engine.loop.metrics_record import hardware
 from bag_of_transfer.engine.lost_process import watch_processes
 from bag_of_transfer.engine.process_group import LOCAL_RANKS
 from bag_of_transfer.engine.progress import counts_epochs
@@ -34,11 +36,14 @@ from bag_of_transfer.engine.run.loader_watch import NO_SIGN_S
 __all__ = [
     "EpochSeed",
     "SyncRunningStats",
+    "device_line",
     "init_processes",
     "replace_sync_bn",
     "share_cores",
     "use_own_gpu",
 ]
+
+DRIVER = Path("/proc/driver/nvidia/version")  # there, where NVIDIA's driver is loaded
 
 
 def init_processes(cfg: Config) -> None:
@@ -120,6 +125,18 @@ def _init_on_gpus(cfg: Config) -> None:
 
 def _dist_cfg(cfg: Config) -> dict[str, Any]:
     return dict((cfg.get("env_cfg") or {}).get("dist_cfg") or {})
+
+
+def device_line() -> str:
+    """Return the line that says what computes; it tells of a GPU that torch cannot use."""
+    line = f"computes on {hardware()}"
+    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
+    if torch.cuda.is_available() or is_hidden or not DRIVER.exists():
+        return line
+    return (
+        f"{line}, as torch {torch.__version__} cannot use the NVIDIA GPU that is here: "
+        "docs/installation.md says which driver it needs"
+    )
 
 
 def share_cores(cfg: Config) -> str:

@@ -114,7 +114,7 @@ def _prepare(cfg: Config, amp: str, stored: str | None = None) -> tuple[list[str
     """Prepare all but processes, batch size and lr; return lines and the training data."""
     lines = [*own_metrics.judge_in_percent(cfg), *held_out.hold_out(cfg), check_splits(cfg)]
     _forget_workers_of_an_epoch(cfg.train_dataloader)
-    lines += [launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
+    lines += [launch.device_line(), launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
     lines += [precision.apply_precision(cfg, amp, stored), compiling.follow_compiler(cfg)]
     lines.append(deterministic.follow_determinism(cfg))
     lines += own_readers.read_with_ours(cfg)
