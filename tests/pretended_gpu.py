@@ -62,6 +62,30 @@ class OnGpu(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _run(func, args, kwargs or {})
 
+    def __getitem__(self, at: Any) -> Any:  # torch would copy a list's numbers to the device
+        parts = at if isinstance(at, tuple) else (at,)
+        there = tuple(_put(torch.tensor(p)) if isinstance(p, list) else p for p in parts)
+        return super().__getitem__(there if any(isinstance(p, list) for p in parts) else at)
+
+    def new_tensor(self, data: Any, **more: Any) -> Tensor:
+        return _put(self.held.new_tensor(data, **more))
+
+
+def _reading(name: str) -> Callable[..., Any]:
+    """Return a method that reads the numbers, and notes that it waits."""
+
+    def read(self: OnGpu, *args: Any, **more: Any) -> Any:
+        _waits.note()
+        assert name not in ("numpy", "__array__"), "can't convert cuda to numpy"
+        return getattr(self.held, name)(*args, **more)
+
+    return read
+
+
+# Not of all tensors: a special method that is put into their class and taken out leaves traces.
+for _name in ("tolist", "item", "numpy", "__array__", "__bool__", "__float__", "__int__"):
+    setattr(OnGpu, _name, _reading(_name))
+
 
 class _Factories(TorchDispatchMode):
     """Sees what makes a tensor on the GPU without being given one."""
@@ -131,7 +155,7 @@ def pretended_gpu() -> Iterator[Waits]:
         patch.setattr("mmengine.optim.optimizer.amp_optimizer_wrapper.is_cuda_available", _yes)
         patch.setattr(torch.backends.cudnn, "enabled", False)
         patch.setattr(nn.Module, "_apply", _apply)
-        _patch_methods(patch)
+        _patch_new_tensors(patch)
         _patch_backward(patch)
         with _Factories(), torch.no_grad():
             yield _waits
@@ -158,42 +182,14 @@ def _apply(self: nn.Module, change: Callable[[Tensor], Tensor], recurse: bool = 
     return self
 
 
-def _patch_methods(patch: pytest.MonkeyPatch) -> None:
-    """Let what reads numbers in C find them, and note that it waits."""
-
-    def reading(name: str) -> Callable[..., Any]:
-        usual = getattr(Tensor, name)
-
-        def read(self: Tensor, *args: Any, **more: Any) -> Any:
-            if isinstance(self, OnGpu):
-                _waits.note()
-                assert name not in ("numpy", "__array__"), "can't convert cuda to numpy"
-            return usual(_held(self), *args, **more)
-
-        return read
-
-    for name in ("tolist", "item", "numpy", "__array__", "__bool__", "__float__", "__int__"):
-        patch.setattr(Tensor, name, reading(name))
-    index, new, made = Tensor.__getitem__, Tensor.new_tensor, torch.tensor
-
-    # torch would copy these numbers to the device.
-    def getitem(self: Tensor, at: Any) -> Any:
-        parts = at if isinstance(at, tuple) else (at,)
-        listed = isinstance(self, OnGpu) and any(isinstance(part, list) for part in parts)
-        there = tuple(OnGpu(made(p)) if isinstance(p, list) else p for p in parts)
-        return index(self, there if listed else at)
-
-    def new_tensor(self: Tensor, data: Any, **more: Any) -> Tensor:
-        result = new(_held(self), data, **more)
-        return OnGpu(result) if isinstance(self, OnGpu) else result
+def _patch_new_tensors(patch: pytest.MonkeyPatch) -> None:
+    made = torch.tensor
 
     def tensor(data: Any, device: Any = None, **more: Any) -> Tensor:
         result = made(data, **more)
         on_gpu = torch.device(device or "cpu").type == "cuda"
         return OnGpu(result) if on_gpu else result.to(device or "cpu")
 
-    patch.setattr(Tensor, "__getitem__", getitem)
-    patch.setattr(Tensor, "new_tensor", new_tensor)
     patch.setattr(torch, "tensor", tensor)
     patch.setattr(Tensor, "pin_memory", lambda self, *_: self)
 

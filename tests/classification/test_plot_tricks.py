@@ -17,6 +17,7 @@ import backbones  # noqa: F401  registers ResNetA..D
 from bag_of_transfer.classification import finished_run, trick_plots
 from bag_of_transfer.classification.targets import smooth_one_hot
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.figures import save_figure
 from bag_of_transfer.engine.run_files import newest_checkpoint
 from tools import plot_tricks
 
@@ -161,9 +162,7 @@ def test_equal_gaps_can_be_drawn() -> None:
 def test_a_figure_is_saved_twice_with_equal_bytes(tmp_path: Path) -> None:
     def saved(folder: str) -> list[bytes]:
         figure = trick_plots.draw_lr_and_accuracy({"a": [{"epoch": 1, "lr": 1.0, "top1": 3.0}]})
-        return [
-            path.read_bytes() for path in trick_plots.save_figure(figure, tmp_path / folder / "f")
-        ]
+        return [path.read_bytes() for path in save_figure(figure, tmp_path / folder / "f")]
 
     first = saved("one")
     assert first[0].startswith(b"\x89PNG")
@@ -173,7 +172,7 @@ def test_a_figure_is_saved_twice_with_equal_bytes(tmp_path: Path) -> None:
 
 def test_a_dot_in_a_figures_name_stays(tmp_path: Path) -> None:
     figure = trick_plots.draw_lr_and_accuracy({})
-    paths = trick_plots.save_figure(figure, tmp_path / "lr0.1")
+    paths = save_figure(figure, tmp_path / "lr0.1")
     assert [path.name for path in paths] == ["lr0.1.png", "lr0.1.svg"]
 
 

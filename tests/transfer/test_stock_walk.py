@@ -68,7 +68,7 @@ def test_a_random_start_and_a_bgr_file_go_into_them_too(
         assert images.std == [1.0, 1.0, 1.0]
 
 
-MOT = ("mot15", "mot16", "mot17", "mot20")
+MOT_YEARS = ("mot15", "mot16", "mot17", "mot20")
 LD_STUDENTS = ("r18-gflv1-r101", "r34-gflv1-r101", "r50-gflv1-r101")
 # Of onedl-mmdetection 3.5.1 and onedl-mmsegmentation 1.4.2; also in docs/stock_configs.md.
 MMDET = {
@@ -86,7 +86,7 @@ MMSEG = {BUILT: 413, "mmcv operator 'psamask_forward'": 16}
 # They want mmpretrain, a teacher's config beside mmdet, fairscale, or a class or an argument that
 # mmdet lacks.
 NEVER_BUILT = {
-    *(f"reid/reid_r50_8xb32-6e_{mot}train80_test-{mot}val20" for mot in MOT),
+    *(f"reid/reid_r50_8xb32-6e_{year}train80_test-{year}val20" for year in MOT_YEARS),
     *(f"ld/ld_{student}_fpn_1x_coco" for student in LD_STUDENTS),
     "ld/ld_r101-gflv1-r101-dcn_fpn_2x_coco",
     "clrnet/clrnet",
