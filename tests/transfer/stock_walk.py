@@ -9,7 +9,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-import bag_of_transfer.detection  # noqa: F401  before mmdet: stands in for mmcv's compiled ops
+# Stands in for mmcv's compiled ops; brings mmdet's data sets, among which is CLRNet's preprocessor.
+import bag_of_transfer.detection.datasets  # noqa: F401
 from bag_of_transfer.engine.config.config_file import read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.run.launch import replace_sync_bn
