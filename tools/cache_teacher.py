@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from bag_of_transfer.engine.run import training
 
     cfg, _ = load_config(args.config, Phase.PRETRAINING, **tool_flags.config_flags(args))
+    cfg.update(resume=False, load_from=None)  # of a run's resolved config
     lines, train_set = training.prepare_training(cfg, args.amp)
     check_classes(cfg)
     out = args.out or Path(cfg.work_dir, ANSWERS)

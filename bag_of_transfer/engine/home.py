@@ -1,6 +1,7 @@
 """Paths that begin with ``~/``: a shell replaces it only where a word begins, not in --flag=~/a."""
 
 import os
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ def at_home(value: Any) -> Any:
         return type(value)(os.path.expanduser(text)) if text.startswith(HOME) else value
     if isinstance(value, dict):
         for key, inner in list(value.items()):
-            value[key] = at_home(inner)
+            if (found := at_home(inner)) is not inner:  # else mmengine's lazy objects would be lost
+                value[key] = found
     elif isinstance(value, list):
         value[:] = map(at_home, value)
     elif type(value) is tuple:
-        return tuple(map(at_home, value))
+        found = tuple(map(at_home, value))
+        return value if all(map(is_, found, value)) else found
     return value

@@ -5,6 +5,7 @@ torch is looked up among the imported modules: where it is not imported, there i
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -61,10 +62,14 @@ def is_first_process() -> bool:
 
 
 def is_first_here() -> bool:
-    """Return whether this is the first of the run's processes on its machine."""
-    return _is_0(LOCAL_RANKS)
+    """Return whether this is the first of the run's processes on its machine.
+
+    torchrun may itself be a task of SLURM's.  Without it, ``LOCAL_RANK`` is the number of the GPU.
+    """
+    order = LOCAL_RANKS if "TORCHELASTIC_RUN_ID" in os.environ else reversed(LOCAL_RANKS)
+    return _is_0({launcher: LOCAL_RANKS[launcher] for launcher in order})
 
 
-def _is_0(variables: dict[str, str]) -> bool:
+def _is_0(variables: Mapping[str, str]) -> bool:
     numbers = (os.environ[name] for name in variables.values() if name in os.environ)
     return next(numbers, "0") == "0"

@@ -1,10 +1,13 @@
 """Reading a config: flags, keys set by the user, clear errors."""
 
 import pytest
+from mmengine.config import ConfigDict
+from mmengine.config.lazy import LazyObject
 
 from bag_of_transfer.engine.config.config_file import load_config
 from bag_of_transfer.engine.config.tool_flags import config_flags, training_parser
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.home import at_home
 from bag_of_transfer.engine.tasks import Phase
 
 BASE = 'default_scope = "mmengine"\nmodel = dict(a=1, b=2)\nrandomness = dict(seed=7)\n'
@@ -67,6 +70,13 @@ def test_paths_in_the_home_folder_are_found_wherever_they_are_stated(leaf, monke
     assert cfg.note == "a ~/b"
     args = training_parser("d", "e").parse_args([str(leaf), "--data-root=~/data"])
     assert str(args.data_root) == "/home/bob/data"
+
+
+def test_classes_of_a_config_in_python_stay_lazy_beside_paths_in_the_home_folder():
+    cfg = ConfigDict(act=LazyObject("torch.nn", "ReLU"), parts=[ConfigDict(a="~/b")])
+    at_home(cfg)
+    assert type(dict.__getitem__(cfg, "act")) is LazyObject
+    assert not cfg.parts[0].a.startswith("~")
 
 
 @pytest.mark.parametrize(

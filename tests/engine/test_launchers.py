@@ -5,9 +5,10 @@ import os
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.process_group import LAUNCHERS, LOCAL_RANKS
+from bag_of_transfer.engine.process_group import LAUNCHERS, LOCAL_RANKS, is_first_here
 from bag_of_transfer.engine.run import launch
 from bag_of_transfer.engine.run.launchers import LOCAL_SIZES
 
@@ -35,6 +36,7 @@ def start(monkeypatch):
     return start
 
 
+@pytest.mark.parametrize("visible", [None, "3"])
 @pytest.mark.parametrize(
     ("launcher", "gpus", "place", "gpu"),
     [
@@ -43,12 +45,17 @@ def start(monkeypatch):
     ],
 )
 def test_a_process_takes_the_gpu_of_its_number_or_the_only_one_that_it_sees(
-    start, launcher, gpus, place, gpu
+    start, monkeypatch, launcher, gpus, place, gpu, visible
 ):
+    if visible and gpus == 1:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     seen = start(launcher, gpus, **{LOCAL_RANKS[launcher]: place})
     assert seen[LOCAL_RANKS[launcher]] == gpu
     # Which of the processes on its machine it is, it knows afterwards.
-    assert os.environ[LOCAL_RANKS[launcher]] == os.environ["LOCAL_RANK"] == place
+    assert os.environ[LOCAL_RANKS[launcher]] == place
+    assert not is_first_here()
+    assert os.environ["LOCAL_RANK"] == gpu
+    assert MMLogger.get_instance(f"{launcher} {gpus} {visible}")  # which looks up the GPU
 
 
 @pytest.mark.parametrize("place", ["0", "5"])  # the first one on a machine is the one that tells

@@ -22,6 +22,13 @@ def test_fp16_on_a_cpu_is_refused_with_the_hint():
     assert refused.value.exit_code == 2
 
 
+@no_gpu
+def test_a_run_with_fp16_is_not_resumed_on_a_cpu():
+    cfg = Config(dict(optim_wrapper=dict(type="OptimWrapper")))
+    with pytest.raises(UserError, match="fp16 needs a GPU: of the run that is resumed: resume on"):
+        apply_precision(cfg, "auto", "fp16")
+
+
 @pytest.mark.parametrize(
     ("mode", "wrapper"), [("bf16", "AutocastOptimWrapper"), ("off", "OptimWrapper")]
 )

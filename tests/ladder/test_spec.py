@@ -49,6 +49,12 @@ def test_rungs_tasks_and_seeds_are_read(read):
     assert (ladder.seeds, ladder.reference, ladder.selection) == ((0, 1), "scratch", "last")
 
 
+def test_a_path_in_the_home_folder_is_found(read, monkeypatch):
+    monkeypatch.setenv("HOME", str(B.parent))
+    rungs = f"rungs = dict(scratch=None, b=dict(config='~/{B.name}'))\n"
+    assert read(rungs, TASKS, SEEDS).rungs[1].source == str(B)
+
+
 def test_a_rung_may_state_what_it_changes_and_against_which(read):
     other = f"c=dict(config={str(B)!r}, compared_with='scratch', states=['train_cfg'])"
     ladder = read(RUNGS, f"rungs.update({other})\n", TASKS, SEEDS)

@@ -101,7 +101,7 @@ def apply_precision(cfg: Config, mode: str, stored: str | None = None) -> str:
         stored: The mode of the run that is resumed; None if none is.
 
     Raises:
-        UserError: If the config's ``amp`` is none of these, or fp16 is asked for without a GPU.
+        UserError: If the config's ``amp`` is none of these, or it would be fp16 without a GPU.
     """
     stated = cfg.optim_wrapper.get("type", WRAPPERS["off"])
     if mode == "auto" and stated != WRAPPERS["off"]:
@@ -114,6 +114,9 @@ def apply_precision(cfg: Config, mode: str, stored: str | None = None) -> str:
             raise UserError(f"amp={mode!r} is not a valid precision", "amp", mend)
     if mode == "auto" and stored:
         mode, origin = stored, "of the run that is resumed"
+        if mode == "fp16" and not torch.cuda.is_available():
+            mend = "resume on a machine with a GPU, or name another --work-dir"
+            raise UserError("fp16 needs a GPU", origin, mend)
     precision = resolve_precision(mode)
     cfg.optim_wrapper.type = WRAPPERS[precision]
     if precision == "fp16":

@@ -120,7 +120,8 @@ def _init_on_gpus(cfg: Config) -> None:
     place = os.environ.get(name, "0")
     os.environ[name] = str(own)  # for mmengine, whose GPU has this number
     init_dist(cfg.launcher, **_dist_cfg(cfg))
-    os.environ[name] = os.environ["LOCAL_RANK"] = place  # the latter, mpirun does not set
+    # mmengine's logger looks up the GPU with the number LOCAL_RANK.
+    os.environ.update({name: place, "LOCAL_RANK": str(own)})
 
 
 def _dist_cfg(cfg: Config) -> dict[str, Any]:

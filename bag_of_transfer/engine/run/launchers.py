@@ -7,6 +7,7 @@ import torch
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.process_group import LOCAL_RANKS
+from bag_of_transfer.engine.quantities import counted
 
 __all__ = ["meeting_place", "own_gpu"]
 
@@ -18,7 +19,7 @@ LOCAL_SIZES = {
 }
 # Below those that systems give to whoever asks for any (from 32768 on Linux).
 PORTS = range(15000, 30000)
-STRIDE = 7  # steps of a job get ports of their own as well
+STRIDE = 101  # steps of a job get ports of their own as well
 TASKS = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 
 
@@ -36,7 +37,7 @@ def own_gpu(launcher: str) -> int:
     place, count = int(os.environ.get(LOCAL_RANKS[launcher], 0)), torch.cuda.device_count()
     processes = max(place + 1, _processes_here(launcher))
     if processes > count and (launcher == "pytorch" or count > 1):
-        what = f"{processes} processes on this machine, and {count} GPUs that they see"
+        what = f"{processes} processes on this machine, and {counted(count, 'GPU')} that they see"
         mend = f"start {count} of them, as torchrun --nproc_per_node={count} does"
         raise UserError(what, f"--launcher {launcher}", mend)
     return place if place < count else 0

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from bag_of_transfer.engine.config.config_file import leaf_keys, read_config
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT_OR_0
+from bag_of_transfer.engine.home import at_home
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
 from bag_of_transfer.ladder.metrics import METRICS
@@ -84,6 +85,7 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     """
     leaf_keys(path)  # its error names the line that is not valid Python
     cfg = read_config(path)
+    at_home(cfg._cfg_dict)
     _check_form(cfg, path)
     stated_seeds = _seeds(cfg.seeds, f"{path}: seeds")
     selection = one_of(cfg.get("selection", "last"), SELECTIONS, f"{path}: selection")
