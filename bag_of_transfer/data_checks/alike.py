@@ -153,13 +153,13 @@ def _compare(
 
 def _copies(pictures: Iterable[Picture], others: Groups) -> Iterator[tuple[Picture, Picture]]:
     """Yield pictures whose names say that one of the others is a copy of the same picture."""
-    first: dict[str, Picture] = {}
+    first: dict[tuple[int | None, str], Picture] = {}
     for other in (each for group in others.values() for each in group):
-        first.setdefault(original_of(other.path.name), other)
+        first.setdefault((other.label, original_of(other.path.name)), other)
     for picture in pictures:
-        name = original_of(picture.path.name)
-        if name != picture.path.name and name in first:
-            yield picture, first[name]
+        key = (picture.label, original_of(picture.path.name))
+        if key[1] != picture.path.name and key in first:
+            yield picture, first[key]
 
 
 def _repeat(split: Split, first: Picture, other: Picture) -> Finding:

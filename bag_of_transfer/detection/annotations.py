@@ -178,8 +178,10 @@ def keep_usable_boxes(images: Sequence[AnnotatedImage], where: object) -> list[A
     Raises:
         UserError: If all boxes are within a pixel: they are parts of the image's sides.
     """
-    number = sum(len(image.boxes) for image in images)
-    if number and all(max(map(abs, box.xyxy)) <= 1 for image in images for box in image.boxes):
+    corners = [box.xyxy for image in images for box in image.boxes]
+    number = len(corners)
+    # Where all are 0, they stand for no object.
+    if any(map(any, corners)) and all(max(map(abs, xyxy)) <= 1 for xyxy in corners):
         mend = "write pixels: x times the image's width, y times its height"
         raise UserError(f"{counted(number, 'box', 'boxes')}, all from 0 to 1", where, mend)
     clipped: list[_Boxes] = []

@@ -72,7 +72,7 @@ def refuse_without_masks(dataset: Any, info: Mapping[str, Any]) -> None:
         UserError: If a box has none.
     """
     without = sum("mask" not in box for box in info["instances"])
-    if without and reads_masks(dataset):
+    if without and "segments_info" not in info and reads_masks(dataset):  # as panoptic data have
         raise UserError(
             f"{without} of {len(info['instances'])} boxes of {info['img_path']} have no mask, and "
             "the pipeline reads masks (LoadAnnotations, with_mask=True)",

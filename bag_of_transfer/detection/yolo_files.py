@@ -236,8 +236,8 @@ def _may_be_keypoints(values: Sequence[float]) -> bool:
     So may those of a polygon that touches the image's border: only if all of a split's may be,
     they are.
     """
-    points = values[4:]
-    return len(points) > 0 and len(points) % 3 == 0 and set(points[2::3]) <= VISIBILITIES
+    points, has_area = values[4:], min(values[2:4], default=0) > 0
+    return has_area and len(points) % 3 == 0 < len(points) and set(points[2::3]) <= VISIBILITIES
 
 
 def _box(number: int, line: _Line, names: Sequence[str], width: int, height: int) -> Box:

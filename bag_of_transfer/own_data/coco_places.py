@@ -1,6 +1,8 @@
 """Find the splits of COCO data where COCO itself and the exports of labelling tools put them."""
 
+import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ EXPORTED = "_annotations.coco.json"  # of Roboflow, beside the images
 # What stands before or after the split's name in a file's name: instances_train2017.
 AROUND = re.compile(r"(instances|annotations?|coco)[-_]|[-_](instances|annotations?|coco)")
 LISTS = ("images", "annotations", "categories")
+FIRST_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
+HEAD_BYTES = 2**20  # a file of COCO's own takes half a minute to read
 
 
 def coco_splits(folder: Path) -> dict[str, dict[str, Any]]:
@@ -82,15 +86,29 @@ def _image_folders(folder: Path, file: Path) -> list[Path]:
 def _begin_of_names(file: Path, places: list[Path]) -> Path:
     """Return the folder in which the first image is; the first one if it is in none of them."""
     try:
-        name = str(read_json(file, "write it again", finite=False)["images"][0]["file_name"])
-    except (UserError, LookupError, TypeError):
+        name = _first_name(file)
+    except (UserError, OSError, ValueError, LookupError, TypeError):
         return places[0]  # what is wrong with the file is told where it is read
     finder = FileFinder()
     return next((place for place in places if finder.find(place, name)), places[0])
 
 
+def _first_name(file: Path) -> str:
+    with file.open("rb") as opened:
+        match = FIRST_NAME.search(opened.read(HEAD_BYTES))
+    if match:
+        return str(json.loads(match[1]))
+    return str(read_json(file, "write it again", finite=False)["images"][0]["file_name"])
+
+
 def _is_coco(file: Path) -> bool:
     """Return whether a file has COCO's three lists."""
+    return _has_lists(file, file.stat().st_mtime_ns) if file.is_file() else False
+
+
+@cache
+def _has_lists(file: Path, changed: int) -> bool:
+    """Return it, once for each state of a file, as it may take long to read."""
     try:
         content = read_json(file, "write it again", finite=False)
     except UserError:

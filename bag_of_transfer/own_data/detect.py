@@ -1,6 +1,7 @@
 """Recognise the layout of a folder, or say what is missing."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from bag_of_transfer.engine.data.image_files import (
@@ -12,7 +13,7 @@ from bag_of_transfer.engine.data.image_files import (
 from bag_of_transfer.engine.data.layouts import LAYOUTS, PICTURES, Layout
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.own_data.coco_places import coco_splits
-from bag_of_transfer.own_data.mask_places import OF_SPLIT, mask_splits
+from bag_of_transfer.own_data.mask_places import MOST_FILES, OF_SPLIT, mask_splits
 from bag_of_transfer.own_data.split_names import split_names, split_of
 from bag_of_transfer.own_data.voc_places import voc_splits
 
@@ -82,7 +83,7 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
         folder: The folder.
         name: The only layout to show; None: the nearest.
     """
-    warn_of_passed_over(files_below(folder), folder)
+    warn_of_passed_over(islice(files_below(folder), MOST_FILES), folder)
     shares = {layout.name: _share(layout, folder) for layout in LAYOUTS}
     ranked = sorted(LAYOUTS, key=lambda layout: shares[layout.name], reverse=True)
     near = [layout for layout in ranked if shares[layout.name]][:NUM_SHOWN] or ranked
@@ -96,11 +97,18 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
             if part.path.endswith("/train.txt") and not part.is_in(folder):
                 yield f"  {ALL_NAMES} > {part.path} lists all images"
     for one in sorted(_folders_in(folder)):
-        found = [layout.title for layout in LAYOUTS if _has(layout, one)]
-        if found and not split_of(one.name):
-            yield f"{one.name}/ in it holds {found[0]}: give that folder."
+        if not split_of(one.name) and (title := _first_layout(one)):
+            yield f"{one.name}/ in it holds {title}: give that folder."
     if named := sorted(_no_classes(folder)):
         yield f"If {' and '.join(named)} are classes, --layout {IMAGES} says so."
+
+
+def _first_layout(folder: Path) -> str | None:
+    """Return the title of a layout that a folder has, None if it has none or cannot be read."""
+    try:
+        return next((layout.title for layout in LAYOUTS if _has(layout, folder)), None)
+    except (UserError, OSError):
+        return None
 
 
 def _share(layout: Layout, folder: Path) -> float:

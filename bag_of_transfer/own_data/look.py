@@ -133,7 +133,8 @@ def _masks(
         places = {
             one.get("mask_dir", MASKS): one.get("mask_suffix", ".png") for one in needed.values()
         }
-        numbering = _numbering({folder / place: end for place, end in places.items()})
+        ends = {folder / place: end for place, end in places.items()}
+        numbering = _numbering(ends, named=bool(found))
         needed = {split: options | numbering for split, options in needed.items()}
     return {split: needed.get(split, {}) for split in SPLITS}
 
@@ -163,16 +164,22 @@ def _list_of(folder: Path, cfg: Config, split: str) -> dict[str, Any]:
     return {} if name == usual.stem else {key: str(usual.with_stem(name))}
 
 
-def _numbering(places: Mapping[Path, str]) -> dict[str, Any]:
-    """Return how the masks in folders number the classes, given how their names end."""
+def _numbering(places: Mapping[Path, str], named: bool) -> dict[str, Any]:
+    """Return how the masks in folders number the classes, given how their names end.
+
+    Without names, the data set finds the classes in all masks below the first part of a folder's
+    path, where images may be as well.
+    """
     files = ((path, end) for place, end in places.items() for path in files_below(place))
     masks = [path for path, end in files if path.name.lower().endswith(end.lower())]
     values = set().union(*(fact.values for fact in mask_facts(masks).values()))
-    return _numbered(sorted(values), next(iter(places)))
+    return _numbered(sorted(values), next(iter(places)), named)
 
 
-def _numbered(values: Sequence[int], masks: Path) -> dict[str, Any]:
+def _numbered(values: Sequence[int], masks: Path, named: bool) -> dict[str, Any]:
     """Return a map where the labels are not 0, 1, 2, ...; 255 is a class where one is left.
+
+    The classes have names where there is a map, or where ``named`` asks for them.
 
     Raises:
         UserError: If there are so many that they must be shades of grey.
@@ -186,7 +193,9 @@ def _numbered(values: Sequence[int], masks: Path) -> dict[str, Any]:
         mend = "if they were resized or compressed, which blends labels, write them anew from what "
         mend += "they were made of; if not, name the classes in classes.txt"
         raise UserError(what, masks, mend)
-    if not has_gaps or len(labels) < 2:
+    if len(labels) < 2:
         return {}
-    names = tuple(f"class_{value}" for value in labels)
-    return {"label_map": {old: new for new, old in enumerate(labels)}, "classes": names}
+    names = {"classes": tuple(f"class_{value}" for value in labels)}
+    if not has_gaps:
+        return names if named else {}
+    return {"label_map": {old: new for new, old in enumerate(labels)}, **names}

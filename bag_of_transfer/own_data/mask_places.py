@@ -1,6 +1,7 @@
 """Find images and their masks where data sets without lists keep them."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, product
 from pathlib import Path
@@ -10,7 +11,7 @@ from bag_of_transfer.engine.data.image_files import files_below, has_image_suffi
 from bag_of_transfer.engine.data.layouts import MASKS, PICTURES
 from bag_of_transfer.own_data.split_names import are_listed, split_names, split_of
 
-__all__ = ["IMAGE_FOLDERS", "OF_SPLIT", "mask_splits"]
+__all__ = ["IMAGE_FOLDERS", "MOST_FILES", "OF_SPLIT", "mask_splits"]
 
 Places = Iterator[tuple[str, Path, Path]]  # the name of a split's folder; its images and masks
 
@@ -21,7 +22,7 @@ MASK_FOLDERS = (
 )
 # Behind the name of a split: train_masks.  Behind that of an image: a_mask.png, a_L.png.
 OF_SPLIT = re.compile(r"[-_ ](masks?|labels?|annot|annotations?|gt)$", re.IGNORECASE)
-OF_IMAGE = re.compile(r"[-_ .](masks?|labels?|annot|annotations?|gt|L)\.\w+", re.IGNORECASE)
+OF_IMAGE = re.compile(r"[-_ .]((?i:masks?|labels?|annot|annotations?|gt)|L)\.\w+")
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # of files that keep numbers
 MOST_FILES = 20_000  # of a million images, looking at all would take minutes
 NUM_TRIED = 20  # images whose masks are looked for
@@ -107,12 +108,12 @@ def _end_of_masks(images: Path, masks: Path) -> str | None:
         return None
     files = [p for p in islice(files_below(masks), MOST_FILES) if p.suffix.lower() in SUFFIXES]
     names = [path.relative_to(masks).as_posix() for path in files]
+    found: Counter[str] = Counter()  # the first image may lack its mask, and begin another's name
     pictures = (path for path in files_below(images) if has_image_suffix(path.name))
     for image in islice(pictures, NUM_TRIED):
         start = image.relative_to(images).with_suffix("").as_posix()
         ends = (name.removeprefix(start) for name in names if name.startswith(start))
         if images == masks:  # where a_1.png is another image
             ends = (end for end in ends if OF_IMAGE.fullmatch(end))
-        if end := next((end for end in ends if not end[0].isalnum()), None):
-            return end
-    return None
+        found.update([end for end in ends if end and not end[0].isalnum()][:1])
+    return max(found, key=lambda end: found[end], default=None)

@@ -15,7 +15,8 @@ __all__ = ["voc_splits"]
 NOTE_FOLDERS = (ANNOTATIONS.lower(), "xml", "xmls", "labels")
 ROOT = re.compile(rb"<(\w+:)?annotation[\s>]", re.IGNORECASE)
 HEAD_BYTES = 2000
-MOST_FILES = 20_000  # of a million images, looking at all would take minutes
+MOST_FILES = 1000  # of a folder that are looked at for XML files; there may be many folders
+NUM_TRIED = 20  # XML files of which one has to be VOC's
 
 
 def voc_splits(folder: Path) -> dict[str, dict[str, Any]]:
@@ -67,8 +68,12 @@ def _folders(folder: Path) -> list[Path]:
 
 def _has_notes(folder: Path) -> bool:
     files = islice(files_below(folder), MOST_FILES)
-    first = next((path for path in files if path.suffix == ".xml"), None)
-    if first is None:
+    return any(map(_is_note, islice((p for p in files if p.suffix == ".xml"), NUM_TRIED)))
+
+
+def _is_note(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return bool(ROOT.search(file.read(HEAD_BYTES)))
+    except OSError:  # a link to a file that is gone, or no permission
         return False
-    with first.open("rb") as file:
-        return bool(ROOT.search(file.read(HEAD_BYTES)))

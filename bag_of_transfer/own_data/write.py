@@ -61,7 +61,7 @@ def _lines(folder: Path, out: Path, base: Path, looked: Looked, cfg: Config) -> 
     options = looked.datasets["train"]
     if "root" not in options:
         yield f"data_root = {str(folder.resolve())!r}"
-    if len(looked.classes) > MOST_NAMES:
+    if "classes" not in options and len(looked.classes) > MOST_NAMES:
         yield f"# {len(looked.classes)} classes, read from the data"
     elif "classes" not in options:
         yield f"classes = {looked.classes!r}"

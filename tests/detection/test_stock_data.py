@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from mmengine.registry import DATASETS
 from PIL import Image
 
 from bag_of_transfer.detection.datasets import CocoFormat
+from bag_of_transfer.detection.stock_boxes import refuse_without_masks
 from bag_of_transfer.engine.data.data_sets import build_dataset, check_dataset
 from bag_of_transfer.engine.errors import UserError
 
@@ -99,6 +101,16 @@ def test_a_box_without_a_mask_is_refused_where_masks_are_read(folder: Path, kind
         build(cfg)
     edit(folder, lambda coco: coco["annotations"][5].update(segmentation=[[1, 1, 9, 1, 9, 9]]))
     assert build(cfg)[2]["gt_masks"]
+
+
+def test_panoptic_data_have_their_masks_in_one_picture() -> None:
+    info = dict(img_path="a.jpg", instances=[dict(bbox_label=0)], segments_info=[dict(id=1)])
+    pipeline = SimpleNamespace(transforms=[SimpleNamespace(with_mask=True)])
+    dataset = SimpleNamespace(pipeline=pipeline, ann_file="train.json")
+    refuse_without_masks(dataset, info)
+    del info["segments_info"]
+    with pytest.raises(UserError, match=r"1 of 1 boxes of a\.jpg have no mask"):
+        refuse_without_masks(dataset, info)
 
 
 def _without_area(coco: dict) -> None:

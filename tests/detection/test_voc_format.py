@@ -334,9 +334,19 @@ def test_a_split_that_loses_every_box_is_refused(folder: Path) -> None:
 
 def test_corners_in_parts_of_the_sides_are_refused(folder: Path) -> None:
     for path in (folder / "Annotations").glob("*.xml"):
-        path.write_text(re.sub(r"<([xy]m..)>(\d+)<", r"<\1>0.\2<", path.read_text()))
+        parts = re.sub(
+            r"<([xy]m..)>(\d+)<", lambda m: f"<{m[1]}>{int(m[2]) / 999}<", path.read_text()
+        )
+        path.write_text(parts)
     with pytest.raises(UserError, match=r"12 boxes, all from 0 to 1: .*train\.txt: write pixels"):
         train_split(folder)
+
+
+def test_boxes_that_mark_no_object_are_nothing_to_learn_from(folder: Path) -> None:
+    for path in (folder / "Annotations").glob("*.xml"):
+        path.write_text(re.sub(r"<([xy]m..)>\d+<", r"<\1>1<", path.read_text()))
+    with pytest.raises(UserError, match="nothing to learn from"):
+        check_dataset(train_split(folder))
 
 
 def test_widths_in_place_of_corners_are_warned_of(

@@ -241,6 +241,15 @@ def test_a_polygon_at_the_border_among_others_is_no_keypoints(
     assert "2 polygons: the box around each is taken" in warnings_of()
 
 
+def test_a_rectangle_from_the_corner_is_no_box_with_keypoints(
+    folder: Path, warnings_of: Callable[[], str]
+) -> None:
+    rectangle = "0 0 0 0.4 0 0.4 0.3 0 0.3 0 0\n"
+    (folder / "labels/train/000000.txt").write_text(rectangle)
+    assert len(yolo(folder).get_data_info(0)["instances"]) == 1
+    assert "1 polygon: the box around each is taken" in warnings_of()
+
+
 LABELS: list[tuple[bytes, str]] = [
     (b"0 0.3 0.3 0.2 0.3 0.25 0.2 2 0.3 0.4 1", "11 numbers of a box with keypoints"),
     (b"0 0.3 0.3 0.2 0.3 0.25 0.2 1", "8 numbers of a box with keypoints.*export boxes"),

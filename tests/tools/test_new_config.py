@@ -292,6 +292,23 @@ def test_masks_without_splits_and_lists_are_for_training(
     assert written().train_dataloader.dataset.label_map == {0: 0, 100: 1, 200: 2}
 
 
+def test_images_beside_masks_are_not_read_as_masks(
+    tool: Any, folder: Callable[[str], Path]
+) -> None:
+    root = folder("masks")
+    for place in ("images", "masks"):
+        (root / "train" / place).mkdir(parents=True)
+    for path in sorted((root / "JPEGImages").iterdir()):
+        Image.open(path).convert("L").save(root / f"train/images/{path.stem}.png")
+        shutil.copy(root / f"SegmentationClass/{path.stem}.png", root / "train/masks")
+    for left in ("JPEGImages", "SegmentationClass", "ImageSets"):
+        shutil.rmtree(root / left)
+    (root / "classes.txt").unlink()
+    assert tool("new_config", root, "own.py", "--size", "slim") == 0
+    assert written().train_dataloader.dataset.classes == ("class_0", "class_1", "class_2")
+    assert sum(splits_of(written()).values()) == 6
+
+
 def test_images_with_numbers_behind_their_names_are_no_masks(tmp_path: Path) -> None:
     for name in ("a.png", "a_1.png", "a_2.png"):
         for label in ("cat", "dog"):
