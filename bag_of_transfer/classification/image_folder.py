@@ -21,8 +21,8 @@ from bag_of_transfer.classification.transforms import (
 from bag_of_transfer.engine.data.file_names import refuse_undecodable
 from bag_of_transfer.engine.data.image_files import (
     files_below,
+    folders_in,
     has_image_suffix,
-    is_hidden,
     warn_of_passed_over,
 )
 from bag_of_transfer.engine.data.image_reader import PixelReader
@@ -48,7 +48,7 @@ def class_folders(root: Path) -> tuple[str, ...]:
         raise UserError(
             "the data folder is missing", root, f"check data_root and --data-root; {layout}"
         )
-    folders = [p for p in root.iterdir() if p.is_dir() and not is_hidden(p.name)]
+    folders = folders_in(root)
     refuse_undecodable(folders, "a class")
     classes = tuple(sorted(p.name for p in folders))
     if not classes:

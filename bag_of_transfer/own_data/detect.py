@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bag_of_transfer.engine.data.image_files import (
     files_below,
+    folders_in,
     has_image_suffix,
-    is_hidden,
     warn_of_passed_over,
 )
 from bag_of_transfer.engine.data.layouts import LAYOUTS, PICTURES, Layout
@@ -70,7 +70,7 @@ def class_roots(folder: Path) -> dict[str, Path]:
     Raises:
         UserError: If several folders may be meant for a split.
     """
-    names = [one.name for one in _folders_in(folder)]
+    names = [one.name for one in folders_in(folder)]
     if any(split_of(name) == "train" and _num_classes(folder / name) > 1 for name in names):
         return {split: folder / name for split, name in split_names(names, folder).items()}
     return {"train": folder} if _num_classes(folder) > 1 else {}
@@ -96,7 +96,7 @@ def nearest_trees(folder: Path, name: str | None = None) -> Iterator[str]:
         for part in layout.parts:
             if part.path.endswith("/train.txt") and not part.is_in(folder):
                 yield f"  {ALL_NAMES} > {part.path} lists all images"
-    for one in sorted(_folders_in(folder)):
+    for one in folders_in(folder):
         if not split_of(one.name) and (title := _first_layout(one)):
             yield f"{one.name}/ in it holds {title}: give that folder."
     if named := sorted(_no_classes(folder)):
@@ -147,12 +147,6 @@ def _num_classes(root: Path) -> int:
 
 
 def _class_folders(root: Path) -> Iterator[Path]:
-    for one in _folders_in(root):
+    for one in folders_in(root):
         if any(has_image_suffix(path.name) for path in files_below(one)):
-            yield one
-
-
-def _folders_in(root: Path) -> Iterator[Path]:
-    for one in root.iterdir() if root.is_dir() else ():
-        if one.is_dir() and not is_hidden(one.name):
             yield one

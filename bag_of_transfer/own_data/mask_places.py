@@ -7,7 +7,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.data.image_files import files_below, has_image_suffix, is_hidden
+from bag_of_transfer.engine.data.image_files import files_below, folders_in, has_image_suffix
 from bag_of_transfer.engine.data.layouts import MASKS, PICTURES
 from bag_of_transfer.own_data.split_names import are_listed, split_names, split_of
 
@@ -76,7 +76,7 @@ def _whole(folder: Path) -> Places:
 
 
 def _beside(folder: Path) -> Places:
-    masks = [one for one in _folders(folder) if OF_SPLIT.search(one.name)]
+    masks = [one for one in folders_in(folder) if OF_SPLIT.search(one.name)]
     for images, one in product(_splits(folder), masks):
         if split_of(OF_SPLIT.sub("", one.name)) == split_of(images.name):
             yield images.name, images, one
@@ -87,19 +87,14 @@ def _together(folder: Path) -> Places:
 
 
 def _pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
-    named = {one.name.lower(): one for one in reversed(_folders(folder))}
+    named = {one.name.lower(): one for one in reversed(folders_in(folder))}
     for images, masks in product(IMAGE_FOLDERS, MASK_FOLDERS):
         if images in named and masks in named:
             yield named[images], named[masks]
 
 
 def _splits(folder: Path) -> list[Path]:
-    return [one for one in _folders(folder) if split_of(one.name)]
-
-
-def _folders(folder: Path) -> list[Path]:
-    entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [one for one in entries if one.is_dir() and not is_hidden(one.name)]
+    return [one for one in folders_in(folder) if split_of(one.name)]
 
 
 def _end_of_masks(images: Path, masks: Path) -> str | None:

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bag_of_transfer.engine.data.image_files import files_below, is_hidden
+from bag_of_transfer.engine.data.image_files import files_below, folders_in
 from bag_of_transfer.engine.data.layouts import ANNOTATIONS
 from bag_of_transfer.own_data.mask_places import IMAGE_FOLDERS
 from bag_of_transfer.own_data.split_names import are_listed, split_names
@@ -34,19 +34,19 @@ def voc_splits(folder: Path) -> dict[str, dict[str, Any]]:
     """
     if are_listed(folder):
         return {}  # all annotations would be those of the test split, too
-    named = {one.name.lower(): one for one in _folders(folder)}
+    named = {one.name.lower(): one for one in folders_in(folder)}
     images = next((named[name].name for name in IMAGE_FOLDERS if name in named), "")
     for name in NOTE_FOLDERS:
         if images and name in named and _has_notes(named[name]):
             return _splits(folder, images, named[name].name)
-    is_apart = any(_has_notes(one) for one in _folders(folder))
+    is_apart = any(_has_notes(one) for one in folders_in(folder))
     return _splits(folder, "", "") if is_apart or _has_notes(folder) else {}
 
 
 def _splits(folder: Path, images: str, notes: str) -> dict[str, dict[str, Any]]:
     """Return the splits whose XML files lie in a folder, or below it in folders of their own."""
     top = folder / notes
-    apart = [one.name for one in _folders(top) if _has_notes(one)]
+    apart = [one.name for one in folders_in(top) if _has_notes(one)]
     called = split_names(apart, top)
     if "train" not in called and (notes or not apart):
         called = {"train": "."}
@@ -59,11 +59,6 @@ def _splits(folder: Path, images: str, notes: str) -> dict[str, dict[str, Any]]:
     for split in found.keys() - {"train"}:
         found[split]["classes_from"] = places["train"]
     return found
-
-
-def _folders(folder: Path) -> list[Path]:
-    entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [one for one in entries if one.is_dir() and not is_hidden(one.name)]
 
 
 def _has_notes(folder: Path) -> bool:

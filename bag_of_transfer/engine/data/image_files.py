@@ -12,7 +12,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import counted
 
-__all__ = ["SUFFIXES", "files_below", "has_image_suffix", "is_hidden", "warn_of_passed_over"]
+__all__ = ["SUFFIXES", "files_below", "folders_in", "has_image_suffix", "warn_of_passed_over"]
 
 # In either case.  Formats that the reader knows (image_reader.py) and people keep
 # photographs in: an .ico is read where an annotation names it, but not looked for.
@@ -57,6 +57,16 @@ def files_below(folder: Path, without: frozenset[str] = frozenset()) -> Iterator
             yield from files_below(Path(entry.path), without | {real})
         else:
             yield Path(entry.path)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, without :func:`is_hidden` ones; none if it is none.
+
+    Args:
+        folder: Where to look; not below.
+    """
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [one for one in entries if one.is_dir() and not is_hidden(one.name)]
 
 
 def is_hidden(name: str) -> bool:
