@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from bag_of_transfer.engine.loop.precision import resolve_precision
+from bag_of_transfer.engine.loop.precision import fast_precision
 from rounds import Comparison, compare, main
 from steps import Maker, Step, classifiers, detectors, segmenters
 
@@ -71,7 +71,7 @@ def measure(args: argparse.Namespace) -> Iterator[Comparison]:
             rounds=args.rounds,
             work=repeats * sizes[2],
             unit="image",
-            targets={"ours": AIMS[name] if resolve_precision("auto") == "bf16" else 1.0},
+            targets={"ours": AIMS[name] if fast_precision() == "bf16" else 1.0},
             clock=args.clock,
             warm=False,
         )

@@ -9,16 +9,20 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.precision import (
     AutocastOptimWrapper,
     apply_precision,
-    resolve_precision,
 )
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="tells what happens without a GPU")
 
 
 @no_gpu
-def test_fp16_on_a_cpu_is_refused_with_the_hint():
-    with pytest.raises(UserError, match="bf16") as refused:
-        resolve_precision("fp16")
+@pytest.mark.parametrize(
+    ("mode", "config", "origin"),
+    [("fp16", {}, "--amp fp16"), ("auto", {"amp": "fp16"}, "the config's amp")],
+)
+def test_fp16_on_a_cpu_is_refused_with_the_hint(mode, config, origin):
+    cfg = Config(dict(optim_wrapper=dict(type="OptimWrapper"), **config))
+    with pytest.raises(UserError, match=f"fp16 needs a GPU: {origin}: use bf16 or off") as refused:
+        apply_precision(cfg, mode)
     assert refused.value.exit_code == 2
 
 

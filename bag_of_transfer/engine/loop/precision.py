@@ -21,8 +21,8 @@ __all__ = [
     "AutocastOptimWrapper",
     "apply_precision",
     "autocast_of",
+    "fast_precision",
     "is_left_to_the_machine",
-    "resolve_precision",
 ]
 
 
@@ -59,17 +59,9 @@ def autocast_of(optim_wrapper: Config, device: str) -> AbstractContextManager:
     return torch.autocast(device, dtype) if dtype else nullcontext()
 
 
-def resolve_precision(mode: str) -> str:
-    """Return the mode, with ``auto`` turned into what is fast on this machine: ``bf16`` or ``off``.
-
-    Raises:
-        UserError: For fp16 without a GPU: CPUs compute it slowly and without loss scaling.
-    """
+def fast_precision() -> str:
+    """Return what ``auto`` is on this machine: ``bf16`` if it computes in it fast, else ``off``."""
     on_gpu = torch.cuda.is_available()
-    if mode == "fp16" and not on_gpu:
-        raise UserError("fp16 needs a GPU", "--amp fp16", "use --amp bf16 or --amp off on a CPU")
-    if mode != "auto":
-        return mode
     fast = torch.cuda.is_bf16_supported(False) if on_gpu else _cpu_multiplies_bf16()
     return "bf16" if fast else "off"
 
@@ -101,12 +93,13 @@ def apply_precision(cfg: Config, mode: str, stored: str | None = None) -> str:
         stored: The mode of the run that is resumed; None if none is.
 
     Raises:
-        UserError: If the config's ``amp`` is none of these, or it would be fp16 without a GPU.
+        UserError: If the config's ``amp`` is none of these, or it would be fp16 without a GPU:
+            CPUs compute it slowly and without loss scaling.
     """
     stated = cfg.optim_wrapper.get("type", WRAPPERS["off"])
     if mode == "auto" and stated != WRAPPERS["off"]:
         return f"precision: {stated}, as the config says"
-    origin = f"--amp {mode}"
+    origin, without_gpu = f"--amp {mode}", "use bf16 or off on a CPU"
     if mode == "auto" and "amp" in cfg:
         mode, origin = cfg.amp, "the config's amp"
         if mode not in MODES:
@@ -114,10 +107,10 @@ def apply_precision(cfg: Config, mode: str, stored: str | None = None) -> str:
             raise UserError(f"amp={mode!r} is not a valid precision", "amp", mend)
     if mode == "auto" and stored:
         mode, origin = stored, "of the run that is resumed"
-        if mode == "fp16" and not torch.cuda.is_available():
-            mend = "resume on a machine with a GPU, or name another --work-dir"
-            raise UserError("fp16 needs a GPU", origin, mend)
-    precision = resolve_precision(mode)
+        without_gpu = "resume on a machine with a GPU, or name another --work-dir"
+    if mode == "fp16" and not torch.cuda.is_available():
+        raise UserError("fp16 needs a GPU", origin, without_gpu)
+    precision = fast_precision() if mode == "auto" else mode
     cfg.optim_wrapper.type = WRAPPERS[precision]
     if precision == "fp16":
         cfg.optim_wrapper.update(dtype="float16", loss_scale="dynamic")

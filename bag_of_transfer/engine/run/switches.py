@@ -109,7 +109,7 @@ def _with_workers(runner: Any, base: Setting, count: int) -> Setting:
 
 def _other_precision(cfg: Config) -> Sequence[str]:
     """Return the modes of ``--amp`` to try; a wrapper that the config chose itself stays."""
-    if precision.resolve_precision("auto") != "bf16":
+    if precision.fast_precision() != "bf16":
         return ()
     return {"off": ("bf16",), "bf16": ("off",)}.get(MODES.get(cfg.optim_wrapper.type, ""), ())
 
