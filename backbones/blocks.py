@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.utils.checkpoint import checkpoint
 
 from .norm import NormsByName, StatisticsKept, build_norm
@@ -125,12 +126,14 @@ class ResidualBlock(NormsByName):
     def forward(self, x: Tensor) -> Tensor:
         """Map B C H W to B (channels * expansion) ceil(H / stride) ceil(W / stride)."""
         if self.with_cp and torch.is_grad_enabled():
+            # torch.compile keeps the statistics by itself, and refuses a context that is a method.
+            once = {} if is_compiling() else {"context_fn": self._checkpoint_contexts}
             out = checkpoint(
                 self._branch_plus_shortcut,
                 x,
                 use_reentrant=False,
                 preserve_rng_state=False,  # nothing in a block draws random numbers
-                context_fn=self._checkpoint_contexts,
+                **once,
             )
         else:
             out = self._branch_plus_shortcut(x)

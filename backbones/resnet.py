@@ -63,6 +63,7 @@ class ResNet(SelfInitialised, NormsByName):
         init_cfg: mmengine initialisers, run after ours, so a loaded file always wins.
 
     Raises:
+        TypeError: If this base itself is built.
         ValueError: If an argument is out of its range or the lengths disagree.
     """
 
@@ -89,6 +90,10 @@ class ResNet(SelfInitialised, NormsByName):
         init_cfg: InitCfg = None,
     ) -> None:
         super().__init__(init, zero_init_residual, init_cfg)
+        if type(self) is ResNet:
+            raise TypeError("ResNet is a base: build ResNetA, ResNetB, ResNetC or ResNetD")
+        if in_channels < 1:
+            raise ValueError(f"in_channels must be at least 1, got {in_channels}")
         if not 1 <= num_stages <= 4:
             raise ValueError(f"num_stages must be 1 to 4, got {num_stages}")
         self.depth, self.num_stages = depth, num_stages

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
-import backbones  # registers ResNetA to ResNetD
+import backbones
 
 VARIANTS = ["ResNetA", "ResNetB", "ResNetC", "ResNetD"]
 
@@ -107,6 +107,19 @@ def test_checkpointed_blocks_have_equal_gradients_and_statistics(depth, frozen_s
     assert runs[1][0]["layer4.0.conv1.weight"].abs().sum() > 0
 
 
+def test_compiled_checkpointed_blocks_have_equal_gradients_and_statistics(filled):
+    runs = []
+    for with_cp in (False, True):
+        network = filled(build, "ResNetD", 18, with_cp=with_cp, num_stages=2).train()
+        if with_cp:
+            network.compile(backend="aot_eager")
+        maps = network(torch.rand(2, 3, 33, 47, generator=torch.Generator().manual_seed(0)))
+        sum(each.square().mean() for each in maps).backward()
+        runs.append([p.grad for p in network.parameters()] + list(network.state_dict().values()))
+    for plain, checkpointed in zip(*runs, strict=True):
+        torch.testing.assert_close(checkpointed, plain)
+
+
 def test_checkpointed_blocks_keep_less_for_the_backward_pass(filled):
     kept = []
     for with_cp in (False, True):
@@ -138,6 +151,7 @@ def test_checkpointed_blocks_keep_less_for_the_backward_pass(filled):
         (dict(frozen_stages=-2), "frozen_stages"),
         (dict(stem_channels=7), "even for a deep stem, got 7"),
         (dict(base_channels=0), "base_channels must be at least 1"),
+        (dict(in_channels=0), "in_channels must be at least 1, got 0"),
         (dict(init="kaiming"), r"init must be one of \['msra', 'xavier'\], got 'kaiming'"),
         (dict(norm_cfg=dict(type="LN")), r"norm_cfg type must be one of .*, got 'LN'"),
     ],
@@ -145,3 +159,8 @@ def test_checkpointed_blocks_keep_less_for_the_backward_pass(filled):
 def test_wrong_arguments_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         backbones.ResNetD(**{"depth": 18, "base_channels": 8, **wrong})
+
+
+def test_the_base_itself_names_what_to_build():
+    with pytest.raises(TypeError, match="build ResNetA, ResNetB, ResNetC or ResNetD"):
+        backbones.ResNet(depth=18)
