@@ -5,6 +5,7 @@ The functions that use the arguments later call the same checks, so that the wor
 
 import os
 import shlex
+from numbers import Integral
 from pathlib import Path
 from typing import Final
 
@@ -88,8 +89,8 @@ def check_count(number: int | None, where: str) -> None:
     Raises:
         UserError: If it is not.
     """
-    if number is not None and number < 1:
-        raise UserError(f"{number} is not a valid number", where, "give 1 or more")
+    if number is not None and not (isinstance(number, Integral) and number >= 1):
+        raise UserError(f"{number!r} is not a valid number", where, "give 1 or more")
 
 
 def check_seed(seed: object, where: str = "--seed") -> None:

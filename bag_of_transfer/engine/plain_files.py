@@ -30,6 +30,8 @@ def _open(path: str, flags: int) -> int:
 
 def mend_of(path: str | Path) -> str:
     """Return how to mend a picture that cannot be read: a drive may be gone, with its folder."""
+    if os.path.isdir(path):
+        return "give the files that are in it"
     gone = [folder for folder in Path(path).absolute().parents if not folder.exists()]
     if not gone:
         return "mend or remove it"

@@ -2,7 +2,8 @@
 
 import contextlib
 import io
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +27,7 @@ from bag_of_transfer.engine.weights import checkpoints
 
 __all__ = ["Trained", "choose_device", "load_trained", "scope_of"]
 
-# Lets registries look for the classes of mmdet or mmseg first, within this context only.
-scope_of = DefaultScope.overwrite_default_scope
+_one_thread = threading.RLock()
 
 
 class Trained(NamedTuple):
@@ -37,6 +37,16 @@ class Trained(NamedTuple):
     classes: tuple[str, ...]
     cfg: Config
     task: Task
+
+
+@contextlib.contextmanager
+def scope_of(name: str) -> Iterator[None]:
+    """Let registries look for the classes of mmdet or mmseg first, within this context only.
+
+    mmengine has one scope for all threads, so one thread at a time has it here.
+    """
+    with _one_thread, DefaultScope.overwrite_default_scope(name):
+        yield
 
 
 def load_trained(

@@ -1,5 +1,6 @@
 """Predict image files with a config and a checkpoint; images of the same size form batches."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -73,13 +74,14 @@ class Predictor:
         """Predict images, in the order of ``paths``.
 
         Args:
-            paths: Image files, or one file.
+            paths: Image files, or one file; :meth:`frames` takes pixels.
             batch_size: Largest number of images per forward pass.
 
         Raises:
-            UserError: If an image is missing or cannot be read.
+            UserError: See :meth:`stream`.
         """
-        paths = [paths] if isinstance(paths, str | Path) else paths
+        is_one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
+        paths = [paths] if is_one else paths
         return list(self.stream(paths, batch_size))  # type: ignore[return-value]  # by the task
 
     def stream(
@@ -100,28 +102,32 @@ class Predictor:
             A result per image.
 
         Raises:
-            UserError: If ``batch_size`` is less than 1, or, without ``on_unreadable``, if an image
-                cannot be read.
+            UserError: If ``batch_size`` is less than 1, something is no path, or, without
+                ``on_unreadable``, an image cannot be read.
         """
         check_count(batch_size, "batch size")
-        read = (item for path in map(Path, paths) for item in self._read(path, on_unreadable))
+        read = (item for path in map(_path, paths) for item in self._read(path, on_unreadable))
         for items in _chunks(read, WINDOW * batch_size):
             yield from self._in_order(items, batch_size)
 
     def frames(
         self, path: PathLike, frames: Iterable[np.ndarray], batch_size: int = 8
     ) -> Iterator[Result]:
-        """Predict the frames of a video, in order, with one batch in memory.
+        """Predict the frames of a video, or other pixels, in order, with one batch in memory.
 
         Args:
-            path: The video, for the results.
-            frames: Pixels, RGB, H x W x 3.
+            path: The video, or any name, for the results.
+            frames: Pixels, RGB, H x W x 3, uint8.
             batch_size: Largest number of frames per forward pass.
 
         Yields:
             A result per frame.
+
+        Raises:
+            UserError: If ``batch_size`` is less than 1, or a frame is anything else.
         """
-        for chunk in _chunks(frames, batch_size):
+        check_count(batch_size, "batch size")
+        for chunk in _chunks(map(_checked_frame, frames), batch_size):
             items = [self._load.frame(Path(path), frame) for frame in chunk]
             yield from self._in_order(items, batch_size)
 
@@ -157,7 +163,7 @@ class Predictor:
             data = {"inputs": inputs, "data_samples": [item.sample for item in items]}
         else:
             data = {"inputs": torch.stack(inputs)}
-        with torch.no_grad(), scope_of(self._task.scope):
+        with torch.no_grad():
             outputs = self.network.test_step(data)
         return [self._result(item, out) for item, out in zip(items, outputs, strict=True)]
 
@@ -165,6 +171,22 @@ class Predictor:
         facts = (item.path, item.size, self.classes, self._upright)
         result = RESULTS[self._task.result].of_output(facts, output)
         return result if item.frame is None else replace(result, frame=item.frame)
+
+
+def _path(path: object) -> Path:
+    if isinstance(path, str | os.PathLike):
+        return Path(path)
+    mend = "give image files; frames(NAME, [PIXELS]) takes pixels"
+    raise UserError(f"{type(path).__name__} is no path", "paths", mend)
+
+
+def _checked_frame(frame: np.ndarray) -> np.ndarray:
+    """Return a frame; one of other values or channels would be predicted wrongly."""
+    shape, kind = getattr(frame, "shape", None), getattr(frame, "dtype", None)
+    if isinstance(frame, np.ndarray) and kind == np.uint8 and frame.shape[2:] == (3,):
+        return frame
+    what = f"a frame is {type(frame).__name__} of shape {shape} and type {kind}"
+    raise UserError(what, "frames", "give arrays of RGB pixels, H x W x 3, uint8")
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

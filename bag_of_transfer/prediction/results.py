@@ -141,7 +141,8 @@ class Boxes(Result):
 
     def record(self) -> dict[str, Any]:
         """Return ``boxes_xyxy`` (pixels), ``names`` and ``scores``, with an entry for each box."""
-        return {"boxes_xyxy": self.boxes_xyxy, "names": self.names, "scores": self.scores}
+        boxes_xyxy, scores = self.boxes_xyxy.tolist(), self.scores.tolist()
+        return {"boxes_xyxy": boxes_xyxy, "names": self.names, "scores": scores}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,7 @@
 """The Python API: results are those of the network, whatever the batch."""
 
+import json
+import threading
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ from PIL import Image
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.prediction import Boxes, Classes, Mask, Predictor
+from bag_of_transfer.prediction.network import scope_of
 from bag_of_transfer.prediction.pipeline import ignores_orientation, without_truth
 from bag_of_transfer.prediction.predictor import WINDOW
 from tests.prediction.tiny_networks import CLASSES, CONFIGS, SIZES, random_network
@@ -133,6 +136,46 @@ def test_no_default_scope_is_left_behind(checkpoints, photos: Path, task: str) -
     assert scopes() == before
 
 
+def test_threads_that_predict_leave_no_default_scope(predictors, photos: Path, monkeypatch) -> None:
+    before, second_is_inside, first_has_left = scopes(), threading.Event(), threading.Event()
+
+    def interleave(task: str, comes: threading.Event, waits_for: threading.Event) -> None:
+        network = predictors[task].network
+        step = network.test_step
+
+        def test_step(data: object) -> object:
+            comes.set()
+            assert waits_for.wait(60)
+            return step(data)
+
+        monkeypatch.setattr(network, "test_step", test_step)
+
+    interleave("det", threading.Event(), second_is_inside)
+    interleave("seg", second_is_inside, first_has_left)
+    path = photos / "odd.png"
+    threads = [threading.Thread(target=predictors[task], args=(path,)) for task in ("det", "seg")]
+    threads[0].start()
+    threads[1].start()
+    threads[0].join()
+    first_has_left.set()
+    threads[1].join()
+    assert scopes() == before
+
+
+def test_one_thread_at_a_time_has_a_default_scope() -> None:
+    def enter() -> None:
+        with scope_of("mmseg"):
+            pass
+
+    before, other = scopes(), threading.Thread(target=enter)
+    with scope_of("mmdet"), scope_of("mmdet"):
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+    other.join()
+    assert scopes() == before
+
+
 @pytest.mark.parametrize("task", CONFIGS)
 def test_an_image_that_its_note_turns_is_predicted_upright(
     predictors, photos: Path, tmp_path: Path, task: str
@@ -248,5 +291,40 @@ def test_images_that_cannot_be_read_are_an_error_or_handed_over(
         assert list(bad) == [broken]
     with pytest.raises(UserError, match="no such file"):
         predictors["cls"](tmp_path / "none.png")
-    with pytest.raises(UserError, match="0 is not a valid number"):
-        predictors["cls"](photos / "odd.png", batch_size=0)
+    with pytest.raises(UserError, match=r"\(a folder\): .*: give the files that are in it"):
+        predictors["cls"](tmp_path)
+    for size in (0, 2.5, "2"):
+        with pytest.raises(UserError, match=f"{size!r} is not a valid number"):
+            predictors["cls"](photos / "odd.png", batch_size=size)
+        with pytest.raises(UserError, match="is not a valid number"):
+            list(predictors["cls"].frames("clip", [], batch_size=size))
+
+
+def test_pixels_are_predicted_as_frames_and_refused_as_paths(predictors, photos: Path) -> None:
+    path = photos / "odd.png"
+    image = Image.open(path)
+    for task in CONFIGS:
+        for frame, file in zip(
+            predictors[task].frames("shot", [np.asarray(image)]),
+            predictors[task](path),
+            strict=True,
+        ):
+            assert all(map(np.array_equal, arrays(frame), arrays(file)))
+        for wrong in (image, [image], np.asarray(image), path.read_bytes(), None, 3):
+            with pytest.raises(UserError, match=r"is no path: paths: .*frames\(NAME, \[PIXELS\]\)"):
+                predictors[task](wrong)
+
+
+def test_frames_of_other_values_or_channels_are_refused(predictors, photos: Path) -> None:
+    pixels = np.asarray(Image.open(photos / "odd.png"))
+    for wrong in (pixels / 255, pixels[..., 0], np.dstack([pixels, pixels[..., 0]]), pixels[None]):
+        for task in CONFIGS:
+            with pytest.raises(UserError, match="give arrays of RGB pixels, H x W x 3, uint8"):
+                list(predictors[task].frames("shot", [wrong]))
+
+
+@pytest.mark.parametrize("task", CONFIGS)
+def test_a_result_can_be_written_as_json(predictors, photos: Path, task: str) -> None:
+    (result,) = predictors[task](photos / "odd.png")
+    record = result.record()
+    assert json.loads(json.dumps(record)) == record

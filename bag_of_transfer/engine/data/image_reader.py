@@ -103,6 +103,8 @@ def read_error(path: Path, error: Exception) -> str:
     """Return the reason why ``path`` can't be read, in a few words and without its name."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
     if isinstance(error, UserError):
         return error.what
     if isinstance(error, UnidentifiedImageError):
