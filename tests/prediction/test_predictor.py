@@ -304,12 +304,9 @@ def test_pixels_are_predicted_as_frames_and_refused_as_paths(predictors, photos:
     path = photos / "odd.png"
     image = Image.open(path)
     for task in CONFIGS:
-        for frame, file in zip(
-            predictors[task].frames("shot", [np.asarray(image)]),
-            predictors[task](path),
-            strict=True,
-        ):
-            assert all(map(np.array_equal, arrays(frame), arrays(file)))
+        (of_file,) = predictors[task](path)
+        (of_pixels,) = predictors[task].frames("shot", [np.asarray(image)])
+        assert all(map(np.array_equal, arrays(of_file), arrays(of_pixels)))
         for wrong in (image, [image], np.asarray(image), path.read_bytes(), None, 3):
             with pytest.raises(UserError, match=r"is no path: paths: .*frames\(NAME, \[PIXELS\]\)"):
                 predictors[task](wrong)
