@@ -5,6 +5,7 @@ The functions that use the arguments later call the same checks, so that the wor
 
 import os
 import shlex
+from collections.abc import Collection
 from numbers import Integral
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ __all__ = [
     "SCRATCH",
     "check_backbone",
     "check_checkpoint",
+    "check_choice",
     "check_config",
     "check_count",
     "check_launcher",
@@ -81,6 +83,16 @@ def check_backbone(choice: str | Path | None) -> None:
     """
     if choice is not None and str(choice) != SCRATCH:
         check_weights(Path(choice))
+
+
+def check_choice(value: object, choices: Collection[str], where: str) -> None:
+    """Check that a value is one of the choices: a flag's are known to the parser, Python's not.
+
+    Raises:
+        UserError: If it is not.
+    """
+    if value not in choices:
+        raise UserError(f"{value!r} is not known", where, f"use one of {', '.join(choices)}")
 
 
 def check_count(number: int | None, where: str) -> None:

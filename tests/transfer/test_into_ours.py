@@ -17,6 +17,7 @@ from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.backbone_file import load_backbone
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
+from bag_of_transfer.transfer.convert.out_of_ours import convert_back
 from tests.transfer.foreign_names import blob_name, detectron2_name, gluon_name, mmpretrain_d, state
 from tests.transfer.mxnet_writer import written
 
@@ -288,6 +289,13 @@ def test_a_layout_that_the_names_contradict_is_refused(tmp_path: Path) -> None:
     path = str(save(tmp_path, timm_small().state_dict()))
     with pytest.raises(UserError, match="names are those of timm, not of mmpretrain"):
         convert_weights(path, tmp_path / "o.safetensors", "mmpretrain")
+
+
+def test_a_misspelt_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'tmim' is not known: --layout: use one of auto, gluon, "):
+        convert_weights("resnet50", tmp_path / "out.safetensors", "tmim")
+    with pytest.raises(UserError, match=r"'tmim' is not known: --to: use one of mmpretrain, timm"):
+        convert_back(tmp_path / "in.safetensors", tmp_path / "out.safetensors", "tmim")
 
 
 def test_flat_names_of_mxnet_are_refused_with_a_way_out(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bag_of_transfer.engine.arguments import AUTO, check_count
+from bag_of_transfer.engine.arguments import AUTO, check_choice, check_count
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
@@ -73,8 +73,8 @@ def convert_weights(
         force: Replace ``out`` if it exists.
 
     Raises:
-        UserError: If ``src`` cannot be read, if it holds several networks and neither ``key`` nor
-            ``prefix`` chooses one, if it is neither a ResNet that we have nor the network of that
+        UserError: If no layout has this name, if ``src`` cannot be read, if it holds several
+            networks and neither ``key`` nor ``prefix`` chooses one, if it is neither a ResNet that we have nor the network of that
             name, if it lacks tensors, or if the result computes other features than its source.
             Then nothing is written.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
@@ -82,6 +82,7 @@ def convert_weights(
     out = Path(out)
     check_target(out, force)
     check_count(in_channels, "--in-channels")
+    check_choice(layout, (AUTO, *(known.name for known in LAYOUTS)), "--layout")
     stated = layout_named(layout)
     source = open_source(src, TIMM if timm_name and stated is None else stated, key)
     if timm_name or (source.layout is TIMM and recognise(source.tensors) is None):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bag_of_transfer.engine.arguments import check_choice
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import TIMM, read_card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
@@ -34,11 +35,13 @@ def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = Fal
         force: Replace ``out`` if it exists.
 
     Raises:
-        UserError: If ``src`` is not a backbone file, or the library has no such network.
+        UserError: If ``src`` is not a backbone file, ``to`` none of ``TARGETS``, or the library has
+            no such network.
         BackboneMismatchError: If the file's tensors do not fit the network of its card.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     out = Path(out)
+    check_choice(to, TARGETS, "--to")
     check_target(out, force)
     card, file = read_card(src), read_tensors(src)
     if card.type == TIMM:
