@@ -1,15 +1,19 @@
 """A ladder that tunes its rungs: its cells, in which order they run, what they choose."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bag_of_transfer.engine.run.dry_run import ESTIMATE
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.spec import Rung, Task
+from bag_of_transfer.ladder.report.publish import publish
 from bag_of_transfer.ladder.run import command, status
 from bag_of_transfer.ladder.run.cell_process import refuses_added
+from bag_of_transfer.ladder.run.fingerprint import fingerprint
 from bag_of_transfer.ladder.seal import digests, write_sealed
 from bag_of_transfer.ladder.search import Grid
 from tests.ladder.fake_ladder import ladder, use_fake_tools, write_ladder
@@ -21,6 +25,10 @@ train_cfg = dict(by_epoch=True, max_epochs=2)
 optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.1))
 val_dataloader = dict(dataset=dict())
 """
+
+
+# More keys than a folder's name has room for.
+MANY = ", ".join(f"'optim_wrapper.optimizer.{'x' * n}_rate': [0.01, 0.02]" for n in range(20, 26))
 
 
 @pytest.fixture
@@ -217,6 +225,29 @@ def test_a_dry_run_lists_the_cells_that_are_not_known_yet(tuned, capsys):
     assert not tuned.out.exists() or not list(tuned.out.glob("seed*"))
 
 
+def test_the_disk_that_is_still_needed_is_not_that_of_runs_without_weights(tuned, tmp_path, capsys):
+    assert tuned() == 0
+    shutil.rmtree(tuned.out / "seed0/scratch")
+    timing = dict(seconds_per_iteration=9.0, batch_size=1, iterations=9, val_images=9)
+    note = f"""import json, pathlib, sys
+if "--dry-run" in sys.argv:
+    out = pathlib.Path(sys.argv[sys.argv.index("--work-dir") + 1], ".dry_run", {ESTIMATE!r})
+    out.parent.mkdir(parents=True)
+    out.write_text(json.dumps(dict({timing!r}, parameters=10**8)))
+    sys.exit()
+"""
+    (tmp_path / "tools/train.py").write_text(note + FAKE)
+    for rung in ("b", "d"):
+        shutil.rmtree(tuned.out / f"seed0/{rung}/detection")
+    for path in tuned.out.glob("tuning/seed9/*/detection/*/cell.json"):
+        write_sealed(path, json.loads(path.read_text()) | {"seconds": 60.0})
+    capsys.readouterr()
+    assert tuned("--dry-run") == 0
+    said = capsys.readouterr().out
+    assert "missing  seed0/scratch/detection  1 min 0 s\n" in said
+    assert "about 3 min 0 s (from cells run here) and 7.2 GB\n" in said
+
+
 def test_a_value_that_was_chosen_otherwise_changes_the_cells(tuned, capsys):
     tuned()
     metrics = tuned.out / f"tuning/seed9/b/detection/{LR}=0.01"
@@ -229,6 +260,21 @@ def test_a_value_that_was_chosen_otherwise_changes_the_cells(tuned, capsys):
     write_sealed(metrics / "cell.json", {**record, "files": {}})
     assert tuned() == 3
     assert "seed0/b/detection: config changed" in capsys.readouterr().out
+
+
+def test_a_ladder_goes_on_in_a_published_copy_of_it(tuned, tmp_path, monkeypatch, capsys):
+    def of_backbone(cell, selection):
+        return {"backbone": fingerprint(cell, selection)["backbone"]}
+
+    monkeypatch.setattr(status, "fingerprint", of_backbone)
+    assert tuned() == 0
+    shutil.copytree(tuned.out / "seed0/b", tuned.out / "seed0/no_rung_any_more")
+    publish(tuned.out.rename(tmp_path / "before"), tuned.out)
+    assert not (tuned.out / "seed0/no_rung_any_more").exists()
+    assert str(tmp_path) not in (tuned.out / "ladder.json").read_text()
+    capsys.readouterr()
+    assert tuned("--dry-run") == 0
+    assert "\n16 done\n" in capsys.readouterr().out
 
 
 def test_exported_tuning_cells_are_imported(tuned, tmp_path):
@@ -271,6 +317,7 @@ def test_exported_tuning_cells_are_imported(tuned, tmp_path):
         (f"dict(detection={{'{LR}': [0.1]}})", "tuning_seeds = []", "tuning_seeds are"),
         ("dict(detection={'lr': [0.1], 'base_lr': [0.2]})", "", "lr, base_lr name a knob twice"),
         ("[0.1]", "", "is not a dict"),
+        (f"dict(detection={{{MANY}}})", "", "make a folder's name of 344 characters"),
         (f"dict(pretraining={{'{LR}y': [0.1]}})", "", "rungs.b.tune"),
     ],
 )

@@ -22,10 +22,11 @@ from bag_of_transfer.ladder.plan.checks import (
     config_with,
     network_mistake,
 )
-from bag_of_transfer.ladder.search import Grid, Point, Value, options_of
+from bag_of_transfer.ladder.search import Grid, Point, Value, options_of, point_name
 
 __all__ = ["check_tuning_seeds", "read_grid", "read_searches"]
 
+MAX_NAME = 240  # characters of a folder's name: systems take 255, and a search lengthens values
 WORD = re.compile(r"[\w.+-]+")  # a value becomes part of a folder's name
 
 
@@ -63,7 +64,7 @@ def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str)
         UserError: If there is no value, a value stands there twice, a key exists nowhere in the
             config, a value has another type than the config's, is out of its range or gives no
             network, or is neither finite number, word, True, False nor None, or is a word that
-            would be read as one of the others.
+            would be read as one of the others, or if the keys together are too long.
     """
     if not isinstance(stated, Mapping) or not stated:
         mend = 'give {KEY: [values]}, such as {"optim_wrapper.optimizer.lr": [0.01, 0.02]}'
@@ -74,6 +75,10 @@ def read_grid(stated: Any, config: Path, cfg_options: Sequence[str], where: str)
         raise UserError(f"{', '.join(stated)} name a knob twice", where, mend)
     axes = ((keys[key], _values(stated[key], f"{where}[{key!r}]")) for key in stated)
     grid = Grid(tuple(axes))
+    longest = max(map(len, map(point_name, grid.points)))
+    if longest > MAX_NAME:
+        what = f"keys and values make a folder's name of {longest} characters"
+        raise UserError(what, where, f"tune fewer keys: {MAX_NAME} characters are possible")
     cfg = resolved_config(config, cfg_options)
     for key, values in grid.axes:
         # Where a config's own network can't be built here, its values can't be tried so either.

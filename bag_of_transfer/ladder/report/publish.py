@@ -3,10 +3,10 @@
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.atomic import json_text, write_text
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.ladder.folder import (
@@ -15,21 +15,23 @@ from bag_of_transfer.ladder.folder import (
     FLAT_CONFIG,
     METRICS,
     PLAN,
+    PRETRAINING,
     RECORD,
     TRICKS,
     TUNING,
+    names_in,
     records,
 )
 from bag_of_transfer.ladder.report.cell_files import read_settings
-from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.seal import digests, read_cell, write_sealed
 
 __all__ = ["publish", "without_places"]
 
 # Files that are copied from every cell of a search (with the curve if the best epoch counts), from
 # every other cell, and from the first finished cell of a rung and a task.
-TRIED = (RECORD, METRICS)
-EVERY = (*TRIED, CURVE, CARD)
+TRIED = (RECORD, METRICS, CARD)
+EVERY = (*TRIED, CURVE)
 FIRST = (TRICKS, FLAT_CONFIG)
 # A path, or an override whose value is one.
 ABSOLUTE = re.compile(r"""(['"](?:[\w.]+=)?)(/[^'"\n]+)(?=['"])""")
@@ -43,7 +45,8 @@ def publish(folder: Path, out: Path) -> int:
     In the copy ``...`` replaces the part that all absolute paths have in common, and the folders of
     files that the reason of a failure names, because they are this machine's.  A report of the copy
     lacks the intervals over images, which need the per-image files.  As the cards of all backbones
-    are there, a ladder can go on in the copy: its finished cells are known as such.
+    are there, a ladder can go on in the copy: its finished cells are known as such.  Cells of rungs
+    and tasks that the plan no longer has stay out.
 
     Args:
         folder: The ladder's folder.
@@ -57,18 +60,19 @@ def publish(folder: Path, out: Path) -> int:
         RefusedError: If ``out`` is not empty, or a cell was edited.
     """
     ladder = read_results(folder)
-    for record in records(folder):
-        read_cell(record.parent, "remove the cell's folder, or run the cell again")
+    cells = list(_of_plan(ladder))
+    for cell in cells:
+        read_cell(cell, "remove the cell's folder, or run the cell again")
     done = {cell.folder for cell in ladder.cells_of()}
     tried = (*TRIED, CURVE) if ladder.selection == "val" else TRIED
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RefusedError("the folder is not empty", out, "name another folder, or empty it")
     out.mkdir(parents=True, exist_ok=True)
-    write_sealed(out / PLAN, read_json(folder / PLAN, ""))
+    plan = json_text(read_json(folder / PLAN, ""))
+    write_sealed(out / PLAN, json.loads(without_places(plan)))
     seen: set[tuple[str, ...]] = set()
     varied = _with_varied_tricks(done)
-    for record in records(folder):
-        cell = record.parent
+    for cell in cells:
         if cell.relative_to(folder).parts[0] == TUNING:
             _copy(cell, out / cell.relative_to(folder), tried)
             continue
@@ -78,6 +82,15 @@ def publish(folder: Path, out: Path) -> int:
         if is_first:
             seen.add(cell.parts[-2:])
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def _of_plan(ladder: LadderResults) -> Iterator[Path]:
+    """Yield the folders of the recorded cells whose rung and task the plan has."""
+    rungs, tasks = {*ladder.rungs, *ladder.teachers}, {PRETRAINING, *ladder.tasks}
+    for record in records(ladder.folder):
+        rung, task = names_in(record.parent.relative_to(ladder.folder).as_posix())
+        if rung in rungs and task in tasks:
+            yield record.parent
 
 
 def _with_varied_tricks(cells: Iterable[Path]) -> set[tuple[str, ...]]:

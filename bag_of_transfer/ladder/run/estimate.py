@@ -5,7 +5,7 @@ times a few iterations, once per config.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -64,11 +64,12 @@ def estimate_cells(
     known: dict[Any, list[Estimate]] = {}
     for cell in cells:
         if before[cell.key].word == DONE:
-            known.setdefault(_recipe(cell), []).append(_from_record(cell))
+            known.setdefault((_recipe(cell), _tries(cell)), []).append(_from_record(cell))
     estimates: dict[str, Estimate | str] = {}
     timed: dict[Any, dict[str, Any] | str] = {}
     for cell in cells_to_run(cells, before)[0]:
-        measured = known.get(_recipe(cell))
+        measured = known.get((_recipe(cell), _tries(cell)))
+        alike = known.get((_recipe(cell), not _tries(cell)))  # in their times
         if measured:
             estimates[cell.key] = _typical(measured)
         elif cell.config is None:
@@ -80,7 +81,11 @@ def estimate_cells(
             if isinstance(timing, str):
                 estimates[cell.key] = timing
             else:
-                estimates[cell.key] = _from_timing(timing, _teacher(cell, cells, timed))
+                timed_cell = _from_timing(timing, _teacher(cell, cells, timed))
+                if alike:
+                    time = _typical(alike).seconds
+                    timed_cell = replace(timed_cell, seconds=time, measured=True)
+                estimates[cell.key] = timed_cell
     return estimates
 
 
@@ -101,6 +106,11 @@ def _recipe(cell: Cell) -> tuple[Any, ...]:
     """Return what decides how long a cell takes; the optimizer's values do not."""
     changed = tuple(pair for pair in cell.point if not pair[0].startswith(OPTIMIZER))
     return cell.config, _stated(cell), changed
+
+
+def _tries(cell: Cell) -> bool:
+    """Return whether it is a fine-tuning of a search, which keeps no weights."""
+    return cell.tunes and cell.task is not None
 
 
 def _stated(cell: Cell) -> tuple[str, ...]:
