@@ -22,6 +22,7 @@ from bag_of_transfer.engine.tasks import Phase, tasks_in
 
 __all__ = [
     "ANSWERS",
+    "AS_STATED",
     "BACKBONE",
     "BEGUN",
     "CARD",
@@ -70,6 +71,7 @@ PICTURES = "pictures"  # a cell's folder has one, too
 TRUTH = "truth"  # pictures of the ground truth, by task
 REPLACED = "replaced"  # earlier results of cells that were run again
 TUNING = "tuning"  # cells whose scores on val choose the values of a recipe
+AS_STATED = "as_stated"  # there, a pretraining whose values are not tuned
 
 # In a cell's folder: first what the ladder writes, then what its tools write there in addition
 # to the files of every run.

@@ -41,7 +41,7 @@ def test_weights_made_again_leave_finished_results_with_a_footnote(call, capfd, 
         in output
     )
     assert json.loads((OUT / "replaced" / B / "cell.json").read_text()) == first
-    note = f"fine-tuned from an earlier run of {B}"
+    note = "fine-tuned from an earlier run of its backbone"
     assert record(DETECTION)["notes"] == [note]
     made_from = [record(key)["fingerprint"]["backbone"] for key in (DETECTION, MORE)]
     assert made_from[0] != made_from[1] == "made again"
@@ -55,7 +55,7 @@ def test_other_seeds_that_share_a_backbone_stay_when_it_is_made_again(call, capf
     shared = dict(rungs="b=dict(config='{0}/b.py', seeds='shared')", tasks="detection='{0}/det.py'")
     assert call("--seeds", 2, **shared) == 0
     assert f"kept with a footnote: {DETECTION}" in capfd.readouterr().out
-    assert record(DETECTION)["notes"] == [f"fine-tuned from an earlier run of {B}"]
+    assert record(DETECTION)["notes"] == ["fine-tuned from an earlier run of its backbone"]
     assert call(**shared) == 0
     assert "2 cells: 2 done" in capfd.readouterr().out
 
@@ -87,7 +87,7 @@ def test_cells_elsewhere_find_what_to_make_again(call, capfd):
     assert call("--cell", B) == 0
     assert (OUT / B / "backbone.safetensors").is_file()
     assert call("--cell", MORE) == 0
-    assert record(DETECTION)["notes"] == [f"fine-tuned from an earlier run of {B}"]
+    assert record(DETECTION)["notes"] == ["fine-tuned from an earlier run of its backbone"]
 
 
 def test_changed_cells_that_are_run_again_find_their_backbone(call):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bag_of_transfer.ladder.report.costs import tuning_minutes
 from bag_of_transfer.ladder.report.documents import table_file, tables_of
 from bag_of_transfer.ladder.report.findings import Top1, find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
@@ -140,6 +141,19 @@ def test_footnotes_name_the_seeds_and_the_cost(ladder: LadderResults) -> None:
     assert "Tuning took 31 min 0 s of training (detection 31 min 0 s)" in notes
     assert "pretraining, segmentation: one recipe for all rungs" in notes
     assert "edge" not in notes
+
+
+def test_runs_of_values_that_are_no_longer_tried_count_nowhere(tmp_path: Path) -> None:
+    def score(rung: str, rate: float) -> float | str:
+        return f"{LR} is {rate}: refused" if rate > 1 else 50 - abs(rate - 0.02)
+
+    rates = (0.01, 0.02, 0.04)
+    before = tuned_ladder(tmp_path / "before", score, rates, rates)
+    after = tuned_ladder(tmp_path / "after", score, rates, (*rates, 2.0))
+    run_tried(tmp_path / "after", "renamed", "detection", f"{LR}=0.01", 50.0)
+    run_tried(tmp_path / "after", "scratch", "segmentation", f"{LR}=0.01", 50.0)
+    assert notes_of(after) == notes_of(before)
+    assert tuning_minutes(after) == tuning_minutes(before)
 
 
 def test_a_plan_without_tune_is_footnoted_in_every_table(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bag_of_transfer.ladder.folder import (
     ANSWERS,
+    AS_STATED,
     BACKBONE,
     LAST_CHECKPOINT,
     METRICS,
@@ -21,8 +22,6 @@ from bag_of_transfer.ladder.plan.spec import Rung, Task
 from bag_of_transfer.ladder.search import Point, options_of, point_name
 
 __all__ = ["Cell", "Command", "commands"]
-
-AS_STATED = "as_stated"  # folder of a pretraining with tuning seed whose values are not tuned
 
 
 @dataclass(frozen=True)

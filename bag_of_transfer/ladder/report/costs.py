@@ -5,11 +5,19 @@ from pathlib import Path
 from statistics import median
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, SCRATCH, tuning_records
+from bag_of_transfer.ladder.folder import (
+    AS_STATED,
+    PRETRAINING,
+    RECORD,
+    SCRATCH,
+    cell_key,
+    tuning_records,
+)
 from bag_of_transfer.ladder.report.results import CELL_NAMES, CellResult, LadderResults
 from bag_of_transfer.ladder.seal import read_cell
+from bag_of_transfer.ladder.search import point_name
 
-__all__ = ["pretraining_minutes", "tried_cells", "tuning_minutes"]
+__all__ = ["pretraining_minutes", "teachers_cells", "tried_cells", "tuning_minutes"]
 
 
 def pretraining_minutes(ladder: LadderResults) -> dict[str, float]:
@@ -40,12 +48,12 @@ def _with_teachers(ladder: LadderResults, rung: str) -> list[str]:
 
 def _median_seconds(ladder: LadderResults, rung: str) -> float | None:
     in_tables = rung in ladder.rungs
-    cells = ladder.cells_of(rung, PRETRAINING) if in_tables else _teachers_cells(ladder, rung)
+    cells = ladder.cells_of(rung, PRETRAINING) if in_tables else teachers_cells(ladder, rung)
     known = [seconds for cell in cells if (seconds := cell.training_seconds) is not None]
     return median(known) if known else None  # not the mean: a busy machine may have slowed one
 
 
-def _teachers_cells(ladder: LadderResults, name: str) -> Iterator[CellResult]:
+def teachers_cells(ladder: LadderResults, name: str) -> Iterator[CellResult]:
     """Yield the cells of a teacher that is not a rung of the tables, read from its records."""
     return _recorded(sorted(ladder.folder.glob(f"seed*/{name}/{PRETRAINING}/{RECORD}")))
 
@@ -62,8 +70,23 @@ def _recorded(records: Iterable[Path]) -> Iterator[CellResult]:
 
 
 def tried_cells(ladder: LadderResults) -> Iterator[CellResult]:
-    """Yield the runs of searches that are done, and the pretrainings from which they start."""
-    return _recorded(tuning_records(ladder.folder))
+    """Yield the runs of searches that are done, and the pretrainings from which they start.
+
+    Those of rungs, tasks, seeds and values that the ladder no longer has do not count.
+    """
+    keys = {
+        cell_key(rung, each.task, seed, point_name(point))
+        for each in ladder.tunings
+        for rung in each.rungs
+        for seed in each.seeds
+        for point in each.progress.grid.points
+    }
+    rungs = [*ladder.rungs.values(), *ladder.teachers.values()]
+    as_stated = [rung.name for rung in rungs if not rung.tune]
+    seeds = {seed for each in ladder.tunings for seed in each.seeds}
+    keys |= {cell_key(rung, PRETRAINING, seed, AS_STATED) for rung in as_stated for seed in seeds}
+    folders = {ladder.folder / key for key in keys}
+    return _recorded(path for path in tuning_records(ladder.folder) if path.parent in folders)
 
 
 def tuning_minutes(ladder: LadderResults) -> dict[str, dict[str, float]]:

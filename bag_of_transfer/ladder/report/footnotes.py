@@ -1,12 +1,14 @@
 """The footnotes of every table: how the numbers were measured, and what is missing."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.quantities import duration
+from bag_of_transfer.engine.quantities import counted, duration
 from bag_of_transfer.ladder.folder import PRETRAINING, RECORD, records
 from bag_of_transfer.ladder.metrics import METRICS, TOP1, label_of
+from bag_of_transfer.ladder.report.costs import teachers_cells, tried_cells
 from bag_of_transfer.ladder.report.findings import Finding, Top1, compare_top1
 from bag_of_transfer.ladder.report.machines import machine_notes
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults, reason_of
@@ -53,13 +55,16 @@ def not_done_notes(ladder: LadderResults) -> list[str]:
 
 
 def _not_done_note(cells: Sequence[CellResult]) -> str:
-    first, *others = cells
-    if not others:
-        return f"{first.name}: {first.status} ({first.reason})."
-    seeds = ", ".join(str(cell.seed) for cell in cells)
-    reasons = {cell.reason or "" for cell in cells}
+    first, reasons = cells[0], {cell.reason or "" for cell in cells}
     reason = first.reason if len(reasons) == 1 else (first.reason or "").partition(": ")[0]
-    return f"{first.rung} / {first.task} / seeds {seeds}: {first.status} ({reason})."
+    return f"{_name(cells)}: {first.status} ({reason})."
+
+
+def _name(cells: Sequence[CellResult]) -> str:
+    """Return a short name for the cells of a rung and a task."""
+    first, *others = cells
+    seeds = ", ".join(str(cell.seed) for cell in cells)
+    return f"{first.rung} / {first.task} / seeds {seeds}" if others else first.name
 
 
 def told_at_once(ladder: LadderResults) -> list[str]:
@@ -167,8 +172,7 @@ def _cells(ladder: LadderResults) -> Iterator[str]:
             yield f"{task.name}: measured on the split called {names}."
     yield from machine_notes(ladder)
     yield from _caches(ladder)
-    for note, cells in _remarks(ladder).items():
-        yield f"{', '.join(cells)}: {note}"
+    yield from _remarks(ladder)
 
 
 def _caches(ladder: LadderResults) -> Iterator[str]:
@@ -185,10 +189,22 @@ def _caches(ladder: LadderResults) -> Iterator[str]:
             )
 
 
-def _remarks(ladder: LadderResults) -> dict[str, list[str]]:
-    """Return the notes in the cells' records, each with the names of its cells."""
-    cells_by_note: dict[str, list[str]] = {}
-    for cell in ladder.cells_of():
-        for note in cell.record.get("notes") or ():
-            cells_by_note.setdefault(str(note), []).append(cell.name)
-    return cells_by_note
+def _remarks(ladder: LadderResults) -> Iterator[str]:
+    """Yield the notes in the cells' records, each once, with the names of its cells.
+
+    Runs that tried values are counted.
+    """
+    named: dict[str, dict[tuple[str, str], list[CellResult]]] = {}
+    of_teachers = (cell for name in ladder.teachers for cell in teachers_cells(ladder, name))
+    for cell in (*ladder.cells, *of_teachers):
+        for note in _notes_of(cell):
+            named.setdefault(note, {}).setdefault((cell.rung, cell.task), []).append(cell)
+    tried = Counter(note for cell in tried_cells(ladder) for note in _notes_of(cell))
+    for note in dict.fromkeys([*named, *tried]):
+        names = [_name(cells) for cells in named.get(note, {}).values()]
+        names += [counted(tried[note], "tuning run")] * (note in tried)
+        yield f"{', '.join(names)}: {note}"
+
+
+def _notes_of(cell: CellResult) -> list[str]:
+    return list(dict.fromkeys(map(str, cell.record.get("notes") or ())))

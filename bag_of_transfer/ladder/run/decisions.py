@@ -79,7 +79,7 @@ def decide(
 def _make_again(cell: Cell, done: Sequence[Cell]) -> None:
     users = [user for user in done if cell.key in user.needs]
     for user in users:
-        status.keep_without_backbone(user, cell.key)
+        status.keep_without_backbone(user)
     status.put_aside(cell)
     names = ", ".join(user.key for user in users)
     kept = f"; kept with a footnote: {names}" if users else ""

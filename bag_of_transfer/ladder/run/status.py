@@ -248,22 +248,22 @@ def _is_result(record: Mapping[str, Any]) -> bool:
 
 def keep(cell: Cell, selection: Selection, why: str) -> None:
     """Let a changed cell keep its result until something changes again; tables get a footnote."""
-    _note(cell, f"{cell.key} was kept although {why}", kept_for=fingerprint(cell, selection))
+    _note(cell, f"kept although {why}", kept_for=fingerprint(cell, selection))
 
 
-def keep_without_backbone(cell: Cell, backbone: str) -> None:
-    """Keep a finished cell although its backbone, whose weights are gone, is run again.
+def keep_without_backbone(cell: Cell) -> None:
+    """Keep a finished cell although its backbone or teacher, whose weights are gone, is run again.
 
-    The new weights may differ from those that it was fine-tuned from; tables get a footnote.
+    The new weights may differ from those that it was made with; tables get a footnote.
     """
-    if not _read(cell.folder / RECORD).get("backbone_gone"):
-        _note(cell, f"fine-tuned from an earlier run of {backbone}", backbone_gone=True)
+    how, what = ("fine-tuned", "backbone") if cell.task else ("distilled", "teacher")
+    _note(cell, f"{how} from an earlier run of its {what}", backbone_gone=True)
 
 
 def _note(cell: Cell, note: str, **more: Any) -> None:
     record = _read(cell.folder / RECORD)
-    notes = [*record.get("notes", []), note]
-    write_sealed(cell.folder / RECORD, {**record, "notes": notes, **more})
+    notes = dict.fromkeys([*record.get("notes", []), note])  # each once, however often it is kept
+    write_sealed(cell.folder / RECORD, {**record, "notes": list(notes), **more})
 
 
 def reason_of(folder: Path) -> str:
