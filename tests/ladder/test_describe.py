@@ -104,6 +104,9 @@ def test_margins_reach_the_report_and_an_older_plan_has_the_defaults(tmp_path):
     plan = json.loads((tmp_path / "ladder.json").read_text())
     assert plan["margins"] == {"top1": 0.5, "mAP_voc07": 1.0, "pixAcc": 0.5, "mIoU": 2.0}
     assert read_results(tmp_path).margin("mIoU") == 2.0
+    write_plan(replace(LADDER, margins={"mAP_area": 3.0}), tmp_path / "area")
+    beside = read_results(tmp_path / "area")
+    assert [beside.margin(name) for name in ("mAP_voc07", "mAP_area")] == [1.0, 3.0]
     del plan["margins"], plan["sha256"]
     (tmp_path / "ladder.json").write_text(json.dumps(plan))
     old = read_results(tmp_path)

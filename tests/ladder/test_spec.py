@@ -136,7 +136,11 @@ WRONG = [
     ((RUNGS, TASKS, SEEDS, "selection = 'best'\n"), "selection"),
     ((RUNGS, TASKS, SEEDS, "reference = 'z'\n"), "reference"),
     ((RUNGS, TASKS, SEEDS, "margins = 1\n"), "margins must be a dict, got 1"),
-    ((RUNGS, TASKS, SEEDS, "margins = dict(mAP=1)\n"), "'mAP' is not known"),
+    ((RUNGS, TASKS, SEEDS, "margins = dict(mAP=1)\n"), "no table of this ladder compares 'mAP'"),
+    (
+        (RUNGS, TASKS, SEEDS, "margins = dict(AP50=1)\n"),
+        "margins of top1, mAP_voc07, mAP_area",
+    ),
     ((RUNGS, TASKS, SEEDS, "margins = dict(mIoU='1')\n"), "the margin is '1'"),
     ((RUNGS, TASKS, SEEDS, "margins = dict(mIoU=True)\n"), "the margin is True"),
     ((RUNGS, TASKS, SEEDS, "margins = dict(mIoU=0)\n"), "margins.mIoU"),
@@ -176,7 +180,7 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 60
+    assert len(WRONG) == 61
 
 
 LR = "optim_wrapper.optimizer.lr"

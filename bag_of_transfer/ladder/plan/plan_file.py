@@ -22,10 +22,7 @@ __all__ = [
     "write_plan",
 ]
 
-SCRATCH_NOTE = (
-    "scratch starts from random weights: nothing is frozen and all BN is trained, which is the "
-    "only difference in recipe"
-)
+SCRATCH_NOTE = "scratch starts from random weights: nothing is frozen and all BN is trained"
 PUBLISHED_NOTE = (
     "{}: the published split, where val and test are the same images; the last checkpoint is "
     "reported, none is picked on val"
@@ -90,7 +87,8 @@ def _identities(plan: Mapping[str, Any]) -> list[dict[str, tuple[str, ...]]]:
 
 def describe(ladder: Ladder) -> dict[str, Any]:
     """Return a ladder as plain values, in the form that docs/files.md describes."""
-    metrics = dict.fromkeys([TOP1, *(metric for task in ladder.tasks for metric in task.metrics)])
+    shown = [TOP1, *(metric for task in ladder.tasks for metric in task.metrics)]
+    metrics = dict.fromkeys([*shown, *ladder.margins])
     return {
         "schema": SCHEMA,
         "name": ladder.name,

@@ -14,7 +14,7 @@ from bag_of_transfer.engine.fields import COUNT_OR_0
 from bag_of_transfer.engine.home import at_home
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
-from bag_of_transfer.ladder.metrics import METRICS
+from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.plan.checks import config_with, one_of
 from bag_of_transfer.ladder.plan.rungs import Rung, read_rungs
 from bag_of_transfer.ladder.plan.tasks import Task, read_tasks
@@ -80,8 +80,8 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
 
     Raises:
         UserError: If a key is misspelt or missing, a value is out of its range, or a rung or task
-            is wrong; see ``rungs.read_rungs`` and ``tasks.read_tasks``; or a seed is tuned with
-            and reported.
+            is wrong; see ``rungs.read_rungs`` and ``tasks.read_tasks``; a seed is tuned with
+            and reported; or a margin is of a metric that no table compares.
     """
     leaf_keys(path)  # its error names the line that is not valid Python
     cfg = read_config(path)
@@ -115,7 +115,7 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
         selection=selection,
         num_pictures=_count(cfg.get("num_pictures", 6), f"{path}: num_pictures"),
         tuning_seeds=tuning_seeds,
-        margins=_margins(cfg.get("margins", {}), f"{path}: margins"),
+        margins=_margins(cfg.get("margins", {}), tasks, f"{path}: margins"),
     )
 
 
@@ -155,12 +155,16 @@ def _count(stated: Any, where: str) -> int:
     return int(stated)
 
 
-def _margins(stated: Any, where: str) -> dict[str, float]:
+def _margins(stated: Any, tasks: Sequence[Task], where: str) -> dict[str, float]:
     if not isinstance(stated, Mapping):
         mend = "give points by metric: dict(mIoU=0.5)"
         raise UserError(f"margins must be a dict, got {stated!r}", where, mend)
+    of_tasks = [metric_of(metric) for task in tasks for metric in task.metrics]
+    compared = [TOP1, *(name for row in of_tasks for name in (row.name, row.interval_of) if name)]
     for metric, points in stated.items():
-        one_of(metric, tuple(METRICS), where)
+        if metric not in compared:
+            mend = f"give margins of {', '.join(dict.fromkeys(compared))}"
+            raise UserError(f"no table of this ladder compares {metric!r}", where, mend)
         if not is_finite_number(points) or points <= 0:
             mend = "give a number of percent points above 0"
             raise UserError(f"the margin is {points!r}", f"{where}.{metric}", mend)
