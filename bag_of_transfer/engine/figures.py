@@ -1,7 +1,9 @@
 """Write figures as files; the same figure gives the same bytes."""
 
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -9,9 +11,19 @@ from matplotlib.figure import Figure
 
 from bag_of_transfer.engine.atomic import write_bytes
 
-__all__ = ["save_figure"]
+__all__ = ["save_figure", "with_any_letters"]
 
 DPI = 150
+# What matplotlib says of letters that its font lacks, once for each of them in each figure.
+LACKING = r"Glyph \d+ |Matplotlib currently does not support \w+ natively"
+
+
+@contextmanager
+def with_any_letters() -> Iterator[None]:
+    """Let texts have letters that the font lacks, such as Chinese ones: boxes stand for them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", LACKING)
+        yield
 
 
 def save_figure(figure: Figure, stem: Path, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
@@ -20,7 +32,7 @@ def save_figure(figure: Figure, stem: Path, kinds: Sequence[str] = ("png", "svg"
     for kind in kinds:
         data = io.BytesIO()
         # Without a salt an SVG's ids are random; without Date=None it holds the time.
-        with rc_context({"svg.hashsalt": stem.name}):
+        with rc_context({"svg.hashsalt": stem.name}), with_any_letters():
             metadata = {"Date": None} if kind == "svg" else None
             figure.savefig(data, format=kind, dpi=DPI, metadata=metadata)
         path = stem.with_name(f"{stem.name}.{kind}")

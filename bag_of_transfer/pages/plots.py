@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bag_of_transfer.engine.figures import with_any_letters
 from bag_of_transfer.engine.printable import printable
 from bag_of_transfer.engine.quantities import shortened
 
@@ -18,6 +19,7 @@ __all__ = [
     "DARK",
     "INK",
     "LINE",
+    "MAX_LABEL",
     "MIN_POINTS",
     "Plot",
     "axes_of",
@@ -79,9 +81,9 @@ def axes_of(num_rows: int = 1, height: float | None = None) -> tuple[Figure, Any
     return figure, figure.subplots(num_rows, 1, squeeze=False)[:, 0]
 
 
-def short_label(text: str) -> str:
-    """Return a label that a plot has room for."""
-    text = shortened(printable(text), MAX_LABEL)
+def short_label(text: str, most: int = MAX_LABEL) -> str:
+    """Return a label that a plot has room for: ``most`` characters."""
+    text = shortened(printable(text), most)
     return text.replace("$", r"\$")  # matplotlib would take a dollar for the start of a formula
 
 
@@ -111,7 +113,8 @@ def inline_svg(plot: Plot) -> str:
     Texts stay texts; ids begin with the plot's name, so that no two plots share one.
     """
     data = io.BytesIO()
-    with rc_context({"svg.hashsalt": plot.name, "svg.fonttype": "none"}):
+    look = {"svg.hashsalt": plot.name, "svg.fonttype": "none"}
+    with rc_context(look), with_any_letters():
         plot.figure.savefig(data, format="svg", transparent=True, metadata=NO_METADATA)
     text = data.getvalue().decode()
     text = text[text.index("<svg") :]

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import warnings
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -160,6 +161,44 @@ def test_class_changes_name_what_per_class_holds(plots: dict[str, Plot]) -> None
     label = plots["classes-detection"].figure.axes[0].get_xlabel()
     assert label == "AP (area): points against scratch"
     assert plots["classes-segmentation"].title == "Change per class: IoU"
+
+
+def test_a_rung_that_finds_nothing_has_its_cost_too(ladder: LadderResults) -> None:
+    zero = {**ladder.cells[0].result, "metrics": {"mAP_voc07": 0.0}}
+    cells = [
+        replace(cell, result=zero) if (cell.rung, cell.task) == ("scratch", "detection") else cell
+        for cell in ladder.cells
+    ]
+    none = replace(ladder, cells=tuple(cells))
+    made = {plot.name: plot for plot in draw_plots(none, find(none), find_top1(none))}
+    assert points(made["cost-detection-map-voc07"])["scratch"] == ([0.0], [0.0])
+
+
+def test_labels_that_are_cut_alike_are_numbered(ladder: LadderResults) -> None:
+    long = "ResNet-D with all tricks, "
+    labels = dict(zip(ladder.rungs, ("none", f"{long}20 epochs", f"{long}30 epochs"), strict=False))
+    rungs = {
+        name: replace(rung, label=labels.get(name, name)) for name, rung in ladder.rungs.items()
+    }
+    named = replace(ladder, rungs=rungs)
+    made = {plot.name: plot for plot in draw_plots(named, find(named), find_top1(named))}
+    shown = ["none", "ResNet-D with all... (2)", "ResNet-D with all... (3)"]
+    assert list(points(made["cost-detection-map-voc07"])) == shown
+    ticks = made["rungs-detection-map-voc07"].figure.axes[0].get_yticklabels()
+    assert [tick.get_text() for tick in ticks] == [*shown, "public"]
+
+
+def test_letters_that_the_font_lacks_cost_no_lines(ladder: LadderResults, tmp_path: Path) -> None:
+    rungs = {
+        name: replace(rung, label=f"{rung.label} \u6a21\u578b")
+        for name, rung in ladder.rungs.items()
+    }
+    named = replace(ladder, rungs=rungs)
+    plot = draw_plots(named, find(named), find_top1(named))[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_figure(plot.figure, tmp_path / plot.name)
+        assert "\u6a21\u578b" in inline_svg(plot)
 
 
 def test_no_two_rungs_look_alike(ladder: LadderResults) -> None:

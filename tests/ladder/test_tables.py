@@ -7,6 +7,7 @@ seed 1 failed, 46, 49; the public file's 60, 61, 60.5.
 import csv
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +140,19 @@ def test_an_interval_wider_than_the_margin_tells_how_many_seeds_it_takes(
     assert remarks(difference_table(narrow, find(narrow)[:1]))["B-standard"][2] == ""
 
 
+def test_a_difference_that_is_rounded_to_0_has_no_minus(six: LadderResults) -> None:
+    shift = (-0.001, 0.001, -0.002, 0.0, 0.0, 0.001)
+
+    def alike(cell: CellResult) -> CellResult:
+        value = 50.0 + shift[cell.seed] * (cell.rung != "scratch")
+        return replace(cell, result={**cell.result, "metrics": {"mAP_voc07": value}})
+
+    flat = replace(six, cells=tuple(map(alike, six.cells)))
+    own = [finding for finding in find(flat) if finding.task.name == "detection"]
+    for row in difference_table(flat, own).rows:
+        assert [entry.text for entry in row[2:4]] == ["+0.00", "+0.00 to +0.00"]
+
+
 def test_six_seeds_carry_a_verdict(six: LadderResults) -> None:
     own = [finding for finding in find(six) if finding.metric == "mAP_voc07"]
     found = texts(difference_table(six, own))
@@ -211,15 +225,30 @@ def test_each_file_has_its_tasks_and_all_footnotes(ladder: LadderResults) -> Non
 
 def test_footnotes_tell_of_other_splits_and_remarks_of_cells(tmp_path: Path) -> None:
     folder = drawn.draw_ladder(tmp_path / "drawn")
-    cell = folder / "seed0/scratch/segmentation"
+    tried = folder / "tuning/seed9/scratch/segmentation/lr=1"
+    cells = [folder / f"seed{seed}/scratch/segmentation" for seed in (0, 1)]
+    teacher = folder / "seed0/teacher/pretraining"
+    shutil.copytree(folder / "seed0/b_standard/pretraining", teacher)
+    shutil.copytree(cells[0], tried)
+    plan = json.loads((folder / "ladder.json").read_text())
+    plan["tasks"]["segmentation"]["tune"] = {"lr": [1]}
+    teachers = {"teacher": plan["rungs"]["b_standard"]}
+    drawn.write(folder / "ladder.json", {**plan, "tuning_seeds": [9], "teachers": teachers})
+    cell = cells[0]
     result = json.loads((cell / "metrics.json").read_text())
     drawn.write(cell / "metrics.json", {**result, "split": "val"})
-    record = json.loads((cell / "cell.json").read_text())
-    drawn.write(cell / "cell.json", {**record, "notes": ["kept although its code changed"]})
+    for each in (*cells, tried, teacher):
+        record = json.loads((each / "cell.json").read_text())
+        of_places = {"rung": each.parts[-2]} if each == teacher else {}
+        notes = ["kept although code changed"] * 2  # as an earlier version noted it
+        drawn.write(each / "cell.json", {**record, **of_places, "notes": notes})
     ladder = read_results(folder)
     notes = footnotes(ladder, find(ladder), find_top1(ladder))
     assert "segmentation: measured on the split called test, val." in notes
-    assert "scratch / segmentation / seed 0: kept although its code changed" in notes
+    assert [note for note in notes if "kept" in note] == [
+        "scratch / segmentation / seeds 0, 1, teacher / pretraining / seed 0, 1 tuning run: "
+        "kept although code changed"
+    ]
 
 
 def test_the_csv_has_every_seeds_value(ladder: LadderResults) -> None:

@@ -10,7 +10,7 @@ from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of
 from bag_of_transfer.ladder.report.cell_files import read_curve
-from bag_of_transfer.ladder.report.drawing import style_of
+from bag_of_transfer.ladder.report.drawing import name_of, style_of
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 from bag_of_transfer.pages.plots import (
     MIN_POINTS,
@@ -19,7 +19,6 @@ from bag_of_transfer.pages.plots import (
     file_name,
     finish,
     legend_above,
-    short_label,
 )
 
 __all__ = ["learning_curves"]
@@ -73,7 +72,7 @@ def _draw_panel(
                 own[rung].append(points)
             alike.setdefault(drawn, {})[rung] = None
     for rung, lines in own.items():
-        same = [short_label(ladder.label(each)) for each in alike[rung]]
+        same = [name_of(ladder, each) for each in alike[rung]]
         more = [f"{len(same) - MAX_ALIKE} more"] if len(same) > MAX_ALIKE else []
         label = " = ".join([*same[:MAX_ALIKE], *more])
         label = "all rungs" if 1 < len(same) == len(by_rung) else label

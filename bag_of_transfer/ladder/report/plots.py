@@ -15,7 +15,7 @@ from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import label_of, metric_of
 from bag_of_transfer.ladder.report.costs import pretraining_minutes
 from bag_of_transfer.ladder.report.curve_plots import learning_curves
-from bag_of_transfer.ladder.report.drawing import style_of
+from bag_of_transfer.ladder.report.drawing import name_of, style_of
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tuning_plots import tuning_plots
@@ -77,7 +77,7 @@ def _rungs(ladder: LadderResults, finding: Finding) -> Plot | None:
         seeds = list(spread.by_seed.values())
         axes.plot(seeds, [row] * len(seeds), "|", color=INK, markersize=9)
         axes.plot(spread.mean, row, markersize=8, linestyle="", **style)
-    axes.set_yticks(range(len(measured)), [short_label(ladder.label(rung)) for rung in measured])
+    axes.set_yticks(range(len(measured)), [name_of(ladder, rung) for rung in measured])
     axes.set_ylim(len(measured) - 0.5, -0.5)
     finish(axes, "\n".join([f"{label_of(finding.metric)} in %", *bars]), "")
     values = "; ".join(
@@ -129,8 +129,8 @@ def _carry_over(ladder: LadderResults, finding: Finding, top1: Top1) -> Plot | N
 
 def _scatter(axes: Axes, ladder: LadderResults, points: Mapping[str, tuple[float, Any]]) -> None:
     for rung, (x, y) in points.items():
-        label = short_label(ladder.label(rung))
-        axes.plot(x, y, markersize=9, linestyle="", label=label, **style_of(ladder, rung))
+        label, style = name_of(ladder, rung), style_of(ladder, rung)
+        axes.plot(x, y, markersize=9, linestyle="", label=label, **style)
     axes.margins(0.12)
     legend_above(axes)
 
@@ -141,7 +141,9 @@ def _scatter(axes: Axes, ladder: LadderResults, points: Mapping[str, tuple[float
 def _cost(ladder: LadderResults, finding: Finding) -> Plot | None:
     means = {rung: each.mean for rung, each in finding.spreads.items()}
     minutes = pretraining_minutes(ladder)
-    points = {rung: (time, means[rung]) for rung, time in minutes.items() if means.get(rung)}
+    points = {
+        rung: (time, means[rung]) for rung, time in minutes.items() if means.get(rung) is not None
+    }
     if len(points) < MIN_POINTS or not any(x for x, _ in points.values()):
         return None
     figure, (axes,) = axes_of(height=3.0 + 0.11 * len(points))
@@ -196,12 +198,12 @@ def _classes(ladder: LadderResults, task: str) -> Plot | None:
         rows = [(row, name) for row, name in enumerate(names) if rung in changes[name]]
         points = [(changes[name][rung], row + shift) for row, name in rows]
         if points:
-            label, style = short_label(ladder.label(rung)), style_of(ladder, rung)
+            label, style = name_of(ladder, rung), style_of(ladder, rung)
             axes.plot(*zip(*points, strict=True), linestyle="", markersize=6, label=label, **style)
     axes.set_yticks(range(len(names)), [short_label(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     metric = metric_of(ladder.tasks[task].metrics[-1]).class_label
-    finish(axes, f"{metric}: points against {short_label(ladder.label(ladder.reference))}", "")
+    finish(axes, f"{metric}: points against {name_of(ladder, ladder.reference)}", "")
     legend_above(axes)
     shown = "" if len(names) == len(changes) else f" ({len(names)} of {len(changes)}: both ends)"
     alt = f"{metric}, change against the reference{shown}, largest gain first: {', '.join(names)}."

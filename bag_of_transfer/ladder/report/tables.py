@@ -107,8 +107,13 @@ def _metric(
     return _spread_entry(finding.spreads[rung.name], planned, diverged, over)
 
 
-def _limits(images: BootstrapInterval, sign: str = "") -> str:
-    return f"{images.low:{sign}.2f} to {images.high:{sign}.2f}"
+def _limits(images: BootstrapInterval) -> str:
+    return f"{images.low:.2f} to {images.high:.2f}"
+
+
+def _points(difference: float) -> str:
+    """Return a difference with its sign; one that is rounded to 0 has a plus, as 0 has."""
+    return f"{round(difference, 2) + 0.0:+.2f}"
 
 
 def _spread_entry(
@@ -148,7 +153,7 @@ def _difference(
         Entry(metric, metric),
         Entry(_without_difference(ladder, finding, comparison.rung))
         if mean is None
-        else Entry(f"{mean:+.2f}", mean),
+        else Entry(_points(mean), mean),
         _interval(finding, comparison),
         _of_images(finding.both.get(comparison.rung)),
         Entry(f"{comparison.n} of {planned}", comparison.n, comparison.kind),
@@ -174,7 +179,7 @@ def _verdict(comparison: Comparison) -> Entry:
 def _interval(finding: Finding, comparison: Comparison) -> Entry:
     if comparison.interval is not None:
         low, high = comparison.interval
-        return Entry(f"{low:+.2f} to {high:+.2f}", low, _seeds_for(comparison))
+        return Entry(f"{_points(low)} to {_points(high)}", low, _seeds_for(comparison))
     if comparison.half_width is not None:
         return Entry("", None, "every seed alike")
     images = finding.image_differences.get(comparison.rung)
@@ -191,7 +196,9 @@ def _seeds_for(comparison: Comparison) -> str:
 
 
 def _of_images(images: BootstrapInterval | None, over: str = "") -> Entry:
-    return Entry(_limits(images, "+"), images.low, over) if images else Entry("")
+    if images is None:
+        return Entry("")
+    return Entry(f"{_points(images.low)} to {_points(images.high)}", images.low, over)
 
 
 def markdown(table: Table) -> str:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.metrics import label_of
-from bag_of_transfer.ladder.report.drawing import style_of
+from bag_of_transfer.ladder.report.drawing import name_of, style_of
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tuning import Tuning
 from bag_of_transfer.ladder.report.tuning_tables import text_of
@@ -18,7 +18,6 @@ from bag_of_transfer.pages.plots import (
     file_name,
     finish,
     legend_above,
-    short_label,
 )
 
 __all__ = ["tuning_plots"]
@@ -95,7 +94,7 @@ def _draw(
     style = style_of(ladder, rung)
     marks: dict[str, None] = {}
     line = sorted((x_of[value], mean) for value, mean in best.items() if mean > LOST)
-    label = short_label(ladder.label(rung))
+    label = name_of(ladder, rung)
     if line:
         axes.plot(*zip(*line, strict=True), markersize=6, label=label, **style)
     lost = [x_of[value] for value, mean in best.items() if mean == LOST]
