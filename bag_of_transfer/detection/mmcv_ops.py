@@ -222,8 +222,16 @@ def install() -> bool:
 
     Returns:
         Whether the stand-in is in use after the call.
+
+    Raises:
+        UserError: If ``mmdet.models`` was imported in vain before: its modules keep what they put
+            in the place of operators, functions that raise when they are called.
     """
     if EXT not in sys.modules and importlib.util.find_spec(EXT) is None:
+        without = any(name.startswith("mmdet.models.") for name in sys.modules)
+        if without and "mmcv.ops" not in sys.modules:
+            mend = "restart Python, and import bag_of_transfer.detection before it"
+            raise UserError("imported before, without mmcv's operators", "mmdet.models", mend)
         import mmcv
 
         mmcv._ext = sys.modules[EXT] = StandIn()

@@ -232,6 +232,14 @@ def test_it_is_put_in_place_where_nothing_is(monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(sys.modules["mmcv._ext"], mmcv_ops.StandIn)
 
 
+def test_it_is_not_put_in_place_behind_an_import_that_failed(monkeypatch) -> None:
+    monkeypatch.delitem(sys.modules, "mmcv._ext")
+    monkeypatch.delitem(sys.modules, "mmcv.ops")
+    with pytest.raises(UserError, match=r"mmdet\.models: restart Python, and import bag_of_tr"):
+        mmcv_ops.install()
+    assert "mmcv._ext" not in sys.modules
+
+
 def test_a_compiled_module_in_memory_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = ModuleType("mmcv._ext")
     monkeypatch.setitem(sys.modules, "mmcv._ext", compiled)
