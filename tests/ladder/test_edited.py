@@ -163,6 +163,18 @@ def test_a_published_failure_names_files_without_this_machines_folders(tmp_path:
     assert said == "the loss is nan: epoch 2, .../a.jpg, .../c.jpg and 4 more: use lr/2 or 1/4"
 
 
+def test_published_evidence_names_files_without_this_machines_folders(tmp_path: Path) -> None:
+    folder = draw_ladder(tmp_path / "ladder", seeds=1)
+    evidence = "answers of t.pth, from /home/me/l/seed0/answers; see https://a.org/b/c"
+    tricks = {"distillation": {"on": True, "evidence": evidence}}
+    for name, content in (("tricks.json", tricks), ("backbone.json", {"tricks": tricks})):
+        (folder / "seed0/d_all/pretraining" / name).write_text(json.dumps(content))
+    publish(folder, tmp_path / "out")
+    said = "answers of t.pth, from .../answers; see https://a.org/b/c"
+    for name in ("tricks.json", "backbone.json"):
+        assert said in (tmp_path / "out/seed0/d_all/pretraining" / name).read_text()
+
+
 def test_results_that_an_earlier_version_published_are_read_with_a_line(folder: Path) -> None:
     written = record("d_all", "detection", 0)
     (folder / CELL / "cell.json").write_text(

@@ -22,7 +22,7 @@ __all__ = [
     "write_plan",
 ]
 
-SCRATCH_NOTE = "scratch starts from random weights: nothing is frozen and all BN is trained"
+SCRATCH_NOTE = "{}: random weights, so that nothing is frozen and all BN is trained"
 PUBLISHED_NOTE = (
     "{}: the published split, where val and test are the same images; the last checkpoint is "
     "reported, none is picked on val"
@@ -141,7 +141,8 @@ def _tune(grid: Grid | None) -> dict[str, Any]:
 
 
 def _notes(ladder: Ladder) -> list[str]:
-    notes = [SCRATCH_NOTE] if any(rung.kind == SCRATCH for rung in ladder.rungs) else []
+    scratch = [rung.label for rung in ladder.rungs if rung.kind == SCRATCH]
+    notes = [SCRATCH_NOTE.format(", ".join(scratch))] if scratch else []
     published = [task.name for task in ladder.tasks if task.published_split]
     notes += [PUBLISHED_NOTE.format(", ".join(published))] if published else []
     augmented = [task.name for task in ladder.tasks if task.tta]

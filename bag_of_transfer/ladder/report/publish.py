@@ -36,14 +36,16 @@ FIRST = (TRICKS, FLAT_CONFIG)
 # A path, or an override whose value is one.
 ABSOLUTE = re.compile(r"""(['"](?:[\w.]+=)?)(/[^'"\n]+)(?=['"])""")
 REASONS = ("reason", "lost")  # texts of a record, in which files may be named
-FOLDERS = re.compile(r"(?<![\w.~])/(?:[^\s/,:]+/)+")
+FOLDERS = re.compile(r"(?<![\w.~:/])/(?:[^\s/,:]+/)+")
+EVIDENCE = (CARD, TRICKS)  # files with sentences, in which files may be named, too
 
 
 def publish(folder: Path, out: Path) -> int:
     """Copy the files that tables and plots need, without pictures and per-image files.
 
     In the copy ``...`` replaces the part that all absolute paths have in common, and the folders of
-    files that the reason of a failure names, because they are this machine's.  A report of the copy
+    files that sentences name (the reason of a failure, a trick's evidence), because they are this
+    machine's.  A report of the copy
     lacks the intervals over images, which need the per-image files.  As the cards of all backbones
     are there, a ladder can go on in the copy: its finished cells are known as such.  Cells of rungs
     and tasks that the plan no longer has stay out.
@@ -108,7 +110,9 @@ def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
         texts[FLAT_CONFIG] = json.dumps(settings, indent=0) if settings else ""
     for name, text in texts.items():
         if text:
-            write_text(target / name, without_places(text).rstrip("\n") + "\n")
+            text = without_places(text)
+            text = FOLDERS.sub(".../", text) if name in EVIDENCE else text
+            write_text(target / name, text.rstrip("\n") + "\n")
     record = json.loads(without_places(_text(cell / RECORD)))
     record |= {key: FOLDERS.sub(".../", record[key]) for key in REASONS if record.get(key)}
     files = digests(target, texts) if record.get("status") == "done" else {}
