@@ -222,6 +222,12 @@ def test_a_search_that_could_not_choose_is_told_with_its_place(read, rungs, tune
     assert told in str(error.value)
 
 
+def test_a_network_that_is_looked_at_says_nothing(read, recwarn):
+    tune = "tune = dict(segmentation={'model.decode_head.align_corners': [True, False]})\n"
+    assert read("rungs = dict(scratch=None)\n", TASKS, SEEDS, tune).tunes
+    assert not [each for each in recwarn if "out_channels" in str(each.message)]
+
+
 def test_seeds_of_the_command_line_are_named_by_their_flag(read):
     with pytest.raises(UserError, match=r"--seeds are \[3, 3\]: --seeds: give a list of different"):
         read(RUNGS, TASKS, SEEDS, seeds=[3, 3])

@@ -135,7 +135,8 @@ def network_mistake(cfg: Config) -> UserError | None:
     """Return why the network of a config cannot be built, if it cannot; it takes no memory."""
     model = Config(cfg.to_dict()).get("model")
     for _, head in dicts_with("num_classes", model):
-        head["num_classes"] = head["num_classes"] or 2  # a training reads it from its data
+        # A training reads it from its data.  Of two, mmseg says how else they may be told apart.
+        head["num_classes"] = head["num_classes"] or 3
     try:
         with torch.device("meta"), building("model", cfg):
             with DefaultScope.overwrite_default_scope(cfg.get("default_scope")):
