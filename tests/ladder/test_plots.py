@@ -201,6 +201,18 @@ def test_letters_that_the_font_lacks_cost_no_lines(ladder: LadderResults, tmp_pa
         assert "\u6a21\u578b" in inline_svg(plot)
 
 
+def test_without_any_spread_a_plot_says_why_it_has_no_correlation(
+    ladder: LadderResults, monkeypatch
+) -> None:
+    monkeypatch.setattr("bag_of_transfer.ladder.report.plots.MIN_POINTS", 2)
+    flat = {**ladder.cells[0].result, "metrics": {"mAP_voc07": 1.0}}
+    cells = [replace(c, result=flat) if c.task == "detection" else c for c in ladder.cells]
+    alike = replace(ladder, cells=tuple(cells))
+    made = {plot.name: plot for plot in draw_plots(alike, find(alike), find_top1(alike))}
+    title = made["carry-over-detection-map-voc07"].figure.axes[0].get_title(loc="left")
+    assert title == "no rank correlation: one of them is the same in all rungs"
+
+
 def test_no_two_rungs_look_alike(ladder: LadderResults) -> None:
     rungs = {f"r{number}": ladder.rungs["scratch"] for number in range(72)}
     many = replace(ladder, rungs=rungs)

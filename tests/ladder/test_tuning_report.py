@@ -226,6 +226,20 @@ def test_values_of_several_keys_are_named(tmp_path: Path) -> None:
     assert list(plot.figure.axes[0].get_lines()[0].get_ydata()) == [50, 60, 40]
 
 
+def test_of_very_many_values_the_best_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    draw_plan(tmp_path)
+    rates, decays = [0.1 * n for n in range(1, 6)], [0.0, 0.5, 1.0, 2.0]
+    state(tmp_path, rungs={"b_standard": {LR: rates, DECAY: decays}})
+    for number, rate in enumerate(rates):
+        for decay in decays[:3]:
+            tried = f"{LR}={rate!r},{DECAY}={decay!r}"
+            run_tried(tmp_path, "b_standard", "pretraining", tried, 50.0 - number - decay)
+    (table,) = tuning_tables(read_results(tmp_path), "pretraining")
+    told = table.rows[0][1].text.split("; ")
+    assert told[:2] == ["lr=0.1, weight_decay=0.0: 50.00", "lr=0.1, weight_decay=0.5: 49.50"]
+    assert told[12:] == ["3 not better", "5 not done"]
+
+
 def test_words_are_tried_side_by_side(tmp_path: Path) -> None:
     draw_plan(tmp_path)
     key, words = "model.decode_head.loss_decode.reduction", ["mean", "sum", "none"]

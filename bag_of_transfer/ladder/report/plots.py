@@ -117,7 +117,7 @@ def _carry_over(ladder: LadderResults, finding: Finding, top1: Top1) -> Plot | N
     _scatter(axes, ladder, points)
     finish(axes, "top-1 in %", f"{label_of(finding.metric)} in %")
     correlation = finding.correlation
-    text = "rank correlation needs three rungs"
+    text = "no rank correlation: one of them is the same in all rungs"
     if correlation is not None:
         rho, p, num_rungs = correlation.rho, correlation.p, correlation.n
         text = f"Spearman's rho {rho:+.2f}, p = {p:.2g}, {num_rungs} rungs"

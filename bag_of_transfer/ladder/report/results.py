@@ -14,13 +14,7 @@ from bag_of_transfer.engine.errors import UserError, is_divergence
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.run_files import read_metrics
 from bag_of_transfer.ladder.fields import PLAN_RULE
-from bag_of_transfer.ladder.folder import (
-    PLAN,
-    PRETRAINING,
-    RECORD,
-    Selection,
-    cell_key,
-)
+from bag_of_transfer.ladder.folder import PLAN, PRETRAINING, RECORD, Selection, cell_key
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.report.planned import (
     RungResults,
@@ -61,6 +55,11 @@ class CellResult:
     def diverged(self) -> bool:
         """Whether its training ended because loss or weights were no numbers any more."""
         return self.status == "failed" and is_divergence(self.reason or "")
+
+    @property
+    def word(self) -> str:
+        """Its status as a report says it: what diverged is not tried again, as what failed is."""
+        return "diverged" if self.diverged else self.status
 
     @property
     def name(self) -> str:

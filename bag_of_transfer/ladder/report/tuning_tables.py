@@ -12,6 +12,7 @@ from bag_of_transfer.pages.table import Entry, Table
 __all__ = ["TRIED", "text_of", "tuning_tables"]
 
 TRIED = "value: mean on val"  # the column of what was tried
+MAX_POINTS = 12  # values, or combinations of them, that a row has room for
 
 
 def tuning_tables(ladder: LadderResults, task: str) -> list[Table]:
@@ -52,9 +53,14 @@ def _row(
 
 
 def _tried(tuning: Tuning, rung: str) -> str:
-    means = tuning.progress.means[rung]
-    scores = {point: _score(means.get(point)) for point in tuning.progress.grid.points}
-    return "; ".join(f"{text_of(point)}: {score}" for point, score in scores.items())
+    """Return the mean of each point; of very many only those of the best, and how many others."""
+    means, points = tuning.progress.means[rung], tuning.progress.grid.points
+    if len(points) <= MAX_POINTS:
+        return "; ".join(f"{text_of(point)}: {_score(means.get(point))}" for point in points)
+    best = sorted(means, key=lambda point: -means[point])[:MAX_POINTS]
+    others = {"not better": len(means) - len(best), "not done": len(points) - len(means)}
+    texts = [f"{text_of(point)}: {_score(means[point])}" for point in best]
+    return "; ".join([*texts, *(f"{number} {what}" for what, number in others.items() if number)])
 
 
 def _score(mean: float | None) -> str:
