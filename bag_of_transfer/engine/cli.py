@@ -9,6 +9,7 @@ import gc
 import io
 import os
 import select
+import signal
 import sys
 import textwrap
 import time
@@ -53,11 +54,13 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
 
     Args:
         main: The tool.
-        argv: Its arguments; None: those of this process, which ends when the tool has.
+        argv: Its arguments; None: those of this process, which ends when the tool has, unless it
+            is interactive: a notebook's ``%run``.
     """
-    ends, argv = argv is None, sys.argv[1:] if argv is None else argv
+    ends = argv is None and not hasattr(sys, "ps1")
+    argv = sys.argv[1:] if argv is None else argv
     _clock.begun = time.monotonic()
-    listen()
+    handlers = listen()
     _print_any_name()
     try:
         with escaping_prints():
@@ -86,6 +89,9 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         end_at_once(ends)
         if ends:
             gc.freeze()  # python would look for garbage among all that was imported: seconds
+        else:
+            for number, handler in handlers.items():
+                signal.signal(number, handler or signal.SIG_DFL)  # None: it is not Python's
 
 
 def _call(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]) -> int:

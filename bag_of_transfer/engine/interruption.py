@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 from bag_of_transfer.engine.process_group import is_first_here
 
@@ -56,17 +57,22 @@ class _Signals:
 _signals = _Signals()
 
 
-def listen() -> None:
+def listen() -> dict[int, Any]:
     """Install the handlers and forget the signals of an earlier run.
 
     Where SIGINT was ignored at the start it stays ignored: a shell starts background jobs like
     that.
+
+    Returns:
+        The handlers before, by signal.
     """
     _signals.forget()
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
     signal.signal(signal.SIGTERM, _on_end)
     signal.signal(signal.SIGUSR1, _on_save)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _on_end)
+    return before
 
 
 def wait_for_a_step() -> None:

@@ -120,6 +120,15 @@ def test_a_signal_that_no_step_answered_ends_the_run_when_training_is_over() -> 
     assert run_tool(main, []) == 143
 
 
+@pytest.mark.parametrize("argv", [[], None])
+def test_where_the_process_goes_on_it_has_its_handlers_back(monkeypatch, argv) -> None:
+    monkeypatch.setattr("sys.ps1", ">>> ", raising=False)  # as in a notebook
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
+    assert run_tool(lambda argv: signal.getsignal(signal.SIGTERM) in before, argv) == 0
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
 def test_sigusr1_ends_nothing_and_is_forgotten_once_the_state_is_saved() -> None:
     listen()
     signal.raise_signal(signal.SIGUSR1)
