@@ -39,7 +39,10 @@ MAY_IMPORT: dict[str, list[str]] = {
     "ladder": [ENGINE],
     "ladder.statistics": [ENGINE, "ladder"],
     "ladder.report": [ENGINE, "ladder", "ladder.statistics", "pages"],  # nothing that trains
-    "ladder.plan": [ENGINE, DATA, CONFIG, "ladder", "transfer", "transfer.convert", *TASKS[1:]],
+    "ladder.plan": [
+        *(ENGINE, DATA, CONFIG, "ladder"),
+        *("transfer", "transfer.config", "transfer.convert", *TASKS[1:]),
+    ],
     "ladder.run": [
         *(ENGINE, DATA, CONFIG, RUN),
         *("ladder", "ladder.plan", "ladder.report", "ladder.statistics"),

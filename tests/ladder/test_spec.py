@@ -101,6 +101,7 @@ def test_scratch_may_be_of_another_network(read):
     assert rung.task_options == ("model.backbone.type=ResNetB",)
 
 
+FREEZE = "model.backbone.frozen_stages"
 A = f"rungs = dict(a=dict(config={str(B)!r}, "
 T = f"tasks = dict(t=dict(config={str(DET)!r}, "
 WRONG = [
@@ -171,6 +172,11 @@ WRONG = [
     ((RUNGS, f"{T}cfg_options='a.b=4'))\n", SEEDS), "tasks.t.cfg_options: give"),
     ((RUNGS, f"{T}cfg_options=['a.b=5']))\n", SEEDS), "mine.py: tasks.t: "),
     ((RUNGS, f"{T}published_split='no'))\n", SEEDS), "t.published_split"),
+    ((RUNGS, f"{T}cfg_options=['{FREEZE}=1']))\n", SEEDS), "tasks.t, rungs.scratch (model"),
+    (
+        (RUNGS, TASKS, SEEDS, f"tune = dict(detection={{'{FREEZE}': [-1, 1]}})\n"),
+        "but a random start needs -1 (frozen layers would",
+    ),
 ]
 
 
@@ -180,7 +186,7 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 61
+    assert len(WRONG) == 63
 
 
 LR = "optim_wrapper.optimizer.lr"

@@ -15,11 +15,11 @@ from bag_of_transfer.engine.home import at_home
 from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SCRATCH, SEED_KINDS, SELECTIONS, Selection
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
-from bag_of_transfer.ladder.plan.checks import config_with, one_of
+from bag_of_transfer.ladder.plan.checks import one_of
 from bag_of_transfer.ladder.plan.rungs import Rung, read_rungs
+from bag_of_transfer.ladder.plan.starts import check_starts
 from bag_of_transfer.ladder.plan.tasks import Task, read_tasks
 from bag_of_transfer.ladder.plan.tune import check_tuning_seeds, read_searches
-from bag_of_transfer.ladder.search import options_of
 
 __all__ = ["Ladder", "Rung", "Task", "read_ladder"]
 
@@ -95,11 +95,7 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     tasks = read_tasks(cfg.tasks, selection, path, searches)
     names = [rung.name for rung in rungs if not rung.teaches_only]
     reference = cfg.get("reference", SCRATCH if SCRATCH in names else names[0])
-    for rung in rungs:
-        for task in tasks if rung.task_options else ():
-            place = f"{path}: rungs.{rung.name}.task_options ({task.name})"
-            tried = options_of(task.tune.points[0]) if task.tune else ()
-            config_with(task.config, [*task.cfg_options, *rung.task_options, *tried], place)
+    check_starts(rungs, tasks, path)
     reported = _seeds(seeds, "--seeds") if seeds else stated_seeds
     tuning_seeds = _seeds(cfg.get("tuning_seeds", TUNING_SEEDS), f"{path}: tuning_seeds")
     if _tunes(rungs, tasks):
