@@ -113,8 +113,10 @@ def inline_svg(plot: Plot) -> str:
     Texts stay texts; ids begin with the plot's name, so that no two plots share one.
     """
     data = io.BytesIO()
-    look = {"svg.hashsalt": plot.name, "svg.fonttype": "none"}
-    with rc_context(look), with_any_letters():
+    with (
+        rc_context({"svg.hashsalt": plot.name, "svg.fonttype": "none"}),
+        with_any_letters(),
+    ):
         plot.figure.savefig(data, format="svg", transparent=True, metadata=NO_METADATA)
     text = data.getvalue().decode()
     text = text[text.index("<svg") :]
