@@ -220,6 +220,16 @@ UNTRIED = "no rung is tried with these values: "
             "detection={'lr': [2, 3]}",
             "lr=2 contradicts",
         ),
+        (
+            f"a=dict(scratch=True, task_options=['{LR}=1'])",
+            f"detection={{'{LR}': [2, 3]}}",
+            f"the rung sets {LR}, but the values of tune replace it",
+        ),
+        (
+            f"a=dict(config={str(B)!r}, cfg_options=['lr=0.3'])",
+            "pretraining={'base_lr': [0.1, 0.2]}",
+            "the rung sets lr, but the values of tune replace it",
+        ),
     ],
 )
 def test_a_search_that_could_not_choose_is_told_with_its_place(read, rungs, tune, told):

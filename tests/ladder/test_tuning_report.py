@@ -240,6 +240,16 @@ def test_of_very_many_values_the_best_are_named_and_the_others_counted(tmp_path:
     assert told[12:] == ["3 not better", "5 not done"]
 
 
+def test_a_key_of_a_single_value_has_no_plot(tmp_path: Path) -> None:
+    draw_plan(tmp_path)
+    state(tmp_path, tasks={"detection": {LR: [0.1], DECAY: [0.0, 0.5]}})
+    for rung in drawn.BASE:
+        for decay in (0.0, 0.5, 1.0):
+            run_tried(tmp_path, rung, "detection", f"{LR}=0.1,{DECAY}={decay}", 50.0 - decay)
+    (plot,) = tuning_plots(read_results(tmp_path), "detection")
+    assert plot.title == f"Which {DECAY} each rung was given"
+
+
 def test_words_are_tried_side_by_side(tmp_path: Path) -> None:
     draw_plan(tmp_path)
     key, words = "model.decode_head.loss_decode.reduction", ["mean", "sum", "none"]

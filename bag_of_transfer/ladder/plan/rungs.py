@@ -32,7 +32,7 @@ from bag_of_transfer.ladder.plan.checks import (
     optional_text,
     yes_or_no,
 )
-from bag_of_transfer.ladder.plan.tune import read_grid
+from bag_of_transfer.ladder.plan.tune import read_grid, refuse_tuned
 from bag_of_transfer.ladder.search import Grid
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.convert.model_zoos import check_model_name
@@ -218,6 +218,7 @@ def _grid(
     if tune is None:
         return None
     grid = read_grid(tune, Path(source), cfg_options, f"{where}.tune")
+    refuse_tuned(cfg_options, grid, f"{where}.cfg_options", "leave it out, or add tune=None")
     if cfg.get("val_dataloader") is None:
         mend = "define val_dataloader, or leave tune out"
         raise UserError("no value can be chosen on val: no val split", f"{where}: {source}", mend)

@@ -12,6 +12,7 @@ from bag_of_transfer.ladder.folder import SCRATCH
 from bag_of_transfer.ladder.plan.checks import config_with
 from bag_of_transfer.ladder.plan.rungs import Rung
 from bag_of_transfer.ladder.plan.tasks import Task
+from bag_of_transfer.ladder.plan.tune import refuse_tuned
 from bag_of_transfer.ladder.search import Grid, Point, options_of
 from bag_of_transfer.transfer.config.apply import apply_backbone
 
@@ -29,8 +30,8 @@ def check_starts(rungs: Sequence[Rung], tasks: Sequence[Task], path: Path) -> No
         path: The ladder config.
 
     Raises:
-        UserError: If an override cannot be applied, random layers would be frozen, or a value
-            disagrees with a backbone file.
+        UserError: If an override cannot be applied or is of a key that is tuned, random layers
+            would be frozen, or a value disagrees with a backbone file.
     """
     for rung in (rung for rung in rungs if not rung.teaches_only):
         for task in tasks:
@@ -38,6 +39,9 @@ def check_starts(rungs: Sequence[Rung], tasks: Sequence[Task], path: Path) -> No
             tried = list(_tried(task.tune))
             if rung.task_options:
                 place = f"{path}: rungs.{rung.name}.task_options ({task.name})"
+                if task.tune:
+                    mend = f"leave it out, or out of tune.{task.name}"
+                    refuse_tuned(rung.task_options, task.tune, place, mend)
                 config_with(task.config, [*options, *options_of(tried[0])], place)
             if rung.kind in (SCRATCH, "file"):
                 for point in tried:

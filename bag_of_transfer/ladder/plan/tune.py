@@ -11,7 +11,7 @@ from bag_of_transfer.engine.config.config_file import resolved_config
 from bag_of_transfer.engine.config.knob_names import SYNONYMS
 from bag_of_transfer.engine.config.knobs import follow_options
 from bag_of_transfer.engine.config.override_value import read_value
-from bag_of_transfer.engine.config.overrides import apply_overrides
+from bag_of_transfer.engine.config.overrides import apply_overrides, option_keys
 from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number
@@ -24,7 +24,7 @@ from bag_of_transfer.ladder.plan.checks import (
 )
 from bag_of_transfer.ladder.search import Grid, Point, Value, options_of, point_name
 
-__all__ = ["check_tuning_seeds", "read_grid", "read_searches"]
+__all__ = ["check_tuning_seeds", "read_grid", "read_searches", "refuse_tuned"]
 
 MAX_NAME = 240  # characters of a folder's name: systems take 255, and a search lengthens values
 WORD = re.compile(r"[\w.+-]+")  # a value becomes part of a folder's name
@@ -134,6 +134,16 @@ def _check_type(key: str, value: Value, now: Any) -> None:
         )
     if isinstance(now, Mapping) and value is not None:
         raise UserError(f"{key} is a dict, not {value!r}", key, "tune a key inside of it")
+
+
+def refuse_tuned(options: Sequence[str], grid: Grid, where: str, mend: str) -> None:
+    """Check that a rung's own overrides set no key that is tuned: they would have no effect.
+
+    Raises:
+        UserError: If one does.
+    """
+    for key in (key for key, _ in grid.axes if key in option_keys(options)):
+        raise UserError(f"the rung sets {key}, but the values of tune replace it", where, mend)
 
 
 def check_tuning_seeds(seeds: Sequence[int], reported: Sequence[int], where: str) -> None:

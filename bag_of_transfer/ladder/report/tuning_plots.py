@@ -27,7 +27,7 @@ RING, CROSS = "ring: chosen", "cross: the loss was lost"
 
 
 def tuning_plots(ladder: LadderResults, task: str) -> Iterator[Plot]:
-    """Yield a plot per tuned key of a task, or of ``PRETRAINING``, with a line per rung.
+    """Yield a plot per key of which several values were tried, with a line per rung.
 
     Of several keys that are tuned together, a value's point is the best that it reached with any
     values of the other keys.
@@ -41,7 +41,7 @@ def tuning_plots(ladder: LadderResults, task: str) -> Iterator[Plot]:
             for rung, means in tuning.progress.means.items()
             for values in means
         }
-        if len(tried) >= MIN_POINTS:
+        if len(tried) >= MIN_POINTS and len({value for _, value in tried}) > 1:
             yield _plot(ladder, task, key, with_key)
 
 
