@@ -144,6 +144,17 @@ def test_seconds_count_what_a_resumed_run_keeps(
     assert record["seconds"] == kept + 4
 
 
+def test_a_run_that_mmengine_resumes_by_itself_keeps_its_curve(tmp_path: Path) -> None:
+    runner = fake_runner(tmp_path)  # resume=True without load_from in the config
+    recorder, resumed = records.RunRecorder(), records.RunRecorder()
+    recorder.before_train(runner)
+    feed(recorder, runner, [0.5, 0.4, 0.3])
+    recorder.after_train_epoch(runner)
+    state = recorder.process_state(runner)
+    resumed.load_process_state(runner, state)
+    assert resumed.process_state(runner)["lines"] == state["lines"]
+
+
 def test_a_run_without_validation_records_that_nothing_was_judged(tmp_path: Path) -> None:
     (tmp_path / "last_checkpoint").write_text("gone.pth")
     runner = fake_runner(tmp_path, cfg=Config({"task": "cls"}), val_loop=None, seed=0)

@@ -36,7 +36,7 @@ from bag_of_transfer.engine.run_files import (
     read_curve,
 )
 from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
-from bag_of_transfer.engine.weights.exact_state import VALIDATED
+from bag_of_transfer.engine.weights.exact_state import VALIDATED, resumed_from
 
 __all__ = ["RunRecorder"]
 
@@ -200,7 +200,7 @@ class RunRecorder(Hook):
         Raises:
             UserError: If a line of the curve is damaged.
         """
-        check_curve(state["lines"], str(runner.cfg.load_from), "resume from another", NUMBERS)
+        check_curve(state["lines"], resumed_from(runner), "resume from another", NUMBERS)
         self._lines, self._num_images = list(state["lines"]), state["images"]
         self._last_metrics, self._per_class = state["last_metrics"], dict(state["per_class"])
         self._loss.load_state(state["loss"])

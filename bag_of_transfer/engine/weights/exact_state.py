@@ -22,7 +22,7 @@ from torch import Tensor
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_whole
 
-__all__ = ["PROCESSES", "VALIDATED", "ExactState", "collect"]
+__all__ = ["PROCESSES", "VALIDATED", "ExactState", "collect", "resumed_from"]
 
 PROCESSES = "processes"  # the checkpoint's key
 ALIKE = "same_in_all_processes"  # of a hook's class
@@ -39,6 +39,11 @@ def collect(runner: Runner) -> list[dict[str, Any]]:
         if hasattr(hook, "process_state")
     }
     return all_gather_object(own) if get_world_size() > 1 else [own]
+
+
+def resumed_from(runner: Runner) -> str:
+    """Return what a run resumes from, for an error; mmengine's own Runner finds it by itself."""
+    return str(runner.cfg.get("load_from") or runner.work_dir)
 
 
 @HOOKS.register_module()
@@ -77,7 +82,7 @@ class ExactState(Hook):
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             mend = "resume from another checkpoint"
             what = f"the state of the run is damaged ({PROCESSES})"
-            raise UserError(what, str(runner.cfg.load_from), mend) from error
+            raise UserError(what, resumed_from(runner), mend) from error
 
     @staticmethod
     def _give(hooks: Sequence[Hook], runner: Runner, stored: Mapping[str, Any]) -> None:
