@@ -154,3 +154,9 @@ def test_wrong_flags_are_told_before_anything_is_run(call, capfd, flags, where):
     assert call(*flags) == 2
     assert where in capfd.readouterr().err
     assert not OUT.exists()
+
+
+def test_one_rung_has_no_difference_to_narrow(call, capfd):
+    assert call("--precision", 1, rungs="") == 2
+    assert "the ladder has one rung: --precision: " in capfd.readouterr().err
+    assert not OUT.exists()

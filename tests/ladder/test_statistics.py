@@ -9,6 +9,7 @@ import pytest
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.statistics.over_seeds import (
     Comparison,
+    alike_for,
     compare,
     seeds_for,
     spreads,
@@ -120,6 +121,7 @@ def test_without_any_spread_the_sign_test_decides(
         assert (one.half_width, one.interval, verdict(one)) == (0.0, None, said)
         assert one.mean == pytest.approx(gain, abs=1e-9)
         assert seeds_for(one, 0.01) == 2
+        assert alike_for(one) == {1: 6, 8: 9}[num_rungs]
 
 
 def test_the_more_rungs_the_wider_each_interval() -> None:

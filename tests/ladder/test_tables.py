@@ -407,5 +407,10 @@ def test_top_1_is_compared_where_the_reference_has_one(six: LadderResults) -> No
     assert row[0].text.startswith(drawn.EVIL)
     assert [each.text for each in row[1:]] == ["top-1", "+9.00", "", "6 of 6", "better"]
     assert row[3].remark == "every seed alike"
+    five = replace(against_b, cells=tuple(cell for cell in six.cells if cell.seed < 5))
+    top1 = find_top1(five)
+    (table,) = (t for t in tables_of(five, find(five), top1) if t.caption == table.caption)
+    assert table.rows[0][3].remark == "every seed alike; a verdict takes 6 seeds"
+    assert table.rows[0][-1].text == "not decided"
     notes = footnotes(against_b, find(against_b), find_top1(against_b))
     assert any("0.5 for top-1" in note for note in notes)

@@ -19,9 +19,11 @@ from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
 from bag_of_transfer.ladder.statistics.over_seeds import (
     BETTER,
+    MIN_SEEDS,
     WORSE,
     Comparison,
     Spread,
+    alike_for,
     seeds_for,
     verdict,
 )
@@ -181,7 +183,9 @@ def _interval(finding: Finding, comparison: Comparison) -> Entry:
         low, high = comparison.interval
         return Entry(f"{_points(low)} to {_points(high)}", low, _seeds_for(comparison))
     if comparison.half_width is not None:
-        return Entry("", None, "every seed alike")
+        more = alike_for(comparison) if comparison.n >= MIN_SEEDS else 0
+        takes = f"; a verdict takes {more} seeds" if more > comparison.n else ""
+        return Entry("", None, f"every seed alike{takes}")
     images = finding.image_differences.get(comparison.rung)
     over = f"over {images.num_images} test images, not seeds" if images else ""
     return _of_images(images, over)

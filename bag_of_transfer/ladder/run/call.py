@@ -8,7 +8,7 @@ from typing import Literal
 from bag_of_transfer.engine.arguments import check_count
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["MOST", "LadderCall", "check_call"]
+__all__ = ["MOST", "POINTS", "LadderCall", "check_call"]
 
 POINTS, MOST = "--precision", "--max-seeds"
 

@@ -18,7 +18,7 @@ from bag_of_transfer.ladder.report.findings import compare_rungs
 from bag_of_transfer.ladder.report.planned import TaskResults
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.summary import on_screen
-from bag_of_transfer.ladder.run.call import MOST, LadderCall
+from bag_of_transfer.ladder.run.call import MOST, POINTS, LadderCall
 from bag_of_transfer.ladder.statistics.over_seeds import (
     ENOUGH_FOR_A_GUESS,
     MIN_SEEDS,
@@ -31,11 +31,14 @@ __all__ = ["begun", "check_number", "next_seeds", "print_needed"]
 
 
 def check_number(call: LadderCall, ladder: Ladder) -> None:
-    """Check that a call may run all seeds of its ladder.
+    """Check that there is a difference to narrow, and that a call may run all of its seeds.
 
     Raises:
-        UserError: If it may not.
+        UserError: If there is none, or it may not.
     """
+    if call.precision is not None and sum(not rung.teaches_only for rung in ladder.rungs) < 2:
+        what = "there is no difference whose interval could be narrow"
+        raise UserError(f"{what}, the ladder has one rung", POINTS, "leave it out")
     if call.max_seeds is not None and call.max_seeds < len(ladder.seeds):
         what = f"{MOST} {call.max_seeds}, but the ladder has {counted(len(ladder.seeds), 'seed')}"
         raise UserError(what, MOST, f"give {len(ladder.seeds)} or more")

@@ -16,7 +16,7 @@ Intervals of differences are simultaneous: that all of them hold the truth has a
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite, sqrt
+from math import ceil, isfinite, log2, sqrt
 
 import numpy as np
 from numpy import ndarray
@@ -36,6 +36,7 @@ __all__ = [
     "Comparison",
     "Spread",
     "Values",
+    "alike_for",
     "compare",
     "level_of_each",
     "seeds_for",
@@ -240,15 +241,22 @@ def _deciding(comparison: Comparison) -> tuple[float, float] | None:
     """Return the limits that decide; None if there are none.
 
     If every seed gives the same difference there is no spread to make an interval from.  The
-    sign test needs none: n equal signs have a probability of 2 ** (1 - n) by chance.
+    sign test needs none.
     """
     if comparison.mean is None or comparison.n < MIN_SEEDS:
         return None
     if comparison.interval is not None:
         return comparison.interval
-    by_chance = 2.0 ** (1 - comparison.n)
-    enough = by_chance <= level_of_each(comparison.num_compared)
+    enough = comparison.n >= alike_for(comparison)
     return (comparison.mean, comparison.mean) if enough else None
+
+
+def alike_for(comparison: Comparison) -> int:
+    """Return how many seeds with the same difference carry a verdict, by the sign test.
+
+    n equal signs have a probability of 2 ** (1 - n) by chance.
+    """
+    return max(MIN_SEEDS, ceil(1 - log2(level_of_each(comparison.num_compared))))
 
 
 def seeds_for(comparison: Comparison, points: float) -> int | None:
