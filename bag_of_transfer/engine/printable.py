@@ -13,6 +13,7 @@ from typing import Any
 __all__ = ["escape_records", "escaping_prints", "printable"]
 
 KEPT = "\n\t"
+MMENGINE = "mmengine"  # the name of all its loggers
 
 
 def printable(text: str, kept: str = KEPT) -> str:
@@ -44,7 +45,11 @@ def escaping_prints() -> Iterator[None]:
 
 
 def escape_records() -> None:
-    """Escape what is logged from now on, in this process; a second call changes nothing."""
+    """Escape what mmengine's loggers say from now on; a second call changes nothing.
+
+    What others say, such as the program that predicts with this toolkit, is escaped only while a
+    tool runs: while :func:`escaping_prints` does.
+    """
     before = logging.getLogRecordFactory()
     if getattr(before, "func", None) is not _record:
         logging.setLogRecordFactory(partial(_record, before))
@@ -52,6 +57,8 @@ def escape_records() -> None:
 
 def _record(before: Any, *arguments: Any, **more: Any) -> logging.LogRecord:
     record: logging.LogRecord = before(*arguments, **more)
+    if record.name != MMENGINE and not hasattr(builtins.print, "__wrapped__"):
+        return record
     record.msg = _shown(record.msg)
     if isinstance(record.args, tuple):
         record.args = tuple(map(_shown, record.args))

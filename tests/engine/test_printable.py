@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger, print_log
 
 from bag_of_transfer.engine.cli import run_tool
 from bag_of_transfer.engine.config.process_setup import prepare_process
-from bag_of_transfer.engine.printable import printable
+from bag_of_transfer.engine.printable import escaping_prints, printable
 
 # Codes that clear the screen, name its window, go back, hide text, and turn the direction.
 CODES = ["\x1b[2J", "\x1b]0;owned\x07", "a\rb", "\x1b[8m", "\u202eb", "\x9b2J", "\x00", "\x7f"]
@@ -56,7 +56,15 @@ def test_a_failing_tool_leaves_print_as_it_was(capsys: pytest.CaptureFixture[str
 
 def test_arguments_of_a_log_line_are_filled_in_as_ever(caplog: pytest.LogCaptureFixture) -> None:
     prepare_process()
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO), escaping_prints():
         logging.getLogger("any").info("%d of %s", 5, "\x1bsix")
         logging.getLogger("any").info("%(a)d", {"a": 5})
     assert caplog.messages == [r"5 of \x1bsix", "5"]
+
+
+def test_a_program_that_uses_the_toolkit_logs_in_colours(caplog: pytest.LogCaptureFixture) -> None:
+    prepare_process()
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("its").info("\x1b[32m%s\x1b[0m", "\x1b[1mdone")
+        logging.getLogger("mmengine").info("\x1b[32m%s", "\x1b[1mdone")
+    assert caplog.messages == ["\x1b[32m\x1b[1mdone\x1b[0m", r"\x1b[32m\x1b[1mdone"]

@@ -31,7 +31,7 @@ def prepare_process() -> None:
     3. ``_base_ = "mmseg::..."`` finds the fork.
     4. mmengine reads local checkpoints with :func:`load_for_mmengine`, which runs no code.
     5. Warnings that no user has to act upon are ignored.
-    6. What a terminal would act upon is escaped in log lines.
+    6. What a terminal would act upon is escaped in lines of mmengine's loggers.
     7. On a Mac mmengine computes on the CPU: Apple's GPU has no 64-bit floats, and nothing of ours
        was tried there.
 
