@@ -104,7 +104,7 @@ def read_error(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, IsADirectoryError):
-        return "a folder"
+        return "a folder, not a file"
     if isinstance(error, UserError):
         return error.what
     if isinstance(error, UnidentifiedImageError):
