@@ -172,7 +172,7 @@ def test_failed_missing_and_damaged_are_listed_with_their_reasons(page: Node) ->
     rows = [[c.text for c in row.children if isinstance(c, Node)] for row in section.all("tr")]
     assert rows[1:4] == [
         ["b_standard / segmentation / seed 2", "missing", "not begun"],
-        ["d_all / detection / seed 1", "diverged", drawn.REASON],
+        ["d_all / detection / seed 1", "failed", drawn.REASON],
         ["public / segmentation / seed 0", "unfinished", "running, or cut off"],
     ]
     assert rows[4][:2] == ["d_all / pretraining / seed 2", "done, but tricks.json is damaged"]

@@ -70,7 +70,7 @@ def test_the_summary_has_the_reports_tables_and_footnotes(ladder: LadderResults)
     for note in notes:
         assert f"- {plain(note)}" in document
         assert f"- {note}" in flat(screen)
-    assert "Cells without results: 1 missing, 1 diverged, 1 unfinished." in screen
+    assert "Cells without results: 1 missing, 1 failed, 1 unfinished." in screen
     assert drawn.FAILED[0] in document
 
 

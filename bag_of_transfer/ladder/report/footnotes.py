@@ -50,14 +50,14 @@ def not_done_notes(ladder: LadderResults) -> list[str]:
     alike: dict[tuple[str, ...], list[CellResult]] = {}
     for cell in not_done(ladder):
         what = (cell.reason or "").partition(": ")[0]
-        alike.setdefault((cell.rung, cell.task, cell.word, what), []).append(cell)
+        alike.setdefault((cell.rung, cell.task, cell.status, what), []).append(cell)
     return [*map(_not_done_note, alike.values()), *_damaged_besides(ladder)]
 
 
 def _not_done_note(cells: Sequence[CellResult]) -> str:
     first, reasons = cells[0], {cell.reason or "" for cell in cells}
     reason = first.reason if len(reasons) == 1 else (first.reason or "").partition(": ")[0]
-    return f"{_name(cells)}: {first.word} ({reason})."
+    return f"{_name(cells)}: {first.status} ({reason})."
 
 
 def _name(cells: Sequence[CellResult]) -> str:

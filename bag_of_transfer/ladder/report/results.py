@@ -57,11 +57,6 @@ class CellResult:
         return self.status == "failed" and is_divergence(self.reason or "")
 
     @property
-    def word(self) -> str:
-        """Its status as a report says it: what diverged is not tried again, as what failed is."""
-        return "diverged" if self.diverged else self.status
-
-    @property
     def name(self) -> str:
         """A short name for lists."""
         return f"{self.rung} / {self.task} / seed {self.seed}"

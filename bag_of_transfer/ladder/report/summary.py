@@ -103,7 +103,7 @@ def _speed(ladder: LadderResults) -> Row:
 def overview(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> tuple[str, str]:
     """Return the report's tables and footnotes as Markdown, and for a terminal of 100 columns."""
     tables, notes = tables_of(ladder, findings, top1), footnotes(ladder, findings, top1)
-    states = Counter(cell.word for cell in not_done(ladder))
+    states = Counter(cell.status for cell in not_done(ladder))
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
     lines = [*notes, *([f"Cells without results: {counts}."] if counts else [])]
     parts = [f"{table.caption}\n\n{on_screen(table)}" for table in tables]
