@@ -126,14 +126,15 @@ class ResidualBlock(NormsByName):
     def forward(self, x: Tensor) -> Tensor:
         """Map B C H W to B (channels * expansion) ceil(H / stride) ceil(W / stride)."""
         if self.with_cp and torch.is_grad_enabled():
-            # torch.compile keeps the statistics by itself, and refuses a context that is a method.
-            once = {} if is_compiling() else {"context_fn": self._checkpoint_contexts}
+            kept: dict[str, Any] = {}
+            if not is_compiling():  # torch.compile keeps the statistics, and fails with a method
+                kept["context_fn"] = self._checkpoint_contexts
             out = checkpoint(
                 self._branch_plus_shortcut,
                 x,
                 use_reentrant=False,
                 preserve_rng_state=False,  # nothing in a block draws random numbers
-                **once,
+                **kept,
             )
         else:
             out = self._branch_plus_shortcut(x)

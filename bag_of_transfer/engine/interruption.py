@@ -57,7 +57,7 @@ class _Signals:
 _signals = _Signals()
 
 
-def listen() -> dict[int, Any]:
+def listen() -> dict[signal.Signals, Any]:
     """Install the handlers and forget the signals of an earlier run.
 
     Where SIGINT was ignored at the start it stays ignored: a shell starts background jobs like
@@ -67,7 +67,8 @@ def listen() -> dict[int, Any]:
         The handlers before, by signal.
     """
     _signals.forget()
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
     signal.signal(signal.SIGTERM, _on_end)
     signal.signal(signal.SIGUSR1, _on_save)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

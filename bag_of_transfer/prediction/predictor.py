@@ -81,8 +81,8 @@ class Predictor:
             UserError: See :meth:`stream`.
         """
         is_one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
-        paths = [paths] if is_one else paths
-        return list(self.stream(paths, batch_size))  # type: ignore[return-value]  # by the task
+        several: Any = [paths] if is_one else paths
+        return list(self.stream(several, batch_size))  # type: ignore[return-value]  # by the task
 
     def stream(
         self,

@@ -291,7 +291,7 @@ def test_images_that_cannot_be_read_are_an_error_or_handed_over(
         assert list(bad) == [broken]
     with pytest.raises(UserError, match="no such file"):
         predictors["cls"](tmp_path / "none.png")
-    with pytest.raises(UserError, match=r"\(a folder, not a file\): .*: give the files that are in it"):
+    with pytest.raises(UserError, match=r"\(a folder, not a file\): .*: give the files that are"):
         predictors["cls"](tmp_path)
     for size in (0, 2.5, "2"):
         with pytest.raises(UserError, match=f"{size!r} is not a valid number"):
