@@ -38,12 +38,15 @@ class BoundedStream:
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move forwards.
+        """Move to a byte of the stream.
 
         Raises:
-            UserError: If that is further than allowed.
+            UserError: If that is further than allowed, or before the beginning: a size is negative.
         """
         if not whence:
+            if offset < 0:
+                path, _, mend = self._limits
+                raise UserError(f"the archive leads to byte {offset}", path, mend)
             self._check(offset)
         return self._stream.seek(offset, whence)
 

@@ -91,7 +91,7 @@ def test_on_a_cpu_batches_stay_as_they_are(notes):
 def test_what_is_within_data_samples_is_pinned_like_other_tensors(monkeypatch):
     pinned = []
 
-    def pin(tensor):
+    def pin(tensor, device=None):
         pinned.append(tensor.clone())
         return pinned[-1]
 

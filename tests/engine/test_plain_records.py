@@ -23,7 +23,7 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.weights.checkpoints import load_checkpoint
 from bag_of_transfer.transfer.numpy_pickle import read_numpy_pickle
 
-UTC = datetime.UTC
+UTC = datetime.timezone.utc
 WHEN = datetime.datetime(2024, 2, 29, 12, 30, tzinfo=UTC)
 STRUCTURED = np.array([(1.5, 7)], dtype=[("a", ">f4"), ("b", "i2")])
 MATCHES: list[tuple[Any, Any]] = [

@@ -152,7 +152,7 @@ PER_IMAGE = {
 SETTINGS = {
     "brackets_by_thousands": ("a = " + "[" * 10_000, "SyntaxError|MemoryError|Recursion"),
     "signs_by_thousands": ("a = " + "-" * 100_000 + "1", "SyntaxError|MemoryError|Recursion"),
-    "zeros": ("a = '\0'", "SyntaxError|MemoryError|Recursion"),
+    "zeros": ("a = '\0'", "SyntaxError|ValueError"),
     "not_text": (b"a = '\xff'", "SyntaxError|MemoryError|Recursion"),
 }
 CACHE = {
