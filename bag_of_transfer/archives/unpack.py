@@ -20,7 +20,7 @@ from typing import IO, cast
 from bag_of_transfer.archives.hashed_file import CHUNK, MB, HashedFile
 from bag_of_transfer.archives.records import Archive
 from bag_of_transfer.engine.bars import Step
-from bag_of_transfer.engine.bounded_stream import BoundedStream, refuse_bomb
+from bag_of_transfer.engine.bounded_stream import BoundedStream, members_of, refuse_bomb
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["archive_files", "first_file", "unpack", "write_file"]
@@ -162,7 +162,7 @@ def archive_files(path: Path, file: HashedFile, nested: bool) -> Files:
 def _tar_files(stream: IO[bytes], nested: bool) -> Files:
     # Not tarfile's "r|": it copies its whole buffer at each read.  "r:" also seeks forward only.
     with tarfile.open(fileobj=stream, mode="r:") as tar:
-        while (member := tar.next()) is not None:
+        for member in members_of(tar):
             tar.members.clear()  # type: ignore[attr-defined]  # it would keep a million of them
             _check_inside(member.name)
             if member.issym() or member.islnk():

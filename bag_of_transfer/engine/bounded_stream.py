@@ -1,14 +1,17 @@
 """Read an archive of somebody else's, which may unpack to far more than its size."""
 
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from bag_of_transfer.engine.errors import UserError
 
-__all__ = ["BoundedStream", "refuse_bomb"]
+__all__ = ["BoundedStream", "members_of", "refuse_bomb"]
 
 # tarfile reads a header of any size at once; content is read in smaller pieces.
 MAX_HEADER = 1 << 24  # bytes
+NEGATIVE = "a size in it is negative"
 
 
 class BoundedStream:
@@ -41,12 +44,12 @@ class BoundedStream:
         """Move to a byte of the stream.
 
         Raises:
-            UserError: If that is further than allowed, or before the beginning: a size is negative.
+            UserError: If that is further than allowed.
+            tarfile.ReadError: If it is before the beginning.
         """
         if not whence:
             if offset < 0:
-                path, _, mend = self._limits
-                raise UserError(f"the archive leads to byte {offset}", path, mend)
+                raise tarfile.ReadError(NEGATIVE)
             self._check(offset)
         return self._stream.seek(offset, whence)
 
@@ -56,6 +59,21 @@ class BoundedStream:
 
     def _check(self, position: int) -> None:
         refuse_bomb(position, *self._limits)
+
+
+def members_of(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of a tar in order.
+
+    Raises:
+        tarfile.ReadError: If one leads back to an earlier one: Python before 3.11.14 reads these
+            again without end.
+    """
+    newest = -1
+    while (member := archive.next()) is not None:
+        if member.offset <= newest:
+            raise tarfile.ReadError(NEGATIVE)
+        newest = member.offset
+        yield member
 
 
 def refuse_bomb(num_bytes: int, path: Path, max_bytes: int, mend: str) -> None:

@@ -1,8 +1,10 @@
 """Unpacking: an archive is read once and hashed meanwhile, and a bad one is refused."""
 
+import contextlib
 import gzip
 import hashlib
 import io
+import itertools
 import random
 import re
 import stat
@@ -19,6 +21,7 @@ from bag_of_transfer.archives import unpack as module
 from bag_of_transfer.archives.hashed_file import HashedFile
 from bag_of_transfer.archives.records import Archive
 from bag_of_transfer.archives.unpack import unpack
+from bag_of_transfer.engine.bounded_stream import members_of
 from bag_of_transfer.engine.errors import UserError
 from tests.archives.small_archives import files_below, packed_as, tar, zipped
 
@@ -260,6 +263,22 @@ def test_a_cut_archive_in_an_archive_is_noticed(tmp_path: Path) -> None:
     nested = replace(record("x.tar"), holds="n", nested=True)
     with pytest.raises(UserError, match="damaged or cut off"):
         unpack(nested, write(tmp_path, "x.tar", tar(inner)), tmp_path / "root")
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.GNUTYPE_SPARSE, b"Z"])
+def test_a_size_that_leads_back_to_an_earlier_member_is_not_followed(kind: bytes) -> None:
+    content = b""
+    for size in (0, 0, -1024):
+        member = tarfile.TarInfo("a")
+        member.size, member.type = size, kind
+        content += member.tobuf(tarfile.GNU_FORMAT)
+    seen = []
+    with (
+        tarfile.open(fileobj=io.BytesIO(content + bytes(1024))) as archive,
+        contextlib.suppress(tarfile.ReadError),  # Python from 3.11.14 ends there without a word
+    ):
+        seen += itertools.islice(members_of(archive), 9)
+    assert len(seen) <= 3
 
 
 def test_members_do_not_pile_up_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

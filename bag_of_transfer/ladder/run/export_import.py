@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from bag_of_transfer.engine.atomic import is_leftover_name, replacing
-from bag_of_transfer.engine.bounded_stream import BoundedStream
+from bag_of_transfer.engine.bounded_stream import BoundedStream, members_of
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.run_files import MANIFEST
@@ -187,7 +187,7 @@ def _described(plan: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, ...]
 
 
 def _refuse_foreign(archive: tarfile.TarFile, file: Path) -> None:
-    for number, member in enumerate(archive):
+    for number, member in enumerate(members_of(archive)):
         if number == MAX_FILES:
             raise UserError(f"the archive holds more than {MAX_FILES:,} files", file, MEND_LARGE)
         parts = PurePosixPath(member.name).parts
