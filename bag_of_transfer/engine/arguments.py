@@ -86,7 +86,7 @@ def check_backbone(choice: str | Path | None) -> None:
 
 
 def check_choice(value: object, choices: Collection[str], where: str) -> None:
-    """Check that a value is one of the choices: a flag's are known to the parser, Python's not.
+    """Check that a value is one of the choices, which the parser does for a flag.
 
     Raises:
         UserError: If it is not.
@@ -102,7 +102,8 @@ def check_count(number: int | None, where: str) -> None:
         UserError: If it is not.
     """
     if number is not None and not (isinstance(number, Integral) and number >= 1):
-        raise UserError(f"{number!r} is not a valid number", where, "give 1 or more")
+        mend = "give a whole number, 1 or more"
+        raise UserError(f"{number!r} is not a valid number", where, mend)
 
 
 def check_seed(seed: object, where: str = "--seed") -> None:

@@ -18,7 +18,7 @@ from bag_of_transfer.engine.errors import UserError, without_colons
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.onnx_export.kinds import Answer, Difference, few, kind_of, takes_bgr
 from bag_of_transfer.onnx_export.pictures import resized
-from bag_of_transfer.prediction.network import Trained, scope_of
+from bag_of_transfer.prediction.network import Trained
 
 __all__ = [
     "INPUT",
@@ -79,7 +79,7 @@ def answer_of(trained: Trained, images: Tensor) -> Answer:
         samples = [kind.sample(metainfo=meta) for _ in images]
         data = {"inputs": list(images), "data_samples": samples}
     tester: Any = network
-    with torch.no_grad(), scope_of(trained.task.scope):
+    with torch.no_grad():
         return kind.answer(tester.test_step(data))
 
 

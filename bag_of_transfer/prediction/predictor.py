@@ -80,20 +80,18 @@ class Predictor:
         Raises:
             UserError: See :meth:`stream`.
         """
-        is_one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
-        several: Any = [paths] if is_one else paths
-        return list(self.stream(several, batch_size))  # type: ignore[return-value]  # by the task
+        return list(self.stream(paths, batch_size))  # type: ignore[return-value]  # by the task
 
     def stream(
         self,
-        paths: Iterable[PathLike],
+        paths: PathLike | Iterable[PathLike],
         batch_size: int = 8,
         on_unreadable: Unreadable | None = None,
     ) -> Iterator[Result]:
         """Predict any number of images, in order, with few of them in memory.
 
         Args:
-            paths: Image files.
+            paths: Image files, or one file.
             batch_size: Largest number of images per forward pass.
             on_unreadable: Called with an image that cannot be read and the error; the image is
                 then left out.  None: raise the error.
@@ -106,7 +104,9 @@ class Predictor:
                 ``on_unreadable``, an image cannot be read.
         """
         check_count(batch_size, "batch size")
-        read = (item for path in map(_path, paths) for item in self._read(path, on_unreadable))
+        is_one = isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable)
+        several: Any = [paths] if is_one else paths
+        read = (item for path in map(_path, several) for item in self._read(path, on_unreadable))
         for items in _chunks(read, WINDOW * batch_size):
             yield from self._in_order(items, batch_size)
 
@@ -181,9 +181,10 @@ def _path(path: object) -> Path:
 
 
 def _checked_frame(frame: np.ndarray) -> np.ndarray:
-    """Return a frame; one of other values or channels would be predicted wrongly."""
+    """Return a frame; one of other values or channels, or of none, would be predicted wrongly."""
     shape, kind = getattr(frame, "shape", None), getattr(frame, "dtype", None)
-    if isinstance(frame, np.ndarray) and kind == np.uint8 and frame.shape[2:] == (3,):
+    has_pixels = isinstance(frame, np.ndarray) and frame.size > 0
+    if has_pixels and kind == np.uint8 and frame.shape[2:] == (3,):
         return frame
     what = f"a frame is {type(frame).__name__} of shape {shape} and type {kind}"
     raise UserError(what, "frames", "give arrays of RGB pixels, H x W x 3, uint8")

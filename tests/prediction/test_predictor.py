@@ -306,15 +306,17 @@ def test_pixels_are_predicted_as_frames_and_refused_as_paths(predictors, photos:
     for task in CONFIGS:
         (of_file,) = predictors[task](path)
         (of_pixels,) = predictors[task].frames("shot", [np.asarray(image)])
+        assert [one.path for one in predictors[task].stream(str(path))] == [path]
         assert all(map(np.array_equal, arrays(of_file), arrays(of_pixels)))
         for wrong in (image, [image], np.asarray(image), path.read_bytes(), None, 3):
             with pytest.raises(UserError, match=r"is no path: paths: .*frames\(NAME, \[PIXELS\]\)"):
-                predictors[task](wrong)
+                list(predictors[task].stream(wrong))
 
 
 def test_frames_of_other_values_or_channels_are_refused(predictors, photos: Path) -> None:
     pixels = np.asarray(Image.open(photos / "odd.png"))
-    for wrong in (pixels / 255, pixels[..., 0], np.dstack([pixels, pixels[..., 0]]), pixels[None]):
+    others = [pixels[..., 0], np.dstack([pixels, pixels[..., 0]]), pixels[None], pixels[:0]]
+    for wrong in (pixels / 255, *others):
         for task in CONFIGS:
             with pytest.raises(UserError, match="give arrays of RGB pixels, H x W x 3, uint8"):
                 list(predictors[task].frames("shot", [wrong]))

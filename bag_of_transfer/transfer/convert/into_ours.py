@@ -76,8 +76,7 @@ def convert_weights(
         UserError: If no layout has this name, if ``src`` cannot be read, if it holds several
             networks and neither ``key`` nor ``prefix`` chooses one, if it is neither a ResNet that
             we have nor the network of that name, if it lacks tensors, or if the result computes
-            other features than its source.
-            Then nothing is written.
+            other features than its source.  Then nothing is written.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     out = Path(out)
