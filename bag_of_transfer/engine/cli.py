@@ -55,9 +55,9 @@ def run_tool(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
     Args:
         main: The tool.
         argv: Its arguments; None: those of this process, which ends when the tool has, unless it
-            is interactive: a notebook's ``%run``.
+            is interactive: a notebook's ``%run``, or ``python -i``.
     """
-    ends = argv is None and not hasattr(sys, "ps1")
+    ends = argv is None and not (hasattr(sys, "ps1") or sys.flags.inspect)
     argv = sys.argv[1:] if argv is None else argv
     _clock.begun = time.monotonic()
     handlers = listen()

@@ -64,15 +64,13 @@ def listen() -> dict[signal.Signals, Any]:
     that.
 
     Returns:
-        The handlers before, by signal.
+        The handlers that these replace, by signal.
     """
     _signals.forget()
-    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-    before = {number: signal.getsignal(number) for number in numbers}
-    signal.signal(signal.SIGTERM, _on_end)
-    signal.signal(signal.SIGUSR1, _on_save)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _on_end)}
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, _on_save)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _on_end)
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, _on_end)
     return before
 
 

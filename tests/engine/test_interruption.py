@@ -121,8 +121,10 @@ def test_a_signal_that_no_step_answered_ends_the_run_when_training_is_over() -> 
 
 
 @pytest.mark.parametrize("argv", [[], None])
-def test_where_the_process_goes_on_it_has_its_handlers_back(monkeypatch, argv) -> None:
-    monkeypatch.setattr("sys.ps1", ">>> ", raising=False)  # as in a notebook
+@pytest.mark.parametrize("goes_on", [dict(ps1=">>> "), dict(flags=SimpleNamespace(inspect=1))])
+def test_where_the_process_goes_on_it_has_its_handlers_back(monkeypatch, goes_on, argv) -> None:
+    for name, value in goes_on.items():  # in a notebook; by python -i
+        monkeypatch.setattr(sys, name, value, raising=False)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     before = [signal.getsignal(number) for number in numbers]
     assert run_tool(lambda argv: signal.getsignal(signal.SIGTERM) in before, argv) == 0
