@@ -8,12 +8,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
+from types import SimpleNamespace
 from typing import Any
 
 __all__ = ["escape_records", "escaping_prints", "printable"]
 
 KEPT = "\n\t"
 MMENGINE = "mmengine"  # the name of all its loggers
+_now = SimpleNamespace(escaping=False)
 
 
 def printable(text: str, kept: str = KEPT) -> str:
@@ -31,24 +33,24 @@ def printable(text: str, kept: str = KEPT) -> str:
 @contextmanager
 def escaping_prints() -> Iterator[None]:
     """Escape what is printed in this context; bars, which move the cursor, do not use ``print``."""
-    before = builtins.print
+    before, was_escaping = builtins.print, _now.escaping
 
     @wraps(before)  # libraries that list the builtins ask for its name and module
     def escaped(*values: Any, **how: Any) -> None:
         before(*(printable(str(value)) for value in values), **how)
 
-    builtins.print = escaped
+    builtins.print, _now.escaping = escaped, True
     try:
         yield
     finally:
-        builtins.print = before
+        builtins.print, _now.escaping = before, was_escaping
 
 
 def escape_records() -> None:
     """Escape what mmengine's loggers say from now on; a second call changes nothing.
 
-    What others say, such as the program that predicts with this toolkit, is escaped only while a
-    tool runs: while :func:`escaping_prints` does.
+    What others say, such as the program that predicts with this toolkit, is escaped only within
+    :func:`escaping_prints`: while a tool runs.
     """
     before = logging.getLogRecordFactory()
     if getattr(before, "func", None) is not _record:
@@ -57,7 +59,7 @@ def escape_records() -> None:
 
 def _record(before: Any, *arguments: Any, **more: Any) -> logging.LogRecord:
     record: logging.LogRecord = before(*arguments, **more)
-    if record.name != MMENGINE and not hasattr(builtins.print, "__wrapped__"):
+    if record.name != MMENGINE and not _now.escaping:
         return record
     record.msg = _shown(record.msg)
     if isinstance(record.args, tuple):
