@@ -126,7 +126,7 @@ def _fill(writer: CacheWriter, cfg: Config, train_set: Any, seed: int) -> None:
         started = time.perf_counter()
         loader.sampler.set_epoch(view)
         indices = torch.tensor(list(loader.sampler))
-        hub.update_info_dict(dict(seed=seed, epoch=view, max_epochs=views))
+        hub.update_info_dict(dict(loop_stage="train", seed=seed, epoch=view, max_epochs=views))
         for number, batch in enumerate(loader):
             hub.update_info("iter", view * len(loader) + number)
             size = len(batch["labels"])

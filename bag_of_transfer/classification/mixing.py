@@ -6,6 +6,8 @@ Letters: B batch, C channels, H W pixels, K classes.
 
 import math
 import random
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -66,25 +68,31 @@ def reversed_order(batch_size: int, device: torch.device) -> Int[Tensor, " B"]:
 def epochs_left() -> float:
     """Return the number of epochs of the current run that are not over, this one included.
 
-    It is read from mmengine's MessageHub, where every Runner writes ``epoch`` and ``max_epochs``,
-    and is infinite without a run.  An iteration-based loop counts as one long epoch.
+    It is infinite without a run.  An iteration-based loop counts as one long epoch.
     """
-    hub = MessageHub.get_current_instance()
-    epoch, max_epochs = hub.get_info("epoch"), hub.get_info("max_epochs")
-    return math.inf if epoch is None or max_epochs is None else float(max_epochs - epoch)
+    run = _current_run()
+    return float(run["max_epochs"] - run["epoch"]) if run else math.inf
 
 
 def rng_of_step() -> random.Random:
     """Return the source of randomness of the current run's next step, from (seed, iteration).
 
     All processes get the same, so a batch that they share is mixed by one weight.  Iterations are
-    counted over all epochs.  Both numbers are read from mmengine's MessageHub; without a run the
-    source is seeded by torch's CPU generator.
+    counted over all epochs.  Without a run the source is seeded by torch's CPU generator.
     """
-    hub = MessageHub.get_current_instance()
-    seed, iteration = hub.get_info("seed"), hub.get_info("iter")
-    if seed is None or iteration is None:
+    run = _current_run()
+    if not run:
         return random.Random(int(torch.randint(2**62, ())))
-    if draws := hub.get_info("draws"):  # see bag_of_transfer.engine.loop.draws.note_draws
+    seed, iteration = run["seed"], run["iter"]
+    if draws := run.get("draws"):  # see bag_of_transfer.engine.loop.draws.note_draws
         seed, iteration = draws["seed"], iteration % draws["num_iters"]
     return random.Random(f"mixup {seed} {iteration}")
+
+
+def _current_run() -> Mapping[str, Any]:
+    """Return what the training that is under way notes in mmengine's MessageHub; {} without one.
+
+    When it has ended, all of it stays there but ``loop_stage``.
+    """
+    noted: Mapping[str, Any] = MessageHub.get_current_instance().runtime_info
+    return noted if noted.get("loop_stage") == "train" else {}

@@ -17,6 +17,7 @@ from bag_of_transfer.classification import ClassificationPreprocessor, ImageClas
 from bag_of_transfer.engine.errors import UserError
 
 Make = Callable[..., ImageClassifier]
+RUN = dict(loop_stage="train", seed=0, iter=0, epoch=0, max_epochs=10)  # what mmengine notes
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_lambda_of_a_run_follows_its_seed_and_iteration_alone(
     losses = []
     for seed, iteration in [(1, 5), (1, 6), (2, 5), (1, 5)]:
         hub = MessageHub.get_instance(f"test_lambda_{len(losses)}")
-        hub.update_info_dict({"seed": seed, "iter": iteration})
+        hub.update_info_dict({**RUN, "seed": seed, "iter": iteration})
         before = torch.get_rng_state()
         losses.append(model(*batch, mode="loss")["loss"].item())
         assert torch.equal(torch.get_rng_state(), before)
@@ -110,13 +111,23 @@ def test_lambda_of_a_run_follows_its_seed_and_iteration_alone(
     assert len(set(losses)) == 3
 
 
+def test_a_loop_of_its_own_after_a_run_mixes_each_batch_by_another_weight(
+    make_classifier: Make, batch: tuple[torch.Tensor, ...]
+) -> None:
+    hub = MessageHub.get_instance("test_after_a_run")
+    hub.update_info_dict({**RUN, "epoch": 9})
+    hub.pop_info("loop_stage")  # as mmengine does when training is over
+    model = make_classifier(mixup=dict(alpha=1.0, off_epochs=2))
+    losses = {model(*batch, mode="loss")["loss"].item() for _ in range(4)}
+    assert len(losses) == 4
+
+
 @pytest.mark.parametrize(("epoch", "mixed"), [(6, True), (7, True), (8, False), (9, False)])
 def test_mixup_is_off_in_the_last_epochs(
     make_classifier: Make, batch: tuple[torch.Tensor, ...], epoch: int, mixed: bool
 ) -> None:
     hub = MessageHub.get_instance(f"test_off_epochs_{epoch}")
-    hub.update_info("epoch", epoch)
-    hub.update_info("max_epochs", 10)
+    hub.update_info_dict({**RUN, "epoch": epoch})
     model = make_classifier(mixup=dict(alpha=1.0, off_epochs=2))
     plain = F.cross_entropy(model(batch[0]), batch[1])
     assert torch.isclose(model(*batch, mode="loss")["loss"], plain).item() is not mixed

@@ -61,6 +61,7 @@ def test_alpha_must_be_above_zero(alpha: float) -> None:
 def test_epochs_left_counts_the_current_one() -> None:
     hub = MessageHub.get_instance("test_epochs_left")
     assert epochs_left() == math.inf
-    hub.update_info("epoch", 7)
-    hub.update_info("max_epochs", 10)
+    hub.update_info_dict(dict(loop_stage="train", epoch=7, max_epochs=10))
     assert epochs_left() == 3
+    hub.pop_info("loop_stage")  # as mmengine does when training is over
+    assert epochs_left() == math.inf
