@@ -19,10 +19,12 @@ from mmengine.runner import Runner
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.data import Dataset
 
+from bag_of_transfer.engine.loop.records import RunRecorder
 from bag_of_transfer.engine.run_files import manifest_of
 from bag_of_transfer.engine.weights import checkpoint_hook
 from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
 from bag_of_transfer.engine.weights.checkpoints import find_resumable
+from bag_of_transfer.engine.weights.exact_state import ExactState
 
 COUNTER = itertools.count()
 
@@ -194,6 +196,18 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one_and_keeps_its_best(tmp_path
     assert [path.name for path in (tmp_path / "cut").glob("best_*.pth")] == [
         "best_top1_epoch_1.pth"
     ]
+
+
+def test_mmengines_runner_records_the_newest_weights_of_a_finished_run(tmp_path: Path) -> None:
+    for resume in (False, True):
+        runner = make_runner(tmp_path, epochs=2, scores=[10.0] if resume else [20.0, 10.0])
+        runner.cfg.task, runner._resume = "cls", resume
+        for hook in (RunRecorder(), ExactState()):
+            runner.register_hook(hook)
+        runner.train()
+        lines = map(json.loads, (tmp_path / "curve.jsonl").read_text().splitlines())
+        assert [line["top1"] for line in lines] == [20.0, 10.0]
+        assert json.loads((tmp_path / "metrics.json").read_text())["metrics"] == {"top1": 10.0}
 
 
 @pytest.mark.parametrize("named", [None, "victim", "victim/..", "victim/mine.pth"])

@@ -141,13 +141,15 @@ class RunRecorder(Hook):
         self._begin_line()
 
     def after_train(self, runner: Runner) -> None:
-        """Write ``metrics.json`` from the last validation, which runs now if there was none.
+        """Write ``metrics.json`` from the validation after the last step, which may run now.
+
+        mmengine's own Runner does none where it resumes a run behind its last step.
 
         Without a validation split, ``split`` is null and the metrics are empty.
         """
         self._watch.check_weights(runner, runner.iter)
         val_loop = runner.val_loop
-        if self._last_metrics is None and val_loop is not None:
+        if val_loop is not None and (self._last_metrics is None or not _is_validated(runner)):
             val_loop.run()
         rates = [line["img_per_s"] for line in self._lines]
         minutes = sum(line["seconds"] for line in self._lines) / 60
@@ -247,6 +249,10 @@ class RunRecorder(Hook):
         if is_main_process():
             text = "".join(json.dumps(line) + "\n" for line in self._lines)
             write_text(Path(runner.work_dir, CURVE), text)
+
+
+def _is_validated(runner: Runner) -> bool:
+    return bool(runner.message_hub.runtime_info.get(VALIDATED) == runner.iter)
 
 
 def _judged_checkpoint(runner: Runner) -> Path | None:
