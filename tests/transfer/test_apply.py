@@ -410,6 +410,13 @@ def test_a_config_without_a_backbone_is_refused() -> None:
         apply_backbone(Config(dict(model=dict(type="X"))), "scratch", set())
 
 
+@pytest.mark.parametrize("sizes", [{}, dict(depth=19), dict(depth=18, base_channels="wide")])
+def test_a_resnet_of_unknown_sizes_is_refused_with_its_place(sizes: dict[str, Any]) -> None:
+    cfg = Config(dict(model=dict(type="X", backbone=dict(type="ResNetB", **sizes))))
+    with pytest.raises(UserError, match=r"model\.backbone: correct its depth or base_ch"):
+        apply_backbone(cfg, "scratch", set())
+
+
 def test_a_backbone_inside_of_a_tracker_is_told_with_its_place() -> None:
     cfg = Config(dict(model=dict(type="QDTrack", detector=dict(backbone=dict(type="ResNet")))))
     with pytest.raises(UserError, match=r"no backbone, it is in model\.detector\.backbone"):

@@ -22,11 +22,7 @@ from bag_of_transfer.transfer.backbone_file import BackboneFile
 from bag_of_transfer.transfer.config.channels import derive_channels
 from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
 from bag_of_transfer.transfer.config.filled_parts import BACKBONE, HEAD
-from bag_of_transfer.transfer.config.stated_weights import (
-    loads,
-    settings_of,
-    stated_weights,
-)
+from bag_of_transfer.transfer.config.stated_weights import loads, settings_of, stated_weights
 from bag_of_transfer.transfer.config.timm_backbone import (
     TAKEN,
     put_timm_network,
@@ -149,8 +145,9 @@ def _start_from_scratch(settings: Settings) -> list[str]:
         if settings.get(node) is not None:
             _unfreeze(settings, node, is_resnet=ours is not None)
     if ours is not None:
+        stages = _stages(backbone.get("depth"), backbone.get("base_channels", 64))
         _fit_shared_head(settings, {"type": ours, **backbone}, replace=False)
-        derive_channels(settings, _stages(backbone.depth, backbone.get("base_channels", 64)))
+        derive_channels(settings, stages)
     lines = ["backbone: random weights (scratch); nothing frozen, BN trained", *settings.lines]
     settings.cfg.backbone_file = dict(path=SCRATCH, sha256=None, changed=lines)
     return lines
@@ -242,8 +239,11 @@ def _stated_stages(backbone: Mapping[str, Any]) -> list[int] | None:
     return _stages(backbone["depth"], backbone.get("base_channels", 64))
 
 
-def _stages(depth: int, base_channels: int) -> list[int]:
-    return [stage_out_channels(depth, base_channels, stage) for stage in range(4)]
+def _stages(depth: Any, base_channels: Any) -> list[int]:
+    try:
+        return [stage_out_channels(depth, base_channels, stage) for stage in range(4)]
+    except (TypeError, ValueError) as error:
+        raise UserError(str(error), BACKBONE, "correct its depth or base_channels") from error
 
 
 def _drop_foreign(settings: Settings, backbone: ConfigDict, kind: str) -> None:
