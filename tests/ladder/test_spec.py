@@ -173,9 +173,10 @@ WRONG = [
     ((RUNGS, f"{T}cfg_options=['a.b=5']))\n", SEEDS), "mine.py: tasks.t: "),
     ((RUNGS, f"{T}published_split='no'))\n", SEEDS), "t.published_split"),
     ((RUNGS, f"{T}cfg_options=['{FREEZE}=1']))\n", SEEDS), "tasks.t, rungs.scratch (model"),
+    ((RUNGS, f"{T}cfg_options=['model.backbone.depth=19']))\n", SEEDS), "depth must be one of"),
     (
         (RUNGS, TASKS, SEEDS, f"tune = dict(detection={{'{FREEZE}': [-1, 1]}})\n"),
-        "but a random start needs -1 (frozen layers would",
+        f"mine.py: tune.detection, rungs.scratch ({FREEZE})",
     ),
 ]
 
@@ -186,7 +187,7 @@ def test_a_mistake_is_named_with_its_place(read, parts, named):
         read(*parts)
     assert named in str(error.value)
     assert error.value.exit_code == 2
-    assert len(WRONG) == 63
+    assert len(WRONG) == 64
 
 
 LR = "optim_wrapper.optimizer.lr"
@@ -222,7 +223,7 @@ UNTRIED = "no rung is tried with these values: "
         ),
         (
             f"a=dict(scratch=True, task_options=['{LR}=1'])",
-            f"detection={{'{LR}': [2, 3]}}",
+            f"detection={{'{LR}': [2, 3]}}, segmentation={{'{LR}': [2, 3]}}",
             f"the rung sets {LR}, but the values of tune replace it",
         ),
         (
@@ -236,6 +237,18 @@ def test_a_search_that_could_not_choose_is_told_with_its_place(read, rungs, tune
     with pytest.raises(UserError, match=r"mine\.py: (tune\.|rungs\.a)") as error:
         read(f"rungs = dict({rungs})\n", TASKS, SEEDS, f"tune = dict({tune})\n")
     assert told in str(error.value)
+
+
+def test_a_model_that_is_no_dict_is_left_to_its_training(read, tmp_path):
+    (tmp_path / "t.py").write_text(f"_base_ = [{str(DET)!r}]\nmodel = 'x'\n")
+    tasks = f"tasks = dict(t={str(tmp_path / 't.py')!r})\n"
+    assert read("rungs = dict(scratch=None)\n", tasks, SEEDS).tasks[0].name == "t"
+
+
+def test_an_override_that_one_task_tunes_holds_for_the_other(read):
+    rungs = f"rungs = dict(a=dict(scratch=True, task_options=['{LR}=1']))\n"
+    ladder = read(rungs, TASKS, SEEDS, f"tune = dict(detection={{'{LR}': [2, 3]}})\n")
+    assert ladder.rungs[0].task_options == (f"{LR}=1",)
 
 
 def test_a_network_that_is_looked_at_says_nothing(read, recwarn):

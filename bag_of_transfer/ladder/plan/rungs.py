@@ -218,7 +218,7 @@ def _grid(
     if tune is None:
         return None
     grid = read_grid(tune, Path(source), cfg_options, f"{where}.tune")
-    refuse_tuned(cfg_options, grid, f"{where}.cfg_options", "leave it out, or add tune=None")
+    refuse_tuned(cfg_options, [grid], f"{where}.cfg_options", "leave it out, or add tune=None")
     if cfg.get("val_dataloader") is None:
         mend = "define val_dataloader, or leave tune out"
         raise UserError("no value can be chosen on val: no val split", f"{where}: {source}", mend)

@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.registry import DefaultScope
 
 from bag_of_transfer.engine.config.config_file import UserKeys, leaf_keys, read_config, settle
+from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.stock_configs import is_stock
 from bag_of_transfer.ladder.folder import SCRATCH
@@ -30,23 +31,20 @@ def check_starts(rungs: Sequence[Rung], tasks: Sequence[Task], path: Path) -> No
         path: The ladder config.
 
     Raises:
-        UserError: If an override cannot be applied or is of a key that is tuned, random layers
-            would be frozen, or a value disagrees with a backbone file.
+        UserError: If an override cannot be applied or has no effect, random layers would be
+            frozen, or a value disagrees with a backbone file.
     """
     for rung in (rung for rung in rungs if not rung.teaches_only):
+        place = f"{path}: rungs.{rung.name}.task_options"
+        grids = [task.tune for task in tasks]
+        refuse_tuned(rung.task_options, grids, place, "leave it out here or in tune")
         for task in tasks:
-            options = (*task.cfg_options, *rung.task_options)
             tried = list(_tried(task.tune))
             if rung.task_options:
-                place = f"{path}: rungs.{rung.name}.task_options ({task.name})"
-                if task.tune:
-                    mend = f"leave it out, or out of tune.{task.name}"
-                    refuse_tuned(rung.task_options, task.tune, place, mend)
-                config_with(task.config, [*options, *options_of(tried[0])], place)
-            if rung.kind in (SCRATCH, "file"):
-                for point in tried:
-                    place = f"{path}: tasks.{task.name}, rungs.{rung.name}"
-                    _check(task.config, [*options, *options_of(point)], rung, place)
+                options = _options(task, rung, tried[0])
+                config_with(task.config, options, f"{place} ({task.name})")
+            for point in tried if rung.kind in (SCRATCH, "file") else ():
+                _check(task, rung, point, path)
 
 
 def _tried(grid: Grid | None) -> Iterator[Point]:
@@ -58,13 +56,20 @@ def _tried(grid: Grid | None) -> Iterator[Point]:
             yield tuple((name, value if name == key else other) for name, other in first)
 
 
-def _check(config: Path, options: Sequence[str], rung: Rung, where: str) -> None:
-    cfg, keys = read_config(config), UserKeys(() if is_stock(config) else leaf_keys(config))
-    settle(cfg, config, options, keys)
-    if not (cfg.get("model") or {}).get("backbone"):
+def _options(task: Task, rung: Rung, point: Point) -> list[str]:
+    return [*task.cfg_options, *rung.task_options, *options_of(point)]
+
+
+def _check(task: Task, rung: Rung, point: Point, path: Path) -> None:
+    keys = UserKeys(() if is_stock(task.config) else leaf_keys(task.config))
+    cfg = read_config(task.config)
+    settle(cfg, task.config, _options(task, rung, point), keys)
+    if not value_at(cfg._cfg_dict, "model.backbone"):
         return  # its training says so
     try:
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope")):
             apply_backbone(cfg, rung.source or SCRATCH, keys)
     except UserError as error:
-        raise UserError(error.what, f"{where} ({error.where})", error.mend) from error
+        part = "tune" if error.where in dict(point) else "tasks"
+        place = f"{path}: {part}.{task.name}, rungs.{rung.name} ({error.where})"
+        raise UserError(error.what, place, error.mend) from error

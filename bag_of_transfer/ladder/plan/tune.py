@@ -136,14 +136,23 @@ def _check_type(key: str, value: Value, now: Any) -> None:
         raise UserError(f"{key} is a dict, not {value!r}", key, "tune a key inside of it")
 
 
-def refuse_tuned(options: Sequence[str], grid: Grid, where: str, mend: str) -> None:
-    """Check that a rung's own overrides set no key that is tuned: they would have no effect.
+def refuse_tuned(
+    options: Sequence[str], grids: Sequence[Grid | None], where: str, mend: str
+) -> None:
+    """Check that no override of a rung is replaced by tuned values wherever it is applied.
+
+    Args:
+        options: The overrides.
+        grids: What is tuned in each config that they change.
+        where: Names the overrides in errors.
+        mend: What to do about one that has no effect.
 
     Raises:
-        UserError: If one does.
+        UserError: If its key is tuned in all of these configs.
     """
-    for key in (key for key, _ in grid.axes if key in option_keys(options)):
-        raise UserError(f"the rung sets {key}, but the values of tune replace it", where, mend)
+    for key in sorted(option_keys(options)):
+        if all(grid and key in dict(grid.axes) for grid in grids):
+            raise UserError(f"the rung sets {key}, but the values of tune replace it", where, mend)
 
 
 def check_tuning_seeds(seeds: Sequence[int], reported: Sequence[int], where: str) -> None:
