@@ -246,6 +246,10 @@ if "--dry-run" in sys.argv:
     said = capsys.readouterr().out
     assert "missing  seed0/scratch/detection  1 min 0 s\n" in said
     assert "about 3 min 0 s (from cells run here) and 7.2 GB\n" in said
+    for folder in tuned.out.glob("tuning/seed9/*/detection"):
+        shutil.rmtree(folder)
+    assert tuned("--dry-run") == 0
+    assert " and 7.2 GB\n" in capsys.readouterr().out
 
 
 def test_a_value_that_was_chosen_otherwise_changes_the_cells(tuned, capsys):

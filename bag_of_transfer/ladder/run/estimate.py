@@ -81,11 +81,10 @@ def estimate_cells(
             if isinstance(timing, str):
                 estimates[cell.key] = timing
             else:
-                timed_cell = _from_timing(timing, _teacher(cell, cells, timed))
+                estimate = _from_timing(timing, _teacher(cell, cells, timed))
                 if alike:
-                    time = _typical(alike).seconds
-                    timed_cell = replace(timed_cell, seconds=time, measured=True)
-                estimates[cell.key] = timed_cell
+                    estimate = replace(estimate, seconds=_typical(alike).seconds, measured=True)
+                estimates[cell.key] = replace(estimate, num_bytes=0) if _tries(cell) else estimate
     return estimates
 
 
