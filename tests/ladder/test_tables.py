@@ -246,7 +246,7 @@ def test_footnotes_tell_of_other_splits_and_remarks_of_cells(tmp_path: Path) -> 
     notes = footnotes(ladder, find(ladder), find_top1(ladder))
     assert "segmentation: measured on the split called test, val." in notes
     assert [note for note in notes if "kept" in note] == [
-        "scratch / segmentation / seeds 0, 1, teacher / pretraining / seed 0, 1 tuning run: "
+        "scratch / segmentation / seeds 0, 1; teacher / pretraining / seed 0; 1 tuning run: "
         "kept although code changed"
     ]
 

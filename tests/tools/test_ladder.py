@@ -169,7 +169,7 @@ def test_changed_cells_may_be_kept_with_a_footnote(call, config, capfd):
     read = read_results(OUT)
     kept = [line for line in footnotes(read, (), find_top1(read)) if line.endswith(f": {note}")]
     names = ("scratch / detection", "b / detection", "d / detection")
-    assert kept == [f"{', '.join(f'{name} / seed 0' for name in names)}: {note}"]
+    assert kept == [f"{'; '.join(f'{name} / seed 0' for name in names)}: {note}"]
     capfd.readouterr()
     assert call() == 0  # kept for good, until the next change
     assert "5 cells: 5 done\n" in capfd.readouterr().out

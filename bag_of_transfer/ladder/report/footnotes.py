@@ -203,7 +203,7 @@ def _remarks(ladder: LadderResults) -> Iterator[str]:
     for note in dict.fromkeys([*named, *tried]):
         names = [_name(cells) for cells in named.get(note, {}).values()]
         names += [counted(tried[note], "tuning run")] * (note in tried)
-        yield f"{', '.join(names)}: {note}"
+        yield f"{'; '.join(names)}: {note}"
 
 
 def _notes_of(cell: CellResult) -> list[str]:

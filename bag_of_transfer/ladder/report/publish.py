@@ -45,10 +45,9 @@ def publish(folder: Path, out: Path) -> int:
 
     In the copy ``...`` replaces the part that all absolute paths have in common, and the folders of
     files that sentences name (the reason of a failure, a trick's evidence), because they are this
-    machine's.  A report of the copy
-    lacks the intervals over images, which need the per-image files.  As the cards of all backbones
-    are there, a ladder can go on in the copy: its finished cells are known as such.  Cells of rungs
-    and tasks that the plan no longer has stay out.
+    machine's.  A report of the copy lacks the intervals over images, which need the per-image
+    files.  As the cards of all backbones are there, a ladder can go on in the copy: its finished
+    cells are known as such.  Cells of rungs and tasks that the plan no longer has stay out.
 
     Args:
         folder: The ladder's folder.
