@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import Config
 
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.weights.exact_state import ExactState, collect
@@ -14,8 +13,7 @@ from bag_of_transfer.engine.weights.exact_state import ExactState, collect
 def run(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     before = torch.get_num_threads()
-    cfg = Config(dict(load_from="iter_1.pth"))
-    yield SimpleNamespace(_resume=True, cfg=cfg, hooks=[ExactState()])
+    yield SimpleNamespace(_resume=True, _load_from="iter_1.pth", hooks=[ExactState()])
     torch.set_num_threads(before)
 
 
@@ -46,6 +44,6 @@ def test_a_number_that_cannot_be_is_refused(run, threads):
 def test_a_run_that_mmengine_resumes_by_itself_names_its_folder(run):
     checkpoint = {"processes": collect(run)}
     checkpoint["processes"][0]["ExactState"]["threads"] = 0
-    run.cfg, run.work_dir = Config(), "work_dirs/mine"  # resume=True without load_from
+    run._load_from, run.work_dir = None, "work_dirs/mine"
     with pytest.raises(UserError, match=r"damaged .*: work_dirs/mine: resume from another"):
         run.hooks[0].after_load_checkpoint(run, checkpoint)

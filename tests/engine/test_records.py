@@ -35,6 +35,7 @@ def fake_runner(folder: Path, **more: Any) -> SimpleNamespace:
         epoch=0,
         hooks=[],
         work_dir=str(folder),
+        _load_from=None,
         train_loop=SimpleNamespace(run_epoch=None),
         train_dataloader=DataLoader(range(15), batch_size=5),
         optim_wrapper=SimpleNamespace(get_lr=lambda: {"lr": [0.1]}, optimizer=optimizer),
@@ -145,7 +146,7 @@ def test_seconds_count_what_a_resumed_run_keeps(
 
 
 def test_a_run_that_mmengine_resumes_by_itself_keeps_its_curve(tmp_path: Path) -> None:
-    runner = fake_runner(tmp_path)  # resume=True without load_from in the config
+    runner = fake_runner(tmp_path)  # resume=True without load_from
     recorder, resumed = records.RunRecorder(), records.RunRecorder()
     recorder.before_train(runner)
     feed(recorder, runner, [0.5, 0.4, 0.3])

@@ -43,7 +43,7 @@ def collect(runner: Runner) -> list[dict[str, Any]]:
 
 def resumed_from(runner: Runner) -> str:
     """Return what a run resumes from, for an error; mmengine's own Runner finds it by itself."""
-    return str(runner.cfg.get("load_from") or runner.work_dir)
+    return str(runner._load_from or runner.work_dir)
 
 
 @HOOKS.register_module()
