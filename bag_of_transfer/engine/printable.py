@@ -5,6 +5,8 @@ Names of classes, files and rungs may hold anything, such as codes that clear th
 
 import builtins
 import logging
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
@@ -32,18 +34,24 @@ def printable(text: str, kept: str = KEPT) -> str:
 
 @contextmanager
 def escaping_prints() -> Iterator[None]:
-    """Escape what is printed in this context; bars, which move the cursor, do not use ``print``."""
-    before, was_escaping = builtins.print, _now.escaping
+    """Escape what is printed or warned of in this context, and what is logged.
+
+    Bars, which move the cursor, do not use ``print``.
+    """
+    before, was_escaping, formatwarning = builtins.print, _now.escaping, warnings.formatwarning
 
     @wraps(before)  # libraries that list the builtins ask for its name and module
     def escaped(*values: Any, **how: Any) -> None:
         before(*(printable(str(value)) for value in values), **how)
 
-    builtins.print, _now.escaping = escaped, True
+    def escaped_warning(*what: Any, **more: Any) -> str:
+        return printable(formatwarning(*what, **more))
+
+    builtins.print, _now.escaping, warnings.formatwarning = escaped, True, escaped_warning
     try:
         yield
     finally:
-        builtins.print, _now.escaping = before, was_escaping
+        builtins.print, _now.escaping, warnings.formatwarning = before, was_escaping, formatwarning
 
 
 def escape_records() -> None:
@@ -68,4 +76,7 @@ def _record(before: Any, *arguments: Any, **more: Any) -> logging.LogRecord:
 
 
 def _shown(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else value
+    if not isinstance(value, str | os.PathLike | BaseException):
+        return value
+    text = printable(str(value))
+    return value if text == str(value) else text

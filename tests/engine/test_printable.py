@@ -3,6 +3,8 @@
 import builtins
 import functools
 import logging
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,26 @@ def test_arguments_of_a_log_line_are_filled_in_as_ever(caplog: pytest.LogCapture
         logging.getLogger("any").info("%d of %s", 5, "\x1bsix")
         logging.getLogger("any").info("%(a)d", {"a": 5})
     assert caplog.messages == [r"5 of \x1bsix", "5"]
+
+
+def test_paths_and_errors_in_log_lines_and_warnings_of_a_tool_are_escaped(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path("a\x1b[8m")
+
+    def main(argv: Any) -> int:
+        prepare_process()
+        logging.getLogger("any").warning("%s: %s", path, ValueError(f"no {path}"))
+        logging.getLogger("any").warning(ValueError(f"no {path}"))
+        sys.stdout.write(warnings.formatwarning(f"odd {path}", UserWarning, str(path), 1))
+        return 0
+
+    before = warnings.formatwarning
+    assert run_tool(main, []) == 0
+    assert warnings.formatwarning is before
+    shown = "".join(caplog.messages) + capsys.readouterr().out
+    assert shown.count(r"a\x1b[8m") == 5
+    assert "\x1b" not in shown
 
 
 def test_a_program_that_uses_the_toolkit_logs_in_colours(
