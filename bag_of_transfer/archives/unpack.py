@@ -156,10 +156,11 @@ def archive_files(path: Path, file: HashedFile, nested: bool) -> Files:
         return _zip_files(stream, file, limits)
     if path.suffix == ".gz":  # tarfile's own unzipping does not compare gzip's checksum
         stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
-    return _tar_files(cast(IO[bytes], BoundedStream(stream, *limits)), nested)
+    return _tar_files(stream, limits, nested)
 
 
-def _tar_files(stream: IO[bytes], nested: bool) -> Files:
+def _tar_files(stream: IO[bytes], limits: tuple[Path, int, str], nested: bool) -> Files:
+    stream = cast(IO[bytes], BoundedStream(stream, *limits))
     # Not tarfile's "r|": it copies its whole buffer at each read.  "r:" also seeks forward only.
     with tarfile.open(fileobj=stream, mode="r:") as tar:
         for member in members_of(tar):
@@ -173,7 +174,7 @@ def _tar_files(stream: IO[bytes], nested: bool) -> Files:
                 assert content is not None  # it is a file
                 if nested and member.name.endswith(".tar"):
                     stem = _plain(member.name)[: -len(".tar")]
-                    for inner, data in _tar_files(content, nested=False):
+                    for inner, data in _tar_files(content, limits, nested=False):
                         yield f"{stem}/{inner}", data
                 else:
                     yield _plain(member.name), content

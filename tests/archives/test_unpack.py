@@ -265,6 +265,15 @@ def test_a_cut_archive_in_an_archive_is_noticed(tmp_path: Path) -> None:
         unpack(nested, write(tmp_path, "x.tar", tar(inner)), tmp_path / "root")
 
 
+def test_a_header_of_an_archive_in_an_archive_cannot_be_negative(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("a")
+    member.size, member.type = -1024, tarfile.XHDTYPE
+    inner = {"n1.tar": member.tobuf(tarfile.GNU_FORMAT) + bytes(1024)}
+    nested = replace(record("x.tar"), holds="n", nested=True)
+    with pytest.raises(UserError, match=r"a header of -1024 bytes|damaged or cut off"):
+        unpack(nested, write(tmp_path, "x.tar", tar(inner)), tmp_path / "root")
+
+
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.GNUTYPE_SPARSE, b"Z"])
 def test_a_size_that_leads_back_to_an_earlier_member_is_not_followed(kind: bytes) -> None:
     content = b""
