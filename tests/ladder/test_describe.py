@@ -42,6 +42,13 @@ def test_the_report_reads_what_is_written(tmp_path):
     assert read_plan(tmp_path)["teachers"]["t"]["config"] == "t.py"
 
 
+def test_labels_with_commas_are_told_apart_in_the_footnote_on_random_weights():
+    labels = ("scratch, D", "scratch, B")
+    rungs = tuple(Rung(f"s{number}", "scratch", label=each) for number, each in enumerate(labels))
+    (note,) = describe(replace(LADDER, rungs=rungs, reference="s0"))["notes"]
+    assert note.startswith("scratch, D; scratch, B: random weights, ")
+
+
 def test_more_seeds_later_leave_the_earlier_ones_in_the_plan(tmp_path):
     assert seeds_after(tmp_path, replace(LADDER, seeds=(3, 2)), LADDER) == [0, 1, 2, 3]
     relabelled = replace(LADDER, rungs=(TEACHER, replace(B, label="B")), seeds=(4,))

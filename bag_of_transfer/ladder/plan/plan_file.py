@@ -142,7 +142,7 @@ def _tune(grid: Grid | None) -> dict[str, Any]:
 
 def _notes(ladder: Ladder) -> list[str]:
     scratch = [rung.label for rung in ladder.rungs if rung.kind == SCRATCH]
-    notes = [SCRATCH_NOTE.format(", ".join(scratch))] if scratch else []
+    notes = [SCRATCH_NOTE.format("; ".join(scratch))] if scratch else []
     published = [task.name for task in ladder.tasks if task.published_split]
     notes += [PUBLISHED_NOTE.format(", ".join(published))] if published else []
     augmented = [task.name for task in ladder.tasks if task.tta]
