@@ -120,7 +120,7 @@ def test_fp16_is_the_configs_word_and_a_cpu_says_what_to_do(
     small: Callable[[str], Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="--amp bf16 or --amp off"):
+    with pytest.raises(UserError, match="use bf16 or off"):
         apply_precision(small("resnet50_efficient_8xb128_in1k"), "auto")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     cfg = small("resnet50_efficient_8xb128_in1k")

@@ -115,7 +115,7 @@ def test_the_example_in_the_docs_finds_the_boxes_of_predict(
         (
             ("new.onnx", "--num-images", "0"),
             2,
-            "0 is not a valid number: --num-images: give 1",
+            "0 is not a valid number: --num-images: give a whole number, 1 or more",
         ),
         (("new.onnx", "--images", "nowhere"), 2, "no such file or folder"),
         (("new.onnx", "--data-root", "nowhere"), 2, "with --images PATH"),
