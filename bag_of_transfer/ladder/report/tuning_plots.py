@@ -27,7 +27,7 @@ RING, CROSS = "ring: chosen", "cross: the loss was lost"
 
 
 def tuning_plots(ladder: LadderResults, task: str) -> Iterator[Plot]:
-    """Yield a plot per key of which several values were tried, with a line per rung.
+    """Yield a plot per key of which several values are tried, with a line per rung.
 
     Of several keys that are tuned together, a value's point is the best that it reached with any
     values of the other keys.
@@ -35,13 +35,9 @@ def tuning_plots(ladder: LadderResults, task: str) -> Iterator[Plot]:
     tunings = [tuning for tuning in ladder.tunings if tuning.task == task]
     for key in dict.fromkeys(key for tuning in tunings for key in tuning.keys):
         with_key = [tuning for tuning in tunings if key in tuning.keys]
-        tried = {
-            (rung, dict(values)[key])
-            for tuning in with_key
-            for rung, means in tuning.progress.means.items()
-            for values in means
-        }
-        if len(tried) >= MIN_POINTS and len({value for _, value in tried}) > 1:
+        num_tried = sum(len(means) for t in with_key for means in t.progress.means.values())
+        has_choice = any(len(dict(t.progress.grid.axes)[key]) > 1 for t in with_key)
+        if has_choice and num_tried >= MIN_POINTS:
             yield _plot(ladder, task, key, with_key)
 
 
