@@ -21,7 +21,9 @@ def test_some_results_are_published() -> None:
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
 def test_tables_are_those_of_the_cells(folder: Path) -> None:
     ladder = read_results(folder)
-    assert all(cell.status == "done" or cell.diverged for cell in ladder.cells)
+    # Of a ladder whose seeds are still to run, the tables say "unmeasured".
+    states = {(cell.status, cell.reason) for cell in ladder.cells if not cell.diverged}
+    assert states <= {("done", None), ("missing", "not begun")}
     findings, top1 = find(ladder), find_top1(ladder)
     below = [*footnotes(ladder, findings, top1), *not_done_notes(ladder)]
     for kind, number in NUMBERS.items():
