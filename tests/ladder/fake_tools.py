@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from bag_of_transfer.engine.run.dry_run import ESTIMATE
 from bag_of_transfer.ladder.run import cell_process, command, on_this_machine, tool_process
 
 FAKE = """
@@ -62,6 +63,19 @@ else:
     out.write_bytes(b"weights")
     out.with_suffix(".json").write_text(json.dumps({"sha256": "1", "metrics": {}}))
 """
+
+
+def answering_dry_runs(**timing: float) -> str:
+    """Return the beginning of a tool that writes these times in a dry run, and ends."""
+    return f"""import json, pathlib, sys
+if "--dry-run" in sys.argv:
+    out = pathlib.Path(sys.argv[sys.argv.index("--work-dir") + 1], ".dry_run", {ESTIMATE!r})
+    out.parent.mkdir(parents=True)
+    out.write_text(json.dumps(dict({timing!r}, parameters=10**8)))
+    sys.exit()
+"""
+
+
 PYTHON = sys.executable  # a test of SLURM puts a stand-in there
 NAMES = ("train_cls", "train", "test_cls", "test", "export_backbone", "convert_weights")
 

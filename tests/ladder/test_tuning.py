@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bag_of_transfer.engine.run.dry_run import ESTIMATE
 from bag_of_transfer.ladder.plan.cells import Cell
 from bag_of_transfer.ladder.plan.spec import Rung, Task
 from bag_of_transfer.ladder.report.publish import publish
@@ -17,7 +16,7 @@ from bag_of_transfer.ladder.run.fingerprint import fingerprint
 from bag_of_transfer.ladder.seal import digests, write_sealed
 from bag_of_transfer.ladder.search import Grid
 from tests.ladder.fake_ladder import ladder, use_fake_tools, write_ladder
-from tests.ladder.fake_tools import FAKE
+from tests.ladder.fake_tools import FAKE, answering_dry_runs
 
 LR = "optim_wrapper.optimizer.lr"
 TRAINED = """
@@ -228,14 +227,7 @@ def test_a_dry_run_lists_the_cells_that_are_not_known_yet(tuned, capsys):
 def test_the_disk_that_is_still_needed_is_not_that_of_runs_without_weights(tuned, tmp_path, capsys):
     assert tuned() == 0
     shutil.rmtree(tuned.out / "seed0/scratch")
-    timing = dict(seconds_per_iteration=9.0, batch_size=1, iterations=9, val_images=9)
-    note = f"""import json, pathlib, sys
-if "--dry-run" in sys.argv:
-    out = pathlib.Path(sys.argv[sys.argv.index("--work-dir") + 1], ".dry_run", {ESTIMATE!r})
-    out.parent.mkdir(parents=True)
-    out.write_text(json.dumps(dict({timing!r}, parameters=10**8)))
-    sys.exit()
-"""
+    note = answering_dry_runs(seconds_per_iteration=9.0, batch_size=1, iterations=9, val_images=9)
     (tmp_path / "tools/train.py").write_text(note + FAKE)
     for rung in ("b", "d"):
         shutil.rmtree(tuned.out / f"seed0/{rung}/detection")

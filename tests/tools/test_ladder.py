@@ -10,7 +10,6 @@ import pytest
 from mmengine.registry import DATASETS
 
 from bag_of_transfer.engine.interruption import TerminatedError
-from bag_of_transfer.engine.run.dry_run import ESTIMATE
 from bag_of_transfer.ladder.report.findings import find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
 from bag_of_transfer.ladder.report.results import read_results
@@ -27,6 +26,7 @@ from tests.ladder.fake_ladder import (
     use_fake_tools,
     write_ladder,
 )
+from tests.ladder.fake_tools import answering_dry_runs
 
 CELLS = [
     *("seed0/b/pretraining", "seed0/d/pretraining"),
@@ -86,14 +86,9 @@ def test_a_signal_ends_a_ladder_with_one_line_that_says_how_to_go_on(
 
 def test_a_dry_run_tells_cells_time_and_disk(call, tmp_path, capfd):
     # 100 iterations of 3 s; per image of val a forward pass: 3 s / 10 / 3; 24 bytes a parameter
-    timing = dict(seconds_per_iteration=3.0, batch_size=10, iterations=100, val_images=60)
-    note = f"""import json, pathlib, sys
-if "--dry-run" in sys.argv:
-    out = pathlib.Path(sys.argv[sys.argv.index("--work-dir") + 1], ".dry_run", {ESTIMATE!r})
-    out.parent.mkdir(parents=True)
-    out.write_text(json.dumps(dict({timing!r}, parameters=10**8)))
-    sys.exit()
-"""
+    note = answering_dry_runs(
+        seconds_per_iteration=3.0, batch_size=10, iterations=100, val_images=60
+    )
     tool = tmp_path / "tools/train.py"
     tool.write_text(note + tool.read_text())
     assert call("--dry-run") == 0
