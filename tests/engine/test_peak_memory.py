@@ -25,11 +25,12 @@ def _peaks_around(mib: int, pipe: Any) -> None:
 def test_what_was_freed_again_counts(status: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peak_memory, "STATUS", status)
     here, there = multiprocessing.Pipe()
-    child = multiprocessing.get_context("fork").Process(target=_peaks_around, args=(128, there))
+    child = multiprocessing.get_context("fork").Process(target=_peaks_around, args=(256, there))
     child.start()
     before, after = here.recv()
     child.join()
-    assert 64 < before <= after - 100 <= before + 60
+    assert before > 64
+    assert 200 < after - before < 400  # a forked process reads its libraries' pages anew, too
 
 
 def test_the_process_that_needs_most_decides(monkeypatch: pytest.MonkeyPatch) -> None:
