@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backbones.blocks import VARIANTS
-from bag_of_transfer.engine.config.described import admit, read_description
-from bag_of_transfer.engine.config_nodes import bare_type
+from bag_of_transfer.engine.config.described import read_description
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.file_hash import sha256_of
 from bag_of_transfer.engine.run_files import (
@@ -26,16 +24,10 @@ from bag_of_transfer.engine.weights.checkpoints import (
     meta_of,
     state_dict_of,
 )
-from bag_of_transfer.transfer.backbone_card import TIMM, Card
+from bag_of_transfer.transfer.backbone_card import Card
 from bag_of_transfer.transfer.card_writing import check_target, write_with_card
-from bag_of_transfer.transfer.mismatch import compare
-from bag_of_transfer.transfer.network_shapes import (
-    describe,
-    is_counter,
-    shapes_of,
-)
-from bag_of_transfer.transfer.resnet_type import equivalent_type
-from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
+from bag_of_transfer.transfer.network_fields import network_fields
+from bag_of_transfer.transfer.network_shapes import is_counter
 
 __all__ = ["export_backbone"]
 
@@ -66,10 +58,8 @@ def export_backbone(
     checkpoint = load_checkpoint(checkpoint_path)
     tensors = _backbone_tensors(_branch(checkpoint, checkpoint_path, ema), checkpoint_path)
     model = _described_model(checkpoint, checkpoint_path)
-    network = _check_network(tensors, model["backbone"], checkpoint_path)
     fields = {
-        **network,
-        **_normalisation(model.get("data_preprocessor"), checkpoint_path),
+        **network_fields(tensors, model, checkpoint_path),
         **_history(checkpoint, checkpoint_path),
     }
     return write_with_card(out, tensors, fields)
@@ -109,76 +99,6 @@ def _described_model(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
             "give a checkpoint that tools/train_cls.py wrote",
         )
     return model
-
-
-def _check_network(
-    tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
-) -> dict[str, Any]:
-    # Shapes and config must agree, because a wrong card would spoil every later run.
-    if bare_type(backbone) == TIMM:
-        return _check_timm_network(tensors, backbone, path)
-    network = describe(shapes_of(tensors))
-    stated = equivalent_type(backbone)
-    if network is None or network.depth is None or stated is None:
-        raise UserError(
-            f"the backbone {backbone.get('type')} is neither a ResNet-A, -B, -C or -D nor a "
-            "TimmNetwork",
-            path,
-            "only these can be exported",
-        )
-    letter = VARIANTS[stated].letter
-    if letter not in network.variants or backbone.get("depth") != network.depth:
-        raise UserError(
-            f"the tensors are those of {network}, but the checkpoint's config says "
-            f"{stated}-{backbone.get('depth')}",
-            path,
-            "the checkpoint is inconsistent: train again",
-        )
-    return {"type": stated, "variant": letter, **network.sizes}
-
-
-def _check_timm_network(
-    tensors: dict[str, Tensor], backbone: dict[str, Any], path: Path
-) -> dict[str, Any]:
-    backbone = admit(backbone, path)
-    name, options = architecture_of(str(backbone.get("name"))), backbone.get("options") or {}
-    wanted = shapes_of(network_on_meta(name, options, path).state_dict())
-    comparison = compare(wanted, shapes_of(tensors))
-    if not comparison.fits:
-        raise UserError(
-            f"{comparison}, compared with the {name} that the checkpoint's config names",
-            path,
-            "the checkpoint is inconsistent, or was made with another release of timm: train again",
-        )
-    return {
-        "type": TIMM,
-        "variant": name,
-        "in_channels": options.get("in_chans", 3),
-        **dict.fromkeys(("depth", "stem_channels", "base_channels")),
-        "options": options,
-    }
-
-
-def _normalisation(preprocessor: Any, path: Path) -> dict[str, Any]:
-    if not isinstance(preprocessor, dict) or not {"mean", "std"} <= preprocessor.keys():
-        raise UserError(
-            "the checkpoint doesn't say how its images are normalised",
-            f"{path} (model.data_preprocessor)",
-            "set mean and std there and train again",
-        )
-    return {
-        "mean": preprocessor["mean"],
-        "std": preprocessor["std"],
-        "channel_order": _channel_order(preprocessor),
-        "value_range": [0, 255],
-    }
-
-
-def _channel_order(preprocessor: dict[str, Any]) -> str:
-    if preprocessor.get("type") == "ClassificationPreprocessor":
-        return "RGB"  # our loader reads RGB, and nothing swaps channels
-    # OpenMMLab's loaders read BGR.
-    return "RGB" if preprocessor.get("bgr_to_rgb") or preprocessor.get("to_rgb") else "BGR"
 
 
 def _history(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def edit_model(checkpoint: dict[str, Any], edit: Callable[[dict[str, Any]], Any]
         (break_depth, r"tensors are those of ResNet-D-18 .* config says ResNetD-34"),
         (break_variant, r"tensors are those of ResNet-D-18 .* config says ResNetC-18"),
         (break_type, "SwinTransformer is neither a ResNet"),
-        (break_mean, "doesn't say how its images are normalised"),
+        (break_mean, "nothing says how the images of the network are normalised"),
     ],
 )
 def test_a_checkpoint_that_would_give_a_wrong_file_is_refused(

@@ -7,6 +7,7 @@ torch.  Sections and keys are mmengine's; other keys may have any value.
 import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from bag_of_transfer.engine.config_nodes import nodes
@@ -204,7 +205,12 @@ def _settle(node: Any, dotted: str) -> None:
 
 
 def _is_count(key: str) -> bool:
-    return any(rule in WHOLES and fnmatchcase(key, pattern) for pattern, rule in RULES.items())
+    return any(rule in WHOLES for rule in _rules_of(key))
+
+
+@cache  # a ladder checks the same keys hundreds of times
+def _rules_of(key: str) -> tuple[Rule, ...]:
+    return tuple(rule for pattern, rule in RULES.items() if fnmatchcase(key, pattern))
 
 
 def check_values(cfg: Mapping[str, Any]) -> None:
@@ -214,8 +220,7 @@ def check_values(cfg: Mapping[str, Any]) -> None:
         UserError: If one is of a wrong type, out of its range, or not a number (nan).
     """
     for key, value in nodes(dict(cfg.items())):
-        rules = [rule for pattern, rule in RULES.items() if fnmatchcase(key, pattern)]
-        for rule in rules or [ANY_NUMBER]:
+        for rule in _rules_of(key) or (ANY_NUMBER,):
             if not rule.keeps(value):
                 what = f"{shown(value)} is not a valid value"
                 raise UserError(what, key, f"give {rule.words}")

@@ -28,6 +28,7 @@ from bag_of_transfer.transfer.config.timm_backbone import (
     put_timm_network,
     stated_timm_network,
 )
+from bag_of_transfer.transfer.network_fields import BackboneFacts
 from bag_of_transfer.transfer.network_shapes import SIZES
 from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.tensor_file import read_shapes
@@ -39,13 +40,16 @@ PREPROCESSOR = "model.data_preprocessor"
 REPLACED = ("style", "deep_stem", "avg_down", "stage_with_dcn", "name", "options")
 
 
-def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -> list[str]:
+def apply_backbone(
+    cfg: Config, choice: str | Path | BackboneFacts | None, explicit: set[str]
+) -> list[str]:
     """Make ``cfg`` start from a backbone file, or from random weights if the user asks for it.
 
     Args:
         cfg: A config for mmdet or mmseg, ours or theirs; changed in place.  ``cfg.backbone_file``
             records the changes, for ``metrics.json``.
-        choice: A backbone file, ``"scratch"``, or None: then the config must name weights.
+        choice: A backbone file, or the facts of one that is not written yet; ``"scratch"``; or
+            None: then the config must name weights.
         explicit: Dotted keys that the user set in the leaf config or by ``--cfg-options``.
 
     Returns:
@@ -69,8 +73,11 @@ def apply_backbone(cfg: Config, choice: str | Path | None, explicit: set[str]) -
     _forget_stated_weights(settings)
     if is_scratch:
         lines = _start_from_scratch(settings)
+    elif isinstance(choice, BackboneFacts):
+        lines = _start_from_file(settings, choice, Path("a file that is not written yet"))
     else:
-        lines = _start_from_file(settings, read_card(choice), Path(choice))
+        facts = BackboneFacts(read_card(choice), read_shapes(Path(choice)))
+        lines = _start_from_file(settings, facts, Path(choice))
     settings.refuse_disagreements()
     return lines
 
@@ -171,9 +178,9 @@ def _unfreeze(settings: Settings, node: str, is_resnet: bool) -> None:
 # ---- a file ----
 
 
-def _start_from_file(settings: Settings, card: Card, path: Path) -> list[str]:
-    before = _stated_stages(settings.get(BACKBONE))
-    stages = _replace_backbone(settings, card, path)
+def _start_from_file(settings: Settings, facts: BackboneFacts, path: Path) -> list[str]:
+    card, before = facts.card, _stated_stages(settings.get(BACKBONE))
+    stages = _replace_backbone(settings, facts)
     _fit_preprocessor(settings, card)
     network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
     has_head = _fit_shared_head(settings, network, replace=True)
@@ -187,9 +194,9 @@ def _start_from_file(settings: Settings, card: Card, path: Path) -> list[str]:
     return [first, *settings.lines]
 
 
-def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[int]:
+def _replace_backbone(settings: Settings, facts: BackboneFacts) -> Sequence[int]:
     """Write the card's network into the config; return the number of channels of each stage."""
-    old = settings.get(BACKBONE)
+    card, old = facts.card, settings.get(BACKBONE)
     stated = TIMM if _is_timm(old) else equivalent_type(old)
     if stated is None:
         raise UserError(
@@ -211,15 +218,15 @@ def _replace_backbone(settings: Settings, card: Card, path: Path) -> Sequence[in
         return put_timm_network(settings, card).out_channels
     for name in SIZES:
         settings.set(f"{BACKBONE}.{name}", getattr(card, name))
-    _refuse_other_norms(settings, path)
+    _refuse_other_norms(settings, facts)
     assert card.depth is not None
     assert card.base_channels is not None  # both were checked by read_card
     return _stages(card.depth, card.base_channels)
 
 
-def _refuse_other_norms(settings: Settings, path: Path) -> None:
+def _refuse_other_norms(settings: Settings, facts: BackboneFacts) -> None:
     stated = (settings.get(f"{BACKBONE}.norm_cfg") or {}).get("type", "BN")
-    in_file = "GN" if any(".gn" in name for name in read_shapes(path)) else "BN"
+    in_file = "GN" if any(".gn" in name for name in facts.shapes) else "BN"
     if (stated == "GN") != (in_file == "GN"):
         raise UserError(
             f"the config's backbone normalises by {stated}, the file's by {in_file}",

@@ -1,0 +1,94 @@
+"""What a task's config says against the network of a pretraining is told before the pretraining."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.registry import MODELS
+from torch import nn
+
+from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.ladder.plan import starts
+from bag_of_transfer.ladder.plan.spec import read_ladder
+
+ROOT = Path(__file__).resolve().parents[2]
+CLS = ROOT / "configs/classification/resnet18-d_tiny.py"
+DET = ROOT / "configs/detection/faster-rcnn_fpn_tiny.py"
+WIDTH, MEAN = "model.backbone.base_channels", "model.data_preprocessor.mean"
+NORM = "model.backbone.norm_cfg"
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    def from_parts(rung="", task="", rest=""):
+        path = tmp_path / "mine.py"
+        rungs = f"rungs = dict(a=dict(config={str(CLS)!r}, {rung}))\n"
+        tasks = f"tasks = dict(t=dict(config={str(DET)!r}, {task}))\n"
+        path.write_text(f"{rungs}{tasks}seeds = [0]\n{rest}")
+        return read_ladder(path)
+
+    return from_parts
+
+
+@pytest.mark.parametrize(
+    ("rung", "task", "rest", "told"),
+    [
+        ("", f"cfg_options=['{WIDTH}=16']", "", f"sets 16, but .* needs 8: .*rungs.a .{WIDTH}."),
+        (f"cfg_options=['{WIDTH}=24']", f"cfg_options=['{WIDTH}=8']", "", "sets 8, .* needs 24"),
+        (f"tune={{'{WIDTH}': [8, 12]}}", f"cfg_options=['{WIDTH}=8']", "", "sets 8, .* needs 12"),
+        (f"task_options=['{MEAN}=[1,2,3]']", "", "", rf"sets \[1, 2, 3\], .*rungs.a .{MEAN}."),
+        (
+            "",
+            "",
+            f"tune = dict(t={{'{WIDTH}': [8, 16]}})\n",
+            f"sets 16, but .* needs 8: .*: tune.t, rungs.a .{WIDTH}.",
+        ),
+        (
+            f"cfg_options=['{NORM}.type=GN', '{NORM}.num_groups=4']",
+            f"cfg_options=['{NORM}.type=BN']",
+            "",
+            "normalises by BN, the file's by GN",
+        ),
+    ],
+)
+def test_another_network_than_the_pretrainings_is_refused(read, rung, task, rest, told):
+    with pytest.raises(UserError, match=told):
+        read(rung, task, rest)
+
+
+@MODELS.register_module()
+class NobodysNetwork(nn.Conv2d):
+    """One convolution, which a classifier can be trained with."""
+
+    def __init__(self):
+        super().__init__(3, 8, 1)
+        self.out_channels, self.out_indices = (8,), (0,)
+
+
+@pytest.mark.parametrize("teaches", ["", "teaches_only=True"])
+def test_a_classifier_that_cannot_be_handed_over_is_refused(read, tmp_path, teaches):
+    own = tmp_path / "own.py"
+    backbone = "dict(_delete_=True, type='NobodysNetwork')"
+    own.write_text(f"_base_ = [{str(CLS)!r}]\nmodel = dict(backbone={backbone})\n")
+    rest = f"rungs['b'] = dict(config={str(own)!r}, {teaches})\n"
+    with pytest.raises(UserError, match=r"mine.py: rungs.b \(.*own.py\): only these") as told:
+        read(rest=rest)
+    assert "NobodysNetwork is neither a ResNet" in told.value.what
+
+
+def test_rungs_of_one_network_are_checked_once(read, monkeypatch):
+    check, calls = starts._check, []
+    monkeypatch.setattr(starts, "_check", lambda *args: calls.append(args) or check(*args))
+    same, other = (
+        f"dict(config={str(CLS)!r})",
+        f"dict(config={str(CLS)!r}, cfg_options=['{WIDTH}=4'])",
+    )
+    rest = f"rungs.update(same={same}, other={other}, scratch=None, too=None)\n"
+    assert len(read(rest=rest).rungs) == 5
+    assert [(rung.name, getattr(start, "card", start)) for _, rung, start, *_ in calls] == [
+        ("a", calls[0][2].card),
+        ("other", calls[1][2].card),
+        ("scratch", "scratch"),
+    ]
+    assert [calls[i][2].card.base_channels for i in (0, 1)] == [8, 4]
