@@ -224,12 +224,12 @@ UNTRIED = "no rung is tried with these values: "
         (
             f"a=dict(scratch=True, task_options=['{LR}=1'])",
             f"detection={{'{LR}': [2, 3]}}, segmentation={{'{LR}': [2, 3]}}",
-            f"the rung sets {LR}, but the values of tune replace it",
+            f"{LR} is set here, but the values of tune replace it",
         ),
         (
             f"a=dict(config={str(B)!r}, cfg_options=['lr=0.3'])",
             "pretraining={'base_lr': [0.1, 0.2]}",
-            "the rung sets lr, but the values of tune replace it",
+            "lr is set here, but the values of tune replace it",
         ),
     ],
 )
@@ -237,6 +237,13 @@ def test_a_search_that_could_not_choose_is_told_with_its_place(read, rungs, tune
     with pytest.raises(UserError, match=r"mine\.py: (tune\.|rungs\.a)") as error:
         read(f"rungs = dict({rungs})\n", TASKS, SEEDS, f"tune = dict({tune})\n")
     assert told in str(error.value)
+
+
+def test_a_task_does_not_set_what_it_tunes(read):
+    tasks = f"tasks = dict(detection=dict(config={str(DET)!r}, cfg_options=['{LR}=1']))\n"
+    told = r"mine\.py: tasks\.detection\.cfg_options: leave it out here or in tune"
+    with pytest.raises(UserError, match=f"{LR} is set here, .*{told}"):
+        read(RUNGS, tasks, SEEDS, f"tune = dict(detection={{'{LR}': [2, 3]}})\n")
 
 
 def test_a_model_that_is_no_dict_is_left_to_its_training(read, tmp_path):

@@ -23,7 +23,7 @@ from bag_of_transfer.ladder.plan.checks import (
     list_of_words,
     yes_or_no,
 )
-from bag_of_transfer.ladder.plan.tune import read_grid
+from bag_of_transfer.ladder.plan.tune import read_grid, refuse_tuned
 from bag_of_transfer.ladder.search import Grid
 
 __all__ = ["Task", "read_tasks"]
@@ -111,6 +111,8 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
         tta=_tta(stated.get("tta", False), cfg, f"{where}.tta"),
     )
     if task.tune:
+        mend = "leave it out here or in tune"
+        refuse_tuned(cfg_options, [task.tune], f"{where}.cfg_options", mend)
         _check_judge(task, cfg, f"{where} ({config})")
     if selection_of(task, selection) == "val":
         _check_val(cfg, f"{where} ({config})")

@@ -139,7 +139,7 @@ def _check_type(key: str, value: Value, now: Any) -> None:
 def refuse_tuned(
     options: Sequence[str], grids: Sequence[Grid | None], where: str, mend: str
 ) -> None:
-    """Check that no override of a rung is replaced by tuned values wherever it is applied.
+    """Check that no override is replaced by tuned values wherever it is applied.
 
     Args:
         options: The overrides.
@@ -152,7 +152,7 @@ def refuse_tuned(
     """
     for key in sorted(option_keys(options)):
         if all(grid and key in dict(grid.axes) for grid in grids):
-            raise UserError(f"the rung sets {key}, but the values of tune replace it", where, mend)
+            raise UserError(f"{key} is set here, but the values of tune replace it", where, mend)
 
 
 def check_tuning_seeds(seeds: Sequence[int], reported: Sequence[int], where: str) -> None:
