@@ -100,7 +100,7 @@ def test_a_rung_of_which_every_seed_diverged_says_so(ladder: LadderResults) -> N
     )
     assert texts(difference)[drawn.EVIL][1] == "diverged"
     notes = not_done_notes(all_lost)
-    assert "d_all / detection / seeds 0, 1, 2: failed (the loss is nan)." in notes
+    assert "d_all / detection / seeds 0, 1, 2: diverged (the loss is nan)." in notes
     assert any(
         note.startswith("Diverged: ")
         for note in footnotes(all_lost, find(all_lost), find_top1(all_lost))
@@ -215,7 +215,7 @@ def test_each_file_has_its_tasks_and_all_footnotes(ladder: LadderResults) -> Non
     assert "## detection: difference to scratch, paired" in text
     assert "segmentation: measured" not in text
     assert "- scratch trains its BN and freezes nothing." in text
-    assert "- d_all / detection / seed 1: failed (the loss is nan at &lt;iter&gt; 120)." in text
+    assert "- d_all / detection / seed 1: diverged (the loss is nan at &lt;iter&gt; 120)." in text
     assert "- b_standard / segmentation / seed 2: missing (not begun)." in text
     assert "- Seeds are matched" in text
     assert "- The verdict follows from that interval." in text

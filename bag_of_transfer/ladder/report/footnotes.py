@@ -38,7 +38,7 @@ def footnotes(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) ->
 
 
 def not_done(ladder: LadderResults) -> list[CellResult]:
-    """Return the cells without results: failed, damaged, unfinished or missing."""
+    """Return the cells without results: failed, diverged, damaged, unfinished or missing."""
     return [cell for cell in ladder.cells if cell.status != "done"]
 
 
@@ -57,7 +57,8 @@ def not_done_notes(ladder: LadderResults) -> list[str]:
 def _not_done_note(cells: Sequence[CellResult]) -> str:
     first, reasons = cells[0], {cell.reason or "" for cell in cells}
     reason = first.reason if len(reasons) == 1 else (first.reason or "").partition(": ")[0]
-    return f"{_name(cells)}: {first.status} ({reason})."
+    word = "diverged" if first.diverged else first.status
+    return f"{_name(cells)}: {word} ({reason})."
 
 
 def _name(cells: Sequence[CellResult]) -> str:
