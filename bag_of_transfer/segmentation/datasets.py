@@ -28,6 +28,7 @@ from bag_of_transfer.segmentation.masks import (
     check_labelled,
     check_sizes,
     check_values,
+    folders_of_all_splits,
     mask_facts,
     names_from_values,
 )
@@ -55,8 +56,7 @@ class MaskFolder(BaseSegDataset):
         split: File with one name per line, without suffix; "": use every image of ``img_dir``.
         classes: Names in label order, or a name that mmseg knows (``"ade20k"``, ``"voc"``).  None:
             read ``classes.txt`` in ``data_root`` (one name per line); without that file, use the
-            values of all masks below the first folder of ``mask_dir``, so that all splits agree
-            (of ``mask_dir`` itself where that does not lie below ``data_root``).
+            values of the masks of all splits, so that they agree (``folders_of_all_splits``).
         ignore_index: Mask value for "don't know"; the loss gets it as 255.  None: 255, unless
             ``label_map`` gives 255 a class.
         reduce_zero_label: Whether 0 means "don't know", too, and the classes start at 1 (ADE20K).
@@ -103,7 +103,8 @@ class MaskFolder(BaseSegDataset):
         self._numbering = Numbering(root, ignore_index, reduce_zero_label, label_map, unmapped)
         images, masks = root / img_dir, _Masks(root / mask_dir, mask_suffix)
         pairs = _find_pairs(images, masks, root / split if split else None)
-        names, palette = self._name_classes(root, mask_dir, masks, classes)
+        folders = folders_of_all_splits(root, img_dir, mask_dir)
+        names, palette = self._name_classes(root, folders, masks, classes)
         check_classes(names, root)
         where = root / (split or mask_dir)
         self._pairs = self._check(pairs, names, max_unreadable, where, not test_mode)
@@ -140,7 +141,11 @@ class MaskFolder(BaseSegDataset):
         ]
 
     def _name_classes(
-        self, root: Path, mask_dir: str, masks: "_Masks", classes: Sequence[str] | str | None
+        self,
+        root: Path,
+        folders: Sequence[Path],
+        masks: "_Masks",
+        classes: Sequence[str] | str | None,
     ) -> tuple[tuple[str, ...], dict[str, Any]]:
         if isinstance(classes, str):
             return _known_classes(classes)
@@ -151,12 +156,12 @@ class MaskFolder(BaseSegDataset):
             return tuple(read_class_names(listed, ONE_PER_LINE)), {}
         if self._numbering.label_map is not None:
             return tuple(f"class_{label}" for label in range(self._numbering.num_mapped)), {}
-        parts = Path(mask_dir).parts
-        top = root / parts[0] if parts and _is_below(mask_dir) else masks.folder
-        files = masks.files if top == masks.folder else _Masks(top, masks.suffix).files
+        kept = [masks if top == masks.folder else _Masks(top, masks.suffix) for top in folders]
+        files = [path for each in kept for path in each.files]
         readable = [mask for mask in mask_facts(files).values() if not mask.error]
         ignored, first = self._numbering.ignored, self._numbering.first
-        return names_from_values(readable, ignored, first, top), {}
+        where = folders[0] if len(folders) == 1 else root
+        return names_from_values(readable, ignored, first, where), {}
 
     def _check(
         self, pairs: Pairs, names: tuple[str, ...], max_unreadable: int, where: Path, warn: bool
@@ -281,10 +286,6 @@ def _known_classes(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
         raise UserError(
             "mmseg knows no data set of this name", f"classes={name!r}", "list the class names"
         ) from error
-
-
-def _is_below(folder: str) -> bool:
-    return not Path(folder).is_absolute() and ".." not in Path(folder).parts
 
 
 def _warn_of_unused(unused: Sequence[str], num_images: int, where: Path) -> None:

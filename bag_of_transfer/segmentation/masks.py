@@ -3,6 +3,8 @@
 A mask is a grey or palette PNG whose pixel values are label numbers, as in PASCAL VOC and ADE20K.
 """
 
+import glob
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,7 @@ __all__ = [
     "check_labelled",
     "check_sizes",
     "check_values",
+    "folders_of_all_splits",
     "mask_facts",
     "names_from_values",
 ]
@@ -155,6 +158,29 @@ def check_labelled(
                 path,
                 f"give the class another number: mmseg ignores {IGNORED}",
             )
+
+
+def folders_of_all_splits(root: Path, img_dir: str, mask_dir: str) -> list[Path]:
+    """Return the folders with the masks of all splits, whose values name the classes together.
+
+    Of ``masks/train`` it is ``masks``.  Of ``train/masks``, where the images are in
+    ``train/images``, it is the folder ``masks`` of each folder beside ``train``.
+
+    Args:
+        root: Folder of the data.
+        img_dir: Folder of a split's images, as the data set has it.
+        mask_dir: Folder of the split's masks; it stands alone where it is not below ``root``.
+    """
+    parts = Path(mask_dir).parts
+    if not parts or Path(mask_dir).is_absolute() or ".." in parts:
+        return [root / mask_dir]
+    pairs = zip(parts, Path(img_dir).parts, strict=False)
+    shared = list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    above, own = parts[: len(shared)], parts[len(shared) :]
+    if above and len(own) == 1:
+        splits = root.joinpath(*above[:-1]).glob(f"*/{glob.escape(own[0])}")
+        return sorted(folder for folder in splits if folder.is_dir())
+    return [root.joinpath(*above, own[0])] if own else [root / parts[0]]
 
 
 def names_from_values(

@@ -108,6 +108,24 @@ def test_classes_are_counted_in_the_masks_folder_wherever_that_lies(voc: Path, w
     assert names == ("class_0", "class_1", "class_2", "class_3")
 
 
+@pytest.mark.parametrize(
+    "folders", ["{}/images {}/masks", "a/{}/images a/{}/masks", "a/images/{} a/masks/{}"]
+)
+def test_grey_images_beside_the_masks_are_not_counted(voc: Path, folders: str) -> None:
+    def places(split: str) -> dict[str, str]:
+        return dict(zip(("img_dir", "mask_dir"), folders.format(split, split).split(), strict=True))
+
+    for split in ("train", "val"):
+        picture, labels = (voc / folder / "1.png" for folder in places(split).values())
+        picture.parent.mkdir(parents=True)
+        labels.parent.mkdir(parents=True)
+        greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
+        Image.fromarray(greys).save(picture)
+        Image.fromarray(greys // 64 % (4 if split == "val" else 2)).save(labels)
+    dataset = MaskFolder(str(voc), **places("train"))
+    assert dataset.metainfo["classes"] == ("class_0", "class_1", "class_2", "class_3")
+
+
 def test_training_sets_of_two_folders_can_be_joined(voc: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(voc, tmp_path / "other"))
     joined = ConcatDataset([train_set(voc), train_set(other)])
