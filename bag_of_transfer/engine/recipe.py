@@ -15,6 +15,7 @@ __all__ = [
     "COMPARED",
     "ITERS_PER_EPOCH",
     "KERNELS",
+    "LOADING",
     "RECIPE_PARTS",
     "Difference",
     "class_difference",
@@ -37,6 +38,13 @@ ORDER = ("sampler", "batch_sampler", "drop_last")  # of a loader: which images m
 ROUNDING = "colours_on_device"  # of a data set: the same images but for rounding
 KERNELS = ("fused", "foreach")  # of an optimizer: the same numbers, computed in another way
 LENGTH = ("max_epochs", "max_iters")
+# How images reach a step, and not which, by the config's keys.
+LOADING = (
+    *(f"*_dataloader.{key}" for key in ("num_workers", "persistent_workers", "timeout")),
+    *(f"*_dataloader.{key}" for key in ("pin_memory*", "prefetch_factor", "multiprocessing*")),
+    *(f"*.dataset.*{key}" for key in ("lazy_init", "serialize_data", "max_refetch")),
+    *("*.max_unreadable", "*.keep_mb", "*.backend_args*"),
+)
 # A key of a checkpoint's meta, beside the recipe: the config alone does not tell it of any sampler.
 ITERS_PER_EPOCH = "iters_per_epoch"
 # Lengths in epochs before the end of training (our classifier, mmdet's YOLOX).

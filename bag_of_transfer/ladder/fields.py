@@ -56,6 +56,7 @@ _RUNG = fields(
         "tune": _TUNE,
         "compared_with": optional(TEXT),
         "states": optional(_TEXTS),
+        "task_options": optional(_TEXTS),
     }
 )
 _TASK = fields(

@@ -55,6 +55,11 @@ class Grid:
             tuple(zip(keys, values, strict=True)) for values in product(*(v for _, v in self.axes))
         )
 
+    @property
+    def lowest(self) -> Point:
+        """The point of the smallest numbers, and of the first of other values."""
+        return tuple((key, _lowest(values)) for key, values in self.axes)
+
     def edges(self, point: Point) -> frozenset[tuple[str, int]]:
         """Return the edges on which a point lies: the key, and -1 for its smallest value or 1.
 
@@ -95,7 +100,8 @@ def search(stated: Grid, arms: tuple[str, ...], seeds: tuple[int, ...], score: S
     """Return how far a search is, from the runs that are done.
 
     The best point has the largest mean score over the seeds; of equal ones the first in the grid's
-    order is taken, but one inside the grid before one at its edge.
+    order is taken, but one inside the grid before one at its edge.  Where every run lost its loss,
+    the smallest values count as the best, so that smaller ones are tried.
 
     Args:
         stated: The values that the ladder's config gives.
@@ -128,7 +134,14 @@ def _means(grid: Grid, arm: str, seeds: tuple[int, ...], score: Scores) -> dict[
 
 
 def _best(grid: Grid, means: Mapping[Point, float]) -> Point:
+    if set(means.values()) == {LOST}:
+        return grid.lowest
     return max(means, key=lambda point: (means[point], not grid.edges(point)))
+
+
+def _lowest(values: tuple[Value, ...]) -> Value:
+    numbers = [v for v in values if is_finite_number(v)]
+    return min(numbers) if len(numbers) == len(values) else values[0]
 
 
 def _ends(values: tuple[Value, ...]) -> list[tuple[int, tuple[float, float]]]:

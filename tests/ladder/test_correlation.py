@@ -62,6 +62,14 @@ def test_rungs_without_a_value_are_left_out() -> None:
     assert rank_correlation(top1, metric) is None  # two are left
 
 
+def test_values_that_differ_by_rounding_are_ties() -> None:
+    rounded, exact = [76.66665, 76.6667, 80.0], [76.6667, 76.6667, 80.0]
+    assert rank_correlation(named([1, 2, 3]), named(rounded)) == rank_correlation(
+        named([1, 2, 3]), named(exact)
+    )
+    assert rank_correlation(named([1, 2, 3]), named([76.66665, 76.6667, 76.66665])) is None
+
+
 def test_equal_values_have_no_rank_correlation() -> None:
     assert rank_correlation(named([1, 2, 3]), named([5, 5, 5])) is None
     assert rank_correlation(named([5, 5, 5]), named([1, 2, 3])) is None

@@ -100,3 +100,12 @@ def test_a_backbone_that_seeds_share_is_counted_once_in_top1(folder: Path, refer
     top1 = compare_top1(ladder, find_top1(ladder))
     assert top1 is not None
     assert difference_table(ladder, [top1]).rows[0][-2].text == "1 of 1"
+
+
+@pytest.mark.parametrize("shared", [(), ("b_standard",), ("big",), ("giant",), ("giant", "d_all")])
+def test_a_teacher_that_is_not_repeated_is_footnoted(folder: Path, shared: tuple[str, ...]) -> None:
+    state(folder, 0, **dict.fromkeys(shared, "shared"))
+    ladder = read_results(folder)
+    said = f"{ladder.label('d_all')}: every seed learned from the same B-standard, "
+    notes = footnotes(ladder, find(ladder), find_top1(ladder))
+    assert any(note.startswith(said) for note in notes) == (shared in (("big",), ("giant",)))

@@ -80,6 +80,24 @@ def test_a_lost_loss_is_never_chosen():
     assert chosen_rates(search(THREE, ("d",), (7, 8), score))["d"] != 0.02
 
 
+@pytest.mark.parametrize("stated", [(0.01, 0.02), (0.01, 0.02, 0.04), (0.04, 0.02, 0.01)])
+def test_where_every_loss_is_lost_smaller_values_are_tried(stated):
+    def score(arm, point, seed):
+        return LOST if arm == "d" and point[0][1] >= 0.01 else near(0.02)(arm, point, seed)
+
+    progress = search(Grid(((LR, stated),)), ARMS, (7,), score)
+    assert chosen_rates(progress) == {"scratch": 0.02, "d": 0.005}
+    assert min(rates(progress.grid)) == 0.0025
+
+
+def test_where_every_loss_is_lost_to_the_end_the_arm_is_at_its_edge():
+    progress = search(THREE, ("d",), (7,), lambda *run: LOST)
+    assert rates(progress.grid) == (0.0025, 0.005, 0.01, 0.02, 0.04)
+    assert (chosen_rates(progress), progress.at_edge) == ({"d": 0.0025}, {"d"})
+    kinds = Grid((("optim_wrapper.optimizer.type", ("SGD", "Adam")),))
+    assert search(kinds, ("d",), (7,), lambda *run: LOST).chosen["d"][0][1] == "SGD"
+
+
 def test_equal_scores_choose_inside_the_grid():
     assert chosen_rates(search(THREE, ("d",), (7,), lambda *run: 1.0)) == {"d": 0.02}
 

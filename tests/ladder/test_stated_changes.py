@@ -8,7 +8,7 @@ import pytest
 from bag_of_transfer.engine.config import knob_names
 from bag_of_transfer.engine.config.config_vocabulary import known_children
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.ladder.report.compared_settings import COMPARED, KNOBS
+from bag_of_transfer.ladder.report.compared_settings import COMPARED, KNOBS, compared
 from bag_of_transfer.ladder.report.documents import table_file, tables_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes
@@ -274,3 +274,13 @@ def test_every_part_that_a_run_is_built_from_is_compared() -> None:
         *("find_unused_parameters", "model_wrapper_cfg"),
         "auto_scale_lr",  # lr_rule says what it did
     }
+
+
+def test_loaders_that_follow_a_cells_cores_are_not_compared() -> None:
+    stated = {"train_dataloader.batch_size": "8", "val_dataloader.dataset.ann_file": "'a'"}
+    loading = {
+        "train_dataloader.num_workers": "1",
+        "train_dataloader.persistent_workers": "True",
+        "test_dataloader.dataset.datasets.0.backend_args.x": "1",
+    }
+    assert compared({**stated, **loading}) == stated

@@ -124,6 +124,15 @@ def test_without_any_spread_the_sign_test_decides(
         assert alike_for(one) == {1: 6, 8: 9}[num_rungs]
 
 
+@pytest.mark.parametrize("images", [30, 300, 3333])
+@pytest.mark.parametrize(("n", "said"), [(5, "not decided"), (6, "better")])
+def test_one_image_more_in_every_seed_is_no_spread(images: int, n: int, said: str) -> None:
+    right = [images // 2 + 7 * seed for seed in range(n)]
+    reference, more = ([round(100 * (k + d) / images, 4) for k in right] for d in (0, 1))
+    (one,) = against(reference, r=more)
+    assert (one.half_width, one.interval, verdict(one)) == (0.0, None, said)
+
+
 def test_the_more_rungs_the_wider_each_interval() -> None:
     """Of 7 rungs each has the level 1 - 0.95 ** (1 / 7): together 5 % if they were independent."""
     base = [40.0, 41, 42, 43, 44]

@@ -182,7 +182,7 @@ def test_tables_say_what_was_not_tuned_and_what_was_tuned_on_its_own_split(tuned
         return (tuned.out / "summary.md").read_text()
 
     assert tuned() == 0
-    assert "pretraining: one recipe for all rungs" in notes()
+    assert "pretraining: not tuned, each rung has the recipe of its config" in notes()
     assert "top-1 is measured on val" not in notes()
     assert tuned("--rerun-changed", tune=f"dict(pretraining={{'{LR}': [0.02]}})") == 0
     assert "detection: one recipe for all rungs" in notes()

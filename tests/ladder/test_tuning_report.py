@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,8 @@ def test_footnotes_name_the_seeds_and_the_cost(ladder: LadderResults) -> None:
     notes = notes_of(ladder)
     assert "the mean score on val over the seeds 8, 9" in notes
     assert "Tuning took 31 min 0 s of training (detection 31 min 0 s)" in notes
-    assert "pretraining, segmentation: one recipe for all rungs" in notes
+    assert "pretraining: not tuned, each rung has the recipe of its config: " in notes
+    assert "segmentation: one recipe for all rungs" in notes
     assert "edge" not in notes
 
 
@@ -159,7 +161,10 @@ def test_runs_of_values_that_are_no_longer_tried_count_nowhere(tmp_path: Path) -
 def test_a_plan_without_tune_is_footnoted_in_every_table(tmp_path: Path) -> None:
     ladder = read_results(draw_plan(tmp_path))
     note = "one recipe for all rungs: a difference may be the recipe's"
-    assert f"pretraining, detection, segmentation: {note}" in notes_of(ladder)
+    assert f"detection, segmentation: {note}" in notes_of(ladder)
+    for option, said in (("model.backbone.type=ResNetB", note), ("lr=1", "its own for D, all")):
+        own = replace(ladder.rungs["d_all"], label="D, all", task_options=(option,))
+        assert said in notes_of(replace(ladder, rungs={**ladder.rungs, "d_all": own}))
     assert not ladder.tunings
     assert not any(
         "chosen" in t.caption for t in tables_of(ladder, find(ladder), find_top1(ladder))

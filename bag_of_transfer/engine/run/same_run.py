@@ -21,6 +21,7 @@ from bag_of_transfer.engine.loop.channels_last import KEY
 from bag_of_transfer.engine.own_files import is_ours
 from bag_of_transfer.engine.recipe import (
     COMPARED,
+    LOADING,
     TRAINING_HOOKS,
     Difference,
     class_difference,
@@ -44,10 +45,7 @@ MAY_CHANGE = (
     *("train_cfg.val_interval", "train_cfg.val_begin", "train_cfg.dynamic_intervals*"),
     *(f"default_hooks.{name}*" for name in ("logger", "checkpoint", "timer", "visualization")),
     *("default_hooks.runtime_info*", "env_cfg.mp_cfg*", "env_cfg.dist_cfg*", "env_cfg.resource*"),
-    *(f"*_dataloader.{key}" for key in ("num_workers", "persistent_workers", "timeout")),
-    *(f"*_dataloader.{key}" for key in ("pin_memory*", "prefetch_factor", "multiprocessing*")),
-    *(f"*.dataset.*{key}" for key in ("lazy_init", "serialize_data", "max_refetch")),
-    *("*.max_unreadable", "*.keep_mb", "*.backend_args*", "*.outfile_prefix", "*.output_dir"),
+    *(*LOADING, "*.outfile_prefix", "*.output_dir"),
     *("backbone_file.path", "backbone_file.changed*", "auto_scale_lr*"),
 )
 # The same calculation in another order, or on another device.

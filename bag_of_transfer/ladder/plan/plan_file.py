@@ -133,6 +133,7 @@ def _rung(rung: Rung) -> dict[str, Any]:
         **_tune(rung.tune),
         **({"compared_with": rung.compared_with} if rung.compared_with else {}),
         **({"states": list(rung.states)} if rung.states else {}),
+        **({"task_options": list(rung.task_options)} if rung.task_options else {}),
     }
 
 

@@ -6,6 +6,8 @@ A flattened config also has the config file's own variables, and names of folder
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
+from bag_of_transfer.engine.recipe import LOADING
+
 __all__ = ["COMPARED", "KNOBS", "compared", "is_among", "tuned_settings"]
 
 # Names at the top of a config.  The lr rule replaces auto_scale_lr, which says what was asked for.
@@ -19,8 +21,10 @@ COMPARED = frozenset(
         *("val_dataloader", "val_evaluator"),
     }
 )
-# Files that another run wrote, and what the lr rule computed from other keys.
+# How images are loaded, which follows the cores of a cell, files that another run wrote, and what
+# the lr rule computed from other keys.
 LEFT_OUT = (
+    *LOADING,
     *("model.backbone.init_cfg", "model.distillation.cache"),
     "model.distillation.teacher.checkpoint",
     *("lr_rule.accumulation", "lr_rule.effective", "lr_rule.per_device"),

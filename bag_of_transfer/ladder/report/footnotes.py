@@ -137,6 +137,7 @@ def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> It
             "Seeds are shared if one backbone was fine-tuned n times: the spread is then that of "
             "fine-tuning alone, and the results hold for that file, not for its recipe."
         )
+    yield from _shared_teachers(ladder)
     if any(finding.images or finding.image_differences for finding in findings):
         yield (
             "With one seed the interval is over test images (bootstrap, 1000 resamples): it "
@@ -163,6 +164,23 @@ def _seeds(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> It
         )
     if any(rung.published for rung in ladder.rungs.values()):
         yield "Published: one run each on the paper's data (arXiv:1812.01187, tables 8 and 9)."
+
+
+def _shared_teachers(ladder: LadderResults) -> Iterator[str]:
+    """Yield the rungs whose own pretrainings repeat, but not that of a teacher above them."""
+    known = {**ladder.teachers, **ladder.rungs}
+    students: dict[str, list[str]] = {}
+    for rung in (rung for rung in ladder.rungs.values() if rung.seeds == "matched"):
+        above = rung
+        while above.teacher and above.seeds == "matched":
+            above = known[above.teacher]
+        if above.seeds == "shared":
+            students.setdefault(above.label, []).append(rung.label)
+    for teacher, labels in students.items():
+        yield (
+            f"{', '.join(labels)}: every seed learned from the same {teacher}, whose pretraining "
+            "was not repeated: the spread lacks its part, and the results hold for that teacher."
+        )
 
 
 def _cells(ladder: LadderResults) -> Iterator[str]:

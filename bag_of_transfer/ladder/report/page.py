@@ -49,21 +49,25 @@ def _highest(
 ) -> list[tuple[Finding, str, str, str]]:
     """Return (metric, rung with the highest mean, that mean, verdict on it) per metric.
 
-    Without a verdict no rung is named: the highest of several means may be so by chance.
+    A rung that is not shown to be better is not named: its mean may be the highest by chance.
     """
     rows = []
     for finding in findings:
         means = {r: s.mean for r, s in finding.spreads.items() if s.mean is not None}
-        if not finding.comparisons or not means:
+        verdicts = {rung: verdict(each) for rung, each in finding.comparisons.items()}
+        if not verdicts or not means:
             continue
-        best = max(means, key=lambda rung: means[rung])
-        of_others = {verdict(each) for each in finding.comparisons.values()}
-        own = finding.comparisons.get(best)
-        is_decided = of_others == {WORSE} if own is None else verdict(own) == BETTER
         reference = ladder.rungs[ladder.reference].label
-        if is_decided:
-            says = f"against {reference}: {BETTER}" if own else "all others are worse"
+        of_others = set(verdicts.values())
+        better = [rung for rung in means if verdicts.get(rung) == BETTER]
+        if better:
+            best = max(better, key=lambda rung: means[rung])
+            of_several = f", the highest mean of {len(better)} such rungs" * (len(better) > 1)
+            says = f"against {reference}: {BETTER}{of_several}"
             rows.append((finding, ladder.rungs[best].label, f"{means[best]:.2f}", says))
+        elif of_others == {WORSE} and ladder.reference in means:
+            mean = f"{means[ladder.reference]:.2f}"
+            rows.append((finding, reference, mean, "all others are worse"))
         else:
             says = f"against {reference}: {', '.join(sorted(of_others))}"
             rows.append((finding, "none", "", says))

@@ -24,6 +24,7 @@ class RungResults:
     tune: Grid | None = None  # the values that its pretraining chooses from
     compared_with: str | None = None  # the rung that it is meant to differ from in one thing
     states: tuple[str, ...] = ()  # keys of configs in which it is meant to differ
+    task_options: tuple[str, ...] = ()  # overrides of the tasks' configs, for it alone
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def planned_rung(name: str, stated: Mapping[str, Any]) -> RungResults:
         tune=_grid(stated.get("tune")),
         compared_with=stated.get("compared_with"),
         states=tuple(stated.get("states") or ()),
+        task_options=tuple(stated.get("task_options") or ()),
     )
 
 

@@ -9,19 +9,18 @@ from bag_of_transfer.engine.errors import is_divergence
 from bag_of_transfer.engine.quantities import duration
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.report.costs import tried_cells, tuning_minutes
+from bag_of_transfer.ladder.report.planned import RungResults
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tuning import Tuning
 from bag_of_transfer.ladder.report.tuning_tables import text_of
-from bag_of_transfer.ladder.search import MAX_WIDENED
+from bag_of_transfer.ladder.search import LOST, MAX_WIDENED
 
 __all__ = ["tuning_notes"]
 
 
 def tuning_notes(ladder: LadderResults) -> Iterator[str]:
     """Yield the footnotes on the recipes of a ladder."""
-    if untuned := _untuned(ladder):
-        names = ", ".join(untuned)
-        yield f"{names}: one recipe for all rungs: a difference may be the recipe's"
+    yield from _untuned(ladder)
     if ladder.tunings:
         seeds = ", ".join(map(str, ladder.tunings[0].seeds))
         yield (
@@ -36,10 +35,22 @@ def tuning_notes(ladder: LadderResults) -> Iterator[str]:
     yield from _cost(ladder)
 
 
-def _untuned(ladder: LadderResults) -> list[str]:
-    untuned = [task.name for task in ladder.tasks.values() if not task.tune]
+def _untuned(ladder: LadderResults) -> Iterator[str]:
+    """Yield which recipes were not tuned, and whether all rungs have the same."""
+    says = "a difference may be the recipe's"
     tuned, as_stated = _pretrained(ladder)
-    return [PRETRAINING, *untuned] if as_stated and not tuned else untuned
+    if as_stated and not tuned:
+        yield f"{PRETRAINING}: not tuned, each rung has the recipe of its config: {says}"
+    untuned = ", ".join(task.name for task in ladder.tasks.values() if not task.tune)
+    own = [rung.label for rung in ladder.rungs.values() if _has_own_recipe(rung)]
+    if untuned and own:
+        yield f"{untuned}: not tuned, with overrides of its own for {', '.join(own)}: {says}"
+    elif untuned:
+        yield f"{untuned}: one recipe for all rungs: {says}"
+
+
+def _has_own_recipe(rung: RungResults) -> bool:
+    return any(not option.startswith("model.") for option in rung.task_options)
 
 
 def _pretrained(ladder: LadderResults) -> tuple[list[str], list[str]]:
@@ -56,10 +67,14 @@ def _state(ladder: LadderResults, tuning: Tuning) -> Iterator[str]:
         planned = len(tuning.rungs) * len(progress.grid.points)
         done = sum(map(len, progress.means.values()))
         yield f"{tuning.task}: {keys} is not chosen yet, {done} of {planned} values are tried."
+    lost = [rung for rung in progress.chosen if set(progress.means[rung].values()) == {LOST}]
+    if lost:
+        labels = ", ".join(map(ladder.label, lost))
+        yield f"{tuning.task}: every value of {keys} that was tried lost its loss for {labels}."
     at_edge = [
         f"{ladder.label(rung)} ({text_of(progress.chosen[rung])})"
         for rung in tuning.rungs
-        if rung in progress.at_edge
+        if rung in progress.at_edge and rung not in lost
     ]
     if at_edge:
         yield (

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy import ndarray
 from scipy import stats
+
+from bag_of_transfer.ladder.statistics.over_seeds import ROUNDING
 
 __all__ = ["RankCorrelation", "rank_correlation"]
 
@@ -39,9 +42,11 @@ def rank_correlation(
     """
     both = [(top1[rung], metric[rung]) for rung in top1 if metric.get(rung) is not None]
     pairs = np.array([pair for pair in both if pair[0] is not None], dtype=np.float64)
-    if len(pairs) < 3 or (np.ptp(pairs, axis=0) == 0).any():
+    if len(pairs) < 3:
         return None
-    x, y = (stats.rankdata(column) for column in pairs.T)
+    x, y = (_ranks(column) for column in pairs.T)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
     rho, p = stats.pearsonr(x, y)  # of the ranks, which is Spearman's coefficient
     if len(pairs) <= EXACT_RUNGS:
         exact = stats.permutation_test(
@@ -53,3 +58,12 @@ def rank_correlation(
         )
         p = exact.pvalue
     return RankCorrelation(float(rho), float(p), len(pairs))
+
+
+def _ranks(values: ndarray) -> ndarray:
+    """Return the ranks of values, the mean one for those that differ by rounding alone."""
+    order = np.argsort(values)
+    steps = np.diff(values[order], prepend=values[order[0]]) > ROUNDING
+    groups = np.empty(len(values))
+    groups[order] = np.cumsum(steps)
+    return np.asarray(stats.rankdata(groups))

@@ -50,7 +50,9 @@ ALPHA = 0.05  # the level of the intervals, and so of the verdicts, of all rungs
 CONFIDENCE = 1 - ALPHA
 MIN_SEEDS = 5  # with fewer there is no verdict: 4 equal signs happen by chance once in 8 times
 ENOUGH_FOR_A_GUESS = 3  # seeds whose spread tells roughly how many seeds a narrow interval takes
-ROUNDING = 1e-9  # percent points; subtracting 64-bit floats leaves about 1e-14
+# Percent points.  Files have metrics with 4 digits: of two equal differences each is off by up to
+# 1e-4, as a metric that counts few images shows.
+ROUNDING = 2.1e-4
 BETTER, WORSE = "better", "worse"
 NOT_DECIDED = "not decided"
 
