@@ -69,7 +69,7 @@ def count_pixels(confusion: Int[Tensor, "K K"]) -> Int[Tensor, "3 K"]:
 
 
 def scores(counts: Int[Tensor, "3 K"]) -> tuple[dict[str, float], list[float]]:
-    """Return pixAcc, mIoU and mAcc, and the IoU of each class, in percent of summed counts.
+    """Return mIoU, pixAcc and mAcc, and the IoU of each class, in percent of summed counts.
 
     A class that is neither labelled nor predicted has no IoU (nan) and is left out of the mean,
     as in mmseg; one that is not labelled has no accuracy.
@@ -83,8 +83,8 @@ def scores(counts: Int[Tensor, "3 K"]) -> tuple[dict[str, float], list[float]]:
     iou = 100 * right / (predicted + labelled - right)
     accuracy = 100 * right / labelled
     means = {
+        "mIoU": iou.nanmean(),  # first: save_best="auto" takes the best by it
         "pixAcc": 100 * right.sum() / labelled.sum(),
-        "mIoU": iou.nanmean(),
         "mAcc": accuracy.nanmean(),
     }
     return {name: float(value) for name, value in means.items()}, iou.tolist()
@@ -101,7 +101,7 @@ def name_of(image: str | Path, img_dir: str | None) -> str:
 
 @METRICS.register_module()
 class SegMetric(BaseMetric):
-    """pixAcc, mIoU and mAcc in percent; ``per_class`` holds the IoU by name afterwards.
+    """mIoU, pixAcc and mAcc in percent; ``per_class`` holds the IoU by name afterwards.
 
     ``per_class`` lacks the classes that are neither labelled nor predicted anywhere.  ``details``
     holds what was found and confused.
@@ -118,7 +118,7 @@ class SegMetric(BaseMetric):
         prefix: Text before the names of the metrics, as in mmengine.
     """
 
-    names = ("pixAcc", "mIoU", "mAcc")
+    names = ("mIoU", "pixAcc", "mAcc")
     default_prefix = ""
     results: list[PerImage]
 

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from bag_of_transfer.detection.metrics import CocoBoxMetric, VocMetric
+from bag_of_transfer.ladder.metrics import shown_metrics
 from bag_of_transfer.ladder.plan.cells import Cell, commands
 from bag_of_transfer.ladder.plan.spec import Rung, Task
+from bag_of_transfer.segmentation.metrics import SegMetric
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,8 @@ def test_the_checkpoint_that_is_tested(published: bool, selection: str, tested: 
     cell = Cell(Rung("scratch", "scratch"), task, 0, None, (), Path("out"))
     test = next(one for one in commands(cell, selection) if one.tool == "tools/test.py")
     assert Path(test.words[2]).name == tested
+
+
+@pytest.mark.parametrize("judge", [VocMetric, CocoBoxMetric, SegMetric])
+def test_the_best_on_val_is_the_best_by_the_metric_that_values_are_chosen_by(judge: type) -> None:
+    assert shown_metrics(judge.__name__)[-1] == judge.names[0]  # the one of save_best="auto"

@@ -34,7 +34,7 @@ def save_safely(cfg: Config) -> None:
         raise UserError(
             f"{kind} would not save what resuming needs", "default_hooks.checkpoint.type", mend
         )
-    best = {"save_best": "auto"}  # our first metric is always the papers' metric
+    best = {"save_best": "auto"}  # our first metric is the one that the papers compare
     cfg.default_hooks.checkpoint = {**best, **stated, "type": kind}
 
 
