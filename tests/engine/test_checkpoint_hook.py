@@ -92,7 +92,7 @@ def make_runner(
         param_scheduler=[dict(type="MultiStepLR", milestones=[2], gamma=0.1)],
         default_hooks=dict(checkpoint=dict(type="SafeCheckpointHook", **hook), logger=None),
         default_scope="mmengine",
-        experiment_name=f"tiny_{next(COUNTER)}",
+        experiment_name=f"{work_dir}_{next(COUNTER)}",
         cfg=dict(model=dict(type="TinyNet", start=3.0)),
         log_level="ERROR",
         randomness=dict(seed=0),

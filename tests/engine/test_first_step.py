@@ -16,6 +16,9 @@ from bag_of_transfer.engine.data import data_sets
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.run import training
 from bag_of_transfer.engine.run.dry_run import DryRunDone
+from bag_of_transfer.engine.run.first_step import FirstStep, nothing_left_behind
+from bag_of_transfer.engine.weights.checkpoints import find_resumable
+from tests.engine.test_checkpoint_hook import make_runner
 
 
 class Line(BaseModel):
@@ -155,6 +158,27 @@ def test_after_the_first_step_errors_and_files_stay(
         go(monkeypatch, tmp_path / "w", error, fails_at=2)
     assert caught.value is error
     assert "curve.jsonl" in below(tmp_path / "w")
+
+
+class FillsTheMemory(Hook):
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        raise MemoryError
+
+
+def test_what_a_resumed_run_saved_before_its_first_step_stays(tmp_path: Path) -> None:
+    killed = make_runner(tmp_path, epochs=3, scores=[10.0])  # it has none for validation 2
+    with pytest.raises(IndexError):
+        killed.train()
+    resumed = make_runner(tmp_path, epochs=3, scores=[50.0])
+    resumed._resume, resumed._load_from = True, str(find_resumable(tmp_path))
+    resumed._train_loop = {"type": "EpochLoop", "max_epochs": 3}  # validates again
+    first_step = FirstStep()
+    for hook in (first_step, FillsTheMemory()):
+        resumed.register_hook(hook)
+    with pytest.raises(MemoryError), nothing_left_behind(tmp_path, first_step):
+        resumed.train()
+    assert resumed.message_hub.get_info("best_score") == 50.0
+    assert [path.name for path in tmp_path.glob("best_*.pth")] == ["best_top1_epoch_2.pth"]
 
 
 def test_a_last_batch_of_one_is_told_after_the_first_step_too(

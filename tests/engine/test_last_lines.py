@@ -67,13 +67,18 @@ def test_a_command_is_quoted_and_stands_beside_the_tool(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("score", "announced"), [(0.0, 0), (12.5, 1)])
-def test_a_best_of_0_is_not_announced(
+def test_a_best_of_0_is_not_announced_nor_one_that_is_not_there(
     tmp_path: Path, score: float, announced: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = SafeCheckpointHook(save_best="top1", rule="greater", out_dir=str(tmp_path))
     logger = logging.getLogger("of a run")
     hub = MessageHub("of a run")
-    saved: list[Any] = []
+    saved: list[Path] = []
+
+    def save(folder: str, filename: str, **more: Any) -> None:
+        saved.append(Path(folder, filename))
+        saved[0].touch()
+
     runner: Any = SimpleNamespace(
         message_hub=hub,
         logger=logger,
@@ -81,7 +86,7 @@ def test_a_best_of_0_is_not_announced(
         iter=1,
         work_dir=str(tmp_path),
         hooks=[],
-        save_checkpoint=lambda *args, **more: saved.append(args),
+        save_checkpoint=save,
     )
     hook.before_run = lambda runner: None  # type: ignore[method-assign]
     hook.before_train(runner)
@@ -92,7 +97,8 @@ def test_a_best_of_0_is_not_announced(
         == announced
     )
     assert len(hook.best(runner)) == announced
-    assert saved
+    saved[0].unlink()  # as where the run was resumed from a checkpoint of another folder
+    assert hook.best(runner) == {}
 
 
 def test_a_command_again_with_other_flags_holds_each_once() -> None:

@@ -31,12 +31,14 @@ class FirstStep(Hook):
 
     Attributes:
         done: Whether it has.
+        validated: Whether a validation has ended.  A resumed run may begin with the one in which
+            it was killed: it saves the best checkpoint, and no later run does it again.
     """
 
     priority = "VERY_HIGH"  # before the hooks that write
 
     def __init__(self) -> None:
-        self.done = False
+        self.done = self.validated = False
         self._network: nn.Module | None = None
         self._cfg: Config | None = None
 
@@ -49,6 +51,10 @@ class FirstStep(Hook):
     ) -> None:
         """Note that a step is done."""
         self.done = True
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Note that a validation is done, in all processes, before its results are saved."""
+        self.validated = True
 
     @contextlib.contextmanager
     def reporting_mistakes(self) -> Iterator[None]:
@@ -104,14 +110,14 @@ def _mistake(error: Exception) -> UserError:
 def nothing_left_behind(folder: Path, first_step: FirstStep) -> Iterator[None]:
     """Remove what a run wrote (log, config, curve) if it ends before its first step.
 
-    Files and folders that existed before stay.
+    Files and folders that existed before stay; once a validation has ended, all do.
     """
     new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     before = set() if new_folders else set(folder.iterdir())
     try:
         yield
     except BaseException:
-        if not first_step.done:
+        if not (first_step.done or first_step.validated):
             _remove_new(folder, before, new_folders)
         raise
 

@@ -181,7 +181,8 @@ def train(
     Raises:
         RefusedError: If the work dir already holds a run and ``--resume`` is not given, or the
             run to resume was trained with other values.
-        UserError: If the run does not get as far as its first step; the work dir is as before.
+        UserError: If the run does not get as far as its first step; the work dir is as
+                before, but for what a validation before that step has left.
     """
     import_own_types(cfg)
     lines = lines + resume(cfg, resume_from, dry_run=rehearsal is not None)

@@ -228,12 +228,12 @@ class SafeCheckpointHook(BestRule):
         return outdated
 
     def best(self, runner: Runner) -> dict[str, tuple[Path, float]]:
-        """Return the best checkpoint and its score for each metric; a score of 0 is none."""
+        """Return each metric's best checkpoint, if it is here, and its score; of 0 it is none."""
         info, found = runner.message_hub.runtime_info, {}
         paths = self._best_paths() if self.save_best else {}
         for metric, path in paths.items():
             score = float(info.get(f"best_score_{metric}" if metric else "best_score", 0.0))
-            if path and score:
+            if path and score and self.file_backend.exists(path):
                 found[metric or self.key_indicators[0]] = (Path(path), score)
         return found
 
