@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.data.file_names import FileFinder
+from bag_of_transfer.engine.data.split_names import split_names, split_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.json_file import read_json
-from bag_of_transfer.own_data.split_names import split_names, split_of
 
 __all__ = ["coco_splits", "splits_without_images"]
 

@@ -11,10 +11,10 @@ from bag_of_transfer.engine.data.image_files import (
     warn_of_passed_over,
 )
 from bag_of_transfer.engine.data.layouts import LAYOUTS, PICTURES, Layout
+from bag_of_transfer.engine.data.split_names import split_names, split_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.own_data.coco_places import coco_splits
 from bag_of_transfer.own_data.mask_places import MOST_FILES, OF_SPLIT, mask_splits
-from bag_of_transfer.own_data.split_names import split_names, split_of
 from bag_of_transfer.own_data.voc_places import voc_splits
 
 __all__ = ["class_roots", "layout_of", "nearest_trees"]

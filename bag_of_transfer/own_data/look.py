@@ -12,12 +12,12 @@ from bag_of_transfer.engine.data.image_files import files_below
 from bag_of_transfer.engine.data.image_scan import image_facts
 from bag_of_transfer.engine.data.layouts import CLASSES_FILE, MASKS
 from bag_of_transfer.engine.data.mask_reader import IGNORED
+from bag_of_transfer.engine.data.split_names import SPLITS, split_names
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import few
 from bag_of_transfer.own_data.coco_places import coco_splits, splits_without_images
 from bag_of_transfer.own_data.detect import class_roots
 from bag_of_transfer.own_data.mask_places import mask_splits
-from bag_of_transfer.own_data.split_names import SPLITS, split_names
 from bag_of_transfer.own_data.voc_places import voc_splits
 from bag_of_transfer.segmentation.masks import mask_facts
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bag_of_transfer.engine.data.image_files import files_below, folders_in, has_image_suffix
 from bag_of_transfer.engine.data.layouts import MASKS, PICTURES
-from bag_of_transfer.own_data.split_names import are_listed, split_names, split_of
+from bag_of_transfer.engine.data.split_names import are_listed, split_names, split_of
 
 __all__ = ["IMAGE_FOLDERS", "MOST_FILES", "OF_SPLIT", "mask_splits"]
 

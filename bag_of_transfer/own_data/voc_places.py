@@ -7,8 +7,8 @@ from typing import Any
 
 from bag_of_transfer.engine.data.image_files import files_below, folders_in
 from bag_of_transfer.engine.data.layouts import ANNOTATIONS
+from bag_of_transfer.engine.data.split_names import are_listed, split_names
 from bag_of_transfer.own_data.mask_places import IMAGE_FOLDERS
-from bag_of_transfer.own_data.split_names import are_listed, split_names
 
 __all__ = ["voc_splits"]
 

@@ -8,11 +8,11 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.config.knob_size import image_size_of
 from bag_of_transfer.engine.data.layouts import Layout
+from bag_of_transfer.engine.data.split_names import SPLITS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.quantities import counted
 from bag_of_transfer.engine.tasks import find_task
 from bag_of_transfer.own_data.look import Looked
-from bag_of_transfer.own_data.split_names import SPLITS
 
 __all__ = ["config_text", "seen"]
 

@@ -15,6 +15,7 @@ from PIL import Image
 from bag_of_transfer.engine.data.image_reader import read_error
 from bag_of_transfer.engine.data.image_scan import ImageFacts, scan_files
 from bag_of_transfer.engine.data.mask_reader import IGNORED, decode_mask, first_pixel
+from bag_of_transfer.engine.data.split_names import split_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.segmentation.numbering import Numbering
 
@@ -164,7 +165,7 @@ def folders_of_all_splits(root: Path, img_dir: str, mask_dir: str) -> list[Path]
     """Return the folders with the masks of all splits, whose values name the classes together.
 
     Of ``masks/train`` it is ``masks``.  Of ``train/masks``, where the images are in
-    ``train/images``, it is the folder ``masks`` of each folder beside ``train``.
+    ``train/images``, it is the folder ``masks`` of each split beside ``train``.
 
     Args:
         root: Folder of the data.
@@ -178,8 +179,9 @@ def folders_of_all_splits(root: Path, img_dir: str, mask_dir: str) -> list[Path]
     shared = list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
     above, own = parts[: len(shared)], parts[len(shared) :]
     if above and len(own) == 1:
-        splits = root.joinpath(*above[:-1]).glob(f"*/{glob.escape(own[0])}")
-        return sorted(folder for folder in splits if folder.is_dir())
+        beside = root.joinpath(*above[:-1]).glob(f"*/{glob.escape(own[0])}")
+        splits = sorted(each for each in beside if each.is_dir() and split_of(each.parent.name))
+        return splits if split_of(above[-1]) else [root / mask_dir]
     return [root.joinpath(*above, own[0])] if own else [root / parts[0]]
 
 

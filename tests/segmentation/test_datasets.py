@@ -122,8 +122,21 @@ def test_grey_images_beside_the_masks_are_not_counted(voc: Path, folders: str) -
         greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
         Image.fromarray(greys).save(picture)
         Image.fromarray(greys // 64 % (4 if split == "val" else 2)).save(labels)
+    foreign = voc / "theirs/masks/1.png"
+    foreign.parent.mkdir(parents=True)
+    Image.new("RGB", (16, 16)).save(foreign)
     dataset = MaskFolder(str(voc), **places("train"))
     assert dataset.metainfo["classes"] == ("class_0", "class_1", "class_2", "class_3")
+
+
+def test_masks_of_another_data_set_beside_it_are_not_counted(voc: Path) -> None:
+    for name, top in (("mine", 1), ("theirs", 7)):
+        for kind in ("images", "masks"):
+            (voc / name / kind).mkdir(parents=True)
+            values = np.arange(64, dtype=np.uint8).reshape(8, 8) % (top + 1)
+            Image.fromarray(values).save(voc / name / kind / "1.png")
+    dataset = MaskFolder(str(voc), "mine/images", "mine/masks")
+    assert dataset.metainfo["classes"] == ("class_0", "class_1")
 
 
 def test_training_sets_of_two_folders_can_be_joined(voc: Path, tmp_path: Path) -> None:
