@@ -19,7 +19,12 @@ batch_size = 8
 epochs = 12
 lr = 0.02  # that of faster-rcnn_fpn_demo.py
 # Sides of 32, 64, 128 and 256 px: the demo's images are half as long.
-model = dict(rpn_head=dict(anchor_generator=dict(scales=[4, 8])))
+# And as many boxes per image as mmdet keeps: the demo's images have few.
+model = dict(
+    rpn_head=dict(anchor_generator=dict(scales=[4, 8])),
+    test_cfg=dict(rcnn=dict(max_per_img=100)),
+)
+tta_model = dict(tta_cfg=dict(max_per_img=100))
 # Of two cores, one loads and one computes.
 train_dataloader = dict(num_workers=1)
 val_dataloader = dict(num_workers=1)
