@@ -177,18 +177,36 @@ def test_other_images_are_refused_before_a_step(tmp_path: Path) -> None:
         train(longer)
 
 
-def test_a_best_checkpoint_is_no_state_to_go_on_from(trained: Path) -> None:
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["optimizer", "param_schedulers"], "no state of the optimizer"),
+        (["param_schedulers"], "no state of the schedule"),  # save_param_scheduler=False
+    ],
+)
+def test_a_best_checkpoint_is_no_state_to_go_on_from(
+    trained: Path, parts: list[str], said: str
+) -> None:
     def leave_out(file: dict[str, Any]) -> None:
-        del file["optimizer"], file["param_schedulers"]
+        for part in parts:
+            del file[part]
 
     changed(trained, leave_out)
     longer, as_long = config(trained, 4, STEP), config(trained, 2, STEP)
     for cfg in (longer, as_long):
         go_on(cfg)
-    with pytest.raises(UserError, match="no state of the optimizer") as caught:
+    with pytest.raises(UserError, match=said) as caught:
         train(longer)
     assert caught.value.exit_code == 2
     assert train(as_long) == []  # nothing remains to be trained
+
+
+def test_a_constant_rate_needs_no_state_of_a_schedule(tmp_path: Path) -> None:
+    train(config(tmp_path, 2, []))
+    changed(tmp_path, lambda file: file.pop("param_schedulers"))
+    longer = config(tmp_path, 3, [])
+    go_on(longer)
+    assert train(longer) == [0.1]
 
 
 def test_what_a_run_may_change_is_told(trained: Path) -> None:

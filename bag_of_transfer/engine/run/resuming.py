@@ -186,15 +186,14 @@ class ConfiguredSchedule(Hook):
         """Compare the images, and note the schedule's settings, before they are overwritten.
 
         Raises:
-            UserError: If steps remain but the file, such as a best one, has no optimizer's state.
+            UserError: If steps remain but the file, such as a best one, has no state of the
+                optimizer or of the schedule.
             RefusedError: If the images, their labels or the iterations per epoch differ, or a file
                 without a recipe has another optimizer or schedule.
         """
         meta, path = checkpoint["meta"], Path(str(runner.cfg.load_from))
-        if "optimizer" not in checkpoint and meta["iter"] < runner.max_iters:
-            what = "the file has no state of the optimizer, so momentum would begin again"
-            mend = "resume from an epoch_N.pth or iter_N.pth, or give it as load_from instead"
-            raise UserError(what, path, mend)
+        if meta["iter"] < runner.max_iters:
+            _check_state_is_there(runner, checkpoint, path)
         if "recipe" in meta:
             changed = data_changes(meta.get("data_json"), runner, path)
             changed += _epoch_differences(runner, meta)
@@ -212,6 +211,18 @@ class ConfiguredSchedule(Hook):
         """Restore the config's settings."""
         for scheduler, settings in zip(_schedulers(runner), self._settings, strict=True):
             apply_settings(scheduler, settings)
+
+
+def _check_state_is_there(runner: Runner, checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Check that a file holds what the next step needs; mmengine would begin it again."""
+    mend = "resume from an epoch_N.pth or iter_N.pth, or give it as load_from instead"
+    if "optimizer" not in checkpoint:
+        what = "the file has no state of the optimizer, so momentum would begin again"
+        raise UserError(what, path, mend)
+    if runner.param_schedulers and not checkpoint.get("param_schedulers"):
+        what = "the file has no state of the schedule, so learning rates would begin again"
+        mend = "give it as load_from instead; to save it, leave out save_param_scheduler=False"
+        raise UserError(what, path, mend)
 
 
 def _schedulers(runner: Runner) -> list[_ParamScheduler]:
