@@ -23,13 +23,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--ema", action="store_true", help="refuse a checkpoint without averaged (EMA) weights"
     )
+    parser.add_argument(
+        "--channel-order",
+        choices=("RGB", "BGR"),
+        help="what the network reads, where the checkpoint does not say it",
+    )
     parser.add_argument("--force", action="store_true", help="replace existing files")
     args = parser.parse_args(argv)
 
     from bag_of_transfer.transfer.backbone_card import card_path
     from bag_of_transfer.transfer.export import export_backbone
 
-    card = export_backbone(args.checkpoint, args.out, ema=args.ema, force=args.force)
+    card = export_backbone(
+        args.checkpoint,
+        args.out,
+        ema=args.ema,
+        channel_order=args.channel_order,
+        force=args.force,
+    )
     metrics = ", ".join(f"{name} {figure(value)}" for name, value in card.metrics.items())
     print(f"{card.title}: {card.num_tensors} tensors to {args.out}")
     print(f"card: {card_path(args.out)} (pretrained: {metrics or 'no metrics of this checkpoint'})")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -106,6 +106,8 @@ class ImageFolder(Dataset):
         UserError: If a folder is missing or empty, the classes are not the expected ones or two
             differ in case only, a class has no image, or too many images can't be read.
     """
+
+    follows_in_channels: ClassVar[bool] = True  # its channels are set to the backbone's
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ Letters: B batch, C channels, H W pixels.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -20,6 +20,8 @@ class ClassificationPreprocessor(BaseDataPreprocessor):
     """Move a batch to the device as bytes and normalise it there: ``(x - mean) / std``.
 
     If the data set has left the colours to the device, they are changed before.
+    ``channel_order``, which the backbone's card gets, is that of :class:`ImageFolder`; a class
+    that swaps channels states its own.
 
     Args:
         mean: Per channel, RGB, 0 to 255.
@@ -27,6 +29,7 @@ class ClassificationPreprocessor(BaseDataPreprocessor):
         non_blocking: Whether not to wait for the copy to the device.
     """
 
+    channel_order: ClassVar[str] = "RGB"
     mean: torch.Tensor
     std: torch.Tensor
 

@@ -146,12 +146,12 @@ def _wrong(stated: str, network: object, path: Path) -> UserError:
     )
 
 
-def make_card(fields: Mapping[str, Any], where: Path, mend: str) -> Card:
+def make_card(fields: Mapping[str, Any], where: object, mend: str) -> Card:
     """Check all fields and return them as a card; unknown fields are left out.
 
     Args:
         fields: Fields by name, as in the file.
-        where: The card's file, for the error.
+        where: The card's file, or what it is made from, for the error.
         mend: How to get a correct card, for the error.
 
     Raises:

@@ -36,7 +36,12 @@ DAMAGED = "it is a record of the training: copy it again, or remove it"
 
 
 def export_backbone(
-    checkpoint_path: str | Path, out: str | Path, *, ema: bool = False, force: bool = False
+    checkpoint_path: str | Path,
+    out: str | Path,
+    *,
+    ema: bool = False,
+    channel_order: str | None = None,
+    force: bool = False,
 ) -> Card:
     """Write the backbone of a classifier's checkpoint to ``out``, and its card beside it.
 
@@ -46,11 +51,14 @@ def export_backbone(
         out: ``OUT.safetensors``; the card becomes ``OUT.json``.
         ema: Refuse a checkpoint without averaged weights.  mmengine's EMAHook stores them under
             ``state_dict``, so they are taken from there without this flag, too.
+        channel_order: ``"RGB"`` or ``"BGR"``, what the network reads, if the checkpoint does not
+            say it.
         force: Replace ``out`` if it exists.
 
     Raises:
         UserError: If the checkpoint cannot be read, holds neither one of our ResNets nor a
-            TimmNetwork under ``backbone.``, or doesn't say how its images are normalised.
+            TimmNetwork under ``backbone.``, or doesn't say how its images are normalised, or if
+            it says another order of channels than ``channel_order``.
         RefusedError: If ``out`` or its card exists and ``force`` is not given.
     """
     checkpoint_path, out = follow_pointer(checkpoint_path), Path(out)
@@ -58,10 +66,15 @@ def export_backbone(
     checkpoint = load_checkpoint(checkpoint_path)
     tensors = _backbone_tensors(_branch(checkpoint, checkpoint_path, ema), checkpoint_path)
     model = _described_model(checkpoint, checkpoint_path)
+    told = meta_of(checkpoint).get("channel_order") or channel_order
     fields = {
-        **network_fields(tensors, model, checkpoint_path),
+        **network_fields(tensors, model, checkpoint_path, told),
         **_history(checkpoint, checkpoint_path),
     }
+    known = fields["channel_order"]
+    if channel_order not in (None, known):
+        what = f"the checkpoint's network reads {known}"
+        raise UserError(what, f"--channel-order {channel_order}", "leave --channel-order out")
     return write_with_card(out, tensors, fields)
 
 

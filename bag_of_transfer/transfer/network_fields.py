@@ -14,8 +14,8 @@ from backbones.blocks import VARIANTS
 from backbones.undrawn import WithoutDrawing
 from bag_of_transfer.engine.config.described import admit
 from bag_of_transfer.engine.config_nodes import bare_type
-from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.transfer.backbone_card import TIMM, Card
+from bag_of_transfer.engine.errors import UserError, without_colons
+from bag_of_transfer.transfer.backbone_card import SCHEMA, TIMM, Card, make_card
 from bag_of_transfer.transfer.layouts.renaming import Shape
 from bag_of_transfer.transfer.mismatch import compare
 from bag_of_transfer.transfer.network_shapes import describe, shapes_of
@@ -23,6 +23,14 @@ from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
 
 __all__ = ["BackboneFacts", "network_fields", "planned_backbone"]
+
+OURS = "ClassificationPreprocessor"
+SWAPS = ("bgr_to_rgb", "to_rgb", "rgb_to_bgr")  # OpenMMLab's loaders read BGR
+# Of a training that is yet to come.
+UNKNOWN: dict[str, Any] = {
+    **{"tricks": {}, "metrics": {}, "dataset": "", "source": "", "sha256": "0" * 64},
+    **{"seed": None, "epochs": None},
+}
 
 
 class BackboneFacts(NamedTuple):
@@ -47,20 +55,24 @@ def planned_backbone(model: Mapping[str, Any], where: object) -> BackboneFacts:
         where: Names the config in errors.
 
     Raises:
-        UserError: As :func:`network_fields`.
+        UserError: As :func:`network_fields`, or if a card cannot hold what the config says.
         Exception: As the backbone's class, if it cannot be built.
     """
     with torch.device("meta"), WithoutDrawing():
         tensors = MODELS.build(model["backbone"]).state_dict()
-    unknown: dict[str, Any] = dict(tricks={}, metrics={}, dataset="", source="", sha256="")
-    unknown |= dict(seed=None, epochs=None)
-    fields = network_fields(tensors, model, where)
+    images = model.get("data_preprocessor") or {}
+    order = getattr(MODELS.get(str(images.get("type"))), "channel_order", None)
+    fields = network_fields(tensors, model, where, order)
     shapes = shapes_of(tensors)
-    return BackboneFacts(Card(num_tensors=len(shapes), **fields, **unknown), shapes)
+    known = {"schema": SCHEMA, **fields, "num_tensors": len(shapes)}
+    return BackboneFacts(make_card(UNKNOWN | known, where, "correct the config's model"), shapes)
 
 
 def network_fields(
-    tensors: Mapping[str, Tensor], model: Mapping[str, Any], where: object
+    tensors: Mapping[str, Tensor],
+    model: Mapping[str, Any],
+    where: object,
+    channel_order: str | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a card that describe a network and how its images are normalised.
 
@@ -70,15 +82,17 @@ def network_fields(
         tensors: The tensors of the backbone, by name.
         model: The config or description of the classifier.
         where: Names the checkpoint or config in errors.
+        channel_order: The order of the images' channels where the description does not say it:
+            what the preprocessor's class says, or the user; None if nobody does.
 
     Raises:
         UserError: If the backbone is neither one of our ResNets nor a TimmNetwork, its tensors
-            are those of another network than it says, or nothing says how images are normalised.
+            are those of another network than it says, or nothing says how images are normalised
+            or in which order their channels are.
     """
-    return {
-        **_check_network(tensors, model["backbone"], where),
-        **_normalisation(model.get("data_preprocessor"), where),
-    }
+    network = _check_network(tensors, model["backbone"], where)
+    images = model.get("data_preprocessor")
+    return {**network, **_normalisation(images, network["in_channels"], channel_order, where)}
 
 
 def _check_network(
@@ -128,23 +142,39 @@ def _check_timm_network(
     }
 
 
-def _normalisation(preprocessor: Any, where: object) -> dict[str, Any]:
+def _normalisation(preprocessor: Any, num: int, told: str | None, where: object) -> dict[str, Any]:
     if not isinstance(preprocessor, dict) or not {"mean", "std"} <= preprocessor.keys():
         raise UserError(
             "nothing says how the images of the network are normalised",
             f"{where} (model.data_preprocessor)",
             "set mean and std there, and train with them",
         )
+    order = _stated_order(preprocessor) or told
+    if order is None and num == 3:
+        name = without_colons(bare_type(preprocessor)[:60])
+        raise UserError(
+            f"nothing says whether {name} gives the network RGB or BGR",
+            f"{where} (model.data_preprocessor)",
+            'write channel_order = "RGB" into its class before the training, or say it after it, '
+            "tools/export_backbone.py --channel-order RGB",
+        )
     return {
-        "mean": preprocessor["mean"],
-        "std": preprocessor["std"],
-        "channel_order": _channel_order(preprocessor),
+        "mean": _per_channel(preprocessor["mean"], num),
+        "std": _per_channel(preprocessor["std"], num),
+        "channel_order": order or "RGB",  # other images are read as they are stored
         "value_range": [0, 255],
     }
 
 
-def _channel_order(preprocessor: dict[str, Any]) -> str:
-    if preprocessor.get("type") == "ClassificationPreprocessor":
+def _per_channel(values: Any, num: int) -> Any:
+    """Return a mean or std with one value per channel: a single value is for all channels."""
+    is_list = isinstance(values, list | tuple)
+    return list(values) * num if is_list and len(values) == 1 else values
+
+
+def _stated_order(preprocessor: dict[str, Any]) -> str | None:
+    if bare_type(preprocessor) == OURS:
         return "RGB"  # our loader reads RGB, and nothing swaps channels
-    # OpenMMLab's loaders read BGR.
+    if not any(swap in preprocessor for swap in SWAPS):
+        return None
     return "RGB" if preprocessor.get("bgr_to_rgb") or preprocessor.get("to_rgb") else "BGR"

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, DefaultScope
 from PIL import Image
 
 import bag_of_transfer.prediction.predictor  # noqa: F401  registers all networks
+from bag_of_transfer.classification.image_folder import ImageFolder
 from bag_of_transfer.engine.config.config_file import read_config
 from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
@@ -53,6 +54,19 @@ def test_the_network_gets_the_channels_as_stored(tmp_path: Path, task: str, num:
     network.eval()
     with torch.no_grad():
         assert len(network.extract_feat(inputs) if task != "cls" else network.backbone(inputs))
+
+
+@DATASETS.register_module()
+class MineOfFolders(ImageFolder):
+    """A data set that derives from ours."""
+
+
+@pytest.mark.parametrize("kind", ["mmengine.ImageFolder", "MineOfFolders"])
+def test_a_data_set_follows_under_any_name(kind: str) -> None:
+    cfg = config("cls", 4)
+    cfg.train_dataloader.dataset.type = kind
+    follow_in_channels(cfg)
+    assert cfg.train_dataloader.dataset.channels == 4
 
 
 def test_three_channels_change_nothing() -> None:

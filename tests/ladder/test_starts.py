@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from mmengine.model import ImgDataPreprocessor
 from mmengine.registry import MODELS
 from torch import nn
 
+from bag_of_transfer.classification.preprocessor import ClassificationPreprocessor
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.ladder.plan import starts
 from bag_of_transfer.ladder.plan.spec import read_ladder
@@ -64,6 +66,46 @@ class NobodysNetwork(nn.Conv2d):
     def __init__(self):
         super().__init__(3, 8, 1)
         self.out_channels, self.out_indices = (8,), (0,)
+
+
+@MODELS.register_module()
+class ErasingPreprocessor(ClassificationPreprocessor):
+    """Could erase a square of each image."""
+
+
+@MODELS.register_module()
+class NobodysPreprocessor(ImgDataPreprocessor):
+    """Says nothing of the channels."""
+
+
+def test_the_order_of_channels_is_what_the_class_of_the_preprocessor_says(read, monkeypatch):
+    cards, apply = [], starts.apply_backbone
+    monkeypatch.setattr(
+        starts,
+        "apply_backbone",
+        lambda cfg, start, keys: cards.append(start.card) or apply(cfg, start, keys),
+    )
+    kind = "model.data_preprocessor.type"
+    read(f"cfg_options=['{kind}=ErasingPreprocessor']")
+    assert [card.channel_order for card in cards] == ["RGB"]
+    with pytest.raises(UserError, match="whether NobodysPreprocessor gives the network RGB or BGR"):
+        read(f"cfg_options=['{kind}=NobodysPreprocessor']")
+
+
+def test_a_single_mean_is_handed_over_for_every_channel_and_a_wrong_card_is_told(read, monkeypatch):
+    cards, apply = [], starts.apply_backbone
+    monkeypatch.setattr(
+        starts,
+        "apply_backbone",
+        lambda cfg, start, keys: cards.append(start.card) or apply(cfg, start, keys),
+    )
+    std = "model.data_preprocessor.std"
+    read(f"cfg_options=['{MEAN}=[115]', '{std}=[57]']")
+    assert [(card.mean, card.std) for card in cards] == [([115] * 3, [57] * 3)]
+    with pytest.raises(
+        UserError, match=r"the card's mean, std and in_channels disagree: .*rungs.a"
+    ):
+        read(f"cfg_options=['{MEAN}=[1,2]', '{std}=[1,2]']")
 
 
 @pytest.mark.parametrize("teaches", ["", "teaches_only=True"])

@@ -4,14 +4,17 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
 from safetensors.torch import load_file
 from torch import nn
 
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.weights.origin import origin_of
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.export import _metrics, export_backbone
 
@@ -115,6 +118,8 @@ def test_a_checkpoint_has_the_metrics_of_its_own_iteration(
     ("preprocessor", "order"),
     [
         ({"type": "ClassificationPreprocessor"}, "RGB"),
+        ({"type": "mmengine.ClassificationPreprocessor"}, "RGB"),
+        ({"type": "mypackage.ImgPreprocessor", "rgb_to_bgr": True}, "BGR"),
         ({"type": "ImgDataPreprocessor", "bgr_to_rgb": True}, "RGB"),
         ({"type": "ClsDataPreprocessor", "to_rgb": True}, "RGB"),
         ({"type": "ImgDataPreprocessor", "bgr_to_rgb": False}, "BGR"),
@@ -126,6 +131,56 @@ def test_the_channel_order_is_what_the_first_convolution_reads(
     means = {"mean": [1.0, 2.0, 3.0], "std": [4.0, 5.0, 6.0]}
     path = backbone_file(depth=18, preprocessor={**preprocessor, **means})
     assert read_card(path).channel_order == order
+
+
+def test_an_order_of_channels_that_nothing_says_is_not_guessed(
+    small: Build, write_checkpoint: Write, tmp_path: Path
+) -> None:
+    own = {"type": "mine.Erasing", "mean": [1.0, 2.0, 3.0], "std": [4.0, 5.0, 6.0]}
+    path = write_checkpoint(small(depth=18), preprocessor=own)
+    out = tmp_path / "a.safetensors"
+    with pytest.raises(UserError, match=r"whether Erasing gives .* RGB or BGR: .*--channel-order"):
+        export_backbone(path, out)
+    assert not out.exists()
+    for order in ("RGB", "BGR"):
+        card = export_backbone(path, out, channel_order=order, force=True)
+        assert card.channel_order == order
+
+
+def test_the_order_of_channels_of_an_own_class_is_in_the_checkpoint(
+    small: Build, write_checkpoint: Write, tmp_path: Path
+) -> None:
+    own = {"type": "Erasing", "mean": [1.0, 2.0, 3.0], "std": [4.0, 5.0, 6.0]}
+    path, out = write_checkpoint(small(depth=18), preprocessor=own), tmp_path / "a.safetensors"
+    checkpoint = torch.load(path)
+    checkpoint["meta"]["channel_order"] = "RGB"
+    torch.save(checkpoint, path)
+    assert export_backbone(path, out).channel_order == "RGB"
+    with pytest.raises(UserError, match="reads RGB: --channel-order BGR: leave"):
+        export_backbone(path, out, channel_order="BGR", force=True)
+    checkpoint["meta"]["channel_order"] = "GBR"
+    torch.save(checkpoint, path)
+    with pytest.raises(UserError, match="the card's channel_order is 'GBR'"):
+        export_backbone(path, out, force=True)
+
+
+@pytest.mark.parametrize("order", ["RGB", None])
+def test_a_training_records_the_order_that_its_preprocessor_states(order: str | None) -> None:
+    images = SimpleNamespace(channel_order=order) if order else SimpleNamespace()
+    runner: Any = SimpleNamespace(cfg=Config(), train_dataloader=SimpleNamespace(dataset=[]))
+    runner.model = nn.Module()
+    runner.model.data_preprocessor = images
+    assert origin_of(runner).get("channel_order") == order
+
+
+@pytest.mark.parametrize("num", [1, 3, 4])
+def test_a_single_mean_is_that_of_every_channel(
+    small: Build, write_checkpoint: Write, tmp_path: Path, num: int
+) -> None:
+    images = {"type": "ClassificationPreprocessor", "mean": [115.0], "std": [57.0]}
+    path = write_checkpoint(small(depth=18, in_channels=num), preprocessor=images)
+    card = export_backbone(path, tmp_path / "a.safetensors")
+    assert (card.mean, card.std) == ([115.0] * num, [57.0] * num)
 
 
 def test_an_existing_file_is_kept_unless_forced(

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS, TRANSFORMS
 
-from bag_of_transfer.engine.config_nodes import dicts_with
-from bag_of_transfer.engine.data.image_reader import CHANNELS, ReadImage
+from bag_of_transfer.engine.config_nodes import bare_type, dicts_with
+from bag_of_transfer.engine.data.image_reader import CHANNELS
 from bag_of_transfer.engine.data.own_metrics import add_import
 from bag_of_transfer.engine.data.splits import READING
 from bag_of_transfer.engine.errors import UserError
@@ -19,6 +20,7 @@ from bag_of_transfer.engine.tasks import Preprocessor, find_task
 __all__ = ["follow_in_channels", "import_preprocessor", "in_channels_of"]
 
 KEY = "model.backbone.in_channels"
+FOLLOWS = "follows_in_channels"  # of classes, and of those that derive from them
 # Transforms of colours, of torchvision, mmcv, mmdet, mmseg and ours: they expect red, green, blue.
 COLOURS = re.compile(
     r"PhotoMetric|Photometric|HSV|PCA|Colou?r|Grayscale|ToGray|Hue|Saturation|Solarize|Posterize|"
@@ -117,8 +119,17 @@ def _refuse_colours(cfg: Config, num: int) -> None:
 
 def _readers(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
     for key, node in _typed(cfg):
-        if node["type"] in (ReadImage, ReadImage.__name__, "ImageFolder"):
+        if any(getattr(kind, FOLLOWS, False) for kind in _classes_of(node)):
             yield key, node
+
+
+def _classes_of(node: ConfigDict) -> list[Any]:
+    """Return what a type may be, by its name alone: nothing is imported."""
+    if not isinstance(node["type"], str):
+        return [node["type"]]
+    name, roots = bare_type(node), (DATASETS, TRANSFORMS)
+    registries = (one for root in roots for one in (root, *root.children.values()))
+    return [one.module_dict[name] for one in registries if name in one.module_dict]
 
 
 def _typed(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:

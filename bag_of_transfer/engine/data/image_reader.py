@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -255,6 +255,8 @@ class ReadImage:
     Raises:
         ValueError: If ``channels`` is any other number, or ``keep_mb`` negative.
     """
+
+    follows_in_channels: ClassVar[bool] = True  # its channels are set to the backbone's
 
     def __init__(self, channels: int = 3, to_float32: bool = False, keep_mb: float = 0) -> None:
         self._read = PixelReader(channels, bgr=True, keep_mb=keep_mb)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from mmengine.runner import Runner
 
+from bag_of_transfer.engine.bare_network import network_of
 from bag_of_transfer.engine.recipe import ITERS_PER_EPOCH, RECIPE_PARTS, recipe_of
 from bag_of_transfer.engine.weights.stored_config import stored_with
 
@@ -15,7 +16,7 @@ __all__ = ["as_plain", "origin_of"]
 
 
 def origin_of(runner: Runner) -> dict[str, Any]:
-    """Return classes, data set, backbone file, recipe, config and network, as plain values.
+    """Return classes, data set, backbone file, recipe, config, network and order of channels.
 
     The recipe is accompanied by the iterations per epoch, None where the loader has no length.
     """
@@ -33,6 +34,10 @@ def origin_of(runner: Runner) -> dict[str, Any]:
         origin[ITERS_PER_EPOCH] = _length(runner.train_dataloader)
     if isinstance(runner.cfg.get("model"), dict):
         origin["model_json"] = json.dumps(as_plain(runner.cfg.model), default=str)
+    preprocessor = getattr(network_of(runner.model), "data_preprocessor", None)
+    order = getattr(preprocessor, "channel_order", None)
+    if order is not None:  # its class may be the user's, which an export does not know
+        origin["channel_order"] = str(order)
     return origin
 
 
