@@ -64,7 +64,7 @@ def _set_length(cfg: Config, request: Request, key: str) -> None:
     _scale_interval(cfg.train_cfg, "val_interval", "train_cfg", before, length, request)
     in_epochs = key == "max_epochs"
     saving = (cfg.get("default_hooks") or {}).get("checkpoint")
-    if isinstance(saving, Mapping) and saving.get("by_epoch", True) == in_epochs:
+    if isinstance(saving, Mapping) and saving.get("by_epoch", in_epochs) == in_epochs:
         where = "default_hooks.checkpoint"
         _scale_interval(saving, "interval", where, before, length, request)
     if not request.leaves("param_scheduler"):

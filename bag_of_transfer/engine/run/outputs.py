@@ -22,7 +22,7 @@ def save_safely(cfg: Config) -> None:
     Raises:
         UserError: If the config states a hook that does something else.
     """
-    stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {})
+    stated = cfg.setdefault("default_hooks", {}).get("checkpoint", {"interval": 1})
     if stated is None:  # mmengine's way to leave a hook out
         return
     kind = stated.get("type")

@@ -48,6 +48,7 @@ from bag_of_transfer.engine.loop.channels_last import channels_last_line
 from bag_of_transfer.engine.run import auto_batch, compiling, deterministic, launch, outputs
 from bag_of_transfer.engine.run.dry_run import DryRunDone
 from bag_of_transfer.engine.run.first_step import FirstStep, nothing_left_behind
+from bag_of_transfer.engine.run.loop_unit import follow_loop_unit
 from bag_of_transfer.engine.run.resuming import ConfiguredSchedule, resume
 from bag_of_transfer.engine.run.runner import build_runner
 from bag_of_transfer.engine.run.schedule_fit import fit_schedule
@@ -112,6 +113,7 @@ def prepare_training(
 
 def _prepare(cfg: Config, amp: str, stored: str | None = None) -> tuple[list[str], Any]:
     """Prepare all but processes, batch size and lr; return lines and the training data."""
+    by_iterations = follow_loop_unit(cfg)
     lines = [*own_metrics.judge_in_percent(cfg), *held_out.hold_out(cfg), check_splits(cfg)]
     _forget_workers_of_an_epoch(cfg.train_dataloader)
     lines += [launch.device_line(), launch.share_cores(cfg), launch.replace_sync_bn(cfg)]
@@ -119,7 +121,7 @@ def _prepare(cfg: Config, amp: str, stored: str | None = None) -> tuple[list[str
     lines.append(deterministic.follow_determinism(cfg))
     lines += own_readers.read_with_ours(cfg)
     skipping = non_finite.follow_non_finite(cfg)
-    lines += [fused.use_fused_update(cfg), skipping]
+    lines += [fused.use_fused_update(cfg), skipping, by_iterations]
     lines += follow_in_channels(cfg) + layer_decay.use_resnet_layer_decay(cfg)
     with building("train_dataloader.dataset", cfg):
         dataset = data_sets.build_dataset(held_out.training_images(cfg), cfg.default_scope)
