@@ -67,7 +67,6 @@ def make_cache(
         num_classes=num_classes,
     )
     card = {
-        "schema": 1,
         "num_views": shape.num_views,
         "top_k": shape.top_k,
         "seed": (cfg.get("randomness") or {}).get("seed") or 0,

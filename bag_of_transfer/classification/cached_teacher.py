@@ -59,7 +59,7 @@ class WithAnswers:
         return len(self._dataset)
 
     def __getitem__(self, index: TurnIndex) -> dict[str, Any]:
-        """Return an item with ``answers``: ``classes`` and ``log_probs``, k each, of its view."""
+        """Return an item with ``answers``: the ``classes`` and ``log_probs`` of its view."""
         classes, log_probs = self._cache.answer(index.turn[0], index)
         return {**self._dataset[index], "answers": dict(classes=classes, log_probs=log_probs)}
 

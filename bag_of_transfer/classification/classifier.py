@@ -110,7 +110,7 @@ class ImageClassifier(BaseModel):
     ) -> Any:
         """Return logits (``tensor``), losses (``loss``) or one dict per image (``predict``).
 
-        ``answers`` are a teacher's, from a cache: ``classes`` and ``log_probs``, B k each.
+        ``answers`` are a teacher's, from a cache: ``classes`` (B k) and ``log_probs`` (B L).
 
         Raises:
             ValueError: If ``mode`` is none of these, or ``loss`` is asked for without labels.

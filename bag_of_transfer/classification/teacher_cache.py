@@ -2,9 +2,12 @@
 
 A view is one set of draws (augmentation, mixup).  Per image and view the cache holds the k largest
 log-probabilities of the teacher at temperature 1 and their classes.  The other classes share the
-rest of the probability evenly.  Log-probabilities, because a softmax at T = 20 asks how small the
-small probabilities are: 16 bits keep 3 digits of a logarithm, but none of a probability below 6e-8.
-Letters: V views, N images, K classes, B batch, k stored classes.
+rest of the probability evenly; its logarithm is stored behind them, for what 16 bits leave of the
+large probabilities would be their rounding.  Log-probabilities, because a softmax at T = 20 asks
+how small the small probabilities are: 16 bits keep 3 digits of a logarithm, but none of a
+probability below 6e-8.
+Letters: V views, N images, K classes, B batch, k stored classes, L stored logarithms: k + 1, or K
+where all classes are stored.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from torch import Tensor
 from bag_of_transfer.engine.array_files import BROKEN_ARRAY
 from bag_of_transfer.engine.atomic import write_json
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.fields import COUNT, COUNT_OR_0, NOT_NEGATIVE, WHOLE, fields
+from bag_of_transfer.engine.fields import COUNT, COUNT_OR_0, NOT_NEGATIVE, WHOLE, fields, one_of
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.process_group import is_main_process
 from bag_of_transfer.engine.quantities import size
@@ -43,17 +46,18 @@ __all__ = [
 
 CARD, CLASSES, LOG_PROBS = "card.json", "classes.npy", "log_probs.npy"
 MEND = "make the cache again with tools/cache_teacher.py"
+SCHEMA = 2  # in 1, which is the same where all classes are stored, the rest is not
 SPARE_BYTES = 64 * 2**20  # that the disk must have beside the cache
 SHAPE = ("num_views", "num_images", "top_k", "num_classes")
 CARD_RULE = fields(
     {
+        "schema": one_of(1, SCHEMA),
         **dict.fromkeys(SHAPE, COUNT),
         "seed": WHOLE,
         "views_done": COUNT_OR_0,
         "seconds": NOT_NEGATIVE,
     }
 )
-LEAST_REST = 1e-12  # rounding may leave the other classes nothing, and log 0 is infinite
 
 
 @dataclass(frozen=True)
@@ -71,31 +75,42 @@ class CacheShape:
         return np.dtype(np.uint16 if self.num_classes <= 2**16 else np.uint32)
 
     @property
+    def num_log_probs(self) -> int:
+        """Number of log-probabilities of an answer: one more than classes unless all are there."""
+        return min(self.top_k + 1, self.num_classes)
+
+    @property
     def num_bytes(self) -> int:
         """Size of the cache's two arrays."""
-        per_entry = self.class_type.itemsize + np.dtype(np.float16).itemsize
-        return self.num_views * self.num_images * self.top_k * per_entry
+        classes = self.top_k * self.class_type.itemsize
+        log_probs = self.num_log_probs * np.dtype(np.float16).itemsize
+        return self.num_views * self.num_images * (classes + log_probs)
 
 
 def strongest(
     logits: Float[Tensor, "B K"], top_k: int
-) -> tuple[Int[Tensor, "B k"], Float[Tensor, "B k"]]:
-    """Return the classes of the ``top_k`` largest logits, and their log-probabilities at T = 1."""
-    values, classes = logits.float().log_softmax(1).topk(top_k, dim=1)
-    return classes, values
+) -> tuple[Int[Tensor, "B k"], Float[Tensor, "B L"]]:
+    """Return the classes of the ``top_k`` largest logits, and their log-probabilities at T = 1.
+
+    Behind these is the log-probability of all other classes together, if there are any.
+    """
+    log_probs = logits.float().log_softmax(1)
+    values, classes = log_probs.topk(top_k, dim=1)
+    if top_k == log_probs.shape[1]:
+        return classes, values
+    rest = log_probs.scatter(1, classes, -math.inf).logsumexp(1, keepdim=True)
+    return classes, torch.cat([values, rest], 1)
 
 
 def fill_up(
-    classes: Int[Tensor, "B k"], log_probs: Float[Tensor, "B k"], num_classes: int
+    classes: Int[Tensor, "B k"], log_probs: Float[Tensor, "B L"], num_classes: int
 ) -> Float[Tensor, "B K"]:
     """Return log-probabilities of all classes; those that are not stored share the rest evenly."""
-    stored = log_probs.float()
-    others = num_classes - stored.shape[1]
+    stored, top_k = log_probs.float(), classes.shape[1]
     full = stored.new_zeros(len(stored), num_classes)
-    if others:
-        rest = (1 - stored.exp().sum(1)).clamp_min(LEAST_REST)
-        full += (rest.log() - math.log(others))[:, None]
-    return full.scatter(1, classes.long(), stored)
+    if top_k < num_classes:
+        full += stored[:, top_k:] - math.log(num_classes - top_k)
+    return full.scatter(1, classes.long(), stored[:, :top_k])
 
 
 class TeacherCache:
@@ -126,7 +141,7 @@ class TeacherCache:
         return TeacherCache, (self.folder,)
 
     def answer(self, view: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the stored classes and log-probabilities (k each) of an image in a view.
+        """Return the stored classes (k) and log-probabilities (L) of an image in a view.
 
         Raises:
             UserError: If the cache has no answer for it.
@@ -159,7 +174,7 @@ class CacheWriter:
         barrier()  # none creates the folder while another still looks what it holds
         if is_main_process() and not (folder / CARD).is_file():
             _create(folder, self.shape)
-            write_json(folder / CARD, {**card, "views_done": 0, "seconds": 0.0})
+            write_json(folder / CARD, {"schema": SCHEMA, **card, "views_done": 0, "seconds": 0.0})
         barrier()
         self._card = read_card(folder)
         self._classes, self._log_probs = _arrays(folder, self.shape, "r+")
@@ -197,11 +212,16 @@ def read_card(folder: Path) -> dict[str, Any]:
     """Return what a cache says of itself.
 
     Raises:
-        UserError: If the folder has no card, or a damaged one.
+        UserError: If the folder has no card, or a damaged one, or that of an older version whose
+            answers lack the rest.
     """
     if not (folder / CARD).is_file():
         raise UserError("the folder holds no teacher's cache", folder, MEND)
-    return dict(read_json(folder / CARD, MEND, CARD_RULE))
+    card = dict(read_json(folder / CARD, MEND, CARD_RULE))
+    if card["schema"] < SCHEMA and card["top_k"] < card["num_classes"]:
+        what = "an older version made the cache, which lacks the other classes' probability"
+        raise UserError(what, folder, f"remove the folder, then {MEND}")
+    return card
 
 
 def shape_of(card: dict[str, Any], folder: Path) -> CacheShape:
@@ -233,26 +253,33 @@ def _create(folder: Path, shape: CacheShape) -> None:
         (folder / name).unlink(missing_ok=True)
     _check_room(folder, shape.num_bytes)
     folder.mkdir(parents=True, exist_ok=True)
-    size = (shape.num_views, shape.num_images, shape.top_k)
-    for name, kind, value in ((CLASSES, shape.class_type, 0), (LOG_PROBS, np.float16, np.nan)):
-        header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": size}
-        image = np.full(shape.top_k, value, kind).tobytes()
+    for (name, (dimensions, kind)), value in zip(_files(shape).items(), (0, np.nan), strict=True):
+        header = {"descr": kind.str, "fortran_order": False, "shape": dimensions}
+        image = np.full(dimensions[-1], value, kind).tobytes()
         with (folder / name).open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for _ in range(shape.num_views):
                 file.write(image * shape.num_images)
 
 
+def _files(shape: CacheShape) -> dict[str, tuple[tuple[int, int, int], np.dtype[Any]]]:
+    """Return the shape and type of each file's array."""
+    answers = (shape.num_views, shape.num_images)
+    return {
+        CLASSES: ((*answers, shape.top_k), shape.class_type),
+        LOG_PROBS: ((*answers, shape.num_log_probs), np.dtype(np.float16)),
+    }
+
+
 def _arrays(folder: Path, shape: CacheShape, mode: Any = "r") -> tuple[np.memmap, np.memmap]:
-    size = (shape.num_views, shape.num_images, shape.top_k)
     arrays = []
-    for name, kind in ((CLASSES, shape.class_type), (LOG_PROBS, np.dtype(np.float16))):
+    for name, (dimensions, kind) in _files(shape).items():
         try:
             array = np.lib.format.open_memmap(folder / name, mode)
         except BROKEN_ARRAY as error:
             raise UserError(f"the file can't be read ({error})", folder / name, MEND) from error
-        if array.shape != size or array.dtype != kind:
-            what = f"the array is {array.dtype} {array.shape}, {CARD} says {kind} {size}"
+        if array.shape != dimensions or array.dtype != kind:
+            what = f"the array is {array.dtype} {array.shape}, {CARD} says {kind} {dimensions}"
             raise UserError(what, folder / name, MEND)
         arrays.append(array)
     return arrays[0], arrays[1]

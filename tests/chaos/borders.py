@@ -327,25 +327,25 @@ def _numpy_pickle(folder: Path) -> None:
 
 # ---- a teacher's cache ----
 
-CACHE = {"num_views": 2, "num_images": 3, "top_k": 2, "num_classes": 5, "seed": 0}
+CACHE = {"schema": 2, "num_views": 2, "num_images": 3, "top_k": 2, "num_classes": 5, "seed": 0}
 CACHE_CARD = {**CACHE, "views_done": 2, "seconds": 1.5, "data": "x", "batches": None}
 
 
-def _npy(kind: type, value: float) -> bytes:
+def _npy(kind: type, value: float, each: int) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, np.full((2, 3, 2), value, kind))
+    np.save(buffer, np.full((2, 3, each), value, kind))
     return buffer.getvalue()
 
 
 def _write_cache(folder: Path) -> None:
     (folder / "card.json").write_text(json.dumps(CACHE_CARD))
-    (folder / "classes.npy").write_bytes(_npy(np.uint16, 1))
-    (folder / "log_probs.npy").write_bytes(_npy(np.float16, -1))
+    (folder / "classes.npy").write_bytes(_npy(np.uint16, 1, 2))
+    (folder / "log_probs.npy").write_bytes(_npy(np.float16, -1, 3))
 
 
 def _cache(folder: Path) -> None:
     classes, log_probs = teacher_cache.TeacherCache(folder).answer(1, 2)
-    assert classes.shape == log_probs.shape == (2,)
+    assert (classes.shape, log_probs.shape) == ((2,), (3,))
 
 
 # ---- data ----
@@ -485,7 +485,7 @@ BORDERS: dict[str, Border] = {
     "MXNet": Border("a.params", _data(PARAMS), _params),
     "Caffe2": Border("a.pkl", _data(PICKLED), _numpy_pickle),
     "cache's card": Border("card.json", _json(CACHE_CARD), _cache, _write_cache),
-    "cache's classes": Border("classes.npy", _data(_npy(np.uint16, 1)), _cache, _write_cache),
+    "cache's classes": Border("classes.npy", _data(_npy(np.uint16, 1, 2)), _cache, _write_cache),
     "COCO": Border("a.json", _json(COCO), _coco),
     "VOC": Border("a.xml", _text(VOC), _voc),
     "YOLO's YAML": Border("data.yaml", _text(YOLO_YAML), _yolo_yaml),

@@ -1,6 +1,7 @@
 """A teacher's stored answers: what is kept, how the loss differs, and what is refused."""
 
 import json
+import math
 import pickle
 import resource
 import shutil
@@ -31,6 +32,11 @@ def logits(seed=0, rows=N, classes=K, spread=4.0):
     return spread * torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed))
 
 
+def make_older(folder):
+    card = json.loads((folder / CARD).read_text())
+    (folder / CARD).write_text(json.dumps({**card, "schema": 1}))
+
+
 def write(folder, views=V, **more):
     writer = CacheWriter(folder, card(**more))
     for view in range(writer.views_done, views):
@@ -46,8 +52,8 @@ def without(folder, name):
     (folder / CARD).write_text(json.dumps(kept))
 
 
-def stored(cache, view):
-    pairs = [cache.answer(view, index) for index in range(N)]
+def stored(cache, view, images=N):
+    pairs = [cache.answer(view, index) for index in range(images)]
     classes, log_probs = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
     return torch.from_numpy(classes), torch.from_numpy(log_probs)
 
@@ -76,14 +82,32 @@ def test_of_a_teacher_that_is_sure_few_classes_tell_nearly_all():
 
 
 def test_the_other_classes_share_the_rest_evenly():
-    classes, log_probs = torch.tensor([[2, 0]]), torch.tensor([[0.5, 0.3]]).log()
-    filled = fill_up(classes, log_probs, 4).exp()
+    probabilities = torch.tensor([[0.3, 0.15, 0.5, 0.05]])
+    filled = fill_up(*strongest(probabilities.log() + 7, 2), 4).exp()
     assert filled.numpy() == pytest.approx(np.array([[0.3, 0.1, 0.5, 0.1]]))
 
 
-def test_rounding_that_leaves_no_rest_gives_no_infinity():
-    filled = fill_up(torch.tensor([[1, 2]]), torch.tensor([[0.0, -8.0]]).half(), 5)
-    assert torch.isfinite(filled).all()
+@pytest.mark.parametrize("sure", [0.5, 0.9, 0.9999, 1 - 1e-12])
+@pytest.mark.parametrize(("top_k", "classes"), [(2, 3), (100, 102), (100, 120)])
+def test_of_a_sure_teacher_the_rest_is_no_rounding_of_what_is_stored(
+    tmp_path, sure, top_k, classes
+):
+    teacher, student = logits(1, 64, classes, 2.0).double(), logits(2, 64, classes)
+    teacher[:, 0] = teacher[:, 1:].logsumexp(1) + math.log(sure / (1 - sure))
+    even = teacher.log_softmax(1)
+    order = even.argsort(1, descending=True)
+    for row, places in zip(even, order[:, top_k:], strict=True):
+        row[places] = (row[places].exp().mean()).log()
+    sizes = dict(num_views=1, num_images=64, top_k=top_k, num_classes=classes)
+    writer = CacheWriter(tmp_path, card(**sizes))
+    writer.put(0, torch.arange(64), teacher.float())
+    writer.end_view(1.0)
+    answers = fill_up(*stored(TeacherCache(tmp_path), 0, 64), classes)
+    student.requires_grad_()
+    losses = [distillation_loss(student, taught, 20.0) for taught in (answers, even.float())]
+    ours, wanted = (torch.autograd.grad(loss, student)[0] for loss in losses)
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=2e-3)
+    assert (ours - wanted).norm() < 5e-3 * wanted.norm()
 
 
 def test_a_cache_that_was_cut_off_goes_on_at_the_view_that_was_not_whole(tmp_path):
@@ -104,6 +128,18 @@ def test_another_process_opens_the_files_anew(tmp_path):
     assert all(map(torch.equal, stored(pickle.loads(sent), 1), stored(cache, 1)))
 
 
+@pytest.mark.parametrize("views", [1, V])
+def test_an_older_cache_is_read_and_goes_on_where_it_lacks_nothing(tmp_path, views):
+    whole = write(tmp_path / "whole", views, top_k=K)
+    make_older(whole)
+    assert stored(TeacherCache(write(whole, top_k=K)), 0)[1].shape == (N, K)
+    part = write(tmp_path / "part", views)
+    make_older(part)
+    for read in (TeacherCache, write):
+        with pytest.raises(UserError, match=r"an older version made the cache.*remove the folder"):
+            read(part)
+
+
 def test_an_image_without_an_answer_is_named(tmp_path):
     writer = CacheWriter(tmp_path, card(num_views=1))
     writer.put(0, torch.tensor([0, 1, 2, 4]), logits()[:4])
@@ -115,7 +151,8 @@ def test_an_image_without_an_answer_is_named(tmp_path):
 def test_more_classes_than_16_bits_count_take_a_larger_type():
     assert CacheShape(1, 1, 1, 2**16).class_type == np.uint16
     assert CacheShape(1, 1, 1, 2**16 + 1).class_type == np.uint32
-    assert CacheShape(50, 1_281_167, 10, 1000).num_bytes == 50 * 1_281_167 * 10 * 4
+    assert CacheShape(50, 1_281_167, 10, 1000).num_bytes == 50 * 1_281_167 * 42
+    assert CacheShape(1, 1, 10, 10).num_bytes == 40
 
 
 def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypatch):
@@ -149,7 +186,7 @@ def test_a_disk_that_fills_up_meanwhile_is_an_error_and_the_next_call_goes_on(
         (lambda folder: (folder / "card.json").unlink(), "holds no teacher's cache"),
         (
             lambda folder: (folder / "card.json").write_text("{}"),
-            "num_views is missing",
+            "schema is missing",
         ),
         (lambda folder: without(folder, "seed"), "seed is missing"),
         (lambda folder: (folder / "classes.npy").unlink(), "the file can't be read"),

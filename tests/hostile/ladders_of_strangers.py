@@ -156,6 +156,7 @@ SETTINGS = {
     "not_text": (b"a = '\xff'", "SyntaxError|MemoryError|Recursion"),
 }
 CACHE = {
+    "schema": 2,
     "num_views": 1,
     "num_images": 2,
     "top_k": 1,
