@@ -21,6 +21,10 @@ complete(
         "mmdet.datasets.coco.CocoDataset": "bag_of_transfer.detection.stock_coco",
         "mmdet.datasets.xml_style.XMLDataset": "bag_of_transfer.detection.stock_voc",
     },
+    judge_checks={
+        "bag_of_transfer.detection.metrics.VocMetric": "bag_of_transfer.detection.voc_judged",
+        "bag_of_transfer.detection.metrics.CocoBoxMetric": "bag_of_transfer.detection.coco_judged",
+    },
     preprocessor=Preprocessor(
         "AnyChannelsDetPreprocessor",
         "bag_of_transfer.detection.preprocessor",

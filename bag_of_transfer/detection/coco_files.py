@@ -66,12 +66,16 @@ class CocoFile:
         """Return the ids of the categories by their names."""
         return {name: number for number, name in self.names.items()}
 
-    def read_images(self, image_dir: Path | None) -> list[AnnotatedImage]:
+    def read_images(
+        self, image_dir: Path | None, drop_unlisted: bool = False
+    ) -> list[AnnotatedImage]:
         """Read the images with their boxes, in the order of their ids.
 
         Args:
             image_dir: Folder of the files that ``file_name`` names, which may lead out of it.
                 None: do not look for the files.
+            drop_unlisted: Leave out annotations of images that are not listed, with a warning; else
+                they are refused.
 
         Raises:
             UserError: If there is no image, an id is missing or occurs twice, a field is of the
@@ -91,7 +95,7 @@ class CocoFile:
             what = f"{len(repeated)} image files are listed under several ids"
             warn(f"{self.path}: {what}, first {repeated[0]}")
         with no_collection():
-            boxes = self._boxes_by_image(set(files))
+            boxes = self._boxes_by_image(set(files), drop_unlisted)
         return [
             AnnotatedImage(
                 number,
@@ -104,11 +108,14 @@ class CocoFile:
             for number, entry in images
         ]
 
-    def _boxes_by_image(self, image_ids: set[Id]) -> Mapping[Id, list[Box]]:
+    def _boxes_by_image(self, image_ids: set[Id], drop_unlisted: bool) -> Mapping[Id, list[Box]]:
         names = self.names
         by_image: dict[Id, list[Box]] = defaultdict(list)
-        ignored = flat = 0
+        ignored = flat = unlisted = 0
         for entry in self._entries("annotations"):
+            if drop_unlisted and entry.identity("image_id") not in image_ids:
+                unlisted += 1
+                continue
             image_id, box = _image_of(entry, image_ids), _box(entry, names)
             if entry.flag("ignore"):
                 ignored += 1
@@ -116,6 +123,9 @@ class CocoFile:
             if box.area == 0:
                 box, flat = box._replace(area=None), flat + 1
             by_image[image_id].append(box)
+        if unlisted:
+            what = counted(unlisted, "annotation")
+            warn(f"{self.path}: {what} of images that are not listed, left out")
         if ignored:
             what = counted(ignored, "annotation")
             warn(f"{self.path}: {what} marked 'ignore', neither learned nor counted")

@@ -40,7 +40,7 @@ class CocoTruth:
         unknown = [image_id for image_id in image_ids if image_id not in known]
         if unknown:
             raise UserError(
-                f"image {unknown[0]!r} was judged, but is not listed",
+                f"image {unknown[0]!r} is judged, but is not listed",
                 self.path,
                 "give the evaluator the annotation file of the data set that it judges",
             )
@@ -97,9 +97,11 @@ def truth_of_images(
 def truth_of_file(path: Path) -> CocoTruth:
     """Read a file for a data set of mmdet's; the sizes of images are those that it states.
 
+    As there, annotations of images that the file does not list are left out, with a warning.
+
     Raises:
         UserError: If the file is missing, or contradicts itself.
     """
     coco = load_coco(path)
-    images = keep_usable_boxes(coco.read_images(None), path)
+    images = keep_usable_boxes(coco.read_images(None, drop_unlisted=True), path)
     return truth_of_images(images, path, coco.category_ids)

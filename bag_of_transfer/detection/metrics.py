@@ -8,7 +8,7 @@ digits and give fractions.
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ from bag_of_transfer.engine.data.garbage import no_collection
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.details import Details
 
-__all__ = ["CocoBoxMetric", "Detections", "VocMetric", "coco_results"]
+__all__ = ["READ_BOXES", "CocoBoxMetric", "Detections", "VocMetric", "coco_results"]
+
+READ_BOXES = "LoadAnnotations(with_bbox=True)"
 
 
 def coco_results(
@@ -90,15 +92,15 @@ class BoxMetric(BaseMetric):
         self.details: Details | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep one batch's detections and true boxes."""
+        """Keep one batch's detections and, where the metric compares with them, true boxes."""
         for sample in data_samples:
-            predicted, true = sample["pred_instances"], sample["gt_instances"]
-            ignored = sample["ignored_instances"]
-            arrays = (
-                *(predicted["bboxes"], predicted["scores"], predicted["labels"]),
-                *(true["bboxes"], true["labels"], ignored["bboxes"], ignored["labels"]),
-            )
-            self.results.append(Detections(sample["img_id"], *map(_to_numpy, arrays)))
+            predicted = sample["pred_instances"]
+            found = [_to_numpy(predicted[key]) for key in ("bboxes", "scores", "labels")]
+            self.results.append(Detections(sample["img_id"], *found, *self.true_boxes(sample)))
+
+    def true_boxes(self, sample: Mapping[str, Any]) -> Iterable[ndarray]:
+        """Return the last four of ``Detections``, of an image with what its pipeline has read."""
+        return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4)), np.zeros(0)
 
     def compute_metrics(self, results: list[Detections]) -> dict[str, float]:
         """Compute the metrics over all images, fill ``per_class``, write ``results_file``."""
@@ -152,6 +154,18 @@ class VocMetric(BoxMetric):
 
     names = ("mAP_voc07", "mAP_area")
     _matches: dict[str, ndarray]
+
+    def true_boxes(self, sample: Mapping[str, Any]) -> Iterable[ndarray]:
+        """Return the true boxes that the pipeline has read, then the difficult ones.
+
+        Raises:
+            UserError: If it has read none.
+        """
+        parts = [sample[name] for name in ("gt_instances", "ignored_instances")]
+        if "bboxes" not in parts[0]:
+            mend = f"state {READ_BOXES} in the pipeline"
+            raise UserError("no boxes to judge by", sample.get("img_path", "VocMetric"), mend)
+        return [_to_numpy(part[key]) for part in parts for key in ("bboxes", "labels")]
 
     def category_ids(self) -> list[int]:
         """Return 1 to K."""
@@ -239,7 +253,7 @@ class CocoBoxMetric(BoxMetric):
             raise UserError(
                 "no annotation file to judge by",
                 "val_evaluator.ann_file",
-                "state it, or use the data set CocoFormat",
+                "state it, or use the data set CocoFormat with test_mode=True",
             )
         return truth_of_file(Path(self.ann_file))
 

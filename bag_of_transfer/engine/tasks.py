@@ -20,6 +20,7 @@ __all__ = [
     "ResultKind",
     "Task",
     "all_tasks",
+    "check_module",
     "complete",
     "default_scope",
     "find_task",
@@ -76,7 +77,7 @@ class Preprocessor(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A task and what follows from it; the task's package adds the last five.
+    """A task and what follows from it; the task's package adds the last six.
 
     Args:
         name: The name in ``metrics.json`` and other records.
@@ -93,6 +94,7 @@ class Task:
         judges: Metrics of ours by the names of those that they replace.
         checks: Modules whose function ``check`` takes a built data set, by the dotted name of its
             class or of a parent class.  A module is imported when there is such a data set.
+        judge_checks: The same for metrics; ``check`` takes a built metric and its data set.
         preprocessor: The preprocessor for images that do not have three channels.
         install_stand_ins: Called before the task's library is imported.
         unheeded_warnings: First words of its library's warnings that no user has to act upon.
@@ -111,6 +113,7 @@ class Task:
     needs_several_classes: bool = False
     judges: Mapping[str, Judge] = field(default_factory=dict)
     checks: Mapping[str, str] = field(default_factory=dict)
+    judge_checks: Mapping[str, str] = field(default_factory=dict)
     preprocessor: Preprocessor | None = None
     install_stand_ins: Callable[[], object] | None = None
     unheeded_warnings: tuple[str, ...] = ()
@@ -168,6 +171,18 @@ def all_tasks() -> tuple[Task, ...]:
 def tasks_in(phase: Phase) -> tuple[Task, ...]:
     """Return the tasks of a phase."""
     return tuple(task for task in all_tasks() if task.phase is phase)
+
+
+def check_module(kind: type, table: Literal["checks", "judge_checks"]) -> str | None:
+    """Return the module that checks objects of a class; None if no task has one for it.
+
+    Args:
+        kind: The class.
+        table: Where the modules are named, an attribute of :class:`Task`.
+    """
+    known = {name: module for task in all_tasks() for name, module in getattr(task, table).items()}
+    names = (f"{one.__module__}.{one.__qualname__}" for one in kind.__mro__)
+    return next((known[name] for name in names if name in known), None)
 
 
 def task_named(name: str) -> Task:

@@ -317,5 +317,5 @@ def test_an_image_that_the_stated_file_does_not_list_is_refused(root: Path) -> N
     stated = dict(coco, images=coco["images"][1:])
     stated["annotations"] = [x for x in coco["annotations"] if x["image_id"] != 10]
     (root / "stated.json").write_text(json.dumps(stated))
-    with pytest.raises(UserError, match=r"image 10 was judged, but is not listed: .*stated\.json"):
+    with pytest.raises(UserError, match=r"image 10 is judged, but is not listed: .*stated\.json"):
         judge(root, coco, [], ann_file=str(root / "stated.json"))

@@ -21,9 +21,10 @@ from mmengine.registry import DATASETS, HOOKS, init_default_scope
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.config_nodes import leaves_of
+from bag_of_transfer.engine.data.judge_checks import check_described_judges, check_judges
 from bag_of_transfer.engine.errors import NoTruthError, UserError, mistake_in
 from bag_of_transfer.engine.recipe import class_difference
-from bag_of_transfer.engine.tasks import all_tasks
+from bag_of_transfer.engine.tasks import check_module
 
 __all__ = [
     "LookAtSplits",
@@ -131,11 +132,9 @@ def check_parts(parts: Sequence[Any]) -> None:
 
 
 def _check(part: Any) -> None:
-    checks = {name: module for task in all_tasks() for name, module in task.checks.items()}
-    for kind in type(part).__mro__:
-        module = checks.get(f"{kind.__module__}.{kind.__qualname__}")
-        if module:
-            import_module(module).check(part)
+    module = check_module(type(part), "checks")
+    if module:
+        import_module(module).check(part)
 
 
 def parts_of(dataset: Any) -> Iterator[Any]:
@@ -208,7 +207,7 @@ def stated_elsewhere(dataset_cfg: Mapping[str, Any]) -> list[Path]:
 
 @HOOKS.register_module()
 class LookAtSplits(Hook):
-    """Check the data sets of validation and test once all is built, before the first step.
+    """Check validation and test, data and metrics, once all is built, before the first step.
 
     Attributes:
         test_set: The test split, for hooks that come later, as long as no step is done; None if
@@ -221,17 +220,19 @@ class LookAtSplits(Hook):
         """Check both splits.
 
         Raises:
-            UserError: If a split cannot be evaluated, or has other classes than the training data.
+            UserError: If a split cannot be judged, or has other classes than the training data.
         """
         cfg = runner.cfg
         if runner.val_loop is not None:
             dataset = runner.val_loop.dataloader.dataset
             check_dataset(dataset)
             check_same_classes(cfg.classes, dataset, "val")
+            check_judges(getattr(runner.val_loop, "evaluator", None), dataset)
         test = test_split(cfg)
         if test is not None:
             self.test_set = build_dataset(test, cfg.default_scope)
             check_same_classes(cfg.classes, self.test_set, "test")
+            check_described_judges(cfg, "test_evaluator", self.test_set)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Let go of the test split, which training does not need."""

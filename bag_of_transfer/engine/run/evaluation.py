@@ -24,6 +24,7 @@ from bag_of_transfer.engine.config.sized_build import sized_by
 from bag_of_transfer.engine.config_nodes import bare_type, dicts_with
 from bag_of_transfer.engine.data import data_sets, own_metrics, own_readers, watched_metrics
 from bag_of_transfer.engine.data.held_out import hold_out, judged_split
+from bag_of_transfer.engine.data.judge_checks import check_judges
 from bag_of_transfer.engine.data.splits import PARTS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop import metrics_record
@@ -96,8 +97,8 @@ def evaluate(
 
     Raises:
         UserError: If the checkpoint's tensors do not fit, its classes are not those of the data,
-            no metric takes an argument, or the config has neither a test nor a validation split
-            or no test-time augmentation.
+            no metric takes an argument or one cannot judge the data, or the config has neither a
+            test nor a validation split or no test-time augmentation.
     """
     checkpoint_path = follow_pointer(checkpoint_path)
     checkpoint = checkpoints.load_from_local_weights_only(str(checkpoint_path), "cpu")
@@ -121,6 +122,7 @@ def evaluate(
     dataset = runner.test_loop.dataloader.dataset
     data_sets.check_dataset(dataset)
     _check_classes(classes, data_sets.classes_of(dataset), checkpoint_path)
+    check_judges(runner.test_loop.evaluator, dataset)
     network = network_of(runner.model)
     network = network.module if tta else network
     checkpoints.refuse_misfits(network, state, checkpoint_path)
