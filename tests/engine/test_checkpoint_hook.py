@@ -374,3 +374,16 @@ def test_a_manifest_says_what_the_file_is(tmp_path: Path) -> None:
     assert best["bytes"] == len(data)
     config = hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest()
     assert best["config_sha256"] == config
+
+
+@pytest.mark.parametrize(("interval", "saved"), [(2, [4, 8, 12]), (3, [4, 8, 12]), (6, [8, 12])])
+def test_with_accumulation_an_interval_ends_at_an_update(
+    tmp_path: Path, interval: int, saved: list[int]
+) -> None:
+    runner = make_runner(tmp_path, by_epoch=False, interval=interval)
+    runner.optim_wrapper = dict(runner.optim_wrapper, accumulative_counts=4)
+    runner._train_dataloader = dict(runner._train_dataloader, batch_size=1)
+    runner.train()
+    assert runner.max_iters == 12
+    found = [int(path.stem.removeprefix("iter_")) for path in tmp_path.glob("iter_*.pth")]
+    assert sorted(found) == saved

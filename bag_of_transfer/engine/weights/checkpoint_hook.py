@@ -77,7 +77,7 @@ class SafeCheckpointHook(BestRule):
             raise ValueError(f"minutes must be more than 0, got {minutes}")
         self._seconds = None if minutes is None else 60 * minutes
         self._processes: list[dict[str, Any]] | None = None
-        self._ends = self._saves = False  # what the processes have agreed on
+        self._ends = self._saves = self._is_due = False  # what the processes have agreed on
         self.saved_iter: int | None = None  # of the newest checkpoint; None before the training
 
     def before_train(self, runner: Runner) -> None:
@@ -119,10 +119,15 @@ class SafeCheckpointHook(BestRule):
             TerminatedError: After SIGTERM, likewise.
         """
         if not self.by_epoch:
-            super().after_train_iter(runner, batch_idx, data_batch, outputs)
+            self._is_due |= self.every_n_train_iters(runner, self.interval, self.save_begin)
+            self._is_due |= self.save_last and self.is_last_train_iter(runner)
         self._look_for_signals(runner.iter + 1)
-        # Gradients of batches without an update are in no checkpoint.
-        if (self._ends or self._saves) and _has_updated(runner.optim_wrapper):
+        # Gradients of batches without an update are in no checkpoint: what is due waits.
+        if not _has_updated(runner.optim_wrapper):
+            return
+        if self._is_due:
+            self._save_checkpoint(runner)
+        if self._ends or self._saves:
             self._save_at(runner, runner.iter + 1)
 
     def after_val_iter(
@@ -209,7 +214,7 @@ class SafeCheckpointHook(BestRule):
             backend_args=self.backend_args,
             **self.args,
         )
-        self.saved_iter, self._saved_at = meta["iter"], time.monotonic()
+        self.saved_iter, self._saved_at, self._is_due = meta["iter"], time.monotonic(), False
         if is_main_process():
             write_text(Path(runner.work_dir, LAST_CHECKPOINT), str(self.last_ckpt))
             for older in Path(self.out_dir).glob(WITHIN_EPOCH.format(epoch="*", iter="*")):
