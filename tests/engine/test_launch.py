@@ -224,8 +224,18 @@ def means(network):
     return [float(norm.running_mean) for norm in network]
 
 
+def in_epochs(network, **more):
+    """Return a run of epochs of four batches; checkpoints of the last are written after it."""
+    loop = SimpleNamespace(run_epoch=1)
+    return SimpleNamespace(
+        **{"model": network, "hooks": [], "train_loop": loop, "train_dataloader": range(4), **more}
+    )
+
+
 def test_running_statistics_are_averaged_at_an_epochs_end_unless_frozen(norms):
-    launch.SyncRunningStats().after_train_epoch(SimpleNamespace(model=norms, hooks=[]))
+    launch.SyncRunningStats().after_train_iter(in_epochs(norms), 2)
+    assert means(norms) == [0, 0]
+    launch.SyncRunningStats().after_train_iter(in_epochs(norms), 3)
     assert means(norms) == [7, 0]
     assert float(norms[0].running_var) == 7
     assert float(norms[1].running_var) == 1
@@ -234,7 +244,7 @@ def test_running_statistics_are_averaged_at_an_epochs_end_unless_frozen(norms):
 @pytest.mark.parametrize(
     ("done", "loop", "mean"),
     [
-        *((3, {}, 7), (2, {}, 0), (3, {"run_epoch": 1}, 0)),
+        *((3, {}, 7), (2, {}, 0)),
         (5, {}, 7),  # the last one
         (4, {"dynamic_intervals": [3, 2]}, 7),
     ],
@@ -253,7 +263,7 @@ def test_a_checkpoint_with_averaged_weights_holds_the_statistics_that_are_valida
     norms[0].running_mean.fill_(1)  # of this process alone
     hook.ema_model.update_parameters(norms)
     runner.hooks = [hook]
-    launch.SyncRunningStats().after_train_epoch(runner)
+    launch.SyncRunningStats().after_train_iter(in_epochs(norms, hooks=[hook]), 3)
     hook.before_val_epoch(runner)
     validated = {name: tensor.clone() for name, tensor in norms.state_dict().items()}
     assert float(validated["0.running_mean"]) == 7

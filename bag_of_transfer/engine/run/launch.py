@@ -246,15 +246,18 @@ class SyncRunningStats(Hook):
                 statistic.copy_(value)
         self._resumed = {}
 
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Average at the epoch's end."""
-        _average_running_stats(runner)
-
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Average where a loop that counts iterations is about to validate."""
-        if get_world_size() == 1 or counts_epochs(runner):
+        """Average after the last batch before a validation can come, once.
+
+        Checkpoints of this iteration are written later, and hold what is validated.
+        """
+        if get_world_size() == 1:
+            return
+        if counts_epochs(runner):
+            if self.end_of_epoch(runner.train_dataloader, batch_idx):
+                _average_running_stats(runner)
             return
         done, loop = runner.iter + 1, runner.train_loop
         # All intervals of a loop that changes its own: to average once more does no harm.
