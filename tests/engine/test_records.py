@@ -240,3 +240,18 @@ def test_metrics_of_any_class_end_no_run_and_numbers_of_any_kind_are_recorded(
     for name in ("metrics.json", "details.json"):
         assert json.loads((tmp_path / name).read_text())["metrics"] == expected
     assert sum("no single numbers: theirs" in line for line in told) == (kept is None)
+
+
+def test_a_metric_with_the_name_of_a_value_of_the_training_is_written_beside_it(
+    tmp_path: Path,
+) -> None:
+    hub = MessageHub(tmp_path.name)
+    runner = fake_runner(tmp_path, val_evaluator=None, message_hub=hub)
+    recorder = records.RunRecorder()
+    feed(recorder, runner, [1.0, 3.0])
+    recorder.after_train_epoch(runner)
+    recorder.after_val_epoch(runner, {"loss": 1000.0, "iter": 7.0, "top1": 50.0})
+    (text,) = (tmp_path / "curve.jsonl").read_text().splitlines()
+    line = json.loads(text)
+    assert (line["loss"], line["iter"], line["top1"]) == (2.0, 3, 50.0)
+    assert (line["val/loss"], line["val/iter"]) == (1000.0, 7.0)

@@ -31,6 +31,7 @@ from bag_of_transfer.engine.run_files import (
     CURVE,
     METRICS,
     RESOLVED_CONFIG,
+    SKIPPED,
     check_curve,
     newest_checkpoint,
     read_curve,
@@ -41,6 +42,7 @@ from bag_of_transfer.engine.weights.exact_state import VALIDATED, resumed_from
 __all__ = ["RunRecorder"]
 
 NUMBERS = ("iter", "seconds", "img_per_s")  # of each line of curve.jsonl
+OF_TRAINING = (*NUMBERS, "epoch", "lr", "loss", SKIPPED)
 
 
 @HOOKS.register_module()
@@ -136,7 +138,7 @@ class RunRecorder(Hook):
         self._per_class = per_class(runner.val_evaluator)
         runner.message_hub.update_info(VALIDATED, runner.iter)
         if self._lines:
-            self._lines[-1].update(self._last_metrics)
+            self._lines[-1].update(_named_apart(self._last_metrics))
         self._write_curve(runner)
         self._begin_line()
 
@@ -249,6 +251,11 @@ class RunRecorder(Hook):
         if is_main_process():
             text = "".join(json.dumps(line) + "\n" for line in self._lines)
             write_text(Path(runner.work_dir, CURVE), text)
+
+
+def _named_apart(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics under names that no value of the training has."""
+    return {f"val/{name}" if name in OF_TRAINING else name: one for name, one in metrics.items()}
 
 
 def _is_validated(runner: Runner) -> bool:
