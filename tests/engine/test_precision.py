@@ -75,3 +75,15 @@ def test_a_word_that_is_no_precision_is_an_error():
     cfg = Config(dict(amp="fp8", optim_wrapper=dict(type="OptimWrapper")))
     with pytest.raises(UserError, match=r"fp8.*: amp: .*bf16"):
         apply_precision(cfg, "auto")
+
+
+@pytest.mark.parametrize("scale", [512.0, {"init_scale": 512.0}, None])
+@pytest.mark.parametrize("by_flag", [True, False])
+def test_a_stated_loss_scale_of_fp16_is_kept(monkeypatch, scale, by_flag):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    stated = {} if scale is None else {"loss_scale": scale}
+    cfg = Config({"optim_wrapper": {"optimizer": {"type": "SGD", "lr": 0.1}, **stated}})
+    if not by_flag:
+        cfg.amp = "fp16"
+    apply_precision(cfg, "fp16" if by_flag else "auto")
+    assert cfg.optim_wrapper.loss_scale == (scale or "dynamic")

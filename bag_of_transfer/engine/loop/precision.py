@@ -113,7 +113,8 @@ def apply_precision(cfg: Config, mode: str, stored: str | None = None) -> str:
     precision = fast_precision() if mode == "auto" else mode
     cfg.optim_wrapper.type = WRAPPERS[precision]
     if precision == "fp16":
-        cfg.optim_wrapper.update(dtype="float16", loss_scale="dynamic")
+        cfg.optim_wrapper.update(dtype="float16")
+        cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
     else:
         for key in ("dtype", "loss_scale"):
             cfg.optim_wrapper.pop(key, None)
