@@ -16,6 +16,7 @@ from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.transfer.card_checks import TIMM, check_fields
 from bag_of_transfer.transfer.mismatch import mend_for
 from bag_of_transfer.transfer.network_shapes import SIZES, describe
+from bag_of_transfer.transfer.norms import has_group_norms
 from bag_of_transfer.transfer.tensor_file import read_shapes, read_tensors
 
 __all__ = ["SCHEMA", "SUFFIX", "TIMM", "Card", "card_path", "make_card", "read_card"]
@@ -51,6 +52,8 @@ class Card:
         schema: Version of the card's fields.
         options: Arguments of ``timm.create_model`` for a TimmNetwork; None, and not in the card,
             for a ResNet.
+        norm: ``type`` (BN or GN), ``eps`` and, of GN, ``num_groups`` of a ResNet's norms; None, and
+            not in the card, for BN with an eps of 1e-5, for a TimmNetwork, and in older cards.
     """
 
     type: str
@@ -73,13 +76,13 @@ class Card:
     source: str
     schema: int = SCHEMA
     options: dict[str, Any] | None = None
+    norm: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, ``schema`` first."""
         fields = {"schema": self.schema, **dataclasses.asdict(self)}
-        if self.options is None:
-            del fields["options"]
-        return fields
+        optional = ("options", "norm")
+        return {k: value for k, value in fields.items() if k not in optional or value is not None}
 
     @property
     def title(self) -> str:
@@ -126,7 +129,8 @@ def _check_tensors(card: Card, path: Path) -> None:
     Files with other names than ours (timm's networks, files for other libraries) are compared
     when they are loaded into a network.
     """
-    network = describe(read_shapes(path))
+    shapes = read_shapes(path)
+    network = describe(shapes)
     if network is None:
         return
     if card.type == TIMM:
@@ -134,6 +138,8 @@ def _check_tensors(card: Card, path: Path) -> None:
     differ = [name for name in SIZES if getattr(card, name) != getattr(network, name)]
     if VARIANTS[card.type].letter not in network.variants:
         differ.insert(0, "type")
+    if card.norm and (card.norm["type"] == "GN") != has_group_norms(shapes):
+        raise _wrong(f"norms of {card.norm['type']}", network, path)
     if differ:
         raise _wrong(", ".join(f"{name} {getattr(card, name)}" for name in differ), network, path)
 
@@ -160,6 +166,8 @@ def make_card(fields: Mapping[str, Any], where: object, mend: str) -> Card:
     known = {field.name for field in dataclasses.fields(Card)}
     if fields.get("type") != TIMM:
         known.remove("options")
+    if fields.get("type") == TIMM or "norm" not in fields:
+        known.remove("norm")
     missing = sorted(known - fields.keys())
     if missing:
         raise UserError(f"the card lacks {', '.join(missing)}", where, mend)

@@ -16,6 +16,7 @@ from backbones.blocks import a_equals_b
 from bag_of_transfer.transfer.backbone_card import TIMM, Card, read_card
 from bag_of_transfer.transfer.mismatch import BackboneMismatchError, compare, mend_for
 from bag_of_transfer.transfer.network_shapes import shapes_of
+from bag_of_transfer.transfer.norms import PLAIN, norm_in, norm_words
 from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.tensor_file import read_tensors
 from bag_of_transfer.transfer.timm_networks import is_network_of
@@ -40,8 +41,8 @@ def load_backbone(
 
     Raises:
         BackboneMismatchError: If a tensor is missing, left over or of another shape, if the
-            variants differ, or if names or options of timm's networks differ.  Then nothing is
-            loaded.
+            variants or the norms differ, or if names or options of timm's networks differ.  Then
+            nothing is loaded.
         UserError: If the file or its card is missing or damaged.
     """
     parts = [part for part in (backbone, shared_head) if part is not None]
@@ -54,6 +55,7 @@ def load_backbone(
     card = read_card(path)
     for part in parts:
         _check_variant(part, card, path)
+        _check_norms(part, card, path)
     for part in parts:
         state = part.state_dict()
         part.load_state_dict({k: v for k, v in file.tensors.items() if k in state}, strict=False)
@@ -81,6 +83,23 @@ def _check_variant(part: nn.Module, card: Card, path: str | Path) -> None:
         path,
         "make the config agree, or give another file",
     )
+
+
+def _check_norms(part: nn.Module, card: Card, path: str | Path) -> None:
+    if card.type == TIMM:
+        return
+    wanted = card.norm or PLAIN
+    for found in map(norm_in, part.modules()):
+        is_unknown = card.norm is None and found is not None and found["type"] == "GN"
+        if found in (None, wanted) or is_unknown:  # of GN older cards say nothing
+            continue
+        assert found is not None
+        raise BackboneMismatchError(
+            f"all tensors fit, but the file's norms are {norm_words(wanted)} and the network's "
+            f"{norm_words(found)}",
+            path,
+            "make the config's norm_cfg agree, or give another file",
+        )
 
 
 def _check_timm_network(part: nn.Module, card: Card, path: str | Path) -> None:

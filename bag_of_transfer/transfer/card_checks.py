@@ -11,6 +11,7 @@ from bag_of_transfer.engine.fields import (
     ANYTHING,
     COUNT,
     COUNT_OR_0,
+    NOT_NEGATIVE,
     NUMBER,
     NUMBERS,
     POSITIVE,
@@ -66,6 +67,15 @@ def _are_options(value: Any) -> bool:
     return not any(names_a_place(name, option) for name, option in value.items())
 
 
+def _is_norm(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return value is None
+    keys = {"type", "eps"} if value.get("type") == "BN" else {"type", "eps", "num_groups"}
+    has_keys = value.get("type") in ("BN", "GN") and value.keys() == keys
+    groups = value.get("num_groups", 1)
+    return has_keys and NOT_NEGATIVE.keeps(value["eps"]) and COUNT.keeps(groups)
+
+
 LINE = Rule(_is_text, "a text of one line")
 CHANNELS = Rule(
     lambda v: COUNT.holds(v) and v <= MAX_CHANNELS, f"a whole number from 1 to {MAX_CHANNELS}"
@@ -90,6 +100,7 @@ FIELDS = {
     "sha256": SHA256,
     "num_tensors": COUNT,
     "source": LINE,
+    "norm": Rule(_is_norm, "BN with eps, or GN with eps and num_groups", required=False),
 }
 TIMM_FIELDS = {
     **dict.fromkeys(("depth", "stem_channels", "base_channels"), NONE),

@@ -19,6 +19,7 @@ from bag_of_transfer.transfer.backbone_card import SCHEMA, TIMM, Card, make_card
 from bag_of_transfer.transfer.layouts.renaming import Shape
 from bag_of_transfer.transfer.mismatch import compare
 from bag_of_transfer.transfer.network_shapes import describe, shapes_of
+from bag_of_transfer.transfer.norms import PLAIN, has_group_norms, norm_of
 from bag_of_transfer.transfer.resnet_type import equivalent_type
 from bag_of_transfer.transfer.timm_networks import architecture_of, network_on_meta
 
@@ -117,7 +118,16 @@ def _check_network(
             where,
             "the checkpoint is inconsistent: train again",
         )
-    return {"type": stated, "variant": letter, **network.sizes}
+    norm = norm_of(backbone.get("norm_cfg"))
+    kind = (norm or PLAIN)["type"]
+    if (kind == "GN") != has_group_norms(tensors):
+        raise UserError(
+            f"the checkpoint's config says {kind}, which the tensors are not of",
+            where,
+            "the checkpoint is inconsistent: train again",
+        )
+    plain = {"type": stated, "variant": letter, **network.sizes}
+    return plain if norm is None else {**plain, "norm": norm}
 
 
 def _check_timm_network(

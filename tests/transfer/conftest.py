@@ -72,6 +72,7 @@ def write_checkpoint(tmp_path: Path) -> Callable[..., Path]:
             "depth": network.depth,
             "stem_channels": network.stem_channels,
             "base_channels": network.base_channels,
+            "norm_cfg": network.norm_cfg,
         }
         chosen = preprocessor or {"type": "ClassificationPreprocessor", "mean": MEAN, "std": STD}
         model = {"type": "ImageClassifier", "backbone": config, "data_preprocessor": chosen}

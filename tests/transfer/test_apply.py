@@ -1,4 +1,5 @@
 import copy
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from mmengine.registry import DefaultScope
 
 from bag_of_transfer.detection.shared_head import ResNetStage4
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.backbone_file import load_backbone
 from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
 
@@ -147,7 +149,8 @@ def test_our_own_configs_take_a_slim_file_of_another_depth(backbone_file: Write,
 
 
 def test_a_bgr_card_turns_the_swap_off(backbone_file: Write) -> None:
-    preprocessor = {"type": "ImgDataPreprocessor", "mean": [1.0, 2, 3], "std": [4.0, 5, 6]}
+    preprocessor = {"type": "ImgDataPreprocessor", "bgr_to_rgb": False}
+    preprocessor |= {"mean": [1.0, 2, 3], "std": [4.0, 5, 6]}
     cfg = upstream("mmdet", FPN)
     apply_backbone(cfg, backbone_file(preprocessor=preprocessor), set())
     assert cfg.model.data_preprocessor.bgr_to_rgb is False
@@ -186,6 +189,59 @@ def test_norms_of_another_kind_than_the_files_are_refused_before_any_loading(
     path = backbone_file(norm_cfg=dict(type="GN", num_groups=4), name="gn")
     with pytest.raises(UserError, match="normalises by BN, the file's by GN"):
         apply_backbone(upstream("mmdet", FPN), path, set())
+
+
+EPS, GROUPS = dict(type="BN", eps=1e-3), dict(type="GN", num_groups=4)
+
+
+def test_eps_and_groups_of_norms_are_those_of_the_file(backbone_file: Write) -> None:
+    cfg = upstream("mmdet", FPN)
+    lines = apply_backbone(cfg, backbone_file(norm_cfg=EPS), set())
+    assert cfg.model.backbone.norm_cfg == dict(type="BN", requires_grad=True, eps=1e-3)
+    assert "model.backbone.norm_cfg.eps: 0.001" in lines
+    for choice in (backbone_file(), backbone_file(norm_cfg=EPS)):
+        cfg = upstream("mmdet", FPN)
+        del cfg.model.backbone["norm_cfg"]
+        apply_backbone(cfg, choice, set())
+        plain = read_card(choice).norm is None
+        assert cfg.model.backbone.get("norm_cfg") == (
+            None if plain else EPS | {"requires_grad": True}
+        )
+    cfg = upstream("mmdet", FPN)
+    cfg.model.backbone.norm_cfg = dict(GROUPS, num_groups=8)
+    lines = apply_backbone(cfg, backbone_file(norm_cfg=GROUPS), set())
+    assert cfg.model.backbone.norm_cfg == GROUPS
+    assert "model.backbone.norm_cfg.num_groups: 8 -> 4" in lines
+
+
+@pytest.mark.parametrize(("stated", "in_file"), [(1e-3, dict(type="BN")), (1e-5, EPS)])
+def test_an_eps_that_the_user_states_is_an_error_where_it_disagrees(
+    backbone_file: Write, stated: float, in_file: dict[str, Any]
+) -> None:
+    cfg, key = upstream("mmdet", FPN), "model.backbone.norm_cfg.eps"
+    cfg.model.backbone.norm_cfg.eps = stated
+    with pytest.raises(UserError, match=f"sets {stated}, but .* needs .*: {key}"):
+        apply_backbone(cfg, backbone_file(norm_cfg=in_file), {key})
+    apply_backbone(cfg, backbone_file(norm_cfg=in_file), set())  # of a base
+    assert cfg.model.backbone.norm_cfg.eps == in_file.get("eps", 1e-5)
+
+
+def test_the_shared_head_has_the_norms_of_the_file(backbone_file: Write) -> None:
+    cfg = upstream("mmdet", C4)
+    del cfg.model.roi_head.shared_head["norm_cfg"]
+    apply_backbone(cfg, backbone_file(norm_cfg=EPS), set())
+    assert cfg.model.roi_head.shared_head.norm_cfg == EPS | {"requires_grad": False}
+
+
+def test_older_files_of_group_norms_take_the_groups_of_the_config(backbone_file: Write) -> None:
+    path = backbone_file(norm_cfg=GROUPS)
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card.pop("norm") == GROUPS | {"eps": 1e-5}
+    path.with_suffix(".json").write_text(json.dumps(card))
+    cfg = upstream("mmdet", FPN)
+    cfg.model.backbone.norm_cfg = dict(GROUPS, num_groups=8)
+    apply_backbone(cfg, path, set())
+    assert cfg.model.backbone.norm_cfg.num_groups == 8
 
 
 def test_mmdets_default_of_norm_eval_is_kept(backbone_file: Write) -> None:

@@ -174,6 +174,27 @@ def test_group_norm_is_named_as_the_reason(small: Build, backbone_file: Write) -
         load_backbone(target, backbone_file())
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (dict(type="GN", num_groups=4), dict(type="GN", num_groups=2)),
+        (dict(type="GN", num_groups=4), dict(type="GN", num_groups=4, eps=1e-3)),
+        (dict(type="BN", eps=1e-3), dict(type="BN")),
+        (dict(type="BN"), dict(type="SyncBN", eps=1e-3)),
+    ],
+)
+def test_norms_that_compute_something_else_are_refused(
+    small: Build, backbone_file: Write, ours: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    path = backbone_file(depth=18, norm_cfg=ours)
+    assert "of" in load_backbone(small(depth=18, norm_cfg=ours), path)
+    target = small(depth=18, norm_cfg=theirs, seed=1)
+    before = state(target)
+    with pytest.raises(BackboneMismatchError, match="all tensors fit, but the file's norms are"):
+        load_backbone(target, path)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state(target).items())
+
+
 def test_a_checkpoint_is_told_to_be_one(small: Build, write_checkpoint: Write) -> None:
     path = write_checkpoint(small())
     with pytest.raises(BackboneMismatchError, match="weights are under 'state_dict'") as caught:

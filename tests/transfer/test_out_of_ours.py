@@ -207,6 +207,17 @@ def test_what_the_library_cannot_express_is_refused(
     assert not (tmp_path / f"{to}.safetensors").exists()
 
 
+@pytest.mark.parametrize("norm", [dict(type="BN", eps=1e-3), dict(type="GN", num_groups=4)])
+def test_norms_that_the_librarys_class_does_not_have_are_refused(
+    tmp_path: Path, backbone_file: Callable[..., Path], norm: dict[str, Any]
+) -> None:
+    path, out = backbone_file(depth=18, norm_cfg=norm), tmp_path / "other.safetensors"
+    with pytest.raises(UserError, match=f"other norms than {norm['type']} with eps"):
+        convert_back(path, out, "timm")
+    card = convert_weights(str(path), out, in_channels=1).card  # stays ours
+    assert card.norm == {"type": norm["type"], "eps": 1e-5, **norm}
+
+
 def test_an_a_of_basic_blocks_is_a_b(tmp_path: Path, ours: Build) -> None:
     network = ours("ResNetA", **WIDE)
     _, _, tensors = back(tmp_path, "torchvision")

@@ -129,6 +129,36 @@ def test_a_field_of_a_wrong_type_or_range_is_named(
 
 
 @pytest.mark.parametrize(
+    "norm",
+    [
+        *(
+            "BN",
+            ["BN"],
+            {},
+            {"type": "BN"},
+            {"type": "LN", "eps": 1e-3},
+            {"type": ["BN"], "eps": 1},
+        ),
+        *({"type": "BN", "eps": -1.0}, {"type": "BN", "eps": "1"}, {"type": "GN", "eps": 1e-3}),
+        *({"type": "BN", "eps": 1e-3, "num_groups": 4}, {"type": "GN", "eps": 0, "num_groups": 0}),
+    ],
+)
+def test_norms_that_there_are_not_are_refused(
+    sound: dict[str, Any], tmp_path: Path, norm: Any
+) -> None:
+    with pytest.raises(UserError, match="the card's norm is"):
+        make_card(sound | {"norm": norm}, tmp_path, "")
+    assert make_card(sound | {"norm": {"type": "BN", "eps": 1e-3}}, tmp_path, "").norm
+    assert "norm" not in make_card(sound, tmp_path, "").to_dict()
+
+
+def test_a_card_of_group_norms_beside_batch_norms_is_told(backbone_file: Write) -> None:
+    path = change(backbone_file(depth=18), norm={"type": "GN", "eps": 1e-5, "num_groups": 4})
+    with pytest.raises(UserError, match="says norms of GN, but the file's tensors"):
+        read_card(path)
+
+
+@pytest.mark.parametrize(
     "options",
     [
         None,

@@ -22,6 +22,7 @@ from bag_of_transfer.transfer.backbone_file import BackboneFile
 from bag_of_transfer.transfer.config.channels import derive_channels
 from bag_of_transfer.transfer.config.config_writer import Settings, nearly_equal
 from bag_of_transfer.transfer.config.filled_parts import BACKBONE, HEAD
+from bag_of_transfer.transfer.config.norms import fit_norms
 from bag_of_transfer.transfer.config.stated_weights import loads, settings_of, stated_weights
 from bag_of_transfer.transfer.config.timm_backbone import (
     TAKEN,
@@ -184,6 +185,8 @@ def _start_from_file(settings: Settings, facts: BackboneFacts, path: Path) -> li
     _fit_preprocessor(settings, card)
     network = {"type": card.type, "depth": card.depth, "base_channels": card.base_channels}
     has_head = _fit_shared_head(settings, network, replace=True)
+    if has_head:
+        fit_norms(settings, facts, HEAD)
     derive_channels(settings, stages, before)
     # With a shared head the whole model gets init_cfg: one load fills both and counts both.
     owner = settings.cfg.model if has_head else settings.cfg.model.backbone
@@ -218,21 +221,10 @@ def _replace_backbone(settings: Settings, facts: BackboneFacts) -> Sequence[int]
         return put_timm_network(settings, card).out_channels
     for name in SIZES:
         settings.set(f"{BACKBONE}.{name}", getattr(card, name))
-    _refuse_other_norms(settings, facts)
+    fit_norms(settings, facts, BACKBONE)
     assert card.depth is not None
     assert card.base_channels is not None  # both were checked by read_card
     return _stages(card.depth, card.base_channels)
-
-
-def _refuse_other_norms(settings: Settings, facts: BackboneFacts) -> None:
-    stated = (settings.get(f"{BACKBONE}.norm_cfg") or {}).get("type", "BN")
-    in_file = "GN" if any(".gn" in name for name in facts.shapes) else "BN"
-    if (stated == "GN") != (in_file == "GN"):
-        raise UserError(
-            f"the config's backbone normalises by {stated}, the file's by {in_file}",
-            f"{BACKBONE}.norm_cfg",
-            "use a config with the file's norms, or another file",
-        )
 
 
 def _is_timm(backbone: Mapping[str, Any]) -> bool:

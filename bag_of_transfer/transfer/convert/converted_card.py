@@ -90,6 +90,7 @@ def build_network(fields: Mapping[str, Any]) -> nn.Module:
         UserError: If our ResNets cannot have such widths.
     """
     settings = {name: fields[name] for name in ("type", *SIZES)}
+    settings["norm_cfg"] = fields.get("norm")
     try:
         with WithoutDrawing():
             network: nn.Module = MODELS.build(settings)

@@ -15,6 +15,7 @@ from bag_of_transfer.transfer.layouts.layout import Target
 from bag_of_transfer.transfer.layouts.table import LAYOUTS
 from bag_of_transfer.transfer.mismatch import BackboneMismatchError, compare, mend_for
 from bag_of_transfer.transfer.network_shapes import shapes_of
+from bag_of_transfer.transfer.norms import PLAIN, norm_words
 from bag_of_transfer.transfer.tensor_file import read_tensors
 
 __all__ = ["TARGETS", "convert_back"]
@@ -50,6 +51,9 @@ def convert_back(src: str | Path, out: str | Path, to: str, *, force: bool = Fal
             src,
             "its names without 'network.' are those of timm",
         )
+    if card.norm is not None:
+        what = f"{to}'s {card.title} has other norms than {norm_words(card.norm)}"
+        raise UserError(what, src, f"give a file whose norms are {norm_words(PLAIN)}")
     fields: dict[str, Any] = card.to_dict()
     ours = build_network(fields)
     comparison = compare(shapes_of(ours.state_dict()), shapes_of(file.tensors))

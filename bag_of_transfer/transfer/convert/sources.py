@@ -20,7 +20,7 @@ from bag_of_transfer.transfer.tensor_file import read_tensors
 __all__ = ["Source", "choose_prefix", "open_source"]
 
 # Fields that are copied from a card beside the source.
-KEPT = "type mean std channel_order tricks dataset metrics seed epochs source".split()
+KEPT = "type norm mean std channel_order tricks dataset metrics seed epochs source".split()
 
 
 @dataclass(frozen=True)
