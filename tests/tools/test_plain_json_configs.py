@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,9 @@ def test_it_reads_as_the_same_config(dump: Any, name: str) -> None:
     ours = types({**then.to_dict(), "work_dir": str(Path("work_dirs/F"))})
     theirs = types(now.to_dict())
     changed = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
-    assert changed == ({"backbone_file", "model"} if CONFIGS[name] == "train" else set())
+    of_backbone = {"backbone_file", "model"} if CONFIGS[name] == "train" else set()
+    assert changed - {"custom_imports"} == of_backbone
+    assert set(then.custom_imports.imports) <= set(now.custom_imports.imports)
 
 
 def test_it_trains_the_same(dump: Any, tool: Any) -> None:
@@ -80,6 +83,67 @@ def test_it_trains_the_same(dump: Any, tool: Any) -> None:
     )
     assert first["loss"] == second["loss"]
     assert tool("test_cls", path, "work_dirs/F/last_checkpoint") == 0
+
+
+NUM_CLASSES = ("--cfg-options", "model.head.num_classes=3")
+READERS = {
+    "get_flops": ("classification/resnet18-d_tiny", NUM_CLASSES, "GFLOPs"),
+    "train_cls": ("classification/resnet18-d_tiny", ("--dry-run",), "nothing was trained"),
+    "test_cls": ("classification/resnet18-d_tiny", ("nowhere.pth",), "no such checkpoint"),
+    "cache_teacher": ("classification/resnet18-d_tiny", (), "distillation"),
+    "benchmark": ("classification/resnet18-d_tiny", ("--seconds", "1"), "batch"),
+    "train": (
+        "detection/faster-rcnn_fpn_tiny",
+        ("--backbone", "scratch", "--dry-run"),
+        "nothing was trained",
+    ),
+    "check_data": ("detection/faster-rcnn_fpn_tiny", (), "images looked at"),
+    "test": ("segmentation/fcn_d8_demo", ("nowhere.pth",), "no such checkpoint"),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "get_flops")) for name in READERS],
+)
+def test_a_process_that_has_imported_nothing_of_ours_reads_it(dump: Any, name: str) -> None:
+    config, flags, told = READERS[name]
+    run = in_a_process(name, dump(config), *flags)
+    assert "not registered" not in run
+    assert told in run
+
+
+@pytest.mark.slow
+def test_a_stock_config_with_a_backbone_of_ours_is_read_by_a_process_of_its_own(tool: Any) -> None:
+    stock = "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py"
+    options = ("--cfg-options", "model.backbone._delete_=True", "model.backbone.type=ResNetD")
+    options += ("model.backbone.depth=18",)
+    assert tool("train", stock, "--backbone", "scratch", *options, "--dump-config", "F.json") == 0
+    assert "backbones" in str(json.loads(Path("F.json").read_text())["custom_imports"])
+    assert "instances_train2017.json" in in_a_process("check_data", "F.json")
+
+
+def in_a_process(name: str, *argv: object) -> str:
+    """Return what a tool says in a process of its own."""
+    command = [sys.executable, ROOT / f"tools/{name}.py", *map(str, argv)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"imports": ["bag_of_transfer.nowhere"]}, "cannot be imported .*nowhere"),
+        ({"imports": [5]}, "custom_imports.imports is .5., not the name of a module"),
+        ({"imports": [], "more": 1}, "custom_imports is .*, not an object with imports"),
+        (["bag_of_transfer"], "custom_imports is .*, not an object with imports"),
+    ],
+)
+def test_modules_that_cannot_be_imported_are_told(tmp_path: Path, value: Any, told: str) -> None:
+    path = tmp_path / "F.json"
+    path.write_text(json.dumps({"custom_imports": value, "stated": []}))
+    with pytest.raises(UserError, match=told):
+        read_config(path)
 
 
 def changed(path: Path, key: str, value: Any) -> Path:

@@ -250,11 +250,11 @@ def read_config(path: Path, import_named: bool = True) -> Config:
 
 def _read_json(path: Path, import_named: bool) -> Config:
     prepare_process()
-    cfg = read_json_config(path)
-    if import_named and cfg.get("custom_imports"):
+    try:
         with contextlib.redirect_stdout(io.StringIO()):  # as above
-            import_stated(cfg.custom_imports)
-    return cfg
+            return read_json_config(path, import_named)
+    except ImportError as error:
+        raise import_error(error, path) from error
 
 
 def _settled_seed(cfg: Config, flag: int | None) -> int:

@@ -24,6 +24,7 @@ from bag_of_transfer.engine.process_group import is_first_process
 from bag_of_transfer.engine.tasks import default_scope
 
 __all__ = [
+    "KEY",
     "announce_names",
     "import_error",
     "import_own_types",

@@ -8,7 +8,7 @@ that the user set: the others may be changed to fit a backbone file.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from mmengine.config import Config
 
 from bag_of_transfer.engine.atomic import write_text
 from bag_of_transfer.engine.config.config_vocabulary import registered_names
+from bag_of_transfer.engine.config.custom_imports import KEY, import_own_types, import_stated
 from bag_of_transfer.engine.config.described import SCOPES, UNREGISTERED
 from bag_of_transfer.engine.errors import UserError, without_colons
-from bag_of_transfer.engine.fields import TEXT, fields, list_of
+from bag_of_transfer.engine.fields import SWITCH, TEXT, Rule, fields, list_of, optional
 from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.tasks import ROOT_SCOPE
@@ -28,7 +29,17 @@ __all__ = ["SUFFIX", "dump_config", "read_json_config", "stated_keys"]
 
 SUFFIX = ".json"
 TUPLE, PAIRS, STATED = "tuple", "pairs", "stated"
-RULE = fields({STATED: list_of(TEXT)})
+MODULES = Rule(
+    lambda v: isinstance(v, str) or list_of(TEXT).keeps(v),
+    "the name of a module, or a list of them",
+)
+OF_IMPORTS = {"imports": optional(MODULES), "allow_failed_imports": optional(SWITCH)}
+IMPORTS = Rule(
+    lambda v: isinstance(v, dict) and v.keys() <= OF_IMPORTS.keys(),
+    f"an object with {' and '.join(OF_IMPORTS)}",
+    fields(OF_IMPORTS).parts,
+)
+RULE = fields({STATED: list_of(TEXT), KEY: optional(IMPORTS)})
 # Of the machine and the call, not of what is trained.
 OF_A_CALL = ("launcher", "work_dir", STATED)
 PACKAGES = ("backbones", "bag_of_transfer", "mmcv", "mmdet", "mmengine", "mmseg")
@@ -43,8 +54,10 @@ MEND = "write it again with --dump-config, from a config that you trust"
 def dump_config(cfg: Config, explicit: set[str], path: Path) -> None:
     """Write a config as plain JSON.
 
+    It names the modules of all types of ours: the tool that reads it may have imported none.
+
     Args:
-        cfg: From ``load_config``, with its backbone.
+        cfg: From ``load_config``, with its backbone; ``custom_imports`` is completed.
         explicit: The dotted keys that the user set.
         path: The file.
 
@@ -55,22 +68,33 @@ def dump_config(cfg: Config, explicit: set[str], path: Path) -> None:
     mend = "state it as plain values; modules of your own need the config in Python"
     if path.suffix != SUFFIX:
         raise UserError("the name does not end in .json", path, "name it F.json")
+    import_own_types(cfg)
     content = {key: value for key, value in cfg.to_dict().items() if key not in OF_A_CALL}
     _refuse_programs(content, f"{cfg.filename}", mend)
     plain = {key: _plain(value, key, f"{cfg.filename}", mend) for key, value in content.items()}
     write_text(path, json.dumps({**plain, STATED: sorted(explicit)}, indent=1) + "\n")
 
 
-def read_json_config(path: Path) -> Config:
+def read_json_config(path: Path, import_named: bool = True) -> Config:
     """Read a config that :func:`dump_config` wrote, as data.
 
+    Args:
+        path: The file.
+        import_named: Whether to import the modules that it names in ``custom_imports``, which
+            register types, and then to check everything else in it; without, nothing may be built.
+
     Raises:
+        ImportError: If one of the modules cannot be imported.
         UserError: If it is damaged or of another kind, or names what would run code: a module other
             than of this toolkit and the mm libraries, a class that is registered nowhere, a file
             that is executed when it is read.
     """
     content = {key: _restored(value) for key, value in _read(path).items() if key not in OF_A_CALL}
-    _refuse_programs(content, path, MEND)
+    if import_named:
+        if content.get(KEY):
+            _refuse(_texts(content[KEY], KEY), set(), path, MEND)
+            import_stated(content[KEY])
+        _refuse_programs(content, path, MEND)
     try:
         return Config(content, filename=str(path))
     except (KeyError, TypeError, ValueError) as error:  # a name that mmengine reserves
@@ -138,6 +162,10 @@ def _refuse_programs(content: Mapping[str, Any], where: object, mend: str) -> No
     texts = list(_texts(content, ""))
     scopes = {value.partition(".")[0] for _, value in texts} & SCOPES
     names = set().union(*(registered_names(scope) for scope in scopes | {ROOT_SCOPE}))
+    _refuse(texts, names, where, mend)
+
+
+def _refuse(texts: Iterable[tuple[str, str]], names: set[str], where: object, mend: str) -> None:
     for key, value in texts:
         reason = _reason(key, value, names)
         if reason:
@@ -162,7 +190,7 @@ def _reason(key: str, value: str, names: set[str]) -> str:
     name = key.rpartition(".")[2]
     if value == "_" and name.startswith("_"):
         return "a key that mmengine acts upon"
-    if key.partition(".")[0] == "custom_imports":
+    if key.partition(".")[0] == KEY:
         return "" if first in PACKAGES else f"not of {', '.join(PACKAGES)}"
     if name in ("_scope_", "default_scope"):
         return "" if value in SCOPES else "not a library in use"
