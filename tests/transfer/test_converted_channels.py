@@ -1,15 +1,17 @@
 """--in-channels: the first convolution by timm's rule, mean and std of that length on the card."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from backbones import ResNetD
+from backbones import ResNetD, TimmNetwork
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.transfer.backbone_card import read_card
 from bag_of_transfer.transfer.backbone_file import load_backbone
+from bag_of_transfer.transfer.convert import timm_network
 from bag_of_transfer.transfer.convert.feature_check import fill
 from bag_of_transfer.transfer.convert.input_channels import adapt_first_convolution, adapt_images
 from bag_of_transfer.transfer.convert.into_ours import convert_weights
@@ -43,6 +45,10 @@ def test_mean_and_std_have_that_length(num: int, mean: list[float], std: list[fl
     adapted = adapt_images(FIELDS, num)
     assert (adapted["mean"], adapted["std"], adapted["in_channels"]) == (mean, std, num)
     assert f"from 3 to {num} channels" in adapted["source"]
+
+
+def create(name: str) -> Any:
+    return pytest.importorskip("timm").create_model(name).eval()
 
 
 def timm_small(in_chans: int = 3) -> torch.nn.Module:
@@ -80,16 +86,46 @@ def test_a_converted_file_computes_what_timm_does_and_goes_back(tmp_path: Path, 
     assert load_file(back)["conv1.0.weight"].shape[1] == num
 
 
-def test_other_networks_of_timm_take_in_chans(tmp_path: Path) -> None:
-    timm = pytest.importorskip("timm")
-    state = fill(timm.create_model("resnet10t").state_dict())
+@pytest.mark.parametrize(
+    ("name", "theirs", "ours"),
+    [
+        ("resnet10t", "conv1.0", "conv1.0"),
+        ("convnext_atto", "stem.0", "stem_0"),  # cut networks have other names
+        *(
+            pytest.param(*row, marks=pytest.mark.slow)
+            for row in (
+                ("densenet121", "features.conv0", "features_conv0"),
+                ("darknet53", "stem.conv1.conv", "stem_conv1.conv"),
+                ("resnetv2_50", "stem.conv", "stem_conv"),
+            )
+        ),
+    ],
+)
+def test_other_networks_of_timm_take_in_chans(
+    tmp_path: Path, name: str, theirs: str, ours: str
+) -> None:
+    state = fill(create(name).state_dict())
     save_file(state, tmp_path / "theirs.safetensors")
     out = tmp_path / "out.safetensors"
-    src = str(tmp_path / "theirs.safetensors")
-    convert_weights(src, out, timm_name="resnet10t", in_channels=1)
+    convert_weights(str(tmp_path / "theirs.safetensors"), out, timm_name=name, in_channels=1)
     assert read_card(out).options == {"in_chans": 1}
-    expected = manipulate.adapt_input_conv(1, state["conv1.0.weight"])
-    torch.testing.assert_close(load_file(out)["network.conv1.0.weight"], expected)
+    expected = manipulate.adapt_input_conv(1, state[f"{theirs}.weight"])
+    torch.testing.assert_close(load_file(out)[f"network.{ours}.weight"], expected)
+    load_backbone(TimmNetwork(name, options={"in_chans": 1}), out)
+
+
+@pytest.mark.parametrize("named", [None, "", "elsewhere", ["conv1.0", "elsewhere"]])
+def test_a_first_convolution_that_is_not_known_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: object
+) -> None:
+    network = create("resnet10t")
+    network.pretrained_cfg = {**network.pretrained_cfg, "first_conv": named}
+    save_file(fill(network.state_dict()), tmp_path / "theirs.safetensors")
+    monkeypatch.setattr(timm_network, "_create", lambda name: network)
+    src, out = str(tmp_path / "theirs.safetensors"), tmp_path / "out.safetensors"
+    with pytest.raises(UserError, match=r"which convolution .* reads the image"):
+        convert_weights(src, out, timm_name="resnet10t", in_channels=1)
+    assert not out.exists()
 
 
 def test_no_channels_are_refused(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def convert_timm(
     if broken:
         raise UserError(f"{broken[0]} holds NaN or infinity", where, "use another file of weights")
     _check_maps(ours, theirs, names, file, where)
-    for key in _first_convolutions(theirs, in_channels):
+    for key in _first_convolutions(theirs, names, where) if in_channels != 3 else ():
         tensors[key] = adapt_first_convolution(tensors[key], in_channels)
     left_out = sorted(file.keys() - set(names.values()))
     lines = [
@@ -82,12 +82,14 @@ def convert_timm(
     return write_with_card(out, tensors, fields), lines
 
 
-def _first_convolutions(theirs: Any, in_channels: int) -> list[str]:
-    if in_channels == 3:
-        return []
-    named = theirs.pretrained_cfg["first_conv"]
-    names = [named] if isinstance(named, str) else list(named)
-    return [f"network.{name}.weight" for name in names]
+def _first_convolutions(theirs: Any, names: Mapping[str, str], where: str) -> list[str]:
+    named = theirs.pretrained_cfg.get("first_conv") or ()
+    first = {f"{name}.weight" for name in ([named] if isinstance(named, str) else named)}
+    keys = [key for key, inner in names.items() if inner in first]
+    if not keys or len(keys) < len(first):
+        what = "timm does not say which convolution of the network reads the image"
+        raise UserError(what, where, "leave --in-channels out, or choose another network")
+    return keys
 
 
 def _create(name: str) -> nn.Module:
