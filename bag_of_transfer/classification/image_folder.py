@@ -27,7 +27,7 @@ from bag_of_transfer.engine.data.image_files import (
 )
 from bag_of_transfer.engine.data.image_reader import PixelReader
 from bag_of_transfer.engine.data.image_scan import find_unreadable, leave_out
-from bag_of_transfer.engine.data.name_list import nearest, refuse_variants
+from bag_of_transfer.engine.data.name_list import nearest, refuse_variants, unique_or_refuse
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.log_file import warn
 from bag_of_transfer.engine.quantities import counted, few
@@ -103,8 +103,9 @@ class ImageFolder(Dataset):
         metainfo: ``dict(classes=(...))``.
 
     Raises:
-        UserError: If a folder is missing or empty, the classes are not the expected ones or two
-            differ in case only, a class has no image, or too many images can't be read.
+        UserError: If a folder is missing or empty, the classes are not the expected ones, one is
+            stated twice or two differ in case only, a class has no image, or too many images can't
+            be read.
     """
 
     follows_in_channels: ClassVar[bool] = True  # its channels are set to the backbone's
@@ -124,6 +125,7 @@ class ImageFolder(Dataset):
         self.root = Path(root).expanduser()
         present = class_folders(self.root)
         names = tuple(classes) if classes is not None else _read_classes(classes_from or root)
+        unique_or_refuse(names, "class names", "classes")
         _check_same(self.root, present, names)
         self.metainfo = {"classes": names}
         self.transform = build_pipeline(pipeline)

@@ -74,9 +74,9 @@ class MaskFolder(BaseSegDataset):
 
     Raises:
         UserError: If a folder, a mask or an image is missing, a mask has another size than its
-            image, a label is outside the classes, there are fewer than two classes, every pixel
-            of the split is ignored, options contradict each other (:class:`Numbering`), or too
-            many files can't be read.
+            image, a label is outside the classes, there are fewer than two classes or two of one
+            name, every pixel of the split is ignored, options contradict each other
+            (:class:`Numbering`), or too many files can't be read.
     """
 
     def __init__(

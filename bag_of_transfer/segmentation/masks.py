@@ -15,6 +15,7 @@ from PIL import Image
 from bag_of_transfer.engine.data.image_reader import read_error
 from bag_of_transfer.engine.data.image_scan import ImageFacts, scan_files
 from bag_of_transfer.engine.data.mask_reader import IGNORED, decode_mask, first_pixel
+from bag_of_transfer.engine.data.name_list import unique_or_refuse
 from bag_of_transfer.engine.data.split_names import split_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.segmentation.numbering import Numbering
@@ -115,8 +116,9 @@ def check_classes(names: Sequence[str], where: object) -> None:
     """Check that there are two classes: with one, every prediction would be right.
 
     Raises:
-        UserError: If there are fewer than two classes.
+        UserError: If there are fewer than two classes, or two of one name.
     """
+    unique_or_refuse(names, "class names", "classes")
     if len(names) < 2:
         raise UserError(
             f"masks need two classes or more, got {', '.join(names) or 'none'}",

@@ -182,6 +182,12 @@ def test_stated_classes_set_the_order_of_the_labels(draw_folder: Draw) -> None:
     assert dataset[0]["labels"] == 0
 
 
+def test_a_class_that_is_stated_twice_is_named(draw_folder: Draw) -> None:
+    root = draw_folder("train", ["cat", "owl"], count=1)
+    with pytest.raises(UserError, match=r"more than once \(1, first: cat\): classes: keep"):
+        ImageFolder(str(root), TO_TENSOR, classes=["cat", "owl", "cat"])
+
+
 def test_an_unknown_class_is_named_with_the_nearest_spelling(draw_folder: Draw) -> None:
     train, val = draw_folder("train", ["cat", "owl"]), draw_folder("val", ["cat", "owls"])
     with pytest.raises(UserError, match=r"unknown class owls: .*val: did you mean owl\?"):

@@ -164,6 +164,11 @@ def test_a_name_that_mmseg_knows_gives_its_classes(ade: Path) -> None:
         MaskFolder(str(ade), **folders, classes="ade2k")
 
 
+def test_a_class_that_is_stated_twice_is_named(voc: Path) -> None:
+    with pytest.raises(UserError, match=r"more than once \(1, first: a\): classes: keep"):
+        train_set(voc, classes=["a", "b", "a", "c"])
+
+
 def test_ade20k_layout_leaves_zero_out(ade: Path) -> None:
     folders = {"img_dir": "images/training", "mask_dir": "annotations/training"}
     dataset = MaskFolder(str(ade), **folders, reduce_zero_label=True, pipeline=LOAD)
