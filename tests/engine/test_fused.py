@@ -8,7 +8,7 @@ from mmengine.config import Config
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from bag_of_transfer.engine.loop.fused import use_fused_update
+from bag_of_transfer.engine.loop.fused import settle_kernels, use_fused_update
 from bag_of_transfer.engine.loop.update import Update
 from bag_of_transfer.engine.recipe import differences, recipe_of
 
@@ -142,3 +142,31 @@ def test_steps_of_a_checkpoint_are_counted_where_the_update_reads_them(
         for one in net:
             found = {key: value.device.type for key, value in wrapper.optimizer.state[one].items()}
             assert found == {"step": device, "exp_avg": "cuda", "exp_avg_sq": "cuda"}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_needed", "used"),
+    [
+        (False, True, False, False),  # as before: a run without the kernel goes on without it
+        (False, True, True, True),
+        (True, False, False, False),  # stated: no default leaves it out
+        (True, True, True, True),
+    ],
+)
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_a_resumed_run_has_the_kernel_that_is_stated_or_needed(
+    kind: Any, was: bool, now: bool, is_needed: bool, used: bool
+) -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    weight.grad = torch.ones(3)
+    before = kind([weight], lr=0.1, fused=was)
+    before.step()
+    resumed, state = kind([weight], lr=0.1, fused=now), before.state_dict()
+    line = settle_kernels(resumed, state, is_needed)
+    resumed.load_state_dict(state)
+    assert bool(resumed.param_groups[0]["fused"]) == used
+    assert bool(line) == (used != was)
+    assert line is None or f"optimizer.fused was {was}, now {used}" in line
+    # What torch's loss scaling and steps that are left out ask.
+    assert bool(getattr(resumed, "_step_supports_amp_scaling", False)) == used
+    resumed.step()

@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,9 @@ from mmengine.device import get_device
 from mmengine.registry import OPTIMIZERS
 from torch.optim import Optimizer
 
-__all__ = ["one_group_per_setting", "use_fused_update"]
+from bag_of_transfer.engine.recipe import KERNELS
+
+__all__ = ["one_group_per_setting", "settle_kernels", "use_fused_update"]
 
 # torch can also fuse on other devices, on which nothing of ours was tried.
 DEVICES = ("cpu", "cuda")
@@ -34,6 +36,37 @@ def use_fused_update(cfg: Config) -> str | None:
     optimizer["fused"] = True
     switch = "optim_wrapper.optimizer.fused=False switches it off"
     return f"update: {optimizer['type']} in one kernel ({switch})"
+
+
+def settle_kernels(optimizer: Optimizer, stored: Mapping[str, Any], is_needed: bool) -> str | None:
+    """Settle with which kernels a resumed run updates, before the optimizer takes the state.
+
+    torch takes those of the file.  They stay, but for what the config states: without fused, which
+    no default of ours is, or fused where it is needed.
+
+    Args:
+        optimizer: As the config built it.
+        stored: The optimizer's state of the file; changed.
+        is_needed: Whether steps may be left out, for which the kernel has to be fused.
+
+    Returns:
+        The line that says what changed.
+    """
+    groups, built = stored.get("param_groups") or [], optimizer.param_groups[0]
+    was, now = ([bool(one.get(key)) for key in KERNELS] for one in (*groups[:1], built, built)[:2])
+    if was == now:
+        return None
+    if now[0] and not is_needed:
+        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+        return None
+    for group in groups:
+        group.update({key: built.get(key) for key in KERNELS})
+    told = (
+        f"optim_wrapper.optimizer.{key} was {before}, now {after}"
+        for key, before, after in zip(KERNELS, was, now, strict=True)
+        if before != after
+    )
+    return f"resumed with other values, so that results may differ by rounding: {'; '.join(told)}"
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 from bag_of_transfer.engine.arguments import AUTO
 from bag_of_transfer.engine.errors import RefusedError, UserError
 from bag_of_transfer.engine.loop.channels_last import follow_run
+from bag_of_transfer.engine.loop.fused import settle_kernels
 from bag_of_transfer.engine.loop.turns import is_endless
 from bag_of_transfer.engine.numbers import is_whole
 from bag_of_transfer.engine.progress import counts_epochs
@@ -206,6 +207,12 @@ class ConfiguredSchedule(Hook):
         if changed:
             raise refusal(changed, path)
         self._settings = [settings_of(known) for known in _schedulers(runner)]
+        optimizer = getattr(runner.optim_wrapper, "optimizer", None)
+        if optimizer and "optimizer" in checkpoint:
+            skips = (runner.cfg.get("non_finite") or {}).get("on") == "skip"
+            line = settle_kernels(optimizer, checkpoint["optimizer"], skips)
+            if line:
+                print_log(line, logger="current")
 
     def before_train(self, runner: Runner) -> None:
         """Restore the config's settings."""
