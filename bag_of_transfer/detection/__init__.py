@@ -24,6 +24,7 @@ complete(
     judge_checks={
         "bag_of_transfer.detection.metrics.VocMetric": "bag_of_transfer.detection.voc_judged",
         "bag_of_transfer.detection.metrics.CocoBoxMetric": "bag_of_transfer.detection.coco_judged",
+        "mmdet.evaluation.metrics.coco_metric.CocoMetric": "bag_of_transfer.detection.stock_judge",
     },
     preprocessor=Preprocessor(
         "AnyChannelsDetPreprocessor",

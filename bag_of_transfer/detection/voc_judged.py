@@ -8,7 +8,7 @@ from bag_of_transfer.engine.data.truth_reading import check_truth_is_read
 __all__ = ["check"]
 
 
-def check(metric: VocMetric, dataset: Any) -> None:
+def check(metric: VocMetric, dataset: Any, is_used: bool) -> None:
     """Check that the pipeline reads the boxes, after what resizes, turns or cuts the image.
 
     Raises:

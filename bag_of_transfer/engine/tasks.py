@@ -94,7 +94,8 @@ class Task:
         judges: Metrics of ours by the names of those that they replace.
         checks: Modules whose function ``check`` takes a built data set, by the dotted name of its
             class or of a parent class.  A module is imported when there is such a data set.
-        judge_checks: The same for metrics; ``check`` takes a built metric and its data set.
+        judge_checks: The same for metrics; ``check`` takes a built metric, its data set, and
+            whether the metric will be used.
         preprocessor: The preprocessor for images that do not have three channels.
         install_stand_ins: Called before the task's library is imported.
         unheeded_warnings: First words of its library's warnings that no user has to act upon.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.evaluation.metrics import CocoMetric
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
@@ -64,7 +65,8 @@ def voc_cfg(root: Path, *pipeline: dict[str, Any]) -> dict[str, Any]:
 
 def start(cfg: dict[str, Any], metric: Any, split: str = "val") -> None:
     """Come to the first step of a training with this split and its metric."""
-    run = Config(dict(classes=NAMES, default_scope="mmdet"))
+    classes = build_dataset(cfg, "mmdet").metainfo["classes"]
+    run = Config(dict(classes=classes, default_scope="mmdet"))
     loop = None
     if split == "test":
         run.merge_from_dict(dict(test_dataloader=dict(dataset=cfg), test_evaluator=metric))
@@ -202,3 +204,60 @@ def test_annotations_of_images_taken_out_of_the_list_are_left_out_as_by_mmdet(
     assert perfect(cfg, metric)["AP"] == pytest.approx(100)
     with pytest.raises(UserError, match="belongs to image 2, which is not listed"):
         build_dataset(coco_cfg(coco), "mmdet")
+
+
+def test_what_the_data_set_has_read_is_not_read_again_for_a_metric_that_is_not_used(
+    coco: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CocoBoxMetric, "truth", lambda self: pytest.fail("read"))
+    ann_file = str(coco / "annotations/val.json")
+    start(coco_cfg(coco, "CocoDataset"), dict(type="CocoBoxMetric", ann_file=ann_file), "test")
+
+
+def mmdets(root: Path, **more: Any) -> CocoMetric:
+    return CocoMetric(ann_file=str(root / "annotations/val.json"), **more)
+
+
+def test_mmdets_metric_gives_what_ours_gives_on_the_same_labels(coco: Path) -> None:
+    for metric in (mmdets(coco), mmdets(coco, metric="proposal_fast")):
+        start(coco_cfg(coco), metric)
+    assert perfect(coco_cfg(coco), mmdets(coco))["coco/bbox_mAP"] == 1
+
+
+@pytest.mark.parametrize("classes", [None, ("leaf", "brick"), ("brick", "leaf", "pond")])
+def test_mmdets_metric_is_refused_where_its_labels_are_others(
+    coco: Path, classes: tuple[str, ...] | None
+) -> None:
+    cfg = coco_cfg(coco, metainfo=dict(classes=classes) if classes else None)
+    with pytest.raises(UserError, match=r"labels in the order of its file, brick, leaf, but .*Box"):
+        start(cfg, mmdets(coco))
+
+
+@pytest.mark.parametrize("part", [dict(hold_out=3, held_out=True), dict(indices=2)])
+def test_mmdets_metric_is_refused_where_it_would_count_other_images(
+    coco: Path, part: dict[str, Any]
+) -> None:
+    with pytest.raises(UserError, match=r"objects of \d images that are not judged as missed"):
+        start(coco_cfg(coco, **part), mmdets(coco))
+    with pytest.raises(UserError, match="image 1000 of the data set is not listed in its file"):
+        start(coco_cfg(coco, ann_file="annotations/test.json"), mmdets(coco))
+
+
+def test_an_unreadable_image_is_not_counted_as_missed_without_a_word(coco: Path) -> None:
+    (coco / "images/1.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"1 images that are not judged as missed \(first: 1\)"):
+        start(coco_cfg(coco), mmdets(coco))
+
+
+def test_proposals_are_compared_with_the_boxes_of_their_images(coco: Path) -> None:
+    path = coco / "annotations/val.json"
+    text = json.loads(path.read_text())
+    text["images"].reverse()
+    path.write_text(json.dumps(text))
+    start(coco_cfg(coco), mmdets(coco, metric="proposal"))
+    with pytest.raises(UserError, match=r"its file has another order: .*'proposal'"):
+        start(coco_cfg(coco), mmdets(coco, metric="proposal_fast"))
+
+
+def test_mmdets_metric_beside_mmdets_data_is_left_alone(coco: Path) -> None:
+    start(coco_cfg(coco, "CocoDataset", indices=2), mmdets(coco))
