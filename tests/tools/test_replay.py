@@ -103,7 +103,6 @@ ITERATIONS = """
 train_cfg = dict(_delete_=True, type="IterBasedTrainLoop", max_iters=6, val_interval=6)
 train_dataloader = dict(sampler=dict(type="InfiniteSampler", shuffle=True))
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=2))
-param_scheduler = [dict(type="PolyLR", power=0.9, by_epoch=False)]
 """
 
 
