@@ -19,6 +19,9 @@ complete(
     checks={
         "mmseg.datasets.basesegdataset.BaseSegDataset": "bag_of_transfer.segmentation.stock_masks"
     },
+    judge_checks={
+        "bag_of_transfer.segmentation.metrics.SegMetric": "bag_of_transfer.segmentation.seg_judged"
+    },
     preprocessor=Preprocessor(
         "AnyChannelsSegPreprocessor",
         "bag_of_transfer.segmentation.preprocessor",

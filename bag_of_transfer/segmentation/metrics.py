@@ -24,8 +24,10 @@ from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.details import Details
 from bag_of_transfer.segmentation.details import pixel_details
 
-__all__ = ["SegMetric", "count_confusion", "count_pixels", "name_of", "scores"]
+__all__ = ["NAME_MASKS", "SegMetric", "count_confusion", "count_pixels", "name_of", "scores"]
 
+NAME_MASKS = "state data_prefix.seg_map_path, and load the masks in the pipeline"
+READ_LAST = "load the masks after what changes the image's size; a mask has the size of its image"
 NO_LABEL = -(2**31)  # less than any label in a mask
 # An image's name, its counts [3 K], a label that is no class, and its confusion [K K] if asked for,
 # else that of all images of a process with its first.
@@ -145,16 +147,18 @@ class SegMetric(BaseMetric):
         """Count the pixels of one batch, and write its masks where there is an ``output_dir``.
 
         Raises:
-            UserError: If an image has no mask.
+            UserError: If an image has no mask, or one of another size than the prediction.
         """
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
             if "gt_sem_seg" not in sample:
-                mend = "state data_prefix.seg_map_path, and load the masks in the pipeline"
-                raise UserError("the image has no mask to judge by", sample["img_path"], mend)
+                raise UserError("the image has no mask to judge by", sample["img_path"], NAME_MASKS)
             # Of a single logit (binary, ``out_channels=1``), mmseg gives the labels as floats.
             predicted = sample["pred_sem_seg"]["data"].squeeze(0).long()
             labels = sample["gt_sem_seg"]["data"].squeeze(0).to(predicted.device, non_blocking=True)
+            if labels.shape != predicted.shape:
+                what = f"mask and prediction differ in size: {_size(labels)}, {_size(predicted)}"
+                raise UserError(what, sample["img_path"], READ_LAST)
             confusion, stray = count_confusion(predicted, labels, num_classes, self.ignore_index)
             counts = count_pixels(confusion)
             name = name_of(sample["img_path"], self.dataset_meta.get("img_dir"))
@@ -238,6 +242,10 @@ class SegMetric(BaseMetric):
         kind = np.uint8 if mask.max() < 256 else np.uint16
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask.astype(kind)).save(path)
+
+
+def _size(labels: Tensor) -> str:
+    return f"{labels.shape[1]} x {labels.shape[0]}"
 
 
 def _inverse(label_map: Mapping[int, int]) -> np.ndarray:

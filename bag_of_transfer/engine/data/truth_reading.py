@@ -84,4 +84,5 @@ def _is_known(step: Any) -> bool:
 
 
 def _moves(step: Any) -> bool:
-    return type(step).__name__ in MOVING and getattr(step, "prob", None) != 0
+    names = {kind.__name__ for kind in type(step).__mro__}
+    return bool(names & MOVING) and getattr(step, "prob", None) != 0
