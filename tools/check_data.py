@@ -54,10 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             check_place(args.page)
         before, warnings = None, []
+        flags = tool_flags.config_flags(args)
         if args.pretraining:
-            cli.set_data_root(args.data_root)
+            cli.set_data_root(flags.pop("data_root"))  # it may move the pretraining's data alone
             before, warnings = pretraining_split(args.pretraining)
-        cfg, _ = load_config(args.config, phase, **tool_flags.config_flags(args))
+        cfg, _ = load_config(args.config, phase, **flags)
         report = check_data(cfg, before)
         report = report._replace(findings=(*report.findings, *warnings))
     if args.json:

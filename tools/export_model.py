@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     with waiting("importing torch"):
+        from bag_of_transfer.engine.config.data_root import check_data_root
         from bag_of_transfer.engine.quantities import size
         from bag_of_transfer.onnx_export import file
         from bag_of_transfer.onnx_export.pictures import read_pictures
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     cli.set_data_root(args.data_root)
     trained = load_trained(args.config, args.checkpoint, args.cfg_options)
+    check_data_root(trained.cfg, args.config, args.data_root)
     facts = file.describe(trained, args.checkpoint, args.size)
     pictures = read_pictures(trained, args.images, args.num_images)
     for line in file.export(trained, pictures, args.out, facts, args.size):

@@ -79,6 +79,7 @@ def _call(args: argparse.Namespace, root: Path) -> "LadderCall":
         config=args.config,
         root=root,
         seeds=tuple(args.seeds or ()),
+        data_root=args.data_root,
         dry_run=args.dry_run,
         jobs=args.jobs,
         gpus=tuple(args.gpus),

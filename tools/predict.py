@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="draw annotations beside: of a split of the config's (test, val, train, held_out), or "
         "COCO's file, or a folder of VOC's or YOLO's files, of masks, or of one folder per class",
     )
-    tool_flags.add_data_root_flag(parser, "the split's data")
+    tool_flags.add_data_root_flag(parser, "the split's data, as in training")
     parser.add_argument(
         "--save-crops",
         action="store_true",
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_intermixed_args(argv)  # as INPUT may be left out, and stand after flags
 
     with waiting("importing torch"):
+        from bag_of_transfer.engine.config.data_root import check_data_root
         from bag_of_transfer.engine.errors import UserError
         from bag_of_transfer.engine.file_hash import sha256_of
         from bag_of_transfer.engine.run_files import follow_pointer
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_request(sources, args.out_dir, choices, args.force)
     check_alone(sources)
     predictor = Predictor(args.config, args.checkpoint, args.device, args.cfg_options)
+    check_data_root(predictor.config, args.config, args.data_root)
     if args.truth:
         of_split, truths = find_truths(args.truth, predictor)
         sources, choices = sources or of_split, choices._replace(truths=truths)

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__, EXAMPLE)
     parser.add_argument("name", choices=["demo", *DATA_SETS], help="data set")
     parser.add_argument("--archives", type=Path, metavar="DIR", help="folder of official archives")
-    tool_flags.add_data_root_flag(parser)
+    tool_flags.add_data_root_flag(parser, "the data sets")
     parser.add_argument("--seed", type=int, default=0, help="demo: seed of the drawn pictures [0]")
     parser.add_argument(
         "--update-golden", action="store_true", help="demo: overwrite the committed hashes"

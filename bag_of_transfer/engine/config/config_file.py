@@ -25,6 +25,7 @@ from bag_of_transfer.engine.config.custom_imports import (
     import_stated,
     with_those_of_bases,
 )
+from bag_of_transfer.engine.config.data_root import check_data_root
 from bag_of_transfer.engine.config.json_config import SUFFIX, read_json_config, stated_keys
 from bag_of_transfer.engine.config.knob_names import ALL_NAMES
 from bag_of_transfer.engine.config.knobs import (
@@ -97,7 +98,7 @@ def load_config(
 
     Raises:
         UserError: For a missing or broken file, an override that exists nowhere, a config
-            of another tool, or a seed that NumPy does not take.
+            of another tool, a data root without effect, or a seed that NumPy does not take.
     """
     check_environment()
     prepare_process()
@@ -115,6 +116,7 @@ def load_config(
     object.__setattr__(cfg, "_format_python_code", False)
     check_sections(cfg, path)
     settle(cfg, path, options, explicit)
+    check_data_root(cfg, path, data_root)
     explicit.options = options
     check_sections(cfg, path)
     settle_whole_numbers(cfg)

@@ -34,6 +34,7 @@ __all__ = [
 
 DETERMINISTIC = "randomness.deterministic"  # what --deterministic sets in a config
 
+DATA_SETS = "the data sets, for paths of a config that begin with {{$DATA_ROOT:data}}"
 _GPUS = "choose GPUs with CUDA_VISIBLE_DEVICES, several with torchrun and --launcher pytorch"
 _PICTURES = "pictures are drawn by tools/predict.py, with --truth test beside the annotations"
 # Flags of OpenMMLab's tools that have another form here, with that form.
@@ -73,7 +74,7 @@ def add_config_flags(to_parser: ToolParser, takes_stock: bool = True) -> None:
     to_parser.then_check(lambda args: check_config(args.config))
 
 
-def add_data_root_flag(to_parser: argparse.ArgumentParser, what: str = "the data sets") -> None:
+def add_data_root_flag(to_parser: argparse.ArgumentParser, what: str = DATA_SETS) -> None:
     """Add ``--data-root``, with what lies in the folder."""
     words = f"folder of {what} [$DATA_ROOT or data]"
     to_parser.add_argument("--data-root", type=Path, help=words)

@@ -21,6 +21,7 @@ class LadderCall:
         config: The ladder config.
         root: The ladder's folder.
         seeds: Seeds instead of the config's; empty: those of the config.
+        data_root: Folder of the data sets, which is $DATA_ROOT already; None: not given.
         dry_run: Print what would be done; run nothing.
         jobs: Number of cells at once; None: as ``share.cells_at_once`` decides, or as many as a Ray
             cluster has room for.
@@ -39,6 +40,7 @@ class LadderCall:
     config: Path
     root: Path
     seeds: tuple[int, ...] = ()
+    data_root: Path | None = None
     dry_run: bool = False
     jobs: int | None = None
     gpus: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from bag_of_transfer.engine.own_files import ROOT
 from bag_of_transfer.engine.quantities import counted, duration
 from bag_of_transfer.ladder.folder import LOCK, PICTURES, Selection
 from bag_of_transfer.ladder.plan.cells import Cell
+from bag_of_transfer.ladder.plan.data_root import check_data_root
 from bag_of_transfer.ladder.plan.plan_file import left_out_seeds, other_seeds, write_plan
 from bag_of_transfer.ladder.plan.planning import Plan, plan, plan_whole
 from bag_of_transfer.ladder.plan.spec import Ladder, read_ladder
@@ -55,6 +56,7 @@ def climb(call: LadderCall) -> int:
     _check_gpus(call)
     root = call.root
     ladder = read_ladder(call.config, call.seeds)
+    check_data_root(ladder, call.config, call.data_root)
     if ladder.tunes:
         where = f"{call.config}: tuning_seeds"
         check_tuning_seeds(ladder.tuning_seeds, other_seeds(ladder, root), where)
