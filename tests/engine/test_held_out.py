@@ -60,6 +60,20 @@ def test_val_becomes_the_training_images_read_as_val() -> None:
     assert judged_split(cfg) == "held_out"
 
 
+def test_colours_on_the_device_belong_to_the_training_alone() -> None:
+    data = dict(root="train", colours_on_device=True)
+    cfg = config(
+        default_scope="mmengine",
+        train_dataloader=dict(dataset=dict(type="ImageFolder", pipeline=["Jitter"], **data)),
+        val_dataloader=dict(dataset=dict(type="ImageFolder", root="val", pipeline=["Resize"])),
+        val_evaluator=dict(type="TopK"),
+    )
+    hold_out(cfg)
+    read = cfg.val_dataloader.dataset.dataset
+    assert read.to_dict() == dict(type="ImageFolder", root="train", pipeline=["Resize"])
+    assert cfg.train_dataloader.dataset.colours_on_device
+
+
 def test_a_config_that_was_resolved_gives_the_same() -> None:
     cfg = config()
     held_out(cfg)

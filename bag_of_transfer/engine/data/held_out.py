@@ -20,12 +20,13 @@ from bag_of_transfer.engine.data.splits import PARTS
 from bag_of_transfer.engine.data.watched_metrics import metrics_of
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.numbers import is_finite_number, is_whole
+from bag_of_transfer.engine.recipe import ROUNDING
 from bag_of_transfer.engine.tasks import all_tasks
 
 __all__ = ["HELD_OUT", "check_held_out", "hold_out", "judged_split", "training_images"]
 
 # How a split is read, as opposed to what is read; a training may leave images out (filter_cfg).
-READING = ("pipeline", "test_mode", "filter_cfg")
+READING = ("pipeline", "test_mode", "filter_cfg", ROUNDING)
 EXAMPLE = "give held_out=dict(fraction=0.2, seed=0)"
 
 
