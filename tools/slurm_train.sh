@@ -15,6 +15,7 @@ fi
 partition=$1 tool=$2 config=$3
 shift 3
 for file in "$tool" "$config"; do
+    case $file in *::*) continue ;; esac # mmdet::PATH, which the tool finds
     if [ ! -f "$file" ]; then
         echo "error: no such file: $file: name it relative to $(pwd)" >&2
         exit 2

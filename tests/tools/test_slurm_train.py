@@ -45,6 +45,14 @@ def test_few_gpus_are_asked_for_on_one_node(slurm) -> None:
     assert {"--ntasks-per-node=2", "--gres=gpu:2", "--qos", "high"} <= set(asked.splitlines())
 
 
+def test_a_config_of_an_installed_library_is_left_to_the_tool(slurm) -> None:
+    stock = "mmdet::atss/atss_r50_fpn_1x_coco.py"
+    run = slurm("gpu", "tools/train.py", stock, "--backbone", "scratch")
+    assert run.returncode == 0
+    assert "--job-name=atss_r50_fpn_1x_coco" in run.stdout.splitlines()
+    assert run.stdout.splitlines()[-5:-2] == [stock, "--launcher", "slurm"]
+
+
 @pytest.mark.parametrize("argv", [("gpu", CONFIG), ("gpu", "tools/train_cls.py", "missing.py")])
 def test_what_is_missing_is_said(slurm, argv) -> None:
     run = slurm(*argv)
