@@ -52,6 +52,8 @@ class Judge(NamedTuple):
         kept: Arguments of theirs that ours takes, too.
         same: The other arguments of theirs, each with the values with which ours measures the same.
         renamed: Our names of metrics by theirs, for ``save_best`` and monitors.
+        note: Returns what a line is to say of the replacement, from the config and the description
+            of theirs; "" for nothing.
     """
 
     type: str
@@ -59,6 +61,7 @@ class Judge(NamedTuple):
     kept: frozenset[str]
     same: Mapping[str, tuple[Any, ...]]
     renamed: dict[str, str]
+    note: Callable[[Mapping[str, Any], Mapping[str, Any]], str] | None = None
 
 
 class Preprocessor(NamedTuple):

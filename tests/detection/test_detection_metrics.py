@@ -212,6 +212,26 @@ def test_coco_equals_mmdets_metric_and_follows_the_labels(coco_split: CocoFormat
     assert metric.per_class["brick"] < metric.per_class["leaf"] < 100
 
 
+def test_coco_counts_100_boxes_of_an_image_in_all_values_mmdet_in_one(tmp_path: Path) -> None:
+    boxes = [[20.0 * column, 20.0 * row, 15.0, 15.0] for column in range(15) for row in range(10)]
+    note = dict(image_id=1, category_id=1, area=225, iscrowd=0)
+    notes = [dict(note, id=number, bbox=box) for number, box in enumerate(boxes, start=1)]
+    images = [dict(id=1, file_name="1.png", width=300, height=200)]
+    content = dict(images=images, annotations=notes, categories=[dict(id=1, name="a")])
+    file = tmp_path / "dense.json"
+    file.write_text(json.dumps(content))
+    corners = [[x, y, x + width, y + height] for x, y, width, height in boxes]
+    zeros = [0] * len(boxes)
+    perfect = sample(corners, [1.0] * len(boxes), zeros, corners, zeros, image_id=1)
+    ours = judge(CocoBoxMetric(ann_file=str(file)), [perfect], classes=("a",))
+    theirs = CocoMetric(ann_file=str(file))
+    theirs.dataset_meta = dict(classes=("a",))
+    theirs.process(None, [dict(perfect, ori_shape=(200, 300))])
+    expected = theirs.evaluate(1)
+    assert ours["AP"] == pytest.approx(100 * expected["coco/bbox_mAP"], abs=0.051)
+    assert ours["AP50"] == ours["AP"] < 100 * expected["coco/bbox_mAP_50"] == 100
+
+
 def test_coco_judges_only_the_images_that_were_seen(coco_split: CocoFormat) -> None:
     seen = coco_samples(coco_split, 0.0)[:2]
     assert judge(CocoBoxMetric(), seen, **coco_split.metainfo)["AP"] == pytest.approx(100)

@@ -51,6 +51,25 @@ def test_a_metric_that_ours_can_stand_for_is_replaced(theirs: dict, ours: dict) 
 
 
 @pytest.mark.parametrize(
+    ("test_cfg", "more", "is_told"),
+    [
+        (dict(rpn=dict(max_per_img=1000), rcnn=dict(max_per_img=100)), {}, False),
+        (dict(rpn=dict(max_per_img=1000), rcnn=dict(max_per_img=101)), {}, True),
+        (dict(max_per_img=300), {}, True),
+        (dict(max_per_img=300), dict(proposal_nums=(100, 1, 10)), False),
+        (dict(max_per_img=None), {}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_line_says_that_cocos_values_take_100_boxes_where_a_detector_gives_more(
+    test_cfg: dict | None, more: dict, is_told: bool
+) -> None:
+    cfg = judged(dict(type="CocoMetric", **more), model=dict(test_cfg=test_cfg))
+    note = "; at most 100 boxes of an image count (mmdet's: in bbox_mAP, in the others 1000)"
+    assert cfg.lines == [f"metric: CocoMetric -> CocoBoxMetric, percent{note * is_told}"]
+
+
+@pytest.mark.parametrize(
     ("theirs", "reason"),
     [
         (dict(type="CocoMetric", metric=["bbox", "segm"]), "metric=['bbox', 'segm']"),

@@ -45,7 +45,8 @@ def judge_in_percent(cfg: Config) -> list[str]:
             if reason := other_arguments(metric, ours.kept, ours.same):
                 lines[f"metric: {metric.type} stays as it is: {reason}"] = None
                 continue
-            lines[f"metric: {metric.type} -> {ours.type}, percent"] = None
+            note = ours.note(cfg, metric) if ours.note else ""
+            lines[f"metric: {metric.type} -> {ours.type}, percent{note and f'; {note}'}"] = None
             put_in_place(metric, ours.type, ours.kept)
             add_import(cfg, ours.module)
             if evaluator == "val_evaluator":
