@@ -108,6 +108,41 @@ def test_a_single_mean_is_handed_over_for_every_channel_and_a_wrong_card_is_told
         read(f"cfg_options=['{MEAN}=[1,2]', '{std}=[1,2]']")
 
 
+@pytest.mark.parametrize(
+    ("options", "task", "told"),
+    [
+        (
+            ["model.backbone.num_stages=3", "model.backbone.out_indices=[2]"],
+            DET,
+            r"25 of 110 tensors do not fit .*tasks.t, rungs.a .model.backbone.",
+        ),
+        (
+            ["model.backbone.in_channels=1", f"{MEAN}=[115]", "model.data_preprocessor.std=[57]"],
+            ROOT / "configs/segmentation/fcn_d8_voc2012.py",
+            r"PhotoMetricDistortion changes colours, .* 1 channels .*tasks.t, rungs.a .*pipeline",
+        ),
+        ([f"{NORM}.type=BN", f"{NORM}.eps=0.001"], f"{NORM}.eps=1e-5", "needs 0.001"),
+    ],
+)
+def test_what_the_pretrainings_network_and_the_task_do_not_share_is_told(read, options, task, told):
+    config = f"cfg_options=[{task!r}]" if isinstance(task, str) else f"config={str(task)!r}"
+    rest = f"tasks['t'].update({config})\n"
+    with pytest.raises(UserError, match=told):
+        read(f"cfg_options={options!r}", rest=rest)
+
+
+def test_three_stages_are_enough_where_a_task_takes_three(read, tmp_path):
+    options = ["model.backbone.num_stages=3", "model.backbone.out_indices=[2]"]
+    own = tmp_path / "three.py"
+    neck = "neck=dict(in_channels=[8, 16, 32])"
+    own.write_text(
+        f"_base_ = [{str(DET)!r}]\n"
+        f"model = dict(backbone=dict(num_stages=3, out_indices=(0, 1, 2)), {neck})\n"
+    )
+    ladder = read(f"cfg_options={options!r}", rest=f"tasks['t'].update(config={str(own)!r})\n")
+    assert [task.config for task in ladder.tasks] == [own]
+
+
 @pytest.mark.parametrize("teaches", ["", "teaches_only=True"])
 def test_a_classifier_that_cannot_be_handed_over_is_refused(read, tmp_path, teaches):
     own = tmp_path / "own.py"

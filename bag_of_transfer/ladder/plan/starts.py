@@ -6,6 +6,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import torch
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from bag_of_transfer.engine.config.config_file import (
@@ -15,6 +17,7 @@ from bag_of_transfer.engine.config.config_file import (
     resolved_config,
     settle,
 )
+from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.stock_configs import is_stock
@@ -24,8 +27,11 @@ from bag_of_transfer.ladder.plan.rungs import Rung
 from bag_of_transfer.ladder.plan.tasks import Task
 from bag_of_transfer.ladder.plan.tune import refuse_tuned
 from bag_of_transfer.ladder.search import Grid, Point, options_of
-from bag_of_transfer.transfer.config.apply import apply_backbone
+from bag_of_transfer.transfer.config.apply import apply_backbone, build_parts
+from bag_of_transfer.transfer.mismatch import compare
 from bag_of_transfer.transfer.network_fields import BackboneFacts, planned_backbone
+from bag_of_transfer.transfer.network_shapes import shapes_of
+from bag_of_transfer.transfer.tensor_file import read_shapes
 
 __all__ = ["check_starts"]
 
@@ -43,7 +49,8 @@ def check_starts(rungs: Sequence[Rung], tasks: Sequence[Task], path: Path) -> No
     Raises:
         UserError: If an override cannot be applied or has no effect, random layers would be
             frozen, a value disagrees with a backbone file or with the network that a pretraining
-            hands over, or it can hand over none.
+            hands over, their tensors do not fit, the task changes colours that the images do not
+            have, or a pretraining can hand over no network.
     """
     known: dict[str, BackboneFacts] = {}
     checked: list[Any] = []  # most rungs differ in nothing that counts here
@@ -104,7 +111,26 @@ def _check(task: Task, rung: Rung, start: str | BackboneFacts, point: Point, pat
     try:
         with DefaultScope.overwrite_default_scope(cfg.get("default_scope")):
             apply_backbone(cfg, start, keys)
+            follow_in_channels(cfg)
+            _check_tensors(cfg, start)
     except UserError as error:
         part = "tune" if error.where in dict(point) else "tasks"
         place = f"{path}: {part}.{task.name}, rungs.{rung.name} ({error.where})"
         raise UserError(error.what, place, error.mend) from error
+
+
+def _check_tensors(cfg: Config, start: str | BackboneFacts) -> None:
+    """Compare what a start hands over with the network of a task, built without memory."""
+    if start == SCRATCH:
+        return
+    found = start.shapes if isinstance(start, BackboneFacts) else read_shapes(Path(start))
+    try:
+        with torch.device("meta"):
+            parts = build_parts(cfg.model)
+    except Exception:  # its training says so
+        return
+    tensors = {k: v for part in parts if part is not None for k, v in part.state_dict().items()}
+    comparison = compare(shapes_of(tensors), found)
+    if not comparison.fits:
+        mend = "let both have the same stages and widths, or leave the task out"
+        raise UserError(str(comparison), "model.backbone", mend)
