@@ -17,6 +17,7 @@ __all__ = [
     "KERNELS",
     "LOADING",
     "RECIPE_PARTS",
+    "ROUNDING",
     "Difference",
     "class_difference",
     "differences",
