@@ -10,6 +10,7 @@ from bag_of_transfer.engine.data.data_sets import parts_of
 from bag_of_transfer.engine.data.file_names import composed
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.log_file import warn
+from bag_of_transfer.engine.quantities import few
 
 __all__ = ["check"]
 
@@ -35,7 +36,8 @@ def check(metric: CocoBoxMetric, dataset: Any, is_used: bool) -> None:
         return
     classes = metric.classes
     if not set(classes) & truth.category_ids.keys():
-        raise UserError(f"it has none of the classes {', '.join(classes[:10])}", truth.path, MEND)
+        what = f"the evaluator's file has none of the classes {few(classes, 10)}"
+        raise UserError(what, truth.path, MEND)
     for part in parts:
         _compare(truth, [part.get_data_info(index) for index in range(len(part))])
     if len(files) == 1 and files[0].endswith(".json"):

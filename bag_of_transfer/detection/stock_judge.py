@@ -11,7 +11,7 @@ from mmdet.evaluation.metrics import CocoMetric
 from bag_of_transfer.detection.box_dataset import BoxDataset
 from bag_of_transfer.engine.data.data_sets import parts_of
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.quantities import few
+from bag_of_transfer.engine.quantities import counted, few
 
 __all__ = ["check"]
 
@@ -33,11 +33,11 @@ def check(metric: CocoMetric, dataset: Any, is_used: bool) -> None:
         return
     classes = list(metric.dataset_meta["classes"])
     in_file = [api.cats[number]["name"] for number in api.get_cat_ids(cat_names=classes)]
-    where = f"{type(metric).__name__}, {parts[0].ann_file}"
+    where = parts[0].ann_file
     if in_file != classes:
         raise UserError(
-            f"it would judge labels in the order of its file, {few(in_file, 10)}, but the data "
-            f"set's are {few(classes, 10)}",
+            f"CocoMetric would judge labels in the order of its file, {few(in_file, 10)}, but the "
+            f"data set's are {few(classes, 10)}",
             where,
             f"state metainfo=dict(classes=(...)) in the file's order for all splits, or {OURS}",
         )
@@ -45,12 +45,13 @@ def check(metric: CocoMetric, dataset: Any, is_used: bool) -> None:
     listed, known = list(api.get_img_ids()), set(shown)
     unlisted = [number for number in shown if number not in api.imgs]
     if unlisted:
-        what = f"image {unlisted[0]!r} of the data set is not listed in its file"
+        what = f"image {unlisted[0]!r} of the data set is not listed in the file of CocoMetric"
         raise UserError(what, where, "give it the annotation file of the data set that it judges")
     missed = [one for one in listed if one not in known and api.get_ann_ids(img_ids=[one])]
     if missed:
-        what = f"it would count the objects of {len(missed)} images that are not judged as missed"
-        raise UserError(f"{what} (first: {missed[0]!r})", where, f"{THESE_IMAGES}, or {OURS}")
+        which = f"{counted(len(missed), 'image')}, left out (first: {missed[0]!r})"
+        what = f"CocoMetric would count as missed the objects of {which}"
+        raise UserError(what, where, f"{THESE_IMAGES}, or {OURS}")
     if "proposal_fast" in metric.metrics and shown != listed:
-        what = "proposal_fast compares images by their place, and its file has another order"
+        what = "proposal_fast compares images by their place, and the file has another order"
         raise UserError(what, where, "sort the images of the file by their ids, or use 'proposal'")
