@@ -20,7 +20,7 @@ from bag_of_transfer.engine.loop.own_parts import own
 from bag_of_transfer.engine.loop.records import RunRecorder
 from bag_of_transfer.engine.run_files import newest_checkpoint
 from bag_of_transfer.engine.weights.checkpoint_hook import SafeCheckpointHook
-from bag_of_transfer.engine.weights.exact_state import ExactState
+from bag_of_transfer.engine.weights.exact_state import ExactState, collect
 from tests.engine.test_checkpoint_hook import make_runner
 
 SCORES = [10.0, 30.0, 20.0, 25.0, 29.0, 28.0]  # after the fifth, three were no better than 30
@@ -108,6 +108,35 @@ def test_another_number_of_processes_counts_on() -> None:
     run: Any = SimpleNamespace(_resume=True, hooks=[resumed, alone, ExactState()])
     ExactState().after_load_checkpoint(run, {"processes": [state, state]})
     assert (resumed.best_score, resumed.wait_count) == (30.0, 1)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_each_of_several_gets_its_own_state(cut: bool) -> None:
+    before = [StopEarly("top1", patience=4), StopEarly("top1", patience=9)]
+    for hook, count in zip(before, (3, 5), strict=True):
+        validations_until_the_end(hook, SCORES[:count])
+    run: Any = SimpleNamespace(_resume=True, hooks=before)
+    (state,) = collect(run)
+    if cut:  # a file of an earlier version: the last one's took the place of all
+        state = {"StopEarly": state["StopEarly 2"]}
+    run.hooks = [StopEarly("top1", patience=4), StopEarly("top1", patience=9)]
+    ExactState().after_load_checkpoint(run, {"processes": [state]})
+    assert [hook.wait_count for hook in run.hooks] == ([0, 0] if cut else [1, 3])
+
+
+@pytest.mark.parametrize("now", [{"monitor": "top5"}, {"monitor": "top1", "rule": "less"}])
+def test_another_metric_or_rule_is_counted_from_the_start(now: dict[str, Any]) -> None:
+    first = StopEarly("top1", rule="greater", patience=9)
+    validations_until_the_end(first, SCORES)
+    resumed, run = StopEarly(**{"rule": "greater", "patience": 3, **now}), runner()
+    resumed.load_process_state(run, first.process_state(run))
+    assert (resumed.wait_count, run.train_loop.stop_training) == (0, False)
+
+
+def test_a_state_from_before_the_metric_was_stored_counts_on() -> None:
+    resumed = StopEarly("top1", patience=9)
+    resumed.load_process_state(runner(), {"best_score": 30.0, "wait_count": 2})
+    assert (resumed.best_score, resumed.wait_count) == (30.0, 2)
 
 
 class Alone(Hook):

@@ -224,6 +224,15 @@ def test_hooks_that_only_observe_come_and_go(cfg: Config, hook: str, is_refused:
         assert not found.harmless
 
 
+def test_of_two_hooks_of_a_type_both_are_compared(cfg: Config) -> None:
+    cfg.custom_hooks += [dict(type="Unfreezes", x=1), dict(type="Unfreezes", x=2)]
+    assert compared(cfg, lambda now: None) == ([], [], [])
+    first = compared(cfg, lambda now: now.custom_hooks[-2].update(x=99))
+    second = compared(cfg, lambda now: now.custom_hooks[-1].update(x=99))
+    assert keys(first.refused) == ["custom_hooks.Unfreezes.x"]
+    assert keys(second.refused) == ["custom_hooks.Unfreezes 2.x"]
+
+
 def test_folders_and_files_may_be_elsewhere(cfg: Config, tmp_path: Path) -> None:
     """Of the images' files the images tell them apart, of others their content."""
     there = tmp_path / "there"

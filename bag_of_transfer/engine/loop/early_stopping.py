@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from mmengine.hooks import EarlyStoppingHook
+from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
@@ -44,12 +45,20 @@ class StopEarly(EarlyStoppingHook):
         """Demand no training loop, as mmengine's does: a test has none."""
 
     def process_state(self, runner: Runner) -> dict[str, Any]:
-        """Return the best value and how many validations were no better."""
+        """Return what is watched, the best value and how many validations were no better."""
         best = float(self.best_score)
-        return {"best_score": best if isfinite(best) else None, "wait_count": self.wait_count}
+        return {
+            "monitor": self.monitor,
+            "rule": self.rule,
+            "best_score": best if isfinite(best) else None,
+            "wait_count": self.wait_count,
+        }
 
     def load_process_state(self, runner: Runner, state: Mapping[str, Any]) -> None:
         """Go on counting where the checkpoint's run was, or end where it would have ended.
+
+        If another metric is watched now, or by the other rule, begin to count.  Files from before
+        these were stored hold neither.
 
         Raises:
             ValueError: If the state is damaged.
@@ -57,6 +66,11 @@ class StopEarly(EarlyStoppingHook):
         best, count = state["best_score"], state["wait_count"]
         if not (best is None or is_finite_number(best)) or not is_whole(count) or count < 0:
             raise ValueError(f"{best!r} and {count!r} are no state of early stopping")
+        watched = (state.get("monitor", self.monitor), state.get("rule", self.rule))
+        if watched != (self.monitor, self.rule):
+            was, now = (f"{name} ({rule})" for name, rule in (watched, (self.monitor, self.rule)))
+            print_log(f"early stopping begins anew: it watched {was}, now {now}", logger="current")
+            return
         self.wait_count = count
         if best is not None:
             self.best_score = best

@@ -18,6 +18,7 @@ from bag_of_transfer.engine.config_nodes import value_at
 from bag_of_transfer.engine.errors import RefusedError
 from bag_of_transfer.engine.json_file import parse_json
 from bag_of_transfer.engine.loop.channels_last import KEY
+from bag_of_transfer.engine.numbers import numbered
 from bag_of_transfer.engine.own_files import is_ours
 from bag_of_transfer.engine.recipe import (
     COMPARED,
@@ -178,12 +179,14 @@ def _compared(config: Any, scope: str) -> dict[str, Any]:
         del kept[WRAPPER]
     best = _dict(_dict(kept.get("default_hooks")).get("checkpoint"))
     best.setdefault("rule", "greater")  # of all runs, before a rule could be left to mmengine
-    hooks = dict(_training_hooks(kept.pop("custom_hooks", None)))
-    return {**kept, "custom_hooks": hooks} if hooks else kept
+    hooks = list(_training_hooks(kept.pop("custom_hooks", None)))
+    names = numbered(kind for kind, _ in hooks)
+    by_name = {name: hook for name, (_, hook) in zip(names, hooks, strict=True)}
+    return {**kept, "custom_hooks": by_name} if hooks else kept
 
 
 def _training_hooks(hooks: Any) -> Iterator[tuple[str, Any]]:
-    """Yield hooks by their types, but not ours, observers, and those of the recipe."""
+    """Yield hooks and their types, but not ours, observers, and those of the recipe."""
     for hook in hooks if isinstance(hooks, list) else ():
         kind = str(_dict(hook).get("type"))
         if kind not in OBSERVERS and not kind.endswith(TRAINING_HOOKS) and not _is_ours(kind):

@@ -1,9 +1,9 @@
 """What each process of a run needs, beside the network and the optimizer, to go on at any step.
 
-A checkpoint holds it under ``processes``, a dict per process by the names of the hooks that gave
-it: ``collect`` asks every hook that has ``process_state``, and a resumed run gives it back to
-``load_process_state`` of the same hook.  With another number of processes, only hooks get theirs
-whose class states ``same_in_all_processes``.
+A checkpoint holds it under ``processes``, a dict per process by the names of the hooks that gave it
+(the second of a class is called ``NAME 2``): ``collect`` asks every hook that has
+``process_state``, and a resumed run gives it back to ``load_process_state`` of the same hook.  With
+another number of processes, only hooks get theirs whose class states ``same_in_all_processes``.
 """
 
 import random
@@ -20,7 +20,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from bag_of_transfer.engine.errors import UserError
-from bag_of_transfer.engine.numbers import is_whole
+from bag_of_transfer.engine.numbers import is_whole, numbered
 
 __all__ = ["PROCESSES", "VALIDATED", "ExactState", "collect", "resumed_from"]
 
@@ -33,11 +33,9 @@ VALIDATED = "validated"  # the message hub's, for the iteration after which a va
 
 def collect(runner: Runner) -> list[dict[str, Any]]:
     """Return the state of every process, in the order of their ranks; all must call it."""
-    own = {
-        type(hook).__name__: hook.process_state(runner)
-        for hook in runner.hooks
-        if hasattr(hook, "process_state")
-    }
+    hooks = [hook for hook in runner.hooks if hasattr(hook, "process_state")]
+    names = numbered(type(hook).__name__ for hook in hooks)
+    own = {name: hook.process_state(runner) for name, hook in zip(names, hooks, strict=True)}
     return all_gather_object(own) if get_world_size() > 1 else [own]
 
 
@@ -75,21 +73,14 @@ class ExactState(Hook):
             return
         try:
             if len(stored) == get_world_size():
-                self._give(runner.hooks, runner, stored[get_rank()])
+                _give(runner.hooks, runner, stored[get_rank()])
             else:
                 alike = [one for one in runner.hooks if getattr(one, ALIKE, False)]
-                self._give(alike, runner, stored[0])
+                _give(alike, runner, stored[0])
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             mend = "resume from another checkpoint"
             what = f"the state of the run is damaged ({PROCESSES})"
             raise UserError(what, resumed_from(runner), mend) from error
-
-    @staticmethod
-    def _give(hooks: Sequence[Hook], runner: Runner, stored: Mapping[str, Any]) -> None:
-        for hook in hooks:
-            part = stored.get(type(hook).__name__)
-            if part is not None and hasattr(hook, "load_process_state"):
-                hook.load_process_state(runner, part)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Restore the generators where a resumed run goes on within an epoch.
@@ -127,6 +118,22 @@ class ExactState(Hook):
         if threads and threads != torch.get_num_threads() and not torch.cuda.is_available():
             torch.set_num_threads(threads)
             print_log(f"compute threads: {threads}, as the run began with", logger="current")
+
+
+def _give(hooks: Sequence[Hook], runner: Runner, stored: Mapping[str, Any]) -> None:
+    """Give each hook its part, but none to hooks of a class of which there were fewer.
+
+    Whose part it would be is not known: earlier versions stored that of a class's last hook only.
+    """
+    taking = [hook for hook in hooks if hasattr(hook, "load_process_state")]
+    names = numbered(type(hook).__name__ for hook in taking)
+    lacking = {name.partition(" ")[0] for name in names if " " in name and name not in stored}
+    for name in sorted(lacking & stored.keys()):
+        print_log(f"{name} begins anew: the file has no state of all of them", logger="current")
+    for name, hook in zip(names, taking, strict=True):
+        part = None if type(hook).__name__ in lacking else stored.get(name)
+        if part is not None:
+            hook.load_process_state(runner, part)
 
 
 def _generators() -> dict[str, Any]:
