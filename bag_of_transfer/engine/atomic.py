@@ -22,6 +22,7 @@ import numpy as np
 __all__ = [
     "is_leftover_name",
     "json_text",
+    "plain",
     "replacing",
     "replacing_both",
     "write_arrays",
@@ -181,16 +182,17 @@ def json_text(obj: Any) -> str:
     Raises:
         TypeError: If ``obj`` holds a value that JSON cannot express.
     """
-    return json.dumps(_plain(obj), indent=2, allow_nan=False) + "\n"
+    return json.dumps(plain(obj), indent=2, allow_nan=False) + "\n"
 
 
-def _plain(obj: Any) -> Any:
+def plain(obj: Any) -> Any:
+    """Return what JSON can express of ``obj``, as :func:`json_text` says."""
     if isinstance(obj, dict):
-        return {key: _plain(value) for key, value in obj.items()}
+        return {key: plain(value) for key, value in obj.items()}
     if isinstance(obj, list | tuple):
-        return [_plain(value) for value in obj]
+        return [plain(value) for value in obj]
     if hasattr(obj, "tolist"):  # NumPy and torch: scalars and arrays
-        return _plain(obj.tolist())
+        return plain(obj.tolist())
     if isinstance(obj, float) and not math.isfinite(obj):
         return None
     return str(obj) if isinstance(obj, Path) else obj

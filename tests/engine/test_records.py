@@ -13,10 +13,12 @@ from mmengine.logging import MessageHub
 from torch.utils.data import DataLoader
 
 from bag_of_transfer.engine.errors import UserError
+from bag_of_transfer.engine.json_file import read_json
 from bag_of_transfer.engine.loop import loss_watch, records
 from bag_of_transfer.engine.loop.details import Details
 from bag_of_transfer.engine.loop.details_hook import DetailsRecorder
 from bag_of_transfer.engine.loop.running_loss import RunningLoss
+from bag_of_transfer.engine.run_files import read_curve
 
 SAVED: dict[str, Any] = {"meta": {"iter": 3}}
 ONE = np.ones(1)
@@ -240,6 +242,28 @@ def test_metrics_of_any_class_end_no_run_and_numbers_of_any_kind_are_recorded(
     for name in ("metrics.json", "details.json"):
         assert json.loads((tmp_path / name).read_text())["metrics"] == expected
     assert sum("no single numbers: theirs" in line for line in told) == (kept is None)
+
+
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+def test_a_metric_that_is_no_finite_number_is_null_in_the_records(
+    tmp_path: Path, lost: float
+) -> None:
+    runner = fake_runner(
+        tmp_path,
+        val_evaluator=SimpleNamespace(metrics=[SimpleNamespace(details=DETAILS)]),
+        val_dataloader=None,
+        message_hub=MessageHub(tmp_path.name),
+    )
+    recorder, details = records.RunRecorder(), DetailsRecorder()
+    feed(recorder, runner, [1.0])
+    recorder.after_train_epoch(runner)
+    for hook in (recorder, details):
+        hook.after_val_epoch(runner, {"f1": lost, "mIoU": 50.0})
+    expected = {"f1": None, "mIoU": 50.0}
+    (line,) = read_curve(tmp_path, "")
+    assert line == line | expected
+    assert "NaN" not in (tmp_path / "curve.jsonl").read_text()
+    assert read_json(tmp_path / "details.json", "")["metrics"] == expected  # it refuses NaN
 
 
 def test_a_metric_with_the_name_of_a_value_of_the_training_is_written_beside_it(

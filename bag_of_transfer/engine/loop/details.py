@@ -14,7 +14,7 @@ import numpy as np
 from mmengine.evaluator import Evaluator
 from numpy import ndarray
 
-from bag_of_transfer.engine.atomic import write_text
+from bag_of_transfer.engine.atomic import plain, write_text
 from bag_of_transfer.engine.run_files import BACKGROUND
 
 __all__ = ["Details", "describe", "details_of", "share", "worst_images", "write_details"]
@@ -122,8 +122,8 @@ def describe(details: Details, **facts: Any) -> dict[str, Any]:
 
 
 def write_details(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record of :func:`describe`, each key on a line of its own."""
-    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
+    """Write a record of :func:`describe`, each key on a line of its own; NaN becomes null."""
+    lines = (f"{json.dumps(key)}: {json.dumps(plain(value))}" for key, value in record.items())
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 

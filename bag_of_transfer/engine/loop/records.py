@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from bag_of_transfer.engine.atomic import write_json, write_text
+from bag_of_transfer.engine.atomic import plain, write_json, write_text
 from bag_of_transfer.engine.data.held_out import judged_split
 from bag_of_transfer.engine.loop.loss_watch import LossWatch
 from bag_of_transfer.engine.loop.metrics_record import (
@@ -249,7 +249,7 @@ class RunRecorder(Hook):
 
     def _write_curve(self, runner: Runner) -> None:
         if is_main_process():
-            text = "".join(json.dumps(line) + "\n" for line in self._lines)
+            text = "".join(json.dumps(plain(line)) + "\n" for line in self._lines)
             write_text(Path(runner.work_dir, CURVE), text)
 
 
