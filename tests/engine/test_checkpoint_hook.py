@@ -234,6 +234,21 @@ def test_a_resumed_run_removes_a_best_file_of_its_own_folder_alone(
     assert named or "best_top1_epoch_2.pth" not in left
 
 
+@pytest.mark.parametrize("watched", ["auto", "mIoU"])
+def test_a_best_of_another_metric_is_not_compared_and_its_file_stays(
+    two_epochs: Path, tmp_path: Path, watched: str
+) -> None:
+    here = tmp_path / "here"
+    shutil.copytree(two_epochs, here)  # its first metric is top1, of which 20 is the best
+    scores = [{"mIoU": 5.0}, {"mIoU": 4.0}]
+    rest = make_runner(here, epochs=4, scores=scores, save_best=watched, rule="greater")
+    rest._resume, rest._load_from = True, str(here / "epoch_2.pth")
+    rest.train()
+    assert rest.message_hub.get_info("best_score") == 5.0
+    kept = ["best_mIoU_epoch_3.pth", "best_top1_epoch_2.pth"]
+    assert sorted(path.name for path in here.glob("best_*.pth")) == kept
+
+
 def test_only_the_last_n_files_and_the_best_one_are_kept(tmp_path: Path) -> None:
     make_runner(tmp_path, epochs=5, scores=[1.0, 5.0, 2.0, 6.0, 3.0], max_keep_ckpts=2).train()
     names = sorted(path.name for path in tmp_path.glob("*.pth"))

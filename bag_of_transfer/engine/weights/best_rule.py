@@ -1,9 +1,12 @@
 """Which checkpoint is the best where only the first validation tells the metric's name."""
 
+from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 __all__ = ["BestRule"]
 
@@ -28,3 +31,28 @@ class BestRule(CheckpointHook):
                 logger="current",
             )
             super()._init_rule(["greater"], key_indicators)
+
+    def _begin_with_another_metric(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
+        """Forget a resumed run's best score if it is of another metric than is watched now.
+
+        With ``save_best="auto"`` that is an evaluator's first metric, which may be another one in
+        a later version; mmengine compares them.  The best file's name tells whose score it is; the
+        file stays.
+        """
+        info = runner.message_hub.runtime_info
+        name = PurePath(str(info.get("best_ckpt") or "")).name
+        if not name or len(self.key_indicators) > 1:  # each of several has a score of its own
+            return
+        known = self.key_indicators[0]
+        metric = next(iter(metrics)) if known == "auto" else known
+        if not name.startswith(f"best_{metric}_".replace("/", "_")):
+            print_log(f"best checkpoint: {name} is of another metric than {metric}", "current")
+            self._set_best_paths({"": None})
+            for key in ("best_ckpt", "best_score"):
+                info.pop(key, None)
+
+    def _set_best_paths(self, paths: dict[str, str | None]) -> None:
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = paths[""]
+        else:
+            self.best_ckpt_path_dict = paths

@@ -245,6 +245,7 @@ class SafeCheckpointHook(BestRule):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
         if not self.save_best:
             return
+        self._begin_with_another_metric(runner, metrics)
         self._processes = collect(runner)
         # The parent class deletes the best file it knows of before it writes: hide that file.
         before = self._best_paths()
@@ -273,12 +274,6 @@ class SafeCheckpointHook(BestRule):
         """
         name = PurePath(str(path or "")).name
         return self.file_backend.join_path(self.out_dir, name) if name not in ("", "..") else None
-
-    def _set_best_paths(self, paths: dict[str, str | None]) -> None:
-        if len(self.key_indicators) == 1:
-            self.best_ckpt_path = paths[""]
-        else:
-            self.best_ckpt_path_dict = paths
 
     def _remove(self, path: str) -> None:
         if not is_main_process():
