@@ -442,8 +442,8 @@ def test_an_override_without_effect_is_refused(option: str) -> None:
 def test_a_resolved_config_resolves_to_itself(own: Callable[..., Path], tmp_path: Path) -> None:
     path = own(PAPER_SEG, "image_size = 240\nepochs = 30\nlr = 0.02\nclasses = ['a', 'b']")
     cfg, explicit = load_config(path, Phase.FINE_TUNING)
+    dump_config(cfg, explicit, tmp_path / "resolved.json")  # completes custom_imports
     cfg.dump(tmp_path / "resolved_config.py")
-    dump_config(cfg, explicit, tmp_path / "resolved.json")
     for name in ("resolved_config.py", "resolved.json"):
         again, _ = load_config(tmp_path / name, Phase.FINE_TUNING)
         assert again.to_dict() | dict(work_dir="") == cfg.to_dict() | dict(work_dir="")
