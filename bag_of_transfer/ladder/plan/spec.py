@@ -95,12 +95,11 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     tasks = read_tasks(cfg.tasks, selection, path, searches)
     names = [rung.name for rung in rungs if not rung.teaches_only]
     reference = cfg.get("reference", SCRATCH if SCRATCH in names else names[0])
-    check_starts(rungs, tasks, path)
     reported = _seeds(seeds, "--seeds") if seeds else stated_seeds
     tuning_seeds = _seeds(cfg.get("tuning_seeds", TUNING_SEEDS), f"{path}: tuning_seeds")
     if _tunes(rungs, tasks):
         check_tuning_seeds(tuning_seeds, (*reported, *stated_seeds), f"{path}: tuning_seeds")
-    return Ladder(
+    ladder = Ladder(
         name=path.stem,
         config=path,
         rungs=rungs,
@@ -113,6 +112,8 @@ def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
         tuning_seeds=tuning_seeds,
         margins=_margins(cfg.get("margins", {}), tasks, f"{path}: margins"),
     )
+    check_starts(rungs, tasks, path)  # last: it builds networks
+    return ladder
 
 
 def _tunes(rungs: Sequence[Rung], tasks: Sequence[Task]) -> bool:
