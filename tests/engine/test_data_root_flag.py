@@ -36,7 +36,7 @@ def load(path: Path, folder: str | None, *options: str):
     return load_config(path, Phase.FINE_TUNING, options=options, data_root=root)[0]
 
 
-@pytest.mark.parametrize("folder", ["/tmp/nowhere", "data", ".", "~/data"])
+@pytest.mark.parametrize("folder", ["/nowhere", "data", ".", "~/data"])
 def test_it_moves_the_data_of_our_configs(folder: str) -> None:
     stated = load(OURS, folder).train_dataloader.dataset.data_root
     assert Path(stated) == Path(folder).expanduser() / "own-voc"
@@ -44,12 +44,12 @@ def test_it_moves_the_data_of_our_configs(folder: str) -> None:
 
 def test_it_is_refused_where_the_data_do_not_follow_it(own: Path) -> None:
     with pytest.raises(UserError, match=REFUSED):
-        load(own, "/tmp/nowhere")
+        load(own, "/nowhere")
     with pytest.raises(UserError, match=REFUSED):
-        load(OURS, "/tmp/nowhere", "data_root=/data/blood")
+        load(OURS, "/nowhere", "data_root=/data/blood")
     dump_config(load(OURS, None), set(), Path("F.json"))
     with pytest.raises(UserError, match=REFUSED):
-        load(Path("F.json"), "/tmp/other")
+        load(Path("F.json"), "/other")
 
 
 def test_the_environment_alone_is_not_refused(own: Path) -> None:
