@@ -78,13 +78,19 @@ class NobodysPreprocessor(ImgDataPreprocessor):
     """Says nothing of the channels."""
 
 
-def test_the_order_of_channels_is_what_the_class_of_the_preprocessor_says(read, monkeypatch):
-    cards, apply = [], starts.apply_backbone
+@pytest.fixture
+def cards(monkeypatch):
+    """Keep the cards of the backbones that tasks are checked with."""
+    kept, apply = [], starts.apply_backbone
     monkeypatch.setattr(
         starts,
         "apply_backbone",
-        lambda cfg, start, keys: cards.append(start.card) or apply(cfg, start, keys),
+        lambda cfg, start, keys: kept.append(start.card) or apply(cfg, start, keys),
     )
+    return kept
+
+
+def test_the_order_of_channels_is_what_the_class_of_the_preprocessor_says(read, cards):
     kind = "model.data_preprocessor.type"
     read(f"cfg_options=['{kind}=ErasingPreprocessor']")
     assert [card.channel_order for card in cards] == ["RGB"]
@@ -92,13 +98,7 @@ def test_the_order_of_channels_is_what_the_class_of_the_preprocessor_says(read, 
         read(f"cfg_options=['{kind}=NobodysPreprocessor']")
 
 
-def test_a_single_mean_is_handed_over_for_every_channel_and_a_wrong_card_is_told(read, monkeypatch):
-    cards, apply = [], starts.apply_backbone
-    monkeypatch.setattr(
-        starts,
-        "apply_backbone",
-        lambda cfg, start, keys: cards.append(start.card) or apply(cfg, start, keys),
-    )
+def test_a_single_mean_is_handed_over_for_every_channel_and_a_wrong_card_is_told(read, cards):
     std = "model.data_preprocessor.std"
     read(f"cfg_options=['{MEAN}=[115]', '{std}=[57]']")
     assert [(card.mean, card.std) for card in cards] == [([115] * 3, [57] * 3)]
