@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, list[str]] = {
         *("transfer", "transfer.config", "transfer.convert", *TASKS[1:]),
     ],
     "ladder.run": [
-        *(ENGINE, DATA, CONFIG, RUN),
+        *(ENGINE, DATA, CONFIG, LOOP, RUN),
         *("ladder", "ladder.plan", "ladder.report", "ladder.statistics"),
         *("pages", "prediction", *TASKS),
     ],

@@ -91,6 +91,7 @@ def _call(args: argparse.Namespace, root: Path) -> "LadderCall":
         gpus_per_cell=args.gpus_per_cell,
         precision=args.precision,
         max_seeds=args.max_seeds,
+        amp=args.amp,
         changed="rerun" if args.rerun_changed else "keep" if args.keep_changed else "refuse",
     )
 
@@ -101,6 +102,7 @@ def _parser() -> cli.ToolParser:
     parser.add_argument("--work-dir", type=Path, help="output folder [work_dirs/<config name>]")
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds [the config's]")
     tool_flags.add_data_root_flag(parser)
+    tool_flags.add_amp_flag(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be done; run nothing"
     )

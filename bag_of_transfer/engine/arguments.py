@@ -18,6 +18,7 @@ from bag_of_transfer.engine.stock_configs import nearest_stock_config
 
 __all__ = [
     "AUTO",
+    "PRECISIONS",
     "SCRATCH",
     "check_backbone",
     "check_checkpoint",
@@ -31,6 +32,7 @@ __all__ = [
 
 # In place of a checkpoint to resume: the newest complete one; of a layout: the one that fits.
 AUTO = "auto"
+PRECISIONS = ("off", "fp16", "bf16")  # of --amp, beside auto
 SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".pkl", ".safetensors", ".params")
 SCRATCH: Final = "scratch"  # in place of a backbone file: a random start
 NUM_SEEDS = 2**32  # numpy.random.seed takes 32 bits

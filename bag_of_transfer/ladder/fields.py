@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import get_args
 
+from bag_of_transfer.engine.arguments import PRECISIONS
 from bag_of_transfer.engine.fields import (
     COUNT_OR_0,
     NOT_NEGATIVE,
@@ -83,6 +84,7 @@ PLAN_RULE = fields(  # of ladder.json
         "teachers": optional(_by_folder(_RUNG)),
         "tasks": _by_folder(_TASK),
         "tuning_seeds": optional(_SEEDS),
+        "amp": optional(one_of(*PRECISIONS)),
         "notes": optional(_TEXTS),
     }
 )

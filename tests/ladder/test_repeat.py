@@ -67,3 +67,6 @@ def test_the_ladders_line_names_config_folder_and_seeds(folder: Path) -> None:
     ladder = replace(read_results(folder), config="my ladders/a.py", seeds=(3, 5))
     words = ["my ladders/a.py", "--work-dir", "work_dirs/drawn_again", "--seeds", "3", "5"]
     assert shlex.split(ladder_command(ladder)) == ["python", "tools/ladder.py", *words]
+    words[3:3] = ["--amp", "off"]
+    command = ladder_command(replace(ladder, amp="off"))
+    assert shlex.split(command) == ["python", "tools/ladder.py", *words]

@@ -6,6 +6,7 @@ from typing import Any
 
 from bag_of_transfer.engine.arguments import (
     AUTO,
+    PRECISIONS,
     check_checkpoint,
     check_config,
     check_launcher,
@@ -129,8 +130,8 @@ def add_amp_flag(to_parser: ToolParser) -> None:
     """Add ``--amp``, for a tool that trains or measures training."""
     to_parser.add_argument(
         "--amp",
-        choices=["auto", "off", "fp16", "bf16"],
-        default="auto",
+        choices=[AUTO, *PRECISIONS],
+        default=AUTO,
         help="mixed precision; auto: the config's, else bf16 where the hardware supports it",
     )
 

@@ -139,21 +139,28 @@ class Cell:
         return str(self.root / self.needs[0] / BACKBONE) if self.needs else SCRATCH
 
 
-def commands(cell: Cell, selection: Selection, resume: bool = False) -> list[Command]:
+def commands(
+    cell: Cell, selection: Selection, resume: bool = False, amp: str | None = None
+) -> list[Command]:
     """Return the commands that make a cell, in their order.
 
     Args:
         cell: A cell of ``plan.plan``.
         selection: Which checkpoint the ladder tests.
         resume: Continue from the newest checkpoint in the cell's folder.
+        amp: The precision of its training, if the tools are to be told.
     """
-    return _fine_tuning(cell, selection, resume) if cell.task else _pretraining(cell, resume)
+    told = ("--amp", amp) if amp else ()
+    training = (*_training(cell, resume), *told)
+    if cell.task:
+        return _fine_tuning(cell, selection, training)
+    return _pretraining(cell, training, told)
 
 
-def _fine_tuning(cell: Cell, selection: Selection, resume: bool) -> list[Command]:
+def _fine_tuning(cell: Cell, selection: Selection, flags: tuple[str, ...]) -> list[Command]:
     folder, config, options = cell.folder, (str(cell.config),), _options(cell)
     start = ("--backbone", cell.start, *options)
-    training = Command("tools/train.py", config, options=(*_training(cell, resume), *start))
+    training = Command("tools/train.py", config, options=(*flags, *start))
     if cell.tunes:
         return [training]
     picked = selection_of(cell.task, selection) == "val"
@@ -165,7 +172,7 @@ def _fine_tuning(cell: Cell, selection: Selection, resume: bool) -> list[Command
     return [training, Command("tools/test.py", config, tested, test, picked_on_val=picked)]
 
 
-def _pretraining(cell: Cell, resume: bool) -> list[Command]:
+def _pretraining(cell: Cell, flags: tuple[str, ...], told: tuple[str, ...]) -> list[Command]:
     backbone, source = str(cell.folder / BACKBONE), cell.rung.source
     if cell.rung.kind == "model":
         return [Command("tools/convert_weights.py", (source, backbone), options=("--force",))]
@@ -176,10 +183,9 @@ def _pretraining(cell: Cell, resume: bool) -> list[Command]:
     if cell.rung.cached:
         asked = (source, str(cell.folder / ANSWERS))
         seed = ("--seed", str(cell.seed))
-        made = [Command("tools/cache_teacher.py", asked, options=(*seed, *options))]
-    training = (*_training(cell, resume), *options)
+        made = [Command("tools/cache_teacher.py", asked, options=(*seed, *told, *options))]
     made += [
-        Command("tools/train_cls.py", (source,), options=training),
+        Command("tools/train_cls.py", (source,), options=(*flags, *options)),
         Command("tools/export_backbone.py", (), last, (backbone, "--force")),
     ]
     if not cell.tunes:

@@ -1,6 +1,7 @@
 """Read and write ``ladder.json``: the plan that the report reads, with footnotes for its tables."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -39,8 +40,11 @@ def write_plan(ladder: Ladder, root: Path) -> None:
     """Write ``ladder.json``; the same ladder gives the same file on every machine.
 
     If the folder holds the same rungs and tasks with other seeds, these seeds stay in the plan.
+    So does the precision that another call has chosen meanwhile.
     """
-    write_sealed(root / PLAN, with_seeds(describe(ladder), other_seeds(ladder, root)))
+    amp = ladder.amp or (read_plan(root) or {}).get("amp")
+    content = describe(replace(ladder, amp=amp))
+    write_sealed(root / PLAN, with_seeds(content, other_seeds(ladder, root)))
 
 
 def other_seeds(ladder: Ladder, root: Path) -> list[int]:
@@ -112,6 +116,7 @@ def describe(ladder: Ladder) -> dict[str, Any]:
             for task in ladder.tasks
         },
         "tuning_seeds": list(ladder.tuning_seeds) if ladder.tunes else [],
+        **({"amp": ladder.amp} if ladder.amp else {}),
         "notes": _notes(ladder),
     }
 

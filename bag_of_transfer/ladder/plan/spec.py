@@ -49,6 +49,7 @@ class Ladder:
         tuning_seeds: Seeds of the runs that the tuned values are chosen from.
         margins: The largest difference, in percent points, that counts as none, by metric; other
             metrics have their default.
+        amp: The precision of trainings whose config states none; None: each machine's own choice.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Ladder:
     num_pictures: int = 6
     tuning_seeds: tuple[int, ...] = TUNING_SEEDS
     margins: Mapping[str, float] = field(default_factory=dict)
+    amp: str | None = None
 
     @property
     def tunes(self) -> bool:

@@ -81,7 +81,8 @@ def _starts(
         yield rung.source or SCRATCH
     for point in _tried(rung.tune) if rung.kind == "config" else ():
         cfg = resolved_config(Path(rung.source), [*rung.cfg_options, *options_of(point)])
-        model = {key: cfg.model.to_dict().get(key) for key in ("backbone", "data_preprocessor")}
+        stated = cfg.to_dict().get("model") or {}
+        model = {key: stated.get(key) for key in ("backbone", "data_preprocessor")}
         text = json.dumps(model, sort_keys=True, default=str)
         if text in known or network_mistake(cfg) is None:  # else its training says so
             where = f"{path}: rungs.{rung.name} ({rung.source})"

@@ -18,9 +18,9 @@ def new_folder(ladder: LadderResults) -> str:
 
 def ladder_command(ladder: LadderResults) -> str:
     """Return the command that repeats the whole ladder."""
-    seeds = map(str, ladder.seeds)
-    words = ("tools/ladder.py", ladder.config, "--work-dir", new_folder(ladder), "--seeds", *seeds)
-    return shlex.join(["python", *words])
+    words = ["tools/ladder.py", ladder.config, "--work-dir", new_folder(ladder)]
+    words += ["--amp", ladder.amp] if ladder.amp else []
+    return shlex.join(["python", *words, "--seeds", *map(str, ladder.seeds)])
 
 
 def cell_commands(ladder: LadderResults) -> list[tuple[str, list[tuple[CellResult, str]]]]:

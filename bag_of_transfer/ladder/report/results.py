@@ -105,6 +105,7 @@ class LadderResults:
     teachers: Mapping[str, RungResults] = field(default_factory=dict)  # those of no table
     tunings: tuple[Tuning, ...] = ()
     margins: Mapping[str, float] = field(default_factory=dict)
+    amp: str | None = None  # of trainings whose config states no precision
 
     def label(self, rung: str) -> str:
         """Return the label of a rung or of a teacher; of an unknown one its name."""
@@ -196,6 +197,7 @@ def _ladder(folder: Path, plan: Mapping[str, Any]) -> LadderResults:
         teachers=teachers,
         tunings=read_tunings(folder, rungs, teachers, tasks, tuning_seeds, selection),
         margins={name: float(value) for name, value in (plan.get("margins") or {}).items()},
+        amp=plan.get("amp"),
     )
 
 

@@ -5,7 +5,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-from bag_of_transfer.engine.arguments import check_count
+from bag_of_transfer.engine.arguments import AUTO, check_count
 from bag_of_transfer.engine.errors import UserError
 
 __all__ = ["MOST", "POINTS", "LadderCall", "check_call"]
@@ -34,6 +34,7 @@ class LadderCall:
         gpus_per_cell: Likewise.
         precision: Print how many seeds it takes for intervals of so many points to either side.
         max_seeds: Run more seeds, up to this number, until they are as narrow; None: run none.
+        amp: The precision of trainings whose config states none; ``auto``: as the ladder began.
         changed: What to do with finished cells whose config, data, backbone or code changed.
     """
 
@@ -52,6 +53,7 @@ class LadderCall:
     gpus_per_cell: float | None = None
     precision: float | None = None
     max_seeds: int | None = None
+    amp: str = AUTO
     changed: Literal["refuse", "rerun", "keep"] = "refuse"
 
 

@@ -25,10 +25,11 @@ from bag_of_transfer.ladder.folder import (
     LOG,
     METRICS,
     TUNING,
-    Selection,
 )
 from bag_of_transfer.ladder.plan.cells import Cell, Command, commands
+from bag_of_transfer.ladder.plan.spec import Ladder
 from bag_of_transfer.ladder.run import status
+from bag_of_transfer.ladder.run.amp import amp_of
 from bag_of_transfer.ladder.run.fingerprint import forget_code
 from bag_of_transfer.ladder.run.pictures import draw_cell
 from bag_of_transfer.ladder.run.tool_process import (
@@ -59,9 +60,8 @@ class _FailedError(Exception):
 
 def run_cell(
     cell: Cell,
-    selection: Selection,
+    ladder: Ladder,
     resume: bool,
-    num_pictures: int,
     *,
     cores: Sequence[int],
     gpu: str | None,
@@ -74,9 +74,8 @@ def run_cell(
 
     Args:
         cell: The cell.
-        selection: Which checkpoint the ladder tests.
+        ladder: Its ladder.
         resume: Continue where the cell was cut off.
-        num_pictures: Number of test images to draw with their predictions.
         cores: The cores that it may use.
         gpu: The only GPU that it sees; None: all.
         to_file: Write the commands' output to ``log.txt`` in the cell's folder.
@@ -95,7 +94,7 @@ def run_cell(
     if to_file:
         _redirect_to(cell.folder / LOG)
     started = time.perf_counter()
-    code, reason, train = _make(cell, selection, resume, num_pictures, tells_end=to_file)
+    code, reason, train = _make(cell, ladder, resume, tells_end=to_file)
     seconds = time.perf_counter() - started
     # Without a point, a run of a search starts from it: its score decides nothing.
     tried = cell.tunes and cell.point
@@ -103,7 +102,7 @@ def run_cell(
     if lost:
         code, reason = 0, ""
     if code not in STOPPED:
-        recorded = commands(cell, selection)
+        recorded = commands(cell, ladder.selection, amp=amp_of(cell, ladder.amp))
         if code == 0:
             recorded = [with_best(command) for command in recorded]
         words = [command.words for command in recorded]
@@ -116,15 +115,15 @@ def run_cell(
 
 
 def _make(
-    cell: Cell, selection: Selection, resume: bool, num_pictures: int, tells_end: bool
+    cell: Cell, ladder: Ladder, resume: bool, tells_end: bool
 ) -> tuple[int, str, dict[str, Any]]:
     """Make a cell; return the exit code, the reason of a failure, and the training's speeds."""
     train: dict[str, Any] = {}
     try:
         if starts_anew():  # the tools read the code as it is now
             forget_code()
-        status.begin(cell, selection, resume)
-        for command in commands(cell, selection, resume):
+        status.begin(cell, ladder.selection, resume)
+        for command in commands(cell, ladder.selection, resume, amp_of(cell, ladder.amp)):
             before = _written(cell)
             code, reason = run_tool(with_best(command).words, tells_end=tells_end)
             if code:
@@ -134,7 +133,7 @@ def _make(
         if cell.rung.kind == "file" and cell.task is None:
             _adopt(Path(cell.rung.source), cell.folder)
         if cell.task and not cell.tunes:
-            draw_cell(cell, num_pictures)
+            draw_cell(cell, ladder.num_pictures)
     except _FailedError as error:
         return error.code, str(error), train
     except Exception as error:

@@ -25,6 +25,7 @@ from bag_of_transfer.ladder.report.findings import find, find_top1
 from bag_of_transfer.ladder.report.results import read_results
 from bag_of_transfer.ladder.report.summary import overview, summarise
 from bag_of_transfer.ladder.run import seeds_needed, status
+from bag_of_transfer.ladder.run.amp import with_amp
 from bag_of_transfer.ladder.run.call import LadderCall, check_call
 from bag_of_transfer.ladder.run.decisions import counts_of, decide
 from bag_of_transfer.ladder.run.ending import check_chosen, exit_code, tell_diverged
@@ -67,7 +68,7 @@ def climb(call: LadderCall) -> int:
         _check_cell(plan(ladder, root), call.cell)
     _tell_left_out(ladder, root)
     if call.dry_run:
-        _print_plan(call, ladder)
+        _print_plan(call, with_amp(call, ladder))
         seeds_needed.print_needed(call)
         return 0
     with ExitStack() as entered:
@@ -78,6 +79,7 @@ def climb(call: LadderCall) -> int:
         else:
             shutil.rmtree(root / ".removed", ignore_errors=True)  # left by a call that was killed
         ray = entered.enter_context(connected(call.ray)) if call.ray else None
+        ladder = with_amp(call, ladder)
         call, ladder = _with_seeds(call, ladder, seeds_needed.begun(call, ladder))
         cells, before = _decided(call, ladder, {})
         write_plan(ladder, root)
@@ -126,7 +128,7 @@ def _with_seeds(call: LadderCall, ladder: Ladder, more: Sequence[int]) -> tuple[
     if not more:
         return call, ladder
     seeds = (*ladder.seeds, *more)
-    return replace(call, seeds=seeds), read_ladder(call.config, seeds)
+    return replace(call, seeds=seeds), replace(read_ladder(call.config, seeds), amp=ladder.amp)
 
 
 def _decided(
@@ -265,7 +267,7 @@ def _print_plan(call: LadderCall, ladder: Ladder) -> None:
         cells = _with_needs(cells, call.cell)
     others = [] if call.cell else _of_other_seeds(ladder, cells, call.root)
     before = status.with_weights(cells, _survey(cells, others, ladder.selection))
-    estimates = estimate_cells(cells, before)
+    estimates = estimate_cells(cells, before, ladder.amp)
     left_out = cells_to_run(cells, before)[1].impossible
     for cell in cells:
         now = before[cell.key]

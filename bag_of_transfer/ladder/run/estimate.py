@@ -15,6 +15,7 @@ from bag_of_transfer.engine.quantities import duration, size
 from bag_of_transfer.engine.run.dry_run import ESTIMATE
 from bag_of_transfer.ladder.folder import LOG, SCRATCH
 from bag_of_transfer.ladder.plan.cells import Cell
+from bag_of_transfer.ladder.run.amp import amp_of
 from bag_of_transfer.ladder.run.schedule import cells_to_run
 from bag_of_transfer.ladder.run.status import DONE, Status
 from bag_of_transfer.ladder.run.tool_process import ERROR, import_once, run_quietly
@@ -49,13 +50,14 @@ class Estimate:
 
 
 def estimate_cells(
-    cells: Sequence[Cell], before: Mapping[str, Status]
+    cells: Sequence[Cell], before: Mapping[str, Status], amp: str | None = None
 ) -> dict[str, Estimate | str]:
     """Estimate every cell that has no result and can get one.
 
     Args:
         cells: The cells of the plan.
         before: How far each cell is.
+        amp: The precision of :attr:`Ladder.amp`.
 
     Returns:
         Estimates by key; the reason as text for a cell that cannot be timed, for instance because
@@ -76,7 +78,7 @@ def estimate_cells(
             estimates[cell.key] = Estimate(OVERHEAD_S, 0, measured=False)
         else:
             if _recipe(cell) not in timed:
-                timed[_recipe(cell)] = _time(cell)
+                timed[_recipe(cell)] = _time(cell, amp_of(cell, amp))
             timing = timed[_recipe(cell)]
             if isinstance(timing, str):
                 estimates[cell.key] = timing
@@ -150,12 +152,13 @@ def _teacher(cell: Cell, cells: Sequence[Cell], timed: Mapping[Any, Any]) -> flo
     return FORWARD * timing["seconds_per_iteration"] if isinstance(timing, dict) else 0.0
 
 
-def _time(cell: Cell) -> dict[str, Any] | str:
+def _time(cell: Cell, amp: str | None) -> dict[str, Any] | str:
     """Time a few iterations; return the reason if that fails."""
     work_dir = cell.root / ".estimates" / cell.key
     tool = "tools/train.py" if cell.task else "tools/train_cls.py"
     command = [tool, str(cell.config), "--dry-run", "--work-dir", str(work_dir)]
     command += ["--backbone", SCRATCH] if cell.task else []
+    command += ["--amp", amp] if amp else []
     options = [*_stated(cell), *options_of(cell.point)]
     if cell.task is None and cell.needs:
         options.append("model.distillation=None")  # the teacher is not trained yet

@@ -78,7 +78,7 @@ class _Processes:
         gpu = self.gpus[place % len(self.gpus)] if self.gpus else None
         process = multiprocessing.get_context("fork").Process(
             target=run_cell,
-            args=(cell, self.ladder.selection, resume, self.ladder.num_pictures),
+            args=(cell, self.ladder, resume),
             kwargs=dict(cores=cores_of_place(place, self.jobs), gpu=gpu, to_file=self.jobs > 1),
         )
         if self.jobs > 1:
