@@ -1,6 +1,7 @@
 """The paper's augmentation against colour arithmetic by another method."""
 
 import colorsys
+import itertools
 import pickle
 
 import numpy as np
@@ -18,6 +19,7 @@ from bag_of_transfer.classification.transforms import (
     build_pipeline,
     planes,
     scale_hsv,
+    shift_levels,
 )
 from bag_of_transfer.engine.errors import UserError
 
@@ -112,6 +114,19 @@ def test_pca_noise_is_clipped() -> None:
         # A wrapped byte would be dark beside white, or bright beside black.
         assert out[0].min() > 100 or (out[0] < 255).all()
         assert (out[0] >= out[1]).all()
+
+
+@pytest.mark.parametrize("signs", itertools.product((-1, 0, 1), repeat=3))
+def test_a_shift_is_clipped_whichever_levels_are_negative(signs: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (65, 97, 3), np.uint8)
+    before = pixels.copy()
+    shift = np.array([*signs, 0]) * [3, 40, 255, 0]
+    out = shift_levels(pixels, shift.astype(float))
+    assert out.dtype == np.uint8
+    np.testing.assert_array_equal(out, np.clip(pixels.astype(int) + shift[:3], 0, 255))
+    np.testing.assert_array_equal(pixels, before)
+    assert not np.shares_memory(out, pixels)
 
 
 @pytest.mark.parametrize("transform", [HSVScale(), PCANoise()])
