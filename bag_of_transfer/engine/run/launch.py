@@ -25,6 +25,7 @@ from bag_of_transfer.engine.cores import share_of_cores
 from bag_of_transfer.engine.data.splits import LOADERS
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.loop.device_copy import pin_data_samples
+from bag_of_transfer.engine.loop.heap import keep_freed_memory
 from bag_of_transfer.engine.loop.metrics_record import hardware
 from bag_of_transfer.engine.lost_process import watch_processes
 from bag_of_transfer.engine.process_group import LOCAL_RANKS
@@ -146,7 +147,7 @@ def share_cores(cfg: Config) -> str:
     More threads than cores wait for each other (up to ten times slower).  ``OMP_NUM_THREADS``
     can lower the number of threads further.  Workers live as long as the run, so that no epoch
     begins with their start, unless the config states ``persistent_workers=False``.  On a GPU,
-    batches are pinned, so that a copy does not wait for the step.
+    batches are pinned, so that a copy does not wait for the step; on a CPU, freed memory is kept.
 
     Returns:
         The line that says how the cores are shared.
@@ -167,6 +168,8 @@ def share_cores(cfg: Config) -> str:
             most_workers = max(most_workers, loader.num_workers)
     if torch.cuda.is_available():
         pin_data_samples()
+    else:
+        keep_freed_memory()
     threads = min(cores - most_workers, int(os.environ.get("OMP_NUM_THREADS", cores)))
     torch.set_num_threads(threads)
     shares = f"{counted(threads, 'compute thread')} + {counted(most_workers, 'loader worker')}"
