@@ -24,6 +24,7 @@ from bag_of_transfer.classification.teacher_cache import (
 from bag_of_transfer.engine.atomic import is_leftover_name
 from bag_of_transfer.engine.bars import Step
 from bag_of_transfer.engine.errors import RefusedError, UserError
+from bag_of_transfer.engine.loop.channels_last import choose_channels_last, lay_out
 from bag_of_transfer.engine.loop.draws import draw_by_index, note_draws
 from bag_of_transfer.engine.loop.metrics_record import hardware, versions
 from bag_of_transfer.engine.loop.precision import autocast_of
@@ -118,6 +119,7 @@ def _fill(writer: CacheWriter, cfg: Config, train_set: Any, seed: int) -> None:
     model = MODELS.build(cfg.model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).eval()
+    lay_out(model, choose_channels_last(cfg, model))  # bf16 rounds otherwise in the other layout
     hub = MessageHub.get_instance(f"cache_{id(writer)}")
     note_draws(hub, seed, views, len(loader))
     step = Step("asking the teacher", views * len(loader), done=writer.views_done * len(loader))

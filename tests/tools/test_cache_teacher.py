@@ -35,16 +35,18 @@ train_dataloader = dict(dataset=dict(pipeline=pipeline, colours_on_device=True))
 
 @pytest.mark.parametrize("mixup", [(), pytest.param(("model.mixup=None",), marks=pytest.mark.slow)])
 def test_a_view_per_epoch_gives_the_live_teachers_losses(tool, taught_by, tmp_path, capfd, mixup):
+    # In bf16 the student's rounding makes more of the answers' than the tolerance allows.
+    amp = ("--amp", "off")
     live, cached, cache = tmp_path / "live", tmp_path / "cached", tmp_path / "cache"
     config = tmp_path / "config.py"
     config.write_text(COLOURED.format(base=CLS))
-    assert tool("train_cls", config, "--work-dir", live, *taught_by(*mixup)) == 0
+    assert tool("train_cls", config, "--work-dir", live, *amp, *taught_by(*mixup)) == 0
     # Another number of workers: neither the images nor what is mixed depends on it.
     workers = "train_dataloader.num_workers=1" if mixup else "train_dataloader.num_workers=0"
-    assert tool("cache_teacher", config, cache, *taught_by(workers, *mixup)) == 0
+    assert tool("cache_teacher", config, cache, *amp, *taught_by(workers, *mixup)) == 0
     assert re.search(r"2 views x 48 images x 3 classes: [\d.]+ kB in ", capfd.readouterr().out)
     options = taught_by(f"model.distillation.cache={cache}", *mixup)
-    assert tool("train_cls", config, "--work-dir", cached, *options) == 0
+    assert tool("train_cls", config, "--work-dir", cached, *amp, *options) == 0
     assert losses(cached) == pytest.approx(losses(live), rel=1e-3)
     evidence = json.loads((cached / "tricks.json").read_text())["distillation"]
     assert evidence["on"]
