@@ -8,7 +8,8 @@ import torch
 
 from bag_of_transfer.engine.arguments import PRECISIONS
 from bag_of_transfer.engine.loop import precision
-from bag_of_transfer.ladder.run import amp, estimate
+from bag_of_transfer.ladder.plan.cells import Cell
+from bag_of_transfer.ladder.run import amp, cell_process, estimate, on_this_machine
 from tests.ladder.fake_ladder import DET, ladder, record, use_fake_tools, write_ladder
 
 PLAN = Path("out/ladder.json")
@@ -78,6 +79,24 @@ def test_what_a_config_states_stays(
     assert climb(config) == 0
     assert told("seed0/b/pretraining") == expected
     assert told("seed0/b/detection") == "bf16"
+
+
+def test_a_config_that_is_gone_fails_its_cell_alone_and_is_recorded(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_machine("off", monkeypatch)
+    before = cell_process.run_cell
+
+    def without_config(cell: Cell, *args: object, **how: object) -> None:
+        if cell.key == "seed0/b/pretraining":
+            (config.parent / "b.py").unlink()
+        before(cell, *args, **how)
+
+    monkeypatch.setattr(on_this_machine, "run_cell", without_config)
+    assert climb(config) == 2
+    failed = record("seed0/b/pretraining")
+    assert (failed["status"], "b.py" in failed["reason"]) == ("failed", True)
+    assert record("seed0/scratch/detection")["status"] == "done"
 
 
 def test_the_flag_decides_for_a_ladder_that_begins(

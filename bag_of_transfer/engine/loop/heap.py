@@ -2,7 +2,7 @@
 
 On a CPU a step allocates its maps and gradients anew.  The C library of most Linux systems gives
 large blocks back at once, and the system hands them out again page by page, each filled with
-zeros: 5 to 10 % of a step, and more where images differ in size (docs/performance.md).
+zeros: 4 to 10 % of a step, and more where images differ in size (docs/performance.md).
 """
 
 import ctypes

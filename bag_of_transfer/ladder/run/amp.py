@@ -61,11 +61,16 @@ def _has_begun(plan: Mapping[str, Any], root: Path) -> bool:
 def amp_of(cell: Cell, amp: str | None) -> str | None:
     """Return the precision that a cell's tools are told; None where its config states one.
 
+    It is None as well where the config cannot be read: the cell's fingerprint says so.
+
     Args:
         cell: A cell.
         amp: Of :attr:`Ladder.amp`.
     """
-    cfg = resolved(cell) if amp else None
+    try:
+        cfg = resolved(cell) if amp else None
+    except UserError:
+        return None
     if cfg is None or not cfg.get("optim_wrapper"):
         return None
     return amp if is_left_to_the_machine(cfg, AUTO) else None

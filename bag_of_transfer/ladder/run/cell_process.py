@@ -94,7 +94,8 @@ def run_cell(
     if to_file:
         _redirect_to(cell.folder / LOG)
     started = time.perf_counter()
-    code, reason, train = _make(cell, ladder, resume, tells_end=to_file)
+    amp = amp_of(cell, ladder.amp)
+    code, reason, train = _make(cell, ladder, amp, resume, tells_end=to_file)
     seconds = time.perf_counter() - started
     # Without a point, a run of a search starts from it: its score decides nothing.
     tried = cell.tunes and cell.point
@@ -102,7 +103,7 @@ def run_cell(
     if lost:
         code, reason = 0, ""
     if code not in STOPPED:
-        recorded = commands(cell, ladder.selection, amp=amp_of(cell, ladder.amp))
+        recorded = commands(cell, ladder.selection, amp=amp)
         if code == 0:
             recorded = [with_best(command) for command in recorded]
         words = [command.words for command in recorded]
@@ -115,7 +116,7 @@ def run_cell(
 
 
 def _make(
-    cell: Cell, ladder: Ladder, resume: bool, tells_end: bool
+    cell: Cell, ladder: Ladder, amp: str | None, resume: bool, tells_end: bool
 ) -> tuple[int, str, dict[str, Any]]:
     """Make a cell; return the exit code, the reason of a failure, and the training's speeds."""
     train: dict[str, Any] = {}
@@ -123,7 +124,7 @@ def _make(
         if starts_anew():  # the tools read the code as it is now
             forget_code()
         status.begin(cell, ladder.selection, resume)
-        for command in commands(cell, ladder.selection, resume, amp_of(cell, ladder.amp)):
+        for command in commands(cell, ladder.selection, resume, amp):
             before = _written(cell)
             code, reason = run_tool(with_best(command).words, tells_end=tells_end)
             if code:
