@@ -173,8 +173,8 @@ def write_json(path: str | Path, obj: Any) -> None:
     write_text(path, json_text(obj))
 
 
-def json_text(obj: Any) -> str:
-    """Return ``obj`` as indented JSON.
+def json_text(obj: Any, compact: bool = False) -> str:
+    """Return ``obj`` as JSON: indented, or on one line without spaces.
 
     NaN and infinities become null (JSON has no word for them); paths become strings; numbers
     of NumPy and torch become plain ones.
@@ -182,7 +182,8 @@ def json_text(obj: Any) -> str:
     Raises:
         TypeError: If ``obj`` holds a value that JSON cannot express.
     """
-    return json.dumps(plain(obj), indent=2, allow_nan=False) + "\n"
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    return json.dumps(plain(obj), allow_nan=False, **layout) + "\n"
 
 
 def plain(obj: Any) -> Any:

@@ -46,10 +46,10 @@ def digests(folder: Path, names: Iterable[str] = KEPT) -> dict[str, str]:
     return {name: sha256_of(path) for name, path in paths.items() if path.is_file()}
 
 
-def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record as JSON, with its seal."""
+def write_sealed(path: Path, record: Mapping[str, Any], compact: bool = False) -> None:
+    """Write a record as JSON, with its seal; ``compact`` as of :func:`json_text`."""
     plain = json.loads(json_text(record))
-    write_text(path, json_text({**plain, SEAL: _seal_of(plain)}))
+    write_text(path, json_text({**plain, SEAL: _seal_of(plain)}, compact))
 
 
 def is_sealed(record: Mapping[str, Any]) -> bool:

@@ -175,6 +175,22 @@ def test_published_evidence_names_files_without_this_machines_folders(tmp_path: 
         assert said in (tmp_path / "out/seed0/d_all/pretraining" / name).read_text()
 
 
+def test_published_cells_have_json_without_spaces(tmp_path: Path) -> None:
+    folder = draw_ladder(tmp_path / "ladder", seeds=1, whole=True)
+    damaged = Path("seed0/d_all/pretraining/tricks.json")
+    (folder / damaged).write_text('{"mixup": ')
+    publish(folder, tmp_path / "out")
+    copied = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").glob("seed*/*/*/*")}
+    assert {path.name for path in copied} > {"cell.json", "metrics.json", "resolved_config.json"}
+    assert (tmp_path / "out" / damaged).read_text() == (folder / damaged).read_text()
+    for path in copied - {damaged}:
+        text = (tmp_path / "out" / path).read_text()
+        if path.suffix == ".json":
+            assert text == json.dumps(json.loads(text), separators=(",", ":")) + "\n"
+        if path.name == "metrics.json":
+            assert json.loads(text) == json.loads((folder / path).read_text())
+
+
 def test_results_that_an_earlier_version_published_are_read_with_a_line(folder: Path) -> None:
     written = record("d_all", "detection", 0)
     (folder / CELL / "cell.json").write_text(

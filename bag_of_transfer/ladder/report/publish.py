@@ -45,9 +45,10 @@ def publish(folder: Path, out: Path) -> int:
 
     In the copy ``...`` replaces the part that all absolute paths have in common, and the folders of
     files that sentences name (the reason of a failure, a trick's evidence), because they are this
-    machine's.  A report of the copy lacks the intervals over images, which need the per-image
-    files.  As the cards of all backbones are there, a ladder can go on in the copy: its finished
-    cells are known as such.  Cells of rungs and tasks that the plan no longer has stay out.
+    machine's; the JSON of a cell has no spaces.  A report of the copy lacks the intervals over
+    images, which need the per-image files.  As the cards of all backbones are there, a ladder can
+    go on in the copy: its finished cells are known as such.  Cells of rungs and tasks that the plan
+    no longer has stay out.
 
     Args:
         folder: The ladder's folder.
@@ -106,16 +107,24 @@ def _copy(cell: Path, target: Path, names: tuple[str, ...]) -> None:
     texts = {name: _text(cell / name) for name in names if name != RECORD}
     if FLAT_CONFIG in names:
         settings = read_settings(cell)
-        texts[FLAT_CONFIG] = json.dumps(settings, indent=0) if settings else ""
+        texts[FLAT_CONFIG] = json.dumps(settings) if settings else ""
     for name, text in texts.items():
         if text:
             text = without_places(text)
             text = FOLDERS.sub(".../", text) if name in EVIDENCE else text
-            write_text(target / name, text.rstrip("\n") + "\n")
+            write_text(target / name, text if name == CURVE else _on_one_line(text))
     record = json.loads(without_places(_text(cell / RECORD)))
     record |= {key: FOLDERS.sub(".../", record[key]) for key in REASONS if record.get(key)}
     files = digests(target, texts) if record.get("status") == "done" else {}
-    write_sealed(target / RECORD, {**record, "files": files})
+    write_sealed(target / RECORD, {**record, "files": files}, compact=True)
+
+
+def _on_one_line(text: str) -> str:
+    """Return JSON without spaces; a damaged file as it is: the copy's report names it, too."""
+    try:
+        return json_text(json.loads(text), compact=True)
+    except ValueError:
+        return text
 
 
 def _text(path: Path) -> str:
