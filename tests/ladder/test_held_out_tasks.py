@@ -41,6 +41,22 @@ def test_all_runs_may_hold_a_part_out_and_pick_on_it() -> None:
     assert read(tune=None, selection="val", cfg_options=[*NO_VAL, "held_out.fraction=0.5"])
 
 
+def test_one_metric_chooses_values_and_picks_the_checkpoint() -> None:
+    best_by = "default_hooks.checkpoint.save_best={}".format
+    stated = dict(selection="val", cfg_options=[best_by("mAP_area")])
+    with pytest.raises(
+        UserError, match="chosen by mAP_voc07, but the checkpoint is picked by mAP_"
+    ):
+        read(**stated)
+    assert read(tune=None, **stated)
+    assert read(cfg_options=[best_by("mAP_area")])  # the last checkpoint counts
+    for same in ("auto", "mAP_voc07"):
+        assert read(selection="val", cfg_options=[best_by(same)])
+    for tune in (RATES, None):
+        with pytest.raises(UserError, match="save_best names several metrics"):
+            read(tune=tune, selection="val", cfg_options=[best_by("[mAP_voc07,mAP_area]")])
+
+
 @pytest.mark.parametrize(
     ("stated", "message"),
     [

@@ -74,8 +74,9 @@ def read_tasks(
     Raises:
         UserError: If a key is unknown, or if a config does not exist, is of another kind, has no
             test split, has no metric that tables show, picks nothing on val although
-            ``selection`` asks for it, has values to tune but no val split to judge them on, or
-            lacks the test-time augmentation that is asked for.
+            ``selection`` asks for it, picks by several metrics or by another one than values are
+            chosen by, has values to tune but no val split to judge them on, or lacks the test-time
+            augmentation that is asked for.
     """
     return tuple(
         _task(name, entry, selection, path, tune.get(name)) for name, entry in stated.items()
@@ -116,6 +117,7 @@ def _task(name: str, stated: Any, selection: Selection, path: Path, tune: Any) -
         _check_judge(task, cfg, f"{where} ({config})")
     if selection_of(task, selection) == "val":
         _check_val(cfg, f"{where} ({config})")
+        _check_picked(task, cfg, f"{where} ({config})")
     return task
 
 
@@ -173,7 +175,26 @@ def _check_val(cfg: Config, where: str) -> None:
     if cfg.get("val_dataloader") is None:
         what = "no checkpoint can be picked on val, the task has no val split"
         raise UserError(what, where, f"define val_dataloader, {mend}")
-    hook = cfg.get("default_hooks", {}).get("checkpoint") or {}
-    if not hook.get("save_best", "auto"):  # without an entry, engine/run/training.py sets "auto"
+    if not _best_by(cfg):
         what = "no checkpoint is picked on val, default_hooks.checkpoint.save_best is None"
         raise UserError(what, where, f"name a metric there, {mend}")
+
+
+def _check_picked(task: Task, cfg: Config, where: str) -> None:
+    """Check that a single metric picks the checkpoint: the one that values are chosen by, if any.
+
+    ``auto`` is the first metric of an evaluator; of ours, that one.
+    """
+    best_by, judge = _best_by(cfg), task.metrics[-1]
+    key = "default_hooks.checkpoint.save_best"
+    mend = f'say {key}="{judge}", or leave selection at "last"'
+    if not isinstance(best_by, str):
+        raise UserError(f"{key} names several metrics, each with a checkpoint", where, mend)
+    if task.tune and best_by not in ("auto", judge):
+        what = f"values are chosen by {judge}, but the checkpoint is picked by {best_by}"
+        raise UserError(what, where, mend)
+
+
+def _best_by(cfg: Config) -> Any:
+    hook = cfg.get("default_hooks", {}).get("checkpoint") or {}
+    return hook.get("save_best", "auto")  # without an entry, engine/run/training.py sets "auto"
