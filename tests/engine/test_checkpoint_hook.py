@@ -234,6 +234,23 @@ def test_a_resumed_run_removes_a_best_file_of_its_own_folder_alone(
     assert named or "best_top1_epoch_2.pth" not in left
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_run_from_another_folders_file_keeps_its_own_best(tmp_path: Path, several: bool) -> None:
+    watched = dict(save_best=["top1", "top5"], rule="greater") if several else {}
+    scores = [{"top1": 20.0, "top5": 40.0}, {"top1": 10.0, "top5": 30.0}]
+    make_runner(tmp_path / "other", epochs=1, scores=scores[:1], **watched).train()
+    rest = make_runner(tmp_path / "mine", epochs=2, scores=scores[1:], **watched)
+    rest._resume, rest._load_from = True, str(tmp_path / "other/epoch_1.pth")
+    rest.train()
+    best = {"best_top1_epoch_2.pth", *(["best_top5_epoch_2.pth"] if several else [])}
+    assert {path.name for path in (tmp_path / "mine").glob("best_*.pth")} == best
+    assert {path.name for path in (tmp_path / "other").glob("best_*_1.pth")}
+    info = rest.message_hub.runtime_info
+    kept = {key: info[key] for key in info if key.startswith("best_score")}
+    whole = {"best_score_top1": 10.0, "best_score_top5": 30.0}
+    assert kept == (whole if several else {"best_score": 10.0})
+
+
 @pytest.mark.parametrize("watched", ["auto", "mIoU"])
 def test_a_best_of_another_metric_is_not_compared_and_its_file_stays(
     two_epochs: Path, tmp_path: Path, watched: str

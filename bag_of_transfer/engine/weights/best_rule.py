@@ -8,6 +8,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from bag_of_transfer.engine.processes import of_first_process
+
 __all__ = ["BestRule"]
 
 
@@ -50,6 +52,38 @@ class BestRule(CheckpointHook):
             self._set_best_paths({"": None})
             for key in ("best_ckpt", "best_score"):
                 info.pop(key, None)
+
+    def _forget_best_elsewhere(self, runner: Runner) -> None:
+        """Forget a resumed run's best scores whose files are not in this run's folder.
+
+        Else a run that goes on from another run's file would keep no best checkpoint of its own
+        until one is better than that run's best.  All processes do as the first one.
+        """
+        paths, info = self._best_paths() if self.save_best else {}, runner.message_hub.runtime_info
+        for metric, path in paths.items():
+            if path is None or of_first_process(self.file_backend.exists(path)):
+                continue
+            there, name = PurePath(path).parent, PurePath(path).name
+            print_log(
+                f"best checkpoint: {name} is not in {there}: compared from here on", "current"
+            )
+            for key in ("best_ckpt", "best_score"):
+                info.pop(f"{key}_{metric}" if metric else key, None)
+            self._set_best_paths({**self._best_paths(), metric: None})
+
+    def _best_paths(self) -> dict[str, str | None]:
+        is_single = len(self.key_indicators) == 1
+        paths = {"": self.best_ckpt_path} if is_single else self.best_ckpt_path_dict
+        return {key: self._in_this_folder(path) for key, path in paths.items()}
+
+    def _in_this_folder(self, path: Any) -> str | None:
+        """Return the path of a file in this run's folder, where it may be deleted.
+
+        A resumed checkpoint holds the path of its time.  The folder may have been copied since,
+        and a file from somebody else may name any path.
+        """
+        name = PurePath(str(path or "")).name
+        return self.file_backend.join_path(self.out_dir, name) if name not in ("", "..") else None
 
     def _set_best_paths(self, paths: dict[str, str | None]) -> None:
         if len(self.key_indicators) == 1:

@@ -7,7 +7,7 @@ every step.
 import itertools
 import logging
 import time
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from mmengine.dist import get_world_size, is_main_process
@@ -92,6 +92,7 @@ class SafeCheckpointHook(BestRule):
         self._num_processes, self._agreement = get_world_size(), Agreement(next(_numbers))
         if runner.iter:  # of the resumed run: a better score is added to that file, too
             self.last_ckpt = self._in_this_folder(runner.message_hub.runtime_info.get("last_ckpt"))
+            self._forget_best_elsewhere(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Let signals wait for a step from now on; a dry run, which does none, ends before."""
@@ -260,20 +261,6 @@ class SafeCheckpointHook(BestRule):
         for key, old in before.items():
             if old and after.get(key) and old not in after.values():
                 self._remove(old)
-
-    def _best_paths(self) -> dict[str, str | None]:
-        is_single = len(self.key_indicators) == 1
-        paths = {"": self.best_ckpt_path} if is_single else self.best_ckpt_path_dict
-        return {key: self._in_this_folder(path) for key, path in paths.items()}
-
-    def _in_this_folder(self, path: Any) -> str | None:
-        """Return the path of a best file in this run's folder, where it may be deleted.
-
-        A resumed checkpoint holds the path of its time.  The folder may have been copied since,
-        and a file from somebody else may name any path.
-        """
-        name = PurePath(str(path or "")).name
-        return self.file_backend.join_path(self.out_dir, name) if name not in ("", "..") else None
 
     def _remove(self, path: str) -> None:
         if not is_main_process():
