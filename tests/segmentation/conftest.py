@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import bag_of_transfer.detection  # noqa: F401  mmseg imports mmdet, which needs mmcv's operators
 from bag_of_transfer.engine.data import image_scan
 
 WIDTH, HEIGHT = 113, 101  # odd and not square
