@@ -1,6 +1,7 @@
 """Read a config file, apply the flags, and know which keys the user set."""
 
 import contextlib
+import copy
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -36,6 +37,7 @@ from bag_of_transfer.engine.config.knobs import (
 )
 from bag_of_transfer.engine.config.overrides import apply_overrides, option_keys
 from bag_of_transfer.engine.config.process_setup import prepare_process
+from bag_of_transfer.engine.config.read_once import is_reading_once, kept
 from bag_of_transfer.engine.config.type_names import name_scope, name_types
 from bag_of_transfer.engine.environment import check_environment
 from bag_of_transfer.engine.errors import UserError, former_name_in
@@ -160,7 +162,8 @@ def settle(
     Raises:
         UserError: If an override or a knob cannot take effect.
     """
-    sources = [] if path.suffix == SUFFIX else config_sources(path)
+    is_json = path.suffix == SUFFIX
+    sources = [] if is_json else kept(("sources", path), lambda: config_sources(path))
     lines = follow_files(cfg, sources, option_keys(options) & ALL_NAMES)
     keys = apply_overrides(cfg, options) if options else set()
     lines += follow_options(cfg, keys, sources)
@@ -211,6 +214,8 @@ def _of_another_tool(
 def read_config(path: Path, import_named: bool = True) -> Config:
     """Read a config, and keep the libraries from printing messages about it.
 
+    Within :func:`read_once`, a config that was read before is copied.
+
     Args:
         path: The file.
         import_named: Whether to import the modules that it names in ``custom_imports``.
@@ -219,6 +224,11 @@ def read_config(path: Path, import_named: bool = True) -> Config:
         UserError: If it or one of its bases is missing, is not Python, or fails when it is read;
             of JSON, see :func:`read_json_config`.
     """
+    cfg = kept(("config", path, import_named), lambda: _read(path, import_named))
+    return copy.deepcopy(cfg) if is_reading_once() else cfg
+
+
+def _read(path: Path, import_named: bool) -> Config:
     check_config(path)
     _refuse_yaml(path)
     if path.suffix == SUFFIX:

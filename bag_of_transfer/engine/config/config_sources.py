@@ -42,7 +42,12 @@ class Source(NamedTuple):
     @property
     def is_own(self) -> bool:
         """Whether a user wrote it: it came with no installed package, nor with this toolkit."""
-        return not is_stock(self.path) and not self.path.resolve().is_relative_to(CONFIGS)
+        return _is_own(self.path)
+
+
+@functools.cache
+def _is_own(path: Path) -> bool:
+    return not is_stock(path) and not path.resolve().is_relative_to(CONFIGS)
 
 
 def config_sources(path: Path) -> list[Source]:

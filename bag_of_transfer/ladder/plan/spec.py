@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from bag_of_transfer.engine.config.config_file import leaf_keys, read_config
+from bag_of_transfer.engine.config.read_once import read_once
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.fields import COUNT_OR_0
 from bag_of_transfer.engine.home import at_home
@@ -71,6 +72,7 @@ class Ladder:
         return _tunes(self.rungs, self.tasks)
 
 
+@read_once()
 def read_ladder(path: Path, seeds: Sequence[int] | None = None) -> Ladder:
     """Read and check a ladder config.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.engine.atomic import write_json, write_text
+from bag_of_transfer.engine.config.read_once import read_once
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.last_lines import command, say_next
 from bag_of_transfer.engine.own_files import ROOT
@@ -171,6 +172,7 @@ def _of_other_seeds(ladder: Ladder, cells: Sequence[Cell], root: Path) -> list[C
     return [cell for cell in cells if cell.key not in known]
 
 
+@read_once()
 def _survey(
     cells: Sequence[Cell], others: Sequence[Cell], selection: Selection
 ) -> dict[str, status.Status]:
