@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, METRICS, MODELS
 from mmengine.runner import Runner
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import Dataset
@@ -47,8 +48,10 @@ class TwoLosses(BaseModel):
         torch.nn.init.ones_(self.fc.weight)
         self.lost = lost
 
-    def forward(self, inputs: torch.Tensor, mode: str = "loss") -> dict[str, Any]:
+    def forward(self, inputs: torch.Tensor, mode: str = "loss") -> Any:
         out = self.fc(inputs)
+        if mode == "predict":
+            return [*out]
         bad = torch.where((inputs == self.lost).any(), torch.nan, 1)
         return {"loss_a": out.square().mean() * bad, "loss_b": [out.abs(), out], "acc": out.mean()}
 
@@ -102,6 +105,27 @@ def test_weights_and_log_are_those_of_mmengines_parts(
         assert torch.equal(tensor, ours.model.state_dict()[name])
     assert their_log
     assert our_log == their_log
+
+
+@METRICS.register_module(force=True)
+class Tenth(BaseMetric):
+    def process(self, data_batch: Any, data_samples: Any) -> None:
+        self.results.append(0)
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        return {"top1": len(results) / 10}
+
+
+@pytest.mark.parametrize(("train_cfg", "steps"), [(EPOCH, [1, 2]), (ITERS, [6, 12])])
+def test_a_validation_is_logged_at_its_epoch_or_iteration(
+    tmp_path: Path, train_cfg: dict[str, Any], steps: list[int]
+) -> None:
+    cfg = config(tmp_path, dict(train_cfg))
+    loader = {**cfg.train_dataloader, "sampler": {"type": "DefaultSampler", "shuffle": False}}
+    val = {"val_dataloader": loader, "val_cfg": {}, "val_evaluator": {"type": "Tenth"}}
+    runner = build_runner(Config({**cfg, **val}))
+    runner.train()
+    assert [line["step"] for line in numbers_of(runner) if "top1" in line] == steps
 
 
 class Waits(TorchDispatchMode):

@@ -9,11 +9,12 @@ from typing import Any
 
 from mmengine.hooks import IterTimerHook, LoggerHook, RuntimeInfoHook
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from bag_of_transfer.engine.loop.history import RecentHistory, history_of, set_length
 from bag_of_transfer.engine.loop.peak_memory import note_peak
 from bag_of_transfer.engine.lr import first_rates
+from bag_of_transfer.engine.progress import counts_epochs
 
 __all__ = ["IterationTimer", "LogWriter", "RuntimeInfo"]
 
@@ -120,6 +121,12 @@ class LogWriter(LoggerHook):
         """Write a line if one is due."""
         note_peak()
         super().after_val_iter(*args, **more)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the metrics, in a loop without epochs by its iterations: mmengine has 0 for all."""
+        if isinstance(runner._train_loop, BaseLoop) and not counts_epochs(runner):
+            self.log_metric_by_epoch = False
+        super().after_val_epoch(runner, metrics)
 
     def after_test_iter(self, *args: Any, **more: Any) -> None:
         """Write a line if one is due."""
