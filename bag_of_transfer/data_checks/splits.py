@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from bag_of_transfer.data_checks.kinds import ERROR, STRUCTURE, WARNING, Finding
-from bag_of_transfer.engine.data import data_sets, held_out, own_metrics
+from bag_of_transfer.engine.data import class_names, data_sets, held_out, own_metrics
 from bag_of_transfer.engine.data.mask_reader import labels_of
 from bag_of_transfer.engine.data.own_readers import read_with_ours
 from bag_of_transfer.engine.data.splits import check_splits
@@ -119,17 +119,17 @@ def build_splits(cfg: Config) -> tuple[list[Split], list[Finding]]:
         check_splits(cfg)
         read_with_ours(cfg)
         dataset = data_sets.build_dataset(held_out.training_images(cfg), cfg.default_scope)
-        trained = data_sets.classes_of(dataset)
+        trained = class_names.classes_of(dataset)
         splits.append(split_of("train", dataset))
         if task_named(cfg.task).needs_several_classes:
-            data_sets.check_several_classes(trained, cfg.train_dataloader.dataset)
+            class_names.check_several_classes(trained, cfg.train_dataloader.dataset)
     for name in ("val", "test"):
         with _noting(findings, name):
             described = _described(cfg, name)
             if described is not None:
                 dataset = data_sets.build_dataset(described, cfg.default_scope)
                 splits.append(split_of(name, dataset))
-                data_sets.check_same_classes(trained or splits[-1].classes, dataset, name)
+                class_names.check_same_classes(trained or splits[-1].classes, dataset, name)
     return splits, findings
 
 
@@ -140,7 +140,7 @@ def split_of(name: str, dataset: Any) -> Split:
     for example in (each for part in parts for each in _examples(part)):
         known = examples.get(example.path)
         examples[example.path] = known.joined(example) if known else example
-    return Split(name, data_sets.classes_of(dataset), tuple(examples.values()), parts)
+    return Split(name, class_names.classes_of(dataset), tuple(examples.values()), parts)
 
 
 def _described(cfg: Config, name: str) -> Any:

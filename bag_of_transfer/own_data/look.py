@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from bag_of_transfer.engine.data.data_sets import build_dataset, classes_of, file_of, missing_places
+from bag_of_transfer.engine.data.class_names import classes_of
+from bag_of_transfer.engine.data.data_sets import build_dataset, file_of, missing_places
 from bag_of_transfer.engine.data.image_files import files_below
 from bag_of_transfer.engine.data.image_scan import image_facts
 from bag_of_transfer.engine.data.layouts import CLASSES_FILE, MASKS

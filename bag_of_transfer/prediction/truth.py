@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from bag_of_transfer.engine.data.data_sets import build_dataset, classes_of, parts_of
+from bag_of_transfer.engine.data.class_names import classes_of
+from bag_of_transfer.engine.data.data_sets import build_dataset, parts_of
 from bag_of_transfer.engine.data.held_out import HELD_OUT, hold_out
 from bag_of_transfer.engine.data.mask_reader import ReadMask
 from bag_of_transfer.engine.errors import UserError

@@ -8,7 +8,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from bag_of_transfer.engine.data.data_sets import LookAtSplits, build_dataset, classes_of
+from bag_of_transfer.engine.data.class_names import classes_of
+from bag_of_transfer.engine.data.data_sets import LookAtSplits, build_dataset
 from bag_of_transfer.engine.errors import UserError
 
 
@@ -94,6 +95,12 @@ def test_a_data_set_without_class_names_is_refused() -> None:
     for metainfo in ({}, {"classes": None}, {"classes": ()}, {"classes": "cat"}):
         with pytest.raises(UserError, match="SimpleNamespace names no classes"):
             classes_of(SimpleNamespace(metainfo=metainfo))
+
+
+def test_a_data_set_that_names_a_class_twice_is_refused() -> None:
+    metainfo = {"classes": ["cat", "dog", "cat"]}
+    with pytest.raises(UserError, match=r"more than once \(1, first: cat\): SimpleNamespace: meta"):
+        classes_of(SimpleNamespace(metainfo=metainfo))
 
 
 def test_an_unknown_type_is_the_users_mistake() -> None:

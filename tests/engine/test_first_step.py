@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from bag_of_transfer.engine.data import data_sets
+from bag_of_transfer.engine.data import class_names
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.run import training
 from bag_of_transfer.engine.run.dry_run import DryRunDone
@@ -233,5 +233,5 @@ def test_a_sampler_without_end_is_refused_where_epochs_count(kind: Any, part: st
 def test_a_classifier_needs_two_classes() -> None:
     for classes, named in ((("owl",), "owl"), ((), "none")):
         with pytest.raises(UserError, match=rf"two classes or more, got {named}: data/train:"):
-            data_sets.check_several_classes(classes, Config({"root": "data/train"}))
-    data_sets.check_several_classes(("owl", "cat"), Config({"root": "data/train"}))
+            class_names.check_several_classes(classes, Config({"root": "data/train"}))
+    class_names.check_several_classes(("owl", "cat"), Config({"root": "data/train"}))

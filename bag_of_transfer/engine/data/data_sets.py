@@ -21,9 +21,9 @@ from mmengine.registry import DATASETS, HOOKS, init_default_scope
 from mmengine.runner import Runner
 
 from bag_of_transfer.engine.config_nodes import leaves_of
+from bag_of_transfer.engine.data.class_names import check_same_classes
 from bag_of_transfer.engine.data.judge_checks import check_described_judges, check_judges
 from bag_of_transfer.engine.errors import NoTruthError, UserError, mistake_in
-from bag_of_transfer.engine.recipe import class_difference
 from bag_of_transfer.engine.tasks import check_module
 
 __all__ = [
@@ -32,9 +32,6 @@ __all__ = [
     "built",
     "check_dataset",
     "check_parts",
-    "check_same_classes",
-    "check_several_classes",
-    "classes_of",
     "data_mistakes",
     "file_of",
     "leave_imports_uncollected",
@@ -82,20 +79,6 @@ def built(described: Mapping[str, Any]) -> Any:
     if hasattr(dataset, "full_init"):
         dataset.full_init()
     return dataset
-
-
-def classes_of(dataset: Any) -> tuple[str, ...]:
-    """Return the class names in the order of their labels.
-
-    Raises:
-        UserError: If the data set names no classes.
-    """
-    classes = getattr(dataset, "metainfo", {}).get("classes")
-    if not classes or isinstance(classes, str):
-        what = f"the data set {type(dataset).__name__} names no classes"
-        mend = "state them, metainfo=dict(classes=(...)), in the order of the labels"
-        raise UserError(what, "train_dataloader.dataset", mend)
-    return tuple(classes)
 
 
 def file_of(dataset: Any, index: int) -> str:
@@ -268,33 +251,3 @@ def only_formats(evaluator: Any) -> bool:
     """Return whether results are only written, for a server that has the truth."""
     metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator or {}]
     return any(metric.get("format_only") for metric in metrics)
-
-
-def check_same_classes(trained: Sequence[str], dataset: Any, split: str) -> None:
-    """Check that a split has the classes of the training data, in their order.
-
-    Raises:
-        UserError: If it does not.
-    """
-    pair = class_difference(trained, classes_of(dataset))
-    if pair:
-        difference = f"{pair[0]} against {pair[1]}"
-        raise UserError(
-            f"the {split} split has other classes than the training data: {difference}",
-            f"{split}_dataloader.dataset",
-            "take the classes of the training data (classes_from), or state the same for both",
-        )
-
-
-def check_several_classes(classes: Sequence[str], dataset: Mapping[str, Any]) -> None:
-    """Check that a classifier has two classes or more; a detector may have a single class.
-
-    Raises:
-        UserError: If it has one.
-    """
-    if len(classes) < 2:
-        raise UserError(
-            f"a classifier needs two classes or more, got {', '.join(classes) or 'none'}",
-            dataset.get("root", "train_dataloader.dataset"),
-            "put images into ROOT/<class name>/, one folder per class",
-        )

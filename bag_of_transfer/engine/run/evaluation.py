@@ -22,7 +22,13 @@ from bag_of_transfer.engine.config.input_channels import follow_in_channels
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.config.sized_build import sized_by
 from bag_of_transfer.engine.config_nodes import bare_type, dicts_with
-from bag_of_transfer.engine.data import data_sets, own_metrics, own_readers, watched_metrics
+from bag_of_transfer.engine.data import (
+    class_names,
+    data_sets,
+    own_metrics,
+    own_readers,
+    watched_metrics,
+)
 from bag_of_transfer.engine.data.held_out import hold_out, judged_split
 from bag_of_transfer.engine.data.judge_checks import check_judges
 from bag_of_transfer.engine.data.splits import PARTS
@@ -121,7 +127,7 @@ def evaluate(
         runner = build_runner(cfg)
     dataset = runner.test_loop.dataloader.dataset
     data_sets.check_dataset(dataset)
-    _check_classes(classes, data_sets.classes_of(dataset), checkpoint_path)
+    _check_classes(classes, class_names.classes_of(dataset), checkpoint_path)
     check_judges(runner.test_loop.evaluator, dataset)
     network = network_of(runner.model)
     network = network.module if tta else network
@@ -247,7 +253,7 @@ def _settle_classes(cfg: Config, classes: Sequence[str], path: Path) -> list[str
         return []
     if any(node.num_classes is None for _, node in dicts_with("num_classes", cfg.model)):
         dataset = data_sets.build_dataset(cfg.test_dataloader.dataset, cfg.default_scope)
-        fill_num_classes(cfg, data_sets.classes_of(dataset))
+        fill_num_classes(cfg, class_names.classes_of(dataset))
     return [f"classes: those of the data, as {path.name} does not name its own"]
 
 

@@ -25,6 +25,7 @@ from bag_of_transfer.engine.config.mistakes import building
 from bag_of_transfer.engine.config.num_classes import fill_num_classes
 from bag_of_transfer.engine.config_nodes import bare_type
 from bag_of_transfer.engine.data import (
+    class_names,
     data_sets,
     held_out,
     own_metrics,
@@ -126,9 +127,9 @@ def _prepare(cfg: Config, amp: str, stored: str | None = None) -> tuple[list[str
     with building("train_dataloader.dataset", cfg):
         dataset = data_sets.build_dataset(held_out.training_images(cfg), cfg.default_scope)
     cfg.num_train_images = len(dataset)
-    cfg.classes = data_sets.classes_of(dataset)
+    cfg.classes = class_names.classes_of(dataset)
     if task_named(cfg.task).needs_several_classes:
-        data_sets.check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
+        class_names.check_several_classes(cfg.classes, cfg.train_dataloader.dataset)
     fill_num_classes(cfg, cfg.classes)
     asked_for = [non_finite.SkipNonFinite] if skipping else []
     add_hooks(cfg, *(hook.__name__ for hook in (*HOOKS, *asked_for)))
