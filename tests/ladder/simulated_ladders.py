@@ -5,6 +5,8 @@ docs/decisions/0008-one-interval-per-verdict.md gives.  Letters: L ladders, n se
 the reference, R draws, N images.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy import ndarray
 from scipy import stats
@@ -14,6 +16,7 @@ from bag_of_transfer.ladder.statistics.over_seeds import (
     ALPHA,
     Comparison,
     compare,
+    compare_pairs,
     level_of_each,
     seeds_for,
 )
@@ -34,8 +37,19 @@ def draw(
 
 def compared(values: ndarray, margin: float = 1.0) -> list[Comparison]:
     """Compare the rungs of one ladder, [n 1 + m], with the first."""
-    by_rung = {str(rung): dict(enumerate(column)) for rung, column in enumerate(values.T)}
+    by_rung = _by_rung(values)
     return compare(by_rung, "0", dict.fromkeys(by_rung, "matched"), margin)
+
+
+def steps_of(values: ndarray, margin: float = 1.0) -> list[Comparison]:
+    """Compare each rung of one ladder, [n 1 + m], with the one before."""
+    by_rung = _by_rung(values)
+    pairs = [(after, before) for before, after in pairwise(by_rung)]
+    return compare_pairs(by_rung, pairs, dict.fromkeys(by_rung, "matched"), margin)
+
+
+def _by_rung(values: ndarray) -> dict[str, dict[int, float]]:
+    return {str(rung): dict(enumerate(column)) for rung, column in enumerate(values.T)}
 
 
 def holds(one: Comparison, truth: float) -> bool:

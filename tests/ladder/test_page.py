@@ -144,9 +144,13 @@ def test_tables_hold_the_figures(page: Node) -> None:
     tables = {t.all("caption")[0].text: t for t in page.all("table") if t.all("caption")}
     assert list(tables) == [
         "detection: measured and published",
+        "detection: what each step gains in mAP (VOC07), paired",
         "detection: difference to scratch, paired",
         "segmentation: measured and published",
+        "segmentation: what each step gains in pixAcc, paired",
+        "segmentation: what each step gains in mIoU, paired",
         "segmentation: difference to scratch, paired",
+        "pretraining: what each step gains in top-1, paired",
         "What differs between rungs besides what they state",
         "Tricks in each rung's pretraining",
         "How each trick was found out",

@@ -61,7 +61,7 @@ def test_the_summary_has_the_reports_tables_and_footnotes(ladder: LadderResults)
     document, screen = overview(ladder, find(ladder), find_top1(ladder))
     findings, top1 = find(ladder), find_top1(ladder)
     tables = tables_of(ladder, findings, top1)
-    assert len(tables) == 5
+    assert len(tables) == 9
     for table in tables:
         assert f"## {table.caption}\n\n{markdown(table)}" in document
         assert table.caption in screen

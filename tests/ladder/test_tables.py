@@ -21,6 +21,7 @@ from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults, read_results
 from bag_of_transfer.ladder.report.tables import (
     difference_table,
+    gain_table,
     long_form,
     main_table,
     markdown,
@@ -115,6 +116,60 @@ def test_a_rung_without_any_cell_is_unmeasured(ladder: LadderResults) -> None:
     own = find(cut)[:1]
     row = texts(difference_table(cut, own))[drawn.EVIL]
     assert row == ["mAP (VOC07)", "unmeasured", "", "0 of 3", "too few seeds for a verdict"]
+
+
+def test_each_step_is_paired_with_the_rung_that_it_is_compared_with(six: LadderResults) -> None:
+    table = gain_table(six, find(six)[0])
+    assert table.columns == ("rung", "difference", "95 % interval", "minutes", "verdict")
+    found = texts(table)
+    # D - B-standard: -1, 3, 1, 0, 2, 1: mean 1, sd sqrt(2).  Of three steps each has the level
+    # 0.95 ** (1 / 3), t = 3.530 with 5 degrees of freedom, / sqrt(6) * sqrt(2) = 2.038
+    assert found[drawn.EVIL][0] == "+1.00"
+    low, high = map(float, found[drawn.EVIL][1].split(" to "))
+    assert (low + high) / 2 == pytest.approx(1, abs=0.01)
+    assert (high - low) / 2 == pytest.approx(2.038, abs=0.011)
+    assert found[drawn.EVIL][-1] == "not decided"
+    against = [row[0].remark for row in table.rows]
+    assert against == ["against scratch", "against B-standard", f"against {drawn.EVIL}"]
+    assert remarks(table)[drawn.EVIL][0] == "n 6 of 6, matched"
+    notes = footnotes(six, find(six), find_top1(six))
+    assert any("what each step gains with the rung that it is compared with" in n for n in notes)
+    assert any(note.startswith("Minutes: ") for note in notes)
+
+
+def test_a_step_shows_the_papers_unless_both_rungs_are_the_same_row(six: LadderResults) -> None:
+    other = {"mAP_voc07": 78.30}
+    for published, told in ((other, "+0.76"), (dict(six.rungs["b_standard"].published), "")):
+        rungs = {**six.rungs, "d_all": replace(six.rungs["d_all"], published=published)}
+        stated = replace(six, rungs=rungs)
+        table = gain_table(stated, find(stated)[0])
+        shown = dict(zip(table.columns[1:], texts(table)[drawn.EVIL], strict=True))
+        assert shown.get("published", "") == told
+    assert "published" not in table.columns
+
+
+def test_what_a_step_costs_counts_the_teacher(six: LadderResults) -> None:
+    seconds = {"b_standard": 60.0, "d_all": 90.0}
+
+    def timed(cell: CellResult) -> CellResult:
+        train = {"train": {"seconds": seconds.get(cell.rung)}}
+        return (
+            replace(cell, record={**cell.record, **train}) if cell.task == "pretraining" else cell
+        )
+
+    stated = replace(six, cells=tuple(map(timed, six.cells)))
+    rows = gain_table(stated, find(stated)[0]).rows
+    assert [row[-2].text for row in rows] == ["+1.0", "+1.5", ""]  # of public weights nobody knows
+
+
+def test_a_ladder_whose_rungs_are_all_compared_with_the_reference_has_no_steps(
+    six: LadderResults,
+) -> None:
+    rungs = {name: replace(rung, compared_with="scratch") for name, rung in six.rungs.items()}
+    stated = replace(six, rungs=rungs)
+    captions = [table.caption for table in tables_of(stated, find(stated), find_top1(stated))]
+    assert not any("step" in caption for caption in captions)
+    assert not any("step" in n for n in footnotes(stated, find(stated), find_top1(stated)))
 
 
 def test_differences_are_paired_and_three_seeds_carry_no_verdict(ladder: LadderResults) -> None:
@@ -379,13 +434,13 @@ def test_two_seeds_have_an_interval_over_seeds_and_one_over_images_too(tmp_path:
     assert (first.metric, first.both, finding.metric) == ("mAP_voc07", {}, "mAP_area")
     assert finding.images == {} == finding.image_differences
     # B-standard gains 25 points of area in both seeds; over seeds alone that has no spread.
-    b, d = finding.both["b_standard"], finding.both["d_all"]
+    b, d = (finding.both[rung, "scratch"] for rung in ("b_standard", "d_all"))
     assert (b.metric, b.estimate, d.estimate) == ("mAP_area", 25, 12.5)
     assert 25 - b.low == pytest.approx(b.high - 25)
     # Of four draws, k are the image that scratch lacks: binomial, sd sqrt(4 / 4 * 3 / 4), 25 points
     # each.  Of two rungs each has the level 0.95 ** 0.5: 2.236 standard deviations.
     assert b.high - 25 == pytest.approx(2.236 * 25 * np.sqrt(3) / 2, rel=0.2)
-    assert "public" not in finding.both  # it has no per_image.npz
+    assert "public" not in {rung for rung, _ in finding.both}  # it has no per_image.npz
     table = difference_table(ladder, [finding])
     assert texts(table)["B-standard"][1] == "+25.00"
     assert table.columns[3:5] == ("95 % interval", "95 %, images too")

@@ -13,6 +13,7 @@ from tests.ladder.simulated_ladders import (
     holds,
     over_both,
     per_image,
+    steps_of,
 )
 
 NUM_LADDERS = 300  # a standard error of 1.3 % at 95 %
@@ -36,6 +37,25 @@ def test_all_intervals_of_a_ladder_hold_the_truth_in_95_of_100(
         for ladder in ladders(n, sds, gains)
     ]
     assert 0.93 <= np.mean(held) <= 0.99
+
+
+@pytest.mark.parametrize(("n", "sds"), [(5, SMALL), (10, ALIKE)])
+def test_all_intervals_of_the_steps_hold_the_truth_in_95_of_100(
+    n: int, sds: tuple[float, ...]
+) -> None:
+    """Two steps share a rung: their differences are correlated, but their intervals hold."""
+    gains = np.array([0.0, 0.0, 1.0, -1.0, 2.0, 0.5, -3.0])
+    truth = np.diff(gains, prepend=0.0)
+    values = draw(np.random.default_rng(RNG_SEED), NUM_LADDERS, n, sds, gains)
+    stepped = [list(zip(steps_of(ladder), truth, strict=True)) for ladder in values]
+    held = [all(holds(one, gain) for one, gain in steps) for steps in stepped]
+    assert 0.93 <= np.mean(held) <= 0.99
+    signs = {"better": 1, "worse": -1}
+    wrong = [
+        any(signs.get(verdict(one), np.sign(gain)) != np.sign(gain) for one, gain in steps)
+        for steps in stepped
+    ]
+    assert np.mean(wrong) <= 0.07
 
 
 @pytest.mark.parametrize("n", [5, 10])

@@ -10,6 +10,7 @@ from bag_of_transfer.ladder.report.step_tables import marked, step_table
 from bag_of_transfer.ladder.report.tables import (
     NUMBERS,
     difference_table,
+    gain_table,
     main_table,
     markdown,
     plain,
@@ -28,24 +29,31 @@ def tables_of(
 ) -> list[Table]:
     """Return the tables of the tasks of these kinds: metrics, differences, what was tuned.
 
-    Those of the pretrainings follow, with differences if the reference has one.  The last one has
+    Those of the pretrainings follow, with differences if two rungs have one.  The last one has
     what differs between neighbouring rungs besides what they state.
     """
     tables = []
     for task in (task for task in ladder.tasks.values() if task.kind in kinds):
         of_task = [finding for finding in findings if finding.task.name == task.name]
         tables.append(main_table(ladder, of_task, top1))
-        if any(finding.comparisons for finding in of_task):
-            tables.append(difference_table(ladder, of_task))
+        tables += _differences(ladder, of_task)
         tables += tuning_tables(ladder, task.name)
     if not tables:
         return []
     pretraining = compare_top1(ladder, top1)
     if pretraining:
-        tables.append(difference_table(ladder, [pretraining]))
+        tables += _differences(ladder, [pretraining])
     steps = step_table(ladder)
     tables += tuning_tables(ladder, PRETRAINING)
     return [*marked(ladder, tables), *([steps] if steps else [])]
+
+
+def _differences(ladder: LadderResults, findings: Sequence[Finding]) -> list[Table]:
+    """Return a task's differences: what each step gains, and those to the reference."""
+    tables = [gain_table(ladder, finding) for finding in findings if finding.steps]
+    if any(each.comparisons for each in findings):
+        tables.append(difference_table(ladder, findings))
+    return tables
 
 
 def table_file(

@@ -7,19 +7,38 @@ from bag_of_transfer.engine.numbers import is_finite_number
 from bag_of_transfer.ladder.folder import PRETRAINING, SeedKind
 from bag_of_transfer.ladder.metrics import TOP1, metric_of
 from bag_of_transfer.ladder.report.cell_files import read_card
-from bag_of_transfer.ladder.report.image_intervals import over_both, over_images
+from bag_of_transfer.ladder.report.image_intervals import Pair, over_both, over_images
 from bag_of_transfer.ladder.report.planned import TaskResults
 from bag_of_transfer.ladder.report.results import LadderResults
+from bag_of_transfer.ladder.report.steps import neighbours
 from bag_of_transfer.ladder.statistics.correlation import RankCorrelation, rank_correlation
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
-from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, compare, spreads
+from bag_of_transfer.ladder.statistics.over_seeds import (
+    Comparison,
+    Spread,
+    compare,
+    compare_pairs,
+    spreads,
+)
 
-__all__ = ["Finding", "Top1", "compare_rungs", "compare_top1", "find", "find_top1", "seed_kinds"]
+__all__ = [
+    "Finding",
+    "Top1",
+    "compare_rungs",
+    "compare_steps",
+    "compare_top1",
+    "find",
+    "find_top1",
+    "seed_kinds",
+]
 
 
 @dataclass(frozen=True)
 class Finding:
     """One metric of one task over all rungs, in percent; differences in percent points.
+
+    ``comparisons`` are each rung's to the reference, ``steps`` to the rung that it is compared with
+    (none if that is the reference for all).
 
     ``images`` and ``image_differences`` are intervals over test images for rungs with a single
     seed, ``both`` intervals over seeds and test images for differences with more seeds, if
@@ -31,9 +50,10 @@ class Finding:
     metric: str
     spreads: Mapping[str, Spread]
     comparisons: Mapping[str, Comparison]
+    steps: Mapping[str, Comparison]
     images: Mapping[str, BootstrapInterval]
     image_differences: Mapping[str, BootstrapInterval]
-    both: Mapping[str, BootstrapInterval]
+    both: Mapping[Pair, BootstrapInterval]
     correlation: RankCorrelation | None
 
 
@@ -109,15 +129,16 @@ def _finding(
         each.rung: each for each in spreads(ladder.values(task.name, metric), seed_kinds(ladder))
     }
     compared = compare_rungs(ladder, task.name, metric)
+    steps = compare_steps(ladder, task.name, metric)
     cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task.name)}
     images: Mapping[str, BootstrapInterval] = {}
     paired: Mapping[str, BootstrapInterval] = {}
-    both: Mapping[str, BootstrapInterval] = {}
+    both: Mapping[Pair, BootstrapInterval] = {}
     if not metric_of(metric).interval_of:
         images, paired = over_images(cells, metric, by_rung, compared, num_resamples)
-        both = over_both(cells, metric, compared)
+        both = over_both(cells, metric, [*compared.values(), *steps.values()])
     correlation = rank_correlation(top1, {rung: each.mean for rung, each in by_rung.items()})
-    return Finding(task, metric, by_rung, compared, images, paired, both, correlation)
+    return Finding(task, metric, by_rung, compared, steps, images, paired, both, correlation)
 
 
 def compare_rungs(ladder: LadderResults, task: str, metric: str) -> dict[str, Comparison]:
@@ -127,10 +148,26 @@ def compare_rungs(ladder: LadderResults, task: str, metric: str) -> dict[str, Co
     return {each.rung: each for each in compared}
 
 
+def compare_steps(ladder: LadderResults, task: str, metric: str) -> dict[str, Comparison]:
+    """Return every rung's difference to the one that it is compared with, by rung.
+
+    There are none if that is the reference for all of them.
+    """
+    pairs = [(after, before) for before, after in neighbours(ladder)]
+    if all(before == ladder.reference for _, before in pairs):
+        return {}
+    values = ladder.values(task, metric)
+    compared = compare_pairs(values, pairs, seed_kinds(ladder), ladder.margin(metric))
+    return {each.rung: each for each in compared}
+
+
 def compare_top1(ladder: LadderResults, top1: Top1) -> Finding | None:
-    """Return the differences in top-1 to the reference; None if its classifier has no top-1."""
-    compared = {r: each for r, each in compare_rungs(ladder, PRETRAINING, TOP1).items() if each.n}
-    if not compared:
+    """Return the differences in top-1; None if no two rungs that are compared have a top-1."""
+    compared, steps = (
+        {rung: each for rung, each in differences(ladder, PRETRAINING, TOP1).items() if each.n}
+        for differences in (compare_rungs, compare_steps)
+    )
+    if not compared and not steps:
         return None
     task = TaskResults(PRETRAINING, "cls", "", (TOP1,))
-    return Finding(task, TOP1, top1.measured, compared, {}, {}, {}, None)
+    return Finding(task, TOP1, top1.measured, compared, steps, {}, {}, {}, None)

@@ -99,10 +99,12 @@ def _method(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> I
         "Metrics are in percent, differences in percent points; mean +- standard deviation over "
         "seeds. n is the number of seeds measured, out of the number planned."
     )
+    steps = any(finding.steps for finding in findings)
+    others = ", what each step gains with the rung that it is compared with" if steps else ""
     yield (
-        f"Differences are paired seed by seed with {ladder.rungs[ladder.reference].label}. Their "
-        "95 % intervals over seeds are simultaneous: that all of one metric's hold the truth has a "
-        "probability of 95 % (t-intervals, Sidak's correction over the rungs)."
+        f"Differences are paired seed by seed with {ladder.label(ladder.reference)}{others}. Their "
+        "95 % intervals over seeds are simultaneous: that all of one metric's in a table hold the "
+        "truth has a probability of 95 % (t-intervals, Sidak's correction over the rungs)."
     )
     metrics = [finding.metric for finding in findings]
     if compare_top1(ladder, top1):
@@ -119,6 +121,8 @@ def _method(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> I
         "+-M takes N seeds: with so many, if the spread stays, the interval reaches M points to "
         "either side."
     )
+    if steps:
+        yield "Minutes: by how much the pretraining, its teacher's included, takes longer."
     yield SELECTION.get(ladder.selection, f"Selection: {ladder.selection}.")
 
 

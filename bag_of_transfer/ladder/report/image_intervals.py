@@ -4,8 +4,8 @@ Without these files, or if they do not give the figures of ``metrics.json``, the
 Letters: N images, D detections, K classes, R resamples.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy import ndarray
@@ -31,9 +31,11 @@ from bag_of_transfer.ladder.statistics.resampled_boxes import (
 )
 from bag_of_transfer.ladder.statistics.resampled_masks import count_confusions, segmentation_metric
 
-__all__ = ["Cells", "over_both", "over_images"]
+__all__ = ["Cells", "Pair", "over_both", "over_images"]
 
 Cells = Mapping[tuple[str, int], CellResult]  # of one task, by rung and seed
+Pair = tuple[str, str]  # a rung, and the one that it is compared with
+Key = TypeVar("Key")
 
 # Largest difference, in percent points, between metrics.json, which is rounded to 4 digits, and the
 # same metric from per_image.npz; a larger one means that they come from different predictions.
@@ -64,8 +66,8 @@ def over_images(
 
 
 def over_both(
-    cells: Cells, metric: str, compared: Mapping[str, Comparison]
-) -> dict[str, BootstrapInterval]:
+    cells: Cells, metric: str, compared: Iterable[Comparison]
+) -> dict[Pair, BootstrapInterval]:
     """Return intervals over seeds and images of the differences with two seeds or more.
 
     Each cell's images are drawn once, with the same draws in all cells, so that the differences
@@ -74,7 +76,10 @@ def over_both(
     Args:
         cells: The cells of the task.
         metric: The metric of ``compared``.
-        compared: Differences over seeds, by rung.
+        compared: Differences over seeds.
+
+    Returns:
+        The intervals by rung and the rung that it is compared with.
     """
     drawn: dict[tuple[str, int], _Drawn | None] = {}
 
@@ -84,13 +89,14 @@ def over_both(
         return drawn[rung, seed]
 
     found = {}
-    for rung, comparison in compared.items():
+    for comparison in compared:
         if comparison.n > 1:
-            ours = [draw(rung, seed) for seed in comparison.by_seed]
+            pair = (comparison.rung, comparison.reference)
+            ours = [draw(comparison.rung, seed) for seed in comparison.by_seed]
             theirs = [draw(comparison.reference, seed) for seed in comparison.by_seed]
             mean = _mean_difference(ours, theirs)
             if mean is not None:
-                found[rung] = over_seeds_and_images(
+                found[pair] = over_seeds_and_images(
                     comparison, mean.values, metric, len(mean.images)
                 )
     return _without_none(found)
@@ -120,8 +126,8 @@ def _mean_difference(ours: list[_Drawn | None], theirs: list[_Drawn | None]) -> 
     return _Drawn(images.pop(), np.mean(differences, axis=0))
 
 
-def _without_none(by_rung: Mapping[str, BootstrapInterval | None]) -> dict[str, BootstrapInterval]:
-    return {rung: interval for rung, interval in by_rung.items() if interval is not None}
+def _without_none(found: Mapping[Key, BootstrapInterval | None]) -> dict[Key, BootstrapInterval]:
+    return {key: interval for key, interval in found.items() if interval is not None}
 
 
 def _difference(rung: PerImage | None, reference: PerImage | None) -> PerImage | None:

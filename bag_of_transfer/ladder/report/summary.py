@@ -107,8 +107,13 @@ def overview(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> 
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
     lines = [*notes, *([f"Cells without results: {counts}."] if counts else [])]
     parts = [f"{table.caption}\n\n{on_screen(table)}" for table in tables]
-    parts.append("\n".join(fill(f"- {line}", WIDTH, subsequent_indent="  ") for line in lines))
+    parts.append("\n".join(map(_as_item, lines)))
     return document(ladder.name, tables, [*notes, *not_done_notes(ladder)]), "\n\n".join(parts)
+
+
+def _as_item(line: str) -> str:
+    doubled = cell_len(line) - len(line)  # characters that take two places
+    return fill(f"- {line}", max(WIDTH // 2, WIDTH - doubled), subsequent_indent="  ")
 
 
 def on_screen(table: Table) -> str:

@@ -9,10 +9,12 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bag_of_transfer.engine.printable import printable
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of
+from bag_of_transfer.ladder.report.costs import pretraining_minutes
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.planned import RungResults
 from bag_of_transfer.ladder.report.results import LadderResults
@@ -32,6 +34,7 @@ from bag_of_transfer.pages.table import Entry, Table
 __all__ = [
     "NUMBERS",
     "difference_table",
+    "gain_table",
     "long_form",
     "main_table",
     "markdown",
@@ -48,6 +51,7 @@ MARKS = (
 # A spreadsheet computes these; "+ cosine", as labels are, has no function and no program in it.
 FORMULA = re.compile(r"[=@]|[+-].*[(|!]", re.DOTALL)
 IMAGES_TOO = "95 %, images too"  # the column of intervals over seeds and test images
+DIFFERENCE = (*("metric", "difference", "published", "95 % interval", IMAGES_TOO, "n", "verdict"),)
 
 
 def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Table:
@@ -134,38 +138,71 @@ def _spread_entry(
 def difference_table(ladder: LadderResults, findings: Sequence[Finding]) -> Table:
     """Return one task's paired differences to the reference rung, in percent points."""
     reference = ladder.rungs[ladder.reference].label
-    columns = ("rung", "metric", "difference", "95 % interval", IMAGES_TOO, "n", "verdict")
     rows = [
-        _difference(ladder, finding, comparison, number)
+        (
+            Entry(ladder.rungs[comparison.rung].label, number),
+            *_difference(ladder, finding, comparison),
+        )
         for finding in findings
         for number, comparison in enumerate(finding.comparisons.values())
     ]
     caption = f"{findings[0].task.name}: difference to {reference}, paired"
-    return Table(caption, columns, tuple(map(tuple, rows))).without_empty_columns()
+    return Table(caption, ("rung", *DIFFERENCE), tuple(rows)).without_empty_columns()
+
+
+def gain_table(ladder: LadderResults, finding: Finding) -> Table:
+    """Return what each rung gains over the one that it is compared with, and what that costs."""
+    minutes, rows = pretraining_minutes(ladder), []
+    for number, step in enumerate(finding.steps.values()):
+        pair = (step.rung, step.reference)
+        more = minutes[pair[0]] - minutes[pair[1]] if minutes.keys() >= {*pair} else None
+        _, difference, published, interval, images, n, judged = _difference(ladder, finding, step)
+        rows.append(
+            (
+                Entry(ladder.label(pair[0]), number, f"against {ladder.label(pair[1])}"),
+                replace(difference, remark=f"n {n.text}, {n.remark}"),
+                *(published, interval, images),
+                Entry("") if more is None else Entry(f"{round(more, 1) + 0.0:+.1f}", more),
+                judged,
+            )
+        )
+    columns = ("rung", *DIFFERENCE[1:5], "minutes", DIFFERENCE[-1])  # without metric and n
+    caption = f"{finding.task.name}: what each step gains in {label_of(finding.metric)}, paired"
+    return Table(caption, columns, tuple(rows)).without_empty_columns()
 
 
 def _difference(
-    ladder: LadderResults, finding: Finding, comparison: Comparison, number: int
-) -> list[Entry]:
+    ladder: LadderResults, finding: Finding, comparison: Comparison
+) -> tuple[Entry, ...]:
+    """Return the entries of the columns ``DIFFERENCE``."""
     mean, metric = comparison.mean, label_of(finding.metric)
-    pair = (comparison.rung, ladder.reference)
+    pair = (comparison.rung, comparison.reference)
     planned = min(ladder.num_planned(rung, finding.task.name) for rung in pair)
-    return [
-        Entry(ladder.rungs[comparison.rung].label, number),
+    return (
         Entry(metric, metric),
-        Entry(_without_difference(ladder, finding, comparison.rung))
+        Entry(_without_difference(ladder, finding, pair))
         if mean is None
         else Entry(_points(mean), mean),
+        _published_difference(ladder, finding.metric, *pair),
         _interval(finding, comparison),
-        _of_images(finding.both.get(comparison.rung)),
+        _of_images(finding.both.get(pair)),
         Entry(f"{comparison.n} of {planned}", comparison.n, comparison.kind),
         _verdict(comparison),
-    ]
+    )
 
 
-def _without_difference(ladder: LadderResults, finding: Finding, rung: str) -> str:
-    """Return why a rung has no difference to the reference, in a word."""
-    task, pair = finding.task.name, (rung, ladder.reference)
+def _published_difference(ladder: LadderResults, metric: str, rung: str, reference: str) -> Entry:
+    """Return that of two rows of the paper; "" where both rungs are the same row."""
+    pair = (ladder.rungs[rung], ladder.rungs[reference])
+    ours, theirs = (each.published.get(metric) for each in pair)
+    if ours is None or theirs is None or pair[0].published == pair[1].published:
+        return Entry("")
+    return Entry(_points(ours - theirs), ours - theirs)
+
+
+def _without_difference(ladder: LadderResults, finding: Finding, pair: tuple[str, str]) -> str:
+    """Return why a rung has no difference to another one, in a word."""
+    task = finding.task.name
     lost = any(
         ladder.num_diverged(each, task) and finding.spreads[each].mean is None for each in pair
     )

@@ -13,7 +13,7 @@ Intervals of differences are simultaneous: that all of them hold the truth has a
 ``docs/decisions/0008-one-interval-per-verdict.md`` has the reason and the simulated coverage.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, isfinite, log2, sqrt
@@ -38,6 +38,7 @@ __all__ = [
     "Values",
     "alike_for",
     "compare",
+    "compare_pairs",
     "level_of_each",
     "seeds_for",
     "spreads",
@@ -83,7 +84,7 @@ class Comparison:
     """A rung minus the reference, seed by seed, in percent points.
 
     Only seeds that both rungs have count.  ``half_width`` is that of the t-interval of the mean,
-    simultaneous over the ``num_compared`` rungs with two seeds or more; with fewer seeds it is
+    simultaneous over the ``num_compared`` pairs with two seeds or more; with fewer seeds it is
     None.  It is 0 if every seed gives the same difference.
 
     ``margin`` is the largest difference that counts as none.
@@ -193,10 +194,21 @@ def compare(
     if reference not in values:
         mend = f"name one of {', '.join(values) or 'the rungs (there are none)'}"
         raise UserError(f"no rung is called {reference!r}", "reference", mend)
-    pairs = {r: _differences(values, r, reference) for r in values if r != reference}
-    num_compared = sum(len(by_seed) > 1 for by_seed in pairs.values())
+    pairs = [(rung, reference) for rung in values if rung != reference]
+    return compare_pairs(values, pairs, kinds, margin)
+
+
+def compare_pairs(
+    values: Values, pairs: Iterable[tuple[str, str]], kinds: Mapping[str, SeedKind], margin: float
+) -> list[Comparison]:
+    """Compare each rung with its own reference; the intervals of all pairs are simultaneous.
+
+    Args and errors are those of :func:`compare`; ``pairs`` are of a rung and its reference.
+    """
+    by_pair = {pair: _differences(values, *pair) for pair in pairs}
+    num_compared = sum(len(by_seed) > 1 for by_seed in by_pair.values())
     compared = []
-    for rung, by_seed in pairs.items():
+    for (rung, reference), by_seed in by_pair.items():
         both = (_kind(kinds, rung), _kind(kinds, reference))
         array = np.array(list(by_seed.values()))
         each = Comparison(
