@@ -1,14 +1,17 @@
 """docs/results: the figures there are small, and the tables in the docs are made from them."""
 
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 from bag_of_transfer.ladder.report.documents import table_file
-from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.findings import Finding, compare_top1, find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
-from bag_of_transfer.ladder.report.results import read_results
+from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.ladder.report.tables import NUMBERS, long_form
+from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = sorted(path.parent for path in (ROOT / "docs/results").glob("*/ladder.json"))
@@ -38,3 +41,91 @@ def test_figures_of_cells_stay_below_three_megabytes(folder: Path) -> None:
     cells = [path for top in tops for path in top.rglob("*") if path.is_file()]
     assert 0 < sum(path.stat().st_size for path in cells) < 3e6
     assert {path.suffix for path in cells} == {".json", ".jsonl"}
+
+
+DOCS = ROOT / "docs/results.md"
+METRICS = ("top1", "mAP_voc07", "pixAcc", "mIoU")
+
+
+@pytest.fixture(scope="module")
+def shown() -> LadderResults:
+    return read_results(ROOT / "docs/results/small_tuned")
+
+
+def rows_below(path: Path, header: str) -> dict[str, list[str]]:
+    """Return the rows of the table with this header: the first entry, and the others."""
+    _, *lines = path.read_text().partition(f"\n{header}\n")[2].splitlines()
+    rows = [
+        line.strip("|").split("|") for line in takewhile(lambda one: one.startswith("|"), lines)
+    ]
+    return {first.strip(): [entry.strip() for entry in others] for first, *others in rows}
+
+
+def by_metric(ladder: LadderResults) -> dict[str, Finding]:
+    findings = {finding.metric: finding for finding in find(ladder)}
+    top1 = compare_top1(ladder, find_top1(ladder))
+    return findings | ({"top1": top1} if top1 else {})
+
+
+def spread(each: Spread) -> str:
+    return "" if each.mean is None else f"{each.mean:.1f} +- {each.sd:.1f}"
+
+
+def difference(each: Comparison | None) -> str:
+    if each is None or each.mean is None or each.interval is None:
+        return ""
+    text = "{:+.1f} ({:+.1f} to {:+.1f})".format(each.mean, *each.interval)
+    told = verdict(each)
+    if told in ("better", "worse"):
+        return f"**{text}**"
+    return f"{text}, {told}" if told.startswith("equal") else text
+
+
+def test_the_rows_of_readme_and_docs_are_the_published_cells(shown: LadderResults) -> None:
+    found = by_metric(shown)
+    values = {
+        rung.label: [spread(found[metric].spreads[name]) for metric in METRICS]
+        for name, rung in shown.rungs.items()
+    }
+    names = ("top-1", "mAP (VOC07)", "pixAcc", "mIoU")
+    columns = " | ".join(f"{name} | paper" for name in names)
+    rows = rows_below(DOCS, f"| rung | {columns} |")
+    assert {label: row[::2] for label, row in rows.items()} == values
+    papers = {
+        rung.label: [f"{rung.published[m]:.2f}" if m in rung.published else "" for m in METRICS]
+        for rung in shown.rungs.values()
+    }
+    assert {label: row[1::2] for label, row in rows.items()} == papers
+    short = rows_below(ROOT / "README.md", "| backbone | top-1 | mAP (VOC07) | mIoU |")
+    assert short == {label: [row[0], row[1], row[3]] for label, row in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("header", "reference", "metrics"),
+    [
+        ("rung, less B-standard", "b_standard", ("top1", "mAP_voc07", "mIoU")),
+        ("rung, less scratch, D", "scratch", ("mAP_voc07", "mIoU")),
+    ],
+)
+def test_the_differences_of_the_docs_are_the_reports(
+    shown: LadderResults, header: str, reference: str, metrics: tuple[str, ...]
+) -> None:
+    found = by_metric(replace(shown, reference=reference))
+    (line,) = (one for one in DOCS.read_text().splitlines() if one.startswith(f"| {header} |"))
+    rows = {label: row[: len(metrics)] for label, row in rows_below(DOCS, line).items()}
+    assert rows == {
+        rung.label: [difference(found[metric].comparisons.get(name)) for metric in metrics]
+        for name, rung in shown.rungs.items()
+        if name != reference
+    }
+
+
+def test_the_steps_of_the_docs_are_the_reports(shown: LadderResults) -> None:
+    found = by_metric(shown)
+    line = "| step | top-1 | mAP (VOC07) | mIoU | paper: mAP, mIoU | minutes |"
+    assert {step: row[:3] for step, row in rows_below(DOCS, line).items()} == {
+        f"{shown.label(step.rung)} - {shown.label(step.reference)}": [
+            difference(found[metric].steps.get(rung)) for metric in ("top1", "mAP_voc07", "mIoU")
+        ]
+        for rung, step in found["mIoU"].steps.items()
+    }
