@@ -358,7 +358,7 @@ def test_with_one_seed_intervals_are_over_images(tmp_path: Path) -> None:
     # wrong pixels per image between 10 and 40 of 200: the mean of four lies strictly inside
     assert 80 < interval.low < 87.5 < interval.high < 95
     # each image's difference is half of scratch's wrong pixels: 2.5 to 10 points, 6.25 on average
-    difference = found.image_differences["b_standard"]
+    difference = found.image_differences["b_standard", "scratch"]
     assert difference.estimate == pytest.approx(6.25)
     assert 2.5 < difference.low < 6.25 < difference.high < 10
     row = {row[0].text: row for row in difference_table(ladder, [found]).rows}["B-standard"]
@@ -379,6 +379,21 @@ def test_images_that_do_not_give_the_figure_give_no_interval(tmp_path: Path) -> 
     assert found.image_differences == {}
 
 
+def test_the_images_of_a_step_are_those_of_its_two_rungs(tmp_path: Path) -> None:
+    folder = drawn.draw_ladder(tmp_path / "one", seeds=1, whole=True)
+    for rung, found in (("scratch", 3), ("b_standard", 4), ("d_all", 4)):
+        drawn.draw_detections(folder / f"seed0/{rung}/detection", found=found)
+    finding = find(read_results(folder))[0]
+    to_scratch = finding.image_differences["d_all", "scratch"]
+    step = finding.image_differences["d_all", "b_standard"]
+    assert (to_scratch.estimate, step.estimate) == pytest.approx((25, 0))
+    row = {row[0].text: row for row in gain_table(read_results(folder), finding).rows}[drawn.EVIL]
+    assert (row[2].text, row[2].remark) == (
+        f"{step.low:+.2f} to {step.high:+.2f}",
+        "over 4 test images, not seeds",
+    )
+
+
 def test_detections_per_image_are_resampled_too(tmp_path: Path) -> None:
     folder = drawn.draw_ladder(tmp_path / "one", seeds=1, whole=True)
     drawn.draw_detections(folder / "seed0/scratch/detection", found=3)
@@ -387,7 +402,10 @@ def test_detections_per_image_are_resampled_too(tmp_path: Path) -> None:
     finding, beside = find(ladder)[:2]
     # The 11 points' own interval promises too much: the area's figure has one, and stands first.
     assert (finding.metric, beside.metric) == ("mAP_area", "mAP_voc07")
-    interval, difference = finding.images["scratch"], finding.image_differences["b_standard"]
+    interval, difference = (
+        finding.images["scratch"],
+        finding.image_differences["b_standard", "scratch"],
+    )
     assert (interval.metric, difference.metric) == ("mAP_area", "mAP_area")
     assert (interval.estimate, difference.estimate) == pytest.approx((75, 25))
     assert interval.low < 75 < interval.high

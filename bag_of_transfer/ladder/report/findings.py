@@ -52,7 +52,7 @@ class Finding:
     comparisons: Mapping[str, Comparison]
     steps: Mapping[str, Comparison]
     images: Mapping[str, BootstrapInterval]
-    image_differences: Mapping[str, BootstrapInterval]
+    image_differences: Mapping[Pair, BootstrapInterval]
     both: Mapping[Pair, BootstrapInterval]
     correlation: RankCorrelation | None
 
@@ -132,11 +132,12 @@ def _finding(
     steps = compare_steps(ladder, task.name, metric)
     cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task.name)}
     images: Mapping[str, BootstrapInterval] = {}
-    paired: Mapping[str, BootstrapInterval] = {}
+    paired: Mapping[Pair, BootstrapInterval] = {}
     both: Mapping[Pair, BootstrapInterval] = {}
     if not metric_of(metric).interval_of:
-        images, paired = over_images(cells, metric, by_rung, compared, num_resamples)
-        both = over_both(cells, metric, [*compared.values(), *steps.values()])
+        pairs = {each.pair: each for each in (*compared.values(), *steps.values())}.values()
+        images, paired = over_images(cells, metric, by_rung, pairs, num_resamples)
+        both = over_both(cells, metric, pairs)
     correlation = rank_correlation(top1, {rung: each.mean for rung, each in by_rung.items()})
     return Finding(task, metric, by_rung, compared, steps, images, paired, both, correlation)
 

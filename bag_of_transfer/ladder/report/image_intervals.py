@@ -34,7 +34,7 @@ from bag_of_transfer.ladder.statistics.resampled_masks import count_confusions, 
 __all__ = ["Cells", "Pair", "over_both", "over_images"]
 
 Cells = Mapping[tuple[str, int], CellResult]  # of one task, by rung and seed
-Pair = tuple[str, str]  # a rung, and the one that it is compared with
+Pair = tuple[str, str]  # of Comparison
 Key = TypeVar("Key")
 
 # Largest difference, in percent points, between metrics.json, which is rounded to 4 digits, and the
@@ -48,20 +48,21 @@ def over_images(
     cells: Cells,
     metric: str,
     spreads: Mapping[str, Spread],
-    compared: Mapping[str, Comparison],
+    compared: Iterable[Comparison],
     num_resamples: int,
-) -> tuple[dict[str, BootstrapInterval], dict[str, BootstrapInterval]]:
+) -> tuple[dict[str, BootstrapInterval], dict[Pair, BootstrapInterval]]:
     """Return the intervals over images of rungs with one seed, and of their differences."""
-    images, paired = {}, {}
+    images: dict[str, BootstrapInterval | None] = {}
+    paired: dict[Pair, BootstrapInterval | None] = {}
     for rung, spread in spreads.items():
         if spread.n == 1:
             (seed,) = spread.by_seed
             images[rung] = _bootstrap(_of_cell(cells[rung, seed], metric), num_resamples)
-    for rung, comparison in compared.items():
+    for comparison in compared:
         if comparison.n == 1:
             (seed,) = comparison.by_seed
-            both = (_of_cell(cells[name, seed], metric) for name in (rung, comparison.reference))
-            paired[rung] = _bootstrap(_difference(*both), num_resamples)
+            both = (_of_cell(cells[name, seed], metric) for name in comparison.pair)
+            paired[comparison.pair] = _bootstrap(_difference(*both), num_resamples)
     return _without_none(images), _without_none(paired)
 
 
@@ -91,12 +92,11 @@ def over_both(
     found = {}
     for comparison in compared:
         if comparison.n > 1:
-            pair = (comparison.rung, comparison.reference)
             ours = [draw(comparison.rung, seed) for seed in comparison.by_seed]
             theirs = [draw(comparison.reference, seed) for seed in comparison.by_seed]
             mean = _mean_difference(ours, theirs)
             if mean is not None:
-                found[pair] = over_seeds_and_images(
+                found[comparison.pair] = over_seeds_and_images(
                     comparison, mean.values, metric, len(mean.images)
                 )
     return _without_none(found)

@@ -154,7 +154,7 @@ def gain_table(ladder: LadderResults, finding: Finding) -> Table:
     """Return what each rung gains over the one that it is compared with, and what that costs."""
     minutes, rows = pretraining_minutes(ladder), []
     for number, step in enumerate(finding.steps.values()):
-        pair = (step.rung, step.reference)
+        pair = step.pair
         more = minutes[pair[0]] - minutes[pair[1]] if minutes.keys() >= {*pair} else None
         _, difference, published, interval, images, n, judged = _difference(ladder, finding, step)
         rows.append(
@@ -176,7 +176,7 @@ def _difference(
 ) -> tuple[Entry, ...]:
     """Return the entries of the columns ``DIFFERENCE``."""
     mean, metric = comparison.mean, label_of(finding.metric)
-    pair = (comparison.rung, comparison.reference)
+    pair = comparison.pair
     planned = min(ladder.num_planned(rung, finding.task.name) for rung in pair)
     return (
         Entry(metric, metric),
@@ -223,7 +223,7 @@ def _interval(finding: Finding, comparison: Comparison) -> Entry:
         more = alike_for(comparison) if comparison.n >= MIN_SEEDS else 0
         takes = f"; a verdict takes {more} seeds" if more > comparison.n else ""
         return Entry("", None, f"every seed alike{takes}")
-    images = finding.image_differences.get(comparison.rung)
+    images = finding.image_differences.get(comparison.pair)
     over = f"over {images.num_images} test images, not seeds" if images else ""
     return _of_images(images, over)
 

@@ -101,6 +101,11 @@ class Comparison:
     margin: float
 
     @property
+    def pair(self) -> tuple[str, str]:
+        """The rung and its reference."""
+        return self.rung, self.reference
+
+    @property
     def n(self) -> int:
         """Number of seeds that both rungs have."""
         return len(self.by_seed)
