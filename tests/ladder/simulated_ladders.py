@@ -188,6 +188,13 @@ def main() -> None:
                 held = 100 * np.mean([all(holds(one, 0.0) for one in end) for end in ends])
                 seeds = np.mean([end[0].n for end in ends])
                 print(f"{num_rungs} rungs from {first} to {points}: {held:.1f} {seeds:.1f}")
+    print("steps: all 7 intervals hold the truth in %")
+    for n in (5, 10):
+        for name, sds in (("alike", ALIKE), ("as in small", SMALL)):
+            steps = np.diff(draw(np.random.default_rng(1), ladders, n, sds, 0.0), axis=2)
+            half = stats.t.isf(level_of_each(7) / 2, n - 1) * steps.std(axis=1, ddof=1) / np.sqrt(n)
+            held = 100 * (abs(steps.mean(axis=1)) <= half).all(axis=1).mean()
+            print(f"n {n:2} {name:11} {held:5.1f}")
 
 
 if __name__ == "__main__":
