@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torchvision.ops import box_iou
+from torchvision.ops import box_area, box_iou
 
 from bag_of_transfer.prediction.results import Boxes, Classes, Mask, Result, percent
 from bag_of_transfer.prediction.truth import TrueBoxes, TrueClass, TrueMask, Truth
@@ -14,6 +14,7 @@ from bag_of_transfer.prediction.truth import TrueBoxes, TrueClass, TrueMask, Tru
 __all__ = ["EXTRA", "FOUND", "MISSED", "NOT_COUNTED", "WRONG", "BoxOutcomes", "judge", "mistakes"]
 
 MIN_IOU = 0.5
+MIN_SHARE_ON = 0.5  # of a box, as COCO's rule for crowds has it at the same IoU
 FOUND, MISSED, WRONG, EXTRA, NOT_COUNTED = "found", "missed", "wrong class", "extra", "not counted"
 MAX_NAMED = 3  # classes or pairs in a sentence
 MIN_SHARE = 0.005  # of an image; smaller mistakes are not named
@@ -39,15 +40,19 @@ def judge(result: Boxes, truth: TrueBoxes) -> BoxOutcomes:
 
     Of what is left, a box on an object of another class has the wrong class, the largest IoU
     first.  A box is extra if it lies on no object, or on one that has been found already.
-    Difficult objects and crowds do not count, and neither do boxes on them.
+    Difficult objects and crowds do not count, and neither do boxes of which half or more lies on
+    them: of a crowd, one of its objects is a small part.
 
     Args:
         result: The boxes that count.
         truth: The objects.
     """
-    corners = [torch.as_tensor(np.reshape(x.boxes_xyxy, (-1, 4))).double() for x in (result, truth)]
-    ious = box_iou(*corners).numpy()
+    ours, theirs = (
+        torch.as_tensor(np.reshape(x.boxes_xyxy, (-1, 4))).double() for x in (result, truth)
+    )
+    ious = box_iou(ours, theirs).numpy()
     ious[ious < MIN_IOU] = 0
+    lies_on = _shares(ours, theirs).numpy() >= MIN_SHARE_ON
     ignored = np.array(truth.ignored, dtype=bool)
     same = np.array(result.names, dtype=object)[:, None] == np.array(truth.names, dtype=object)
     of_true = [NOT_COUNTED if each else MISSED for each in truth.ignored]
@@ -59,7 +64,7 @@ def judge(result: Boxes, truth: TrueBoxes) -> BoxOutcomes:
             place = int(overlap.argmax())
             of_boxes[number] = of_true[place] = FOUND
             free[number], free[:, place] = 0, 0
-        elif (ious[number] * same[number] * ignored).any():
+        elif (lies_on[number] & same[number] & ignored).any():
             of_boxes[number], free[number] = NOT_COUNTED, 0
     swapped = []
     free[same] = 0
@@ -69,6 +74,14 @@ def judge(result: Boxes, truth: TrueBoxes) -> BoxOutcomes:
         swapped.append((truth.names[place], result.names[number]))
         free[number], free[:, place] = 0, 0
     return BoxOutcomes(of_true, of_boxes, swapped)
+
+
+def _shares(boxes: torch.Tensor, objects: torch.Tensor) -> torch.Tensor:
+    """Return the share of each box that lies on each object; 0 of a box without an area."""
+    low = torch.maximum(boxes[:, None, :2], objects[None, :, :2])
+    high = torch.minimum(boxes[:, None, 2:], objects[None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=2)
+    return (shared / box_area(boxes)[:, None]).nan_to_num(nan=0.0)
 
 
 def mistakes(result: Result, truth: Truth, min_score: float) -> str:

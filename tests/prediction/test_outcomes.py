@@ -50,6 +50,20 @@ def objects(*drawn: tuple[tuple[int, ...], str], ignored: int = 0) -> TrueBoxes:
             ["missed", "not counted"],
             ["not counted", "not counted", "extra"],
         ),
+        # A crowd is larger than each of its objects; the last box lies on it by less than half.
+        (
+            boxes((A, "cat"), ((12, 0, 20, 9), "cat"), (B, "dog"), ((38, 0, 44, 20), "cat")),
+            objects(((0, 0, 40, 20), "cat"), ignored=1),
+            ["not counted"],
+            ["not counted", "not counted", "extra", "extra"],
+        ),
+        # Of a box without an area nothing lies anywhere.
+        (
+            boxes(((5, 5, 5, 5), "cat")),
+            objects(((0, 0, 40, 20), "cat"), ignored=1),
+            ["not counted"],
+            ["extra"],
+        ),
     ],
 )
 def test_each_object_and_each_box_has_one_outcome(
