@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bag_of_transfer.ladder.report.costs import more_minutes
 from bag_of_transfer.ladder.report.documents import table_file
 from bag_of_transfer.ladder.report.findings import Finding, compare_top1, find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
@@ -81,6 +82,13 @@ def difference(each: Comparison | None) -> str:
     return f"{text}, {told}" if told.startswith("equal") else text
 
 
+def papers(ladder: LadderResults, rung: str, other: str) -> str:
+    """Return the paper's differences in mAP and mIoU; "" for rungs that are the same row."""
+    ours, theirs = (ladder.rungs[name].published for name in (rung, other))
+    metrics = [m for m in ("mAP_voc07", "mIoU") if m in ours and m in theirs and ours != theirs]
+    return ", ".join(f"{ours[metric] - theirs[metric]:+.1f}" for metric in metrics)
+
+
 def test_the_rows_of_readme_and_docs_are_the_published_cells(shown: LadderResults) -> None:
     found = by_metric(shown)
     values = {
@@ -91,11 +99,11 @@ def test_the_rows_of_readme_and_docs_are_the_published_cells(shown: LadderResult
     columns = " | ".join(f"{name} | paper" for name in names)
     rows = rows_below(DOCS, f"| rung | {columns} |")
     assert {label: row[::2] for label, row in rows.items()} == values
-    papers = {
+    published = {
         rung.label: [f"{rung.published[m]:.2f}" if m in rung.published else "" for m in METRICS]
         for rung in shown.rungs.values()
     }
-    assert {label: row[1::2] for label, row in rows.items()} == papers
+    assert {label: row[1::2] for label, row in rows.items()} == published
     short = rows_below(ROOT / "README.md", "| backbone | top-1 | mAP (VOC07) | mIoU |")
     assert short == {label: [row[0], row[1], row[3]] for label, row in values.items()}
 
@@ -112,9 +120,12 @@ def test_the_differences_of_the_docs_are_the_reports(
 ) -> None:
     found = by_metric(replace(shown, reference=reference))
     (line,) = (one for one in DOCS.read_text().splitlines() if one.startswith(f"| {header} |"))
-    rows = {label: row[: len(metrics)] for label, row in rows_below(DOCS, line).items()}
-    assert rows == {
-        rung.label: [difference(found[metric].comparisons.get(name)) for metric in metrics]
+    has_paper = "paper" in line
+    assert rows_below(DOCS, line) == {
+        rung.label: [
+            *(difference(found[metric].comparisons.get(name)) for metric in metrics),
+            *([papers(shown, name, reference)] if has_paper else []),
+        ]
         for name, rung in shown.rungs.items()
         if name != reference
     }
@@ -123,9 +134,22 @@ def test_the_differences_of_the_docs_are_the_reports(
 def test_the_steps_of_the_docs_are_the_reports(shown: LadderResults) -> None:
     found = by_metric(shown)
     line = "| step | top-1 | mAP (VOC07) | mIoU | paper: mAP, mIoU | minutes |"
-    assert {step: row[:3] for step, row in rows_below(DOCS, line).items()} == {
+    assert rows_below(DOCS, line) == {
         f"{shown.label(step.rung)} - {shown.label(step.reference)}": [
-            difference(found[metric].steps.get(rung)) for metric in ("top1", "mAP_voc07", "mIoU")
+            *(
+                difference(found[metric].steps.get(rung))
+                for metric in ("top1", "mAP_voc07", "mIoU")
+            ),
+            papers(shown, *step.pair),
+            f"{round(more_minutes(shown, *step.pair) or 0.0, 1) + 0.0:+.1f}",
         ]
         for rung, step in found["mIoU"].steps.items()
     }
+
+
+def test_the_docs_say_how_many_seeds_there_are(shown: LadderResults) -> None:
+    seeds = len({cell.seed for cell in shown.cells_of()})
+    planned = len({cell.seed for cell in shown.cells})
+    assert (seeds, planned) == (6, 10)
+    assert "6 of the ten seeds are done (0 to 5)" in DOCS.read_text()
+    assert "the first six of ten seeds" in (ROOT / "README.md").read_text()

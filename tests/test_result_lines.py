@@ -1,4 +1,4 @@
-"""Headers of configs against docs/results.md: figures stand there, a header names their section."""
+"""Headers of configs against the docs: figures stand there, a header names their section."""
 
 import ast
 import re
@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(path for path in (ROOT / "configs").glob("*/*.py") if path.parent.name != "_base_")
 RESULTS = (ROOT / "docs/results.md").read_text()
 POINTER = re.compile(r'docs/results\.md, section "(.+)"')
+PAGE = re.compile(r"(docs/\w+\.md)")  # a page that is about the figures of this config alone
 
 
 def result_line(path: Path) -> str:
@@ -56,6 +57,8 @@ def is_right(path: Path, line: str, measured: dict[Path, str]) -> bool:
         return line == f'docs/results.md, section "{measured[path]}"'
     if pointer := POINTER.fullmatch(line):  # measured by another command than a ladder's
         return path.name in sections()[pointer[1]]
+    if page := PAGE.fullmatch(line):
+        return f"python tools/ladder.py configs/ladder/{path.name}" in (ROOT / page[1]).read_text()
     return re.match(r"unmeasured(;|$)", line) is not None
 
 

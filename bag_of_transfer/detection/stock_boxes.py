@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bag_of_transfer.detection.annotations import ALIKE, refuse_missing
-from bag_of_transfer.engine.data.name_list import nearest
+from bag_of_transfer.engine.data.name_list import nearest, unique_or_refuse
 from bag_of_transfer.engine.errors import NoTruthError, UserError
 from bag_of_transfer.engine.log_file import warn
 
@@ -22,10 +22,12 @@ def check_boxes(dataset: Any, in_files: Counter[str]) -> None:
 
     Raises:
         NoTruthError: If no box counts.
-        UserError: If a class without a box looks like a dropped one misspelt, an image is
-            missing, or the pipeline reads masks and a box has none.
+        UserError: If a class is named twice (the first would have all boxes), a class without a
+            box looks like a dropped one misspelt, an image is missing, or the pipeline reads masks
+            and a box has none.
     """
     classes, where = dataset.metainfo["classes"], dataset.ann_file
+    unique_or_refuse(classes, "class names", f"{type(dataset).__name__}: metainfo.classes")
     dropped = {name: count for name, count in in_files.items() if name not in classes}
     _check_spelling([name for name in classes if not in_files[name]], dropped, where)
     flags: list[bool] = []  # not the boxes: with their masks they would fill gigabytes

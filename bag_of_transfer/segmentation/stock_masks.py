@@ -7,6 +7,7 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 
 from bag_of_transfer.engine.data.mask_reader import IGNORED, first_pixel, labels_of
+from bag_of_transfer.engine.data.name_list import unique_or_refuse
 from bag_of_transfer.engine.errors import NoTruthError, UserError
 from bag_of_transfer.segmentation.masks import mask_facts
 
@@ -17,8 +18,8 @@ def check(dataset: BaseSegDataset) -> None:
     """Compare the values of all masks with the labels of the classes.
 
     Raises:
-        UserError: If the data set names no classes, masks cannot be read or hold another label, or
-            no pixel has a label.
+        UserError: If the data set names no classes, or one twice (tables would show it once), masks
+            cannot be read or hold another label, or no pixel has a label.
     """
     if type(dataset).load_data_list is not BaseSegDataset.load_data_list:
         return  # a data set that lists and checks its files itself
@@ -27,6 +28,7 @@ def check(dataset: BaseSegDataset) -> None:
     if not classes:
         mend = "state metainfo=dict(classes=(...)), in the order of the labels"
         raise UserError(f"{type(dataset).__name__} names no classes", where, mend)
+    unique_or_refuse(classes, "class names", f"{type(dataset).__name__}: metainfo.classes")
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     paths = [Path(info["seg_map_path"]) for info in infos if info.get("seg_map_path")]
     if not any(path.is_file() for path in paths):

@@ -4,7 +4,7 @@ Paper:     arXiv:1812.01187, table 8, rows B-standard and D-efficient (with Imag
 Data:      DATA_ROOT/caltech (pretraining) and DATA_ROOT/shapes5 (fine-tuning), see the configs
 Command:   python tools/ladder.py configs/ladder/gap_fine_tuning.py
 Needs:     2 CPU cores; --dry-run estimates the time
-Result:    docs/results.md, section "Photographs: which tricks carry over?"
+Result:    docs/detector_lr.md
 """
 
 folder = "configs/classification/resnet18-"

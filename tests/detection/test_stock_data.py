@@ -210,6 +210,11 @@ def rename(voc: Path, number: int, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
+def test_a_class_that_is_named_twice_is_refused(voc: Path) -> None:
+    with pytest.raises(UserError, match=r"more than once \(1, first: leaf\): XMLDataset: metainfo"):
+        build(voc_cfg(voc, (*NAMES, "leaf")))
+
+
 def test_sound_xml_passes_without_a_word(voc: Path, warnings_of: Callable[[], str]) -> None:
     assert type(build(voc_cfg(voc))) is XMLDataset
     assert warnings_of() == ""

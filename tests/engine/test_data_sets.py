@@ -97,12 +97,6 @@ def test_a_data_set_without_class_names_is_refused() -> None:
             classes_of(SimpleNamespace(metainfo=metainfo))
 
 
-def test_a_data_set_that_names_a_class_twice_is_refused() -> None:
-    metainfo = {"classes": ["cat", "dog", "cat"]}
-    with pytest.raises(UserError, match=r"more than once \(1, first: cat\): SimpleNamespace: meta"):
-        classes_of(SimpleNamespace(metainfo=metainfo))
-
-
 def test_an_unknown_type_is_the_users_mistake() -> None:
     with pytest.raises(UserError, match=r"cannot be built \(KeyError: .*NoSuch"):
         build_dataset(dict(type="NoSuch"), "mmengine")

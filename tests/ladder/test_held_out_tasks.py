@@ -52,6 +52,10 @@ def test_one_metric_chooses_values_and_picks_the_checkpoint() -> None:
     assert read(cfg_options=[best_by("mAP_area")])  # the last checkpoint counts
     for same in ("auto", "mAP_voc07"):
         assert read(selection="val", cfg_options=[best_by(same)])
+    assert read(selection="val", cfg_options=[best_by("[mAP_voc07]")])
+    coco = ["val_evaluator.type=CocoBoxMetric"]  # whose first metric "auto" is
+    with pytest.raises(UserError, match="chosen by mAP_voc07, but the checkpoint is picked by AP"):
+        read(selection="val", cfg_options=[best_by("auto"), *coco])
     for tune in (RATES, None):
         with pytest.raises(UserError, match="save_best names several metrics"):
             read(tune=tune, selection="val", cfg_options=[best_by("[mAP_voc07,mAP_area]")])

@@ -34,6 +34,11 @@ def build(folder: Path, values: list[int], classes: Any = THREE, **kwargs: Any) 
     return build_dataset({**cfg, **kwargs}, "mmseg")
 
 
+def test_a_class_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"more than once \(1, first: box\): BaseSegDataset: meta"):
+        build(tmp_path, [0, 1, 2], ("box", "ball", "box"))
+
+
 @pytest.mark.parametrize(
     ("values", "options"),
     [([0, 1, 2, 255], {}), ([0, 1, 2, 3, 255], {"reduce_zero_label": True})],

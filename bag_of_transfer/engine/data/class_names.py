@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bag_of_transfer.engine.data.name_list import unique_or_refuse
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.recipe import class_difference
 
@@ -14,14 +13,13 @@ def classes_of(dataset: Any) -> tuple[str, ...]:
     """Return the class names in the order of their labels.
 
     Raises:
-        UserError: If the data set names no classes, or one twice: images could only be of the first.
+        UserError: If the data set names no classes.
     """
     classes = getattr(dataset, "metainfo", {}).get("classes")
     if not classes or isinstance(classes, str):
         what = f"the data set {type(dataset).__name__} names no classes"
         mend = "state them, metainfo=dict(classes=(...)), in the order of the labels"
         raise UserError(what, "train_dataloader.dataset", mend)
-    unique_or_refuse(classes, "class names", f"{type(dataset).__name__}: metainfo.classes")
     return tuple(classes)
 
 

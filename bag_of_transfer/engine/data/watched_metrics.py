@@ -16,7 +16,7 @@ from bag_of_transfer.engine.config_nodes import bare_type, dicts_with
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import default_scope
 
-__all__ = ["follow_new_names", "metrics_of", "settle_watched_metrics"]
+__all__ = ["AUTO", "first_metric", "follow_new_names", "metrics_of", "settle_watched_metrics"]
 
 PARTS = ("default_hooks", "custom_hooks", "param_scheduler")  # where a monitor may be stated
 EARLY_STOPPING = EarlyStoppingHook.__name__
@@ -92,6 +92,12 @@ def metrics_of(cfg: Config, name: str) -> list[Any]:
     if isinstance(stated, Mapping) and "metrics" in stated:  # an Evaluator with several metrics
         stated = stated["metrics"]
     return list(stated) if isinstance(stated, list | tuple) else [stated]
+
+
+def first_metric(cfg: Config, name: str) -> str | None:
+    """Return the first metric of an evaluator; None if only a validation tells its name."""
+    names = [_names_given(each, default_scope(cfg)) for each in metrics_of(cfg, name)[:1]]
+    return names[0][0] if names and names[0] else None
 
 
 def _names_given(metric: Mapping[str, Any], scope: str) -> list[str] | None:

@@ -64,9 +64,7 @@ class BestRule(CheckpointHook):
             if path is None or of_first_process(self.file_backend.exists(path)):
                 continue
             there, name = PurePath(path).parent, PurePath(path).name
-            print_log(
-                f"best checkpoint: {name} is not in {there}: compared from here on", "current"
-            )
+            print_log(f"best checkpoint: {name} is not in {there}: scores count anew", "current")
             for key in ("best_ckpt", "best_score"):
                 info.pop(f"{key}_{metric}" if metric else key, None)
             self._set_best_paths({**self._best_paths(), metric: None})

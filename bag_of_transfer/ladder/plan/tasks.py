@@ -11,6 +11,7 @@ import bag_of_transfer.detection
 import bag_of_transfer.segmentation  # noqa: F401  their metrics stand for mmdet's and mmseg's
 from bag_of_transfer.engine.data.held_out import HELD_OUT, check_held_out, hold_out
 from bag_of_transfer.engine.data.own_metrics import judge_in_percent
+from bag_of_transfer.engine.data.watched_metrics import AUTO, first_metric
 from bag_of_transfer.engine.errors import UserError
 from bag_of_transfer.engine.tasks import Phase, find_task
 from bag_of_transfer.ladder.folder import PRETRAINING, Selection, selection_of
@@ -175,26 +176,25 @@ def _check_val(cfg: Config, where: str) -> None:
     if cfg.get("val_dataloader") is None:
         what = "no checkpoint can be picked on val, the task has no val split"
         raise UserError(what, where, f"define val_dataloader, {mend}")
-    if not _best_by(cfg):
+    if not _save_best(cfg):
         what = "no checkpoint is picked on val, default_hooks.checkpoint.save_best is None"
         raise UserError(what, where, f"name a metric there, {mend}")
 
 
 def _check_picked(task: Task, cfg: Config, where: str) -> None:
-    """Check that a single metric picks the checkpoint: the one that values are chosen by, if any.
-
-    ``auto`` is the first metric of an evaluator; of ours, that one.
-    """
-    best_by, judge = _best_by(cfg), task.metrics[-1]
+    """Check that one metric picks the checkpoint: the one that values are chosen by, if any."""
+    stated, judge = _save_best(cfg), task.metrics[-1]
+    names = [stated] if isinstance(stated, str) else list(stated)
     key = "default_hooks.checkpoint.save_best"
     mend = f'say {key}="{judge}", or leave selection at "last"'
-    if not isinstance(best_by, str):
+    if len(names) > 1:
         raise UserError(f"{key} names several metrics, each with a checkpoint", where, mend)
-    if task.tune and best_by not in ("auto", judge):
+    best_by = first_metric(cfg, "val_evaluator") if names[0] == AUTO else names[0]
+    if task.tune and best_by not in (None, judge):
         what = f"values are chosen by {judge}, but the checkpoint is picked by {best_by}"
         raise UserError(what, where, mend)
 
 
-def _best_by(cfg: Config) -> Any:
+def _save_best(cfg: Config) -> Any:
     hook = cfg.get("default_hooks", {}).get("checkpoint") or {}
-    return hook.get("save_best", "auto")  # without an entry, engine/run/training.py sets "auto"
+    return hook.get("save_best", AUTO)  # without an entry, engine/run/outputs.py sets it

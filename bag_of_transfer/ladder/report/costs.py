@@ -17,7 +17,7 @@ from bag_of_transfer.ladder.report.results import CELL_NAMES, CellResult, Ladder
 from bag_of_transfer.ladder.seal import read_cell
 from bag_of_transfer.ladder.search import point_name
 
-__all__ = ["pretraining_minutes", "teachers_cells", "tried_cells", "tuning_minutes"]
+__all__ = ["more_minutes", "pretraining_minutes", "teachers_cells", "tried_cells", "tuning_minutes"]
 
 
 def pretraining_minutes(ladder: LadderResults) -> dict[str, float]:
@@ -36,6 +36,39 @@ def pretraining_minutes(ladder: LadderResults) -> dict[str, float]:
     return minutes
 
 
+def more_minutes(ladder: LadderResults, rung: str, other: str) -> float | None:
+    """Return by how many minutes a rung's pretraining takes longer, its teacher's included.
+
+    It is the median over the seeds that both have, because machines and their loads differ between
+    seeds.  None without such seeds, and where a cost is unknown, as in :func:`pretraining_minutes`.
+    """
+    ours, theirs = (_seconds_by_seed(ladder, name) for name in (rung, other))
+    if ours is None or theirs is None:
+        return None
+    if not ours and not theirs:
+        return 0.0
+    seeds = ours.keys() & theirs.keys() if ours and theirs else ours.keys() | theirs.keys()
+    more = [ours.get(seed, 0.0) - theirs.get(seed, 0.0) for seed in seeds]
+    return median(more) / 60 if more else None
+
+
+def _seconds_by_seed(ladder: LadderResults, rung: str) -> dict[int, float] | None:
+    """Return what each seed of a rung's pretraining took; {} of scratch, None if unknown."""
+    kind = ladder.rungs[rung].kind
+    if kind != "config":
+        return {} if kind == SCRATCH else None
+    times = [
+        {
+            cell.seed: seconds
+            for cell in _pretrainings(ladder, name)
+            if (seconds := cell.training_seconds) is not None
+        }
+        for name in _with_teachers(ladder, rung)
+    ]
+    seeds = set.intersection(*map(set, times))
+    return {seed: sum(each[seed] for each in times) for seed in seeds} or None
+
+
 def _with_teachers(ladder: LadderResults, rung: str) -> list[str]:
     names: list[str] = []
     name: str | None = rung if ladder.rungs[rung].kind == "config" else None
@@ -47,10 +80,14 @@ def _with_teachers(ladder: LadderResults, rung: str) -> list[str]:
 
 
 def _median_seconds(ladder: LadderResults, rung: str) -> float | None:
-    in_tables = rung in ladder.rungs
-    cells = ladder.cells_of(rung, PRETRAINING) if in_tables else teachers_cells(ladder, rung)
+    cells = _pretrainings(ladder, rung)
     known = [seconds for cell in cells if (seconds := cell.training_seconds) is not None]
     return median(known) if known else None  # not the mean: a busy machine may have slowed one
+
+
+def _pretrainings(ladder: LadderResults, name: str) -> Iterable[CellResult]:
+    in_tables = name in ladder.rungs
+    return ladder.cells_of(name, PRETRAINING) if in_tables else teachers_cells(ladder, name)
 
 
 def teachers_cells(ladder: LadderResults, name: str) -> Iterator[CellResult]:

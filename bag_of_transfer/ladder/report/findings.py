@@ -41,9 +41,9 @@ class Finding:
     (none if that is the reference for all).
 
     ``images`` and ``image_differences`` are intervals over test images for rungs with a single
-    seed, ``both`` intervals over seeds and test images for differences with more seeds, if
-    ``per_image.npz`` is there to compute the metric again.  All are of this metric: one that has no
-    such intervals, as ``mAP_voc07``, stands beside another that has.
+    seed, ``both`` and ``both_of_steps`` intervals over seeds and test images for differences with
+    more seeds, if ``per_image.npz`` is there to compute the metric again.  All are of this metric:
+    one that has no such intervals, as ``mAP_voc07``, stands beside another that has.
     """
 
     task: TaskResults
@@ -53,7 +53,8 @@ class Finding:
     steps: Mapping[str, Comparison]
     images: Mapping[str, BootstrapInterval]
     image_differences: Mapping[Pair, BootstrapInterval]
-    both: Mapping[Pair, BootstrapInterval]
+    both: Mapping[str, BootstrapInterval]
+    both_of_steps: Mapping[str, BootstrapInterval]
     correlation: RankCorrelation | None
 
 
@@ -133,13 +134,15 @@ def _finding(
     cells = {(cell.rung, cell.seed): cell for cell in ladder.cells_of(task=task.name)}
     images: Mapping[str, BootstrapInterval] = {}
     paired: Mapping[Pair, BootstrapInterval] = {}
-    both: Mapping[Pair, BootstrapInterval] = {}
+    both: Mapping[str, BootstrapInterval] = {}
+    of_steps: Mapping[str, BootstrapInterval] = {}
     if not metric_of(metric).interval_of:
         pairs = {each.pair: each for each in (*compared.values(), *steps.values())}.values()
         images, paired = over_images(cells, metric, by_rung, pairs, num_resamples)
-        both = over_both(cells, metric, pairs)
+        both, of_steps = over_both(cells, metric, compared, steps)
     correlation = rank_correlation(top1, {rung: each.mean for rung, each in by_rung.items()})
-    return Finding(task, metric, by_rung, compared, steps, images, paired, both, correlation)
+    found = (images, paired, both, of_steps, correlation)
+    return Finding(task, metric, by_rung, compared, steps, *found)
 
 
 def compare_rungs(ladder: LadderResults, task: str, metric: str) -> dict[str, Comparison]:
@@ -171,4 +174,4 @@ def compare_top1(ladder: LadderResults, top1: Top1) -> Finding | None:
     if not compared and not steps:
         return None
     task = TaskResults(PRETRAINING, "cls", "", (TOP1,))
-    return Finding(task, TOP1, top1.measured, compared, steps, {}, {}, {}, None)
+    return Finding(task, TOP1, top1.measured, compared, steps, {}, {}, {}, {}, None)

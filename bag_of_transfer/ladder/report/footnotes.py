@@ -100,7 +100,7 @@ def _method(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> I
         "seeds. n is the number of seeds measured, out of the number planned."
     )
     steps = any(finding.steps for finding in findings)
-    others = ", what each step gains with the rung that it is compared with" if steps else ""
+    others = "; what each step gains, with the rung that its row names" if steps else ""
     yield (
         f"Differences are paired seed by seed with {ladder.label(ladder.reference)}{others}. Their "
         "95 % intervals over seeds are simultaneous: that all of one metric's in a table hold the "
@@ -122,7 +122,10 @@ def _method(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> I
         "either side."
     )
     if steps:
-        yield "Minutes: by how much the pretraining, its teacher's included, takes longer."
+        yield (
+            "Minutes: by how much the pretraining, its teacher's included, takes longer, as the "
+            "median over the seeds that both rungs have."
+        )
     yield SELECTION.get(ladder.selection, f"Selection: {ladder.selection}.")
 
 

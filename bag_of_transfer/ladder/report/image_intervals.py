@@ -67,8 +67,8 @@ def over_images(
 
 
 def over_both(
-    cells: Cells, metric: str, compared: Iterable[Comparison]
-) -> dict[Pair, BootstrapInterval]:
+    cells: Cells, metric: str, *families: Mapping[str, Comparison]
+) -> tuple[dict[str, BootstrapInterval], ...]:
     """Return intervals over seeds and images of the differences with two seeds or more.
 
     Each cell's images are drawn once, with the same draws in all cells, so that the differences
@@ -77,10 +77,10 @@ def over_both(
     Args:
         cells: The cells of the task.
         metric: The metric of ``compared``.
-        compared: Differences over seeds.
+        families: Differences over seeds, by rung; the intervals of a family hold together.
 
     Returns:
-        The intervals by rung and the rung that it is compared with.
+        The intervals of each family, by rung.
     """
     drawn: dict[tuple[str, int], _Drawn | None] = {}
 
@@ -89,17 +89,18 @@ def over_both(
             drawn[rung, seed] = _draw(_of_cell(cells[rung, seed], metric))
         return drawn[rung, seed]
 
-    found = {}
-    for comparison in compared:
-        if comparison.n > 1:
-            ours = [draw(comparison.rung, seed) for seed in comparison.by_seed]
-            theirs = [draw(comparison.reference, seed) for seed in comparison.by_seed]
-            mean = _mean_difference(ours, theirs)
-            if mean is not None:
-                found[comparison.pair] = over_seeds_and_images(
-                    comparison, mean.values, metric, len(mean.images)
-                )
-    return _without_none(found)
+    def interval(comparison: Comparison) -> BootstrapInterval | None:
+        ours = [draw(comparison.rung, seed) for seed in comparison.by_seed]
+        theirs = [draw(comparison.reference, seed) for seed in comparison.by_seed]
+        mean = _mean_difference(ours, theirs) if comparison.n > 1 else None
+        if mean is None:
+            return None
+        return over_seeds_and_images(comparison, mean.values, metric, len(mean.images))
+
+    return tuple(
+        _without_none({rung: interval(each) for rung, each in family.items()})
+        for family in families
+    )
 
 
 class _Drawn(NamedTuple):

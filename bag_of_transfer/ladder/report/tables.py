@@ -8,13 +8,13 @@ has the paired differences.
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bag_of_transfer.engine.printable import printable
 from bag_of_transfer.ladder.folder import PRETRAINING
 from bag_of_transfer.ladder.metrics import TOP1, label_of
-from bag_of_transfer.ladder.report.costs import pretraining_minutes
+from bag_of_transfer.ladder.report.costs import more_minutes
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.planned import RungResults
 from bag_of_transfer.ladder.report.results import LadderResults
@@ -141,7 +141,7 @@ def difference_table(ladder: LadderResults, findings: Sequence[Finding]) -> Tabl
     rows = [
         (
             Entry(ladder.rungs[comparison.rung].label, number),
-            *_difference(ladder, finding, comparison),
+            *_difference(ladder, finding, comparison, finding.both),
         )
         for finding in findings
         for number, comparison in enumerate(finding.comparisons.values())
@@ -152,14 +152,14 @@ def difference_table(ladder: LadderResults, findings: Sequence[Finding]) -> Tabl
 
 def gain_table(ladder: LadderResults, finding: Finding) -> Table:
     """Return what each rung gains over the one that it is compared with, and what that costs."""
-    minutes, rows = pretraining_minutes(ladder), []
+    rows, both = [], finding.both_of_steps
     for number, step in enumerate(finding.steps.values()):
-        pair = step.pair
-        more = minutes[pair[0]] - minutes[pair[1]] if minutes.keys() >= {*pair} else None
-        _, difference, published, interval, images, n, judged = _difference(ladder, finding, step)
+        entries = _difference(ladder, finding, step, both)
+        _, difference, published, interval, images, n, judged = entries
+        more = more_minutes(ladder, *step.pair)
         rows.append(
             (
-                Entry(ladder.label(pair[0]), number, f"against {ladder.label(pair[1])}"),
+                Entry(ladder.label(step.rung), number, f"against {ladder.label(step.reference)}"),
                 replace(difference, remark=f"n {n.text}, {n.remark}"),
                 *(published, interval, images),
                 Entry("") if more is None else Entry(f"{round(more, 1) + 0.0:+.1f}", more),
@@ -172,9 +172,12 @@ def gain_table(ladder: LadderResults, finding: Finding) -> Table:
 
 
 def _difference(
-    ladder: LadderResults, finding: Finding, comparison: Comparison
+    ladder: LadderResults,
+    finding: Finding,
+    comparison: Comparison,
+    both: Mapping[str, BootstrapInterval],
 ) -> tuple[Entry, ...]:
-    """Return the entries of the columns ``DIFFERENCE``."""
+    """Return the entries of the columns ``DIFFERENCE``; ``both`` has intervals by rung."""
     mean, metric = comparison.mean, label_of(finding.metric)
     pair = comparison.pair
     planned = min(ladder.num_planned(rung, finding.task.name) for rung in pair)
@@ -185,7 +188,7 @@ def _difference(
         else Entry(_points(mean), mean),
         _published_difference(ladder, finding.metric, *pair),
         _interval(finding, comparison),
-        _of_images(finding.both.get(pair)),
+        _of_images(both.get(comparison.rung)),
         Entry(f"{comparison.n} of {planned}", comparison.n, comparison.kind),
         _verdict(comparison),
     )

@@ -206,9 +206,9 @@ def compare(
 def compare_pairs(
     values: Values, pairs: Iterable[tuple[str, str]], kinds: Mapping[str, SeedKind], margin: float
 ) -> list[Comparison]:
-    """Compare each rung with its own reference; the intervals of all pairs are simultaneous.
+    """As :func:`compare`, of pairs of a rung and its own reference, which ``values`` have.
 
-    Args and errors are those of :func:`compare`; ``pairs`` are of a rung and its reference.
+    The intervals of all pairs are simultaneous.
     """
     by_pair = {pair: _differences(values, *pair) for pair in pairs}
     num_compared = sum(len(by_seed) > 1 for by_seed in by_pair.values())
