@@ -186,7 +186,7 @@ def test_failed_missing_and_damaged_are_listed_with_their_reasons(page: Node) ->
 def test_images_and_plots_have_words(page: Node) -> None:
     assert all(image.attributes["alt"] for image in page.all("img"))
     plots = [node for node in page.walk() if node.attributes.get("role") == "img"]
-    assert len(plots) == 11
+    assert len(plots) == 14
     assert all(len(plot.attributes["aria-label"]) > 20 for plot in plots)
     assert page.all("html")[0].attributes["lang"] == "en"
     assert len(page.all("h1")) == len(page.all("main")) == len(page.all("nav")) == 1

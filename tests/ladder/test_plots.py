@@ -17,6 +17,7 @@ from bag_of_transfer.engine.figures import save_figure
 from bag_of_transfer.ladder.report.costs import pretraining_minutes
 from bag_of_transfer.ladder.report.drawing import style_of
 from bag_of_transfer.ladder.report.findings import find, find_top1
+from bag_of_transfer.ladder.report.gain_plots import gain_plot
 from bag_of_transfer.ladder.report.plots import class_changes, draw_plots
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
 from bag_of_transfer.pages.plots import COLOURS, DARK, Plot, inline_svg
@@ -45,7 +46,7 @@ def points(plot: Plot, axes: int = 0) -> dict[str, tuple[list[float], list[float
 def test_every_kind_of_plot_is_drawn_for_every_task(plots: dict[str, Plot]) -> None:
     metrics = ("detection-map-voc07", "segmentation-pixacc", "segmentation-miou")
     # Top-1 is known of two rungs only: that is no plot.
-    kinds = [f"{kind}-{metric}" for kind in ("rungs", "cost") for metric in metrics]
+    kinds = [f"{kind}-{metric}" for kind in ("rungs", "gains", "cost") for metric in metrics]
     tasks = ["classes-detection", "classes-segmentation"]
     curves = ["curves-detection", "curves-segmentation", "curves-pretraining"]
     assert set(plots) == {*kinds, *tasks, *curves}
@@ -61,6 +62,28 @@ def test_a_rungs_mean_interval_and_seeds_are_drawn(plots: dict[str, Plot]) -> No
     assert interval.get_linestyle() == "-"
     label = plots["rungs-detection-map-voc07"].figure.axes[0].get_xlabel()
     assert label == "mAP (VOC07) in %\nsolid line: 95 % interval over seeds"
+
+
+def test_a_steps_gain_interval_seeds_and_the_papers_are_drawn(ladder: LadderResults) -> None:
+    published = {**ladder.rungs["b_standard"].published, "mAP_voc07": 78.30}
+    rungs = {**ladder.rungs, "d_all": replace(ladder.rungs["d_all"], published=published)}
+    stated = replace(ladder, rungs=rungs)
+    plot = gain_plot(stated, find(stated)[0])
+    assert plot is not None
+    assert plot.name == "gains-detection-map-voc07"
+    axes = plot.figure.axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[0] == "B-standard\nagainst scratch"
+    _, interval, seeds, mean, other, ticks, own, paper, *_ = axes.get_lines()
+    # B-standard - scratch: 7, 5, 6, and D - B-standard in seeds 0 and 2: -1, 1; see test_tables
+    assert list(interval.get_xdata()) == pytest.approx([1.62, 10.38], abs=0.01)
+    assert list(seeds.get_xdata()) == [7, 5, 6]
+    assert list(mean.get_xdata()) == [6]
+    assert list(other.get_xdata()) == pytest.approx([-37.54, 37.54], abs=0.01)
+    assert (list(ticks.get_xdata()), list(own.get_xdata())) == ([-1, 1], [0])
+    assert list(paper.get_xdata()) == pytest.approx([78.30 - 77.54])
+    assert "cross: the paper's" in axes.get_xlabel()
+    assert f"{drawn.EVIL} against B-standard +0.00" in plot.alt
 
 
 def test_intervals_over_images_are_dashed_around_their_own_metric(tmp_path: Path) -> None:

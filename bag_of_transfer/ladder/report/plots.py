@@ -1,4 +1,4 @@
-"""The ladder's plots: metrics per rung, carry-over from top-1, cost, and classes.
+"""The ladder's plots: metrics per rung, gains, carry-over from top-1, cost, and classes.
 
 Metrics are in percent, differences in percent points, times in minutes.
 """
@@ -16,7 +16,8 @@ from bag_of_transfer.ladder.metrics import label_of, metric_of
 from bag_of_transfer.ladder.report.costs import pretraining_minutes
 from bag_of_transfer.ladder.report.curve_plots import learning_curves
 from bag_of_transfer.ladder.report.drawing import name_of, style_of
-from bag_of_transfer.ladder.report.findings import Finding, Top1
+from bag_of_transfer.ladder.report.findings import Finding, Top1, compare_top1
+from bag_of_transfer.ladder.report.gain_plots import gain_plot
 from bag_of_transfer.ladder.report.results import LadderResults
 from bag_of_transfer.ladder.report.tuning_plots import tuning_plots
 from bag_of_transfer.pages.plots import (
@@ -42,6 +43,7 @@ def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -
     for task in ladder.tasks:
         of_task = [finding for finding in findings if finding.task.name == task]
         plots += [_rungs(ladder, finding) for finding in of_task]
+        plots += [gain_plot(ladder, finding) for finding in of_task]
         plots += [_carry_over(ladder, finding, top1) for finding in of_task]
         plots += [_cost(ladder, finding) for finding in of_task]
         plots += [
@@ -49,6 +51,8 @@ def draw_plots(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -
             learning_curves(ladder, task),
             *tuning_plots(ladder, task),
         ]
+    pretraining = compare_top1(ladder, top1)
+    plots += [gain_plot(ladder, pretraining)] if pretraining else []
     plots += [learning_curves(ladder, PRETRAINING), *tuning_plots(ladder, PRETRAINING)]
     return with_unique_names([plot for plot in plots if plot is not None])
 

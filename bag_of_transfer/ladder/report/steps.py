@@ -11,7 +11,7 @@ from bag_of_transfer.ladder.report.compared_settings import compared, is_among, 
 from bag_of_transfer.ladder.report.results import CellResult, LadderResults
 from bag_of_transfer.ladder.report.trick_keys import TRICK_KEYS, changed_tricks
 
-__all__ = ["Change", "Step", "first_pair", "neighbours", "read_steps"]
+__all__ = ["Change", "Step", "first_pair", "neighbours", "published_gain", "read_steps"]
 
 # What a start from a backbone file sets in the config of the fine-tuning, and scratch does not.
 START = (
@@ -57,6 +57,14 @@ def neighbours(ladder: LadderResults) -> list[tuple[str, str]]:
         (ladder.rungs[after].compared_with or before, after)
         for before, after in pairwise(ladder.rungs)
     ]
+
+
+def published_gain(ladder: LadderResults, metric: str, pair: tuple[str, str]) -> float | None:
+    """Return the paper's difference of two rungs, in points; None if both are the same row."""
+    ours, theirs = (ladder.rungs[rung].published for rung in pair)
+    if ours == theirs or metric not in ours or metric not in theirs:
+        return None
+    return ours[metric] - theirs[metric]
 
 
 @lru_cache(maxsize=1)  # every document and the footnotes ask for it

@@ -18,6 +18,7 @@ from bag_of_transfer.ladder.report.costs import more_minutes
 from bag_of_transfer.ladder.report.findings import Finding, Top1
 from bag_of_transfer.ladder.report.planned import RungResults
 from bag_of_transfer.ladder.report.results import LadderResults
+from bag_of_transfer.ladder.report.steps import published_gain
 from bag_of_transfer.ladder.statistics.over_images import BootstrapInterval
 from bag_of_transfer.ladder.statistics.over_seeds import (
     BETTER,
@@ -186,7 +187,7 @@ def _difference(
         Entry(_without_difference(ladder, finding, pair))
         if mean is None
         else Entry(_points(mean), mean),
-        _published_difference(ladder, finding.metric, *pair),
+        _published_difference(ladder, finding.metric, pair),
         _interval(finding, comparison),
         _of_images(both.get(comparison.rung)),
         Entry(f"{comparison.n} of {planned}", comparison.n, comparison.kind),
@@ -194,13 +195,9 @@ def _difference(
     )
 
 
-def _published_difference(ladder: LadderResults, metric: str, rung: str, reference: str) -> Entry:
-    """Return that of two rows of the paper; "" where both rungs are the same row."""
-    pair = (ladder.rungs[rung], ladder.rungs[reference])
-    ours, theirs = (each.published.get(metric) for each in pair)
-    if ours is None or theirs is None or pair[0].published == pair[1].published:
-        return Entry("")
-    return Entry(_points(ours - theirs), ours - theirs)
+def _published_difference(ladder: LadderResults, metric: str, pair: tuple[str, str]) -> Entry:
+    gain = published_gain(ladder, metric, pair)
+    return Entry("") if gain is None else Entry(_points(gain), gain)
 
 
 def _without_difference(ladder: LadderResults, finding: Finding, pair: tuple[str, str]) -> str:
