@@ -158,6 +158,22 @@ def test_an_archive_brings_the_precision_of_its_ladder(
     assert told("seed0/d/detection") == "off"
 
 
+def test_an_archive_of_another_precision_is_told(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_machine("off", monkeypatch)
+    assert climb(config, "--cell", "seed0/scratch/detection") == 0
+    assert climb(config, "--export", "cells.tar.gz") == 0
+    assert climb(config, "--import", "cells.tar.gz") == 0
+    assert "precision" not in capsys.readouterr().out
+    on_machine("bf16", monkeypatch)
+    Path("out").rename("first")
+    assert climb(config, "--cell", "seed0/b/pretraining") == 0
+    assert climb(config, "--import", "cells.tar.gz") == 0
+    assert "precision: off in cells.tar.gz, bf16 in this ladder: " in capsys.readouterr().out
+    assert json.loads(PLAN.read_text())["amp"] == "bf16"
+
+
 def test_times_are_estimated_in_the_ladders_precision(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,9 @@ def _united_plan(root: Path, aside: Path, keys: list[str], file: Path) -> dict[s
                 known_as = "is another one in" if named in known else "is not in"
                 mend = "import into a folder of the same ladder config, --work-dir DIR"
                 raise UserError(f"{what} {name!r} {known_as} this ladder", f"{file}: {key}", mend)
+    own, others = ours.get("amp"), theirs.get("amp")
+    if own and others and own != others:
+        print(f"precision: {others} in {file}, {own} in this ladder: tables have a footnote on it")
     return with_seeds(ours, theirs["seeds"])
 
 
