@@ -29,10 +29,9 @@ def pretraining_minutes(ladder: LadderResults) -> dict[str, float]:
     minutes: dict[str, float] = {}
     for rung in ladder.rungs.values():
         if rung.kind in (SCRATCH, "config"):
-            times = [_median_seconds(ladder, name) for name in _with_teachers(ladder, rung.name)]
-            known = [seconds for seconds in times if seconds is not None]
-            if len(known) == len(times):
-                minutes[rung.name] = sum(known) / 60
+            times = [_seconds(ladder, name) for name in _with_teachers(ladder, rung.name)]
+            if all(times):  # not the means: a busy machine may have slowed a seed
+                minutes[rung.name] = sum(median(each.values()) for each in times) / 60
     return minutes
 
 
@@ -57,14 +56,7 @@ def _seconds_by_seed(ladder: LadderResults, rung: str) -> dict[int, float] | Non
     kind = ladder.rungs[rung].kind
     if kind != "config":
         return {} if kind == SCRATCH else None
-    times = [
-        {
-            cell.seed: seconds
-            for cell in _pretrainings(ladder, name)
-            if (seconds := cell.training_seconds) is not None
-        }
-        for name in _with_teachers(ladder, rung)
-    ]
+    times = [_seconds(ladder, name) for name in _with_teachers(ladder, rung)]
     seeds = set.intersection(*map(set, times))
     return {seed: sum(each[seed] for each in times) for seed in seeds} or None
 
@@ -79,15 +71,12 @@ def _with_teachers(ladder: LadderResults, rung: str) -> list[str]:
     return names
 
 
-def _median_seconds(ladder: LadderResults, rung: str) -> float | None:
-    cells = _pretrainings(ladder, rung)
-    known = [seconds for cell in cells if (seconds := cell.training_seconds) is not None]
-    return median(known) if known else None  # not the mean: a busy machine may have slowed one
-
-
-def _pretrainings(ladder: LadderResults, name: str) -> Iterable[CellResult]:
+def _seconds(ladder: LadderResults, name: str) -> dict[int, float]:
+    """Return what a rung's or teacher's own pretraining took, by seed, where it is recorded."""
     in_tables = name in ladder.rungs
-    return ladder.cells_of(name, PRETRAINING) if in_tables else teachers_cells(ladder, name)
+    cells = ladder.cells_of(name, PRETRAINING) if in_tables else teachers_cells(ladder, name)
+    known = {cell.seed: cell.training_seconds for cell in cells}
+    return {seed: seconds for seed, seconds in known.items() if seconds is not None}
 
 
 def teachers_cells(ladder: LadderResults, name: str) -> Iterator[CellResult]:
