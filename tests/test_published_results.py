@@ -11,6 +11,7 @@ from bag_of_transfer.ladder.report.documents import table_file
 from bag_of_transfer.ladder.report.findings import Finding, compare_top1, find, find_top1
 from bag_of_transfer.ladder.report.footnotes import footnotes, not_done_notes
 from bag_of_transfer.ladder.report.results import LadderResults, read_results
+from bag_of_transfer.ladder.report.steps import published_gain
 from bag_of_transfer.ladder.report.tables import NUMBERS, long_form
 from bag_of_transfer.ladder.statistics.over_seeds import Comparison, Spread, verdict
 
@@ -84,9 +85,8 @@ def difference(each: Comparison | None) -> str:
 
 def papers(ladder: LadderResults, rung: str, other: str) -> str:
     """Return the paper's differences in mAP and mIoU; "" for rungs that are the same row."""
-    ours, theirs = (ladder.rungs[name].published for name in (rung, other))
-    metrics = [m for m in ("mAP_voc07", "mIoU") if m in ours and m in theirs and ours != theirs]
-    return ", ".join(f"{ours[metric] - theirs[metric]:+.1f}" for metric in metrics)
+    gains = (published_gain(ladder, metric, (rung, other)) for metric in ("mAP_voc07", "mIoU"))
+    return ", ".join(f"{gain:+.1f}" for gain in gains if gain is not None)
 
 
 def test_the_rows_of_readme_and_docs_are_the_published_cells(shown: LadderResults) -> None:

@@ -49,9 +49,7 @@ class BestRule(CheckpointHook):
         metric = next(iter(metrics)) if known == "auto" else known
         if not name.startswith(f"best_{metric}_".replace("/", "_")):
             print_log(f"best checkpoint: {name} is of another metric than {metric}", "current")
-            self._set_best_paths({"": None})
-            for key in ("best_ckpt", "best_score"):
-                info.pop(key, None)
+            self._forget_best(runner, "")
 
     def _forget_best_elsewhere(self, runner: Runner) -> None:
         """Forget a resumed run's best scores whose files are not in this run's folder.
@@ -59,15 +57,19 @@ class BestRule(CheckpointHook):
         Else a run that goes on from another run's file would keep no best checkpoint of its own
         until one is better than that run's best.  All processes do as the first one.
         """
-        paths, info = self._best_paths() if self.save_best else {}, runner.message_hub.runtime_info
+        paths = self._best_paths() if self.save_best else {}
         for metric, path in paths.items():
             if path is None or of_first_process(self.file_backend.exists(path)):
                 continue
             there, name = PurePath(path).parent, PurePath(path).name
             print_log(f"best checkpoint: {name} is not in {there}: scores count anew", "current")
-            for key in ("best_ckpt", "best_score"):
-                info.pop(f"{key}_{metric}" if metric else key, None)
-            self._set_best_paths({**self._best_paths(), metric: None})
+            self._forget_best(runner, metric)
+
+    def _forget_best(self, runner: Runner, metric: str) -> None:
+        """Forget the best score and file of a metric; "" is the only one that is watched."""
+        for key in ("best_ckpt", "best_score"):
+            runner.message_hub.runtime_info.pop(f"{key}_{metric}" if metric else key, None)
+        self._set_best_paths({**self._best_paths(), metric: None})
 
     def _best_paths(self) -> dict[str, str | None]:
         is_single = len(self.key_indicators) == 1

@@ -52,7 +52,7 @@ MARKS = (
 # A spreadsheet computes these; "+ cosine", as labels are, has no function and no program in it.
 FORMULA = re.compile(r"[=@]|[+-].*[(|!]", re.DOTALL)
 IMAGES_TOO = "95 %, images too"  # the column of intervals over seeds and test images
-DIFFERENCE = (*("metric", "difference", "published", "95 % interval", IMAGES_TOO, "n", "verdict"),)
+DIFFERENCE = ("metric", "difference", "published", "95 % interval", IMAGES_TOO, "n", "verdict")
 
 
 def main_table(ladder: LadderResults, findings: Sequence[Finding], top1: Top1) -> Table:
